@@ -1,0 +1,100 @@
+"""The interface between a framework and the harness: a problem goes in, one native call comes out.
+
+An adapter is a module in this folder that satisfies `Adapter`. It translates; it never computes and never sees the
+expected array. What a native call leaves to be done (a crop, a bias) is stated in the `Call`, done here in NumPy,
+and recorded.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.problem import Problem, Window
+
+Array = NDArray[Any]
+
+
+class Unsupported(Exception):
+    """The adapter cannot say a problem in one call of its framework; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """A problem in a framework's own words: one native call, not yet made, and what remains to be done to its result.
+
+    The result of the call, put into NC* order, is extended and cropped by `window`, and `bias` is added.
+    `prepared` names what was done to the input beforehand other than permuting axes.
+    """
+
+    function: Callable[..., Any]
+    operands: tuple[Any, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    window: Window | None = None
+    bias: Array | None = None
+    prepared: tuple[str, ...] = ()
+
+    def __call__(self) -> Any:
+        """Make the native call; returns the framework's own tensor."""
+        return self.function(*self.operands, **self.options)
+
+    @property
+    def composed(self) -> tuple[str, ...]:
+        """What assisted the native call: empty for a purely native answer."""
+        remains = [("crop", self.window), ("bias", self.bias)]
+        return self.prepared + tuple(name for name, rest in remains if rest is not None)
+
+
+class Adapter(Protocol):
+    """What an adapter module defines."""
+
+    VARIANTS: Mapping[str, Mapping[str, str]]
+    """Ways to execute, the default first, each with the environment variables set before the framework is imported."""
+
+    REFUSALS: tuple[type[Exception], ...]
+    """Exceptions by which the framework cleanly refuses a call."""
+
+    BLOCK: int
+    """How many calls `run` takes at once; above 1 only where calls share a cost, such as a compilation."""
+
+    def describe(self) -> Mapping[str, str]:
+        """The framework's version, device, threads and the libraries under it."""
+        ...
+
+    def translate(self, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+        """The most native call that says the problem for these arrays; raises Unsupported where there is none."""
+        ...
+
+    def run(self, calls: Sequence[Call]) -> Sequence[Array]:
+        """Make the calls and wait for them; each result as a NumPy array in NC* order."""
+        ...
+
+
+def extends(window: Window) -> bool:
+    """Whether a window reaches beyond the stamp, so that the bias can only be added after it."""
+    return any(end < 0 for ends in window for end in ends)
+
+
+def finish(call: Call, array: Array) -> Array:
+    """The answer to the problem from a native result in NC* order: extend, crop, then add the bias."""
+    if call.window is not None:
+        extend = [(max(-lo, 0), max(-hi, 0)) for lo, hi in call.window]
+        if any(map(any, extend)):
+            array = np.pad(array, [(0, 0), (0, 0), *extend])
+        ends = zip(array.shape[2:], call.window, strict=True)
+        array = array[(..., *(slice(max(lo, 0), extent - max(hi, 0)) for extent, (lo, hi) in ends))]
+    if call.bias is not None:
+        array = array + call.bias.reshape(-1, *[1] * (array.ndim - 2))
+    return array
+
+
+def channels_last(array: Array) -> Array:
+    """(N, C, *spatial) as (N, *spatial, C), contiguous."""
+    return np.ascontiguousarray(np.moveaxis(array, 1, -1))
+
+
+def channels_first(array: Array) -> Array:
+    """(N, *spatial, C) as (N, C, *spatial)."""
+    return np.moveaxis(array, -1, 1)

@@ -1,0 +1,62 @@
+"""PyTorch: torch.nn.functional.conv_transpose{1,2,3}d.
+
+Data NC*, weight (in, out/groups, *kernel), kernel as stored. `padding` and `output_padding` mean the window
+(p, p - op), so one call says every window with 0 <= lo - hi < max(stride, dilation) and lo >= 0.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from conformance.adapters.base import Array, Call, extends
+from conformance.problem import Problem
+
+VARIANTS = {"eager": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}}
+REFUSALS = (RuntimeError, ValueError, TypeError)
+BLOCK = 1
+
+torch.set_grad_enabled(False)
+torch.set_num_threads(1)
+torch.use_deterministic_algorithms(True)
+
+FUNCTIONS = {
+    1: torch.nn.functional.conv_transpose1d,
+    2: torch.nn.functional.conv_transpose2d,
+    3: torch.nn.functional.conv_transpose3d,
+}
+
+
+def describe() -> Mapping[str, str]:
+    build = torch.__config__.show()
+    return {
+        "torch": torch.__version__,
+        "device": "cpu",
+        "threads": str(torch.get_num_threads()),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "onednn": re.search(r"MKL-DNN v([\w.]+)", build)[1],
+    }
+
+
+def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+    function = FUNCTIONS[problem.rank]
+    operands = torch.from_numpy(x), torch.from_numpy(weight)
+    options = {"stride": problem.stride, "groups": problem.groups, "dilation": problem.dilation}
+    output_padding = [lo - hi for lo, hi in problem.window]
+    if all(
+        lo >= 0 and 0 <= op < max(s, d)
+        for (lo, _), op, s, d in zip(problem.window, output_padding, problem.stride, problem.dilation, strict=True)
+    ):
+        options |= {"padding": [lo for lo, _ in problem.window], "output_padding": output_padding}
+        return Call(function, (*operands, _tensor(bias)), options)
+    if extends(problem.window):
+        return Call(function, operands, options, window=problem.window, bias=bias)
+    return Call(function, (*operands, _tensor(bias)), options, window=problem.window)
+
+
+def run(calls: Sequence[Call]) -> Sequence[Array]:
+    return [call().numpy() for call in calls]
+
+
+def _tensor(array: Array | None) -> torch.Tensor | None:
+    return None if array is None else torch.from_numpy(array)
