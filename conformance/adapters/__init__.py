@@ -1,0 +1,101 @@
+"""The frameworks: every module in this folder but `base` is one, and adding a module adds a framework.
+
+Nothing is imported until `load`, because a variant's environment variables must be set before its framework starts.
+"""
+
+import ast
+import importlib
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+import conformance
+from conformance.adapters.base import Adapter
+
+
+class AdapterError(ValueError):
+    """A framework or variant that does not exist or is not installed; the message says what would help."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Lane:
+    """A framework with a variant of execution."""
+
+    framework: str
+    variant: str
+
+    def __str__(self) -> str:
+        return f"{self.framework}-{self.variant}"
+
+
+@cache
+def frameworks() -> tuple[str, ...]:
+    """Names of all frameworks, sorted."""
+    return tuple(sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if path.stem != "base"))
+
+
+def literal(framework: str, name: str) -> Any:
+    """A literal that an adapter module assigns to a name, read without importing the module."""
+    if framework not in frameworks():
+        near = get_close_matches(framework, frameworks(), 1)
+        hint = f", the nearest is {near[0]!r}" if near else ""
+        raise AdapterError(f"there is no framework {framework!r}{hint}: the frameworks are {', '.join(frameworks())}")
+    module = ast.parse((Path(__file__).parent / f"{framework}.py").read_text(encoding="utf-8"))
+    for statement in module.body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name:
+            return ast.literal_eval(statement.value)
+    raise AdapterError(f"adapter {framework!r} assigns no literal {name}: see docs/adding-an-adapter.md")
+
+
+@cache
+def variants(framework: str) -> Mapping[str, Mapping[str, str]]:
+    """The variants of a framework, the default first, with the environment variables of each."""
+    return cast(Mapping[str, Mapping[str, str]], literal(framework, "VARIANTS"))
+
+
+def block(framework: str) -> int:
+    """How many calls the framework's adapter takes at once."""
+    return cast(int, literal(framework, "BLOCK"))
+
+
+def lane(framework: str, variant: str | None = None) -> Lane:
+    """The lane of a framework and variant, by default its first. Raises AdapterError where there is none."""
+    known = variants(framework)
+    if variant is not None and variant not in known:
+        raise AdapterError(f"{framework} has no variant {variant!r}: its variants are {', '.join(known)}")
+    return Lane(framework, variant or next(iter(known)))
+
+
+def lanes() -> tuple[Lane, ...]:
+    """Every lane of every framework."""
+    return tuple(Lane(framework, variant) for framework in frameworks() for variant in variants(framework))
+
+
+def load(lane: Lane) -> Adapter:
+    """Import a lane's adapter with its environment set; once a process, since a framework reads it at import."""
+    os.environ.update(variants(lane.framework)[lane.variant])
+    try:
+        return cast(Adapter, importlib.import_module(f"{__name__}.{lane.framework}"))
+    except ImportError as error:
+        raise AdapterError(
+            f"{lane.framework} cannot be imported ({error}): install it, or use its environment: "
+            f"`tox run -e {lane.framework}`"
+        ) from None
+
+
+def environment(adapter: Adapter) -> Mapping[str, str]:
+    """What an adapter runs on: its own description, the interpreter and the machine."""
+    return {
+        **{name: str(value) for name, value in adapter.describe().items()},
+        "conformance": conformance.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()}-{platform.machine()}",
+    }

@@ -5,8 +5,10 @@ expected array. What a native call leaves to be done (a crop, a bias) is stated 
 and recorded.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,6 +41,12 @@ class Call:
     def __call__(self) -> Any:
         """Make the native call; returns the framework's own tensor."""
         return self.function(*self.operands, **self.options)
+
+    def __str__(self) -> str:
+        """The call as a line of code, with operands as shapes."""
+        words = [str(list(getattr(operand, "shape", ()))) for operand in self.operands]
+        words += [f"{name}={value!r}" for name, value in self.options.items()]
+        return f"{getattr(self.function, '__name__', self.function)}({', '.join(words)})"
 
     @property
     def composed(self) -> tuple[str, ...]:
@@ -80,9 +88,8 @@ def extends(window: Window) -> bool:
 def finish(call: Call, array: Array) -> Array:
     """The answer to the problem from a native result in NC* order: extend, crop, then add the bias."""
     if call.window is not None:
-        extend = [(max(-lo, 0), max(-hi, 0)) for lo, hi in call.window]
-        if any(map(any, extend)):
-            array = np.pad(array, [(0, 0), (0, 0), *extend])
+        if extends(call.window):
+            array = np.pad(array, [(0, 0), (0, 0), *((max(-lo, 0), max(-hi, 0)) for lo, hi in call.window)])
         ends = zip(array.shape[2:], call.window, strict=True)
         array = array[(..., *(slice(max(lo, 0), extent - max(hi, 0)) for extent, (lo, hi) in ends))]
     if call.bias is not None:
@@ -97,4 +104,10 @@ def channels_last(array: Array) -> Array:
 
 def channels_first(array: Array) -> Array:
     """(N, *spatial, C) as (N, C, *spatial)."""
-    return np.moveaxis(array, -1, 1)
+    return array.transpose(0, -1, *range(1, array.ndim - 1))
+
+
+def onednn_version(header: Path) -> str:
+    """The version in a oneDNN version header that a framework ships; "on" where it ships none."""
+    text = header.read_text(encoding="utf-8") if header.exists() else ""
+    return ".".join(re.findall(r"DNNL_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)", text)) or "on"

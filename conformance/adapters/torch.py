@@ -30,7 +30,7 @@ FUNCTIONS = {
 def describe() -> Mapping[str, str]:
     build = torch.__config__.show()
     return {
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "device": "cpu",
         "threads": str(torch.get_num_threads()),
         "instructions": torch.backends.cpu.get_cpu_capability(),

@@ -1,0 +1,70 @@
+"""MXNet: mx.nd.Deconvolution.
+
+Data NC*, weight (in, out/groups, *kernel), kernel as stored. `pad` and `adj` mean the window (pad, pad - adj), so one
+call says every window with lo >= 0 and 0 <= lo - hi < stride; any other is cut from the whole stamp. A negative `adj`
+is refused but for a few shapes, so none is sent.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import mxnet as mx
+
+from conformance.adapters.base import Array, Call, extends, onednn_version
+from conformance.problem import Problem
+
+VARIANTS = {
+    "onednn": {"MXNET_MKLDNN_ENABLED": "1", "OMP_NUM_THREADS": "1", "MXNET_STORAGE_FALLBACK_LOG_VERBOSE": "0"},
+    "native": {"MXNET_MKLDNN_ENABLED": "0", "OMP_NUM_THREADS": "1", "MXNET_STORAGE_FALLBACK_LOG_VERBOSE": "0"},
+}
+REFUSALS = (mx.base.MXNetError, ValueError)
+BLOCK = 1
+ONEDNN = Path(mx.libinfo.find_include_path(), "mkldnn/oneapi/dnnl/dnnl_version.h")
+
+
+def describe() -> Mapping[str, str]:
+    onednn = mx.runtime.Features().is_enabled("MKLDNN") and os.environ.get("MXNET_MKLDNN_ENABLED") != "0"
+    return {
+        "mxnet": mx.__version__,
+        "device": str(mx.context.current_context()),
+        "threads": os.environ.get("OMP_NUM_THREADS", "unset"),
+        "engine": os.environ.get("MXNET_ENGINE_TYPE", "default"),
+        "onednn": onednn_version(ONEDNN) if onednn else "off",
+    }
+
+
+def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+    window, late = None, None
+    pad = tuple(lo for lo, _ in problem.window)
+    adj = tuple(lo - hi for lo, hi in problem.window)
+    if any(lo < 0 or not 0 <= a < s for lo, a, s in zip(pad, adj, problem.stride, strict=True)):
+        window, pad, adj = problem.window, (0,) * problem.rank, (0,) * problem.rank
+        if extends(window):
+            bias, late = None, bias
+    options = {
+        "kernel": problem.kernel,
+        "stride": problem.stride,
+        "dilate": problem.dilation,
+        "pad": pad,
+        "adj": adj,
+        "num_filter": problem.groups * problem.out_channels,
+        "num_group": problem.groups,
+        "no_bias": bias is None,
+    }
+    operands = tuple(_tensor(array) for array in (x, weight, bias) if array is not None)
+    return Call(mx.nd.Deconvolution, operands, options, window, late)
+
+
+def run(calls: Sequence[Call]) -> Sequence[Array]:
+    try:
+        return [call().asnumpy() for call in calls]
+    finally:
+        mx.nd.waitall()  # an error still on its way must not surface on another call
+
+
+def _tensor(array: Array) -> mx.nd.NDArray:
+    """A copy of an array, never a view: oneDNN reorders a weight in place."""
+    tensor = mx.nd.empty(array.shape, dtype=array.dtype)
+    tensor._sync_copyfrom(array)  # all that mx.nd.array does, at a third of its cost
+    return tensor

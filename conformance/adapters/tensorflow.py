@@ -1,0 +1,87 @@
+"""TensorFlow: tf.nn.conv{1,2,3}d_transpose.
+
+Data N*C, weight (*kernel, out/groups, in) with `in` group by group, kernel as stored; there is no bias argument.
+The output shape is an argument and `padding` says which window (lo, hi) it means, where lo + hi = full - output:
+
+    "SAME"   lo = max(lo + hi, 0) // 2, if (input - 1)*stride < output <= input*stride
+    "VALID"  lo = 0, -stride < hi <= 0
+    pairs    any lo >= 0, hi > -stride, as (lo, max(hi, 0)); conv2d_transpose alone, so 1-D gets a unit axis
+
+On a CPU pairs are refused when dilated or grouped. Every window that is left is cut from the whole stamp, by "VALID".
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow.python.util import _pywrap_util_port
+
+from conformance.adapters.base import Array, Call, Unsupported, channels_first, onednn_version
+from conformance.problem import Ints, Problem, Window
+
+VARIANTS = {
+    "onednn": {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
+    "eigen": {"TF_ENABLE_ONEDNN_OPTS": "0", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
+}
+REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, ValueError)
+BLOCK = 1
+
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(1)
+tf.config.experimental.enable_op_determinism()
+
+FUNCTIONS = {1: tf.nn.conv1d_transpose, 2: tf.nn.conv2d_transpose, 3: tf.nn.conv3d_transpose}
+UNIT_AXIS = ("unit-axis",)
+ONEDNN = Path(tf.sysconfig.get_include(), "external/onednn/include/oneapi/dnnl/dnnl_version.h")
+
+
+def describe() -> Mapping[str, str]:
+    return {
+        "tensorflow": tf.__version__,
+        "device": "cpu",
+        "threads": str(tf.config.threading.get_intra_op_parallelism_threads()),
+        "onednn": onednn_version(ONEDNN) if _pywrap_util_port.IsMklEnabled() else "off",
+    }
+
+
+def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+    if problem.rank not in FUNCTIONS:
+        raise Unsupported(f"{problem.rank} spatial axes: there is tf.nn.conv1d_transpose to conv3d_transpose")
+    axes = range(2, problem.rank + 2)
+    data, kernel = x.transpose(0, *axes, 1), weight.transpose(*axes, 1, 0)
+    function, strides = FUNCTIONS[problem.rank], problem.stride
+    padding, output, window = _padding(problem)
+    prepared: tuple[str, ...] = ()
+    if problem.rank == 1 and not isinstance(padding, str):
+        function, strides, output, padding = tf.nn.conv2d_transpose, (1, *strides), (1, *output), [(0, 0), *padding]
+        data, kernel, prepared = data[:, None], kernel[None], UNIT_AXIS
+    options = {
+        "output_shape": (problem.batch, *output, problem.groups * problem.out_channels),
+        "strides": strides,
+        "padding": padding,
+        "dilations": problem.dilation,
+    }
+    return Call(function, (tf.constant(data), tf.constant(kernel)), options, window, bias, prepared)
+
+
+def run(calls: Sequence[Call]) -> Sequence[Array]:
+    return [_array(call) for call in calls]
+
+
+def _padding(problem: Problem) -> tuple[str | list[tuple[int, int]], Ints, Window | None]:
+    """The padding argument, the output extents it is used with, and the window that remains after the call."""
+    output, window = problem.output, problem.window
+    axes = list(zip(window, problem.stride, problem.input, output, strict=True))
+    if all(lo == max(lo + hi, 0) // 2 and (i - 1) * s < out <= i * s for (lo, hi), s, i, out in axes):
+        return "SAME", output, None
+    if all(lo == 0 and -s < hi <= 0 for (lo, hi), s, _, _ in axes):
+        return "VALID", output, None
+    in_pairs = problem.rank < 3 and problem.groups == 1 and set(problem.dilation) == {1}
+    if in_pairs and all(lo >= 0 and hi > -s for (lo, hi), s, _, _ in axes):
+        return [(0, 0), *((lo, max(hi, 0)) for lo, hi in window), (0, 0)], output, None
+    return "VALID", problem.full, window
+
+
+def _array(call: Call) -> Array:
+    array = call().numpy()
+    return channels_first(array[:, 0] if call.prepared == UNIT_AXIS else array)

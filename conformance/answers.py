@@ -1,0 +1,113 @@
+"""Arrays and expected answers of a case set, computed once and shared by every lane.
+
+They are kept in one flat int64 file whose name is the hash of all that decides its content: the cases, and the source
+of the modules that draw, compute and lay out. The file begins with a checksum of the rest; a damaged one is computed anew.
+"""
+
+import hashlib
+import math
+import os
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from conformance import data, oracle, problem
+from conformance.atomic import write_atomically
+from conformance.cases import Case, Suite
+from conformance.data import Arrays
+from conformance.problem import Problem
+
+Flat = NDArray[np.int64]
+
+CHECKSUM = 4  # int64 words: a SHA-256
+
+
+class Answer(NamedTuple):
+    """A case's operands and expected array, int64, with the largest partial sum and number of terms that it can have."""
+
+    arrays: Arrays
+    expected: NDArray[Any]
+    largest: int
+    terms: int
+
+
+def oracle_digest() -> str:
+    """Hash of the source that decides every operand and expected array."""
+    sources = (Path(str(module.__file__)).read_bytes() for module in (problem, data, oracle))
+    return hashlib.sha256(b"\0".join(sources)).hexdigest()[:16]
+
+
+def compute(case: Case) -> Answer:
+    """The answer to one case, from the oracle."""
+    arrays = data.draw(case.id, case.problem)
+    expected = oracle.expected(case.problem, *arrays)
+    return Answer(arrays, expected, data.largest_sum(case.problem, arrays), case.problem.terms)
+
+
+class Answers:
+    """The answers to a suite, by case id, read from the cache or computed and put there."""
+
+    def __init__(self, suite: Suite) -> None:
+        self._flat = _load(suite)
+        offsets = accumulate((_length(case.problem) for case in suite.cases), initial=CHECKSUM)
+        self._offsets = {case.id: offset for case, offset in zip(suite.cases, offsets, strict=False)}
+
+    def __getitem__(self, case: Case) -> Answer:
+        return _unpack(case.problem, self._flat, self._offsets[case.id])
+
+
+def cache_folder() -> Path:
+    """Where results that can be made again are kept: $CONFORMANCE_CACHE, else the user's cache folder."""
+    chosen = os.environ.get("CONFORMANCE_CACHE")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("conformance"))
+
+
+def _load(suite: Suite) -> Flat:
+    layout = Path(__file__).read_text(encoding="utf-8")
+    key = f"{oracle_digest()} {layout} {[(case.id, case.descriptor) for case in suite.cases]}"
+    path = cache_folder() / "answers" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
+    if path.exists():
+        flat = np.fromfile(path, np.int64)
+        if flat[:CHECKSUM].tobytes() == _checksum(flat[CHECKSUM:]):
+            return flat
+    body = np.concatenate([part for case in suite.cases for part in _pack(compute(case))])
+    content = _checksum(body) + body.tobytes()
+    write_atomically(path, content)
+    return np.frombuffer(content, np.int64)
+
+
+def _checksum(body: Flat) -> bytes:
+    return hashlib.sha256(body.tobytes()).digest()
+
+
+def _shapes(problem: Problem) -> Sequence[tuple[int, ...]]:
+    bias = [problem.bias_shape] if problem.bias else []
+    return [problem.input_shape, problem.weight_shape, *bias, problem.output_shape]
+
+
+def _length(problem: Problem) -> int:
+    return 2 + sum(map(math.prod, _shapes(problem)))
+
+
+def _pack(answer: Answer) -> Iterator[Flat]:
+    yield np.array([answer.largest, answer.terms])
+    for array in (*answer.arrays, answer.expected):
+        if array is not None:
+            yield array.ravel()
+
+
+def _unpack(problem: Problem, flat: Flat, start: int) -> Answer:
+    largest, terms = flat[start : start + 2].tolist()
+    start += 2
+    arrays = []
+    for shape in _shapes(problem):
+        end = start + math.prod(shape)
+        arrays.append(flat[start:end].reshape(shape))
+        start = end
+    x, weight, *bias, expected = arrays
+    return Answer(Arrays(x, weight, bias[0] if bias else None), expected, largest, terms)

@@ -1,0 +1,192 @@
+"""Cases and suites: what is tested, read strictly from the files under `cases/`.
+
+A curated TOML file holds `[[case]]` tables with a reason each; a generated JSONL file holds a header line with the
+reason its cases share, then one line a case. `cases/README.md` describes both formats.
+"""
+
+import hashlib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from conformance.problem import Problem, ProblemError, broken_rule
+
+SUITES: Mapping[str, tuple[str, ...]] = {
+    "smoke": ("smoke.jsonl",),
+    "curated": ("*.toml",),
+    "grid": ("grid.jsonl",),
+    "covering": ("covering.jsonl",),
+    "core": ("*.toml", "smoke.jsonl", "covering.jsonl", "grid.jsonl"),
+}
+"""A suite's case files, as patterns in the cases folder."""
+
+PROBES = {
+    "window": "which part of the stamp is cut out, and on which side an odd remainder falls",
+    "output-padding": "rows revealed at the end by output_padding",
+    "stride": "spacing of the stamps, gaps included",
+    "dilation": "spacing of the taps inside a stamp",
+    "taps": "order of the kernel's taps",
+    "groups": "how channels are split into groups and laid out in the weight",
+    "channels": "in and out channel axes, and channel counts that select a blocked kernel",
+    "bias": "the bias, added once, after the window",
+    "batch": "independence of batch elements",
+    "rank": "one, two or three spatial axes treated separately",
+    "extent": "extents of one, and kernels larger than the input",
+}
+"""What a case can probe: the closed set that `probes` draws from."""
+
+FORMAT = "conformance-cases/1"
+_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class CaseError(ValueError):
+    """A case file, case or suite that does not say what it must; the message names the file, the case and the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A problem worth testing: a permanent id, the fact that makes it worth it, and what it probes."""
+
+    id: str
+    problem: Problem
+    descriptor: str
+    why: str
+    probes: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A named set of cases, in file order."""
+
+    name: str
+    cases: tuple[Case, ...]
+
+    @property
+    def digest(self) -> str:
+        """Hash of every id and problem: two runs with the same digest ran the same cases."""
+        lines = sorted(f"{case.id} {case.descriptor}\n" for case in self.cases)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
+
+
+def folder() -> Path:
+    """Where the case files are: $CONFORMANCE_CASES, else `cases/` beside the package, else the installed copy."""
+    if chosen := os.environ.get("CONFORMANCE_CASES"):
+        return Path(chosen)
+    package = Path(__file__).parent
+    beside = package.parent / "cases"
+    return beside if (beside / "README.md").exists() else package / "_cases"
+
+
+def read_suite(name: str) -> Suite:
+    """The suite of that name. Raises CaseError for an unknown name, a bad file, or a suite without cases."""
+    if name not in SUITES:
+        raise CaseError(f"there is no suite {name!r}{_nearest(name, SUITES)}: the suites are {', '.join(SUITES)}")
+    files = [path for pattern in SUITES[name] for path in sorted(folder().glob(pattern))]
+    suite = Suite(name, tuple(case for path in files for case in read_file(path)))
+    if not suite.cases:
+        raise CaseError(f"suite {name!r} has no cases in {folder()}: set CONFORMANCE_CASES to a folder that has them")
+    _refuse_duplicates(suite.cases)
+    return suite
+
+
+def find(suite: Suite, ids: Iterable[str]) -> Suite:
+    """The suite with only the cases of those ids, in file order. Raises CaseError for an id that it does not have."""
+    known = {case.id for case in suite.cases}
+    chosen = set(ids)
+    for missing in sorted(chosen - known):
+        raise CaseError(f"suite {suite.name!r} has no case {missing!r}{_nearest(missing, known)}")
+    return Suite(suite.name, tuple(case for case in suite.cases if case.id in chosen))
+
+
+def read_file(path: Path) -> Iterator[Case]:
+    """The cases of one file, checked. Raises CaseError naming file, case and mend."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CaseError(f"{path}: cannot be read: {error}") from None
+    return _read_toml(path.name, text) if path.suffix == ".toml" else _read_jsonl(path.name, text)
+
+
+def dump_jsonl(cases: Iterable[Case], *, why: str, probes: tuple[str, ...]) -> str:
+    """A generated case file's text."""
+    lines = [json.dumps({"id": case.id, "problem": case.descriptor}) for case in cases]
+    header = {"format": FORMAT, "cases": len(lines), "why": why, "probes": probes}
+    return "\n".join([json.dumps(header), *lines]) + "\n"
+
+
+def _read_toml(name: str, text: str) -> Iterator[Case]:
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CaseError(f"{name}: not TOML: {error}") from None
+    _keys(name, document, {"case"})
+    for number, table in enumerate(document["case"], 1):
+        where = f"{name}#{table.get('id', f'case {number}')}"
+        _keys(where, table, {"id", "problem", "output", "why", "probes"})
+        case = _case(where, name, table, table["why"], table["probes"])
+        if list(case.problem.output) != table["output"]:
+            formula = list(case.problem.output)
+            raise CaseError(f"{where}: output is {table['output']}, the formula gives {formula}: mend the wrong one")
+        yield case
+
+
+def _read_jsonl(name: str, text: str) -> Iterator[Case]:
+    try:
+        header, *lines = [json.loads(line) for line in text.splitlines()]
+    except ValueError as error:
+        raise CaseError(f"{name}: not JSON lines: {error}: run `conformance generate`") from None
+    _keys(name, header, {"format", "cases", "why", "probes"})
+    if header["format"] != FORMAT:
+        raise CaseError(f"{name}: format is {header['format']!r}, this version reads {FORMAT!r}: regenerate it")
+    if header["cases"] != len(lines):
+        raise CaseError(f"{name}: the header counts {header['cases']} cases, {len(lines)} follow: regenerate it")
+    for number, line in enumerate(lines, 2):
+        _keys(f"{name}:{number}", line, {"id", "problem"})
+        yield _case(f"{name}#{line['id']}", name, line, header["why"], header["probes"])
+
+
+def _case(where: str, source: str, table: Mapping[str, Any], why: Any, probes: Any) -> Case:
+    if not isinstance(table["id"], str) or not _ID.fullmatch(table["id"]):
+        raise CaseError(f"{where}: id must be kebab-case: lower-case letters, digits and single hyphens")
+    if not isinstance(why, str) or not why.strip():
+        raise CaseError(f"{where}: why is empty: state the fact that makes the case worth running")
+    if not isinstance(probes, list) or not probes or not set(map(str, probes)) <= PROBES.keys():
+        raise CaseError(f"{where}: probes is {probes}: name at least one of {', '.join(PROBES)}, and no other")
+    try:
+        problem = Problem.parse(table["problem"])
+    except (ProblemError, AttributeError) as error:
+        raise CaseError(f"{where}: {error}") from None
+    if rule := broken_rule(problem):
+        raise CaseError(f"{where}: {rule}")
+    if str(problem) != table["problem"]:
+        raise CaseError(f"{where}: the problem is spelt {table['problem']!r}, its one spelling is {str(problem)!r}")
+    return Case(table["id"], problem, table["problem"], why, tuple(probes), source)
+
+
+def _keys(where: str, table: Any, required: set[str]) -> None:
+    if not isinstance(table, dict):
+        raise CaseError(f"{where}: is a {type(table).__name__}, must be a table with {', '.join(sorted(required))}")
+    for unknown in sorted(table.keys() - required):
+        raise CaseError(f"{where}: unknown key {unknown!r}{_nearest(unknown, required)}: remove or correct it")
+    for missing in sorted(required - table.keys()):
+        raise CaseError(f"{where}: {missing!r} is missing: add it")
+
+
+def _refuse_duplicates(cases: Iterable[Case]) -> None:
+    seen: dict[str, str] = {}
+    for case in cases:
+        if case.id in seen:
+            raise CaseError(f"{case.source}#{case.id}: the id stands in {seen[case.id]} too: ids are unique, rename one")
+        seen[case.id] = case.source
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, known, 1)
+    return f", the nearest is {near[0]!r}" if near else ""

@@ -1,0 +1,63 @@
+"""The command line: one small module a verb, imported only when its verb is used."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+VERBS = {
+    "run": "Run a suite on a framework, case by case, in worker processes.",
+    "one": "Evaluate a single problem in this process and show what comes out.",
+    "cases": "Explore the cases: list, show, count.",
+    "generate": "Write the generated case files again, or check that they are what they must be.",
+    "merge": "Join the record files of a run's shards.",
+    "report": "Build the HTML report from record files.",
+}
+USAGE = 2
+
+
+class _Verbs(click.Group):
+    """Commands by name; the help texts stand above so that --help imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"{__name__}.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=_Verbs, help="Do deep learning frameworks agree on transposed convolution, and where not, how?")
+@click.version_option(package_name="conformance")
+def commands() -> None:
+    """The group that holds the verbs."""
+
+
+def main() -> None:
+    """The program: a user's mistake is one line and exit status 2, never a traceback."""
+    try:
+        status: Any = commands(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+    except ValueError as error:
+        if not type(error).__module__.startswith("conformance."):
+            raise
+        click.echo(f"conformance: {error}", err=True)
+        sys.exit(USAGE)
+    except OSError as error:
+        click.echo(f"conformance: {error.filename}: {error.strerror}: check the path and its permissions", err=True)
+        sys.exit(USAGE)
+    sys.exit(status or 0)

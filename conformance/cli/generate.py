@@ -1,0 +1,22 @@
+"""conformance generate: the generated case files."""
+
+import click
+
+from conformance import cases, generate
+from conformance.atomic import write_atomically
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing; fail if a file differs from what would be written.")
+def command(check: bool) -> int:
+    """Write the generated case files, the same bytes every time."""
+    different = generate.differences(cases.folder())
+    if check:
+        for name in different:
+            click.echo(f"{cases.folder() / name}: is not what `conformance generate` writes: run it and commit the file")
+        return int(bool(different))
+    for name, text in generate.files().items():
+        if name in different:
+            write_atomically(cases.folder() / name, text.encode())
+        click.echo(f"{cases.folder() / name}: {'written' if name in different else 'unchanged'}")
+    return 0

@@ -1,0 +1,53 @@
+"""conformance one: a single problem on a framework, in this process."""
+
+from typing import Any
+
+import click
+
+from conformance import adapters, run
+from conformance.answers import compute
+from conformance.cases import Case
+from conformance.problem import Problem, ProblemError, broken_rule
+from conformance.record import Verdict
+from conformance.selection import DTYPES
+
+SMALL = 64
+
+
+@click.command()
+@click.argument("framework")
+@click.argument("descriptor")
+@click.option("--variant", help="How the framework executes (default: its first variant).")
+@click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))
+@click.option("--case", default="one", metavar="ID", help="Draw the data that the case of this id has.")
+def command(framework: str, descriptor: str, variant: str | None, dtype: str, case: str) -> int:
+    """Evaluate the problem of DESCRIPTOR, such as "i5x7 k3 s2 p1 op1 bias", on FRAMEWORK.
+
+    Prints the verdict, the native call, the deviation, and the arrays where they are small. Exit status: 0 conforms,
+    refuses or is unsupported; 1 diverges or fails otherwise; 2 usage.
+    """
+    problem = Problem.parse(descriptor)
+    if rule := broken_rule(problem):
+        raise ProblemError(f"{descriptor!r}: {rule}")
+    lane = adapters.lane(framework, variant)
+    adapter = adapters.load(lane)
+    answer = compute(Case(case, problem, str(problem), "", (), ""))
+    (result,) = run.evaluate(lane, adapter, [run.Job(Case(case, problem, str(problem), "", (), ""), dtype, answer)])
+    record = result.record
+    click.echo(f"{record.verdict} {record.kind}".rstrip() + f": {lane} {dtype} '{problem}'")
+    lines = {
+        "message": record.message,
+        "call": record.call,
+        "assisted by": ", ".join(record.composed),
+        "output": f"{problem.output_shape}, window {problem.window} of {problem.full}",
+        "exact because": f"no partial sum exceeds {answer.largest}, {answer.terms} terms",
+        "seconds": record.seconds,
+    }
+    for name, value in lines.items():
+        if value:
+            click.echo(f"  {name}: {value}")
+    arrays = {"expected": answer.expected, **result.arrays}
+    for name, array in {**answer.arrays._asdict(), **arrays}.items():
+        if array is not None and array.size <= SMALL:
+            click.echo(f"{name} {array.shape}\n{array}")
+    return int(record.verdict.fails)

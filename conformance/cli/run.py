@@ -1,0 +1,96 @@
+"""conformance run: a suite on a framework, in each of its variants."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from conformance import adapters, record
+from conformance.record import Record, Run, Verdict, reproduction
+from conformance.selection import DTYPES, Selection, select
+
+OK, DIVERGED, INCOMPLETE = 0, 1, 3
+SHOWN = 12
+QUIET = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--capture=no")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+@click.command()
+@click.argument("framework")
+@click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
+@click.option("--suite", default="core", show_default=True, help="Which cases.")
+@click.option("--case", "cases", multiple=True, metavar="ID", help="Only this case; repeatable.")
+@click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable.")
+@click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th case, from the I-th on.")
+@click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes; 0 runs without any.")
+@click.option("--timeout", default=120.0, show_default=True, help="Seconds that one case may take.")
+@click.option("--records", default="reports/records", show_default=True, type=Path, help="Where record files go.")
+def command(
+    framework: str,
+    variant: str | None,
+    suite: str,
+    cases: tuple[str, ...],
+    dtypes: tuple[str, ...],
+    shard: str,
+    workers: str,
+    timeout: float,
+    records: Path,
+) -> int:
+    """Run a suite on FRAMEWORK and write a record file for each of its variants.
+
+    Exit status: 0 all as expected, 1 some case diverges or fails otherwise, 2 usage, 3 a case has no record.
+    """
+    variants = [variant] if variant else list(adapters.variants(framework))
+    selections = [select(framework, each, suite, dtypes=dtypes, shard=shard, ids=cases) for each in variants]
+    options = [f"-n{workers}", f"--timeout={timeout}"]
+    return max(_run(selection, records, options) for selection in selections)
+
+
+def _run(selection: Selection, folder: Path, options: list[str]) -> int:
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    lane, suite, shard = selection.lane, selection.suite.name, selection.shard
+    arguments = [
+        f"--framework={lane.framework}", f"--variant={lane.variant}", f"--suite={suite}",
+        f"--shard={shard[0]}/{shard[1]}", f"--records={folder}", "--progress", *options,
+        *(f"--case={case}" for case in selection.ids), *(f"--dtype={dtype}" for dtype in selection.dtypes),
+    ]  # fmt: skip
+    status = subprocess.run([sys.executable, "-m", "pytest", *QUIET, *arguments], check=False).returncode
+    path = record.path(folder, str(lane), suite, shard, narrowed=bool(selection.ids or selection.dtypes != DTYPES))
+    if not path.exists() or (run := record.read(path)).header.started < started:
+        click.echo(f"{lane}: the run ended with {_ending(status)} and wrote no record: see above", err=True)
+        return INCOMPLETE
+    click.echo(f"\n{lane} {suite}: {summary(run)}\n{path}")
+    for line in findings(run):
+        click.echo(line)
+    if not run.complete:
+        missing = run.header.expected - len(run.records)
+        click.echo(f"incomplete: {missing} of {run.header.expected} records are missing: run it again")
+        return INCOMPLETE
+    return DIVERGED if any(each.verdict.fails for each in run.records) else OK
+
+
+def summary(run: Run) -> str:
+    """Verdict counts in a line."""
+    return ", ".join(f"{count} {verdict}" for verdict, count in run.verdicts.items()) or "no records"
+
+
+def findings(run: Run) -> Iterator[str]:
+    """The non-conforming records, grouped by verdict and message, each with its number and one way to see it again."""
+    groups: dict[tuple[Verdict, str], list[Record]] = {}
+    for each in run.records:
+        if each.verdict is not Verdict.CONFORMS:
+            groups.setdefault((each.verdict, _NUMBER.sub("#", f"{each.kind} {each.message}".strip())), []).append(each)
+    largest = sorted(groups.items(), key=lambda group: (not group[0][0].fails, -len(group[1])))
+    for (verdict, message), records in largest[:SHOWN]:
+        yield f"  {len(records)} {verdict}: {message}\n    {reproduction(records[0])}"
+    if len(largest) > SHOWN:
+        yield f"  and {len(largest) - SHOWN} more kinds: `conformance report` shows all"
+
+
+def _ending(status: int) -> str:
+    return signal.Signals(-status).name if status < 0 else f"pytest's exit status {status}"

@@ -1,0 +1,151 @@
+"""What the controlling process of a run does: hand out work, take in records, and account for every worker's death."""
+
+import re
+import signal
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tqdm import tqdm
+
+from conformance import adapters
+from conformance.answers import Answers, oracle_digest
+from conformance.items import CaseItem, LaneItems
+from conformance.journal import Journal
+from conformance.record import Header, Record, Verdict, parse, reproduction
+from conformance.selection import DTYPES, FORWARD, Selection
+
+INCOMPLETE = 3
+"""Exit status of a run in which a selected case has no record."""
+
+
+class Controller:
+    """The plugin of the process that writes: the only one, or the one that distributes to workers."""
+
+    def __init__(self, config: pytest.Config, selection: Selection) -> None:
+        self._config = config
+        self._selection = selection
+        self._started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._scratch = tempfile.TemporaryDirectory(prefix="conformance-")
+        self._environment: Mapping[str, str] = {}
+        self._nodeids: list[str] = []
+
+    def pytest_sessionstart(self) -> None:
+        Answers(self._selection.suite)  # once, before every worker wants them
+        self._folder = Path(self._config.option.records)
+        self._journal = Journal(self._folder)
+        total = len(list(self._selection.keys()))
+        self._bar = tqdm(total=total, unit="", disable=None if self._config.option.progress else True)
+        self._bar.set_description(f"{self._selection.lane} {self._selection.suite.name}")
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._select([item.nodeid for item in session.items])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        self._select(ids)
+
+    def _select(self, nodeids: Sequence[str]) -> None:
+        self._nodeids = list(nodeids)
+        self._bar.total = len(nodeids)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput["conformance_claims"] = self._scratch.name
+        node.workerinput["conformance_log"] = self._log(node)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        size = adapters.block(self._selection.lane.framework)
+        if size == 1:
+            return None
+        from conformance.scheduling import BlockScheduling
+
+        return BlockScheduling(config, log, size)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if record := getattr(report, "record", None):
+            self._journal.add(parse(record), report.arrays)
+            self._bar.update()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
+        """A worker died: record the item that killed it, unless it was one of a block that will be tried one by one."""
+        index = self._nodeids.index(crashitem)
+        if adapters.block(self._selection.lane.framework) > 1 and not Path(self._scratch.name, f"item-{index}").exists():
+            report.outcome = "rerun"
+            return
+        verdict, cause = death(report.node, Path(self._log(report.node)))
+        record = self._record(crashitem, verdict, cause)
+        self._journal.add(record, {})
+        self._bar.update()
+        report.verdict = verdict.value
+        report.user_properties = [("verdict", verdict.value)]
+        report.longrepr = f"{cause}\n{reproduction(record)}"
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self._environment = getattr(node, "workeroutput", {}).get("conformance") or self._environment
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write what there is, always; a run in which a selected case has no record is incomplete and says so."""
+        self._bar.close()
+        items = session.config.pluginmanager.get_plugin("conformance-items")
+        assert isinstance(items, LaneItems)
+        complete = len(self._journal) == len(self._nodeids) > 0
+        header = self._header(self._environment or items.environment())
+        self._journal.close(header.path(self._folder), header, complete=complete)
+        self._scratch.cleanup()
+        if not complete and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            session.exitstatus = INCOMPLETE
+
+    def _header(self, environment: Mapping[str, str]) -> Header:
+        selection = self._selection
+        return Header(
+            framework=selection.lane.framework,
+            variant=selection.lane.variant,
+            suite=selection.suite.name,
+            dtypes=selection.dtypes,
+            directions=(FORWARD,),
+            cases=selection.suite.digest,
+            expected=len(self._nodeids),
+            oracle=oracle_digest(),
+            shard=selection.shard,
+            selection=self._narrowed(),
+            environment=environment,
+            started=self._started,
+        )
+
+    def _narrowed(self) -> str:
+        """What made this run less than its suite or shard, as the user gave it; empty for a whole one."""
+        first, step = self._selection.shard
+        whole = len(self._selection.suite.cases[first - 1 :: step]) * len(DTYPES)
+        return "" if len(self._nodeids) == whole else " ".join(map(str, self._config.invocation_params.args))
+
+    def _log(self, node: Any) -> str:
+        return str(Path(self._scratch.name, f"{node.gateway.id}.log"))
+
+    def _record(self, nodeid: str, verdict: Verdict, message: str) -> Record:
+        case_id, _, dtype = nodeid.rpartition("::")[2].rstrip("]").partition("[")
+        case = next(case for case in self._selection.cases if case.id == case_id)
+        lane = self._selection.lane
+        return Record(
+            lane.framework, lane.variant, case_id, dtype, FORWARD, str(case.problem), verdict, message=message
+        )
+
+
+def death(worker: Any, log: Path) -> tuple[Verdict, str]:
+    """How a worker died, from the trace that it left and from its exit status."""
+    trace = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    frame = re.search(r'File ".*", line \d+ in (\S+)', trace)
+    where = f" in {frame[1]}" if frame else ""
+    if limit := re.search(r"^Timeout \((.+)\)!", trace, re.MULTILINE):
+        return Verdict.TIMED_OUT, f"no answer after {limit[1]}{where}"
+    status = worker.gateway._io.wait()  # the only place where execnet keeps a worker's exit status
+    if status < 0:
+        return Verdict.CRASHED, f"killed by {signal.Signals(-status).name}{where}"
+    return Verdict.CRASHED, f"exited with status {status}{where}"

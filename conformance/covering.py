@@ -1,0 +1,81 @@
+"""Covering arrays under constraints: few rows in which every valid combination of `strength` levels occurs.
+
+Greedy and deterministic. Constraints never cross a unit (an axis, or the parameters that axes share), so a unit is
+given as the list of its valid level combinations and a row is any choice of one from each unit: no search can fail.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int64]
+
+CANDIDATES = 256
+
+
+def covering_array(units: Sequence[Rows], strength: int, key: int) -> Rows:
+    """Rows over the columns of all units side by side; `key` seeds the choice among equally good candidates.
+
+    Each unit is a (combinations, columns) array of small non-negative levels.
+    """
+    random = np.random.Philox(key=key)
+    columns = np.array(list(combinations(range(sum(unit.shape[1] for unit in units)), strength)))
+    codes = _Codes(columns, 1 + max(int(unit.max()) for unit in units))
+    todo = _achievable(units, codes)
+    rows = []
+    while todo.any():
+        fixed = codes.levels(int(todo.argmax()))
+        candidates = np.hstack([_choose(unit, part, random) for unit, part in _per_unit(units, fixed)])
+        best = candidates[todo[codes.of(candidates)].sum(axis=1).argmax()]
+        todo[codes.of(best[None])] = False
+        rows.append(best)
+    return np.array(rows)
+
+
+class _Codes:
+    """Numbers the combinations: for each choice of columns, each tuple of levels in them."""
+
+    def __init__(self, columns: Rows, levels: int) -> None:
+        self.columns, self.base = columns, levels
+        self.size = levels ** columns.shape[1]
+        self.weights = levels ** np.arange(columns.shape[1])
+
+    def of(self, rows: Rows) -> Rows:
+        """The codes that each row covers, (rows, choices of columns)."""
+        return rows[:, self.columns] @ self.weights + self.size * np.arange(len(self.columns))
+
+    def levels(self, code: int) -> dict[int, int]:
+        """A code as {column: level}."""
+        choice, rest = divmod(code, self.size)
+        return {int(c): int(rest // w % self.base) for c, w in zip(self.columns[choice], self.weights, strict=True)}
+
+
+def _achievable(units: Sequence[Rows], codes: _Codes) -> NDArray[np.bool_]:
+    """Which codes some valid row covers: the products of what each unit allows in the chosen columns."""
+    todo = np.zeros(len(codes.columns) * codes.size, np.bool_)
+    for choice, chosen in enumerate(codes.columns):
+        sums = np.array([codes.size * choice])
+        for unit, part in _per_unit(units, dict(zip(chosen.tolist(), codes.weights.tolist(), strict=True))):
+            if part:
+                allowed = np.unique(unit[:, list(part)] @ np.array(list(part.values())))
+                sums = np.add.outer(sums, allowed).ravel()
+        todo[sums] = True
+    return todo
+
+
+def _per_unit(units: Sequence[Rows], by_column: dict[int, int]) -> Any:
+    """Each unit with the part of `by_column` that falls into it, renumbered to the unit's own columns."""
+    start = 0
+    for unit in units:
+        end = start + unit.shape[1]
+        yield unit, {column - start: value for column, value in by_column.items() if start <= column < end}
+        start = end
+
+
+def _choose(unit: Rows, fixed: dict[int, int], random: np.random.Philox) -> Rows:
+    """Candidates for one unit, with repetition, among its combinations that have the fixed levels."""
+    fits = unit[np.all(unit[:, list(fixed)] == list(fixed.values()), axis=1)]
+    return fits[random.random_raw(CANDIDATES) % np.uint64(len(fits))]

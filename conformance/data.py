@@ -1,0 +1,98 @@
+"""The arrays of a case, drawn from its id alone, and the certificate that every framework can compute them exactly.
+
+Values are small non-zero integers from raw Philox words, which NumPy keeps the same across versions. They are drawn
+until no reversal or swap of axes leaves an array unchanged, since data that is blind to a fault cannot show it.
+"""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance import oracle
+from conformance.problem import Problem
+
+Array = NDArray[Any]
+
+SIGNIFICAND = {"float64": 53, "float32": 24}
+"""Bits in which a partial sum may be stored, per dtype: integers up to 2**bits are exact."""
+
+MAGNITUDE = {"x": 9, "weight": 15, "bias": 99}
+DRAWS = 64
+
+
+class DataError(ValueError):
+    """No draw gives data that is both asymmetric and exact."""
+
+
+class Arrays(NamedTuple):
+    """Operands in canonical order, int64 as drawn or in the dtype of a run; `bias` is None where there is none."""
+
+    x: Array
+    weight: Array
+    bias: Array | None
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Why every order of summation is exact: no partial sum can exceed `largest`, and `largest` <= 2**`bits`."""
+
+    largest: int
+    bits: int
+    terms: int
+
+    @property
+    def holds(self) -> bool:
+        return self.largest <= 2**self.bits
+
+    def evidence(self) -> dict[str, int]:
+        return {"largest": self.largest, "bits": self.bits, "terms": self.terms}
+
+
+def draw(case_id: str, problem: Problem) -> Arrays:
+    """The int64 arrays of a case. Raises DataError where the geometry allows no asymmetric draw."""
+    for attempt in range(DRAWS):
+        arrays = _draw(f"{case_id}#{attempt}", problem)
+        if _sees_every_fault(problem, arrays):
+            return arrays
+    raise DataError(f"{case_id}: {DRAWS} draws for '{problem}' are all symmetric: give it another id or more elements")
+
+
+def largest_sum(problem: Problem, arrays: Arrays) -> int:
+    """max over outputs of convT(|x|, |w|) + |b|: no partial sum of the problem is larger in magnitude."""
+    x, weight, bias = (None if array is None else np.abs(array) for array in arrays)
+    return int(oracle.expected(problem, x, weight, bias).max())
+
+
+def _draw(key: str, problem: Problem) -> Arrays:
+    shapes = {"x": problem.input_shape, "weight": problem.weight_shape, "bias": problem.bias_shape}
+    sizes = [int(np.prod(shape)) for shape in shapes.values()]
+    digest = blake2b(key.encode(), digest_size=16).digest()
+    words = np.random.Philox(key=np.frombuffer(digest, "<u8")).random_raw(sum(sizes))
+    parts = np.split(words, np.cumsum(sizes)[:-1])
+    x, weight, bias = (
+        _integers(part, MAGNITUDE[name]).reshape(shape)
+        for part, (name, shape) in zip(parts, shapes.items(), strict=True)
+    )
+    return Arrays(x, weight, bias if problem.bias else None)
+
+
+def _integers(words: NDArray[np.uint64], magnitude: int) -> NDArray[np.int64]:
+    """Words as integers in [-magnitude, magnitude] without zero, since a zero hides the tap it stands on."""
+    values = (words % np.uint64(2 * magnitude)).astype(np.int64) - magnitude
+    return values + (values >= 0)
+
+
+def _sees_every_fault(problem: Problem, arrays: Arrays) -> bool:
+    weight = arrays.weight.reshape(problem.groups, problem.in_channels, problem.out_channels, *problem.kernel)
+    swapped = problem.in_channels == problem.out_channels > 1 and np.array_equal(weight, weight.swapaxes(1, 2))
+    return not swapped and all(_asymmetric(array) for array in (arrays.x, weight, arrays.bias) if array is not None)
+
+
+def _asymmetric(array: Array) -> bool:
+    """Whether reversing any axis longer than 1 changes the array."""
+    return not any(
+        extent > 1 and np.array_equal(array, np.flip(array, axis)) for axis, extent in enumerate(array.shape)
+    )

@@ -1,0 +1,209 @@
+"""The items of a lane: collected from case files, evaluated in blocks, reported with a record each."""
+
+import faulthandler
+import io
+import time
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from conformance import adapters
+from conformance.adapters.base import Adapter
+from conformance.answers import Answers
+from conformance.cases import Case
+from conformance.record import Key, Verdict, reproduction
+from conformance.run import Job, Result, evaluate
+from conformance.selection import FORWARD, Selection
+
+LETTERS = {
+    Verdict.CONFORMS: ".", Verdict.DIVERGES: "D", Verdict.REJECTS: "R", Verdict.UNSUPPORTED: "U",
+    Verdict.ACCEPTS_INVALID: "A", Verdict.ERRORED: "E", Verdict.CRASHED: "C", Verdict.TIMED_OUT: "T",
+    Verdict.INCONCLUSIVE: "I",
+}  # fmt: skip
+
+
+class CaseItem(pytest.Item):
+    """One case in one dtype."""
+
+    index = -1
+
+    def __init__(self, *, case: Case, dtype: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.case = case
+        self.dtype = dtype
+
+    def runtest(self) -> None:
+        raise NotImplementedError("LaneItems.pytest_runtest_protocol evaluates items itself")
+
+    @property
+    def key(self) -> Key:
+        return self.case.id, self.dtype, FORWARD
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        return self.path, None, self.name
+
+
+class CaseFile(pytest.File):
+    """A case file, as far as it was selected."""
+
+    def __init__(self, *, selection: Selection, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.selection = selection
+
+    def collect(self) -> Iterator[CaseItem]:
+        for case in self.selection.cases:
+            if case.source == self.path.name:
+                for dtype in self.selection.dtypes:
+                    yield CaseItem.from_parent(self, name=f"{case.id}[{dtype}]", case=case, dtype=dtype)
+
+
+class LaneItems:
+    """The plugin that makes pytest run a selection: in every worker, and in the only process where there are none."""
+
+    def __init__(self, config: pytest.Config, selection: Selection) -> None:
+        self._selection = selection
+        self._files = {case.source for case in selection.cases}
+        self._blocks = _Blocks(selection, getattr(config, "workerinput", {}).get("conformance_claims"))
+        self._log: IO[str] | None = None
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """In a worker: a crash leaves its trace where the controller finds it."""
+        if log := getattr(session.config, "workerinput", {}).get("conformance_log"):
+            self._log = open(log, "w", encoding="utf-8")
+            faulthandler.enable(self._log)
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        return None if collection_path.is_dir() or collection_path.name in self._files else True
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> CaseFile | None:
+        if file_path.name not in self._files:
+            return None
+        return CaseFile.from_parent(parent, path=file_path, selection=self._selection)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._blocks.items = [item for item in session.items if isinstance(item, CaseItem)]
+        for index, item in enumerate(self._blocks.items):
+            item.index = index
+
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool:
+        assert isinstance(item, CaseItem)
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        started = time.time()
+        result = self._blocks.result(item)
+        if result is not None:
+            item.ihook.pytest_runtest_logreport(report=report(item, result, started))
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
+        verdict = getattr(report, "verdict", None)
+        return None if verdict is None else (verdict, LETTERS[verdict], verdict.upper())
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_timeout_set_timer(self, settings: Any) -> bool | None:
+        """A timer in C: it ends a worker even where native code hangs while it holds the interpreter lock."""
+        if self._log is None:
+            return None
+        faulthandler.dump_traceback_later(settings.timeout, exit=True, file=self._log)
+        return True
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_timeout_cancel_timer(self) -> bool | None:
+        if self._log is None:
+            return None
+        faulthandler.cancel_dump_traceback_later()
+        return True
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["conformance"] = self.environment()
+
+    def environment(self) -> Mapping[str, str]:
+        """The environment fingerprint; empty where nothing was evaluated."""
+        return self._blocks.environment()
+
+
+class _Blocks:
+    """Evaluates items in the adapter's blocks, the whole block at its first item.
+
+    If a worker dies in a block, another gets what is left of it. It finds the dead one's claim and goes one by one, so
+    that the next death names its own item; an item whose own claim is found has been recorded already.
+    """
+
+    def __init__(self, selection: Selection, claims: str | None) -> None:
+        self.items: list[CaseItem] = []
+        self._selection = selection
+        self._claims = claims
+        self._results: dict[int, Result] = {}
+
+    @cached_property
+    def _adapter(self) -> Adapter:
+        return adapters.load(self._selection.lane)
+
+    @cached_property
+    def _answers(self) -> Answers:
+        return Answers(self._selection.suite)
+
+    def result(self, item: CaseItem) -> Result | None:
+        """The item's result; None where it killed an earlier worker."""
+        if item.index not in self._results:
+            self._results = self._evaluate(item)
+        return self._results.pop(item.index, None)
+
+    def environment(self) -> Mapping[str, str]:
+        return adapters.environment(self._adapter) if "_adapter" in self.__dict__ else {}
+
+    def _evaluate(self, item: CaseItem) -> dict[int, Result]:
+        size = self._adapter.BLOCK
+        start = item.index // size * size
+        block = self.items[start : start + size]
+        if size > 1 and self._claims and not claim(self._claims, f"block-{start}"):
+            block = [item] if claim(self._claims, f"item-{item.index}") else []
+        jobs = [Job(each.case, each.dtype, self._answers[each.case]) for each in block]
+        results = evaluate(self._selection.lane, self._adapter, jobs)
+        return {each.index: result for each, result in zip(block, results, strict=True)}
+
+
+def claim(folder: str, name: str) -> bool:
+    """Whether this process is the first to claim the name."""
+    try:
+        Path(folder, name).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def report(item: CaseItem, result: Result, started: float) -> pytest.TestReport:
+    """A result as pytest's report. A verdict that is neither pass nor failure keeps its own name as the outcome."""
+    record = result.record
+    passed, failed = record.verdict is Verdict.CONFORMS, record.verdict.fails
+    made = pytest.TestReport(
+        nodeid=item.nodeid,
+        location=item.location,
+        keywords={},
+        outcome="failed" if failed else "passed",
+        longrepr=f"{record.message}\n{record.call}\n{reproduction(record)}" if failed else None,
+        when="call",
+        duration=record.seconds,
+        start=started,
+        stop=started + record.seconds,
+        user_properties=[("verdict", record.verdict.value)],
+        verdict=record.verdict.value,
+        record=record.to_json(),
+        arrays={name: npy(array) for name, array in result.arrays.items()},
+    )
+    if not passed and not failed:
+        made.outcome = record.verdict.value  # type: ignore[assignment]  # pytest's type lists its own three only
+    return made
+
+
+def npy(array: NDArray[Any]) -> bytes:
+    """An array in NumPy's file format."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()

@@ -1,0 +1,59 @@
+"""Cases as pytest items: `pytest --framework torch --suite core -n 2`.
+
+With --framework, pytest collects the suite's case files instead of test modules, one item a case and dtype (`items`).
+Workers evaluate and attach each record to its report; the controller alone writes (`controller`). Without it, inert.
+"""
+
+import pytest
+
+TIMEOUT = 120.0
+"""Seconds that one item may take unless --timeout says otherwise; a block of compilations counts as its first item."""
+
+RESTARTS = 20
+"""Workers that may die before a run gives up, unless --max-worker-restart says otherwise."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("conformance", "conformance of transposed convolution")
+    group.addoption("--framework", help="run cases on this framework instead of collecting tests")
+    group.addoption("--variant", help="how the framework executes (default: its first variant)")
+    group.addoption("--suite", default="core", help="which cases (default: %(default)s)")
+    group.addoption("--case", action="append", default=[], metavar="ID", help="only this case; repeatable")
+    group.addoption("--dtype", action="append", default=[], help="only this dtype; repeatable")
+    group.addoption("--shard", default="1/1", metavar="I/N", help="only every N-th case, from the I-th on")
+    group.addoption("--records", default="reports/records", metavar="DIR", help="where to write (default: %(default)s)")
+    group.addoption("--progress", action="store_true", help="show a progress bar")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-timeout and pytest-xdist read their options
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("framework"):
+        _configure_lane(config)
+
+
+def _configure_lane(config: pytest.Config) -> None:
+    import os
+
+    from conformance import adapters, cases
+    from conformance.controller import Controller
+    from conformance.items import LaneItems
+    from conformance.selection import SelectionError, select
+
+    option = config.option
+    try:
+        selection = select(
+            option.framework, option.variant, option.suite, dtypes=option.dtype, shard=option.shard, ids=option.case
+        )
+    except (adapters.AdapterError, cases.CaseError, SelectionError) as error:
+        raise pytest.UsageError(str(error)) from None
+    os.environ.update(adapters.variants(selection.lane.framework)[selection.lane.variant])  # workers inherit it
+    config.addinivalue_line("filterwarnings", "default")  # a framework's warnings are its own affair
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = [str(cases.folder())]
+    if getattr(option, "timeout", 0) is None:
+        option.timeout = TIMEOUT
+    if getattr(option, "maxworkerrestart", "") is None:
+        option.maxworkerrestart = str(RESTARTS)
+    config.pluginmanager.register(LaneItems(config, selection), "conformance-items")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Controller(config, selection), "conformance-controller")

@@ -1,0 +1,250 @@
+"""Records on disk: one verdict a line, between a header that says what was run and a footer that counts it.
+
+    {"format": ..., "framework": ..., "variant": ..., "suite": ..., "expected": 8014, ...}    header
+    {"case": ..., "dtype": ..., "pass": ..., "verdict": ..., ...}                             one line a record, sorted
+    {"complete": true, "records": 8014, "verdicts": {"conforms": 7000, ...}}                  footer
+
+Timestamps and the environment stand in the header only; `seconds` is the only other field that two runs of the same
+build may disagree on. A file is written whole or not at all, and read strictly.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from enum import StrEnum
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from conformance.atomic import write_atomically
+
+FORMAT = "conformance-record/1"
+
+
+class Verdict(StrEnum):
+    """What one lane made of one case; never folded into each other."""
+
+    CONFORMS = "conforms"
+    DIVERGES = "diverges"
+    REJECTS = "rejects"
+    UNSUPPORTED = "unsupported"
+    ACCEPTS_INVALID = "accepts-invalid"
+    ERRORED = "errored"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed-out"
+    INCONCLUSIVE = "inconclusive"
+
+    @property
+    def fails(self) -> bool:
+        """Whether a run with this verdict fails. A refusal or an unsupported problem is no pass, but no fault either."""
+        return self not in (Verdict.CONFORMS, Verdict.REJECTS, Verdict.UNSUPPORTED)
+
+
+class RecordError(ValueError):
+    """A record file that cannot be trusted; the message names the file, the fault and the mend."""
+
+
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One verdict with its evidence; hashes are of arrays in the run's dtype, `seconds` is the native call's time."""
+
+    framework: str
+    variant: str
+    case: str
+    dtype: str
+    direction: str
+    problem: str
+    verdict: Verdict
+    kind: str = ""
+    message: str = ""
+    call: str = ""
+    composed: tuple[str, ...] = ()
+    deviation: Mapping[str, Any] | None = None
+    certificate: Mapping[str, int] | None = None
+    expected: str = ""
+    actual: str = ""
+    seconds: float = 0.0
+
+    @property
+    def key(self) -> Key:
+        return self.case, self.dtype, self.direction
+
+    @property
+    def lane(self) -> str:
+        return f"{self.framework}-{self.variant}"
+
+    def to_json(self) -> str:
+        """The record as one line: empty fields left out, `direction` under its name on disk, `pass`."""
+        values = {_ON_DISK.get(name, name): value for name in _NAMES if (value := getattr(self, name))}
+        return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+
+
+_ON_DISK = {"direction": "pass"}
+_NAMES = tuple(f.name for f in fields(Record))
+_FROM_DISK = {_ON_DISK.get(name, name): name for name in _NAMES}
+_REQUIRED = frozenset({"framework", "variant", "case", "dtype", "pass", "problem", "verdict"})
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What was run, on what: `cases` is the suite's digest, `expected` how many records the run was to have.
+
+    `selection` says what narrowed the suite (such as "-k grid"); empty where all of it, or of a shard, was to run.
+    """
+
+    framework: str
+    variant: str
+    suite: str
+    dtypes: tuple[str, ...]
+    directions: tuple[str, ...]
+    cases: str
+    expected: int
+    oracle: str
+    shard: tuple[int, int] = (1, 1)
+    selection: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    started: str = ""
+
+    @property
+    def lane(self) -> str:
+        return f"{self.framework}-{self.variant}"
+
+    def path(self, folder: Path) -> Path:
+        """Where the record file belongs."""
+        return path(folder, self.lane, self.suite, self.shard, narrowed=bool(self.selection))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A record file: a header and records in key order; `complete` says whether the run came to its own end."""
+
+    header: Header
+    records: tuple[Record, ...]
+    complete: bool
+
+    @property
+    def verdicts(self) -> Mapping[str, int]:
+        """How many records of each verdict, in the order of `Verdict`."""
+        counts = Counter(record.verdict for record in self.records)
+        return {verdict.value: counts[verdict] for verdict in Verdict if counts[verdict]}
+
+
+def path(folder: Path, lane: str, suite: str, shard: tuple[int, int] = (1, 1), *, narrowed: bool = False) -> Path:
+    """Where a record file belongs; a narrowed run goes apart, so that it never replaces a whole one."""
+    part = "" if shard == (1, 1) else f".{shard[0]}of{shard[1]}"
+    return folder / ("partial" if narrowed else "") / f"{lane}-{suite}{part}.jsonl"
+
+
+def write(path: Path, run: Run) -> None:
+    """Write a record file atomically, sorted by key; raises RecordError for two records of one key."""
+    records = sorted(run.records, key=lambda record: record.key)
+    _refuse_duplicates(str(path), records)
+    lines = (record.to_json() for record in records)
+    write_atomically(path, dump(run.header, lines, run.verdicts, complete=run.complete))
+
+
+def dump(header: Header, lines: Iterable[str], verdicts: Mapping[Any, int], *, complete: bool) -> Iterator[bytes]:
+    """A record file's content from records that are sorted and in JSON already."""
+    counts = {verdict.value: verdicts[verdict] for verdict in Verdict if verdicts.get(verdict)}
+    footer = {"complete": complete, "records": sum(counts.values()), "verdicts": counts}
+    for line in chain([json.dumps({"format": FORMAT, **asdict(header)})], lines, [json.dumps(footer)]):
+        yield line.encode() + b"\n"
+
+
+def read(path: Path) -> Run:
+    """A record file, checked. Raises RecordError for anything that is not exactly what `write` writes."""
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise RecordError(f"{path}: not a whole record file: {error}: run the lane again") from None
+    if not lines or not isinstance(lines[0], dict) or lines[0].pop("format", None) != FORMAT:
+        raise RecordError(f"{path}: its first line is no header of format {FORMAT!r}: give a file that this version wrote")
+    if len(lines) < 2 or not isinstance(lines[-1], dict) or lines[-1].keys() != {"complete", "records", "verdicts"}:
+        raise RecordError(f"{path}: the footer is missing, so the file was cut off: run the lane again")
+    header = _header(path, lines[0])
+    records = tuple(_record(f"{path}:{number}", line) for number, line in enumerate(lines[1:-1], 2))
+    run = Run(header, records, bool(lines[-1]["complete"]))
+    if lines[-1]["records"] != len(records) or lines[-1]["verdicts"] != run.verdicts:
+        raise RecordError(f"{path}: the footer counts {lines[-1]['records']} records, {len(records)} stand there as "
+                          f"{dict(run.verdicts)}: run the lane again")  # fmt: skip
+    if run.complete and len(records) != header.expected:
+        raise RecordError(f"{path}: a complete run has {header.expected} records, here are {len(records)}: run it again")
+    _refuse_duplicates(str(path), records)
+    return run
+
+
+def read_folder(folder: Path) -> list[Run]:
+    """Every record file of a folder, by name. Raises RecordError where there is none."""
+    paths = sorted(folder.glob("*.jsonl"))
+    if not paths:
+        raise RecordError(f"{folder}: has no record files: run a lane first, as in `conformance run torch`")
+    return [read(path) for path in paths]
+
+
+def merge(runs: Iterable[Run]) -> Run:
+    """One run from the shards of it. Raises RecordError for shards of different runs and for conflicting records."""
+    first, *rest = runs
+    whole = replace(first.header, shard=(1, 1), started=min(run.header.started for run in (first, *rest)))
+    for run in rest:
+        for name in (f.name for f in fields(Header)):
+            ours, theirs = getattr(first.header, name), getattr(run.header, name)
+            if name not in ("shard", "started", "expected") and ours != theirs:
+                raise RecordError(f"shards differ in {name}: {ours} against {theirs}: merge shards of one run only")
+    records: dict[Key, Record] = {}
+    for record in (record for run in (first, *rest) for record in run.records):
+        other = records.setdefault(record.key, record)
+        if replace(other, seconds=0) != replace(record, seconds=0):
+            raise RecordError(f"{' '.join(record.key)}: one shard says {other.verdict}, another {record.verdict}: "
+                              "a shard was run twice with different results; run it again")  # fmt: skip
+    shards = {run.header.shard: run.header.expected for run in (first, *rest)}
+    present = {number for number, _ in shards} == set(range(1, first.header.shard[1] + 1))
+    complete = present and all(run.complete for run in (first, *rest))
+    whole = replace(whole, expected=sum(shards.values()))
+    return Run(whole, tuple(sorted(records.values(), key=lambda record: record.key)), complete)
+
+
+def parse(line: str) -> Record:
+    """One record from its line; the inverse of `Record.to_json`."""
+    return _record("record", json.loads(line))
+
+
+def reproduction(record: Record) -> str:
+    """The command that evaluates a record's case again, in its lane and dtype."""
+    return (
+        f'conformance one {record.framework} "{record.problem}" --variant {record.variant} '
+        f"--dtype {record.dtype} --case {record.case}"
+    )
+
+
+def _header(path: Path, values: dict[str, Any]) -> Header:
+    known = {f.name for f in fields(Header)}
+    if values.keys() != known:
+        raise RecordError(f"{path}:1: the header's keys differ by {sorted(values.keys() ^ known)}: run the lane again")
+    for name in ("dtypes", "directions", "shard"):
+        values[name] = tuple(values[name])
+    return Header(**values)
+
+
+def _record(where: str, values: Any) -> Record:
+    if not isinstance(values, dict) or not values.keys() >= _REQUIRED:
+        raise RecordError(f"{where}: no record, or one that lacks some of {', '.join(sorted(_REQUIRED))}: run it again")
+    if unknown := values.keys() - _FROM_DISK.keys():
+        raise RecordError(f"{where}: unknown keys {sorted(unknown)}: another version wrote this; run the lane again")
+    try:
+        values["verdict"] = Verdict(values["verdict"])
+    except ValueError:
+        raise RecordError(f"{where}: unknown verdict {values['verdict']!r}: the verdicts are {list(Verdict)}") from None
+    values["composed"] = tuple(values.get("composed", ()))
+    return Record(**{_FROM_DISK[name]: value for name, value in values.items()})
+
+
+def _refuse_duplicates(path: str, records: Iterable[Record]) -> None:
+    seen = Counter(record.key for record in records)
+    if twice := [" ".join(key) for key, count in seen.items() if count > 1]:
+        raise RecordError(f"{path}: {twice[0]} is recorded twice: run the lane again")

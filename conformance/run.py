@@ -1,0 +1,142 @@
+"""The whole flow of one lane. Read this first.
+
+    problem -> case -> data -> (adapter || oracle) -> compare -> record
+
+A job is one case in one dtype. The adapter sees the problem and the operands, never the expected array; whatever it
+or its framework does with them ends in exactly one record.
+"""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from conformance.adapters import Lane
+from conformance.adapters.base import Adapter, Call, Unsupported, finish
+from conformance.answers import Answer
+from conformance.cases import Case
+from conformance.compare import fingerprint, measure_deviation
+from conformance.data import SIGNIFICAND, Arrays, Certificate
+from conformance.record import Record, Verdict
+from conformance.selection import FORWARD
+
+Array = NDArray[Any]
+
+LONGEST_MESSAGE = 300
+_NODE = re.compile(r"^\{\{.*?\}\} ")  # TensorFlow's internal name of the operation
+
+
+class Job(NamedTuple):
+    """One case in one dtype, with its operands and expected array."""
+
+    case: Case
+    dtype: str
+    answer: Answer
+
+
+class Result(NamedTuple):
+    """A record, and the arrays behind it by name where they diverge."""
+
+    record: Record
+    arrays: Mapping[str, Array] = {}
+
+
+class Ended(NamedTuple):
+    """A job that got no array: the verdict that ends it, and why."""
+
+    verdict: Verdict
+    message: str
+    seconds: float = 0.0
+
+
+class Answered(NamedTuple):
+    """The array that a native call gave, in NC* order, and how long the call took."""
+
+    array: Array
+    seconds: float
+
+
+def evaluate(lane: Lane, adapter: Adapter, jobs: Sequence[Job]) -> list[Result]:
+    """The results of jobs, in order. Calls are made together, which an adapter with BLOCK > 1 turns into speed."""
+    trials = [_translate(adapter, job) for job in jobs]
+    answers = iter(_make(adapter, [trial for trial in trials if isinstance(trial, Call)]))
+    return [
+        _judge(lane, job, trial, next(answers)) if isinstance(trial, Call) else _end(lane, job, trial)
+        for job, trial in zip(jobs, trials, strict=True)
+    ]
+
+
+def _translate(adapter: Adapter, job: Job) -> Call | Ended:
+    arrays = (None if array is None else array.astype(job.dtype) for array in job.answer.arrays)
+    try:
+        return adapter.translate(job.case.problem, *arrays)
+    except Unsupported as reason:
+        return Ended(Verdict.UNSUPPORTED, str(reason))
+    except Exception as error:
+        return Ended(Verdict.ERRORED, f"translating: {_first_line(error)}")
+
+
+def _make(adapter: Adapter, calls: Sequence[Call]) -> list[Answered | Ended]:
+    """Make the calls together; where that fails, one by one, so that a failure ends only its own job."""
+    started = time.perf_counter()
+    try:
+        arrays = adapter.run(calls) if calls else []
+    except Exception as error:
+        if len(calls) > 1:
+            return [answer for call in calls for answer in _make(adapter, [call])]
+        verdict = Verdict.REJECTS if isinstance(error, adapter.REFUSALS) else Verdict.ERRORED
+        return [Ended(verdict, _first_line(error), time.perf_counter() - started)]
+    seconds = (time.perf_counter() - started) / max(len(calls), 1)
+    return [Answered(array, seconds) for array in arrays]
+
+
+def _judge(lane: Lane, job: Job, call: Call, answer: Answered | Ended) -> Result:
+    if isinstance(answer, Ended):
+        return _end(lane, job, answer, call)
+    certificate = Certificate(job.answer.largest, SIGNIFICAND[job.dtype], job.answer.terms)
+    if not certificate.holds:
+        return _end(lane, job, Ended(Verdict.INCONCLUSIVE, f"data is not exact in {job.dtype}: {certificate}"), call)
+    try:
+        actual = finish(call, answer.array)
+    except Exception as error:
+        return _end(lane, job, Ended(Verdict.ERRORED, f"finishing: {_first_line(error)}", answer.seconds), call)
+    expected = job.answer.expected.astype(job.dtype)
+    deviation = measure_deviation(actual, expected)
+    digest = fingerprint(actual)
+    record = _record(
+        lane, job, Verdict.CONFORMS,
+        composed=call.composed, certificate=certificate.evidence(),
+        actual=digest, expected=digest, seconds=round(answer.seconds, 6),
+    )  # fmt: skip
+    if deviation is None:
+        return Result(record)
+    return Result(
+        replace(
+            record, verdict=Verdict.DIVERGES, kind=deviation.kind, message=deviation.message, call=str(call),
+            deviation=deviation.evidence(), expected=fingerprint(expected),
+        ),
+        {"actual": actual, "expected": expected},
+    )  # fmt: skip
+
+
+def _end(lane: Lane, job: Job, ended: Ended, call: Call | None = None) -> Result:
+    said = {} if call is None else {"call": str(call), "composed": call.composed}
+    return Result(
+        _record(lane, job, ended.verdict, message=ended.message, seconds=round(ended.seconds, 6), **said)
+    )
+
+
+def _record(lane: Lane, job: Job, verdict: Verdict, **evidence: Any) -> Record:
+    return Record(
+        lane.framework, lane.variant, job.case.id, job.dtype, FORWARD, job.case.descriptor, verdict, **evidence
+    )
+
+
+def _first_line(error: Exception) -> str:
+    """The exception's class and its message's first line; the last one of a framework's own traceback."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    line = lines[-1] if lines[0].startswith("Traceback") else lines[0]
+    return f"{type(error).__name__}: {_NODE.sub('', line)[:LONGEST_MESSAGE]}"

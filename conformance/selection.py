@@ -1,0 +1,67 @@
+"""What a run was asked for: a lane, a suite or a part of it, and dtypes."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from conformance import adapters, cases
+from conformance.adapters import AdapterError, Lane
+from conformance.cases import Case, Suite
+from conformance.data import SIGNIFICAND
+from conformance.record import Key
+
+DTYPES = tuple(sorted(SIGNIFICAND))
+FORWARD = "forward"
+
+
+class SelectionError(ValueError):
+    """An option that selects nothing that exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Cases and dtypes to run on a lane. `suite` is whole; `cases` are those chosen by shard and id."""
+
+    lane: Lane
+    suite: Suite
+    cases: tuple[Case, ...]
+    dtypes: tuple[str, ...]
+    shard: tuple[int, int]
+    ids: tuple[str, ...]
+
+    def keys(self) -> Iterator[Key]:
+        """Of every record that the run is to have."""
+        return ((case.id, dtype, FORWARD) for case in self.cases for dtype in self.dtypes)
+
+
+def select(
+    framework: str,
+    variant: str | None = None,
+    suite: str = "core",
+    *,
+    dtypes: Sequence[str] = (),
+    shard: str = "1/1",
+    ids: Sequence[str] = (),
+) -> Selection:
+    """A checked selection. Raises AdapterError, CaseError or SelectionError, each saying what would help."""
+    lane = adapters.lane(framework, variant)
+    if find_spec(framework) is None:
+        raise AdapterError(
+            f"{framework} is not installed in this environment: install it, or run its lane: `tox run -e {framework}`"
+        )
+    for dtype in dtypes:
+        if dtype not in DTYPES:
+            raise SelectionError(f"there is no dtype {dtype!r} to run: the dtypes are {', '.join(DTYPES)}")
+    part = parse_shard(shard)
+    whole = cases.read_suite(suite)
+    chosen = cases.find(whole, ids) if ids else whole
+    return Selection(lane, whole, chosen.cases[part[0] - 1 :: part[1]], tuple(dtypes) or DTYPES, part, tuple(ids))
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """(I, N) from "I/N", 1 <= I <= N."""
+    match = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", text)
+    if match is None or int(match[1]) > int(match[2]):
+        raise SelectionError(f"shard {text!r} is not I/N with 1 <= I <= N: give for example 2/8")
+    return int(match[1]), int(match[2])
