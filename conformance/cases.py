@@ -19,10 +19,11 @@ from conformance.problem import Problem, ProblemError, broken_rule
 
 SUITES: Mapping[str, tuple[str, ...]] = {
     "smoke": ("smoke.jsonl",),
-    "curated": ("*.toml",),
+    "curated": ("curated/*.toml",),
     "grid": ("grid.jsonl",),
     "covering": ("covering.jsonl",),
-    "core": ("*.toml", "smoke.jsonl", "covering.jsonl", "grid.jsonl"),
+    "core": ("curated/*.toml", "smoke.jsonl", "covering.jsonl", "grid.jsonl"),
+    "extreme": ("extreme/*.toml",),
 }
 """A suite's case files, as patterns in the cases folder."""
 
@@ -111,7 +112,14 @@ def read_file(path: Path) -> Iterator[Case]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CaseError(f"{path}: cannot be read: {error}") from None
-    return _read_toml(path.name, text) if path.suffix == ".toml" else _read_jsonl(path.name, text)
+    name = source(path)
+    return _read_toml(name, text) if path.suffix == ".toml" else _read_jsonl(name, text)
+
+
+def source(path: Path) -> str:
+    """A case file's name inside the cases folder; its own where it lies elsewhere."""
+    inside = path.resolve().is_relative_to(folder().resolve())
+    return path.resolve().relative_to(folder().resolve()).as_posix() if inside else path.name
 
 
 def dump_jsonl(cases: Iterable[Case], *, why: str, probes: tuple[str, ...]) -> str:

@@ -141,11 +141,16 @@ class Controller:
 def death(worker: Any, log: Path) -> tuple[Verdict, str]:
     """How a worker died, from the trace that it left and from its exit status."""
     trace = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    frame = re.search(r'File ".*", line \d+ in (\S+)', trace)
-    where = f" in {frame[1]}" if frame else ""
     if limit := re.search(r"^Timeout \((.+)\)!", trace, re.MULTILINE):
-        return Verdict.TIMED_OUT, f"no answer after {limit[1]}{where}"
+        return Verdict.TIMED_OUT, f"no answer after {limit[1]}{_where(trace.rpartition('Thread 0x')[2])}"
     status = worker.gateway._io.wait()  # the only place where execnet keeps a worker's exit status
+    where = _where(trace.partition("Current thread")[2])
     if status < 0:
         return Verdict.CRASHED, f"killed by {signal.Signals(-status).name}{where}"
     return Verdict.CRASHED, f"exited with status {status}{where}"
+
+
+def _where(stack: str) -> str:
+    """The innermost Python function of a stack, as faulthandler prints it."""
+    frame = re.search(r'File ".*", line \d+ in (\S+)', stack)
+    return f" in {frame[1]}" if frame else ""

@@ -71,11 +71,13 @@ def grid() -> Iterator[tuple[str, Problem]]:
                     yield f"grid-i{i}-k{k}-s{s}-d{d}-p{p}-op{op}", problem
 
 
-def covering(rank: int, axis: Axis[Values], strength: int) -> list[Problem]:
+def covering(
+    rank: int, axis: Axis[Values], strength: int, shared: Shared[Values] = SHARED
+) -> list[Problem]:
     """A covering array over `rank` separate axes and the shared parameters; invalid combinations left out."""
     axes = [levels for levels in product(*axis) if _fits(*levels)]
-    shared = [levels for levels in product(*SHARED) if _unequal(*levels)]
-    rows = covering_array([np.array(axes)] * rank + [np.array(shared)], strength, key=rank)
+    together = [levels for levels in product(*shared) if _unequal(*levels)]
+    rows = covering_array([np.array(axes)] * rank + [np.array(together)], strength, key=rank)
     return [to_problem(row.tolist(), rank) for row in rows]
 
 
@@ -101,6 +103,9 @@ def files() -> Mapping[str, str]:
     """Name and text of every generated case file."""
     smoke = [(f"smoke-{r}d-{n:02}", p) for r, axis in SMOKE.items() for n, p in enumerate(covering(r, axis, 2), 1)]
     core = [(f"cover-{r}d-{n:03}", p) for r, axis in COVERING.items() for n, p in enumerate(covering(r, axis, 3), 1)]
+    for r, axis in COVERING.items():
+        plain = covering(r, axis._replace(d=(1,)), 3, SHARED._replace(groups=(1,)))
+        core += [(f"plain-{r}d-{n:03}", problem) for n, problem in enumerate(plain, 1)]
     return {
         "smoke.jsonl": _dump(
             smoke,
@@ -109,7 +114,8 @@ def files() -> Mapping[str, str]:
         ),
         "covering.jsonl": _dump(
             core,
-            "Every valid triple of parameter levels occurs, anisotropic, in one, two and three dimensions.",
+            "Every valid triple of parameter levels occurs, anisotropic, in one, two and three dimensions; and once more "
+            "without dilation and groups, which some frameworks refuse.",
             ("window", "stride", "dilation", "output-padding", "groups", "channels", "bias", "batch", "rank"),
         ),
         "grid.jsonl": _dump(

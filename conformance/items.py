@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from conformance import adapters
 from conformance.adapters.base import Adapter
 from conformance.answers import Answers
-from conformance.cases import Case
+from conformance.cases import Case, source
 from conformance.record import Key, Verdict, reproduction
 from conformance.run import Job, Result, evaluate
 from conformance.selection import FORWARD, Selection
@@ -56,8 +56,9 @@ class CaseFile(pytest.File):
         self.selection = selection
 
     def collect(self) -> Iterator[CaseItem]:
+        name = source(self.path)
         for case in self.selection.cases:
-            if case.source == self.path.name:
+            if case.source == name:
                 for dtype in self.selection.dtypes:
                     yield CaseItem.from_parent(self, name=f"{case.id}[{dtype}]", case=case, dtype=dtype)
 
@@ -78,10 +79,10 @@ class LaneItems:
             faulthandler.enable(self._log)
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
-        return None if collection_path.is_dir() or collection_path.name in self._files else True
+        return None if collection_path.is_dir() or source(collection_path) in self._files else True
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> CaseFile | None:
-        if file_path.name not in self._files:
+        if source(file_path) not in self._files:
             return None
         return CaseFile.from_parent(parent, path=file_path, selection=self._selection)
 
@@ -122,6 +123,11 @@ class LaneItems:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput["conformance"] = self.environment()
+
+    def pytest_unconfigure(self) -> None:
+        if self._log is not None:
+            faulthandler.disable()
+            self._log.close()
 
     def environment(self) -> Mapping[str, str]:
         """The environment fingerprint; empty where nothing was evaluated."""

@@ -139,4 +139,5 @@ def _first_line(error: Exception) -> str:
     """The exception's class and its message's first line; the last one of a framework's own traceback."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
     line = lines[-1] if lines[0].startswith("Traceback") else lines[0]
-    return f"{type(error).__name__}: {_NODE.sub('', line)[:LONGEST_MESSAGE]}"
+    name = f"{type(error).__name__}: "
+    return name + _NODE.sub("", line).removeprefix(name)[:LONGEST_MESSAGE]

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 from conformance import adapters, cases
-from conformance.adapters import AdapterError, Lane
+from conformance.adapters import Lane
 from conformance.cases import Case, Suite
 from conformance.data import SIGNIFICAND
 from conformance.record import Key
@@ -46,10 +45,7 @@ def select(
 ) -> Selection:
     """A checked selection. Raises AdapterError, CaseError or SelectionError, each saying what would help."""
     lane = adapters.lane(framework, variant)
-    if find_spec(framework) is None:
-        raise AdapterError(
-            f"{framework} is not installed in this environment: install it, or run its lane: `tox run -e {framework}`"
-        )
+    adapters.require_installed(framework)
     for dtype in dtypes:
         if dtype not in DTYPES:
             raise SelectionError(f"there is no dtype {dtype!r} to run: the dtypes are {', '.join(DTYPES)}")

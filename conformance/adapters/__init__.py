@@ -1,5 +1,7 @@
 """The frameworks: every module in this folder but `base` is one, and adding a module adds a framework.
 
+Modules in the folders that $CONFORMANCE_ADAPTERS lists are adapters too.
+
 Nothing is imported until `load`, because a variant's environment variables must be set before its framework starts.
 """
 
@@ -7,10 +9,14 @@ import ast
 import importlib
 import os
 import platform
-from collections.abc import Mapping
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +24,9 @@ import numpy as np
 
 import conformance
 from conformance.adapters.base import Adapter
+
+
+__path__ += filter(None, os.environ.get("CONFORMANCE_ADAPTERS", "").split(os.pathsep))
 
 
 class AdapterError(ValueError):
@@ -38,31 +47,50 @@ class Lane:
 @cache
 def frameworks() -> tuple[str, ...]:
     """Names of all frameworks, sorted."""
-    return tuple(sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if path.stem != "base"))
+    return tuple(sorted(path.stem for folder in __path__ for path in Path(folder).glob("[a-z]*.py") if path.stem != "base"))
 
 
-def literal(framework: str, name: str) -> Any:
-    """A literal that an adapter module assigns to a name, read without importing the module."""
-    if framework not in frameworks():
-        near = get_close_matches(framework, frameworks(), 1)
-        hint = f", the nearest is {near[0]!r}" if near else ""
-        raise AdapterError(f"there is no framework {framework!r}{hint}: the frameworks are {', '.join(frameworks())}")
-    module = ast.parse((Path(__file__).parent / f"{framework}.py").read_text(encoding="utf-8"))
-    for statement in module.body:
+@cache
+def _source(framework: str) -> ast.Module:
+    """An adapter's source, parsed: what it says of itself can be read without importing its framework."""
+    for folder in __path__:
+        path = Path(folder, f"{framework}.py")
+        if framework in frameworks() and path.exists():
+            return ast.parse(path.read_text(encoding="utf-8"))
+    near = get_close_matches(framework, frameworks(), 1)
+    hint = f", the nearest is {near[0]!r}" if near else ""
+    raise AdapterError(f"there is no framework {framework!r}{hint}: the frameworks are {', '.join(frameworks())}")
+
+
+def _literal(framework: str, name: str) -> Any:
+    for statement in _source(framework).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name:
             return ast.literal_eval(statement.value)
     raise AdapterError(f"adapter {framework!r} assigns no literal {name}: see docs/adding-an-adapter.md")
 
 
+def require_installed(framework: str) -> None:
+    """Raises AdapterError where a module that the adapter imports is not installed; imports nothing itself."""
+    imports = [node for node in _source(framework).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in imports if isinstance(node, ast.ImportFrom)}
+    for root in sorted({name.partition(".")[0] for name in names}):
+        if find_spec(root) is None:
+            raise AdapterError(
+                f"{framework} needs {root}, which is not installed here: install it, or run its lane: "
+                f"`tox run -e {framework}`"
+            )
+
+
 @cache
 def variants(framework: str) -> Mapping[str, Mapping[str, str]]:
     """The variants of a framework, the default first, with the environment variables of each."""
-    return cast(Mapping[str, Mapping[str, str]], literal(framework, "VARIANTS"))
+    return cast(Mapping[str, Mapping[str, str]], _literal(framework, "VARIANTS"))
 
 
 def block(framework: str) -> int:
     """How many calls the framework's adapter takes at once."""
-    return cast(int, literal(framework, "BLOCK"))
+    return cast(int, _literal(framework, "BLOCK"))
 
 
 def lane(framework: str, variant: str | None = None) -> Lane:
@@ -82,7 +110,8 @@ def load(lane: Lane) -> Adapter:
     """Import a lane's adapter with its environment set; once a process, since a framework reads it at import."""
     os.environ.update(variants(lane.framework)[lane.variant])
     try:
-        return cast(Adapter, importlib.import_module(f"{__name__}.{lane.framework}"))
+        with _quiet():
+            return cast(Adapter, importlib.import_module(f"{__name__}.{lane.framework}"))
     except ImportError as error:
         raise AdapterError(
             f"{lane.framework} cannot be imported ({error}): install it, or use its environment: "
@@ -99,3 +128,21 @@ def environment(adapter: Adapter) -> Mapping[str, str]:
         "python": platform.python_version(),
         "platform": f"{platform.system()}-{platform.machine()}",
     }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what native code prints to stderr while a framework starts; shown only if it fails to."""
+    sys.stderr.flush()
+    real = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(real, held.read())
+            raise
+        finally:
+            os.dup2(real, 2)
+            os.close(real)

@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 @click.command()
 @click.argument("framework")
 @click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
-@click.option("--suite", default="core", show_default=True, help="Which cases.")
+@click.option("--suite", "suites", multiple=True, default=["core"], show_default=True, help="Which cases; repeatable.")
 @click.option("--case", "cases", multiple=True, metavar="ID", help="Only this case; repeatable.")
 @click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable.")
 @click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th case, from the I-th on.")
@@ -33,7 +33,7 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 def command(
     framework: str,
     variant: str | None,
-    suite: str,
+    suites: tuple[str, ...],
     cases: tuple[str, ...],
     dtypes: tuple[str, ...],
     shard: str,
@@ -46,7 +46,9 @@ def command(
     Exit status: 0 all as expected, 1 some case diverges or fails otherwise, 2 usage, 3 a case has no record.
     """
     variants = [variant] if variant else list(adapters.variants(framework))
-    selections = [select(framework, each, suite, dtypes=dtypes, shard=shard, ids=cases) for each in variants]
+    selections = [
+        select(framework, each, suite, dtypes=dtypes, shard=shard, ids=cases) for each in variants for suite in suites
+    ]
     options = [f"-n{workers}", f"--timeout={timeout}"]
     return max(_run(selection, records, options) for selection in selections)
 
@@ -87,7 +89,8 @@ def findings(run: Run) -> Iterator[str]:
             groups.setdefault((each.verdict, _NUMBER.sub("#", f"{each.kind} {each.message}".strip())), []).append(each)
     largest = sorted(groups.items(), key=lambda group: (not group[0][0].fails, -len(group[1])))
     for (verdict, message), records in largest[:SHOWN]:
-        yield f"  {len(records)} {verdict}: {message}\n    {reproduction(records[0])}"
+        shortest = min(records, key=lambda each: len(each.problem))
+        yield f"  {len(records)} {verdict}: {message}\n    {reproduction(shortest)}"
     if len(largest) > SHOWN:
         yield f"  and {len(largest) - SHOWN} more kinds: `conformance report` shows all"
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from conformance.atomic import write_atomically
 from conformance.record import Run
@@ -38,6 +37,6 @@ def _render(page: Page) -> str:
 
 def _printable(value: object) -> object:
     """Text without what a browser would drop or obey, such as NUL, lone surrogates and marks that reorder a line."""
-    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
+    if not isinstance(value, str) or hasattr(value, "__html__") or value.isprintable():
         return value
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)

@@ -13,7 +13,7 @@ Labels = Callable[[Run, str, str], tuple[str, ...]]
 
 FIRST_ROWS = 8
 """Rows of an open group that are in view at once; the rest is folded."""
-CHUNK = 250
+CHUNK = 500
 """Rows that unfold together, so that a browser never lays out thousands at once."""
 LONGEST = 360
 """Characters of a message or call; the record file has the rest."""
@@ -33,7 +33,7 @@ KINDS: Mapping[str, str] = {
     "shape": "The answer has another shape.",
     "dtype": "The shape is right, the answer has another dtype.",
     "value": "Shape and dtype are right, some values are not, and all are finite.",
-    "nonfinite": "The same, with values that are not finite.",
+    "nonfinite": "Shape and dtype are right, some values are not, and some are NaN or infinite.",
 }
 NATIVE = "native"
 _NUMBER = r"[-+]?(?:0x[0-9a-f]+|\d+(?:\.\d+)?(?:e[-+]?\d+)?|(?<![a-z])(?:nan|inf)\b)"
@@ -70,6 +70,7 @@ class Integrity:
 
     @property
     def holds(self) -> bool:
+        """Whether nothing speaks against the records."""
         return not self.findings
 
 
@@ -130,6 +131,7 @@ class Group:
 
     @property
     def first(self) -> tuple[Row, ...]:
+        """The rows that are in view as soon as the group is open."""
         return self.rows[:FIRST_ROWS]
 
     @property
@@ -143,8 +145,13 @@ class LaneGroups:
     """A lane's groups: first the verdicts that fail a run, then the rest, the largest of each first."""
 
     lane: str
-    records: int
+    recorded: int
     groups: tuple[Group, ...]
+
+    @property
+    def found(self) -> int:
+        """Number of records that do not conform."""
+        return sum(len(group.rows) for group in self.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +323,7 @@ def _by_dtype(run: Run, dtype: str, direction: str) -> tuple[str, ...]:
     return run.header.suite, _precision(dtype, direction)
 
 
-def _by_lane(run: Run, dtype: str, direction: str) -> tuple[str, ...]:
+def _by_lane(_run: Run, _dtype: str, _direction: str) -> tuple[str, ...]:
     return ()
 
 
@@ -337,9 +344,10 @@ def _kind(record: Record) -> str | None:
 def _lanes(runs: Sequence[Run]) -> Iterator[LaneGroups]:
     records: dict[str, list[Record]] = defaultdict(list)
     for run in runs:
-        records[run.header.lane] += (record for record in run.records if record.verdict is not Verdict.CONFORMS)
+        records[run.header.lane] += run.records
     for lane, found in records.items():
-        yield LaneGroups(lane, len(found), tuple(_groups(found)))
+        groups = _groups(record for record in found if record.verdict is not Verdict.CONFORMS)
+        yield LaneGroups(lane, len(found), tuple(groups))
 
 
 def _groups(records: Iterable[Record]) -> list[Group]:

@@ -1,0 +1,284 @@
+"""The HTML report on synthetic runs: what it finds wrong with records, what it shows, and that it stands alone."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from html import unescape
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from conformance.record import Header, Record, Run, Verdict
+from conformance.report import write_report
+from conformance.report.page import GLOSSARY, build_page, measure_integrity
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> \"'&"
+
+
+def record(case: str, verdict: Verdict = Verdict.CONFORMS, lane: str = "torch-eager", **rest: object) -> Record:
+    framework, _, variant = lane.partition("-")
+    values: dict[str, object] = {"dtype": "float32", "direction": "forward", "problem": "i3 k2", **rest}
+    return Record(framework=framework, variant=variant, case=case, verdict=verdict, **values)  # type: ignore[arg-type]
+
+
+def run(
+    lane: str = "torch-eager", records: Sequence[Record] | None = None, complete: bool = True, **rest: object
+) -> Run:
+    framework, _, variant = lane.partition("-")
+    records = [record(f"case-{n}", lane=lane, expected=f"{n:016x}") for n in range(3)] if records is None else records
+    header = Header(framework, variant, "core", ("float32",), ("forward",), "c" * 16, len(records), "o" * 16,
+                    environment={framework: "1.2.3", "device": "cpu"}, started="2025-01-02T03:04:05+00:00")  # fmt: skip
+    return Run(replace(header, **rest), tuple(records), complete)  # type: ignore[arg-type]
+
+
+def page(path: Path, *runs: Run, expected_lanes: Sequence[str] = ()) -> str:
+    write_report(runs, path / "index.html", expected_lanes=expected_lanes)
+    return (path / "index.html").read_text(encoding="utf-8")
+
+
+def text(html: str) -> str:
+    """What a reader reads."""
+    body = html.partition("<body>")[2]
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", body)))
+
+
+TORCH, JAX = run(), run("jax-jit")
+FINDINGS = {
+    "no runs": ([], [], "records: no run was given"),
+    "no runs of an expected lane": ([], ["torch-eager"], "torch-eager: it is expected, and there is no record of it"),
+    "absent": ([TORCH], ["torch-eager", "jax-jit"], "jax-jit: it is expected, and there is no record of it in core"),
+    "absent from a suite": ([TORCH, JAX, run(suite="negative")], ["torch-eager", "jax-jit"], "jax-jit: it is expected, "
+                            "and there is no record of it in negative"),
+    "incomplete": ([run(complete=False)], [], "torch-eager, core: it did not come to its own end: 3 records, 3 exp"),
+    "too few": ([run(expected=4000)], [], "torch-eager, core: it is marked complete: 3 records, 4,000 expected"),
+    "nothing": ([run(records=[])], [], "torch-eager, core: it ran nothing: 0 records, 0 expected"),
+    "shards": ([run(shard=(1, 2)), run(shard=(2, 2), records=[record("z")])], [],
+               "torch-eager, core: shards 1 of 2, 2 of 2 stand apart"),
+    "twice": ([TORCH, TORCH], [], "torch-eager, core: 2 runs are counted together, of 3 and 3 records"),
+    "cases": ([TORCH, run("jax-jit", cases="d")], [], f"suite core: case set d in jax-jit; case set {'c' * 16} in"),
+    "oracle": ([TORCH, run("jax-jit", oracle="p")], [], f"suite core: oracle p in jax-jit; oracle {'o' * 16} in torch"),
+    "answers": ([TORCH, run("jax-jit", records=[record("case-1", lane="jax-jit", expected="f00d")])], [],
+                f"jax-jit and torch-eager: 1 expected answers differ, first case-1 float32: f00d against {1:016x}"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("runs", "expected_lanes", "finding"), FINDINGS.values(), ids=FINDINGS)
+def test_a_fault_of_the_records_is_one_finding_and_stands_first(
+    tmp_path: Path, runs: list[Run], expected_lanes: list[str], finding: str
+) -> None:
+    integrity = write_report(runs, tmp_path / "index.html", expected_lanes=expected_lanes)
+    assert not integrity.holds
+    assert len([found for found in map(str, integrity.findings) if found.startswith(finding)]) == 1
+    shown = text((tmp_path / "index.html").read_text(encoding="utf-8"))
+    for found in integrity.findings:
+        assert f"{found.subject} : {found.facts}: {found.next_step}" in shown.replace("  ", " ")
+    assert "Evidence: incomplete or inconsistent" in shown
+    assert shown.index("Evidence:") < shown.index("What was run")
+
+
+def test_a_fault_is_not_reported_twice() -> None:
+    assert len(measure_integrity([run(records=[], complete=False, expected=9)], ["torch-eager"]).findings) == 1
+
+
+def test_sound_records_have_no_finding_and_the_expected_lanes_are_named(tmp_path: Path) -> None:
+    shown = text(page(tmp_path, TORCH, JAX, expected_lanes=["torch-eager", "jax-jit"]))
+    assert "Evidence: complete and consistent" in shown
+    assert "Each expected lane is here: jax-jit, torch-eager." in shown
+    assert "one that never ran is not missed here" in text(page(tmp_path, TORCH))
+
+
+def test_answers_to_the_same_case_in_another_dtype_are_no_conflict() -> None:
+    both = [record("a", expected="1"), record("a", expected="2", dtype="float64")]
+    assert measure_integrity([run(records=both), run("jax-jit", records=both[:1])]).holds
+
+
+def test_the_summary_counts_lanes_records_and_verdicts() -> None:
+    diverging = run("jax-jit", records=[
+        record("a", Verdict.DIVERGES, "jax-jit", kind="value"), record("b", Verdict.REJECTS, "jax-jit"),
+    ])  # fmt: skip
+    summary = build_page([TORCH, diverging]).summary
+    assert summary == "2 lanes, 5 records: 1 lane diverges somewhere, in 1 record; 3 conform, 1 refused."
+    assert build_page([]).summary == "0 lanes, 0 records: no lane diverges. The evidence has 1 fault, named first."
+
+
+def test_without_divergences_the_page_says_so(tmp_path: Path) -> None:
+    shown = text(page(tmp_path, TORCH, JAX))
+    assert "2 lanes, 6 records: no lane diverges; 6 conform." in shown
+    assert "No record diverges." in shown
+    assert "0 of 3 records." in shown
+
+
+def test_only_verdicts_that_occur_are_columns_and_a_lane_without_records_keeps_its_row() -> None:
+    cropped = [record("a", composed=("crop",)), record("b", composed=("crop",))]
+    records = [*cropped, record("c", Verdict.CRASHED), record("d")]
+    built = build_page([run(records=records), run("jax-jit", records=[])])
+    assert built.verdicts.columns == ("conforms", "crashed")
+    assert [(row.lane, row.labels, row.counts) for row in built.verdicts.rows] == [
+        ("jax-jit", ("core", "float32"), (0, 0, 0)),
+        ("torch-eager", ("core", "float32"), (4, 3, 1)),
+    ]
+    assert built.assistance.columns == ("native", "crop")
+    assert built.assistance.rows[1].counts == (3, 1, 2)
+
+
+def test_kinds_are_counted_a_lane() -> None:
+    kinds = ["value", "shape", "value"]
+    built = build_page([run(records=[record(f"c{n}", Verdict.DIVERGES, kind=kind) for n, kind in enumerate(kinds)])])
+    assert built.kinds.columns == ("shape", "value")
+    assert [row.counts for row in built.kinds.rows] == [(3, 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("messages", "label"),
+    [
+        (["shape is (1, 2, 9), expected (1, 2)", "shape is (3,), expected (4,)"], "shape is (…), expected (…)"),
+        (["adj 3 must be less than 2", "adj -4.5e+3 must be less than 2"], "adj … must be less than 2"),
+        (["at 0x7ffe12: nan in conv2d", "at 0x1: -inf in conv2d"], "at …: … in conv2d"),
+        (["out of memory", "out of  memory\n"], "out of memory"),
+        (["", ""], ""),
+    ],
+)
+def test_messages_that_differ_in_numbers_alone_form_one_group(messages: list[str], label: str) -> None:
+    records = [record(f"c{n}", Verdict.ERRORED, message=message) for n, message in enumerate(messages)]
+    (group,) = build_page([run(records=records)]).lanes[0].groups
+    assert group.label == label
+    assert len(group.rows) == len(messages)
+
+
+def test_groups_are_apart_by_verdict_kind_and_words_and_failures_come_first() -> None:
+    built = build_page([run(records=[
+        record("a", Verdict.UNSUPPORTED, message="same"), record("b", Verdict.REJECTS, message="same"),
+        record("c", Verdict.CRASHED, message="same"), record("d", Verdict.DIVERGES, kind="value", message="same"),
+        record("e", Verdict.DIVERGES, kind="shape", message="same"), record("f", Verdict.REJECTS, message="other"),
+    ])])  # fmt: skip
+    assert [(group.verdict.value, group.kind, group.label) for group in built.lanes[0].groups] == [
+        ("diverges", "shape", "same"), ("diverges", "value", "same"), ("crashed", "", "same"),
+        ("rejects", "", "other"), ("rejects", "", "same"), ("unsupported", "", "same"),
+    ]  # fmt: skip
+
+
+def test_failures_are_open_and_refusals_are_closed(tmp_path: Path) -> None:
+    records = [record(f"case-{verdict}", verdict) for verdict in Verdict]
+    html = page(tmp_path, run(records=records))
+    found = re.findall(r'<details class="group"( open)?>\n<summary><span class="tag ([a-z-]+)">', html)
+    opened = {verdict: bool(is_open) for is_open, verdict in found}
+    assert opened == {verdict.value: verdict.fails for verdict in Verdict if verdict is not Verdict.CONFORMS}
+
+
+def test_a_row_has_the_evidence_and_the_command(tmp_path: Path) -> None:
+    found = record("gap-2d", Verdict.DIVERGES, "mxnet-native", kind="value", problem="i5x7 k3 s2x1 p1:2x0 bias",
+                   message="3 of 9 values differ", call="Deconvolution([1, 3])", composed=("crop", "bias"))  # fmt: skip
+    shown = text(page(tmp_path, run("mxnet-native", records=[found])))
+    command = 'conformance one mxnet "i5x7 k3 s2x1 p1:2x0 bias" --variant native --dtype float32 --case gap-2d'
+    for evidence in ("3 of 9 values differ", "Deconvolution([1, 3])", "crop, bias", command):
+        assert evidence in shown
+
+
+def test_a_command_runs_nothing_that_a_record_smuggles_in() -> None:
+    found = record("$(touch x)", Verdict.REJECTS, problem='i3 k2"; touch y; `z`')
+    (group,) = build_page([run(records=[found])]).lanes[0].groups
+    assert group.rows[0].command == (
+        "conformance one torch 'i3 k2\"; touch y; `z`' --variant eager --dtype float32 --case '$(touch x)'"
+    )
+
+
+def test_hostile_text_is_shown_and_not_obeyed(tmp_path: Path) -> None:
+    found = record(HOSTILE, Verdict.DIVERGES, dtype=HOSTILE, problem=HOSTILE, kind=HOSTILE, message=f"{HOSTILE} 1",
+                   call=HOSTILE, composed=(HOSTILE,))  # fmt: skip
+    other = replace(found, case="x", verdict=Verdict.CONFORMS, message=f"{HOSTILE} 2")
+    one = run(records=[found, other], framework=HOSTILE, variant=HOSTILE, suite=HOSTILE, dtypes=(HOSTILE,),
+              cases=HOSTILE, started=HOSTILE, oracle=HOSTILE, environment={HOSTILE: HOSTILE})  # fmt: skip
+    html = page(tmp_path, one, expected_lanes=[HOSTILE])
+    assert "<script" not in html
+    assert "<img" not in html
+    assert HOSTILE in text(html)
+    assert not [name for _, attributes in elements(html) for name in attributes if name.startswith("on")]
+
+
+def test_text_that_cannot_be_written_or_seen_is_spelt_out(tmp_path: Path) -> None:
+    html = page(tmp_path, run(records=[record("a", Verdict.ERRORED, message="lone \ud800 nul \0 turned \u202e")]))
+    assert r"lone \ud800 nul \x00 turned \u202e" in html
+
+
+def test_the_same_runs_give_the_same_bytes_in_any_order(tmp_path: Path) -> None:
+    runs = [run(records=mixed(60)), run("jax-jit", records=mixed(50, "jax-jit"))]
+    assert page(tmp_path / "1", *runs) == page(tmp_path / "2", *reversed(runs))
+
+
+def test_the_page_stands_alone_and_its_links_lead_somewhere(tmp_path: Path) -> None:
+    html = page(tmp_path, run(records=mixed(700)), JAX)
+    found = elements(html)
+    assert not {"script", "iframe", "object", "base"} & {tag for tag, _ in found}
+    assert [attributes["href"] for tag, attributes in found if tag == "link"] == ["data:,"]
+    assert not [attributes for _, attributes in found if "src" in attributes]
+    assert "url(" not in html
+    assert "@import" not in html
+    assert not re.search(r"https?://", html)
+    ids = [attributes["id"] for _, attributes in found if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {attributes["href"][1:] for tag, attributes in found if tag == "a"} <= set(ids)
+
+
+def test_the_markup_is_accessible(tmp_path: Path) -> None:
+    found = elements(page(tmp_path, run(records=mixed(30)), JAX))
+    tags = [tag for tag, _ in found]
+    assert ("html", {"lang": "en"}) in found
+    assert tags.count("table") == tags.count("caption") == 4
+    levels = [int(tag[1]) for tag in tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert all("scope" in attributes for tag, attributes in found if tag == "th")
+
+
+def test_every_verdict_is_explained(tmp_path: Path) -> None:
+    assert list(GLOSSARY) == list(Verdict)
+    shown = text(page(tmp_path, TORCH))
+    assert all(meaning in shown for meaning in GLOSSARY.values())
+
+
+def test_many_records_are_all_present_in_bounded_size(tmp_path: Path) -> None:
+    records = mixed(20_000)
+    html = page(tmp_path, run(records=records))
+    shown = [found for found in records if found.verdict is not Verdict.CONFORMS]
+    assert set(re.findall(r"<li><b>([^<]+)</b>", html)) == {found.case for found in shown}
+    assert len(html) < 400 * len(shown)
+    assert html.count("<summary>") < 60
+
+
+def test_a_long_message_is_cut(tmp_path: Path) -> None:
+    records = [record(f"c{n}", Verdict.ERRORED, message=f"{n} {'x' * 9000}", call="y" * 9000) for n in range(100)]
+    assert len(page(tmp_path, run(records=records))) < 120_000
+
+
+def mixed(count: int, lane: str = "torch-eager") -> list[Record]:
+    """Records of which 1 in 20 conforms, in order of their keys."""
+    return [record(f"grid-i5-k3-s2-{n:05d}", lane=lane, problem=f"i{n} k3 s2 p1:2 op1", **_evidence(n))  # type: ignore[arg-type]
+            for n in range(count)]  # fmt: skip
+
+
+def _evidence(n: int) -> dict[str, object]:
+    if n % 20 == 0:
+        return {"composed": ("crop",) if n % 40 else ()}
+    call = f"conv_transpose1d([1, 1, {n}], [1, 1, 3], stride=(2,), padding=(1,), output_padding=(1,), dilation=(1,))"
+    if n % 3:
+        message = f"{n} of {n * 2} values differ, first at (0, 0, {n}): {n}, expected {-n}"
+        return {"verdict": Verdict.DIVERGES, "kind": "value", "message": message, "call": call}
+    return {"verdict": Verdict.REJECTS, "message": f"Error: stride {n} is too large", "call": call}
+
+
+def elements(html: str) -> list[tuple[str, dict[str, str]]]:
+    """Every start tag with its attributes."""
+    parser = _Elements()
+    parser.feed(html)
+    return parser.found
+
+
+class _Elements(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
