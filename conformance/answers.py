@@ -1,23 +1,22 @@
 """Arrays and expected answers of a case set, computed once and shared by every lane.
 
 They are kept in one flat int64 file whose name is the hash of all that decides its content: the cases, and the source
-of the modules that draw, compute and lay out. The file begins with a checksum of the rest; a damaged one is computed anew.
+of the modules that draw, compute and lay out. It begins with a checksum of the rest; a damaged file is made anew.
 """
 
 import hashlib
 import math
-import os
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
 from conformance import data, oracle, problem
 from conformance.atomic import write_atomically
+from conformance.cache import cache_folder
 from conformance.cases import Case, Suite
 from conformance.data import Arrays
 from conformance.problem import Problem
@@ -28,7 +27,7 @@ CHECKSUM = 4  # int64 words: a SHA-256
 
 
 class Answer(NamedTuple):
-    """A case's operands and expected array, int64, with the largest partial sum and number of terms that it can have."""
+    """A case's operands and expected array, int64, with its largest possible partial sum and number of terms."""
 
     arrays: Arrays
     expected: NDArray[Any]
@@ -59,12 +58,6 @@ class Answers:
 
     def __getitem__(self, case: Case) -> Answer:
         return _unpack(case.problem, self._flat, self._offsets[case.id])
-
-
-def cache_folder() -> Path:
-    """Where results that can be made again are kept: $CONFORMANCE_CACHE, else the user's cache folder."""
-    chosen = os.environ.get("CONFORMANCE_CACHE")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("conformance"))
 
 
 def _load(suite: Suite) -> Flat:

@@ -191,7 +191,9 @@ def _refuse_duplicates(cases: Iterable[Case]) -> None:
     seen: dict[str, str] = {}
     for case in cases:
         if case.id in seen:
-            raise CaseError(f"{case.source}#{case.id}: the id stands in {seen[case.id]} too: ids are unique, rename one")
+            raise CaseError(
+                f"{case.source}#{case.id}: the id stands in {seen[case.id]} too: ids are unique, rename one"
+            )
         seen[case.id] = case.source
 
 

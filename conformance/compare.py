@@ -44,7 +44,9 @@ def measure_deviation(actual: Array, expected: Array) -> Deviation | None:
     largest = np.abs(actual[differs & finite] - expected[differs & finite]).max(initial=0)
     kind = "value" if finite.all() else "nonfinite"
     count = int(np.count_nonzero(differs))
-    message = f"{count} of {actual.size} values differ, first at {index}: {actual[index]:g}, expected {expected[index]:g}"
+    message = (
+        f"{count} of {actual.size} values differ, first at {index}: {actual[index]:g}, expected {expected[index]:g}"
+    )
     return Deviation(kind, message, count, actual.size, index, f"{largest:g}")
 
 

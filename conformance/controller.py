@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from conformance import adapters
 from conformance.answers import Answers, oracle_digest
-from conformance.items import CaseItem, LaneItems
+from conformance.items import LaneItems, attach
 from conformance.journal import Journal
-from conformance.record import Header, Record, Verdict, parse, reproduction
+from conformance.record import Header, Record, Verdict, parse
 from conformance.selection import DTYPES, FORWARD, Selection
 
 INCOMPLETE = 3
@@ -75,16 +75,15 @@ class Controller:
     def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
         """A worker died: record the item that killed it, unless it was one of a block that will be tried one by one."""
         index = self._nodeids.index(crashitem)
-        if adapters.block(self._selection.lane.framework) > 1 and not Path(self._scratch.name, f"item-{index}").exists():
+        if (
+            adapters.block(self._selection.lane.framework) > 1
+            and not Path(self._scratch.name, f"item-{index}").exists()
+        ):
             report.outcome = "rerun"
             return
         verdict, cause = death(report.node, Path(self._log(report.node)))
-        record = self._record(crashitem, verdict, cause)
-        self._journal.add(record, {})
-        self._bar.update()
-        report.verdict = verdict.value
-        report.user_properties = [("verdict", verdict.value)]
-        report.longrepr = f"{cause}\n{reproduction(record)}"
+        report.arrays = {}
+        attach(report, self._record(crashitem, verdict, cause), self._selection.expectations)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

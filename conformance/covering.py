@@ -45,7 +45,8 @@ class _Codes:
 
     def of(self, rows: Rows) -> Rows:
         """The codes that each row covers, (rows, choices of columns)."""
-        return rows[:, self.columns] @ self.weights + self.size * np.arange(len(self.columns))
+        codes: Rows = rows[:, self.columns] @ self.weights + self.size * np.arange(len(self.columns))
+        return codes
 
     def levels(self, code: int) -> dict[int, int]:
         """A code as {column: level}."""
@@ -77,5 +78,6 @@ def _per_unit(units: Sequence[Rows], by_column: dict[int, int]) -> Any:
 
 def _choose(unit: Rows, fixed: dict[int, int], random: np.random.Philox) -> Rows:
     """Candidates for one unit, with repetition, among its combinations that have the fixed levels."""
-    fits = unit[np.all(unit[:, list(fixed)] == list(fixed.values()), axis=1)]
-    return fits[random.random_raw(CANDIDATES) % np.uint64(len(fits))]
+    fits: Rows = unit[np.all(unit[:, list(fixed)] == list(fixed.values()), axis=1)]
+    chosen: Rows = fits[random.random_raw(CANDIDATES) % np.uint64(len(fits))]
+    return chosen

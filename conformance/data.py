@@ -34,6 +34,12 @@ class Arrays(NamedTuple):
     weight: Array
     bias: Array | None
 
+    def astype(self, dtype: str) -> "Arrays":
+        """The same operands in another dtype; always copies, so that no framework can reach the originals."""
+        return Arrays(
+            self.x.astype(dtype), self.weight.astype(dtype), None if self.bias is None else self.bias.astype(dtype)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
@@ -45,9 +51,10 @@ class Certificate:
 
     @property
     def holds(self) -> bool:
-        return self.largest <= 2**self.bits
+        return self.largest <= 1 << self.bits
 
     def evidence(self) -> dict[str, int]:
+        """The numbers, by name."""
         return {"largest": self.largest, "bits": self.bits, "terms": self.terms}
 
 
@@ -62,8 +69,8 @@ def draw(case_id: str, problem: Problem) -> Arrays:
 
 def largest_sum(problem: Problem, arrays: Arrays) -> int:
     """max over outputs of convT(|x|, |w|) + |b|: no partial sum of the problem is larger in magnitude."""
-    x, weight, bias = (None if array is None else np.abs(array) for array in arrays)
-    return int(oracle.expected(problem, x, weight, bias).max())
+    bias = None if arrays.bias is None else np.abs(arrays.bias)
+    return int(oracle.expected(problem, np.abs(arrays.x), np.abs(arrays.weight), bias).max())
 
 
 def _draw(key: str, problem: Problem) -> Arrays:

@@ -71,9 +71,7 @@ def grid() -> Iterator[tuple[str, Problem]]:
                     yield f"grid-i{i}-k{k}-s{s}-d{d}-p{p}-op{op}", problem
 
 
-def covering(
-    rank: int, axis: Axis[Values], strength: int, shared: Shared[Values] = SHARED
-) -> list[Problem]:
+def covering(rank: int, axis: Axis[Values], strength: int, shared: Shared[Values] = SHARED) -> list[Problem]:
     """A covering array over `rank` separate axes and the shared parameters; invalid combinations left out."""
     axes = [levels for levels in product(*axis) if _fits(*levels)]
     together = [levels for levels in product(*shared) if _unequal(*levels)]
@@ -87,7 +85,9 @@ def to_problem(row: Sequence[int], rank: int) -> Problem:
     axes = [Axis(*row[n * width : (n + 1) * width]) for n in range(rank)]
     i, k, s, d, begin, end, op = zip(*axes, strict=True)
     shared = Shared(*row[rank * width :])
-    return Problem(i, k, s, tuple(zip(begin, end, strict=True)), op, d, **shared._asdict() | {"bias": bool(shared.bias)})
+    return Problem(
+        i, k, s, tuple(zip(begin, end, strict=True)), op, d, **shared._asdict() | {"bias": bool(shared.bias)}
+    )
 
 
 def _fits(i: int, k: int, s: int, d: int, begin: int, end: int, op: int) -> bool:
@@ -114,8 +114,8 @@ def files() -> Mapping[str, str]:
         ),
         "covering.jsonl": _dump(
             core,
-            "Every valid triple of parameter levels occurs, anisotropic, in one, two and three dimensions; and once more "
-            "without dilation and groups, which some frameworks refuse.",
+            "Every valid triple of parameter levels occurs, anisotropic, in one, two and three dimensions; and once "
+            "more without dilation and groups, which some frameworks refuse.",
             ("window", "stride", "dilation", "output-padding", "groups", "channels", "bias", "batch", "rank"),
         ),
         "grid.jsonl": _dump(
@@ -136,4 +136,6 @@ def differences(cases: Path) -> list[str]:
 
 
 def _dump(problems: Any, why: str, probes: tuple[str, ...]) -> str:
-    return dump_jsonl([Case(name, problem, str(problem), why, probes, "") for name, problem in problems], why=why, probes=probes)
+    return dump_jsonl(
+        [Case(name, problem, str(problem), why, probes, "") for name, problem in problems], why=why, probes=probes
+    )

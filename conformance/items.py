@@ -3,7 +3,7 @@
 import faulthandler
 import io
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +16,8 @@ from conformance import adapters
 from conformance.adapters.base import Adapter
 from conformance.answers import Answers
 from conformance.cases import Case, source
-from conformance.record import Key, Verdict, reproduction
+from conformance.expectations import Expectation, known
+from conformance.record import Key, Record, Verdict, reproduction
 from conformance.run import Job, Result, evaluate
 from conformance.selection import FORWARD, Selection
 
@@ -75,7 +76,7 @@ class LaneItems:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """In a worker: a crash leaves its trace where the controller finds it."""
         if log := getattr(session.config, "workerinput", {}).get("conformance_log"):
-            self._log = open(log, "w", encoding="utf-8")
+            self._log = Path(log).open("w", encoding="utf-8")  # noqa: SIM115  # open as long as the process lives
             faulthandler.enable(self._log)
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
@@ -97,13 +98,33 @@ class LaneItems:
         started = time.time()
         result = self._blocks.result(item)
         if result is not None:
-            item.ihook.pytest_runtest_logreport(report=report(item, result, started))
+            item.ihook.pytest_runtest_logreport(report=self._report(item, result, started))
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
+    def _report(self, item: CaseItem, result: Result, started: float) -> Any:
+        record = result.record
+        report: Any = pytest.TestReport(
+            nodeid=item.nodeid,
+            location=item.location,
+            keywords={},
+            outcome="passed",
+            longrepr=None,
+            when="call",
+            duration=record.seconds,
+            start=started,
+            stop=started + record.seconds,
+        )
+        attach(report, record, self._selection.expectations)
+        report.arrays = {name: npy(array) for name, array in result.arrays.items()}
+        return report
+
     def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
         verdict = getattr(report, "verdict", None)
-        return None if verdict is None else (verdict, LETTERS[verdict], verdict.upper())
+        if verdict is None:
+            return None
+        known = "" if report.outcome == "failed" or not dict(report.user_properties).get("known") else " (known)"
+        return verdict + known, LETTERS[verdict], verdict.upper() + known
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_timeout_set_timer(self, settings: Any) -> bool | None:
@@ -184,28 +205,17 @@ def claim(folder: str, name: str) -> bool:
     return True
 
 
-def report(item: CaseItem, result: Result, started: float) -> pytest.TestReport:
-    """A result as pytest's report. A verdict that is neither pass nor failure keeps its own name as the outcome."""
-    record = result.record
-    passed, failed = record.verdict is Verdict.CONFORMS, record.verdict.fails
-    made = pytest.TestReport(
-        nodeid=item.nodeid,
-        location=item.location,
-        keywords={},
-        outcome="failed" if failed else "passed",
-        longrepr=f"{record.message}\n{record.call}\n{reproduction(record)}" if failed else None,
-        when="call",
-        duration=record.seconds,
-        start=started,
-        stop=started + record.seconds,
-        user_properties=[("verdict", record.verdict.value)],
-        verdict=record.verdict.value,
-        record=record.to_json(),
-        arrays={name: npy(array) for name, array in result.arrays.items()},
-    )
-    if not passed and not failed:
-        made.outcome = record.verdict.value  # type: ignore[assignment]  # pytest's type lists its own three only
-    return made
+def attach(report: Any, record: Record, expectations: Sequence[Expectation]) -> None:
+    """Put a record on pytest's report of it; a verdict that is neither pass nor new failure is its own outcome."""
+    reason = known(record, expectations)
+    report.record = record.to_json()
+    report.verdict = record.verdict.value
+    report.user_properties = [("verdict", record.verdict.value), *([("known", reason.id)] if reason else [])]
+    if record.verdict.fails and reason is None:
+        report.outcome = "failed"
+        report.longrepr = "\n".join(filter(None, [record.message, record.call, reproduction(record)]))
+    elif record.verdict is not Verdict.CONFORMS:
+        report.outcome, report.longrepr = record.verdict.value, None
 
 
 def npy(array: NDArray[Any]) -> bytes:

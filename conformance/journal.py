@@ -22,7 +22,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._temporary = tempfile.TemporaryDirectory(dir=folder, prefix=".journal-")
-        self._lines = Path(self._temporary.name, "records").open("w+b")
+        self._lines = Path(self._temporary.name, "records").open("w+b")  # noqa: SIM115  # open until close
         self._arrays = zipfile.ZipFile(Path(self._temporary.name, "arrays"), "w", zipfile.ZIP_DEFLATED)
         self._offsets: dict[Key, int] = {}
         self.verdicts: Counter[Verdict] = Counter()

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from conformance.problem import PerAxis, Problem, ProblemError
 
 Array = NDArray[Any]
+Index = tuple[Any, ...]
 
 
 def conv_transpose(
@@ -62,11 +63,11 @@ def _stamp(problem: Problem, x: Array, weight: Array) -> Array:
     x, weight = _grouped(problem, x, weight)
     full = np.zeros((problem.batch, problem.groups, problem.out_channels, *problem.full), np.result_type(x, weight))
     for k in np.ndindex(problem.kernel):
-        at = tuple(
+        at: Index = tuple(
             slice(tap * d, tap * d + (i - 1) * s + 1, s)
             for tap, d, i, s in zip(k, problem.dilation, problem.input, problem.stride, strict=True)
         )
-        full[(..., *at)] += np.einsum("ngi...,gio->ngo...", x, weight[(..., *k)])
+        full[..., *at] += np.einsum("ngi...,gio->ngo...", x, weight[..., *k])
     return full.reshape(problem.batch, -1, *problem.full)
 
 
@@ -74,8 +75,8 @@ def _window(problem: Problem, full: Array, bias: Array | None) -> Array:
     """Extend with zeros, crop, and only then add the bias: the order that is right for every signed window."""
     extend = [(max(-lo, 0), max(-hi, 0)) for lo, hi in problem.window]
     crop = [slice(max(lo, 0), max(lo, 0) + out) for (lo, _), out in zip(problem.window, problem.output, strict=True)]
-    y = np.pad(full, [(0, 0), (0, 0), *extend])[(..., *crop)]
-    return y if bias is None else y + bias.reshape(-1, *[1] * problem.rank)
+    index: Index = (..., *crop)
+    return _biased(np.pad(full, [(0, 0), (0, 0), *extend])[index], bias)
 
 
 def by_zero_insertion(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:
@@ -87,17 +88,16 @@ def by_zero_insertion(problem: Problem, x: Array, weight: Array, bias: Array | N
     stretched = np.zeros(
         (*x.shape[:3], *((i - 1) * s + 1 for i, s in zip(problem.input, problem.stride, strict=True))), x.dtype
     )
-    stretched[(..., *(slice(None, None, s) for s in problem.stride))] = x
+    inputs: Index = (..., *(slice(None, None, s) for s in problem.stride))
+    stretched[inputs] = x
     for axis, (ke, (lo, hi)) in enumerate(zip(problem.effective_kernel, problem.window, strict=True), start=3):
         stretched = _widen(stretched, axis, ke - 1 - lo, ke - 1 - hi)
     spatial = tuple(range(3, 3 + problem.rank))
     patches = np.lib.stride_tricks.sliding_window_view(stretched, problem.effective_kernel, spatial)
-    patches = patches[(..., *(slice(None, None, d) for d in problem.dilation))]
-    reversed_kernel = np.flip(weight, spatial)
-    taps = "xyz"[: problem.rank]
-    y = np.einsum(f"ngi...{taps},gio{taps}->ngo...", patches, reversed_kernel)
-    y = y.reshape(problem.batch, -1, *problem.output)
-    return y if bias is None else y + bias.reshape(-1, *[1] * problem.rank)
+    taps: Index = (..., *(slice(None, None, d) for d in problem.dilation))
+    names = "xyz"[: problem.rank]
+    y: Array = np.einsum(f"ngi...{names},gio{names}->ngo...", patches[taps], np.flip(weight, spatial))
+    return _biased(y.reshape(problem.batch, -1, *problem.output), bias)
 
 
 def _widen(array: Array, axis: int, begin: int, end: int) -> Array:
@@ -105,15 +105,15 @@ def _widen(array: Array, axis: int, begin: int, end: int) -> Array:
     zeros = [(0, 0)] * array.ndim
     zeros[axis] = (max(begin, 0), max(end, 0))
     array = np.pad(array, zeros)
-    kept = slice(max(-begin, 0), array.shape[axis] - max(-end, 0))
-    return array[(*[slice(None)] * axis, kept)]
+    kept: Index = (*[slice(None)] * axis, slice(max(-begin, 0), array.shape[axis] - max(-end, 0)))
+    return array[kept]
 
 
 def by_matrix(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:
     """The answer as y = C^T x, where C is the matrix of the ordinary convolution that the problem transposes."""
     rows = x.reshape(problem.batch, problem.groups, -1)
-    y = np.einsum("ngr,grc->ngc", rows, matrix(problem, weight)).reshape(problem.batch, -1, *problem.output)
-    return y if bias is None else y + bias.reshape(-1, *[1] * problem.rank)
+    y: Array = np.einsum("ngr,grc->ngc", rows, matrix(problem, weight))
+    return _biased(y.reshape(problem.batch, -1, *problem.output), bias)
 
 
 def matrix(problem: Problem, weight: Array) -> Array:
@@ -129,8 +129,13 @@ def matrix(problem: Problem, weight: Array) -> Array:
         operands.append((at == np.arange(out)).astype(weight.dtype))
         subscripts.append(names)
     rows_and_columns = "gi" + "xyz"[: problem.rank] + "o" + "uvw"[: problem.rank]
-    full = np.einsum(f"{','.join(subscripts)}->{rows_and_columns}", *operands, optimize=True)
+    full: Array = np.einsum(f"{','.join(subscripts)}->{rows_and_columns}", *operands, optimize=True)
     return full.reshape(problem.groups, problem.in_channels * math.prod(problem.input), -1)
+
+
+def _biased(y: Array, bias: Array | None) -> Array:
+    """y plus one bias an output channel."""
+    return y if bias is None else np.add(y, bias.reshape(-1, *[1] * (y.ndim - 2)))
 
 
 def _numbers(array: ArrayLike) -> Array:

@@ -67,7 +67,7 @@ class Problem:
         pads: PerAxis | Sequence[Sequence[int]] = 0,
         output_padding: PerAxis = 0,
         dilation: PerAxis = 1,
-        **rest: int,
+        **rest: Any,
     ) -> Self:
         """A problem from plain arguments: an int stands for every axis, and in `pads` for both ends of an axis."""
         input = (input,) if isinstance(input, SupportsIndex) else tuple(input)
@@ -82,7 +82,7 @@ class Problem:
             pads=tuple(_pair(ends) for ends in per_axis(pads)),
             output_padding=_ints(per_axis(output_padding)),
             dilation=_ints(per_axis(dilation)),
-            **{name: bool(value) if name == "bias" else index(value) for name, value in rest.items()},
+            **rest,
         )
 
     @classmethod
@@ -122,9 +122,7 @@ class Problem:
     @property
     def full(self) -> Ints:
         """Extent of the whole stamp per axis, before the window: (input - 1)*stride + effective kernel."""
-        return tuple(
-            (i - 1) * s + ke for i, s, ke in zip(self.input, self.stride, self.effective_kernel, strict=True)
-        )
+        return tuple((i - 1) * s + ke for i, s, ke in zip(self.input, self.stride, self.effective_kernel, strict=True))
 
     @property
     def window(self) -> Window:

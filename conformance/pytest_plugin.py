@@ -32,22 +32,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _configure_lane(config: pytest.Config) -> None:
-    import os
-
     from conformance import adapters, cases
     from conformance.controller import Controller
     from conformance.items import LaneItems
-    from conformance.selection import SelectionError, select
+    from conformance.selection import USER_ERRORS, select
 
     option = config.option
     try:
         selection = select(
             option.framework, option.variant, option.suite, dtypes=option.dtype, shard=option.shard, ids=option.case
         )
-    except (adapters.AdapterError, cases.CaseError, SelectionError) as error:
+    except USER_ERRORS as error:
         raise pytest.UsageError(str(error)) from None
-    os.environ.update(adapters.variants(selection.lane.framework)[selection.lane.variant])  # workers inherit it
-    config.addinivalue_line("filterwarnings", "default")  # a framework's warnings are its own affair
+    adapters.set_environment(selection.lane)  # workers inherit it
+    config.addinivalue_line("filterwarnings", "ignore")  # a framework's warnings are its own affair
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = [str(cases.folder())]
     if getattr(option, "timeout", 0) is None:

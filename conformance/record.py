@@ -37,7 +37,7 @@ class Verdict(StrEnum):
 
     @property
     def fails(self) -> bool:
-        """Whether a run with this verdict fails. A refusal or an unsupported problem is no pass, but no fault either."""
+        """Whether a run with this verdict fails: a refusal or an unsupported problem is no pass, but no fault."""
         return self not in (Verdict.CONFORMS, Verdict.REJECTS, Verdict.UNSUPPORTED)
 
 
@@ -164,7 +164,9 @@ def read(path: Path) -> Run:
     except ValueError as error:
         raise RecordError(f"{path}: not a whole record file: {error}: run the lane again") from None
     if not lines or not isinstance(lines[0], dict) or lines[0].pop("format", None) != FORMAT:
-        raise RecordError(f"{path}: its first line is no header of format {FORMAT!r}: give a file that this version wrote")
+        raise RecordError(
+            f"{path}: its first line is no header of format {FORMAT!r}: give a file that this version wrote"
+        )
     if len(lines) < 2 or not isinstance(lines[-1], dict) or lines[-1].keys() != {"complete", "records", "verdicts"}:
         raise RecordError(f"{path}: the footer is missing, so the file was cut off: run the lane again")
     header = _header(path, lines[0])
@@ -174,7 +176,9 @@ def read(path: Path) -> Run:
         raise RecordError(f"{path}: the footer counts {lines[-1]['records']} records, {len(records)} stand there as "
                           f"{dict(run.verdicts)}: run the lane again")  # fmt: skip
     if run.complete and len(records) != header.expected:
-        raise RecordError(f"{path}: a complete run has {header.expected} records, here are {len(records)}: run it again")
+        raise RecordError(
+            f"{path}: a complete run has {header.expected} records, here are {len(records)}: run it again"
+        )
     _refuse_duplicates(str(path), records)
     return run
 

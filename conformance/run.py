@@ -19,7 +19,7 @@ from conformance.adapters.base import Adapter, Call, Unsupported, finish
 from conformance.answers import Answer
 from conformance.cases import Case
 from conformance.compare import fingerprint, measure_deviation
-from conformance.data import SIGNIFICAND, Arrays, Certificate
+from conformance.data import SIGNIFICAND, Certificate
 from conformance.record import Record, Verdict
 from conformance.selection import FORWARD
 
@@ -70,9 +70,8 @@ def evaluate(lane: Lane, adapter: Adapter, jobs: Sequence[Job]) -> list[Result]:
 
 
 def _translate(adapter: Adapter, job: Job) -> Call | Ended:
-    arrays = (None if array is None else array.astype(job.dtype) for array in job.answer.arrays)
     try:
-        return adapter.translate(job.case.problem, *arrays)
+        return adapter.translate(job.case.problem, *job.answer.arrays.astype(job.dtype))
     except Unsupported as reason:
         return Ended(Verdict.UNSUPPORTED, str(reason))
     except Exception as error:
@@ -124,9 +123,7 @@ def _judge(lane: Lane, job: Job, call: Call, answer: Answered | Ended) -> Result
 
 def _end(lane: Lane, job: Job, ended: Ended, call: Call | None = None) -> Result:
     said = {} if call is None else {"call": str(call), "composed": call.composed}
-    return Result(
-        _record(lane, job, ended.verdict, message=ended.message, seconds=round(ended.seconds, 6), **said)
-    )
+    return Result(_record(lane, job, ended.verdict, message=ended.message, seconds=round(ended.seconds, 6), **said))
 
 
 def _record(lane: Lane, job: Job, verdict: Verdict, **evidence: Any) -> Record:
@@ -140,4 +137,4 @@ def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
     line = lines[-1] if lines[0].startswith("Traceback") else lines[0]
     name = f"{type(error).__name__}: "
-    return name + _NODE.sub("", line).removeprefix(name)[:LONGEST_MESSAGE]
+    return name + _NODE.sub("", line).removeprefix(name).removesuffix(" name:")[:LONGEST_MESSAGE]

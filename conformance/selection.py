@@ -8,6 +8,7 @@ from conformance import adapters, cases
 from conformance.adapters import Lane
 from conformance.cases import Case, Suite
 from conformance.data import SIGNIFICAND
+from conformance.expectations import Expectation, ExpectationError, read_expectations
 from conformance.record import Key
 
 DTYPES = tuple(sorted(SIGNIFICAND))
@@ -16,6 +17,10 @@ FORWARD = "forward"
 
 class SelectionError(ValueError):
     """An option that selects nothing that exists."""
+
+
+USER_ERRORS = (adapters.AdapterError, cases.CaseError, ExpectationError, SelectionError)
+"""What `select` raises: mistakes that a user can mend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class Selection:
     dtypes: tuple[str, ...]
     shard: tuple[int, int]
     ids: tuple[str, ...]
+    expectations: tuple[Expectation, ...]
 
     def keys(self) -> Iterator[Key]:
         """Of every record that the run is to have."""
@@ -43,7 +49,7 @@ def select(
     shard: str = "1/1",
     ids: Sequence[str] = (),
 ) -> Selection:
-    """A checked selection. Raises AdapterError, CaseError or SelectionError, each saying what would help."""
+    """A checked selection. Raises one of USER_ERRORS, which says what would help."""
     lane = adapters.lane(framework, variant)
     adapters.require_installed(framework)
     for dtype in dtypes:
@@ -51,8 +57,11 @@ def select(
             raise SelectionError(f"there is no dtype {dtype!r} to run: the dtypes are {', '.join(DTYPES)}")
     part = parse_shard(shard)
     whole = cases.read_suite(suite)
+    known = read_expectations(framework)
     chosen = cases.find(whole, ids) if ids else whole
-    return Selection(lane, whole, chosen.cases[part[0] - 1 :: part[1]], tuple(dtypes) or DTYPES, part, tuple(ids))
+    return Selection(
+        lane, whole, chosen.cases[part[0] - 1 :: part[1]], tuple(dtypes) or DTYPES, part, tuple(ids), known
+    )
 
 
 def parse_shard(text: str) -> tuple[int, int]:

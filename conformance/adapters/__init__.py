@@ -24,7 +24,7 @@ import numpy as np
 
 import conformance
 from conformance.adapters.base import Adapter
-
+from conformance.cache import cache_folder
 
 __path__ += filter(None, os.environ.get("CONFORMANCE_ADAPTERS", "").split(os.pathsep))
 
@@ -47,7 +47,9 @@ class Lane:
 @cache
 def frameworks() -> tuple[str, ...]:
     """Names of all frameworks, sorted."""
-    return tuple(sorted(path.stem for folder in __path__ for path in Path(folder).glob("[a-z]*.py") if path.stem != "base"))
+    return tuple(
+        sorted(path.stem for folder in __path__ for path in Path(folder).glob("[a-z]*.py") if path.stem != "base")
+    )
 
 
 @cache
@@ -106,9 +108,15 @@ def lanes() -> tuple[Lane, ...]:
     return tuple(Lane(framework, variant) for framework in frameworks() for variant in variants(framework))
 
 
+def set_environment(lane: Lane) -> None:
+    """Set a lane's environment variables, for this process and those that it starts; `{cache}` is the cache folder."""
+    for name, value in variants(lane.framework)[lane.variant].items():
+        os.environ[name] = value.replace("{cache}", str(cache_folder()))
+
+
 def load(lane: Lane) -> Adapter:
     """Import a lane's adapter with its environment set; once a process, since a framework reads it at import."""
-    os.environ.update(variants(lane.framework)[lane.variant])
+    set_environment(lane)
     try:
         with _quiet():
             return cast(Adapter, importlib.import_module(f"{__name__}.{lane.framework}"))

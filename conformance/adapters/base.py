@@ -91,9 +91,10 @@ def finish(call: Call, array: Array) -> Array:
         if extends(call.window):
             array = np.pad(array, [(0, 0), (0, 0), *((max(-lo, 0), max(-hi, 0)) for lo, hi in call.window)])
         ends = zip(array.shape[2:], call.window, strict=True)
-        array = array[(..., *(slice(max(lo, 0), extent - max(hi, 0)) for extent, (lo, hi) in ends))]
+        crop: tuple[Any, ...] = (..., *(slice(max(lo, 0), extent - max(hi, 0)) for extent, (lo, hi) in ends))
+        array = array[crop]
     if call.bias is not None:
-        array = array + call.bias.reshape(-1, *[1] * (array.ndim - 2))
+        array = np.add(array, call.bias.reshape(-1, *[1] * (array.ndim - 2)))
     return array
 
 

@@ -34,7 +34,7 @@ def describe() -> Mapping[str, str]:
         "device": "cpu",
         "threads": str(torch.get_num_threads()),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "onednn": re.search(r"MKL-DNN v([\w.]+)", build)[1],
+        "onednn": match[1] if (match := re.search(r"MKL-DNN v([\w.]+)", build)) else "off",
     }
 
 

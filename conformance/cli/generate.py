@@ -13,7 +13,9 @@ def command(check: bool) -> int:
     different = generate.differences(cases.folder())
     if check:
         for name in different:
-            click.echo(f"{cases.folder() / name}: is not what `conformance generate` writes: run it and commit the file")
+            click.echo(
+                f"{cases.folder() / name}: is not what `conformance generate` writes: run it and commit the file"
+            )
         return int(bool(different))
     for name, text in generate.files().items():
         if name in different:

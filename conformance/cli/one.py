@@ -1,14 +1,11 @@
 """conformance one: a single problem on a framework, in this process."""
 
-from typing import Any
-
 import click
 
 from conformance import adapters, run
 from conformance.answers import compute
 from conformance.cases import Case
 from conformance.problem import Problem, ProblemError, broken_rule
-from conformance.record import Verdict
 from conformance.selection import DTYPES
 
 SMALL = 64

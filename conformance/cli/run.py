@@ -4,13 +4,14 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from conformance import adapters, record
+from conformance.expectations import Expectation, known
 from conformance.record import Record, Run, Verdict, reproduction
 from conformance.selection import DTYPES, Selection, select
 
@@ -67,13 +68,15 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
         click.echo(f"{lane}: the run ended with {_ending(status)} and wrote no record: see above", err=True)
         return INCOMPLETE
     click.echo(f"\n{lane} {suite}: {summary(run)}\n{path}")
-    for line in findings(run):
+    for line in findings(run, selection.expectations):
         click.echo(line)
     if not run.complete:
         missing = run.header.expected - len(run.records)
         click.echo(f"incomplete: {missing} of {run.header.expected} records are missing: run it again")
         return INCOMPLETE
-    return DIVERGED if any(each.verdict.fails for each in run.records) else OK
+    return (
+        DIVERGED if any(each.verdict.fails and not known(each, selection.expectations) for each in run.records) else OK
+    )
 
 
 def summary(run: Run) -> str:
@@ -81,14 +84,16 @@ def summary(run: Run) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in run.verdicts.items()) or "no records"
 
 
-def findings(run: Run) -> Iterator[str]:
+def findings(run: Run, expectations: Sequence[Expectation]) -> Iterator[str]:
     """The non-conforming records, grouped by verdict and message, each with its number and one way to see it again."""
-    groups: dict[tuple[Verdict, str], list[Record]] = {}
+    groups: dict[tuple[bool, Verdict, str], list[Record]] = {}
     for each in run.records:
         if each.verdict is not Verdict.CONFORMS:
-            groups.setdefault((each.verdict, _NUMBER.sub("#", f"{each.kind} {each.message}".strip())), []).append(each)
-    largest = sorted(groups.items(), key=lambda group: (not group[0][0].fails, -len(group[1])))
-    for (verdict, message), records in largest[:SHOWN]:
+            reason = known(each, expectations)
+            message = f"known, {reason.id}" if reason else _NUMBER.sub("#", f"{each.kind} {each.message}".strip())
+            groups.setdefault((each.verdict.fails and not reason, each.verdict, message), []).append(each)
+    largest = sorted(groups.items(), key=lambda group: (not group[0][0], -len(group[1])))
+    for (_, verdict, message), records in largest[:SHOWN]:
         shortest = min(records, key=lambda each: len(each.problem))
         yield f"  {len(records)} {verdict}: {message}\n    {reproduction(shortest)}"
     if len(largest) > SHOWN:

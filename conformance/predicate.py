@@ -1,0 +1,120 @@
+"""Predicates over problems, such as `rank <= 2 and any(stride > 1 and dilation > 1)`: parsed, never evaluated as Python.
+
+Outside an aggregate only whole-problem fields have a value; inside `any`, `all`, `min`, `max`, `sum` or `prod` a field
+with axes stands for its value on one axis, and the aggregate runs over the axes. A record's dtype, variant, framework
+and pass are fields too.
+"""
+
+import ast
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import prod
+from typing import Any
+
+from conformance.problem import Problem
+
+SCALARS = ("rank", "batch", "groups", "in_channels", "out_channels", "bias", "terms", "multiplies")
+AXES = ("input", "kernel", "stride", "dilation", "output_padding", "effective_kernel", "full", "output")
+ENDS = {"pad_begin": ("pads", 0), "pad_end": ("pads", 1), "lo": ("window", 0), "hi": ("window", 1)}
+RUN = ("framework", "variant", "dtype", "direction")
+AGGREGATES: Mapping[str, Callable[[Iterable[Any]], Any]] = {
+    "any": any, "all": all, "min": min, "max": max, "sum": sum, "prod": prod,
+}  # fmt: skip
+LONGEST = 1000
+
+_COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt,
+    ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
+}  # fmt: skip
+_ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Mod: operator.mod,
+    ast.FloorDiv: operator.floordiv,
+}  # fmt: skip
+
+Values = Mapping[str, Any]
+Meaning = Callable[[Values, int | None], Any]
+
+
+class PredicateError(ValueError):
+    """An expression that is no predicate; the message quotes the part and says what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """A condition on a problem and on how it is run."""
+
+    text: str
+    _meaning: Meaning
+
+    @classmethod
+    def parse(cls, text: str) -> "Predicate":
+        """The predicate that `text` spells. Raises PredicateError for anything else, whatever it contains."""
+        text = " ".join(text.split())
+        if len(text) > LONGEST:
+            raise PredicateError(
+                f"{text[:40]!r}...: a predicate has at most {LONGEST} characters, this has {len(text)}"
+            )
+        try:
+            tree = ast.parse(text, mode="eval")
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            raise PredicateError(
+                f"{text!r}: not an expression, such as 'any(stride > kernel) and groups == 1'"
+            ) from None
+        return cls(text, _compile(tree.body, inside=False))
+
+    def __call__(self, problem: Problem, **run: str) -> bool:
+        """Whether it holds for a problem that is run with this framework, variant, dtype and direction."""
+        return bool(self._meaning(_values(problem) | run, None))
+
+
+def _values(problem: Problem) -> dict[str, Any]:
+    values = {name: getattr(problem, name) for name in (*SCALARS, *AXES)}
+    return values | {name: [ends[i] for ends in getattr(problem, field)] for name, (field, i) in ENDS.items()}
+
+
+def _compile(node: ast.expr, *, inside: bool) -> Meaning:
+    """A node as a function of the values and of the axis that an aggregate is at."""
+    match node:
+        case ast.Constant(value=bool() | int() | str() as value):
+            return lambda values, axis: value
+        case ast.Name(id=name):
+            return _field(name, inside=inside)
+        case ast.BoolOp(op=op, values=operands):
+            parts = [_compile(each, inside=inside) for each in operands]
+            every = all if isinstance(op, ast.And) else any
+            return lambda values, axis: every(part(values, axis) for part in parts)
+        case ast.UnaryOp(op=ast.Not() | ast.USub() as op, operand=operand):
+            part = _compile(operand, inside=inside)
+            apply = operator.not_ if isinstance(op, ast.Not) else operator.neg
+            return lambda values, axis: apply(part(values, axis))
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+            return _binary(_ARITHMETIC[type(op)], left, right, inside=inside)
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARE:
+            return _binary(_COMPARE[type(op)], left, right, inside=inside)
+        case ast.Call(func=ast.Name(id=name), args=[body], keywords=[]) if name in AGGREGATES and not inside:
+            part = _compile(body, inside=True)
+            return lambda values, axis: AGGREGATES[name](part(values, at) for at in range(values["rank"]))
+    raise PredicateError(
+        f"{ast.unparse(node)!r} is not allowed here: use fields, whole numbers, strings, + - * // %, one comparison at "
+        f"a time, and/or/not, and {', '.join(AGGREGATES)} around fields of an axis"
+    )
+
+
+def _binary(apply: Callable[[Any, Any], Any], left: ast.expr, right: ast.expr, *, inside: bool) -> Meaning:
+    a, b = _compile(left, inside=inside), _compile(right, inside=inside)
+    return lambda values, axis: apply(a(values, axis), b(values, axis))
+
+
+def _field(name: str, *, inside: bool) -> Meaning:
+    if name in (*SCALARS, *RUN):
+        return lambda values, axis: values[name]
+    if name not in (*AXES, *ENDS):
+        known = (*SCALARS, *RUN, *AXES, *ENDS)
+        near = get_close_matches(name, known, 1)
+        raise PredicateError(f"there is no field {name!r}{f', the nearest is {near[0]!r}' if near else ''}: "
+                             f"the fields are {', '.join(known)}")  # fmt: skip
+    if not inside:
+        raise PredicateError(f"{name!r} has one value an axis: put it inside any(...), all(...), min(...) or the like")
+    return lambda values, axis: values[name][axis]

@@ -1,0 +1,237 @@
+"""The oracle: against arrays computed by hand, against its other derivations, and against the adjoint identity."""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import strategies
+from hypothesis import given
+from numpy.typing import NDArray
+from strategies import operands, seeds
+
+from conformance import data, oracle
+from conformance.cases import read_suite
+from conformance.oracle import conv_transpose
+from conformance.problem import Problem, ProblemError
+
+Array = NDArray[Any]
+SEVEN = range(1, 8)
+DIGITS = (1, 10, 100, 1000, 10000)
+STAMPED = (1, 10, 102, 1020, 10203, 2030, 20304, 3040, 30405, 4050, 40506, 5060, 50607, 6070, 60700, 7000, 70000)
+"""The full stamp of 1..7 with the kernel of digits at stride 2: a digit's place says which tap it came through."""
+
+
+def line(x: Sequence[int], weight: Sequence[int], **options: Any) -> list[int]:
+    """conv_transpose of one channel on one axis."""
+    y: list[int] = conv_transpose([[list(x)]], [[list(weight)]], **options)[0, 0].tolist()
+    return y
+
+
+@pytest.mark.parametrize(
+    ("weight", "options", "y"),
+    [
+        ([5], {"stride": 2}, [5, 0, 10, 0, 15]),
+        ([1, 10], {"stride": 2}, [1, 10, 2, 20, 3, 30]),
+        ([1, 10, 100], {"stride": 2}, [1, 10, 102, 20, 203, 30, 300]),
+        ([1, 10, 100], {}, [1, 12, 123, 230, 300]),
+        ([1, 10], {"stride": 3}, [1, 10, 0, 2, 20, 0, 3, 30]),
+        ([1, 10], {"dilation": 2}, [1, 2, 13, 20, 30]),
+        ([1, 10], {"dilation": 3, "stride": 2}, [1, 0, 2, 10, 3, 20, 0, 30]),
+        ([1, 10, 100], {"stride": 2, "padding": 1}, [10, 102, 20, 203, 30]),
+        ([1, 10, 100], {"stride": 2, "padding": [(1, 0)]}, [10, 102, 20, 203, 30, 300]),
+        ([1, 10, 100], {"stride": 2, "padding": [(0, 2)]}, [1, 10, 102, 20, 203]),
+        ([1, 10, 100], {"stride": 2, "padding": 1, "output_padding": 1}, [10, 102, 20, 203, 30, 300]),
+        ([1, 10], {"stride": 2, "output_padding": 1}, [1, 10, 2, 20, 3, 30, 0]),
+        ([1, 10], {"stride": 2, "output_padding": 1, "bias": [7]}, [8, 17, 9, 27, 10, 37, 7]),
+        ([1, 10], {"padding": -1, "bias": [7]}, [7, 8, 19, 30, 37, 7]),
+        ([1, 10], {"padding": [(-2, 3)]}, [0, 0, 1]),
+        ([1, 10], {"padding": [(4, -2)]}, [0, 0]),
+    ],
+)
+def test_line_by_hand(weight: list[int], options: dict[str, Any], y: list[int]) -> None:
+    assert line([1, 2, 3], weight, **options) == y
+
+
+def test_same_and_pytorch_cut_different_windows_of_one_stamp() -> None:
+    same = line(SEVEN, DIGITS, stride=2, padding=[(1, 2)])
+    pytorch = line(SEVEN, DIGITS, stride=2, padding=2, output_padding=1)
+    assert line(SEVEN, DIGITS, stride=2) == list(STAMPED)
+    assert same == list(STAMPED[1:15])
+    assert pytorch == list(STAMPED[2:16])
+
+
+def test_image_by_hand() -> None:
+    x = [[[[1, 2], [3, 4]]]]
+    weight = [[[[1, 10, 100], [1000, 10000, 100000]]]]
+    assert conv_transpose(x, weight, stride=(1, 2), padding=((0, 0), (1, 0)))[0, 0].tolist() == [
+        [10, 102, 20, 200],
+        [10030, 102304, 20040, 200400],
+        [30000, 304000, 40000, 400000],
+    ]
+
+
+def test_groups_and_channels_by_hand() -> None:
+    x = [[[1], [2], [3], [4]]]  # groups (1, 2) and (3, 4)
+    weight = [[[1], [10]], [[100], [1000]], [[1], [10]], [[100], [1000]]]
+    assert conv_transpose(x, weight, [5, 6, 7, 8], groups=2).tolist() == [[[206], [2016], [410], [4038]]]
+
+
+def test_batch_elements_stay_apart() -> None:
+    assert conv_transpose([[[1, 2]], [[3, 4]]], [[[1, 10]]]).tolist() == [[[1, 12, 20]], [[3, 34, 40]]]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"stride": 2, "padding": 1, "output_padding": 1, "dilation": 2},
+        {"stride": (2, 2), "padding": (1, 1), "output_padding": (1, 1), "dilation": (2, 2)},
+        {"stride": [2, 2], "padding": [(1, 1), (1, 1)], "output_padding": [1, 1], "dilation": [2, 2]},
+        {"stride": np.int64(2), "padding": (np.int8(1), (1, np.int64(1))), "output_padding": [1, 1], "dilation": 2},
+    ],
+)
+def test_arguments_are_ints_axes_or_pairs(options: dict[str, Any]) -> None:
+    x, weight = np.arange(12).reshape(1, 1, 3, 4), np.arange(6).reshape(1, 1, 2, 3)
+    problem = Problem.parse("i3x4 k2x3 s2 p1 op1 d2")
+    np.testing.assert_array_equal(conv_transpose(x, weight, **options), oracle.expected(problem, x, weight, None))
+
+
+def test_padding_differs_per_axis_and_end() -> None:
+    x, weight = np.arange(12).reshape(1, 1, 3, 4), np.arange(6).reshape(1, 1, 2, 3)
+    whole = conv_transpose(x, weight)
+    np.testing.assert_array_equal(conv_transpose(x, weight, padding=(1, 2)), whole[..., 1:-1, 2:-2])
+    np.testing.assert_array_equal(conv_transpose(x, weight, padding=((1, 2), (0, 3))), whole[..., 1:-2, :-3])
+
+
+def test_four_axes_separate_into_lines() -> None:
+    lines = [([1, 2, 3], [1, 10]), ([4, 5], [1, 2, 3]), ([6], [7, 8]), ([1, -1], [2])]
+    xs, weights = zip(*lines, strict=True)
+    stride, padding = (2, 1, 3, 2), ((1, 0), (0, 0), (-1, 0), (0, -1))
+
+    def outer(factors: Sequence[Sequence[int]]) -> Array:
+        return np.einsum("a,b,c,d->abcd", *map(np.array, factors))[None, None]
+
+    y = [line(x, w, stride=s, padding=[p]) for x, w, s, p in zip(xs, weights, stride, padding, strict=True)]
+    actual = conv_transpose(outer(xs), outer(weights), stride=stride, padding=padding)
+    np.testing.assert_array_equal(actual, outer(y))
+
+
+def test_whole_numbers_are_exact_beyond_float64() -> None:
+    assert line([2**53 + 1, 2**60 + 1], [3, 1], padding=[(0, 1)]) == [3 * 2**53 + 3, 3 * 2**60 + 2**53 + 4]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int32", "bool"])
+def test_whole_numbers_of_any_width_give_int64(dtype: str) -> None:
+    y = conv_transpose(np.array([[[1, 1]]], dtype), np.array([[[1, 1]]], dtype))
+    assert y.dtype == np.int64
+    assert y.tolist() == [[[1, 2, 1]]]
+
+
+def test_narrow_operands_do_not_overflow() -> None:
+    narrow = np.full((1, 1, 1), 127, np.int8)
+    assert conv_transpose(narrow, narrow, np.array([127], np.int8)).item() == 127 * 128
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_floats_give_float64(dtype: str) -> None:
+    y = conv_transpose(np.array([[[0.5, 2.0]]], dtype), np.array([[[0.25, 3.0]]], dtype), np.array([1.0], dtype))
+    assert y.dtype == np.float64
+    assert y.tolist() == [[[1.125, 3.0, 7.0]]]
+
+
+def test_operands_are_left_as_they_were() -> None:
+    x, weight, bias = np.ones((1, 1, 3)), np.ones((1, 1, 2)), np.ones(1)
+    conv_transpose(x, weight, bias, padding=1)
+    assert all((array == 1).all() for array in (x, weight, bias))
+
+
+@pytest.mark.parametrize(
+    ("x", "weight", "options", "text"),
+    [
+        ((4, 5), (4, 1, 3), {}, r"x \(4, 5\) and weight \(4, 1, 3\) must have two axes and the same spatial ones"),
+        ((1, 4, 5), (4, 1, 3, 3), {}, r"weight \(4, 1, 3, 3\) must have two axes and the same spatial ones"),
+        ((1, 4, 5), (4, 1, 3), {"groups": 3}, r"x \(1, 4, 5\) has 4 channels, which 3 groups do not divide"),
+        ((1, 4, 5), (4, 1, 3), {"groups": 0}, "4 channels, which 0 groups do not divide"),
+        ((1, 4, 5), (3, 1, 3), {}, r"weight is \(3, 1, 3\), x \(1, 4, 5\) in 1 groups takes \(4, 1, 3\)"),
+        ((1, 4, 5), (4, 2, 3), {"groups": 2, "bias": [1, 1]}, r"bias is \(2,\), .* in 2 groups takes \(4,\)"),
+        ((1, 4, 5), (4, 2, 3), {"bias": [[1, 1]]}, r"bias is \(1, 2\), .* takes \(2,\)"),
+        ((1, 4, 5), (4, 1, 3), {"padding": 4}, r"the window \(\(4, 4\),\) cuts more than the full extents \(7,\)"),
+        ((1, 4, 5), (4, 1, 3), {"stride": (1, 2)}, "stride has 2 axes, input has 1: give one value per axis"),
+        ((1, 4, 5), (4, 1, 3), {"padding": (1, 2)}, "pads has 2 axes, input has 1: give one value per axis"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(
+    x: tuple[int, ...], weight: tuple[int, ...], options: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ProblemError, match=text):
+        conv_transpose(np.ones(x), np.ones(weight), **options)
+
+
+def test_window_that_leaves_nothing_gives_an_empty_array() -> None:
+    assert conv_transpose(np.ones((1, 1, 5)), np.ones((1, 1, 2)), padding=3).shape == (1, 1, 0)
+
+
+@pytest.mark.parametrize("derivation", [oracle.by_zero_insertion, oracle.by_matrix])
+def test_derivations_agree_on_every_case(derivation: Any) -> None:
+    for case in read_suite("core").cases:
+        arrays = data.draw(case.id, case.problem)
+        expected, other = oracle.expected(case.problem, *arrays), derivation(case.problem, *arrays)
+        assert expected.dtype == other.dtype == np.int64
+        assert expected.shape == other.shape == case.problem.output_shape
+        np.testing.assert_array_equal(other, expected, case.id)
+
+
+@given(strategies.problems(), seeds)
+def test_derivations_agree(problem: Problem, seed: int) -> None:
+    arrays = operands(problem, seed)
+    expected = oracle.expected(problem, *arrays)
+    assert expected.shape == problem.output_shape
+    np.testing.assert_array_equal(oracle.by_zero_insertion(problem, *arrays), expected)
+    np.testing.assert_array_equal(oracle.by_matrix(problem, *arrays), expected)
+
+
+@given(strategies.problems(ranks=(1, 2)), seeds)
+def test_public_function_says_every_problem(problem: Problem, seed: int) -> None:
+    x, weight, bias = operands(problem, seed)
+    actual = conv_transpose(
+        x, weight, bias, stride=problem.stride, padding=problem.pads, output_padding=problem.output_padding,
+        groups=problem.groups, dilation=problem.dilation,
+    )  # fmt: skip
+    np.testing.assert_array_equal(actual, oracle.expected(problem, x, weight, bias))
+
+
+def convolution(problem: Problem, a: Array, weight: Array) -> Array:
+    """The ordinary convolution that a problem transposes, element by element: from output shape to input shape."""
+    y = np.zeros(problem.input_shape, np.int64)
+    g, ic, oc = problem.groups, problem.in_channels, problem.out_channels
+    for n, group, i, o in product(range(problem.batch), range(g), range(ic), range(oc)):
+        for at in product(*map(range, problem.input)):
+            for tap in product(*map(range, problem.kernel)):
+                from_ = [
+                    position * stride + t * dilation - begin
+                    for position, t, stride, dilation, (begin, _) in zip(
+                        at, tap, problem.stride, problem.dilation, problem.pads, strict=True
+                    )
+                ]
+                if all(0 <= f < extent for f, extent in zip(from_, problem.output, strict=True)):
+                    element = a[(n, group * oc + o, *from_)] * weight[(group * ic + i, o, *tap)]
+                    y[(n, group * ic + i, *at)] += element
+    return y
+
+
+@given(strategies.problems(ranks=(1, 2)), seeds)
+def test_transposed_convolution_is_the_adjoint_of_convolution(problem: Problem, seed: int) -> None:
+    x, weight, _ = operands(problem, seed)
+    a = np.random.default_rng(seed + 1).integers(-9, 10, problem.output_shape)
+    transposed = oracle.expected(problem, x, weight, None)
+    assert np.vdot(convolution(problem, a, weight), x) == np.vdot(a, transposed)
+
+
+@given(strategies.problems(ranks=(1, 2)), seeds)
+def test_matrix_is_that_of_convolution(problem: Problem, seed: int) -> None:
+    _, weight, _ = operands(problem, seed)
+    a = np.random.default_rng(seed + 1).integers(-9, 10, problem.output_shape)
+    columns = a.reshape(problem.batch, problem.groups, -1)
+    by_matrix = np.einsum("grc,ngc->ngr", oracle.matrix(problem, weight), columns)
+    np.testing.assert_array_equal(by_matrix.reshape(problem.input_shape), convolution(problem, a, weight))
