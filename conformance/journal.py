@@ -7,7 +7,8 @@ import io
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from conformance.atomic import write_atomically
@@ -51,7 +52,7 @@ class Journal:
         self._arrays.close()
         evidence = path.with_suffix(".npz")
         if self._arrays.namelist():
-            write_atomically(evidence, self._sorted_arrays())
+            join_arrays([Path(str(self._arrays.filename))], evidence)
         else:
             evidence.unlink(missing_ok=True)
         self._temporary.cleanup()
@@ -61,12 +62,17 @@ class Journal:
             self._lines.seek(offset)
             yield self._lines.readline().decode().rstrip("\n")
 
-    def _sorted_arrays(self) -> bytes:
+
+def join_arrays(sources: Iterable[Path], target: Path) -> None:
+    """Write the members of some .npz files as one, sorted, the same bytes for the same members."""
+    with ExitStack() as stack:
+        archives = [stack.enter_context(zipfile.ZipFile(source)) for source in sources]
+        members = {name: archive for archive in archives for name in archive.namelist()}
         buffer = io.BytesIO()
-        with zipfile.ZipFile(str(self._arrays.filename)) as unsorted, zipfile.ZipFile(buffer, "w") as target:
-            for name in sorted(unsorted.namelist()):
-                target.writestr(_member(name), unsorted.read(name))
-        return buffer.getvalue()
+        with zipfile.ZipFile(buffer, "w") as joined:
+            for name, archive in sorted(members.items()):
+                joined.writestr(_member(name), archive.read(name))
+    write_atomically(target, buffer.getvalue())
 
 
 def _member(name: str) -> zipfile.ZipInfo:

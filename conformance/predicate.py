@@ -1,4 +1,4 @@
-"""Predicates over problems, such as `rank <= 2 and any(stride > 1 and dilation > 1)`: parsed, never evaluated as Python.
+"""Predicates over problems, such as `rank <= 2 and any(stride > dilation)`: parsed, never evaluated as Python.
 
 Outside an aggregate only whole-problem fields have a value; inside `any`, `all`, `min`, `max`, `sum` or `prod` a field
 with axes stands for its value on one axis, and the aggregate runs over the axes. A record's dtype, variant, framework

@@ -108,26 +108,26 @@ def test_file_has_one_line_a_record_between_header_and_footer(tmp_path: Path) ->
     assert json.loads(lines[-1])["complete"] is True
 
 
-class Interruption(Exception):
+class InterruptionError(Exception):
     """Stands for whatever ends a process in the middle of writing."""
 
 
 def interrupted() -> Iterator[bytes]:
     yield b"half"
-    raise Interruption
+    raise InterruptionError
 
 
 def test_interrupted_write_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomically(path, b"old")
-    with pytest.raises(Interruption):
+    with pytest.raises(InterruptionError):
         write_atomically(path, interrupted())
     assert path.read_bytes() == b"old"
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
 def test_interrupted_first_write_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(Interruption):
+    with pytest.raises(InterruptionError):
         write_atomically(tmp_path / "file", interrupted())
     assert list(tmp_path.iterdir()) == []
 

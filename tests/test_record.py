@@ -25,7 +25,7 @@ RECORDS = tuple(
                 deviation={"count": 1, "size": 3, "index": [0, 0, 2], "largest": "4"},
                 certificate={"largest": 9, "bits": 53, "terms": 1}, expected="ab" * 8, actual="cd" * 8,
             ),
-            Record("torch", "eager", "grid-i1", "float32", "forward", "i1 k1", Verdict.REJECTS, message="RuntimeError: no"),
+            Record("torch", "eager", "grid-i1", "float32", "forward", "i1 k1", Verdict.REJECTS, message="no"),
             Record("torch", "eager", "grid-i1", "float64", "forward", "i1 k1", Verdict.CRASHED, message="é → ∞"),
         ),
         key=lambda record: record.key,
@@ -193,7 +193,6 @@ def test_damaged_line_is_refused(
         (1, {"message": 5}),
         (1, {"deviation": "large"}),
         (-1, {"complete": "yes"}),
-        (-1, {"complete": 0}),
     ],
 )
 def test_value_of_another_type_is_refused(
@@ -348,7 +347,7 @@ def test_same_shard_twice_is_the_shard_once() -> None:
 @pytest.mark.parametrize("change", [{"verdict": Verdict.ERRORED}, {"actual": "0" * 16}, {"message": "other"}])
 def test_conflicting_records_are_refused(change: Mapping[str, Any]) -> None:
     conflicting = (replace(RECORDS[0], **change), *RECORDS[1:])
-    with pytest.raises(RecordError, match="grid-i1 float32 forward: one shard says rejects, another .*run it again"):
+    with pytest.raises(RecordError, match=r"grid-i1 float32 forward: one shard says rejects, another .*run it again"):
         merge([shard(1, 1, RECORDS), shard(1, 1, conflicting)])
 
 

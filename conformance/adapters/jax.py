@@ -21,7 +21,7 @@ from jax import lax
 from conformance.adapters.base import Array, Call, channels_first, channels_last
 from conformance.problem import Problem
 
-VARIANTS = {"jit": {"JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "2"}}
+VARIANTS = {"jit": {"JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "2", "JAX_COMPILATION_CACHE_DIR": "{cache}/jax"}}
 REFUSALS = (ValueError, TypeError, NotImplementedError, jax.errors.JaxRuntimeError)
 BLOCK = 128
 

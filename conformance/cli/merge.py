@@ -1,10 +1,13 @@
-"""conformance merge: a run's shards as one record file."""
+"""conformance merge: the shards of runs as whole record files."""
 
+from collections import defaultdict
 from pathlib import Path
 
 import click
 
 from conformance import record
+from conformance.journal import join_arrays
+from conformance.record import Run
 
 INCOMPLETE = 3
 
@@ -13,9 +16,19 @@ INCOMPLETE = 3
 @click.argument("shards", nargs=-1, required=True, type=Path)
 @click.option("--to", "folder", default="reports/records", show_default=True, type=Path, help="Where to write.")
 def command(shards: tuple[Path, ...], folder: Path) -> int:
-    """Join the record files SHARDS of one run; exit status 3 if some shard is missing or incomplete."""
-    whole = record.merge([record.read(path) for path in shards])
-    path = whole.header.path(folder)
-    record.write(path, whole)
-    click.echo(f"{path}: {len(whole.records)} records, {'complete' if whole.complete else 'incomplete'}")
-    return 0 if whole.complete else INCOMPLETE
+    """Join the record files SHARDS, and the arrays beside them, into one file for each lane and suite among them.
+
+    Exit status 3 if a shard is missing or incomplete.
+    """
+    runs: dict[tuple[str, str], dict[Path, Run]] = defaultdict(dict)
+    for path in shards:
+        run = record.read(path)
+        runs[run.header.lane, run.header.suite][path] = run
+    wholes = [(record.merge(parts.values()), parts) for parts in runs.values()]  # all are checked before any is written
+    for whole, parts in wholes:
+        path = whole.header.path(folder)
+        record.write(path, whole)
+        if arrays := [part for source in parts if (part := source.with_suffix(".npz")).exists()]:
+            join_arrays(arrays, path.with_suffix(".npz"))
+        click.echo(f"{path}: {len(whole.records)} records, {'complete' if whole.complete else 'incomplete'}")
+    return 0 if all(whole.complete for whole, _ in wholes) else INCOMPLETE

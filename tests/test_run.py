@@ -1,0 +1,400 @@
+"""The flow of one lane, on adapters that are small, in NumPy, and mostly wrong on purpose."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+import strategies
+from hypothesis import given
+from numpy.typing import NDArray
+from strategies import operands, seeds
+
+from conformance import oracle
+from conformance.adapters import Lane
+from conformance.adapters.base import Call, Unsupported, extends, finish
+from conformance.answers import Answer, compute
+from conformance.cases import Case
+from conformance.compare import fingerprint
+from conformance.problem import Problem, Window
+from conformance.record import Record, Verdict
+from conformance.run import LONGEST_MESSAGE, Job, Result, evaluate
+
+Array = NDArray[Any]
+LANE = Lane("fake", "eager")
+
+
+class RefusalError(Exception):
+    """What the fake framework raises where it refuses."""
+
+
+@dataclass
+class Fake:
+    """An adapter over the oracle; `change` is applied to every array that it answers."""
+
+    change: Callable[[Array], Any] = lambda y: y
+    BLOCK: int = 1
+    REFUSALS: tuple[type[Exception], ...] = (RefusalError,)
+    VARIANTS: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: {"eager": {}})
+    blocks: list[int] = field(default_factory=list)
+
+    def describe(self) -> Mapping[str, str]:
+        return {}
+
+    def translate(self, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+        def stamp(x: Array, weight: Array, *, bias: Array | None) -> Any:
+            return self.change(oracle.expected(problem, x, weight, bias))
+
+        return Call(stamp, (x, weight), {"bias": bias})
+
+    def run(self, calls: Sequence[Call]) -> Sequence[Array]:
+        self.blocks.append(len(calls))
+        return [call() for call in calls]
+
+
+def job(descriptor: str = "i3 k2 s2 oc2 bias", dtype: str = "float32", case_id: str = "one") -> Job:
+    problem = Problem.parse(descriptor)
+    case = Case(case_id, problem, descriptor, "a reason", ("window",), "here.toml")
+    return Job(case, dtype, compute(case))
+
+
+def result(adapter: Fake, given: Job | None = None) -> Result:
+    (only,) = evaluate(LANE, adapter, [given or job()])
+    return only
+
+
+def raising(error: Exception) -> Callable[[Array], Array]:
+    def change(_: Array) -> Array:
+        raise error
+
+    return change
+
+
+def off_by_one(y: Array) -> Array:
+    y.flat[-1] += 1
+    return y
+
+
+def with_nan(y: Array) -> Array:
+    y.flat[1] = np.nan
+    return y
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_right_answer_conforms_with_its_evidence(dtype: str) -> None:
+    given = job("i3 k2 s2 oc2 bias", dtype)
+    record, arrays = result(Fake(), given)
+    digest = fingerprint(given.answer.expected.astype(dtype))
+    bits = {"float32": 24, "float64": 53}[dtype]
+    assert record == Record(
+        "fake", "eager", "one", dtype, "forward", "i3 k2 s2 oc2 bias", Verdict.CONFORMS,
+        certificate={"largest": given.answer.largest, "bits": bits, "terms": given.answer.terms},
+        actual=digest, expected=digest, seconds=record.seconds,
+    )  # fmt: skip
+    assert record.seconds >= 0
+    assert arrays == {}
+
+
+def test_negative_zero_conforms() -> None:
+    given = job("i1 k1 s2 op1", "float64")  # one product, then a zero
+    assert given.answer.expected[0, 0, 1] == 0
+    record, _ = result(Fake(lambda y: np.where(y == 0, -0.0, y)), given)
+    assert record.verdict is Verdict.CONFORMS
+    assert record.actual == record.expected
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message", "count"),
+    [
+        (lambda y: y[..., :-1], "shape", "shape is (1, 2, 5), expected (1, 2, 6)", None),
+        (lambda y: y[0], "shape", "shape is (2, 6), expected (1, 2, 6)", None),
+        (lambda y: y.astype("float16"), "dtype", "dtype is float16, expected float32", None),
+        (lambda y: y.astype("float64"), "dtype", "dtype is float64, expected float32", None),
+        (with_nan, "nonfinite", "1 of 12 values differ, first at (0, 0, 1): nan, expected", 1),
+        (off_by_one, "value", "1 of 12 values differ, first at (0, 1, 5): ", 1),
+        (lambda y: y[:, ::-1], "value", "12 of 12 values differ, first at (0, 0, 0): ", 12),
+    ],
+)
+def test_wrong_answer_diverges(change: Callable[[Array], Array], kind: str, message: str, count: int | None) -> None:
+    given = job()
+    record, arrays = result(Fake(change), given)
+    expected = given.answer.expected.astype("float32")
+    actual = change(expected.copy())
+    assert (record.verdict, record.kind) == (Verdict.DIVERGES, kind)
+    assert record.message.startswith(message)
+    assert (record.deviation or {}).get("count") == count
+    assert record.call.startswith("stamp([1, 1, 3], [1, 2, 2], bias=")
+    assert record.expected == fingerprint(expected)
+    assert record.actual == fingerprint(actual) != record.expected
+    assert set(arrays) == {"actual", "expected"}
+    np.testing.assert_array_equal(arrays["actual"], actual)
+    np.testing.assert_array_equal(arrays["expected"], expected)
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_every_element_is_compared(number: int) -> None:
+    def change(y: Array) -> Array:
+        y.flat[number] += np.float32(0.5)
+        return y
+
+    deviation = result(Fake(change)).record.deviation
+    assert deviation is not None
+    assert deviation["index"] == (0, number // 6, number % 6)
+    assert deviation["largest"] == "0.5"
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "message"),
+    [
+        (RefusalError("no groups"), Verdict.REJECTS, "RefusalError: no groups"),
+        (RefusalError(), Verdict.REJECTS, "RefusalError: "),
+        (RefusalError("first\nsecond"), Verdict.REJECTS, "RefusalError: first"),
+        (RefusalError("\n\n  third  \n"), Verdict.REJECTS, "RefusalError: third"),
+        (RefusalError("Traceback (most):\n  File\nKeyError: 3"), Verdict.REJECTS, "RefusalError: KeyError: 3"),
+        (RefusalError("RefusalError: twice"), Verdict.REJECTS, "RefusalError: twice"),
+        (RefusalError("{{function_node __x}} node"), Verdict.REJECTS, "RefusalError: node"),
+        (MemoryError("too large"), Verdict.ERRORED, "MemoryError: too large"),
+        (ZeroDivisionError(), Verdict.ERRORED, "ZeroDivisionError: "),
+        (Unsupported("late"), Verdict.ERRORED, "Unsupported: late"),
+    ],
+)
+def test_exception_ends_in_a_verdict(error: Exception, verdict: Verdict, message: str) -> None:
+    record, arrays = result(Fake(raising(error)))
+    assert (record.verdict, record.message) == (verdict, message)
+    assert record.call.startswith("stamp([1, 1, 3], [1, 2, 2]")
+    assert (record.actual, record.expected, record.deviation, record.certificate) == ("", "", None, None)
+    assert arrays == {}
+
+
+def test_long_message_is_cut() -> None:
+    record = result(Fake(raising(RefusalError("x" * 5000)))).record
+    assert record.message == "RefusalError: " + "x" * LONGEST_MESSAGE
+
+
+class Translating(Fake):
+    """Raises while it translates."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def translate(self, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+        if problem.groups > 1:
+            raise self.error
+        return super().translate(problem, x, weight, bias)
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "message"),
+    [
+        (Unsupported("groups need a loop"), Verdict.UNSUPPORTED, "groups need a loop"),
+        (KeyError("g"), Verdict.ERRORED, "translating: KeyError: 'g'"),
+        (RefusalError("early"), Verdict.ERRORED, "translating: RefusalError: early"),
+    ],
+)
+def test_problem_without_a_call_has_a_reason(error: Exception, verdict: Verdict, message: str) -> None:
+    jobs = [job(case_id="before"), job("i3 k2 g2", case_id="groups"), job("i3 k3", case_id="after")]
+    records = [each.record for each in evaluate(LANE, Translating(error), jobs)]
+    assert [record.case for record in records] == ["before", "groups", "after"]
+    assert [record.verdict for record in records] == [Verdict.CONFORMS, verdict, Verdict.CONFORMS]
+    assert (records[1].message, records[1].call) == (message, "")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "largest", "verdict"),
+    [
+        ("float32", 2**24, Verdict.CONFORMS),
+        ("float32", 2**24 + 1, Verdict.INCONCLUSIVE),
+        ("float64", 2**24 + 1, Verdict.CONFORMS),
+        ("float64", 2**53 + 1, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_answer_without_a_certificate_is_inconclusive(dtype: str, largest: int, verdict: Verdict) -> None:
+    given = job(dtype=dtype)
+    given = given._replace(answer=given.answer._replace(largest=largest))
+    record = result(Fake(), given).record
+    assert record.verdict is verdict
+    if verdict is Verdict.INCONCLUSIVE:
+        assert str(largest) in record.message
+        assert dtype in record.message
+
+
+def test_jobs_are_answered_in_order() -> None:
+    jobs = [job(f"i{n} k3 s2", case_id=f"case-{n}") for n in range(1, 9)]
+    adapter = Fake(BLOCK=8)
+    results = evaluate(LANE, adapter, jobs)
+    assert [each.record.case for each in results] == [each.case.id for each in jobs]
+    assert {each.record.verdict for each in results} == {Verdict.CONFORMS}
+    assert adapter.blocks == [8]
+
+
+def test_no_jobs_have_no_results() -> None:
+    assert evaluate(LANE, Fake(), []) == []
+
+
+def test_failing_block_is_tried_one_by_one() -> None:
+    def refuse_long(y: Array) -> Array:
+        if y.shape[-1] == 9:
+            raise RefusalError("too long")
+        if y.shape[-1] == 11:
+            raise MemoryError
+        return y
+
+    jobs = [job(f"i{n} k3 s2", case_id=f"case-{n}") for n in range(1, 7)]
+    adapter = Fake(refuse_long, BLOCK=6)
+    verdicts = [each.record.verdict for each in evaluate(LANE, adapter, jobs)]
+    good = Verdict.CONFORMS
+    assert verdicts == [good, good, good, Verdict.REJECTS, Verdict.ERRORED, good]
+    assert adapter.blocks == [6, 1, 1, 1, 1, 1, 1]
+
+
+class Answering(Fake):
+    """Gives back something of its own in place of arrays."""
+
+    def __init__(self, answers: Callable[[Sequence[Array]], Any]) -> None:
+        super().__init__(BLOCK=3)
+        self.answers = answers
+
+    def run(self, calls: Sequence[Call]) -> Sequence[Array]:
+        given: Sequence[Array] = self.answers(super().run(calls))
+        return given
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        lambda arrays: arrays[:-1],
+        lambda arrays: [],
+        lambda arrays: [*arrays, arrays[0]],
+        lambda arrays: [None for _ in arrays],
+        lambda arrays: [array.tolist() for array in arrays],
+        lambda arrays: [array.astype(object) for array in arrays],
+        lambda arrays: [array.astype(str) for array in arrays],
+        lambda arrays: None,
+    ],
+    ids=["one too few", "none", "one too many", "nothing each", "lists", "objects", "strings", "nothing"],
+)
+def test_malformed_answer_fails_its_jobs_and_not_the_run(answers: Callable[[Sequence[Array]], Any]) -> None:
+    jobs = [job(f"i{n} k3 s2", case_id=f"case-{n}") for n in (1, 2, 3)]
+    records = [each.record for each in evaluate(LANE, Answering(answers), jobs)]
+    assert [record.case for record in records] == ["case-1", "case-2", "case-3"]
+    assert any(record.verdict.fails for record in records)
+
+
+class Spy(Fake):
+    """Keeps whatever it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[Any, ...]] = []
+
+    def translate(self, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+        self.seen.append((problem, x.copy(), weight.copy(), None if bias is None else bias.copy()))
+        call = super().translate(problem, x, weight, bias)
+        for array in (x, weight):
+            array[...] = 0  # a framework that writes to its operands
+        return call
+
+
+def test_adapter_sees_the_problem_and_the_operands_and_nothing_else() -> None:
+    given = job()
+    poisoned = given._replace(answer=given.answer._replace(expected=given.answer.expected * 0 + 77))
+    seen = []
+    for each in (given, poisoned):
+        spy = Spy()
+        evaluate(LANE, spy, [each])
+        seen.append(spy.seen)
+    assert len(seen[0]) == len(seen[1]) == 1
+    for first, second, operand in zip(seen[0][0], seen[1][0], (None, *given.answer.arrays), strict=True):
+        np.testing.assert_array_equal(first, second)
+        if operand is not None:
+            np.testing.assert_array_equal(first, operand)
+            assert first.dtype == np.float32
+    assert seen[0][0][0] is given.case.problem
+
+
+def test_adapter_that_writes_to_its_operands_harms_no_other_job() -> None:
+    given = job()
+    before = [array.copy() for array in given.answer.arrays if array is not None]
+    evaluate(LANE, Spy(), [given])
+    for array, copy in zip((array for array in given.answer.arrays if array is not None), before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+    assert result(Fake(), given).record.verdict is Verdict.CONFORMS
+
+
+class Composing(Fake):
+    """Leaves all that it can to `finish`: the window and the bias."""
+
+    def translate(self, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+        whole = Problem.of(
+            problem.input, problem.kernel, problem.stride, dilation=problem.dilation, groups=problem.groups,
+            in_channels=problem.in_channels, out_channels=problem.out_channels, batch=problem.batch,
+        )  # fmt: skip
+
+        def stamp(x: Array, weight: Array) -> Array:
+            return oracle.expected(whole, x, weight, None)
+
+        return Call(stamp, (x, weight), window=problem.window, bias=bias, prepared=("reversed kernel",))
+
+
+@pytest.mark.parametrize(
+    "descriptor", ["i3 k3 s2 p1 oc2 bias", "i3x4 k2x3 s2 p-1:2x1:-1 oc2 bias", "i3 k1 s3 op2 oc2 bias"]
+)
+def test_composed_answer_conforms_and_says_what_assisted(descriptor: str) -> None:
+    record = result(Composing(), job(descriptor)).record
+    assert record.verdict is Verdict.CONFORMS
+    assert record.composed == ("reversed kernel", "crop", "bias")
+
+
+def test_assistance_is_recorded_where_the_call_fails() -> None:
+    class Failing(Composing):
+        def run(self, calls: Sequence[Call]) -> Sequence[Array]:
+            raise RefusalError("no")
+
+    assert result(Failing()).record.composed == ("reversed kernel", "crop", "bias")
+
+
+def test_answer_that_cannot_be_finished_is_an_error() -> None:
+    class Flat(Composing):
+        def run(self, calls: Sequence[Call]) -> Sequence[Array]:
+            return [array[..., 0] for array in super().run(calls)]
+
+    record = result(Flat()).record
+    assert record.verdict is Verdict.ERRORED
+    assert record.message.startswith("finishing: ValueError")
+
+
+@given(strategies.problems(), seeds)
+def test_finish_cuts_the_window_and_then_adds_the_bias(problem: Problem, seed: int) -> None:
+    x, weight, bias = operands(problem, seed)
+    call = Composing().translate(problem, x, weight, bias)
+    actual = finish(call, call())
+    assert actual.shape == problem.output_shape
+    np.testing.assert_array_equal(actual, oracle.expected(problem, x, weight, bias))
+
+
+@pytest.mark.parametrize(
+    ("window", "beyond"),
+    [(((0, 0),), False), (((1, 2),), False), (((-1, 2),), True), (((1, -2),), True), (((0, 0), (0, -1)), True)],
+)
+def test_negative_window_reaches_beyond_the_stamp(window: Window, beyond: bool) -> None:
+    assert extends(window) is beyond
+
+
+def test_native_answer_is_finished_as_it_is() -> None:
+    array = np.arange(6.0).reshape(1, 2, 3)
+    assert finish(Call(np.abs, (array,)), array) is array
+
+
+def test_call_is_a_line_of_code_with_shapes_for_operands() -> None:
+    call = Call(np.pad, (np.zeros((2, 3)), None), {"mode": "edge", "width": (1, 2)})
+    assert str(call) == "pad([2, 3], [], mode='edge', width=(1, 2))"
+    assert call.composed == ()
+
+
+def test_answers_keep_what_the_certificate_needs() -> None:
+    answer: Answer = job("i2 k2", "float64").answer
+    x, w = (np.abs(array.ravel()) for array in answer.arrays[:2])
+    assert answer.terms == 2
+    assert answer.largest == max(x[0] * w[0], x[0] * w[1] + x[1] * w[0], x[1] * w[1])
