@@ -135,8 +135,10 @@ def _read_toml(name: str, text: str) -> Iterator[Case]:
     except tomllib.TOMLDecodeError as error:
         raise CaseError(f"{name}: not TOML: {error}") from None
     _keys(name, document, {"case"})
+    if not isinstance(document["case"], list):
+        raise CaseError(f"{name}: 'case' is one table: write [[case]], with double brackets, for each case")
     for number, table in enumerate(document["case"], 1):
-        where = f"{name}#{table.get('id', f'case {number}')}"
+        where = f"{name}#{table.get('id', f'case {number}') if isinstance(table, dict) else f'case {number}'}"
         _keys(where, table, {"id", "problem", "output", "why", "probes"})
         case = _case(where, name, table, table["why"], table["probes"])
         if list(case.problem.output) != table["output"]:
@@ -167,9 +169,11 @@ def _case(where: str, source: str, table: Mapping[str, Any], why: Any, probes: A
         raise CaseError(f"{where}: why is empty: state the fact that makes the case worth running")
     if not isinstance(probes, list) or not probes or not set(map(str, probes)) <= PROBES.keys():
         raise CaseError(f"{where}: probes is {probes}: name at least one of {', '.join(PROBES)}, and no other")
+    if not isinstance(table["problem"], str):
+        raise CaseError(f'{where}: problem is {table["problem"]!r}: give a descriptor, such as "i5x7 k3 s2"')
     try:
         problem = Problem.parse(table["problem"])
-    except (ProblemError, AttributeError) as error:
+    except ProblemError as error:
         raise CaseError(f"{where}: {error}") from None
     if rule := broken_rule(problem):
         raise CaseError(f"{where}: {rule}")

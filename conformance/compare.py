@@ -41,7 +41,8 @@ def measure_deviation(actual: Array, expected: Array) -> Deviation | None:
     differs = actual != expected
     index = tuple(map(int, np.argwhere(differs)[0]))
     finite = np.isfinite(actual)
-    largest = np.abs(actual[differs & finite] - expected[differs & finite]).max(initial=0)
+    with np.errstate(over="ignore"):
+        largest = np.abs(actual[differs & finite] - expected[differs & finite]).max(initial=0)
     kind = "value" if finite.all() else "nonfinite"
     count = int(np.count_nonzero(differs))
     message = (

@@ -98,7 +98,10 @@ class LaneItems:
         started = time.time()
         result = self._blocks.result(item)
         if result is not None:
-            item.ihook.pytest_runtest_logreport(report=self._report(item, result, started))
+            report = self._report(item, result, started)
+            item.ihook.pytest_runtest_logreport(report=report)
+            if item.config.getoption("xmlpath", None):  # JUnit XML takes properties from a teardown report only
+                item.ihook.pytest_runtest_logreport(report=_teardown(report))
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
@@ -194,6 +197,12 @@ class _Blocks:
         jobs = [Job(each.case, each.dtype, self._answers[each.case]) for each in block]
         results = evaluate(self._selection.lane, self._adapter, jobs)
         return {each.index: result for each, result in zip(block, results, strict=True)}
+
+
+def _teardown(report: Any) -> pytest.TestReport:
+    return pytest.TestReport(
+        report.nodeid, report.location, {}, "passed", None, "teardown", user_properties=report.user_properties
+    )
 
 
 def claim(folder: str, name: str) -> bool:

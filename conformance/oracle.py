@@ -48,6 +48,9 @@ def conv_transpose(
     for name, array, shape in (("weight", weight, problem.weight_shape), ("bias", bias, problem.bias_shape)):
         if array is not None and array.shape != shape:
             raise ProblemError(f"{name} is {array.shape}, x {x.shape} in {groups} groups takes {shape}")
+    for name in ("stride", "dilation"):
+        if min(getattr(problem, name)) < 1:
+            raise ProblemError(f"{name} is {getattr(problem, name)}: it must be at least 1 on every axis")
     if min(problem.output) < 0:
         raise ProblemError(f"the window {problem.window} cuts more than the full extents {problem.full}")
     return expected(problem, x, weight, bias)

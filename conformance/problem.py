@@ -10,11 +10,11 @@ so a problem says which extents, which stamp and which window; never a framework
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, fields
 from math import prod
 from operator import index
-from typing import Any, Self, SupportsIndex
+from typing import Any, Self
 
 Ints = tuple[int, ...]
 PerAxis = int | Sequence[int]
@@ -70,18 +70,16 @@ class Problem:
         **rest: Any,
     ) -> Self:
         """A problem from plain arguments: an int stands for every axis, and in `pads` for both ends of an axis."""
-        input = (input,) if isinstance(input, SupportsIndex) else tuple(input)
-
-        def per_axis(values: Any) -> tuple[Any, ...]:
-            return (values,) * len(input) if isinstance(values, SupportsIndex) else tuple(values)
-
+        extents = _ints("input", input, 1)
+        rank = len(extents)
+        ends = (pads,) * rank if not isinstance(pads, Sized) else tuple(pads)
         return cls(
-            input=_ints(input),
-            kernel=_ints(per_axis(kernel)),
-            stride=_ints(per_axis(stride)),
-            pads=tuple(_pair(ends) for ends in per_axis(pads)),
-            output_padding=_ints(per_axis(output_padding)),
-            dilation=_ints(per_axis(dilation)),
+            input=extents,
+            kernel=_ints("kernel", kernel, rank),
+            stride=_ints("stride", stride, rank),
+            pads=tuple(_pair(end) for end in ends),
+            output_padding=_ints("output_padding", output_padding, rank),
+            dilation=_ints("dilation", dilation, rank),
             **rest,
         )
 
@@ -176,7 +174,7 @@ _DEFAULT: dict[str, Any] = {"stride": 1, "pads": (0, 0), "output_padding": 0, "d
 assert set(FIELDS.values()) == {field.name for field in fields(Problem)}
 
 _WORD = re.compile(r"([a-z]+)(.*)")
-_NUMBER = r"-?\d{1,19}"
+_NUMBER = r"-?[0-9]{1,19}"
 _NUMBERS = re.compile(rf"{_NUMBER}(?:x{_NUMBER})*")
 _PAIRS = re.compile(rf"{_NUMBER}(?::{_NUMBER})?(?:x{_NUMBER}(?::{_NUMBER})?)*")
 
@@ -205,13 +203,18 @@ def broken_rule(problem: Problem) -> str | None:
     return None
 
 
-def _ints(values: Sequence[SupportsIndex]) -> Ints:
-    return tuple(map(index, values))
+def _ints(name: str, values: Any, rank: int) -> Ints:
+    try:
+        return tuple(map(index, values)) if isinstance(values, Sized) else (index(values),) * rank
+    except TypeError:
+        raise ProblemError(f"{name} is {values!r}: give a whole number, or one an axis") from None
 
 
 def _pair(ends: Any) -> tuple[int, int]:
-    begin, end = (ends, ends) if isinstance(ends, SupportsIndex) else ends
-    return index(begin), index(end)
+    pair = _ints("pads", ends, 2)
+    if len(pair) != 2:
+        raise ProblemError(f"pads has {len(pair)} ends on an axis: give one number, or a (begin, end) pair")
+    return pair[0], pair[1]
 
 
 def _axes(values: tuple[object, ...]) -> str:

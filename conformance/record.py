@@ -10,7 +10,7 @@ build may disagree on. A file is written whole or not at all, and read strictly.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from itertools import chain
@@ -80,7 +80,7 @@ class Record:
     def to_json(self) -> str:
         """The record as one line: empty fields left out, `direction` under its name on disk, `pass`."""
         values = {_ON_DISK.get(name, name): value for name in _NAMES if (value := getattr(self, name))}
-        return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(values, separators=(",", ":"))
 
 
 _ON_DISK = {"direction": "pass"}
@@ -161,17 +161,20 @@ def read(path: Path) -> Run:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"{path}: not a whole record file: {error}: run the lane again") from None
     if not lines or not isinstance(lines[0], dict) or lines[0].pop("format", None) != FORMAT:
         raise RecordError(
             f"{path}: its first line is no header of format {FORMAT!r}: give a file that this version wrote"
         )
-    if len(lines) < 2 or not isinstance(lines[-1], dict) or lines[-1].keys() != {"complete", "records", "verdicts"}:
+    if len(lines) < 2 or not isinstance(lines[-1], dict) or lines[-1].keys() != _FOOTER.keys():
         raise RecordError(f"{path}: the footer is missing, so the file was cut off: run the lane again")
+    _check_types(f"{path}: the footer", lines[-1], _FOOTER)
     header = _header(path, lines[0])
     records = tuple(_record(f"{path}:{number}", line) for number, line in enumerate(lines[1:-1], 2))
-    run = Run(header, records, bool(lines[-1]["complete"]))
+    run = Run(header, records, lines[-1]["complete"])
+    if strays := {record.lane for record in records} - {header.lane}:
+        raise RecordError(f"{path}: the header says {header.lane}, some records say {strays.pop()}: run the lane again")
     if lines[-1]["records"] != len(records) or lines[-1]["verdicts"] != run.verdicts:
         raise RecordError(f"{path}: the footer counts {lines[-1]['records']} records, {len(records)} stand there as "
                           f"{dict(run.verdicts)}: run the lane again")  # fmt: skip
@@ -196,6 +199,9 @@ def merge(runs: Iterable[Run]) -> Run:
     first, *rest = runs
     whole = replace(first.header, shard=(1, 1), started=min(run.header.started for run in (first, *rest)))
     for run in rest:
+        if run.header.shard[1] != first.header.shard[1]:
+            parts = f"{first.header.shard[1]} and {run.header.shard[1]}"
+            raise RecordError(f"shards are of different partitions, into {parts}: merge shards of one run only")
         for name in (f.name for f in fields(Header)):
             ours, theirs = getattr(first.header, name), getattr(run.header, name)
             if name not in ("shard", "started", "expected") and ours != theirs:
@@ -226,10 +232,62 @@ def reproduction(record: Record) -> str:
     )
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_shard(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_count, value)) and 1 <= value[0] <= value[1]
+
+
+def _is_text_by_name(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+def _is_whole_by_name(value: Any) -> bool:
+    return isinstance(value, dict) and all(type(each) is int for each in value.values())
+
+
+def _is_count_by_name(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_count, value.values()))
+
+
+Types = Mapping[str, Callable[[Any], bool]]
+
+# Whatever is not listed is text.
+_HEADER: Types = {"dtypes": _is_texts, "directions": _is_texts, "expected": _is_count, "shard": _is_shard,
+                  "environment": _is_text_by_name}  # fmt: skip
+_RECORD: Types = {"composed": _is_texts, "deviation": lambda value: isinstance(value, dict),
+                  "certificate": _is_whole_by_name, "seconds": _is_number}  # fmt: skip
+_FOOTER: Types = {"complete": lambda value: isinstance(value, bool), "records": _is_count,
+                  "verdicts": _is_count_by_name}  # fmt: skip
+
+
+def _check_types(where: str, values: Mapping[str, Any], types: Types) -> None:
+    for name, value in values.items():
+        if not types.get(name, _is_text)(value):
+            raise RecordError(
+                f"{where}: {name} is {str(value)[:60]!r}, which is of no type that it can have: run it again"
+            )
+
+
 def _header(path: Path, values: dict[str, Any]) -> Header:
     known = {f.name for f in fields(Header)}
     if values.keys() != known:
         raise RecordError(f"{path}:1: the header's keys differ by {sorted(values.keys() ^ known)}: run the lane again")
+    _check_types(f"{path}:1", values, _HEADER)
     for name in ("dtypes", "directions", "shard"):
         values[name] = tuple(values[name])
     return Header(**values)
@@ -240,6 +298,7 @@ def _record(where: str, values: Any) -> Record:
         raise RecordError(f"{where}: no record, or one that lacks some of {', '.join(sorted(_REQUIRED))}: run it again")
     if unknown := values.keys() - _FROM_DISK.keys():
         raise RecordError(f"{where}: unknown keys {sorted(unknown)}: another version wrote this; run the lane again")
+    _check_types(where, values, _RECORD)
     try:
         values["verdict"] = Verdict(values["verdict"])
     except ValueError:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from conformance.adapters import Lane
@@ -42,6 +43,10 @@ class Result(NamedTuple):
 
     record: Record
     arrays: Mapping[str, Array] = {}
+
+
+class ContractError(Exception):
+    """An adapter that does not keep to its protocol; never a framework's refusal."""
 
 
 class Ended(NamedTuple):
@@ -83,6 +88,7 @@ def _make(adapter: Adapter, calls: Sequence[Call]) -> list[Answered | Ended]:
     started = time.perf_counter()
     try:
         arrays = adapter.run(calls) if calls else []
+        _require_arrays(arrays, len(calls))
     except Exception as error:
         if len(calls) > 1:
             return [answer for call in calls for answer in _make(adapter, [call])]
@@ -90,6 +96,17 @@ def _make(adapter: Adapter, calls: Sequence[Call]) -> list[Answered | Ended]:
         return [Ended(verdict, _first_line(error), time.perf_counter() - started)]
     seconds = (time.perf_counter() - started) / max(len(calls), 1)
     return [Answered(array, seconds) for array in arrays]
+
+
+def _require_arrays(arrays: Any, count: int) -> None:
+    """Raises ContractError unless an adapter gave one array for each call."""
+    if not isinstance(arrays, Sequence) or len(arrays) != count:
+        raise ContractError(
+            f"the adapter gave {type(arrays).__name__} for {count} calls: give a list of as many arrays"
+        )
+    for array in arrays:
+        if not isinstance(array, np.ndarray):
+            raise ContractError(f"the adapter gave a {type(array).__name__} as an answer: give a NumPy array")
 
 
 def _judge(lane: Lane, job: Job, call: Call, answer: Answered | Ended) -> Result:

@@ -48,7 +48,7 @@ def test_draw_by_hand() -> None:
 
 def test_draw_comes_from_the_id_and_shapes_alone() -> None:
     first = draw("one", Problem.parse("i5 k3 bias"))
-    np.random.seed(7)  # noqa: NPY002  # the state that a draw must not read
+    np.random.seed(7)  # the state that a draw must not read
     for descriptor in ("i5 k3 bias", "i5 k3 s2 p1 op1 bias", "i5 k3 p-3:1 d4 bias"):
         assert digest(draw("one", Problem.parse(descriptor))) == digest(first)
     assert digest(draw("two", Problem.parse("i5 k3 bias"))) != digest(first)
@@ -112,13 +112,13 @@ def test_certificate_holds_for_every_case(dtype: str, bits: int) -> None:
     for case in CORE:
         largest = largest_sum(case.problem, DRAWN[case.id])
         assert Certificate(largest, bits, case.problem.terms).holds, case.id
-        assert 0 < largest <= case.problem.terms * 9 * 15 + 99
+        assert 0 <= largest <= case.problem.terms * 9 * 15 + 99
 
 
 @pytest.mark.parametrize(("largest", "holds"), [(2**24, True), (2**24 + 1, False)])
 def test_certificate_ends_at_the_last_exact_integer(largest: int, holds: bool) -> None:
     assert Certificate(largest, 24, 1).holds is holds
-    assert (np.float32(largest) == largest) is np.bool_(holds)
+    assert (int(np.float32(largest)) == largest) is holds
 
 
 def test_certificate_is_evidence() -> None:

@@ -13,7 +13,7 @@ from test_record import HEADER, RECORDS, RUN
 
 from conformance.atomic import write_atomically
 from conformance.items import npy
-from conformance.journal import Journal
+from conformance.journal import Journal, join_arrays
 from conformance.record import RecordError, read, write
 
 ARRAYS = {"actual": np.arange(3.0), "expected": np.ones((1, 2), np.float32)}
@@ -60,6 +60,14 @@ def test_arrays_are_read_without_pickle(tmp_path: Path) -> None:
 def test_array_members_carry_no_time(tmp_path: Path) -> None:
     with zipfile.ZipFile(journal(tmp_path, evidence=(1,)).with_suffix(".npz")) as archive:
         assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_joined_arrays_are_those_of_one_run(tmp_path: Path) -> None:
+    whole = journal(tmp_path / "whole", evidence=(0, 2, 3)).with_suffix(".npz")
+    parts = [journal(tmp_path / name, evidence=of).with_suffix(".npz") for name, of in [("a", (2,)), ("b", (0, 3))]]
+    for sources in (parts, parts[::-1]):
+        join_arrays(sources, tmp_path / "joined.npz")
+        assert (tmp_path / "joined.npz").read_bytes() == whole.read_bytes()
 
 
 def test_arrays_of_an_earlier_run_are_removed(tmp_path: Path) -> None:
@@ -152,3 +160,11 @@ def test_reader_sees_the_old_file_while_the_new_is_written(tmp_path: Path) -> No
 
     write_atomically(path, content())
     assert seen == [b"old"]
+
+
+def test_reader_that_opened_the_old_file_keeps_it(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+    with path.open("rb") as reader:
+        write_atomically(path, b"new")
+        assert reader.read() == b"old"

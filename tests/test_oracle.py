@@ -110,7 +110,8 @@ def test_four_axes_separate_into_lines() -> None:
     stride, padding = (2, 1, 3, 2), ((1, 0), (0, 0), (-1, 0), (0, -1))
 
     def outer(factors: Sequence[Sequence[int]]) -> Array:
-        return np.einsum("a,b,c,d->abcd", *map(np.array, factors))[None, None]
+        product: Array = np.einsum("a,b,c,d->abcd", *map(np.array, factors))
+        return product[None, None]
 
     y = [line(x, w, stride=s, padding=[p]) for x, w, s, p in zip(xs, weights, stride, padding, strict=True)]
     actual = conv_transpose(outer(xs), outer(weights), stride=stride, padding=padding)

@@ -22,8 +22,9 @@ def any_problems(draw: st.DrawFn) -> Problem:
         return draw(st.one_of(numbers.map(lambda n: (n,) * rank), st.tuples(*[numbers] * rank)))
 
     pads = draw(st.tuples(*[st.one_of(numbers.map(lambda n: (n, n)), st.tuples(numbers, numbers))] * rank))
-    rest = [draw(numbers) for _ in range(4)]
-    return Problem(axes(), axes(), axes(), pads, axes(), axes(), *rest, draw(st.booleans()))
+    groups, in_channels, out_channels, batch = (draw(numbers) for _ in range(4))
+    bias = draw(st.booleans())
+    return Problem(axes(), axes(), axes(), pads, axes(), axes(), groups, in_channels, out_channels, batch, bias)
 
 
 @given(any_problems())

@@ -46,7 +46,7 @@ def main() -> None:
     try:
         status: Any = commands(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        click.echo(f"conformance: {error.format_message()}", err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)

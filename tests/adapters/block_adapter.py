@@ -1,0 +1,9 @@
+"""The oracle adapter in blocks, as a framework that compiles would be."""
+
+from conformance.adapters.oracle_adapter import describe, run, translate
+
+VARIANTS = {"blocks": {"ORACLE_VARIANT": "blocks"}}
+REFUSALS = (ArithmeticError,)
+BLOCK = 16
+
+__all__ = ["BLOCK", "REFUSALS", "VARIANTS", "describe", "run", "translate"]

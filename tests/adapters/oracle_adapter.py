@@ -1,0 +1,58 @@
+"""A framework that is always right, and wrong on purpose where $FAULT says so: `KIND@SUBSTRING-OF-DESCRIPTOR`.
+
+Not a mutant of the cases' audit: it stands for what a framework can do to the harness.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from conformance import oracle
+from conformance.adapters.base import Array, Call, Unsupported
+from conformance.problem import Problem
+
+VARIANTS = {"single": {"ORACLE_VARIANT": "single"}, "other": {"ORACLE_VARIANT": "other"}}
+REFUSALS = (ArithmeticError,)
+BLOCK = 1
+
+
+def describe() -> Mapping[str, str]:
+    return {"oracle_adapter": "1.0", "variant": os.environ["ORACLE_VARIANT"]}
+
+
+def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+    kind, _, where = os.environ.get("FAULT", "").partition("@")
+    fault = kind if kind and where in str(problem) and x.dtype == "float32" else ""
+    if fault == "unsupported":
+        raise Unsupported("no call says this")
+    return Call(answer, (problem, x, weight, bias, fault))
+
+
+def run(calls: Sequence[Call]) -> Sequence[Array]:
+    return [call() for call in calls]
+
+
+def answer(problem: Problem, x: Array, weight: Array, bias: Array | None, fault: str) -> Array:
+    """The oracle's answer, after what the fault does."""
+    match fault:
+        case "segfault":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "exit":
+            os._exit(7)
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "hang":
+            time.sleep(600)
+        case "interrupt":
+            os.kill(os.getppid(), signal.SIGINT)
+            time.sleep(600)
+        case "refuse":
+            raise ArithmeticError("not today\nand a second line")
+        case "raise":
+            raise KeyError("a bug")
+        case "print":
+            sys.stdout.write("noise\n" * 1000)
+    y = oracle.expected(problem, x, weight, bias).astype(x.dtype)
+    return y + (fault == "wrong")

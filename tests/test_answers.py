@@ -1,0 +1,119 @@
+"""Answers from the cache: what the oracle computes, whatever has happened to the file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conformance import answers
+from conformance.answers import Answer, Answers, compute, oracle_digest
+from conformance.cache import cache_folder
+from conformance.cases import Case, Suite, read_suite
+
+SMOKE = read_suite("smoke")
+FEW = Suite("smoke", SMOKE.cases[:7])
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CONFORMANCE_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def the_file() -> Path:
+    (path,) = (cache_folder() / "answers").iterdir()
+    return path
+
+
+def assert_right(answer: Answer, case: Case) -> None:
+    right = compute(case)
+    assert (answer.largest, answer.terms) == (right.largest, right.terms)
+    assert (answer.arrays.bias is None) is not case.problem.bias
+    for actual, expected in zip((*answer.arrays, answer.expected), (*right.arrays, right.expected), strict=True):
+        if expected is not None:
+            assert actual is not None
+            assert actual.dtype == expected.dtype == np.int64
+            assert actual.shape == expected.shape
+            np.testing.assert_array_equal(actual, expected)
+
+
+def test_every_smoke_answer_is_the_oracles() -> None:
+    computed, cached = Answers(SMOKE), Answers(SMOKE)
+    for case in SMOKE.cases:
+        assert_right(computed[case], case)
+        assert_right(cached[case], case)
+
+
+def test_second_time_nothing_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    Answers(FEW)
+    before = the_file().read_bytes()
+    monkeypatch.delattr(answers, "compute")
+    for case in FEW.cases:
+        assert_right(Answers(FEW)[case], case)
+    assert the_file().read_bytes() == before
+
+
+def test_file_is_in_the_chosen_folder(empty_cache: Path) -> None:
+    Answers(FEW)
+    assert the_file().parent == empty_cache / "answers"
+
+
+def test_cache_is_the_users_where_none_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in ("", None):
+        if value is None:
+            monkeypatch.delenv("CONFORMANCE_CACHE")
+        else:
+            monkeypatch.setenv("CONFORMANCE_CACHE", value)
+        assert cache_folder().is_absolute()
+        assert "conformance" in cache_folder().parts
+
+
+@pytest.mark.parametrize("place", [0, 31, 32, 40, 500, -1])
+def test_flipped_bit_is_never_believed(place: int) -> None:
+    Answers(FEW)
+    good = the_file().read_bytes()
+    bad = bytearray(good)
+    bad[place] ^= 1
+    the_file().write_bytes(bad)
+    damaged = Answers(FEW)
+    for case in FEW.cases:
+        assert_right(damaged[case], case)
+    assert the_file().read_bytes() == good
+
+
+@pytest.mark.parametrize("size", [0, 1, 8, 32, 40, 101, -8, -1])
+def test_truncated_file_is_never_believed(size: int) -> None:
+    Answers(FEW)
+    good = the_file().read_bytes()
+    the_file().write_bytes(good[:size])
+    damaged = Answers(FEW)
+    for case in FEW.cases:
+        assert_right(damaged[case], case)
+    assert the_file().read_bytes() == good
+
+
+@pytest.mark.parametrize("extra", [b"x", b"12345678"])
+def test_lengthened_file_is_answered_right(extra: bytes) -> None:
+    Answers(FEW)
+    the_file().write_bytes(the_file().read_bytes() + extra)
+    for case in FEW.cases:
+        assert_right(Answers(FEW)[case], case)
+
+
+def test_other_cases_are_another_file() -> None:
+    Answers(FEW)
+    Answers(Suite("smoke", FEW.cases[:3]))
+    Answers(Suite("smoke", FEW.cases[::-1]))
+    assert len(list((cache_folder() / "answers").iterdir())) == 3
+
+
+def test_other_oracle_is_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Answers(FEW)
+    monkeypatch.setattr(answers, "oracle_digest", lambda: "0" * 16)
+    Answers(FEW)
+    assert len(list((cache_folder() / "answers").iterdir())) == 2
+
+
+def test_digest_is_of_the_modules_that_decide_an_answer() -> None:
+    assert oracle_digest() == oracle_digest()
+    assert len(oracle_digest()) == 16
