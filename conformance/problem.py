@@ -10,7 +10,7 @@ so a problem says which extents, which stamp and which window; never a framework
 
 import re
 from collections import Counter
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import prod
 from operator import index
@@ -72,7 +72,7 @@ class Problem:
         """A problem from plain arguments: an int stands for every axis, and in `pads` for both ends of an axis."""
         extents = _ints("input", input, 1)
         rank = len(extents)
-        ends = (pads,) * rank if not isinstance(pads, Sized) else tuple(pads)
+        ends = (pads,) * rank if isinstance(pads, int) else tuple(pads)
         return cls(
             input=extents,
             kernel=_ints("kernel", kernel, rank),
@@ -205,7 +205,7 @@ def broken_rule(problem: Problem) -> str | None:
 
 def _ints(name: str, values: Any, rank: int) -> Ints:
     try:
-        return tuple(map(index, values)) if isinstance(values, Sized) else (index(values),) * rank
+        return tuple(map(index, values)) if hasattr(values, "__len__") else (index(values),) * rank
     except TypeError:
         raise ProblemError(f"{name} is {values!r}: give a whole number, or one an axis") from None
 

@@ -45,7 +45,12 @@ def pytest_process(folder: Path, *options: str, fault: str = "", framework: str 
 
 def lane(folder: Path, *options: str, **settings: str) -> tuple[int, str]:
     process = pytest_process(folder, *options, **settings)
-    output, _ = process.communicate(timeout=120)
+    try:
+        output, _ = process.communicate(timeout=90)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        pytest.fail(f"the run hangs:\n{output}")
     return process.returncode, output
 
 
@@ -137,7 +142,7 @@ class TestOutcomes:
         assert f"{RECORDS - 1} conforms, 1 rejects" in output
         assert "passed" not in output
         assert 'name="verdict" value="rejects"' in junit.read_text()
-        assert f'tests="{RECORDS}"' in junit.read_text()
+        assert junit.read_text().count("<testcase ") == RECORDS
 
     def test_last_failed_runs_what_diverged(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cache = ("-o", f"cache_dir={tmp_path / 'cache'}")
