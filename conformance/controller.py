@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from tqdm import tqdm
 
@@ -32,6 +33,7 @@ class Controller:
         self._scratch = tempfile.TemporaryDirectory(prefix="conformance-")
         self._environment: Mapping[str, str] = {}
         self._nodeids: list[str] = []
+        self._deaths = 0
 
     def pytest_sessionstart(self) -> None:
         Answers(self._selection.suite)  # once, before every worker wants them
@@ -74,6 +76,7 @@ class Controller:
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
         """A worker died: record the item that killed it, unless it was one of a block that will be tried one by one."""
+        self._deaths += 1
         index = self._nodeids.index(crashitem)
         if (
             adapters.block(self._selection.lane.framework) > 1
@@ -99,8 +102,21 @@ class Controller:
         header = self._header(self._environment or items.environment())
         self._journal.close(header.path(self._folder), header, complete=complete)
         self._scratch.cleanup()
+        if not complete:
+            click.echo(self._missing(), err=True)
         if not complete and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             session.exitstatus = INCOMPLETE
+
+    def _missing(self) -> str:
+        selected = len(self._nodeids)
+        counts = f"{self._selection.lane}: incomplete: {len(self._journal)} of {selected} selected cases have a record"
+        limit = getattr(self._config.option, "maxworkerrestart", None)
+        if self._deaths and limit is not None and self._deaths > int(limit):
+            return (
+                f"{counts}; {self._deaths} workers died and {limit} may: the framework is broken here, or give "
+                "--max-worker-restart more"
+            )
+        return f"{counts}: " + ("run it again" if selected else "nothing was selected, so select something")
 
     def _header(self, environment: Mapping[str, str]) -> Header:
         selection = self._selection
@@ -129,7 +145,7 @@ class Controller:
         return str(Path(self._scratch.name, f"{node.gateway.id}.log"))
 
     def _record(self, nodeid: str, verdict: Verdict, message: str) -> Record:
-        case_id, _, dtype = nodeid.rpartition("::")[2].rstrip("]").partition("[")
+        case_id, _, dtype = nodeid.rpartition("::")[2].partition(".")
         case = next(case for case in self._selection.cases if case.id == case_id)
         lane = self._selection.lane
         return Record(

@@ -61,7 +61,7 @@ class CaseFile(pytest.File):
         for case in self.selection.cases:
             if case.source == name:
                 for dtype in self.selection.dtypes:
-                    yield CaseItem.from_parent(self, name=f"{case.id}[{dtype}]", case=case, dtype=dtype)
+                    yield CaseItem.from_parent(self, name=f"{case.id}.{dtype}", case=case, dtype=dtype)
 
 
 class LaneItems:

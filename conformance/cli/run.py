@@ -71,8 +71,6 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
     for line in findings(run, selection.expectations):
         click.echo(line)
     if not run.complete:
-        missing = run.header.expected - len(run.records)
-        click.echo(f"incomplete: {missing} of {run.header.expected} records are missing: run it again")
         return INCOMPLETE
     return (
         DIVERGED if any(each.verdict.fails and not known(each, selection.expectations) for each in run.records) else OK

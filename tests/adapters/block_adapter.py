@@ -1,6 +1,10 @@
 """The oracle adapter in blocks, as a framework that compiles would be."""
 
-from conformance.adapters.oracle_adapter import describe, run, translate
+from conformance.adapters.oracle_adapter import (  # type: ignore[import-untyped]  # found at run time
+    describe,
+    run,
+    translate,
+)
 
 VARIANTS = {"blocks": {"ORACLE_VARIANT": "blocks"}}
 REFUSALS = (ArithmeticError,)
