@@ -47,9 +47,12 @@ def read_expectations(framework: str) -> tuple[Expectation, ...]:
     if not path.exists():
         return ()
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("expectation", [])
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ExpectationError(f"{path}: cannot be read: {error}") from None
+    tables = document.pop("expectation", None)
+    if document or not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ExpectationError(f"{path}: must hold [[expectation]] tables and nothing else: mend the headings")
     return tuple(_read(f"{path.name}#{table.get('id', number)}", table) for number, table in enumerate(tables, 1))
 
 

@@ -40,6 +40,7 @@ def pytest_process(folder: Path, *options: str, fault: str = "", framework: str 
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
 
 

@@ -1,0 +1,1 @@
+"""What the harness costs, as ratios against a bare loop over the same native calls in the same run."""

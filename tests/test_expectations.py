@@ -1,0 +1,87 @@
+"""Known divergences: what they cover, and the strictness of their files."""
+
+from pathlib import Path
+
+import pytest
+
+from conformance import adapters, cases
+from conformance.expectations import ExpectationError, known, read_expectations
+from conformance.record import Record, Verdict
+
+GOOD = """
+[[expectation]]
+id = "dilated"
+when = 'any(dilation > 1) and dtype == "float64"'
+verdict = "diverges"
+reason = "because"
+upstream = "none found"
+since = 2026-11-22
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "expectations").mkdir()
+    monkeypatch.setenv("CONFORMANCE_CASES", str(tmp_path))
+    return tmp_path / "expectations" / "torch.toml"
+
+
+def record(problem: str, dtype: str = "float64", verdict: Verdict = Verdict.DIVERGES) -> Record:
+    return Record("torch", "eager", "one", dtype, "forward", problem, verdict)
+
+
+def test_covers_its_verdict_in_its_region_only(write: Path) -> None:
+    write.write_text(GOOD)
+    expectations = read_expectations("torch")
+    assert known(record("i3 k3 d2"), expectations) is expectations[0]
+    assert known(record("i3 k3"), expectations) is None
+    assert known(record("i3 k3 d2", dtype="float32"), expectations) is None
+    assert known(record("i3 k3 d2", verdict=Verdict.CRASHED), expectations) is None
+
+
+def test_a_framework_without_a_file_has_no_known_divergence(write: Path) -> None:
+    assert not write.exists()
+    assert read_expectations("torch") == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('reason = "because"\n', "", "keys differ by .*reason"),
+        ('"because"', '"  "', "says something"),
+        ('"because"', "3", "reason is 3"),
+        ("2026-11-22", '"soon"', "since"),
+        ('"diverges"', '"fails"', "no verdict 'fails'"),
+        ("any(dilation", "any(dilatation", "the nearest is 'dilation'"),
+        ("since", "colour = 1\nsince", "colour"),
+        ("[[expectation]]", "[[expectation", "cannot be read"),
+        ("[[expectation]]", "[[expectations]]", r"\[\[expectation\]\]"),
+        ("[[expectation]]", "[expectation]", r"\[\[expectation\]\]"),
+    ],
+)
+def test_a_faulty_file_is_refused_by_name(write: Path, old: str, new: str, message: str) -> None:
+    write.write_text(GOOD.replace(old, new))
+    with pytest.raises(ExpectationError, match=message) as error:
+        read_expectations("torch")
+    assert "torch.toml" in str(error.value)
+
+
+def test_every_file_is_of_a_framework_and_can_be_read() -> None:
+    files = {path.stem for path in (cases.folder() / "expectations").glob("*.toml")}
+    assert files <= set(adapters.frameworks())
+    assert all(read_expectations(framework) for framework in files)
+
+
+def test_every_expectation_has_a_case_in_its_region() -> None:
+    suite = [*cases.read_suite("core").cases, *cases.read_suite("extreme").cases]
+    for lane in adapters.lanes():
+        for expectation in read_expectations(lane.framework):
+            assert any(
+                expectation.when(
+                    case.problem, framework=each.framework, variant=each.variant, dtype=dtype, direction=""
+                )
+                for case in suite
+                for dtype in ("float32", "float64")
+                for each in adapters.lanes()
+                if each.framework == lane.framework
+            ), expectation.id

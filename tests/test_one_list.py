@@ -1,0 +1,92 @@
+"""A framework is listed once, by its adapter; every other place that names frameworks agrees."""
+
+import ast
+import configparser
+import re
+from pathlib import Path
+
+import pytest
+
+from conformance import adapters
+from conformance.adapters import AdapterError, Lane
+from conformance.cases import PROBES
+from conformance.record import Verdict
+
+ROOT = Path(__file__).parent.parent
+TOX = configparser.ConfigParser(interpolation=None)
+TOX.read(ROOT / "tox.ini")
+LABELS = dict(re.findall(r"(\w+) = (.*)", TOX["tox"]["labels"]))
+
+
+def test_tox_has_an_environment_for_each_framework() -> None:
+    plain = {"report", "tests", "lint"}
+    environments = {name.partition(":")[2] for name in TOX.sections() if ":" in name}
+    assert environments - plain == set(adapters.frameworks())
+
+
+@pytest.mark.parametrize(("label", "rest"), [("nightly", {"report"}), ("smoke", set()), ("test", {"lint", "tests"})])
+def test_tox_labels_run_every_framework(label: str, rest: set[str]) -> None:
+    assert set(LABELS[label].split(", ")) == {*adapters.frameworks(), *rest}
+
+
+def test_the_workflow_runs_every_framework() -> None:
+    workflow = (ROOT / ".github/workflows/nightly.yml").read_text()
+    listed = re.search(r"framework: \[(.*)\]", workflow)
+    assert listed
+    assert listed[1].split(", ") == sorted(adapters.frameworks())
+
+
+def test_import_rules_hold_adapters_apart_from_each_other() -> None:
+    rules = (ROOT / "pyproject.toml").read_text()
+    assert {f"conformance.adapters.{name}" for name in adapters.frameworks()} == set(
+        re.findall(r'"(conformance\.adapters\.\w+)",?', rules.split('id = "adapters-apart"')[1].split("[[")[0])
+    )
+
+
+def test_the_readme_names_every_lane() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert set(re.findall(r"^\| `([a-z]+-[a-z]+)` \|", readme, re.MULTILINE)) == {
+        str(lane) for lane in adapters.lanes()
+    }
+
+
+def test_the_readme_explains_every_verdict() -> None:
+    table = (ROOT / "README.md").read_text()
+    assert all(f"`{verdict}`" in table for verdict in Verdict)
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    command = next(line for line in (ROOT / "README.md").read_text().splitlines() if line.endswith("tox run -m test"))
+    assert command in (ROOT / ".ci/run").read_text().splitlines()
+
+
+@pytest.mark.parametrize("framework", adapters.frameworks())
+def test_an_adapter_defines_its_protocol_and_computes_nothing_itself(framework: str) -> None:
+    module = ast.parse((Path(adapters.__file__).parent / f"{framework}.py").read_text())
+    functions = {node.name for node in module.body if isinstance(node, ast.FunctionDef)}
+    assert {"describe", "translate", "run"} <= functions
+    assert adapters.variants(framework)
+    assert adapters.block(framework) >= 1
+    assert not [node for node in ast.walk(module) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)]
+
+
+def test_lanes_are_frameworks_with_their_variants() -> None:
+    assert Lane("tensorflow", "eigen") in adapters.lanes()
+    assert adapters.lane("mxnet") == Lane("mxnet", "onednn")
+
+
+@pytest.mark.parametrize(
+    ("framework", "variant", "message"),
+    [
+        ("pytorch", None, "the nearest is 'torch'"),
+        ("torch", "lazy", "its variants are eager"),
+        ("base", None, "no framework"),
+    ],
+)
+def test_an_unknown_lane_names_those_that_exist(framework: str, variant: str | None, message: str) -> None:
+    with pytest.raises(AdapterError, match=message):
+        adapters.lane(framework, variant)
+
+
+def test_every_probe_is_explained_in_a_sentence() -> None:
+    assert all(len(meaning.split()) > 3 for meaning in PROBES.values())
