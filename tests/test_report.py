@@ -99,7 +99,9 @@ def test_the_summary_counts_lanes_records_and_verdicts() -> None:
         record("a", Verdict.DIVERGES, "jax-jit", kind="value"), record("b", Verdict.REJECTS, "jax-jit"),
     ])  # fmt: skip
     summary = build_page([TORCH, diverging]).summary
-    assert summary == "2 lanes, 5 records: 1 lane diverges somewhere, in 1 record; 3 conform, 1 refused."
+    assert summary == (
+        "2 lanes, 5 records: 1 lane diverges somewhere, in 1 record; 3 conform, 1 refused. 1 failing record is new."
+    )
     assert build_page([]).summary == "0 lanes, 0 records: no lane diverges. The evidence has 1 fault, named first."
 
 
@@ -282,3 +284,12 @@ class _Elements(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+
+def test_a_known_divergence_says_why_and_is_folded() -> None:
+    records = [record("a", Verdict.DIVERGES, kind="value"), record("b", Verdict.DIVERGES, kind="value")]
+    page = build_page([run(records=records)], known=lambda each: "an old fault" if each.case == "a" else "")
+    (new, old) = page.lanes[0].groups
+    assert (new.new, new.rows[0].case) == (True, "b")
+    assert (old.new, old.known, old.rows[0].case) == (False, "an old fault", "a")
+    assert page.summary.endswith("1 failing record is new.")

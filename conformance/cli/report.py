@@ -5,6 +5,8 @@ from pathlib import Path
 import click
 
 from conformance import adapters, record
+from conformance.expectations import known, read_expectations
+from conformance.record import Record
 from conformance.report import write_report
 
 
@@ -14,7 +16,19 @@ from conformance.report import write_report
 @click.option("--lane", "lanes", multiple=True, help="A lane that must be there; repeatable (default: all lanes).")
 def command(records: Path, page: Path, lanes: tuple[str, ...]) -> int:
     """Build the HTML report from record files alone; exit status 3 if the records are not complete and consistent."""
-    integrity = write_report(record.read_folder(records), page, expected_lanes=lanes or [*map(str, adapters.lanes())])
+    runs = record.read_folder(records)
+    expected = lanes or [str(lane) for lane in adapters.lanes()]
+    expectations = {framework: read_expectations(framework) for framework in {run.header.framework for run in runs}}
+
+    def why(each: Record) -> str:
+        found = known(each, expectations[each.framework])
+        return (
+            f"{found.id}, since {found.since}. {' '.join(found.reason.split())} Upstream: {found.upstream}."
+            if found
+            else ""
+        )
+
+    integrity = write_report(runs, page, expected_lanes=expected, known=why)
     click.echo(page.resolve().as_uri())
     for finding in integrity.findings:
         click.echo(str(finding), err=True)

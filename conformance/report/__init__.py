@@ -7,17 +7,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from conformance.atomic import write_atomically
 from conformance.record import Run
-from conformance.report.page import Finding, Integrity, Page, build_page
+from conformance.report.page import Finding, Integrity, Known, Page, build_page, not_known
 
 __all__ = ["Finding", "Integrity", "write_report"]
 
 
-def write_report(runs: Sequence[Run], path: Path, *, expected_lanes: Sequence[str] = ()) -> Integrity:
+def write_report(
+    runs: Sequence[Run], path: Path, *, expected_lanes: Sequence[str] = (), known: Known = not_known
+) -> Integrity:
     """Write the page about some runs, and return whether they can be trusted; the same runs give the same bytes.
 
-    `expected_lanes` are names like "torch-eager"; one that left no record is a finding.
+    `expected_lanes` are names like "torch-eager"; one that left no record is a finding. `known` says of a record
+    why it was expected, or "".
     """
-    page = build_page(runs, expected_lanes)
+    page = build_page(runs, expected_lanes, known)
     write_atomically(path, _render(page).encode())
     return page.integrity
 

@@ -10,6 +10,8 @@ from itertools import chain, product, zip_longest
 from conformance.record import Key, Record, Run, Verdict
 
 Labels = Callable[[Run, str, str], tuple[str, ...]]
+Known = Callable[[Record], str]
+"""Why a record was expected to be what it is; empty for one that was not."""
 
 FIRST_ROWS = 8
 """Rows of an open group that are in view at once; the rest is folded."""
@@ -122,12 +124,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Records of one lane with the same verdict, kind and message but for its numbers."""
+    """Records of one lane with the same verdict, kind and message but for its numbers; `known` says why, if known."""
 
     verdict: Verdict
     kind: str
+    known: str
     label: str
     rows: tuple[Row, ...]
+
+    @property
+    def new(self) -> bool:
+        """Whether it fails a run: a verdict that fails, and nobody knew of it."""
+        return self.verdict.fails and not self.known
 
     @property
     def first(self) -> tuple[Row, ...]:
@@ -169,18 +177,24 @@ class Page:
     kind_glossary: Mapping[str, str]
 
 
-def build_page(runs: Sequence[Run], expected_lanes: Sequence[str] = ()) -> Page:
+def not_known(_record: Record) -> str:
+    """No record is known."""
+    return ""
+
+
+def build_page(runs: Sequence[Run], expected_lanes: Sequence[str] = (), known: Known = not_known) -> Page:
     """The page about some runs, whatever order they come in."""
     runs = sorted(runs, key=lambda run: (run.header.lane, run.header.suite, run.header.shard, run.header.started))
     integrity = measure_integrity(runs, expected_lanes)
+    lanes = tuple(_lanes(runs, known))
     return Page(
-        summary=_summary(runs, integrity),
+        summary=f"{_summary(runs, integrity)} {_news(lanes)}",
         integrity=integrity,
         runs=tuple(map(_run_row, runs)),
         verdicts=_count(runs, _by_dtype, lambda record: record.verdict, list(Verdict)),
         assistance=_count(runs, _by_dtype, _assistance, [NATIVE]),
         kinds=_count(runs, _by_lane, _kind, list(KINDS)),
-        lanes=tuple(_lanes(runs)),
+        lanes=lanes,
         glossary=GLOSSARY,
         kind_glossary=KINDS,
     )
@@ -277,6 +291,14 @@ def _summary(runs: Sequence[Run], integrity: Integrity) -> str:
     return f"{text} The evidence has {_plural(len(integrity.findings), 'fault')}, named first."
 
 
+def _news(lanes: Iterable[LaneGroups]) -> str:
+    """What fails a run, in a sentence."""
+    new = sum(len(group.rows) for lane in lanes for group in lane.groups if group.new)
+    return (
+        f"{_plural(new, 'failing record')} {'is' if new == 1 else 'are'} new." if new else "Nothing that fails is new."
+    )
+
+
 def _plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
@@ -341,31 +363,31 @@ def _kind(record: Record) -> str | None:
     return (record.kind or "not said") if record.verdict is Verdict.DIVERGES else None
 
 
-def _lanes(runs: Sequence[Run]) -> Iterator[LaneGroups]:
+def _lanes(runs: Sequence[Run], known: Known) -> Iterator[LaneGroups]:
     records: dict[str, list[Record]] = defaultdict(list)
     for run in runs:
         records[run.header.lane] += run.records
     for lane, found in records.items():
-        groups = _groups(record for record in found if record.verdict is not Verdict.CONFORMS)
+        groups = _groups((record for record in found if record.verdict is not Verdict.CONFORMS), known)
         yield LaneGroups(lane, len(found), tuple(groups))
 
 
-def _groups(records: Iterable[Record]) -> list[Group]:
-    alike: dict[tuple[Verdict, str, tuple[str, ...]], list[Record]] = defaultdict(list)
+def _groups(records: Iterable[Record], known: Known) -> list[Group]:
+    alike: dict[tuple[Verdict, str, str, tuple[str, ...]], list[Record]] = defaultdict(list)
     for record in records:
         skeleton = _NUMBERS.split(_line(record.message))
-        alike[record.verdict, record.kind, tuple(skeleton)].append(record)
-    groups = (_group(verdict, kind, same) for (verdict, kind, _), same in alike.items())
+        alike[record.verdict, record.kind, known(record), tuple(skeleton)].append(record)
+    groups = (_group(verdict, kind, reason, same) for (verdict, kind, reason, _), same in alike.items())
     order = list(Verdict)
     return sorted(groups, key=lambda group: (
-        not group.verdict.fails, order.index(group.verdict), -len(group.rows), group.kind, group.label
+        not group.new, not group.verdict.fails, order.index(group.verdict), -len(group.rows), group.kind, group.label
     ))  # fmt: skip
 
 
-def _group(verdict: Verdict, kind: str, records: Sequence[Record]) -> Group:
+def _group(verdict: Verdict, kind: str, known: str, records: Sequence[Record]) -> Group:
     label = _common([_line(record.message) for record in records])
     rows = (_row(record, label) for record in sorted(records, key=lambda record: record.key))
-    return Group(verdict, kind, label, tuple(rows))
+    return Group(verdict, kind, known, label, tuple(rows))
 
 
 def _common(messages: Sequence[str]) -> str:
