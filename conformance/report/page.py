@@ -188,7 +188,7 @@ def build_page(runs: Sequence[Run], expected_lanes: Sequence[str] = (), known: K
     integrity = measure_integrity(runs, expected_lanes)
     lanes = tuple(_lanes(runs, known))
     return Page(
-        summary=f"{_summary(runs, integrity)} {_news(lanes)}",
+        summary=f"{_summary(runs, integrity)} {_news(lanes)}".strip(),
         integrity=integrity,
         runs=tuple(map(_run_row, runs)),
         verdicts=_count(runs, _by_dtype, lambda record: record.verdict, list(Verdict)),
