@@ -292,8 +292,11 @@ def _summary(runs: Sequence[Run], integrity: Integrity) -> str:
 
 
 def _news(lanes: Iterable[LaneGroups]) -> str:
-    """What fails a run, in a sentence."""
-    new = sum(len(group.rows) for lane in lanes for group in lane.groups if group.new)
+    """What fails a run, in a sentence; nothing where nothing could."""
+    failing = [group for lane in lanes for group in lane.groups if group.verdict.fails]
+    new = sum(len(group.rows) for group in failing if group.new)
+    if not failing:
+        return ""
     return (
         f"{_plural(new, 'failing record')} {'is' if new == 1 else 'are'} new." if new else "Nothing that fails is new."
     )
