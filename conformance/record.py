@@ -10,7 +10,7 @@ build may disagree on. A file is written whole or not at all, and read strictly.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from itertools import chain
@@ -18,6 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from conformance.atomic import write_atomically
+from conformance.json_types import (
+    Types,
+    is_count,
+    is_count_by_name,
+    is_flag,
+    is_number,
+    is_shard,
+    is_table,
+    is_text,
+    is_text_by_name,
+    is_texts,
+    is_whole_by_name,
+)
 
 FORMAT = "conformance-record/1"
 
@@ -232,52 +245,18 @@ def reproduction(record: Record) -> str:
     )
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float)
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-def _is_shard(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(_is_count, value)) and 1 <= value[0] <= value[1]
-
-
-def _is_text_by_name(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_text, value.values()))
-
-
-def _is_whole_by_name(value: Any) -> bool:
-    return isinstance(value, dict) and all(type(each) is int for each in value.values())
-
-
-def _is_count_by_name(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_count, value.values()))
-
-
-Types = Mapping[str, Callable[[Any], bool]]
-
 # Whatever is not listed is text.
-_HEADER: Types = {"dtypes": _is_texts, "directions": _is_texts, "expected": _is_count, "shard": _is_shard,
-                  "environment": _is_text_by_name}  # fmt: skip
-_RECORD: Types = {"composed": _is_texts, "deviation": lambda value: isinstance(value, dict),
-                  "certificate": _is_whole_by_name, "seconds": _is_number}  # fmt: skip
-_FOOTER: Types = {"complete": lambda value: isinstance(value, bool), "records": _is_count,
-                  "verdicts": _is_count_by_name}  # fmt: skip
+_HEADER: Types = {"dtypes": is_texts, "directions": is_texts, "expected": is_count, "shard": is_shard,
+                  "environment": is_text_by_name}  # fmt: skip
+_RECORD: Types = {"composed": is_texts, "deviation": is_table,
+                  "certificate": is_whole_by_name, "seconds": is_number}  # fmt: skip
+_FOOTER: Types = {"complete": is_flag, "records": is_count,
+                  "verdicts": is_count_by_name}  # fmt: skip
 
 
 def _check_types(where: str, values: Mapping[str, Any], types: Types) -> None:
     for name, value in values.items():
-        if not types.get(name, _is_text)(value):
+        if not types.get(name, is_text)(value):
             raise RecordError(
                 f"{where}: {name} is {str(value)[:60]!r}, which is of no type that it can have: run it again"
             )

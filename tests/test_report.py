@@ -12,7 +12,8 @@ import pytest
 
 from conformance.record import Header, Record, Run, Verdict
 from conformance.report import write_report
-from conformance.report.page import GLOSSARY, build_page, measure_integrity
+from conformance.report.integrity import measure_integrity
+from conformance.report.page import GLOSSARY, build_page
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> \"'&"
 

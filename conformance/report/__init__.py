@@ -7,7 +7,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from conformance.atomic import write_atomically
 from conformance.record import Run
-from conformance.report.page import Finding, Integrity, Known, Page, build_page, not_known
+from conformance.report.integrity import Finding, Integrity
+from conformance.report.page import Known, Page, build_page, not_known
 
 __all__ = ["Finding", "Integrity", "write_report"]
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, product, zip_longest
 
-from conformance.record import Key, Record, Run, Verdict
+from conformance.record import Record, Run, Verdict
+from conformance.report.integrity import Integrity, measure_integrity
 
 Labels = Callable[[Run, str, str], tuple[str, ...]]
 Known = Callable[[Record], str]
@@ -49,31 +50,6 @@ _COUNTED = {
     Verdict.ACCEPTS_INVALID: "answered though invalid",
     Verdict.TIMED_OUT: "timed out",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One reason not to trust the records as they stand: its subject, the facts against each other, the next step."""
-
-    subject: str
-    facts: str
-    next_step: str
-
-    def __str__(self) -> str:
-        return f"{self.subject}: {self.facts}: {self.next_step}"
-
-
-@dataclass(frozen=True, slots=True)
-class Integrity:
-    """Whether the records are complete and consistent: they are where there is no finding."""
-
-    findings: tuple[Finding, ...]
-    expected_lanes: tuple[str, ...]
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing speaks against the records."""
-        return not self.findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,78 +174,6 @@ def build_page(runs: Sequence[Run], expected_lanes: Sequence[str] = (), known: K
         glossary=GLOSSARY,
         kind_glossary=KINDS,
     )
-
-
-def measure_integrity(runs: Sequence[Run], expected_lanes: Sequence[str] = ()) -> Integrity:
-    """What speaks against trusting the runs: absent, cut off, apart, or not about the same questions."""
-    expected = tuple(sorted(set(expected_lanes)))
-    checks = (_absent(runs, expected), _unfinished(runs), _apart(runs), _questions(runs), _answers(runs))
-    return Integrity(tuple(chain.from_iterable(checks)), expected)
-
-
-def _absent(runs: Sequence[Run], expected_lanes: Sequence[str]) -> Iterator[Finding]:
-    if not runs:
-        yield Finding("records", "no run was given, so nothing is known", "run a lane first")
-    present = {(run.header.suite, run.header.lane) for run in runs}
-    for suite in sorted({suite for suite, _ in present}) or ["any suite"]:
-        for lane in expected_lanes:
-            if (suite, lane) not in present:
-                facts = f"it is expected, and there is no record of it in {suite}"
-                yield Finding(lane, facts, "run this lane, or expect it no longer")
-
-
-def _unfinished(runs: Sequence[Run]) -> Iterator[Finding]:
-    for run in runs:
-        count, expected = len(run.records), run.header.expected
-        if not count:
-            facts = f"it ran nothing: 0 records, {expected:,} expected"
-        elif not run.complete:
-            facts = f"it did not come to its own end: {count:,} records, {expected:,} expected"
-        elif count != expected:
-            facts = f"it is marked complete: {count:,} records, {expected:,} expected"
-        else:
-            continue
-        yield Finding(f"{run.header.lane}, {run.header.suite}", facts, "run this lane again")
-
-
-def _apart(runs: Sequence[Run]) -> Iterator[Finding]:
-    parts = defaultdict(list)
-    for run in runs:
-        parts[f"{run.header.lane}, {run.header.suite}"].append(run)
-    for subject, same in parts.items():
-        shards = [run.header.shard for run in same]
-        if set(shards) != {(1, 1)}:
-            named = ", ".join(f"{number} of {count}" for number, count in shards)
-            yield Finding(subject, f"shards {named} stand apart, one whole run is expected", "merge the shards first")
-        elif len(same) > 1:
-            counts = " and ".join(f"{len(run.records):,}" for run in same)
-            yield Finding(subject, f"{len(same)} runs are counted together, of {counts} records", "keep one of them")
-
-
-def _questions(runs: Sequence[Run]) -> Iterator[Finding]:
-    for suite in sorted({run.header.suite for run in runs}):
-        headers = [run.header for run in runs if run.header.suite == suite]
-        for what, digests in {"case set": [h.cases for h in headers], "oracle": [h.oracle for h in headers]}.items():
-            lanes: dict[str, dict[str, None]] = defaultdict(dict)
-            for header, digest in zip(headers, digests, strict=True):
-                lanes[digest][header.lane] = None
-            if len(lanes) > 1:
-                facts = "; ".join(f"{what} {digest or 'unnamed'} in {', '.join(lanes[digest])}" for digest in lanes)
-                yield Finding(f"suite {suite}", facts, f"run its lanes again with one {what}")
-
-
-def _answers(runs: Sequence[Run]) -> Iterator[Finding]:
-    first: dict[Key, tuple[str, str]] = {}
-    conflicts = defaultdict(list)
-    for run in runs:
-        for record in filter(lambda record: record.expected, run.records):
-            lane, expected = first.setdefault(record.key, (run.header.lane, record.expected))
-            if expected != record.expected:
-                conflict = f"{record.case} {record.dtype}: {expected} against {record.expected}"
-                conflicts[f"{lane} and {run.header.lane}"].append(conflict)
-    for subject, found in conflicts.items():
-        facts = f"{len(found):,} expected answers differ, first {found[0]}"
-        yield Finding(subject, facts, "run both again from one version of the cases and the oracle")
 
 
 def _summary(runs: Sequence[Run], integrity: Integrity) -> str:
