@@ -193,6 +193,26 @@ class TestDeaths:
         assert run.header.expected == RECORDS
         assert process.returncode != 0
 
+    def test_the_command_line_keeps_it_too(self, tmp_path: Path) -> None:
+        command = [sys.executable, "-c", "from conformance.cli import main; main()", "run", "oracle_adapter"]
+        options = ["--suite=smoke", "--suite=curated", "-n1", f"--records={tmp_path}"]
+        process = subprocess.Popen(
+            [*command, *options],
+            env=os.environ | {"FAULT": f"hang@{descriptor('smoke-3d-10')}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        time.sleep(8)
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 3
+        assert "conforms" in output
+        assert not read(tmp_path).complete
+        assert [path.name for path in tmp_path.glob("*.jsonl")] == ["oracle_adapter-single-smoke.jsonl"]
+
     def test_a_killed_controller_leaves_the_last_good_record(self, tmp_path: Path) -> None:
         lane(tmp_path, "-n1")
         before = (tmp_path / "oracle_adapter-single-smoke.jsonl").read_bytes()

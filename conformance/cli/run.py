@@ -62,7 +62,7 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
         f"--shard={shard[0]}/{shard[1]}", f"--records={folder}", "--progress", *options,
         *(f"--case={case}" for case in selection.ids), *(f"--dtype={dtype}" for dtype in selection.dtypes),
     ]  # fmt: skip
-    status = subprocess.run([sys.executable, "-m", "pytest", *QUIET, *arguments], check=False).returncode
+    status, interrupted = _finish([sys.executable, "-m", "pytest", *QUIET, *arguments])
     path = record.path(folder, str(lane), suite, shard, narrowed=bool(selection.ids or selection.dtypes != DTYPES))
     if not path.exists() or (run := record.read(path)).header.started < started:
         click.echo(f"{lane}: the run ended with {_ending(status)} and wrote no record: see above", err=True)
@@ -70,6 +70,8 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
     click.echo(f"\n{lane} {suite}: {summary(run)}\n{path}")
     for line in findings(run, selection.expectations):
         click.echo(line)
+    if interrupted:
+        raise click.exceptions.Exit(INCOMPLETE)
     if not run.complete:
         return INCOMPLETE
     return (
@@ -96,6 +98,16 @@ def findings(run: Run, expectations: Sequence[Expectation]) -> Iterator[str]:
         yield f"  {len(records)} {verdict}: {message}\n    {reproduction(shortest)}"
     if len(largest) > SHOWN:
         yield f"  and {len(largest) - SHOWN} more kinds: `conformance report` shows all"
+
+
+def _finish(command: list[str]) -> tuple[int, bool]:
+    """The command's exit status, and whether Ctrl-C ended it: it gets the signal too, and time to write what it has."""
+    process, interrupted = subprocess.Popen(command), False
+    while True:
+        try:
+            return process.wait(), interrupted
+        except KeyboardInterrupt:
+            interrupted = True
 
 
 def _ending(status: int) -> str:
