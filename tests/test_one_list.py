@@ -45,9 +45,8 @@ def test_import_rules_hold_adapters_apart_from_each_other() -> None:
 
 def test_the_readme_names_every_lane() -> None:
     readme = (ROOT / "README.md").read_text()
-    assert set(re.findall(r"^\| `([a-z]+-[a-z]+)` \|", readme, re.MULTILINE)) == {
-        str(lane) for lane in adapters.lanes()
-    }
+    lanes = readme.partition("## Lanes")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([a-z]+-[a-z]+)` \|", lanes, re.MULTILINE)) == {str(lane) for lane in adapters.lanes()}
 
 
 def test_the_readme_explains_every_verdict() -> None:
