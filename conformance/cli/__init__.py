@@ -9,6 +9,7 @@ import click
 VERBS = {
     "run": "Run a suite on a framework, case by case, in worker processes.",
     "one": "Evaluate a single problem in this process and show what comes out.",
+    "diagnose": "Name the misreading that explains an array, or a record file's divergences.",
     "cases": "Explore the cases: list, show, count.",
     "generate": "Write the generated case files again, or check that they are what they must be.",
     "merge": "Join the record files of a run's shards.",
