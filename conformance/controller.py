@@ -34,14 +34,11 @@ class Controller:
         self._environment: Mapping[str, str] = {}
         self._nodeids: list[str] = []
         self._deaths = 0
-
-    def pytest_sessionstart(self) -> None:
-        Answers(self._selection.suite)  # once, before every worker wants them
-        self._folder = Path(self._config.option.records)
+        self._folder = Path(config.option.records)
         self._journal = Journal(self._folder)
-        total = len(list(self._selection.keys()))
-        self._bar = tqdm(total=total, unit="", disable=None if self._config.option.progress else True)
-        self._bar.set_description(f"{self._selection.lane} {self._selection.suite.name}")
+        self._bar = tqdm(unit="", disable=None if config.option.progress else True)
+        self._bar.set_description(f"{selection.lane} {selection.suite.name}")
+        Answers(selection.suite)  # once, before every worker wants them
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._select([item.nodeid for item in session.items])

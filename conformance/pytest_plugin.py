@@ -42,9 +42,14 @@ def _configure_lane(config: pytest.Config) -> None:
         selection = select(
             option.framework, option.variant, option.suite, dtypes=option.dtype, shard=option.shard, ids=option.case
         )
+        adapters.set_environment(selection.lane)  # workers inherit it
+        plugins: dict[str, object] = {"conformance-items": LaneItems(config, selection)}
+        if not hasattr(config, "workerinput"):
+            plugins["conformance-controller"] = Controller(config, selection)
     except USER_ERRORS as error:
         raise pytest.UsageError(str(error)) from None
-    adapters.set_environment(selection.lane)  # workers inherit it
+    except OSError as error:
+        raise pytest.UsageError(f"{error.filename}: {error.strerror}: give another --records folder") from None
     config.addinivalue_line("filterwarnings", "ignore")  # a framework's warnings are its own affair
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = [str(cases.folder())]
@@ -52,6 +57,5 @@ def _configure_lane(config: pytest.Config) -> None:
         option.timeout = TIMEOUT
     if getattr(option, "maxworkerrestart", "") is None:
         option.maxworkerrestart = str(RESTARTS)
-    config.pluginmanager.register(LaneItems(config, selection), "conformance-items")
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Controller(config, selection), "conformance-controller")
+    for name, plugin in plugins.items():
+        config.pluginmanager.register(plugin, name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from conformance import adapters, cases
 from conformance.adapters import Lane
 from conformance.cases import Case, Suite
-from conformance.data import SIGNIFICAND
+from conformance.data import SIGNIFICAND, DataError
 from conformance.expectations import Expectation, ExpectationError, read_expectations
 from conformance.record import Key
 
@@ -19,8 +19,8 @@ class SelectionError(ValueError):
     """An option that selects nothing that exists."""
 
 
-USER_ERRORS = (adapters.AdapterError, cases.CaseError, ExpectationError, SelectionError)
-"""What `select` raises: mistakes that a user can mend."""
+USER_ERRORS = (adapters.AdapterError, cases.CaseError, DataError, ExpectationError, SelectionError)
+"""Mistakes in what to run that a user can mend; all that `select` raises is among them."""
 
 
 @dataclass(frozen=True, slots=True)

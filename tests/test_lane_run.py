@@ -224,6 +224,27 @@ class TestDeaths:
 
 
 @pytest.mark.usefixtures("environment")
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            ("--suite=smoek", "the nearest is 'smoke'"),
+            ("--variant=none", "its variants are single, other"),
+            ("--case=smoke-1d-99", "has no case"),
+            ("--dtype=float8", "the dtypes are float32, float64"),
+            ("--shard=3/2", "not I/N"),
+            ("--records=README.md", "README.md: "),
+        ],
+    )
+    def test_a_mistake_is_named_before_anything_runs(self, tmp_path: Path, option: str, message: str) -> None:
+        code, output = lane(tmp_path, "-n1", option)
+        assert code == pytest.ExitCode.USAGE_ERROR
+        assert message in output
+        assert "Traceback" not in output
+        assert not list(tmp_path.glob("*.jsonl"))
+
+
+@pytest.mark.usefixtures("environment")
 class TestKnownDivergences:
     def test_a_known_divergence_does_not_fail_and_a_new_one_does(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -50,6 +50,7 @@ def command(
     selections = [
         select(framework, each, suite, dtypes=dtypes, shard=shard, ids=cases) for each in variants for suite in suites
     ]
+    records.mkdir(parents=True, exist_ok=True)
     options = [f"-n{workers}", f"--timeout={timeout}"]
     return max(_run(selection, records, options) for selection in selections)
 
