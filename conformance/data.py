@@ -1,6 +1,6 @@
 """The arrays of a case, drawn from its id alone, and the certificate that every framework can compute them exactly.
 
-Values are small non-zero integers from raw Philox words, which NumPy keeps the same across versions. They are drawn
+Values are non-zero integers from raw Philox words, which NumPy keeps the same across versions. They are drawn
 until no reversal or swap of axes leaves an array unchanged, since data that is blind to a fault cannot show it.
 """
 
@@ -19,7 +19,12 @@ Array = NDArray[Any]
 SIGNIFICAND = {"float64": 53, "float32": 24}
 """Bits in which a partial sum may be stored, per dtype: integers up to 2**bits are exact."""
 
-MAGNITUDE = {"x": 9, "weight": 15, "bias": 99}
+MAGNITUDE = {"x": 9, "weight": 4095, "bias": 99}
+"""Largest drawn values. Weights need 12 bits, so that inputs rounded to TF32 or bfloat16 show."""
+
+EXACT_IN = "float32"
+"""The narrowest dtype that the data is drawn for."""
+
 DRAWS = 64
 
 
@@ -59,12 +64,20 @@ class Certificate:
 
 
 def draw(case_id: str, problem: Problem) -> Arrays:
-    """The int64 arrays of a case. Raises DataError where the geometry allows no asymmetric draw."""
+    """The int64 arrays of a case: the first draw that sees every fault and is exact, weights halved until it is.
+
+    Raises DataError where there is none.
+    """
+    magnitude = MAGNITUDE["weight"]
     for attempt in range(DRAWS):
-        arrays = _draw(f"{case_id}#{attempt}", problem)
-        if _sees_every_fault(problem, arrays):
+        arrays = _draw(f"{case_id}#{attempt}", problem, magnitude)
+        if largest_sum(problem, arrays) > 1 << SIGNIFICAND[EXACT_IN]:
+            magnitude = max(1, magnitude // 2)
+        elif _sees_every_fault(problem, arrays):
             return arrays
-    raise DataError(f"{case_id}: {DRAWS} draws for '{problem}' are all symmetric: give it another id or more elements")
+    raise DataError(
+        f"{case_id}: no draw of {DRAWS} for '{problem}' is asymmetric and exact: give it another id or size"
+    )
 
 
 def largest_sum(problem: Problem, arrays: Arrays) -> int:
@@ -73,14 +86,14 @@ def largest_sum(problem: Problem, arrays: Arrays) -> int:
     return int(oracle.expected(problem, np.abs(arrays.x), np.abs(arrays.weight), bias).max())
 
 
-def _draw(key: str, problem: Problem) -> Arrays:
+def _draw(key: str, problem: Problem, magnitude: int) -> Arrays:
     shapes = {"x": problem.input_shape, "weight": problem.weight_shape, "bias": problem.bias_shape}
     sizes = [int(np.prod(shape)) for shape in shapes.values()]
     digest = blake2b(key.encode(), digest_size=16).digest()
     words = np.random.Philox(key=np.frombuffer(digest, "<u8")).random_raw(sum(sizes))
     parts = np.split(words, np.cumsum(sizes)[:-1])
     x, weight, bias = (
-        _integers(part, MAGNITUDE[name]).reshape(shape)
+        _integers(part, magnitude if name == "weight" else MAGNITUDE[name]).reshape(shape)
         for part, (name, shape) in zip(parts, shapes.items(), strict=True)
     )
     return Arrays(x, weight, bias if problem.bias else None)

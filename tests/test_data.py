@@ -28,11 +28,11 @@ def digest(arrays: Arrays) -> str:
 @pytest.mark.parametrize(
     ("case_id", "descriptor", "pinned"),
     [
-        ("one", "i1 k1", "4654595150aab228"),
-        ("one", "i5 k3 s2 p1 op1 bias", "8b0804486719ab92"),
-        ("grid-i3-k2-s4-d1-p0-op0", "i3 k2 s4", "f157ebf0f864eb3c"),
-        ("two", "i3x4 k2x3 g2 ic3 oc2 n2 bias", "40a216547dca7998"),
-        ("three", "i3x4x2 k2x3x1 ic16 oc17", "c570e019f574cd02"),
+        ("one", "i1 k1", "3a3a577207329a00"),
+        ("one", "i5 k3 s2 p1 op1 bias", "174e19d4f446b7b3"),
+        ("grid-i3-k2-s4-d1-p0-op0", "i3 k2 s4", "532fae03a0ff0c29"),
+        ("two", "i3x4 k2x3 g2 ic3 oc2 n2 bias", "b41c9fedd996b132"),
+        ("three", "i3x4x2 k2x3x1 ic16 oc17", "0db474d1b4361ae3"),
     ],
 )
 def test_draw_is_pinned(case_id: str, descriptor: str, pinned: str) -> None:
@@ -41,7 +41,7 @@ def test_draw_is_pinned(case_id: str, descriptor: str, pinned: str) -> None:
 
 def test_draw_by_hand() -> None:
     x, weight, bias = draw("one", Problem.parse("i3 k2 bias"))
-    assert (x.tolist(), weight.tolist()) == ([[[4, 7, -6]]], [[[-8, -4]]])
+    assert (x.tolist(), weight.tolist()) == ([[[4, 7, -6]]], [[[2483, 537]]])
     assert bias is not None
     assert bias.tolist() == [-41]
 
@@ -68,8 +68,9 @@ def test_values_are_small_and_never_zero() -> None:
         for name, array in named(arrays):
             assert array.dtype == np.int64
             seen[name] |= set(array.ravel().tolist())
-    for name, magnitude in {"x": 9, "weight": 15, "bias": 99}.items():
-        assert seen[name] == {value for value in range(-magnitude, magnitude + 1) if value}
+    for name, magnitude in {"x": 9, "weight": 4095, "bias": 99}.items():
+        assert seen[name] <= {value for value in range(-magnitude, magnitude + 1) if value}
+        assert len(seen[name]) > 0.95 * 2 * magnitude
         assert MAGNITUDE[name] == magnitude
 
 
@@ -112,7 +113,7 @@ def test_certificate_holds_for_every_case(dtype: str, bits: int) -> None:
     for case in CORE:
         largest = largest_sum(case.problem, DRAWN[case.id])
         assert Certificate(largest, bits, case.problem.terms).holds, case.id
-        assert 0 <= largest <= case.problem.terms * 9 * 15 + 99
+        assert 0 <= largest <= case.problem.terms * 9 * 4095 + 99
 
 
 @pytest.mark.parametrize(("largest", "holds"), [(2**24, True), (2**24 + 1, False)])
@@ -127,5 +128,5 @@ def test_certificate_is_evidence() -> None:
 
 def test_symmetric_draws_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("conformance.data._integers", lambda words, magnitude: np.full(len(words), magnitude))
-    with pytest.raises(DataError, match="one: 64 draws for 'i2 k1' are all symmetric: give it another id"):
+    with pytest.raises(DataError, match="one: no draw of 64 for 'i2 k1' is asymmetric and exact: give it another id"):
         draw("one", Problem.parse("i2 k1"))
