@@ -44,6 +44,13 @@ def pytest_process(folder: Path, *options: str, fault: str = "", framework: str 
     )
 
 
+def wait_until_it_hangs(mark: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not mark.exists():
+        assert time.monotonic() < deadline, "the run never came to the case that hangs"
+        time.sleep(0.05)
+
+
 def lane(folder: Path, *options: str, **settings: str) -> tuple[int, str]:
     process = pytest_process(folder, *options, **settings)
     try:
@@ -182,9 +189,10 @@ class TestDeaths:
         assert "3 workers died and 2 may" in output
         assert not read(tmp_path).complete
 
-    def test_an_interrupt_keeps_what_was_finished(self, tmp_path: Path) -> None:
+    def test_an_interrupt_keeps_what_was_finished(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HANGS", str(tmp_path / "hangs"))
         process = pytest_process(tmp_path, "-n1", fault=f"hang@{descriptor('smoke-3d-10')}")
-        time.sleep(8)
+        wait_until_it_hangs(tmp_path / "hangs")
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=60)
         run = read(tmp_path)
@@ -198,14 +206,14 @@ class TestDeaths:
         options = ["--suite=smoke", "--suite=curated", "-n1", f"--records={tmp_path}"]
         process = subprocess.Popen(
             [*command, *options],
-            env=os.environ | {"FAULT": f"hang@{descriptor('smoke-3d-10')}"},
+            env=os.environ | {"FAULT": f"hang@{descriptor('smoke-3d-10')}", "HANGS": str(tmp_path / "hangs")},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
-        time.sleep(8)
+        wait_until_it_hangs(tmp_path / "hangs")
         os.killpg(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 3
@@ -213,11 +221,14 @@ class TestDeaths:
         assert not read(tmp_path).complete
         assert [path.name for path in tmp_path.glob("*.jsonl")] == ["oracle_adapter-single-smoke.jsonl"]
 
-    def test_a_killed_controller_leaves_the_last_good_record(self, tmp_path: Path) -> None:
+    def test_a_killed_controller_leaves_the_last_good_record(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         lane(tmp_path, "-n1")
         before = (tmp_path / "oracle_adapter-single-smoke.jsonl").read_bytes()
+        monkeypatch.setenv("HANGS", str(tmp_path / "hangs"))
         process = pytest_process(tmp_path, "-n1", fault=f"hang@{descriptor('smoke-3d-10')}")
-        time.sleep(6)
+        wait_until_it_hangs(tmp_path / "hangs")
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)
         assert (tmp_path / "oracle_adapter-single-smoke.jsonl").read_bytes() == before
