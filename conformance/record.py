@@ -9,6 +9,8 @@ build may disagree on. A file is written whole or not at all, and read strictly.
 """
 
 import json
+import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -33,6 +35,9 @@ from conformance.json_types import (
 )
 
 FORMAT = "conformance-record/1"
+
+_PLAIN = re.compile(r"[\w :.-]*", re.ASCII)
+"""What a shell leaves alone between double quotes."""
 
 
 class Verdict(StrEnum):
@@ -238,11 +243,12 @@ def parse(line: str) -> Record:
 
 
 def reproduction(record: Record) -> str:
-    """The command that evaluates a record's case again, in its lane and dtype."""
-    return (
-        f'conformance one {record.framework} "{record.problem}" --variant {record.variant} '
-        f"--dtype {record.dtype} --case {record.case}"
-    )
+    """The shell command that judges a record's case again, on the same data, in its lane and dtype."""
+    plain = _PLAIN.fullmatch(record.problem)
+    problem = f'"{record.problem}"' if plain else shlex.quote(record.problem)
+    names = (record.framework, record.variant, record.dtype, record.case)
+    framework, variant, dtype, case = map(shlex.quote, names)
+    return f"conformance one {framework} {problem} --variant {variant} --dtype {dtype} --case {case}"
 
 
 # Whatever is not listed is text.

@@ -21,7 +21,7 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> \"'&"
 def record(case: str, verdict: Verdict = Verdict.CONFORMS, lane: str = "torch-eager", **rest: object) -> Record:
     framework, _, variant = lane.partition("-")
     values: dict[str, object] = {"dtype": "float32", "direction": "forward", "problem": "i3 k2", **rest}
-    return Record(framework=framework, variant=variant, case=case, verdict=verdict, **values)  # type: ignore[arg-type]
+    return Record(framework=framework, variant=variant, case=case, verdict=verdict, **values)  # type: ignore[arg-type]  # fields by name
 
 
 def run(
@@ -31,7 +31,7 @@ def run(
     records = [record(f"case-{n}", lane=lane, expected=f"{n:016x}") for n in range(3)] if records is None else records
     header = Header(framework, variant, "core", ("float32",), ("forward",), "c" * 16, len(records), "o" * 16,
                     environment={framework: "1.2.3", "device": "cpu"}, started="2025-01-02T03:04:05+00:00")  # fmt: skip
-    return Run(replace(header, **rest), tuple(records), complete)  # type: ignore[arg-type]
+    return Run(replace(header, **rest), tuple(records), complete)  # type: ignore[arg-type]  # fields by name
 
 
 def page(path: Path, *runs: Run, expected_lanes: Sequence[str] = ()) -> str:
@@ -257,7 +257,7 @@ def test_a_long_message_is_cut(tmp_path: Path) -> None:
 
 def mixed(count: int, lane: str = "torch-eager") -> list[Record]:
     """Records of which 1 in 20 conforms, in order of their keys."""
-    return [record(f"grid-i5-k3-s2-{n:05d}", lane=lane, problem=f"i{n} k3 s2 p1:2 op1", **_evidence(n))  # type: ignore[arg-type]
+    return [record(f"grid-i5-k3-s2-{n:05d}", lane=lane, problem=f"i{n} k3 s2 p1:2 op1", **_evidence(n))  # type: ignore[arg-type]  # fields by name
             for n in range(count)]  # fmt: skip
 
 

@@ -1,13 +1,12 @@
 """What the report says, before any markup: runs in, a typed page and its integrity findings out."""
 
 import re
-import shlex
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, product, zip_longest
 
-from conformance.record import Record, Run, Verdict
+from conformance.record import Record, Run, Verdict, reproduction
 from conformance.report.integrity import Integrity, measure_integrity
 
 Labels = Callable[[Run, str, str], tuple[str, ...]]
@@ -42,8 +41,6 @@ NATIVE = "native"
 _NUMBER = r"[-+]?(?:0x[0-9a-f]+|\d+(?:\.\d+)?(?:e[-+]?\d+)?|(?<![a-z])(?:nan|inf)\b)"
 _NUMBERS = re.compile(rf"{_NUMBER}(?:(?:, ?|x){_NUMBER})*(?:,(?=\)))?", re.IGNORECASE)
 """A number, or a list of them as in a shape."""
-_PLAIN = re.compile(r"[\w :.-]*", re.ASCII)
-"""What a shell leaves alone between double quotes."""
 _COUNTED = {
     Verdict.CONFORMS: "conform",
     Verdict.REJECTS: "refused",
@@ -314,17 +311,8 @@ def _row(record: Record, label: str) -> Row:
         message="" if message == label else message,
         call=_line(record.call),
         composed=", ".join(record.composed),
-        command=_command(record),
+        command=reproduction(record),
     )
-
-
-def _command(record: Record) -> str:
-    """The shell command that judges this one record again."""
-    plain = _PLAIN.fullmatch(record.problem)
-    problem = f'"{record.problem}"' if plain else shlex.quote(record.problem)
-    names = (record.framework, record.variant, record.dtype, record.case)
-    framework, variant, dtype, case = map(shlex.quote, names)
-    return f"conformance one {framework} {problem} --variant {variant} --dtype {dtype} --case {case}"
 
 
 def _line(text: str) -> str:
