@@ -16,10 +16,10 @@ import click
 
 from benchmarks.overhead import survivable
 from conformance import adapters
+from conformance.cli.run import QUIET
 from conformance.run import Job, evaluate
 
 PARTS = ("1/8", "1/1")
-QUIET = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--capture=no")
 
 
 @click.command()

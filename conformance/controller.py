@@ -14,13 +14,11 @@ from tqdm import tqdm
 
 from conformance import adapters
 from conformance.answers import Answers, oracle_digest
+from conformance.exit_status import INCOMPLETE
 from conformance.items import LaneItems, attach
 from conformance.journal import Journal
 from conformance.record import Header, Record, Verdict, parse
 from conformance.selection import DTYPES, FORWARD, Selection
-
-INCOMPLETE = 3
-"""Exit status of a run in which a selected case has no record."""
 
 
 class Controller:

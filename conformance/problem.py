@@ -20,7 +20,7 @@ Ints = tuple[int, ...]
 PerAxis = int | Sequence[int]
 Window = tuple[tuple[int, int], ...]
 
-LARGEST = 2**62  # no extent, and no element count, may pass this: int64 index arithmetic stays exact
+LARGEST = 2**59  # no element count may pass this: the bytes of an int64 array are still counted in int64
 
 
 class ProblemError(ValueError):
@@ -199,7 +199,7 @@ def broken_rule(problem: Problem) -> str | None:
         if out < 1:
             return f"output extent {out} on axis {axis} must be at least 1: full extent {full}, window ({lo}, {hi})"
     if max(prod(problem.output_shape), prod(problem.full), prod(problem.weight_shape)) > LARGEST:
-        return f"output shape {problem.output_shape} has more than 2**62 elements"
+        return f"output shape {problem.output_shape} has more than 2**59 elements"
     return None
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from conformance.exit_status import USAGE
+
 VERBS = {
     "run": "Run a suite on a framework, case by case, in worker processes.",
     "one": "Evaluate a single problem in this process and show what comes out.",
@@ -15,7 +17,6 @@ VERBS = {
     "merge": "Join the record files of a run's shards.",
     "report": "Build the HTML report from record files.",
 }
-USAGE = 2
 
 
 class _Verbs(click.Group):
@@ -57,6 +58,9 @@ def main() -> None:
         if not type(error).__module__.startswith("conformance."):
             raise
         click.echo(f"conformance: {error}", err=True)
+        sys.exit(USAGE)
+    except MemoryError as error:
+        click.echo(f"conformance: out of memory: {error}: give a smaller problem", err=True)
         sys.exit(USAGE)
     except OSError as error:
         click.echo(f"conformance: {error.filename}: {error.strerror}: check the path and its permissions", err=True)

@@ -11,10 +11,9 @@ import numpy as np
 from conformance import data, record
 from conformance.data import Arrays
 from conformance.diagnose import DiagnosisError, diagnose, difference
+from conformance.exit_status import DIVERGED, OK
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.record import Record, Verdict, reproduction
-
-UNEXPLAINED = 1
 
 
 @click.command()
@@ -49,7 +48,7 @@ def _explain(problem: Problem, arrays: Arrays, actual: Any) -> int:
         click.echo(f"the data cannot tell these {len(found)} apart")
     if not found:
         click.echo(f"unexplained: {difference(problem, arrays, actual)}")
-    return 0 if found else UNEXPLAINED
+    return OK if found else DIVERGED
 
 
 def _records(path: Path) -> int:
@@ -69,7 +68,7 @@ def _records(path: Path) -> int:
         click.echo(f"{len(records)} of {len(diverging)}: {text or 'unexplained'}\n    {reproduction(smallest)}")
     if not diverging:
         click.echo(f"{path}: no record diverges")
-    return UNEXPLAINED if "" in groups else 0
+    return DIVERGED if "" in groups else OK
 
 
 def _diagnosis(each: Record, arrays: Mapping[str, Any]) -> str:
@@ -84,8 +83,10 @@ def _diagnosis(each: Record, arrays: Mapping[str, Any]) -> str:
 def _load(path: Path) -> Any:
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DiagnosisError(f"{path}: not an array file: {error}: save it with numpy.save") from None
+    except OSError as error:
+        raise DiagnosisError(f"{path}: not an array file: {error.strerror}: save it with numpy.save") from None
+    except (ValueError, EOFError):  # NumPy's own advice here is to unpickle, which a file from elsewhere must not be
+        raise DiagnosisError(f"{path}: not an array file, or one of Python objects: save it with numpy.save") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
         raise DiagnosisError(f"{path}: holds no array of numbers: save one array with numpy.save")
     return array

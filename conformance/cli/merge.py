@@ -6,10 +6,9 @@ from pathlib import Path
 import click
 
 from conformance import record
+from conformance.exit_status import INCOMPLETE, OK
 from conformance.journal import join_arrays
 from conformance.record import Run
-
-INCOMPLETE = 3
 
 
 @click.command()
@@ -31,4 +30,4 @@ def command(shards: tuple[Path, ...], folder: Path) -> int:
         if arrays := [part for source in parts if (part := source.with_suffix(".npz")).exists()]:
             join_arrays(arrays, path.with_suffix(".npz"))
         click.echo(f"{path}: {len(whole.records)} records, {'complete' if whole.complete else 'incomplete'}")
-    return 0 if all(whole.complete for whole, _ in wholes) else INCOMPLETE
+    return OK if all(whole.complete for whole, _ in wholes) else INCOMPLETE

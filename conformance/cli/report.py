@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from conformance import adapters, record
+from conformance.exit_status import INCOMPLETE, OK
 from conformance.expectations import known, read_expectations
 from conformance.record import Record
 from conformance.report import write_report
@@ -32,4 +33,4 @@ def command(records: Path, page: Path, lanes: tuple[str, ...]) -> int:
     click.echo(page.resolve().as_uri())
     for finding in integrity.findings:
         click.echo(str(finding), err=True)
-    return 0 if integrity.holds else 3
+    return OK if integrity.holds else INCOMPLETE

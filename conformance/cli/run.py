@@ -11,11 +11,12 @@ from pathlib import Path
 import click
 
 from conformance import adapters, record
+from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, known
+from conformance.pytest_plugin import TIMEOUT
 from conformance.record import Record, Run, Verdict, reproduction
 from conformance.selection import DTYPES, Selection, select
 
-OK, DIVERGED, INCOMPLETE = 0, 1, 3
 SHOWN = 12
 QUIET = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--capture=no")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -29,7 +30,7 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 @click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable.")
 @click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th case, from the I-th on.")
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes; 0 runs without any.")
-@click.option("--timeout", default=120.0, show_default=True, help="Seconds that one case may take.")
+@click.option("--timeout", default=TIMEOUT, show_default=True, help="Seconds that one case may take.")
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="Where record files go.")
 def command(
     framework: str,
