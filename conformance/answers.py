@@ -43,9 +43,9 @@ def oracle_digest() -> str:
 
 def compute(case: Case) -> Answer:
     """The answer to one case, from the oracle."""
-    arrays = data.draw(case.id, case.problem)
-    expected = oracle.expected(case.problem, *arrays)
-    return Answer(arrays, expected, data.largest_sum(case.problem, arrays), case.problem.terms)
+    arrays = data.draw(case.id, case.drawn)
+    expected = oracle.expected(case.drawn, *arrays)
+    return Answer(arrays, expected, data.largest_sum(case.drawn, arrays), case.drawn.terms)
 
 
 class Answers:
@@ -53,16 +53,16 @@ class Answers:
 
     def __init__(self, suite: Suite) -> None:
         self._flat = _load(suite)
-        offsets = accumulate((_length(case.problem) for case in suite.cases), initial=CHECKSUM)
+        offsets = accumulate((_length(case.drawn) for case in suite.cases), initial=CHECKSUM)
         self._offsets = {case.id: offset for case, offset in zip(suite.cases, offsets, strict=False)}
 
     def __getitem__(self, case: Case) -> Answer:
-        return _unpack(case.problem, self._flat, self._offsets[case.id])
+        return _unpack(case.drawn, self._flat, self._offsets[case.id])
 
 
 def _load(suite: Suite) -> Flat:
     layout = Path(__file__).read_text(encoding="utf-8")
-    key = f"{oracle_digest()} {layout} {[(case.id, case.descriptor) for case in suite.cases]}"
+    key = f"{oracle_digest()} {layout} {[(case.id, case.descriptor, case.refused) for case in suite.cases]}"
     path = cache_folder() / "answers" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
     if path.exists():
         flat = np.fromfile(path, np.int64)

@@ -10,11 +10,12 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from conformance.idioms.base import Point
 from conformance.problem import Problem, ProblemError, broken_rule
 
 SUITES: Mapping[str, tuple[str, ...]] = {
@@ -52,7 +53,10 @@ class CaseError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A problem worth testing: a permanent id, the fact that makes it worth it, and what it probes."""
+    """A problem worth testing: a permanent id, the fact that makes it worth it, and what it probes.
+
+    `point` is the call to make, where a certain one is tested and not whichever says the problem.
+    """
 
     id: str
     problem: Problem
@@ -60,14 +64,34 @@ class Case:
     why: str
     probes: tuple[str, ...]
     source: str
+    point: Point | None = None
+
+    @property
+    def refused(self) -> str:
+        """Why the framework is claimed to refuse the call; empty where it is to answer."""
+        return "" if self.point is None else self.point.claim.refused
+
+    @property
+    def drawn(self) -> Problem:
+        """The problem that data is drawn for: the whole stamp where a refused call says no valid window."""
+        zeros = (0,) * self.problem.rank
+        return (
+            replace(self.problem, pads=((0, 0),) * len(zeros), output_padding=zeros) if self.refused else self.problem
+        )
+
+    @property
+    def claimed(self) -> str:
+        """The verdict that a claim says; only idioms claim one."""
+        return "rejects" if self.refused else "conforms"
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A named set of cases, in file order."""
+    """A named set of cases, in file order; `dtypes` are those it is for, if not all."""
 
     name: str
     cases: tuple[Case, ...]
+    dtypes: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -103,7 +127,7 @@ def find(suite: Suite, ids: Iterable[str]) -> Suite:
     chosen = set(ids)
     for missing in sorted(chosen - known):
         raise CaseError(f"suite {suite.name!r} has no case {missing!r}{_nearest(missing, known)}")
-    return Suite(suite.name, tuple(case for case in suite.cases if case.id in chosen))
+    return replace(suite, cases=tuple(case for case in suite.cases if case.id in chosen))
 
 
 def read_file(path: Path) -> Iterator[Case]:

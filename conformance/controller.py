@@ -18,7 +18,8 @@ from conformance.exit_status import INCOMPLETE
 from conformance.items import LaneItems, attach
 from conformance.journal import Journal
 from conformance.record import Header, Record, Verdict, parse
-from conformance.selection import DTYPES, FORWARD, Selection
+from conformance.run import record_of
+from conformance.selection import FORWARD, Selection, dtypes_of
 
 
 class Controller:
@@ -133,7 +134,7 @@ class Controller:
     def _narrowed(self) -> str:
         """What made this run less than its suite or shard, as the user gave it; empty for a whole one."""
         first, step = self._selection.shard
-        whole = len(self._selection.suite.cases[first - 1 :: step]) * len(DTYPES)
+        whole = len(self._selection.suite.cases[first - 1 :: step]) * len(dtypes_of(self._selection.suite))
         return "" if len(self._nodeids) == whole else " ".join(map(str, self._config.invocation_params.args))
 
     def _log(self, node: Any) -> str:
@@ -142,10 +143,7 @@ class Controller:
     def _record(self, nodeid: str, verdict: Verdict, message: str) -> Record:
         case_id, _, dtype = nodeid.rpartition("::")[2].partition(".")
         case = next(case for case in self._selection.cases if case.id == case_id)
-        lane = self._selection.lane
-        return Record(
-            lane.framework, lane.variant, case_id, dtype, FORWARD, str(case.problem), verdict, message=message
-        )
+        return record_of(self._selection.lane, case, dtype, verdict, message=message)
 
 
 def death(worker: Any, log: Path) -> tuple[Verdict, str]:

@@ -220,10 +220,10 @@ def attach(report: Any, record: Record, expectations: Sequence[Expectation]) -> 
     report.record = record.to_json()
     report.verdict = record.verdict.value
     report.user_properties = [("verdict", record.verdict.value), *([("known", reason.id)] if reason else [])]
-    if record.verdict.fails and reason is None:
+    if record.fails and reason is None:
         report.outcome = "failed"
         report.longrepr = "\n".join(filter(None, [record.message, record.call, reproduction(record)]))
-    elif record.verdict is not Verdict.CONFORMS:
+    elif record.verdict != (record.claimed or Verdict.CONFORMS):
         report.outcome, report.longrepr = record.verdict.value, None
 
 

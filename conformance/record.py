@@ -68,7 +68,10 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One verdict with its evidence; hashes are of arrays in the run's dtype, `seconds` is the native call's time."""
+    """One verdict with its evidence; hashes are of arrays in the run's dtype, `seconds` is the native call's time.
+
+    `idiom` is the claim that was put to the proof, where there was one, and `claimed` the verdict that it says.
+    """
 
     framework: str
     variant: str
@@ -86,6 +89,13 @@ class Record:
     expected: str = ""
     actual: str = ""
     seconds: float = 0.0
+    idiom: str = ""
+    claimed: str = ""
+
+    @property
+    def fails(self) -> bool:
+        """Whether a run with this record fails: a claim fails by any verdict but its own."""
+        return self.verdict != self.claimed if self.claimed else self.verdict.fails
 
     @property
     def key(self) -> Key:
@@ -244,6 +254,12 @@ def parse(line: str) -> Record:
 
 def reproduction(record: Record) -> str:
     """The shell command that judges a record's case again, on the same data, in its lane and dtype."""
+    if record.idiom:
+        text, _, shapes = record.call.partition(" with ")
+        given = "".join(f" --shape {shape}" for shape in shapes.split())
+        return f"conformance call {record.framework} {shlex.quote(text)}{given} --variant {record.variant} " + (
+            f"--dtype {record.dtype} --case {record.case}"
+        )
     plain = _PLAIN.fullmatch(record.problem)
     problem = f'"{record.problem}"' if plain else shlex.quote(record.problem)
     names = (record.framework, record.variant, record.dtype, record.case)

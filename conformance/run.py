@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance import program
 from conformance.adapters import Lane
 from conformance.adapters.base import Adapter, Call, Unsupported, finish
 from conformance.answers import Answer
@@ -67,7 +68,9 @@ class Answered(NamedTuple):
 def evaluate(lane: Lane, adapter: Adapter, jobs: Sequence[Job]) -> list[Result]:
     """The results of jobs, in order. Calls are made together, which an adapter with BLOCK > 1 turns into speed."""
     trials = [_translate(adapter, job) for job in jobs]
-    answers = iter(_make(adapter, [trial for trial in trials if isinstance(trial, Call)]))
+    calls = [(job.case.refused, trial) for job, trial in zip(jobs, trials, strict=True) if isinstance(trial, Call)]
+    together = iter(_make(adapter, [call for refused, call in calls if not refused]))
+    answers = iter([_make(adapter, [call])[0] if refused else next(together) for refused, call in calls])
     return [
         _judge(lane, job, trial, next(answers)) if isinstance(trial, Call) else _end(lane, job, trial)
         for job, trial in zip(jobs, trials, strict=True)
@@ -75,8 +78,11 @@ def evaluate(lane: Lane, adapter: Adapter, jobs: Sequence[Job]) -> list[Result]:
 
 
 def _translate(adapter: Adapter, job: Job) -> Call | Ended:
+    arrays = job.answer.arrays.astype(job.dtype)
     try:
-        return adapter.translate(job.case.problem, *job.answer.arrays.astype(job.dtype))
+        if job.case.point is not None:
+            return program.translate(adapter, job.case.point, *arrays)
+        return adapter.translate(job.case.problem, *arrays)
     except Unsupported as reason:
         return Ended(Verdict.UNSUPPORTED, str(reason))
     except Exception as error:
@@ -112,6 +118,9 @@ def _require_arrays(arrays: Any, count: int) -> None:
 def _judge(lane: Lane, job: Job, call: Call, answer: Answered | Ended) -> Result:
     if isinstance(answer, Ended):
         return _end(lane, job, answer, call)
+    if job.case.refused:
+        facts = f"answered {answer.array.shape}, claimed to be refused: {job.case.refused}"
+        return _end(lane, job, Ended(Verdict.ACCEPTS_INVALID, facts, answer.seconds), call)
     certificate = Certificate(job.answer.largest, SIGNIFICAND[job.dtype], job.answer.terms)
     if not certificate.holds:
         return _end(lane, job, Ended(Verdict.INCONCLUSIVE, f"data is not exact in {job.dtype}: {certificate}"), call)
@@ -122,8 +131,8 @@ def _judge(lane: Lane, job: Job, call: Call, answer: Answered | Ended) -> Result
     expected = job.answer.expected.astype(job.dtype)
     deviation = measure_deviation(actual, expected)
     digest = fingerprint(actual)
-    record = _record(
-        lane, job, Verdict.CONFORMS,
+    record = record_of(
+        lane, job.case, job.dtype, Verdict.CONFORMS,
         composed=call.composed, certificate=certificate.evidence(),
         actual=digest, expected=digest, seconds=round(answer.seconds, 6),
     )  # fmt: skip
@@ -131,8 +140,8 @@ def _judge(lane: Lane, job: Job, call: Call, answer: Answered | Ended) -> Result
         return Result(record)
     return Result(
         replace(
-            record, verdict=Verdict.DIVERGES, kind=deviation.kind, message=deviation.message, call=str(call),
-            deviation=deviation.evidence(), expected=fingerprint(expected),
+            record, verdict=Verdict.DIVERGES, kind=deviation.kind, message=deviation.message,
+            call=record.call or str(call), deviation=deviation.evidence(), expected=fingerprint(expected),
         ),
         {"actual": actual, "expected": expected},
     )  # fmt: skip
@@ -140,13 +149,15 @@ def _judge(lane: Lane, job: Job, call: Call, answer: Answered | Ended) -> Result
 
 def _end(lane: Lane, job: Job, ended: Ended, call: Call | None = None) -> Result:
     said = {} if call is None else {"call": str(call), "composed": call.composed}
-    return Result(_record(lane, job, ended.verdict, message=ended.message, seconds=round(ended.seconds, 6), **said))
+    seconds = round(ended.seconds, 6)
+    return Result(record_of(lane, job.case, job.dtype, ended.verdict, message=ended.message, seconds=seconds, **said))
 
 
-def _record(lane: Lane, job: Job, verdict: Verdict, **evidence: Any) -> Record:
-    return Record(
-        lane.framework, lane.variant, job.case.id, job.dtype, FORWARD, job.case.descriptor, verdict, **evidence
-    )
+def record_of(lane: Lane, case: Case, dtype: str, verdict: Verdict, **evidence: Any) -> Record:
+    """The record of a case in a dtype, with what is known of it before it runs."""
+    if case.point is not None:
+        evidence |= {"idiom": case.point.name, "claimed": case.claimed, "call": str(case.point)}
+    return Record(lane.framework, lane.variant, case.id, dtype, FORWARD, case.descriptor, verdict, **evidence)
 
 
 def _first_line(error: Exception) -> str:

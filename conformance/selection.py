@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from conformance import adapters, cases
+from conformance import adapters, cases, proof
 from conformance.adapters import Lane
 from conformance.cases import Case, Suite
 from conformance.data import SIGNIFICAND, DataError
@@ -56,12 +56,17 @@ def select(
         if dtype not in DTYPES:
             raise SelectionError(f"there is no dtype {dtype!r} to run: the dtypes are {', '.join(DTYPES)}")
     part = parse_shard(shard)
-    whole = cases.read_suite(suite)
+    whole = proof.suite(lane.framework, lane.variant) if suite == proof.SUITE else cases.read_suite(suite)
     known = read_expectations(framework)
     chosen = cases.find(whole, ids) if ids else whole
     return Selection(
-        lane, whole, chosen.cases[part[0] - 1 :: part[1]], tuple(dtypes) or DTYPES, part, tuple(ids), known
+        lane, whole, chosen.cases[part[0] - 1 :: part[1]], tuple(dtypes) or dtypes_of(whole), part, tuple(ids), known
     )
+
+
+def dtypes_of(suite: Suite) -> tuple[str, ...]:
+    """The dtypes that a suite runs in where nothing else is asked for."""
+    return suite.dtypes or DTYPES
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -52,6 +52,9 @@ class Fake:
         self.blocks.append(len(calls))
         return [call() for call in calls]
 
+    def tensor(self, array: Array) -> Any:
+        return array
+
 
 def job(descriptor: str = "i3 k2 s2 oc2 bias", dtype: str = "float32", case_id: str = "one") -> Job:
     problem = Problem.parse(descriptor)

@@ -14,9 +14,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance import layout
 from conformance.problem import Problem, Window
 
 Array = NDArray[Any]
+
+UNIT_AXIS = "unit-axis"
+"""What `prepared` says where a 1-D problem was given a first spatial axis of extent 1."""
 
 
 class Unsupported(Exception):
@@ -27,7 +31,7 @@ class Unsupported(Exception):
 class Call:
     """A problem in a framework's own words: one native call, not yet made, and what remains to be done to its result.
 
-    The result of the call, put into NC* order, is extended and cropped by `window`, and `bias` is added.
+    The result of the call, whose axes are in `layout`, is extended and cropped by `window`, and `bias` is added.
     `prepared` names what was done to the input beforehand other than permuting axes.
     """
 
@@ -37,6 +41,7 @@ class Call:
     window: Window | None = None
     bias: Array | None = None
     prepared: tuple[str, ...] = ()
+    layout: str = "n c k"
 
     def __call__(self) -> Any:
         """Make the native call; returns the framework's own tensor."""
@@ -76,7 +81,11 @@ class Adapter(Protocol):
         ...
 
     def run(self, calls: Sequence[Call]) -> Sequence[Array]:
-        """Make the calls and wait for them; each result as a NumPy array in NC* order."""
+        """Make the calls and wait for them; each result as a NumPy array, axes as the framework gave them."""
+        ...
+
+    def tensor(self, array: Array) -> Any:
+        """An array as an operand of a native call."""
         ...
 
 
@@ -86,7 +95,10 @@ def extends(window: Window) -> bool:
 
 
 def finish(call: Call, array: Array) -> Array:
-    """The answer to the problem from a native result in NC* order: extend, crop, then add the bias."""
+    """The answer to the problem from a native result: put into NC* order, extend, crop, then add the bias."""
+    if UNIT_AXIS in call.prepared:
+        array = array.squeeze(layout.groups(call.layout).index("k"))
+    array = layout.restore(array, layout.DATA, call.layout)
     if call.window is not None:
         if extends(call.window):
             array = np.pad(array, [(0, 0), (0, 0), *((max(-lo, 0), max(-hi, 0)) for lo, hi in call.window)])
@@ -96,16 +108,6 @@ def finish(call: Call, array: Array) -> Array:
     if call.bias is not None:
         array = np.add(array, call.bias.reshape(-1, *[1] * (array.ndim - 2)))
     return array
-
-
-def channels_last(array: Array) -> Array:
-    """(N, C, *spatial) as (N, *spatial, C), contiguous."""
-    return np.ascontiguousarray(np.moveaxis(array, 1, -1))
-
-
-def channels_first(array: Array) -> Array:
-    """(N, *spatial, C) as (N, C, *spatial)."""
-    return array.transpose(0, -1, *range(1, array.ndim - 1))
 
 
 def onednn_version(header: Path) -> str:

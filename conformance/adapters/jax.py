@@ -18,7 +18,7 @@ import jax
 import numpy as np
 from jax import lax
 
-from conformance.adapters.base import Array, Call, channels_first, channels_last
+from conformance.adapters.base import Array, Call
 from conformance.problem import Problem
 
 VARIANTS = {"jit": {"JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "2", "JAX_COMPILATION_CACHE_DIR": "{cache}/jax"}}
@@ -48,21 +48,26 @@ def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> 
     if problem.groups == 1:
         options |= {"strides": problem.stride, "padding": _law(problem) or padding, "transpose_kernel": True}
         kernel = np.moveaxis(weight, (1, 0), (-2, -1))
-        return Call(lax.conv_transpose, (channels_last(x), kernel), options, bias=bias)
+        return Call(lax.conv_transpose, (tensor(np.moveaxis(x, 1, -1)), kernel), options, bias=bias, layout="n k c")
     axes = "HWDEFG"[: problem.rank]
     options |= {"window_strides": (1,) * problem.rank, "padding": padding, "lhs_dilation": problem.stride}
     options |= {"feature_group_count": problem.groups, "dimension_numbers": (f"N{axes}C", f"{axes}IO", f"N{axes}C")}
-    operands = channels_last(x), _reversed(problem, weight)
-    return Call(lax.conv_general_dilated, operands, options, bias=bias, prepared=("reversed kernel",))
+    operands = tensor(np.moveaxis(x, 1, -1)), _reversed(problem, weight)
+    prepared = ("reversed kernel",)
+    return Call(lax.conv_general_dilated, operands, options, bias=bias, prepared=prepared, layout="n k c")
 
 
 def run(calls: Sequence[Call]) -> Sequence[Array]:
     def block(operands: Sequence[tuple[Array, ...]]) -> Sequence[jax.Array]:
         return [call.function(*arrays, **call.options) for call, arrays in zip(calls, operands, strict=True)]
 
-    results = [channels_first(np.asarray(y)) for y in jax.jit(block)([call.operands for call in calls])]
+    results = [np.asarray(y) for y in jax.jit(block)([call.operands for call in calls])]
     jax.clear_caches()  # no block comes twice, and what JAX remembers of each would add up
     return results
+
+
+def tensor(array: Array) -> Array:
+    return np.ascontiguousarray(array)
 
 
 def _law(problem: Problem) -> str | None:

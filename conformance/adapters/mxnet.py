@@ -52,7 +52,7 @@ def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> 
         "num_group": problem.groups,
         "no_bias": bias is None,
     }
-    operands = tuple(_tensor(array) for array in (x, weight, bias) if array is not None)
+    operands = tuple(tensor(array) for array in (x, weight, bias) if array is not None)
     return Call(mx.nd.Deconvolution, operands, options, window, late)
 
 
@@ -63,8 +63,8 @@ def run(calls: Sequence[Call]) -> Sequence[Array]:
         mx.nd.waitall()  # an error still on its way must not surface on another call
 
 
-def _tensor(array: Array) -> mx.nd.NDArray:
-    """A copy of an array, never a view: oneDNN reorders a weight in place."""
-    tensor = mx.nd.empty(array.shape, dtype=array.dtype)
-    tensor._sync_copyfrom(array)  # all that mx.nd.array does, at a third of its cost
-    return tensor
+def tensor(array: Array) -> mx.nd.NDArray:
+    """A copy, never a view: oneDNN reorders a weight in place."""
+    copy = mx.nd.empty(array.shape, dtype=array.dtype)
+    copy._sync_copyfrom(array)  # all that mx.nd.array does, at a third of its cost
+    return copy

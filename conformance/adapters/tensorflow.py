@@ -16,7 +16,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.python.util import _pywrap_util_port
 
-from conformance.adapters.base import Array, Call, Unsupported, channels_first, onednn_version
+from conformance.adapters.base import UNIT_AXIS, Array, Call, Unsupported, onednn_version
 from conformance.problem import Ints, Problem, Window
 
 VARIANTS = {
@@ -31,7 +31,6 @@ tf.config.threading.set_inter_op_parallelism_threads(1)
 tf.config.experimental.enable_op_determinism()
 
 FUNCTIONS = {1: tf.nn.conv1d_transpose, 2: tf.nn.conv2d_transpose, 3: tf.nn.conv3d_transpose}
-UNIT_AXIS = ("unit-axis",)
 ONEDNN = Path(tf.sysconfig.get_include(), "external/onednn/include/oneapi/dnnl/dnnl_version.h")
 
 
@@ -54,18 +53,22 @@ def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> 
     prepared: tuple[str, ...] = ()
     if problem.rank == 1 and not isinstance(padding, str):
         function, strides, output, padding = tf.nn.conv2d_transpose, (1, *strides), (1, *output), [(0, 0), *padding]
-        data, kernel, prepared = data[:, None], kernel[None], UNIT_AXIS
+        data, kernel, prepared = data[:, None], kernel[None], (UNIT_AXIS,)
     options = {
         "output_shape": (problem.batch, *output, problem.groups * problem.out_channels),
         "strides": strides,
         "padding": padding,
         "dilations": problem.dilation,
     }
-    return Call(function, (tf.constant(data), tf.constant(kernel)), options, window, bias, prepared)
+    return Call(function, (tensor(data), tensor(kernel)), options, window, bias, prepared, "n k c")
 
 
 def run(calls: Sequence[Call]) -> Sequence[Array]:
-    return [_array(call) for call in calls]
+    return [call().numpy() for call in calls]
+
+
+def tensor(array: Array) -> tf.Tensor:
+    return tf.constant(array)
 
 
 def _padding(problem: Problem) -> tuple[str | list[tuple[int, int]], Ints, Window | None]:
@@ -80,8 +83,3 @@ def _padding(problem: Problem) -> tuple[str | list[tuple[int, int]], Ints, Windo
     if in_pairs and all(lo >= 0 and hi > -s for (lo, hi), s, _, _ in axes):
         return [(0, 0), *((lo, max(hi, 0)) for lo, hi in window), (0, 0)], output, None
     return "VALID", problem.full, window
-
-
-def _array(call: Call) -> Array:
-    array = call().numpy()
-    return channels_first(array[:, 0] if call.prepared == UNIT_AXIS else array)

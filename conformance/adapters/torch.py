@@ -40,7 +40,8 @@ def describe() -> Mapping[str, str]:
 
 def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
     function = FUNCTIONS[problem.rank]
-    operands = torch.from_numpy(x), torch.from_numpy(weight)
+    operands = tensor(x), tensor(weight)
+    biases = () if bias is None else (tensor(bias),)
     options = {"stride": problem.stride, "groups": problem.groups, "dilation": problem.dilation}
     output_padding = [lo - hi for lo, hi in problem.window]
     if all(
@@ -48,15 +49,15 @@ def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> 
         for (lo, _), op, s, d in zip(problem.window, output_padding, problem.stride, problem.dilation, strict=True)
     ):
         options |= {"padding": [lo for lo, _ in problem.window], "output_padding": output_padding}
-        return Call(function, (*operands, _tensor(bias)), options)
+        return Call(function, (*operands, *biases), options)
     if extends(problem.window):
         return Call(function, operands, options, window=problem.window, bias=bias)
-    return Call(function, (*operands, _tensor(bias)), options, window=problem.window)
+    return Call(function, (*operands, *biases), options, window=problem.window)
 
 
 def run(calls: Sequence[Call]) -> Sequence[Array]:
     return [call().numpy() for call in calls]
 
 
-def _tensor(array: Array | None) -> torch.Tensor | None:
-    return None if array is None else torch.from_numpy(array)
+def tensor(array: Array) -> torch.Tensor:
+    return torch.from_numpy(array)

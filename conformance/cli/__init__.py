@@ -11,6 +11,7 @@ from conformance.exit_status import USAGE
 VERBS = {
     "run": "Run a suite on a framework, case by case, in worker processes.",
     "one": "Evaluate a single problem in this process and show what comes out.",
+    "call": "Read a call as people write it, make it, and judge it by what it is claimed to mean.",
     "diagnose": "Name the misreading that explains an array, or a record file's divergences.",
     "cases": "Explore the cases: list, show, count.",
     "generate": "Write the generated case files again, or check that they are what they must be.",

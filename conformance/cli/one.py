@@ -3,6 +3,7 @@
 import click
 
 from conformance import adapters, run
+from conformance.adapters import Lane
 from conformance.answers import compute
 from conformance.cases import Case
 from conformance.problem import Problem, ProblemError, broken_rule
@@ -27,9 +28,13 @@ def command(framework: str, descriptor: str, variant: str | None, dtype: str, ca
     if rule := broken_rule(problem):
         raise ProblemError(f"{descriptor!r}: {rule}")
     lane = adapters.lane(framework, variant)
-    adapter = adapters.load(lane)
-    answer = compute(Case(case, problem, str(problem), "", (), ""))
-    (result,) = run.evaluate(lane, adapter, [run.Job(Case(case, problem, str(problem), "", (), ""), dtype, answer)])
+    return show(lane, Case(case, problem, str(problem), "", (), ""), dtype)
+
+
+def show(lane: Lane, case: Case, dtype: str) -> int:
+    """Evaluate a case in this process, print all that is known of it, and give the exit status."""
+    answer, problem = compute(case), case.problem
+    (result,) = run.evaluate(lane, adapters.load(lane), [run.Job(case, dtype, answer)])
     record = result.record
     click.echo(f"{record.verdict} {record.kind}".rstrip() + f": {lane} {dtype} '{problem}'")
     lines = {
@@ -47,4 +52,4 @@ def command(framework: str, descriptor: str, variant: str | None, dtype: str, ca
     for name, array in {**answer.arrays._asdict(), **arrays}.items():
         if array is not None and array.size <= SMALL:
             click.echo(f"{name} {array.shape}\n{array}")
-    return int(record.verdict.fails)
+    return int(record.fails)

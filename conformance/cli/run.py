@@ -15,7 +15,7 @@ from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, known
 from conformance.pytest_plugin import TIMEOUT
 from conformance.record import Record, Run, Verdict, reproduction
-from conformance.selection import DTYPES, Selection, select
+from conformance.selection import Selection, dtypes_of, select
 
 SHOWN = 12
 QUIET = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--capture=no")
@@ -65,7 +65,9 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
         *(f"--case={case}" for case in selection.ids), *(f"--dtype={dtype}" for dtype in selection.dtypes),
     ]  # fmt: skip
     status, interrupted = _finish([sys.executable, "-m", "pytest", *QUIET, *arguments])
-    path = record.path(folder, str(lane), suite, shard, narrowed=bool(selection.ids or selection.dtypes != DTYPES))
+    path = record.path(
+        folder, str(lane), suite, shard, narrowed=bool(selection.ids or selection.dtypes != dtypes_of(selection.suite))
+    )
     if not path.exists() or (run := record.read(path)).header.started < started:
         click.echo(f"{lane}: the run ended with {_ending(status)} and wrote no record: see above", err=True)
         return INCOMPLETE
@@ -76,9 +78,7 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
         raise click.exceptions.Exit(INCOMPLETE)
     if not run.complete:
         return INCOMPLETE
-    return (
-        DIVERGED if any(each.verdict.fails and not known(each, selection.expectations) for each in run.records) else OK
-    )
+    return DIVERGED if any(each.fails and not known(each, selection.expectations) for each in run.records) else OK
 
 
 def summary(run: Run) -> str:
@@ -90,10 +90,10 @@ def findings(run: Run, expectations: Sequence[Expectation]) -> Iterator[str]:
     """The non-conforming records, grouped by verdict and message, each with its number and one way to see it again."""
     groups: dict[tuple[bool, Verdict, str], list[Record]] = {}
     for each in run.records:
-        if each.verdict is not Verdict.CONFORMS:
+        if each.verdict != (each.claimed or Verdict.CONFORMS):
             reason = known(each, expectations)
             message = f"known, {reason.id}" if reason else _NUMBER.sub("#", f"{each.kind} {each.message}".strip())
-            groups.setdefault((each.verdict.fails and not reason, each.verdict, message), []).append(each)
+            groups.setdefault((each.fails and not reason, each.verdict, message), []).append(each)
     largest = sorted(groups.items(), key=lambda group: (not group[0][0], -len(group[1])))
     for (_, verdict, message), records in largest[:SHOWN]:
         shortest = min(records, key=lambda each: len(each.problem))

@@ -272,7 +272,7 @@ def _lanes(runs: Sequence[Run], known: Known) -> Iterator[LaneGroups]:
     for run in runs:
         records[run.header.lane] += run.records
     for lane, found in records.items():
-        groups = _groups((record for record in found if record.verdict is not Verdict.CONFORMS), known)
+        groups = _groups((record for record in found if record.verdict != (record.claimed or Verdict.CONFORMS)), known)
         yield LaneGroups(lane, len(found), tuple(groups))
 
 

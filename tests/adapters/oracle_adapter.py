@@ -35,6 +35,10 @@ def run(calls: Sequence[Call]) -> Sequence[Array]:
     return [call() for call in calls]
 
 
+def tensor(array: Array) -> Array:
+    return array
+
+
 def answer(problem: Problem, x: Array, weight: Array, bias: Array | None, fault: str) -> Array:
     """The oracle's answer, after what the fault does."""
     match fault:

@@ -1,0 +1,172 @@
+"""A call as people write it, such as `keras.layers.Conv2DTranspose(64, 5, strides=2)`; parsed, never evaluated."""
+
+import ast
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+HOLE = "CALL"
+"""The name that stands in a form for the call itself."""
+
+
+class ExpressionError(ValueError):
+    """Text that is no call, or whose arguments do not fit the function; the message says what would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """An argument that is not a literal: a tensor, or anything else that has a value only at run time."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A parsed call: the dotted function, its arguments, and those of the call of its result, if there is one."""
+
+    function: str
+    positional: tuple[Any, ...]
+    named: Mapping[str, Any]
+    outer: "Invocation | None" = None
+
+    @property
+    def last(self) -> str:
+        """The function's own name, without the modules before it."""
+        return self.function.rpartition(".")[2]
+
+
+def parse(text: str, form: str = HOLE) -> Invocation | None:
+    """The call in an expression, which stands in a form such as "jax.vjp(lambda z: CALL, z)[1](x)[0]".
+
+    None where the expression is not of the form, or no call stands in it. Raises ExpressionError for other text.
+    """
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError) as error:
+        reason = getattr(error, "msg", error)
+        raise ExpressionError(f"{text!r} is not a Python expression ({reason}): give a call, such as "
+                              "'torch.nn.ConvTranspose2d(8, 4, 3, stride=2)'") from None  # fmt: skip
+    except RecursionError:
+        raise ExpressionError(f"{text[:60]!r}... is nested too deeply to be a call") from None
+    found = _fill(_form(form), tree)
+    return _invocation(found) if isinstance(found, ast.Call) else None
+
+
+def bind(signature: str, invocation: Invocation) -> dict[str, Any]:
+    """An invocation's arguments by name, defaults filled in. Raises ExpressionError where they do not fit."""
+    known = _signature(signature)
+    try:
+        bound = known.bind(*invocation.positional, **invocation.named)
+    except TypeError as error:
+        names = ", ".join(known.parameters)
+        raise ExpressionError(f"{invocation.function}: {error}: its arguments are {names}") from None
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def write(function: str, *positional: Any, **named: Any) -> str:
+    """A call as text; the inverse of `parse`."""
+    arguments = [*map(_written, positional), *(f"{name}={_written(value)}" for name, value in named.items())]
+    return f"{function}({', '.join(arguments)})"
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, str):
+        return '"' + value + '"'
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_written, value))}{',' * (len(value) == 1)})"
+    return repr(value)
+
+
+@cache
+def _form(form: str) -> ast.expr:
+    return ast.parse(form, mode="eval").body
+
+
+@cache
+def _signature(text: str) -> inspect.Signature:
+    """The signature that a parameter list spells, with literal defaults."""
+    arguments = ast.parse(f"def f({text}): ...").body[0].args  # type: ignore[attr-defined]  # it is a FunctionDef
+    assert isinstance(arguments, ast.arguments)
+    kinds = inspect.Parameter
+    names = [*arguments.posonlyargs, *arguments.args]
+    defaults = [kinds.empty] * (len(names) - len(arguments.defaults)) + [
+        ast.literal_eval(default) for default in arguments.defaults
+    ]
+    parameters = [
+        kinds(name.arg, kinds.POSITIONAL_OR_KEYWORD, default=default)
+        for name, default in zip(names, defaults, strict=True)
+    ]
+    parameters += [
+        kinds(name.arg, kinds.KEYWORD_ONLY, default=kinds.empty if default is None else ast.literal_eval(default))
+        for name, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    ]
+    return inspect.Signature(parameters)
+
+
+def _fill(form: Any, tree: Any) -> ast.AST | None:
+    """What stands in the form's hole; None where the two differ elsewhere but in names of variables."""
+    if isinstance(form, ast.Name) and form.id == HOLE:
+        return tree if isinstance(tree, ast.AST) else None
+    found: list[ast.AST] = []
+    if not _alike(form, tree, found):
+        return None
+    return found[0]
+
+
+def _alike(form: Any, tree: Any, found: list[ast.AST]) -> bool:
+    if isinstance(form, ast.Name) and form.id == HOLE:
+        found.append(tree)
+        return True
+    if isinstance(form, list):
+        return isinstance(tree, list) and len(form) == len(tree) and all(
+            _alike(a, b, found) for a, b in zip(form, tree, strict=True)
+        )  # fmt: skip
+    if not isinstance(form, ast.AST):
+        return bool(form == tree)
+    if isinstance(form, ast.Name | ast.arg):  # a variable may have any name
+        return isinstance(tree, ast.Name | ast.arg | ast.Attribute)
+    if isinstance(form, ast.Attribute) and isinstance(tree, ast.Attribute | ast.Name):  # modules may be left out
+        return form.attr == (tree.attr if isinstance(tree, ast.Attribute) else tree.id)
+    return type(form) is type(tree) and all(_alike(getattr(form, f), getattr(tree, f), found) for f in form._fields)
+
+
+def _invocation(call: ast.Call) -> Invocation:
+    outer = None
+    if isinstance(call.func, ast.Call):
+        outer = Invocation("", *_arguments(call))
+        call = call.func
+    try:
+        function = ast.unparse(call.func)
+    except RecursionError:
+        raise ExpressionError("a call nested too deeply") from None
+    if not all(part.isidentifier() for part in function.split(".")):
+        raise ExpressionError(f"{function!r} is not the name of a function: give a call of one")
+    return Invocation(function, *_arguments(call), outer)
+
+
+def _arguments(call: ast.Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if any(isinstance(argument, ast.Starred) for argument in call.args) or any(k.arg is None for k in call.keywords):
+        raise ExpressionError(f"{ast.unparse(call)!r} unpacks arguments: write each of them out")
+    return tuple(map(_value, call.args)), {str(word.arg): _value(word.value) for word in call.keywords}
+
+
+def _value(node: ast.expr) -> Any:
+    """A literal as its value, a name as a Name; nothing else has a value without being evaluated."""
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, MemoryError, RecursionError):
+        pass
+    inner = node
+    while isinstance(inner, ast.Attribute):
+        inner = inner.value
+    if isinstance(inner, ast.Name):
+        return Name(ast.unparse(node))
+    raise ExpressionError(f"{ast.unparse(node)!r} is neither a literal nor a name: write its value out")

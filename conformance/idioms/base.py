@@ -1,0 +1,230 @@
+"""What an idiom is: one way people call transposed convolution, and the claim of what its own arguments mean.
+
+A framework's idioms are the module of its name beside this one. They are plain text and arithmetic and need no
+framework, so that a call can be read, translated and documented anywhere. Its lane runs the very same text.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, NamedTuple
+
+from conformance import layout
+from conformance.expression import HOLE, Invocation, Name
+from conformance.layout import LayoutError
+from conformance.problem import Ints, Problem, Window
+
+Shapes = Mapping[str, Ints]
+
+
+class Refusal(Exception):
+    """Arguments that the framework refuses and that say no problem at all; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a call means: a problem (its window included), the layout of its arrays, and the order of its taps.
+
+    `law` is the id of the window convention. With `refused` set the framework refuses the call, for that reason.
+    """
+
+    problem: Problem
+    law: str
+    data: str = "n c k"
+    weight: str = "(g i) o k"
+    reversed: bool = False
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of an idiom: its arguments by name, and the shapes of its tensors by operand (x, w, z).
+
+    z is where a gradient is taken: the input of the ordinary convolution.
+    """
+
+    rank: int
+    arguments: Mapping[str, Any]
+    shapes: Shapes
+    variant: str
+
+    def __getitem__(self, name: str) -> Any:
+        return self.arguments[name]
+
+    def has(self, name: str) -> bool:
+        """Whether an optional tensor is given."""
+        return isinstance(self.arguments.get(name), Name)
+
+    def per_axis(self, name: str, default: int = 1) -> Ints:
+        """An argument that is one whole number, or one a spatial axis; `default` for None."""
+        value = self.arguments[name]
+        return per_axis(name, default if value is None else value, self.rank)
+
+    def claim(
+        self,
+        law: str,
+        *,
+        data: str = "n c k",
+        weight: str = "(g i) o k",
+        stride: Ints,
+        window: Callable[[Problem], Window] | None = None,
+        pads: Any = 0,
+        output_padding: Any = 0,
+        dilation: Ints,
+        groups: int = 1,
+        bias: bool = False,
+        reversed: bool = False,
+        layer: tuple[int | None, int, Ints] | None = None,
+        refusals: Sequence[tuple[str, Callable[[Problem], bool]]] = (),
+    ) -> Claim:
+        """The claim of these arguments, with the extents that the shapes of x and w have in their layouts.
+
+        `window` computes the window where it depends on extents. A layer has no weight shape, but (in channels,
+        out channels, kernel). The first of the `refusals` whose condition holds for the problem is why the
+        framework refuses.
+        """
+        if groups < 1:
+            raise Refusal(f"{groups} groups: there is at least one")
+        try:
+            of_x = layout.sizes(self.shapes["x"], data, self.rank, {})
+        except LayoutError as error:
+            raise Refusal(f"input {error}") from None
+        channels, refused = of_x["c"], ""
+        if layer is None:
+            try:
+                of_w = layout.sizes(self.shapes["w"], weight, self.rank, {"g": groups})
+            except LayoutError as error:
+                raise Refusal(f"weight {error}") from None
+            out, kernel = of_w["o"], of_w["k"]
+            if of_w["i"] * groups != channels:
+                refused = f"the weight has {of_w['i'] * groups} in channels, the input {channels}"
+        else:
+            declared, out, kernel = layer
+            if declared not in (None, channels):
+                refused = f"the layer has {declared} in channels, the input {channels}"
+                channels = declared
+            elif channels % groups or out % groups:
+                refused = f"{groups} groups divide not both {channels} in and {out} out channels"
+            out //= groups
+        problem = Problem.of(
+            of_x["k"], kernel, stride, pads, output_padding, dilation,
+            groups=groups, in_channels=max(channels // groups, 1), out_channels=max(out, 1), batch=of_x.get("n", 1),
+            bias=bias,
+        )  # fmt: skip
+        if window and not refused:
+            problem = with_window(problem, window(problem))
+        refused = refused or next((reason for reason, holds in refusals if holds(problem)), "")
+        return Claim(problem, law, data, weight, reversed, refused)
+
+
+class Example(NamedTuple):
+    """An expression to try, with the shapes of its tensors by name."""
+
+    text: str
+    shapes: Shapes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Idiom:
+    """One way to call transposed convolution.
+
+    `functions` are dotted names by rank; `signature` the parameters with their real names, order and defaults;
+    `outer` those of the call of a layer. `tensors` says which parameter is which operand. `form` is the expression
+    that the call stands in, where that is more than the call. `program` writes the lines that run it on x, w, b and z.
+    """
+
+    id: str
+    functions: Mapping[int, str]
+    signature: str
+    read: Callable[[Use], Claim]
+    """The claim of a use; its docstring is the claim in words. Raises Refusal where not even a problem is said."""
+    examples: Callable[[], Iterator[Example]]
+    """The grid that proves the claim, refused calls included."""
+    say: Callable[[Problem], str] | None = None
+    """The expression that means exactly a problem, on x, w, b and z. Raises Refusal where there is none."""
+    tensors: Mapping[str, str] = field(default_factory=lambda: {"x": "x", "w": "w", "b": "b"})
+    outer: str = ""
+    form: str = HOLE
+    imports: tuple[str, ...] = ()
+    program: Callable[[str, str, bool], Sequence[str]] = lambda call, outer, bias: [f"y = {call}"]
+    variants: tuple[str, ...] = ()
+    """The lanes it is proved in; empty for all."""
+
+    @property
+    def layer(self) -> bool:
+        """Whether the call makes a layer, which owns its weight."""
+        return bool(self.outer)
+
+    def named(self, invocation: Invocation) -> bool:
+        """Whether an invocation is of one of this idiom's functions."""
+        return invocation.last in {name.rpartition(".")[2] for name in self.functions.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A call with its claim: what the lane runs and what it must be."""
+
+    idiom: Idiom
+    text: str
+    shapes: Shapes
+    claim: Claim
+    inner: str
+    outer: str
+
+    def __str__(self) -> str:
+        """The call with its shapes in a line."""
+        return f"{self.text} with " + " ".join(f"{name}={','.join(map(str, s))}" for name, s in self.shapes.items())
+
+    @property
+    def name(self) -> str:
+        """The idiom and the window convention, as one word."""
+        return f"{self.idiom.id}/{self.claim.law}"
+
+
+def per_axis(name: str, value: Any, rank: int) -> Ints:
+    """A whole number for every axis, or a sequence of one an axis. Raises Refusal for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,) * rank
+    if isinstance(value, list | tuple) and all(isinstance(each, int) for each in value):
+        if len(value) == rank:
+            return tuple(value)
+        raise Refusal(f"{name} is {value!r}: it takes {rank} numbers here")
+    raise Refusal(f"{name} is {value!r}: it takes a whole number, or {rank} of them")
+
+
+def with_window(problem: Problem, window: Window) -> Problem:
+    """The problem with another window, as pads alone."""
+    return Problem.of(
+        problem.input, problem.kernel, problem.stride, window, 0, problem.dilation,
+        groups=problem.groups, in_channels=problem.in_channels, out_channels=problem.out_channels,
+        batch=problem.batch, bias=problem.bias,
+    )  # fmt: skip
+
+
+def sized(problem: Problem, low: Callable[[int, int], int], output: Sequence[int]) -> Window:
+    """The window of an output size: low(full, out) is cut at the beginning, the rest at the end."""
+    return tuple((low(full, out), full - out - low(full, out)) for full, out in zip(problem.full, output, strict=True))
+
+
+def draws(key: str, count: int, rank: int, axes: Mapping[str, Sequence[Any]], rest: Mapping[str, Sequence[Any]]) -> (
+    Iterator[dict[str, Any]]
+):  # fmt: skip
+    """Up to `count` different picks, the same ones for a key: a tuple of `rank` for each of `axes`, one for each other.
+
+    In 1-D all combinations are taken if there are no more than `count`.
+    """
+    choose = random.Random(key).random
+    total = prod(map(len, axes.values())) ** rank * prod(map(len, rest.values()))
+    seen: set[tuple[Any, ...]] = set()
+    for _ in range(20 * count):
+        if len(seen) >= min(count, total):
+            return
+        picked = {
+            name: tuple(values[int(choose() * len(values))] for _ in range(rank)) for name, values in axes.items()
+        }
+        picked |= {name: values[int(choose() * len(values))] for name, values in rest.items()}
+        identity = tuple(picked.values())
+        if identity not in seen:
+            seen.add(identity)
+            yield picked

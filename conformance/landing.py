@@ -1,0 +1,87 @@
+"""Where the products of a stamp land: which input position and tap meet at which output position, axis by axis.
+
+A landing is a table (full extent, most that meet); an entry is input*kernel + tap, or input*kernel for nothing. One
+element, one window and a whole plane of a stamp are the same sum over different rows of it, for any number of operands
+at once.
+"""
+
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.problem import Ints
+
+Array = NDArray[Any]
+Rule = Literal["all", "first", "last", "every dilation-th"]
+Table = NDArray[np.intp]
+
+
+@lru_cache(maxsize=4096)
+def landing(extent: int, kernel: int, stride: int, dilation: int, rule: Rule = "all") -> Table:
+    """The table of one axis.
+
+    Rules: "all" is right; "first" and "last" keep one input position where stamps overlap; "every dilation-th" is what
+    MXNet's native column-to-image step meets (pack_col2patch): input positions from a start of its own in steps of the
+    dilation, and the tap by a division that is not checked to be even.
+    """
+    reach = dilation * (kernel - 1) + 1
+    at, position = np.arange((extent - 1) * stride + reach)[:, None], np.arange(extent)
+    tap, between = np.divmod(at - position * stride, dilation)
+    if rule == "every dilation-th":
+        start = np.where(at < reach, at % dilation, (at - reach + stride) // stride)
+        meets = (position >= start) & ((position - start) % dilation == 0) & (tap >= 0)
+    else:
+        meets = (between == 0) & (tap >= 0) & (tap < kernel)
+    if rule == "last":
+        later = np.arange(extent) == np.where(meets, position, -1).max(axis=1, keepdims=True)
+        meets = meets & later
+    met = np.sort(np.where(meets, position * kernel + tap, extent * kernel), axis=1)
+    most = 1 if rule == "first" else max(1, int(meets.sum(axis=1).max()))
+    table: Table = np.ascontiguousarray(met[:, :most])
+    table.flags.writeable = False
+    return table
+
+
+def rows(table: Table, start: int, count: int, nothing: int) -> Table:
+    """So many rows of a table from a position on, which may lie outside the stamp: nothing lands there."""
+    if 0 <= start and start + count <= len(table):
+        return table[start : start + count]
+    at = np.arange(start, start + count)
+    inside = (at >= 0) & (at < len(table))
+    return np.where(inside[:, None], table[at.clip(0, len(table) - 1)], nothing)
+
+
+def products(x: Array, weight: Array, rank: int) -> Array:
+    """Every input element times every tap, summed over in channels; with a zero after each axis, for `nothing`.
+
+    x is (..., in, *input), weight (..., in, out, *kernel) with leading axes that broadcast; the result is
+    (..., out, *(input*kernel + 1)).
+    """
+    inputs, (out, *taps) = x.shape[-rank:], weight.shape[-rank - 1 :]
+    flat_x = x.reshape(*x.shape[:-rank], -1).swapaxes(-1, -2)
+    every = flat_x @ weight.reshape(*weight.shape[: -rank - 1], -1)
+    lead = every.shape[:-2]
+    paired = [axis for each in range(rank) for axis in (each, rank + 1 + each)]
+    order = [*range(len(lead)), *(len(lead) + axis for axis in (rank, *paired))]
+    every = every.reshape(*lead, *inputs, out, *taps).transpose(order)
+    padded = np.zeros((*lead, out, *(i * k + 1 for i, k in zip(inputs, taps, strict=True))), every.dtype)
+    inner: tuple[Any, ...] = (..., *[slice(-1)] * rank)
+    padded[inner] = every.reshape(padded[inner].shape)
+    return padded
+
+
+def land(made: Array, tables: tuple[Table, ...]) -> Array:
+    """The sums of products over the rows of a table an axis: (..., *(input*kernel + 1)) to (..., *rows)."""
+    for axis, table in enumerate(tables, start=-len(tables)):
+        landed = made.take(table[:, 0], axis)
+        for slot in range(1, table.shape[1]):
+            landed += made.take(table[:, slot], axis)
+        made = landed
+    return made
+
+
+def full(tables: tuple[Table, ...]) -> Ints:
+    """Extents of the whole stamp."""
+    return tuple(map(len, tables))

@@ -1,0 +1,114 @@
+"""How an array's axes are laid out, in einops' notation: "(g i) o k" is PyTorch's weight, "n k c" TensorFlow's data.
+
+`k` stands for all spatial axes. Canonical arrays are (n, c, *k) and (g, i, o, *k); an axis that a layout leaves out
+has an extent of one.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Ints = tuple[int, ...]
+
+DATA, WEIGHT = "nck", "giok"
+"""Letters of canonical data and weight, in order."""
+
+
+class LayoutError(ValueError):
+    """A shape that a layout does not fit; the message names both."""
+
+
+def groups(layout: str) -> list[str]:
+    """The letters of each axis: "(g i) o k" is ["gi", "o", "k"]."""
+    return [part.strip("()").replace(" ", "") for part in re.findall(r"\([^)]*\)|\w", layout)]
+
+
+def sizes(shape: Sequence[int], layout: str, rank: int, known: Mapping[str, int]) -> dict[str, Any]:
+    """The extent of each letter in a shape, `k` as a tuple; `known` extents divide those they are laid out with.
+
+    Raises LayoutError where the shape has another number of axes, or an extent that is not divided.
+    """
+    parts = groups(layout)
+    if len(shape) != len(parts) - 1 + rank:
+        raise LayoutError(f"{tuple(shape)} has {len(shape)} axes, '{layout}' of {rank} spatial ones has "
+                          f"{len(parts) - 1 + rank}")  # fmt: skip
+    found: dict[str, Any] = dict(known)
+    rest = list(shape)
+    for part in parts:
+        if part == "k":
+            found["k"], rest = tuple(rest[:rank]), rest[rank:]
+            continue
+        extent, rest = rest[0], rest[1:]
+        fixed = prod(known.get(letter, 1) for letter in part)
+        free = [letter for letter in part if letter not in known]
+        if extent % fixed or (not free and extent != fixed):
+            raise LayoutError(f"an axis of {extent} in {tuple(shape)} does not hold '{part}' of {fixed}")
+        found.update(dict.fromkeys(free, extent // fixed))
+    return found
+
+
+def arrange(array: Array, letters: str, layout: str) -> Array:
+    """A canonical array, whose axes are `letters`, in a layout; contiguous."""
+    rank = array.ndim - len(letters) + 1
+    names = _names([letters], rank)
+    axes = _axes(layout, rank)
+    wanted = [name for axis in axes for name in axis]
+    extents = dict(zip(names, array.shape, strict=True))
+    array = array.squeeze(tuple(at for at, name in enumerate(names) if name not in wanted))
+    names = [name for name in names if name in wanted]
+    array = array.transpose([names.index(name) for name in wanted])
+    return np.ascontiguousarray(array.reshape([prod(extents[name] for name in axis) for axis in axes]))
+
+
+def restore(array: Array, letters: str, layout: str) -> Array:
+    """The canonical array, of axes `letters`, from one in a layout without grouped axes."""
+    rank = array.ndim - len(groups(layout)) + 1
+    present = _names(groups(layout), rank)
+    wanted = _names([letters], rank)
+    if present == wanted:
+        return array
+    array = array.transpose([present.index(name) for name in wanted if name in present])
+    return np.expand_dims(array, tuple(axis for axis, name in enumerate(wanted) if name not in present))
+
+
+def conversion(name: str, source: str, target: str, extents: Mapping[str, Any], *, reverse: bool) -> str:
+    """Python text that turns the weight `name` from one layout into another, its taps reversed if asked."""
+    rank = len(extents["k"])
+    old, new = _axes(source, rank), _axes(target, rank)
+    if extents["g"] == 1:
+        old, new = ([[letter for letter in axis if letter != "g"] for axis in axes] for axes in (old, new))
+    if sorted(old) != sorted(new):
+        of = {**extents, **{f"k{axis}": extent for axis, extent in enumerate(extents["k"])}}
+        name += f".reshape({_joined(of[letter] for axis in old for letter in axis)})"
+        name = _transposed(name, [[letter] for axis in old for letter in axis],
+                           [[letter] for axis in new for letter in axis])  # fmt: skip
+        name += f".reshape({_joined(prod(of[letter] for letter in axis) for axis in new)})"
+    else:
+        name = _transposed(name, old, new)
+    if reverse:
+        name += f"[{_joined('::-1' if axis[0][0] == 'k' else ':' for axis in new)}]"
+    return name
+
+
+def _transposed(name: str, old: list[list[str]], new: list[list[str]]) -> str:
+    return name if old == new else f"{name}.transpose({_joined(old.index(axis) for axis in new)})"
+
+
+def _joined(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))
+
+
+def _axes(layout: str, rank: int) -> list[list[str]]:
+    """The names of each axis, with `k` as one axis a spatial one: [["g", "i"], ["o"], ["k0"], ["k1"]]."""
+    spatial = [[f"k{axis}"] for axis in range(rank)]
+    return [names for part in groups(layout) for names in (spatial if part == "k" else [list(part)])]
+
+
+def _names(parts: Iterable[str], rank: int) -> list[str]:
+    spatial = [f"k{axis}" for axis in range(rank)]
+    return [name for part in parts for letter in part for name in (spatial if letter == "k" else [letter])]
