@@ -46,11 +46,11 @@ def landing(extent: int, kernel: int, stride: int, dilation: int, rule: Rule = "
 
 def rows(table: Table, start: int, count: int, nothing: int) -> Table:
     """So many rows of a table from a position on, which may lie outside the stamp: nothing lands there."""
-    if 0 <= start and start + count <= len(table):
+    if start >= 0 and start + count <= len(table):
         return table[start : start + count]
     at = np.arange(start, start + count)
     inside = (at >= 0) & (at < len(table))
-    return np.where(inside[:, None], table[at.clip(0, len(table) - 1)], nothing)
+    return np.where(inside[:, None], table[np.minimum(np.maximum(at, 0), len(table) - 1)], nothing)
 
 
 def products(x: Array, weight: Array, rank: int) -> Array:
@@ -82,6 +82,6 @@ def land(made: Array, tables: tuple[Table, ...]) -> Array:
     return made
 
 
-def full(tables: tuple[Table, ...]) -> Ints:
+def extents(tables: tuple[Table, ...]) -> Ints:
     """Extents of the whole stamp."""
     return tuple(map(len, tables))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.data import Arrays
-from conformance.problem import Problem
+from conformance.problem import Ints, Problem, Window
 
 Array = NDArray[Any]
 
@@ -22,7 +22,8 @@ class Question:
     """An array and its operands in float64, with an axis for the groups; `said` are the statements that led here.
 
     x is (batch, groups, in, *input), weight (groups, in, out, *kernel), bias (2, groups*out): what is added inside the
-    stamp and beyond it, zeros where there is none; actual is (batch, groups*out, *any extents).
+    stamp and beyond it, zeros where there is none; actual is (batch, groups*out, *any extents). `windows` are those
+    that count as the claimed one.
     """
 
     problem: Problem
@@ -30,6 +31,7 @@ class Question:
     weight: Array
     bias: Array
     actual: Array
+    windows: tuple[Window, ...]
     said: tuple[str, ...] = ()
 
 
@@ -48,6 +50,7 @@ def questions(problem: Problem, arrays: Arrays, actual: Array) -> Iterator[Quest
         arrays.weight.astype(np.float64).reshape(g, ic, oc, *problem.kernel),
         np.stack([bias, bias]),
         actual.astype(np.float64),
+        (problem.window,),
     )
     for each in (asked, *_ungrouped(asked), *_interleaved(asked)):
         if each.actual.size and each.actual.shape[:2] == each.problem.output_shape[:2]:
@@ -75,17 +78,33 @@ def _interleaved(asked: Question) -> Iterator[Question]:
 
 
 def _filled(asked: Question) -> Iterator[Question]:
-    """The array without its output padding, where that holds zeros or the bias alone."""
+    """The array without its end, where that holds zeros or the bias alone: as though it was computed too short."""
     problem, actual = asked.problem, asked.actual
-    kept: tuple[Any, ...] = (..., *(slice(max(out - op, 0)) for out, op in
-                                    zip(problem.output, problem.output_padding, strict=True)))  # fmt: skip
-    if not any(problem.output_padding) or actual.shape != problem.output_shape or not actual[kept].size:
+    if actual.shape != problem.output_shape:
         return
-    fills = {"zeros": np.zeros_like(asked.bias[0]), "zeros and bias": asked.bias[0]}
-    for name, fill in fills.items() if problem.bias else [("zeros", fills["zeros"])]:
-        whole = np.broadcast_to(fill.reshape(-1, *[1] * problem.rank), actual.shape).copy()
-        whole[kept] = actual[kept]
-        if np.array_equal(whole, actual):
-            rest = replace(problem, output_padding=(0,) * problem.rank)
-            said = (*asked.said, f"output_padding filled with {name}")
-            yield replace(asked, problem=rest, actual=actual[kept], said=said)
+    fills = {"zeros": np.zeros_like(asked.bias[0])} | ({"zeros and bias": asked.bias[0]} if problem.bias else {})
+    for name, fill in fills.items():
+        filled = actual == fill.reshape(-1, *[1] * problem.rank)
+        lost = _ends(filled)
+        several = {lost: _positions(lost), problem.output_padding: "output_padding"}
+        for counts, what in several.items():
+            if any(counts) and all(count <= most for count, most in zip(counts, lost, strict=True)):
+                yield _without_ends(asked, counts, f"{what} filled with {name}")
+
+
+def _ends(filled: Array) -> Ints:
+    """How many slices at the end of each spatial axis are filled throughout; none where everything is."""
+    if filled.all():
+        return (0,) * (filled.ndim - 2)
+    others = (tuple(other for other in range(filled.ndim) if other != axis) for axis in range(2, filled.ndim))
+    return tuple(int((~filled.all(axis=axes))[::-1].argmax()) for axes in others)
+
+
+def _positions(counts: Ints) -> str:
+    return f"the last {'x'.join(map(str, counts))} positions"
+
+
+def _without_ends(asked: Question, counts: Ints, said: str) -> Question:
+    kept: tuple[Any, ...] = (..., *(slice(o - n) for o, n in zip(asked.problem.output, counts, strict=True)))
+    shorter = tuple((lo, hi + n) for (lo, hi), n in zip(asked.problem.window, counts, strict=True))
+    return replace(asked, actual=asked.actual[kept], windows=(shorter, *asked.windows), said=(*asked.said, said))
