@@ -1,5 +1,6 @@
 """A point of an idiom as a native call: its text compiled, its operands in the idiom's own layout."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -12,27 +13,34 @@ from conformance.idioms.base import Idiom, Point
 _OPERANDS = "x, w, b, z"
 
 
+def lines(point: Point) -> Sequence[str]:
+    """The lines that make a point's call on x, w, b and z and call the answer y."""
+    return point.idiom.program(point.inner, point.outer, point.claim.problem.bias)
+
+
 def program(point: Point) -> str:
     """The Python text that runs a point: a function of x, w, b and z, each a tensor of the framework or None."""
-    lines = point.idiom.program(point.inner, point.outer, point.claim.problem.bias)
-    body = "\n".join(f"    {line}" for line in lines)
+    body = "\n".join(f"    {line}" for line in lines(point))
     return f"def call({_OPERANDS}):\n{body}\n    return y\n"
 
 
-def translate(adapter: Adapter, point: Point, x: Array, weight: Array, bias: Array | None) -> Call:
-    """The native call of a point on canonical arrays, in the layout and order of taps that it claims."""
+def operands(point: Point, x: Array, weight: Array, bias: Array | None) -> list[Array | None]:
+    """Canonical arrays as the call takes them, in the layout and order of taps that it claims: x, w and b."""
     claim, problem = point.claim, point.claim.problem
     grouped = weight.reshape(problem.groups, problem.in_channels, problem.out_channels, *problem.kernel)
     if claim.reversed:
         grouped = np.flip(grouped, tuple(range(3, grouped.ndim)))
-    operands = [layout.arrange(x, layout.DATA, claim.data), layout.arrange(grouped, layout.WEIGHT, claim.weight), bias]
+    x, weight = layout.arrange(x, layout.DATA, claim.data), layout.arrange(grouped, layout.WEIGHT, claim.weight)
     if claim.refused:  # the arrays may have any values, but must have the very shapes that were written
-        operands[:2] = [_reshaped(array, point.shapes.get(name)) for name, array in zip("xw", operands, strict=False)]
-    if "z" in point.shapes:
-        operands.append(np.zeros(point.shapes["z"], x.dtype))
-    tensors = [None if array is None else adapter.tensor(array) for array in operands]
-    function = _compiled(program(point), point.idiom)
-    return Call(function, (*tensors, None)[:4], layout=claim.data)
+        x, weight = _reshaped(x, point.shapes.get("x")), _reshaped(weight, point.shapes.get("w"))
+    return [x, weight, bias]
+
+
+def translate(adapter: Adapter, point: Point, arrays: Sequence[Array | None]) -> Call:
+    """The native call of a point on its operands."""
+    z = np.zeros(point.shapes["z"], arrays[0].dtype) if "z" in point.shapes and arrays[0] is not None else None
+    tensors = [None if array is None else adapter.tensor(array) for array in (*arrays, z)]
+    return Call(_compiled(program(point), point.idiom), tuple(tensors), layout=point.claim.data)
 
 
 def _reshaped(array: Any, shape: tuple[int, ...] | None) -> Array:

@@ -81,7 +81,7 @@ def _translate(adapter: Adapter, job: Job) -> Call | Ended:
     arrays = job.answer.arrays.astype(job.dtype)
     try:
         if job.case.point is not None:
-            return program.translate(adapter, job.case.point, *arrays)
+            return program.translate(adapter, job.case.point, program.operands(job.case.point, *arrays))
         return adapter.translate(job.case.problem, *arrays)
     except Unsupported as reason:
         return Ended(Verdict.UNSUPPORTED, str(reason))

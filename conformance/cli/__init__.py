@@ -13,6 +13,7 @@ VERBS = {
     "one": "Evaluate a single problem in this process and show what comes out.",
     "call": "Read a call as people write it, make it, and judge it by what it is claimed to mean.",
     "diagnose": "Name the misreading that explains an array, or a record file's divergences.",
+    "port": "Translate a call from one framework to another, and prove it by running both.",
     "cases": "Explore the cases: list, show, count.",
     "generate": "Write the generated case files again, or check that they are what they must be.",
     "merge": "Join the record files of a run's shards.",

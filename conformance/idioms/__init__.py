@@ -12,7 +12,7 @@ from pathlib import Path
 
 from conformance import expression
 from conformance.expression import Invocation, Name
-from conformance.idioms.base import Idiom, Point, Shapes, Use
+from conformance.idioms.base import Dialect, Idiom, Point, Shapes, Use
 from conformance.problem import Ints
 
 
@@ -34,6 +34,13 @@ def idioms(framework: str) -> tuple[Idiom, ...]:
         hint = f", the nearest is {near[0]!r}" if near else ""
         raise IdiomError(f"there is no framework {framework!r}{hint}: those with idioms are {', '.join(frameworks())}")
     found: tuple[Idiom, ...] = importlib.import_module(f"{__name__}.{framework}").IDIOMS
+    return found
+
+
+def dialect(framework: str) -> Dialect:
+    """How a framework says what stands around a call."""
+    idioms(framework)
+    found: Dialect = importlib.import_module(f"{__name__}.{framework}").DIALECT
     return found
 
 

@@ -143,6 +143,9 @@ class Idiom:
     """The grid that proves the claim, refused calls included."""
     say: Callable[[Problem], str] | None = None
     """The expression that means exactly a problem, on x, w, b and z. Raises Refusal where there is none."""
+    data: str = "n c k"
+    weight: str = "(g i) o k"
+    """The layouts that `say` writes for."""
     tensors: Mapping[str, str] = field(default_factory=lambda: {"x": "x", "w": "w", "b": "b"})
     outer: str = ""
     form: str = HOLE
@@ -159,6 +162,24 @@ class Idiom:
     def named(self, invocation: Invocation) -> bool:
         """Whether an invocation is of one of this idiom's functions."""
         return invocation.last in {name.rpartition(".")[2] for name in self.functions.values()}
+
+
+Widths = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a framework says what may have to be done around a call, as text.
+
+    `pad` writes an array with zeros around it, given (begin, end) for each axis; `concat` a list of arrays joined on
+    an axis; `tensor` the framework's array from a NumPy array, and `array` the way back.
+    """
+
+    imports: tuple[str, ...]
+    tensor: str
+    array: str
+    pad: Callable[[str, Widths], str]
+    concat: Callable[[str, int], str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from conformance.expression import Name, write
-from conformance.idioms.base import Claim, Example, Idiom, Refusal, Use, draws
+from conformance.idioms.base import Claim, Dialect, Example, Idiom, Refusal, Use, Widths, draws
 from conformance.problem import Ints, Problem
 
 X, W, B, Z = map(Name, "xwbz")
@@ -246,6 +246,21 @@ def _aten_examples() -> Iterator[Example]:
             yield Example(text, {"x": (max(pick["n"], 1), pick["g"] * pick["ic"], *pick["i"]),
                                  "w": (pick["g"] * pick["ic"], pick["oc"], *pick["k"])})  # fmt: skip
 
+
+def _pad(name: str, widths: Widths) -> str:
+    amounts = [end for ends in reversed(widths) for end in ends]
+    while amounts[-2:] == [0, 0]:
+        amounts = amounts[:-2]
+    return write("torch.nn.functional.pad", Name(name), amounts)
+
+
+DIALECT = Dialect(
+    imports=("import torch",),
+    tensor="torch.from_numpy({})",
+    array="{}.detach().numpy()",
+    pad=_pad,
+    concat=lambda parts, axis: f"torch.cat({parts}, {axis})",
+)
 
 IDIOMS = (
     Idiom(

@@ -1,0 +1,92 @@
+"""conformance port: one framework's call as another's code."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from conformance import adapters, idioms, port
+from conformance.cli.call import parse_shape
+from conformance.exit_status import DIVERGED, OK
+from conformance.port import Port
+from conformance.verify import Verification, VerifyError, python_for, verify
+
+
+@click.command()
+@click.argument("expression")
+@click.option("--from", "source", required=True, help="The framework that the expression is of.")
+@click.option("--to", "target", required=True, help="The framework to say it in.")
+@click.option(
+    "--shape", "shapes", multiple=True, metavar="NAME=DIMS", help="Of a tensor, as in x=1,7,7,32; repeatable."
+)
+@click.option("--idiom", default="", help="The id of the target's idiom to use.")
+@click.option("--variant", help="Where the target will run: its limits count (default: its first variant).")
+@click.option("--verify", "run", is_flag=True, help="Run both sides on exact data and compare.")
+@click.option("--python", "pythons", multiple=True, metavar="FRAMEWORK=PATH", help="The interpreter that has it.")
+@click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object.")
+def command(
+    expression: str, source: str, target: str, shapes: tuple[str, ...], idiom: str, variant: str | None, run: bool,
+    pythons: tuple[str, ...], as_json: bool,
+) -> int:  # fmt: skip
+    """Print code of one framework that does what EXPRESSION does in another.
+
+    EXPRESSION is a call or layer as people write it, such as 'keras.layers.Conv2DTranspose(64, 5, strides=2,
+    padding="same")' with --shape x=1,7,7,32; it is read, never evaluated. A layer's input is called x. Exit status: 0
+    ported (and, with --verify, proved), 1 the two sides differ, 2 usage, or not expressible.
+    """
+    lanes = adapters.lane(source), adapters.lane(target, variant)
+    made = port.port(expression, source, target, dict(map(parse_shape, shapes)), variant=lanes[1].variant, idiom=idiom)
+    chosen = dict(map(_python, pythons))
+    missing = [lane.framework for lane in lanes if run and python_for(lane.framework, chosen) is None]
+    result = verify(made, *lanes, chosen) if run and not missing else None
+    if as_json:
+        click.echo(json.dumps(_json(made, result), indent=2))
+    else:
+        click.echo("".join(f"# {line}\n" for line in port.explain(made)) + "\n" + made.code)
+        for line in _verified(result) if result else _evidence(made, missing):
+            click.echo(line)
+    return OK if result is None or result.holds else DIVERGED
+
+
+def _verified(result: Verification) -> list[str]:
+    sides = [
+        f"# {side.lane} {side.version}: {side.deviation or 'equals the expected answer, bit for bit'}"
+        for side in (result.source, result.target)
+    ]
+    word = f"differ: {result.deviation}" if result.deviation else f"agree in all {result.source.array.size:,} values"
+    return [f"# verified by running both on exact data: they {word}", *sides]
+
+
+def _evidence(made: Port, missing: list[str]) -> list[str]:
+    """What is known of both calls without running them."""
+    from conformance import evidence
+
+    proved = evidence.read()
+    lines = [f"# {framework}: not run, since no environment here has it: `tox run -e {framework} --notest` makes one"
+             for framework in missing]  # fmt: skip
+    for point in (made.source, made.target):
+        lines += [f"# {line}" for line in proved.of(point.name)]
+    return lines
+
+
+def _python(text: str) -> tuple[str, str]:
+    framework, _, path = text.partition("=")
+    if framework not in idioms.frameworks() or not Path(path).exists():
+        raise VerifyError(f"--python {text}: give a framework and its interpreter, as in torch=.tox/torch/bin/python")
+    return framework, path
+
+
+def _json(made: Port, result: Verification | None) -> dict[str, Any]:
+    problem = made.source.claim.problem
+    said: dict[str, Any] = {
+        "problem": str(problem), "window": problem.window, "output": made.output, "call": made.target.text,
+        "idiom": made.target.idiom.id, "steps": made.steps, "notes": made.notes, "code": made.code,
+    }  # fmt: skip
+    if result is not None:
+        said["verified"] = {
+            "holds": result.holds,
+            **{side.lane: {"version": side.version, "deviation": side.deviation}
+               for side in (result.source, result.target)},
+        }  # fmt: skip
+    return said

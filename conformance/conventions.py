@@ -1,0 +1,213 @@
+"""The laws by which calls choose their window, each with a witness small enough to check by hand.
+
+A law is named by the claims of idioms that follow it; who shares it, and where it was proved, is found from them. A
+witness is a call of a real framework, so the numbers beside it are those that its lane has been seen to give.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance import idioms, oracle
+from conformance.idioms.base import Example, Point, Shapes
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A one-dimensional call, and a fact that it shows."""
+
+    framework: str
+    text: str
+    shapes: Shapes
+    fact: str
+
+    def read(self) -> Point:
+        """The call with its claim."""
+        return idioms.read(self.framework, self.text, self.shapes)
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """One way to choose the window (lo, hi) of a spatial axis.
+
+    In a formula i, k, s, d are input, kernel, stride and dilation; ke = d*(k - 1) + 1; full = (i - 1)*s + ke; out is
+    the size of the answer.
+    """
+
+    id: str
+    title: str
+    formula: str
+    meaning: str
+    witnesses: tuple[Witness, ...]
+
+
+def _torch(arguments: str, i: int, k: int, fact: str) -> Witness:
+    text = f"torch.nn.functional.conv_transpose1d(x, w, {arguments})"
+    return Witness("torch", text, {"x": (1, 1, i), "w": (1, 1, k)}, fact)
+
+
+def _tensorflow(arguments: str, i: int, k: int, fact: str) -> Witness:
+    text = f"tf.nn.conv1d_transpose(x, w, {arguments})"
+    return Witness("tensorflow", text, {"x": (1, i, 1), "w": (k, 1, 1)}, fact)
+
+
+def _jax(arguments: str, i: int, k: int, fact: str) -> Witness:
+    text = f"jax.lax.conv_transpose(x, w, {arguments})"
+    return Witness("jax", text, {"x": (1, i, 1), "w": (k, 1, 1)}, fact)
+
+
+LAWS = (
+    Law(
+        "padding",
+        "`padding` cuts both ends, `output_padding` gives back at the end",
+        "lo = p, hi = p - op",
+        "The size is (i - 1)*s - 2*p + ke + op. What output_padding gives back are rows of the stamp, not zeros, as "
+        "far as the stamp reaches; beyond it they are zeros, to which the bias is added.",
+        (
+            _torch("stride=2, padding=1, output_padding=1", 3, 3, "output_padding reveals the row that padding cut"),
+            _torch("stride=2, output_padding=1", 3, 3, "with nothing cut there is nothing to reveal: a zero"),
+            _torch("padding=3", 7, 3, "padding beyond k - 1 crops on: it is no padding of the input"),
+        ),
+    ),
+    Law(
+        "output-size",
+        "`padding` cuts the beginning, the answer's size is given",
+        "lo = p, hi = full - p - out",
+        "`output_size` of a PyTorch layer: sizes from (i - 1)*s + ke - 2*p up to s - 1 more can be asked for.",
+        (
+            Witness(
+                "torch",
+                "torch.nn.ConvTranspose1d(1, 1, 3, stride=2, padding=1, bias=False)(x, output_size=[6])",
+                {"x": (1, 1, 3)},
+                "6 is asked for where 5 is the least: output_padding 1",
+            ),
+        ),
+    ),
+    Law(
+        "gradient",
+        "The gradient of an ordinary convolution",
+        "lo = the convolution's padding at the beginning, hi = full - lo - out",
+        "The answer has the size of the convolution's input, out; rows that its last step never reached are zero.",
+        (
+            Witness(
+                "torch",
+                "torch.autograd.grad(torch.nn.functional.conv1d(z, w, stride=3, padding=1), z, x)[0]",
+                {"x": (1, 1, 2), "w": (1, 1, 3), "z": (1, 1, 6)},
+                "an input of 6 and one of 5 both give 2: the gradient of 6 is output_padding 2 - 1",
+            ),
+        ),
+    ),
+    Law(
+        "same",
+        "SAME: the excess is halved, the odd one cut at the end",
+        "t = max(full - out, 0), lo = t // 2, hi = full - out - lo",
+        "TensorFlow's law, which JAX, Keras and Flax share with out = i*s; tf.nn takes any legal output_shape. Where "
+        "the stamp is shorter than out (k < s), zeros are appended. PyTorch's symmetric padding cannot say an odd "
+        "excess: padding (k - 1)//2 with output_padding has the right size and every value one place off.",
+        (
+            _tensorflow('output_shape=(1, 14, 1), strides=2, padding="SAME"', 7, 5, "7 to 14: TensorFlow crops (1, 2)"),
+            _torch(
+                "stride=2, padding=2, output_padding=1",
+                7,
+                5,
+                "the usual translation crops (2, 1): right size, every value one place off",
+            ),
+            _jax('(2,), "SAME", transpose_kernel=True', 7, 5, "JAX shares the law"),
+            _tensorflow('output_shape=(1, 9, 1), strides=3, padding="SAME"', 3, 2, "k < s: a zero at the end"),
+        ),
+    ),
+    Law(
+        "same-output-padding",
+        "Keras' same with output_padding given",
+        "lo = max(ke - ke % 2 - op, 0) // 2, out = (i - 1)*s + ke % 2 + op",
+        "output_padding=0 is not output_padding=None: the size is (i - 1)*s + 1 for an odd kernel, not i*s.",
+        (
+            Witness(
+                "tensorflow",
+                'keras.layers.Conv1DTranspose(1, 3, strides=2, padding="same", use_bias=False)',
+                {"x": (1, 4, 1)},
+                "None: 4 to 8",
+            ),
+            Witness(
+                "tensorflow",
+                'keras.layers.Conv1DTranspose(1, 3, strides=2, padding="same", output_padding=0, use_bias=False)',
+                {"x": (1, 4, 1)},
+                "0: 4 to 7",
+            ),
+        ),
+    ),
+    Law(
+        "valid",
+        "VALID: nothing is cut at the beginning",
+        "lo = 0, hi = full - out",
+        "JAX, Keras and Flax give out = i*s + max(ke - s, 0), which is more than the stamp where k < s: zeros at the "
+        "end. tf.nn takes any output_shape from full to full + s - 1.",
+        (
+            _tensorflow('output_shape=(1, 5, 1), strides=2, padding="VALID"', 2, 3, "2 to 5, the stamp itself"),
+            _tensorflow('output_shape=(1, 6, 1), strides=2, padding="VALID"', 2, 3, "6 is legal as well: a zero more"),
+            _jax('(3,), "VALID", transpose_kernel=True', 2, 2, "k < s: a zero at the end, where PyTorch has none"),
+        ),
+    ),
+    Law(
+        "pairs",
+        "The window itself, as (begin, end) pairs",
+        "lo, hi as given",
+        "",
+        (
+            Witness(
+                "tensorflow",
+                "tf.nn.conv2d_transpose(x, w, output_shape=(1, 1, 14, 1), strides=(1, 2), "
+                "padding=[(0, 0), (0, 0), (1, 2), (0, 0)])",
+                {"x": (1, 1, 7, 1), "w": (1, 5, 1, 1)},
+                "SAME's window of 7 to 14, given outright",
+            ),
+        ),
+    ),
+    Law(
+        "stretched",
+        "JAX's padding is that of the stretched input",
+        "lo = ke - 1 - begin, hi = ke - 1 - end",
+        "The pairs pad the input, with zeros put between its elements, for a convolution of stride 1: more padding "
+        "gives a larger answer. PyTorch's padding p is (ke - 1 - p) here.",
+        (
+            _jax("(2,), [(1, 1)], transpose_kernel=True", 3, 3, "padding 1 means PyTorch's padding 1 for k = 3 only"),
+            _jax("(2,), [(1, 1)], transpose_kernel=True", 3, 5, "for k = 5 it cuts 3"),
+        ),
+    ),
+    Law(
+        "centred-late",
+        "MXNet's target_shape: the excess is halved, the odd one cut at the beginning",
+        "lo = ceil((full - out) / 2), hi = full - out - lo",
+        "The mirror image of SAME: a 7 to 14 layer comes out one place away from TensorFlow's.",
+        (),
+    ),
+    Law(
+        "upsampling",
+        "Bilinear UpSampling by f",
+        "k = 2*f - f % 2, s = f, p = ceil((f - 1) / 2): lo = hi = p",
+        "A transposed convolution with one group a channel.",
+        (),
+    ),
+)
+BY_ID: Mapping[str, Law] = {law.id: law for law in LAWS}
+
+
+def probe(point: Point) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """x = 1, 2, ..., w = 1, 10, 100, ... in the call's own order of taps, and the answer, for one axis.
+
+    Every digit of an answer is one input element, so it shows which taps met which inputs.
+    """
+    problem = point.claim.problem
+    x = np.arange(1, problem.input[-1] + 1)
+    weight = 10 ** np.arange(problem.kernel[-1])
+    stored = weight[::-1] if point.claim.reversed else weight
+    shape = (1,) * (problem.rank + 1)
+    y = oracle.expected(problem, x.reshape(*shape, -1), stored.reshape(*shape, -1), None)
+    return x, weight, y.ravel()
+
+
+def examples(framework: str) -> list[Example]:
+    """The witnesses of a framework, to be run like any example."""
+    return [Example(each.text, each.shapes) for law in LAWS for each in law.witnesses if each.framework == framework]

@@ -1,0 +1,108 @@
+"""What has been proved of each claim: how many points held in which lane and version, kept in `cases/proved.json`.
+
+It is made from record files of the suite `idioms`, so that a call can be explained, with its evidence, anywhere.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from conformance.atomic import write_atomically
+from conformance.cases import folder
+from conformance.record import Record, Run
+
+SUITE = "idioms"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Points of one claim in one lane: those answered and refused as claimed, known faults, and all others."""
+
+    answered: int = 0
+    refused: int = 0
+    known: int = 0
+    failed: int = 0
+
+    @property
+    def points(self) -> int:
+        return self.answered + self.refused + self.known + self.failed
+
+    def __str__(self) -> str:
+        words = {"answered": "hold", "refused": "refused as claimed", "known": "known faults", "failed": "FAIL"}
+        counts = asdict(self)
+        return ", ".join(f"{counts[name]:,} {word}" for name, word in words.items() if counts[name])
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A lane's proofs by claim, with its version and the day of the run."""
+
+    version: str
+    date: str
+    claims: Mapping[str, Proof]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Every lane's proofs."""
+
+    lanes: Mapping[str, Lane]
+
+    def of(self, claim: str) -> Iterator[str]:
+        """What is proved of a claim, such as "torch-layer/padding", a line a lane."""
+        for name, lane in self.lanes.items():
+            if claim in lane.claims:
+                yield f"{claim} on {name} {lane.version}, {lane.date}: {lane.claims[claim]}"
+
+
+def path() -> Path:
+    """Where the evidence is kept."""
+    return folder() / "proved.json"
+
+
+def read() -> Evidence:
+    """The evidence on file; none where there is no file."""
+    if not path().exists():
+        return Evidence({})
+    lanes = json.loads(path().read_text(encoding="utf-8"))
+    return Evidence({
+        name: Lane(lane["version"], lane["date"], {claim: Proof(**counts) for claim, counts in lane["claims"].items()})
+        for name, lane in lanes.items()
+    })  # fmt: skip
+
+
+def collect(runs: Sequence[Run], known: Callable[[Record], Any]) -> Evidence:
+    """The evidence that runs of the suite give; `known` says whether a record was expected not to hold."""
+    lanes = {}
+    for run in sorted(runs, key=lambda run: run.header.lane):
+        if run.header.suite != SUITE:
+            continue
+        counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for record in run.records:
+            counts[record.idiom][_kind(record, known)] += 1
+        header = run.header
+        version = header.environment.get(header.framework, "")
+        claims = {claim: Proof(**counts[claim]) for claim in sorted(counts)}
+        lanes[header.lane] = Lane(version, header.started[:10], claims)
+    return Evidence(lanes)
+
+
+def _kind(record: Record, known: Callable[[Record], Any]) -> str:
+    if not record.fails:
+        return "refused" if record.claimed == "rejects" else "answered"
+    return "known" if known(record) else "failed"
+
+
+def write(evidence: Evidence) -> None:
+    """Put evidence on file, beside that of other lanes."""
+    lanes = {**read().lanes, **evidence.lanes}
+    content = {name: {**asdict(lane), "claims": {claim: _counts(proof) for claim, proof in lane.claims.items()}}
+               for name, lane in sorted(lanes.items())}  # fmt: skip
+    write_atomically(path(), json.dumps(content, indent=1).encode() + b"\n")
+
+
+def _counts(proof: Proof) -> dict[str, int]:
+    return {name: count for name, count in asdict(proof).items() if count}

@@ -1,0 +1,139 @@
+"""A port, run: the source's call and the target's code on the same exact data, each in its own environment.
+
+`python -m conformance.verify FOLDER` is the part that runs in an environment; it knows one framework and no answer.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance import adapters, answers, idioms, layout, proof
+from conformance.adapters import AdapterError, Lane
+from conformance.adapters.base import Call, finish
+from conformance.compare import measure_deviation
+from conformance.port import Port
+from conformance.program import operands, translate
+
+Array = NDArray[Any]
+
+TIMEOUT = 600
+
+
+class VerifyError(ValueError):
+    """A port that could not be run; the message says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one framework gave: its version and lane, and how its answer differs from the expected one, if at all."""
+
+    lane: str
+    version: str
+    array: Array
+    deviation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Both sides of a port, and how they differ from each other, if at all."""
+
+    source: Side
+    target: Side
+    deviation: str
+
+    @property
+    def holds(self) -> bool:
+        return not (self.source.deviation or self.target.deviation or self.deviation)
+
+
+def python_for(framework: str, chosen: Mapping[str, str]) -> str | None:
+    """An interpreter that has a framework: the chosen one, this one, or that of the framework's tox environment."""
+    if framework in chosen:
+        return chosen[framework]
+    try:
+        adapters.require_installed(framework)
+    except AdapterError:
+        roots = (Path.cwd(), Path(__file__).parent.parent)
+        places = [root / ".tox" / framework / "bin" / "python" for root in roots]
+        return next((str(place) for place in places if place.exists()), None)
+    return sys.executable
+
+
+def verify(port: Port, source: Lane, target: Lane, pythons: Mapping[str, str], dtype: str = "float32") -> Verification:
+    """Run both sides on data for which every order of summation is exact, and compare bit for bit.
+
+    Raises VerifyError where an environment is missing or a side gives no answer.
+    """
+    case = proof.case_of(port.source, source.framework)
+    answer = answers.compute(case)
+    arrays = operands(port.source, *answer.arrays.astype(dtype))
+    expected = answer.expected.astype(dtype)
+    job: dict[str, Any] = {"text": port.source.text, "shapes": {k: list(v) for k, v in port.source.shapes.items()}}
+    ours = _side(source, pythons, job, arrays, port.source.claim.data, expected)
+    x = layout.arrange(answer.arrays.astype(dtype).x, layout.DATA, port.target.claim.data)
+    theirs = _side(target, pythons, {"code": port.code}, (x, *arrays[1:]), port.target.claim.data, expected)
+    return Verification(ours, theirs, _difference(theirs.array, ours.array))
+
+
+def _side(
+    lane: Lane, pythons: Mapping[str, str], job: Mapping[str, Any], arrays: Sequence[Array | None], data: str,
+    expected: Array,
+) -> Side:  # fmt: skip
+    python = python_for(lane.framework, pythons)
+    if python is None:
+        raise VerifyError(f"no environment here has {lane.framework}: make one by `tox run -e {lane.framework} --notest`"
+                          f", or name one by --python {lane.framework}=PATH")  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="conformance-") as name:
+        folder = Path(name)
+        for letter, array in zip("xwb", arrays, strict=False):
+            if array is not None:
+                np.save(folder / f"{letter}.npy", array)
+        job = {"framework": lane.framework, "variant": lane.variant, "data": data, **job}
+        (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+        done = subprocess.run(
+            [python, "-m", "conformance.verify", name], capture_output=True, text=True, timeout=TIMEOUT, check=False
+        )
+        if done.returncode or not (folder / "answer.npy").exists():
+            said = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+            raise VerifyError(f"{lane}: gave no answer: {said[0]}")
+        array = np.load(folder / "answer.npy", allow_pickle=False)
+        version = (folder / "version").read_text(encoding="utf-8")
+    return Side(str(lane), version, array, _difference(array, expected))
+
+
+def _difference(actual: Array, expected: Array) -> str:
+    deviation = measure_deviation(actual, expected)
+    return deviation.message if deviation else ""
+
+
+def main(folder: Path) -> None:
+    """Run one side: the job and its operands lie in the folder, its answer is put there."""
+    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    arrays = {path.stem: np.load(path, allow_pickle=False) for path in folder.glob("*.npy")}
+    lane = adapters.lane(job["framework"], job["variant"])
+    adapter = adapters.load(lane)
+    if "code" in job:
+        namespace: dict[str, Any] = {}
+        exec(compile(job["code"], "<port>", "exec"), namespace)  # what the port prints is what is run
+        arrays["w"] = namespace["convert_weight"](arrays["w"])
+        tensors = [adapter.tensor(arrays[name]) if name in arrays else None for name in "xwb"]
+        call = Call(namespace["conv_transpose"], tuple(tensors), layout=job["data"])
+    else:
+        point = idioms.read(lane.framework, job["text"], {k: tuple(v) for k, v in job["shapes"].items()}, lane.variant)
+        call = translate(adapter, point, [arrays.get(name) for name in "xwb"])
+    (array,) = adapter.run([call])
+    np.save(folder / "answer.npy", finish(call, array))
+    version = adapter.describe()[lane.framework]
+    (folder / "version").write_text(version, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
