@@ -12,20 +12,22 @@ from numpy.typing import NDArray
 
 from conformance import idioms, oracle
 from conformance.idioms.base import Example, Point, Shapes
+from conformance.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """A one-dimensional call, and a fact that it shows."""
+    """A call, and a fact that its last axis shows."""
 
     framework: str
     text: str
     shapes: Shapes
     fact: str
+    variant: str = ""
 
     def read(self) -> Point:
         """The call with its claim."""
-        return idioms.read(self.framework, self.text, self.shapes)
+        return idioms.read(self.framework, self.text, self.shapes, self.variant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,30 +183,45 @@ LAWS = (
         "MXNet's target_shape: the excess is halved, the odd one cut at the beginning",
         "lo = ceil((full - out) / 2), hi = full - out - lo",
         "The mirror image of SAME: a 7 to 14 layer comes out one place away from TensorFlow's.",
-        (),
+        (
+            Witness(
+                "mxnet",
+                "mxnet.nd.Deconvolution(x, w, kernel=(5,), stride=(2,), target_shape=(14,), num_filter=1)",
+                {"x": (1, 1, 7), "w": (1, 1, 5)},
+                "7 to 14 crops (2, 1); oneDNN off, since with it the call is refused",
+                "native",
+            ),
+        ),
     ),
     Law(
         "upsampling",
         "Bilinear UpSampling by f",
         "k = 2*f - f % 2, s = f, p = ceil((f - 1) / 2): lo = hi = p",
         "A transposed convolution with one group a channel.",
-        (),
+        (
+            Witness(
+                "mxnet",
+                'mxnet.nd.UpSampling(x, w, scale=2, sample_type="bilinear", num_filter=1)',
+                {"x": (1, 1, 2, 3), "w": (1, 1, 4, 4)},
+                "by 2 it is kernel 4, stride 2, padding 1: 3 to 6",
+            ),
+        ),
     ),
 )
 BY_ID: Mapping[str, Law] = {law.id: law for law in LAWS}
 
 
 def probe(point: Point) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """x = 1, 2, ..., w = 1, 10, 100, ... in the call's own order of taps, and the answer, for one axis.
+    """x = 1, 2, ..., w = 1, 10, 100, ... in the call's own order of taps, and the answer, for the last axis.
 
     Every digit of an answer is one input element, so it shows which taps met which inputs.
     """
-    problem = point.claim.problem
-    x = np.arange(1, problem.input[-1] + 1)
-    weight = 10 ** np.arange(problem.kernel[-1])
+    said = point.claim.problem
+    problem = Problem.of(said.input[-1], said.kernel[-1], said.stride[-1], said.window[-1:], 0, said.dilation[-1])
+    x = np.arange(1, problem.input[0] + 1)
+    weight = 10 ** np.arange(problem.kernel[0])
     stored = weight[::-1] if point.claim.reversed else weight
-    shape = (1,) * (problem.rank + 1)
-    y = oracle.expected(problem, x.reshape(*shape, -1), stored.reshape(*shape, -1), None)
+    y = oracle.expected(problem, x.reshape(1, 1, -1), stored.reshape(1, 1, -1), None)
     return x, weight, y.ravel()
 
 

@@ -57,9 +57,9 @@ def parse(text: str, form: str = HOLE) -> Invocation | None:
     return _invocation(found) if isinstance(found, ast.Call) else None
 
 
-def bind(signature: str, invocation: Invocation) -> dict[str, Any]:
+def bind(parameters: str, invocation: Invocation) -> dict[str, Any]:
     """An invocation's arguments by name, defaults filled in. Raises ExpressionError where they do not fit."""
-    known = _signature(signature)
+    known = signature(parameters)
     try:
         bound = known.bind(*invocation.positional, **invocation.named)
     except TypeError as error:
@@ -91,7 +91,7 @@ def _form(form: str) -> ast.expr:
 
 
 @cache
-def _signature(text: str) -> inspect.Signature:
+def signature(text: str) -> inspect.Signature:
     """The signature that a parameter list spells, with literal defaults."""
     arguments = ast.parse(f"def f({text}): ...").body[0].args  # type: ignore[attr-defined]  # it is a FunctionDef
     assert isinstance(arguments, ast.arguments)

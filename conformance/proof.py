@@ -3,19 +3,23 @@
 import hashlib
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
-from conformance import idioms
+from conformance import conventions, idioms, literal
 from conformance.cases import Case, CaseError, Suite
-from conformance.idioms.base import Example, Idiom, Point, Refusal
-
-SUITE = "idioms"
+from conformance.expression import ExpressionError
+from conformance.idioms.base import Point, Refusal, Shapes
+from conformance.record import IDIOMS
 
 
 @cache
 def suite(framework: str, variant: str) -> Suite:
-    """Every example of a framework's idioms as a case; an id is made of the call and stays as long as it does."""
-    return Suite(SUITE, tuple(_cases(framework, variant)), ("float32",))
+    """Every example of a framework's idioms, the laws' witnesses, and the calls that are copied from other frameworks.
+
+    A case's id is made of the call and stays as long as that does.
+    """
+    return Suite(IDIOMS, tuple(_cases(framework, variant)), ("float32",))
 
 
 def source(framework: str) -> Path:
@@ -26,24 +30,30 @@ def source(framework: str) -> Path:
 def _cases(framework: str, variant: str) -> Iterator[Case]:
     seen = set()
     for idiom in idioms.idioms(framework):
-        if idiom.variants and variant not in idiom.variants:
-            continue
         for example in idiom.examples():
-            if case := _case(framework, variant, idiom, example):
-                if case.id in seen:
-                    raise CaseError(f"{idiom.id}: {example.text} stands twice in the grid: {example.shapes}")
-                seen.add(case.id)
-                yield case
+            point = _read(framework, variant, *example)
+            if point is None or variant not in (point.idiom.variants or (variant,)):
+                continue
+            if point.idiom is not idiom:
+                raise CaseError(f"{example.text} is of {idiom.id}, but reads as {point.idiom.id}")
+            case = case_of(point, framework)
+            if case.id in seen:
+                raise CaseError(f"{idiom.id}: {example.text} stands twice in the grid: {example.shapes}")
+            seen.add(case.id)
+            yield case
+    for example in chain(conventions.examples(framework), literal.examples(framework)):
+        point = _read(framework, variant, *example)
+        if point and (case := case_of(point, framework)).id not in seen:
+            seen.add(case.id)
+            yield case
 
 
-def _case(framework: str, variant: str, idiom: Idiom, example: Example) -> Case | None:
+def _read(framework: str, variant: str, text: str, shapes: Shapes) -> Point | None:
+    """The call with its claim; None where its arguments say no problem, so that there is nothing to compare."""
     try:
-        point = idioms.read(framework, example.text, example.shapes, variant)
-    except Refusal:
+        return idioms.read(framework, text, shapes, variant)
+    except (Refusal, ExpressionError):
         return None
-    if point.idiom is not idiom:
-        raise CaseError(f"{example.text} is of {idiom.id}, but reads as {point.idiom.id}")
-    return case_of(point, framework)
 
 
 def case_of(point: Point, framework: str) -> Case:

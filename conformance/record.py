@@ -36,6 +36,9 @@ from conformance.json_types import (
 
 FORMAT = "conformance-record/1"
 
+IDIOMS = "idioms"
+"""The suite whose cases are a framework's own calls, so that no two frameworks have the same."""
+
 _PLAIN = re.compile(r"[\w :.-]*", re.ASCII)
 """What a shell leaves alone between double quotes."""
 

@@ -89,8 +89,8 @@ def _side(
 ) -> Side:  # fmt: skip
     python = python_for(lane.framework, pythons)
     if python is None:
-        raise VerifyError(f"no environment here has {lane.framework}: make one by `tox run -e {lane.framework} --notest`"
-                          f", or name one by --python {lane.framework}=PATH")  # fmt: skip
+        raise VerifyError(f"no environment here has {lane.framework}: `tox run -e {lane.framework} --notest` makes one; "
+                          f"or name one by --python {lane.framework}=PATH")  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="conformance-") as name:
         folder = Path(name)
         for letter, array in zip("xwb", arrays, strict=False):

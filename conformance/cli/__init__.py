@@ -14,6 +14,7 @@ VERBS = {
     "call": "Read a call as people write it, make it, and judge it by what it is claimed to mean.",
     "diagnose": "Name the misreading that explains an array, or a record file's divergences.",
     "port": "Translate a call from one framework to another, and prove it by running both.",
+    "conventions": "Write the handbook of conventions, and what a run has proved of them.",
     "cases": "Explore the cases: list, show, count.",
     "generate": "Write the generated case files again, or check that they are what they must be.",
     "merge": "Join the record files of a run's shards.",

@@ -51,11 +51,15 @@ def read(framework: str, text: str, shapes: Shapes, variant: str = "") -> Point:
     Raises ExpressionError for text that is no call, IdiomError for a call that no idiom of the framework knows,
     and Refusal where the arguments say no problem, so that no shape of an answer could be named.
     """
-    for idiom in idioms(framework):
-        invocation = expression.parse(text, idiom.form)
-        if invocation is not None and idiom.named(invocation):
-            return _point(idiom, text, invocation, shapes, variant)
-    raise IdiomError(_unknown(framework, text))
+    found = [
+        (idiom, invocation)
+        for idiom in idioms(framework)
+        if (invocation := expression.parse(text, idiom.form)) is not None and idiom.named(invocation)
+    ]
+    if not found:
+        raise IdiomError(_unknown(framework, text))
+    idiom, invocation = max(found, key=lambda each: each[0].likeness(each[1]))  # the first of equals
+    return _point(idiom, text, invocation, shapes, variant)
 
 
 def _unknown(framework: str, text: str) -> str:
@@ -86,7 +90,7 @@ def _point(idiom: Idiom, text: str, invocation: Invocation, shapes: Shapes, vari
     text = _canonical(text, {invocation.function: idiom.functions[use.rank], **{
         name.text: operand for operand, name in names.items() if isinstance(name, Name)
     }})  # fmt: skip
-    return Point(idiom, text, use.shapes, idiom.read(use), *_parts(text, idiom, invocation))
+    return Point(idiom, text, use.shapes, idiom.read(use), *_parts(text, idiom, invocation), arguments)
 
 
 def _canonical(text: str, names: Mapping[str, str]) -> str:

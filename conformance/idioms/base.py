@@ -163,6 +163,10 @@ class Idiom:
         """Whether an invocation is of one of this idiom's functions."""
         return invocation.last in {name.rpartition(".")[2] for name in self.functions.values()}
 
+    def likeness(self, invocation: Invocation) -> int:
+        """How many parts an invocation's dotted name shares with that of one of this idiom's functions, from the end."""
+        return max(_shared(invocation.function, name) for name in self.functions.values())
+
 
 Widths = Sequence[tuple[int, int]]
 
@@ -192,6 +196,7 @@ class Point:
     claim: Claim
     inner: str
     outer: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """The call with its shapes in a line."""
@@ -201,6 +206,11 @@ class Point:
     def name(self) -> str:
         """The idiom and the window convention, as one word."""
         return f"{self.idiom.id}/{self.claim.law}"
+
+
+def _shared(*names: str) -> int:
+    parts = zip(*(reversed(name.split(".")) for name in names), strict=False)
+    return next((at for at, (a, b) in enumerate(parts) if a != b), min(len(name.split(".")) for name in names))
 
 
 def per_axis(name: str, value: Any, rank: int) -> Ints:

@@ -1,0 +1,103 @@
+"""The conventions as a document: what is said of each, with its witness and its proof, as Markdown and as HTML."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A witness: a call, the window that it cuts, and arrays in which every digit of y is an element of x."""
+
+    framework: str
+    call: str
+    window: str
+    x: str
+    weight: str
+    y: str
+    fact: str
+
+
+@dataclass(frozen=True, slots=True)
+class LawEntry:
+    """A window law; `shared` are the functions that follow it, by framework, `proved` a line a claim and lane."""
+
+    id: str
+    title: str
+    formula: str
+    meaning: str
+    shown: tuple[Shown, ...]
+    shared: Mapping[str, tuple[str, ...]]
+    proved: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutEntry:
+    """An order of axes, who has it, and how PyTorch's array becomes it."""
+
+    layout: str
+    shared: Mapping[str, tuple[str, ...]]
+    conversion: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdiomEntry:
+    """An idiom: its functions, its claim in words, and what it refuses, by the lanes that do."""
+
+    id: str
+    framework: str
+    functions: tuple[str, ...]
+    claim: str
+    laws: tuple[str, ...]
+    data: tuple[str, ...]
+    weight: tuple[str, ...]
+    taps: tuple[str, ...]
+    refusals: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyEntry:
+    """A call copied literally into another framework."""
+
+    source: str
+    call: str
+    target: str
+    copied: str
+    kind: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handbook:
+    """All of it."""
+
+    laws: tuple[LawEntry, ...]
+    taps: tuple[Shown, ...]
+    reversed: Mapping[str, tuple[str, ...]]
+    weights: tuple[LayoutEntry, ...]
+    data: tuple[LayoutEntry, ...]
+    idioms: tuple[IdiomEntry, ...]
+    copies: tuple[CopyEntry, ...]
+    lanes: tuple[tuple[str, str, str], ...]
+
+
+def markdown(handbook: Handbook) -> str:
+    """docs/conventions.md."""
+    return _environment().get_template("conventions.md.j2").render(book=handbook)
+
+
+def html(handbook: Handbook) -> str:
+    """reports/conventions.html."""
+    return _environment().get_template("conventions.html.j2").render(book=handbook)
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("conformance.report"),
+        autoescape=select_autoescape(("html.j2",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
