@@ -25,7 +25,7 @@ GLOSSARY: Mapping[Verdict, str] = {
     Verdict.DIVERGES: "An answer came, and it is not the expected one.",
     Verdict.REJECTS: "The framework refused the call with a clean, catchable error: no fault, and no pass.",
     Verdict.UNSUPPORTED: "The framework has no call that says this problem; the reason is given.",
-    Verdict.ACCEPTS_INVALID: "The problem is invalid and the framework answered it all the same.",
+    Verdict.ACCEPTS_INVALID: "The problem is invalid, or the call claimed to be refused, and the framework answered all the same.",
     Verdict.ERRORED: "An error that is no clean refusal, in the framework or in its adapter.",
     Verdict.CRASHED: "The process died, by the signal that is given.",
     Verdict.TIMED_OUT: "No answer came in time, and the process was ended.",
@@ -104,11 +104,12 @@ class Group:
     known: str
     label: str
     rows: tuple[Row, ...]
+    fails: bool
 
     @property
     def new(self) -> bool:
-        """Whether it fails a run: a verdict that fails, and nobody knew of it."""
-        return self.verdict.fails and not self.known
+        """Whether it fails a run: its records do, and nobody knew of it."""
+        return self.fails and not self.known
 
     @property
     def first(self) -> tuple[Row, ...]:
@@ -194,7 +195,7 @@ def _summary(runs: Sequence[Run], integrity: Integrity) -> str:
 
 def _news(lanes: Iterable[LaneGroups]) -> str:
     """What fails a run, in a sentence; nothing where nothing could."""
-    failing = [group for lane in lanes for group in lane.groups if group.verdict.fails]
+    failing = [group for lane in lanes for group in lane.groups if group.fails]
     new = sum(len(group.rows) for group in failing if group.new)
     if not failing:
         return ""
@@ -277,21 +278,21 @@ def _lanes(runs: Sequence[Run], known: Known) -> Iterator[LaneGroups]:
 
 
 def _groups(records: Iterable[Record], known: Known) -> list[Group]:
-    alike: dict[tuple[Verdict, str, str, tuple[str, ...]], list[Record]] = defaultdict(list)
+    alike: dict[tuple[Verdict, bool, str, str, tuple[str, ...]], list[Record]] = defaultdict(list)
     for record in records:
         skeleton = _NUMBERS.split(_line(record.message))
-        alike[record.verdict, record.kind, known(record), tuple(skeleton)].append(record)
-    groups = (_group(verdict, kind, reason, same) for (verdict, kind, reason, _), same in alike.items())
+        alike[record.verdict, record.fails, record.kind, known(record), tuple(skeleton)].append(record)
+    groups = (_group(verdict, kind, reason, same) for (verdict, _, kind, reason, _), same in alike.items())
     order = list(Verdict)
     return sorted(groups, key=lambda group: (
-        not group.new, not group.verdict.fails, order.index(group.verdict), -len(group.rows), group.kind, group.label
+        not group.new, not group.fails, order.index(group.verdict), -len(group.rows), group.kind, group.label
     ))  # fmt: skip
 
 
 def _group(verdict: Verdict, kind: str, known: str, records: Sequence[Record]) -> Group:
     label = _common([_line(record.message) for record in records])
     rows = (_row(record, label) for record in sorted(records, key=lambda record: record.key))
-    return Group(verdict, kind, known, label, tuple(rows))
+    return Group(verdict, kind, known, label, tuple(rows), records[0].fails)
 
 
 def _common(messages: Sequence[str]) -> str:
