@@ -57,16 +57,20 @@ def parse(text: str, form: str = HOLE) -> Invocation | None:
     return _invocation(found) if isinstance(found, ast.Call) else None
 
 
-def bind(parameters: str, invocation: Invocation) -> dict[str, Any]:
-    """An invocation's arguments by name, defaults filled in. Raises ExpressionError where they do not fit."""
+def bind(parameters: str, invocation: Invocation) -> tuple[dict[str, Any], frozenset[str]]:
+    """An invocation's arguments by name, defaults filled in, and the names of those that were written.
+
+    Raises ExpressionError where they do not fit.
+    """
     known = signature(parameters)
     try:
         bound = known.bind(*invocation.positional, **invocation.named)
     except TypeError as error:
         names = ", ".join(known.parameters)
         raise ExpressionError(f"{invocation.function}: {error}: its arguments are {names}") from None
+    written = frozenset(bound.arguments)
     bound.apply_defaults()
-    return dict(bound.arguments)
+    return dict(bound.arguments), written
 
 
 def write(function: str, *positional: Any, **named: Any) -> str:

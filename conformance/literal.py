@@ -6,13 +6,14 @@ target's order of axes. The copied call is a call like any other: its claim says
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
 
-from conformance import data, expression, idioms, layout, oracle
+from conformance import adapters, data, expression, idioms, layout, oracle
 from conformance.diagnose import diagnose, difference
 from conformance.expression import ExpressionError, Name, write
 from conformance.idioms.base import Example, Idiom, Point, Refusal, Shapes
@@ -36,6 +37,9 @@ COUNTERPARTS = (
     ("torch-layer", "keras-layer", "flax-linen", "mx-gluon"),
 )
 """Idioms that people translate into each other: functions, and layers."""
+
+DEFAULTS = {"stride": 1, "padding": 0}
+"""What is given where the source says nothing and the target must be told."""
 
 CHANNELS = {"in": 2, "out": 3}
 INPUT = 7
@@ -82,19 +86,13 @@ SPELLINGS: Mapping[str, Spelling] = {
 }
 
 
-def find(idiom_id: str) -> tuple[str, Idiom]:
-    """An idiom and its framework, by id."""
-    return next((framework, each) for framework in idioms.frameworks() for each in idioms.idioms(framework)
-                if each.id == idiom_id)  # fmt: skip
-
-
 def meanings(point: Point) -> dict[str, Any]:
-    """What a call's arguments say, by meaning; those left at None or not among MEANINGS are left out."""
+    """What a call's arguments say, by meaning, as far as they were written out and are among MEANINGS."""
     return {
-        meaning: value
+        meaning: point.arguments[name]
         for meaning, names in MEANINGS.items()
-        for name, value in point.arguments.items()
-        if name in names and value is not None and not isinstance(value, Name) and meaning != "output"
+        for name in names & point.written - set(point.idiom.tensors.values())
+        if meaning != "output"
     }
 
 
@@ -104,12 +102,14 @@ def spell(idiom: Idiom, said: Mapping[str, Any], rank: int, output: Sequence[int
     named = {}
     left = set(said) - {"in", "out", "kernel"}
     for name, parameter in expression.signature(idiom.signature).parameters.items():
-        meaning = next((meaning for meaning, names in MEANINGS.items() if name in names), None)
+        if name in idiom.tensors.values():
+            continue
+        meaning = next((meaning for meaning, names in MEANINGS.items() if name in names), "")
         if meaning == "output":
             named[name] = tuple(output)
-        elif meaning in said or (meaning == "padding" and parameter.default is parameter.empty):
-            named[name] = _spelt(str(meaning), said.get(str(meaning), 0), rank, spelling)
-            left.discard(str(meaning))
+        elif meaning in said or (meaning in DEFAULTS and parameter.default is parameter.empty):
+            named[name] = _spelt(meaning, said.get(meaning, DEFAULTS.get(meaning)), rank, spelling)
+            left.discard(meaning)
     operands = [] if idiom.layer else [Name("x"), Name("w")]
     return write(idiom.functions[rank], *operands, **named), left
 
@@ -147,7 +147,7 @@ def sources(framework: str, idiom: Idiom, rank: int) -> Iterator[Point]:
         if left - ({"groups"} if "g" in idiom.weight else set()):
             continue
         try:
-            point = idioms.read(framework, text, shapes(idiom, setting, rank))
+            point = _read(framework, _example(idiom, text, setting, rank))
         except (Refusal, ExpressionError):
             continue
         if not point.claim.refused:
@@ -164,15 +164,20 @@ def _natural(idiom: Idiom, setting: Mapping[str, Any], rank: int) -> tuple[int, 
 
 
 @cache
+def find(idiom_id: str) -> tuple[str, Idiom]:
+    """An idiom and its framework, by id."""
+    return next((framework, each) for framework in idioms.frameworks() for each in idioms.idioms(framework)
+                if each.id == idiom_id)  # fmt: skip
+
+
+@cache
 def outcomes(rank: int = 2) -> tuple[Outcome, ...]:
     """What every source's settings give in every counterpart, for one number of spatial axes."""
     return tuple(
         _outcome(point, *find(target))
         for family in COUNTERPARTS
-        for name in family
+        for name, target in permutations(family, 2)
         for point in sources(*find(name), rank)
-        for target in family
-        if target != name
     )
 
 
@@ -183,18 +188,31 @@ def copy(point: Point, idiom: Idiom) -> Example:
     said = {"kernel": problem.kernel[0], "in": problem.groups * problem.in_channels,
             "out": problem.groups * problem.out_channels, **meanings(point)}  # fmt: skip
     text, _ = spell(idiom, said, problem.rank, layout.arrange(out, layout.DATA, idiom.data).shape)
-    return Example(text, shapes(idiom, {"kernel": problem.kernel[0], "groups": problem.groups}, problem.rank))
+    return _example(idiom, text, {"kernel": problem.kernel[0], "groups": problem.groups}, problem.rank)
+
+
+def _example(idiom: Idiom, text: str, said: Mapping[str, Any], rank: int) -> Example:
+    """A call with a weight in the layout that this very call claims."""
+    given = shapes(idiom, said, rank)
+    try:
+        claim = _read(find(idiom.id)[0], Example(text, given)).claim
+    except (Refusal, ExpressionError):
+        return Example(text, given)
+    return Example(text, shapes(replace(idiom, weight=claim.weight), said, rank))
+
+
+def _read(framework: str, example: Example) -> Point:
+    return idioms.read(framework, *example, adapters.lane(framework).variant)
 
 
 def _outcome(source: Point, framework: str, idiom: Idiom) -> Outcome:
     example = copy(source, idiom)
     try:
-        point = idioms.read(framework, *example)
-        refused = point.claim.refused
-    except (Refusal, ExpressionError) as reason:
+        point = _read(framework, example)
+    except Refusal as reason:
         return Outcome(source, idiom.id, example.text, "refused", str(reason))
-    if refused:
-        return Outcome(source, idiom.id, example.text, "refused", refused)
+    if point.claim.refused:
+        return Outcome(source, idiom.id, example.text, "refused", point.claim.refused)
     kind, how = _compared(source, point)
     return Outcome(source, idiom.id, example.text, kind, how)
 
@@ -202,6 +220,8 @@ def _outcome(source: Point, framework: str, idiom: Idiom) -> Outcome:
 def _compared(source: Point, copied: Point) -> tuple[str, str]:
     """How the copied call's answer looks to someone who expects the source's."""
     problem, other = source.claim.problem, copied.claim.problem
+    if other.weight_shape != problem.weight_shape:
+        return "refused", f"its weight holds {other.weight_shape} in PyTorch's order, not {problem.weight_shape}"
     arrays = data.draw("literal", problem)
     weight = arrays.weight
     if source.claim.reversed != copied.claim.reversed:
@@ -214,16 +234,10 @@ def _compared(source: Point, copied: Point) -> tuple[str, str]:
     return "other values" if actual.shape == problem.output_shape else "other shape", how
 
 
-def examples(framework: str) -> Iterator[Example]:
-    """Every call copied into a framework, to be run like any example."""
-    seen = set()
-    for rank in (1, 2, 3):
-        for family in COUNTERPARTS:
-            for name in family:
-                for target in family:
-                    if target != name and find(target)[0] == framework:
-                        for point in sources(*find(name), rank):
-                            example = copy(point, find(target)[1])
-                            if str(example) not in seen:
-                                seen.add(str(example))
-                                yield example
+def copies(framework: str) -> Iterator[tuple[Point, Idiom, Example]]:
+    """Every call that is copied into a framework: its source, the idiom it becomes, and itself."""
+    for rank, family in product((1, 2, 3), COUNTERPARTS):
+        for name, target in permutations(family, 2):
+            if find(target)[0] == framework:
+                for point in sources(*find(name), rank):
+                    yield point, find(target)[1], copy(point, find(target)[1])

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from conformance import idioms, layout
+from conformance import adapters, idioms, layout
 from conformance.idioms.base import Dialect, Idiom, Point, Refusal, Shapes, with_window
 from conformance.layout import Ints
 from conformance.problem import Problem, Window
@@ -65,7 +65,7 @@ def port(text: str, source: str, target: str, shapes: Shapes, *, variant: str = 
     none, and what `idioms.read` raises.
     """
     try:
-        point = idioms.read(source, text, shapes)
+        point = idioms.read(source, text, shapes, adapters.lane(source).variant)
     except Refusal as reason:
         raise PortError(f"{text}: {reason}") from None
     if point.claim.refused:
@@ -97,6 +97,7 @@ def shape_of(data: str, problem: Problem) -> Ints:
 
 def translate(point: Point, target: str, *, variant: str = "", idiom: str = "") -> Port:
     """The port of a call that has been read."""
+    variant = variant or adapters.lane(target).variant
     known = [each for each in idioms.idioms(target) if each.say is not None and idiom in ("", each.id)]
     if not known:
         names = ", ".join(each.id for each in idioms.idioms(target) if each.say is not None)

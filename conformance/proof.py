@@ -8,8 +8,7 @@ from pathlib import Path
 
 from conformance import conventions, idioms, literal
 from conformance.cases import Case, CaseError, Suite
-from conformance.expression import ExpressionError
-from conformance.idioms.base import Point, Refusal, Shapes
+from conformance.idioms.base import Claim, Point, Refusal, Shapes
 from conformance.record import IDIOMS
 
 
@@ -41,18 +40,28 @@ def _cases(framework: str, variant: str) -> Iterator[Case]:
                 raise CaseError(f"{idiom.id}: {example.text} stands twice in the grid: {example.shapes}")
             seen.add(case.id)
             yield case
-    for example in chain(conventions.examples(framework), literal.examples(framework)):
-        point = _read(framework, variant, *example)
-        if point and (case := case_of(point, framework)).id not in seen:
+    witnesses = (_read(framework, variant, *example) for example in conventions.examples(framework))
+    for point in chain(filter(None, witnesses), _copies(framework, variant)):
+        if (case := case_of(point, framework)).id not in seen:
             seen.add(case.id)
             yield case
+
+
+def _copies(framework: str, variant: str) -> Iterator[Point]:
+    """Calls copied from elsewhere. One that says no problem is claimed to be refused on the arrays of its source."""
+    for source, idiom, example in literal.copies(framework):
+        try:
+            yield idioms.read(framework, *example, variant)
+        except Refusal as reason:
+            claim = Claim(source.claim.problem, "none", idiom.data, idiom.weight, refused=str(reason))
+            yield Point(idiom, example.text, example.shapes, claim, example.text, "x" if idiom.layer else "")
 
 
 def _read(framework: str, variant: str, text: str, shapes: Shapes) -> Point | None:
     """The call with its claim; None where its arguments say no problem, so that there is nothing to compare."""
     try:
         return idioms.read(framework, text, shapes, variant)
-    except (Refusal, ExpressionError):
+    except Refusal:
         return None
 
 

@@ -74,10 +74,10 @@ def _unknown(framework: str, text: str) -> str:
 
 
 def _point(idiom: Idiom, text: str, invocation: Invocation, shapes: Shapes, variant: str) -> Point:
-    arguments = expression.bind(idiom.signature, invocation)
+    arguments, written = expression.bind(idiom.signature, invocation)
     outer = invocation.outer or Invocation("", (Name("x"),), {})
     if idiom.layer:
-        arguments |= expression.bind(idiom.outer, outer)
+        arguments |= expression.bind(idiom.outer, outer)[0]
     elif invocation.outer:
         raise IdiomError(f"{invocation.function} makes no layer, its result is not called: write one call")
     names = {operand: arguments.get(name, Name(operand)) for operand, name in idiom.tensors.items()}
@@ -90,7 +90,7 @@ def _point(idiom: Idiom, text: str, invocation: Invocation, shapes: Shapes, vari
     text = _canonical(text, {invocation.function: idiom.functions[use.rank], **{
         name.text: operand for operand, name in names.items() if isinstance(name, Name)
     }})  # fmt: skip
-    return Point(idiom, text, use.shapes, idiom.read(use), *_parts(text, idiom, invocation), arguments)
+    return Point(idiom, text, use.shapes, idiom.read(use), *_parts(text, idiom, invocation), arguments, written)
 
 
 def _canonical(text: str, names: Mapping[str, str]) -> str:

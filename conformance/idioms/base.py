@@ -197,6 +197,8 @@ class Point:
     inner: str
     outer: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    written: frozenset[str] = frozenset()
+    """Names of the arguments that were written out."""
 
     def __str__(self) -> str:
         """The call with its shapes in a line."""
