@@ -38,6 +38,7 @@ class Expectation:
         return record.verdict is self.verdict and self.when(
             Problem.parse(record.problem),
             framework=record.framework, variant=record.variant, dtype=record.dtype, direction=record.direction,
+            claimed=record.claimed,
         )  # fmt: skip
 
 

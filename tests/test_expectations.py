@@ -78,10 +78,16 @@ def test_every_expectation_has_a_case_in_its_region() -> None:
         for expectation in read_expectations(lane.framework):
             assert any(
                 expectation.when(
-                    case.problem, framework=each.framework, variant=each.variant, dtype=dtype, direction=""
+                    case.problem,
+                    framework=each.framework,
+                    variant=each.variant,
+                    dtype=dtype,
+                    direction="",
+                    claimed=claimed,
                 )
                 for case in suite
                 for dtype in ("float32", "float64")
+                for claimed in ("", "conforms", "rejects")
                 for each in adapters.lanes()
                 if each.framework == lane.framework
             ), expectation.id

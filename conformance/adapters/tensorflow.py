@@ -23,7 +23,7 @@ VARIANTS = {
     "onednn": {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
     "eigen": {"TF_ENABLE_ONEDNN_OPTS": "0", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
 }
-REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, ValueError)
+REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, ValueError, TypeError)
 BLOCK = 1
 
 tf.config.threading.set_intra_op_parallelism_threads(1)
