@@ -83,7 +83,7 @@ def _point(idiom: Idiom, text: str, invocation: Invocation, shapes: Shapes, vari
     names = {operand: arguments.get(name, Name(operand)) for operand, name in idiom.tensors.items()}
     of = {operand: shapes.get(name.text) for operand, name in names.items() if isinstance(name, Name)}
     use = Use(_rank(idiom, invocation, of), arguments, {name: shape for name, shape in of.items() if shape}, variant)
-    for operand in ("x",) if idiom.layer else ("x", "w"):
+    for operand in ("x",) if idiom.layer else ("x", "w", "z")[: 2 + ("z" in idiom.tensors)]:
         if operand not in use.shapes:
             raise IdiomError(f"{invocation.function}: the shape of {names[operand]} is missing: give it, as in "
                              f"--shape {names[operand]}=1,8,5,7")  # fmt: skip
