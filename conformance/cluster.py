@@ -5,6 +5,7 @@ Where none does, conjunctions, and pairs of them, are weighed by how many cases 
 predicate are its own: `Predicate` evaluates it on every case.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from conformance.predicate import Predicate
 __all__ = ["Cluster", "Facts", "cluster"]
 
 Bits = NDArray[np.uint8]
+Counts = NDArray[Any]
 Parts = tuple[tuple[int, str], ...]
 """Comparisons, each with its place in the order that they are written in."""
 
@@ -118,25 +120,38 @@ def _packed(named: Sequence[Named], split: int) -> _Terms:
 
 
 def _once(terms: _Terms) -> _Terms:
-    """Of terms that hold for the same cases, the first."""
-    seen: dict[bytes, int] = {}
+    """Of terms that hold for the same cases, the shortest in words, or the first of them."""
+    same: dict[bytes, int] = {}
+    length = [sum(len(text) for _, text in parts) for parts in terms.parts]
     for number, (inside, outside) in enumerate(zip(terms.inside, terms.outside, strict=True)):
-        seen.setdefault(inside.tobytes() + outside.tobytes(), number)
-    return terms.take(list(seen.values()))
+        first = same.setdefault(inside.tobytes() + outside.tobytes(), number)
+        if length[number] < length[first]:
+            same[inside.tobytes() + outside.tobytes()] = number
+    return terms.take(list(same.values()))
 
 
 def _covering(single: _Terms, of_axis: _Terms, whole: Bits) -> Iterator[_Terms]:
     """Conjunctions that cover the whole set, by size, up to the first size of which one covers nothing else."""
-    single = single.take((single.inside == whole).all(axis=1))
-    of_axis = _once(of_axis.take((_any_axis(of_axis.inside) == whole).all(axis=1)))
-    terms, groups = single, of_axis
-    for size in range(1, MOST + 1):
-        if size > 1:
-            groups = _fewest(_joined(groups, of_axis, whole))
-            terms = _fewest(_once(_all_of(_joined(terms, single, whole), _grouped(groups))))
-        yield terms
-        if not terms.parts or not _counts(terms.outside).all():
+    terms = single.take((single.inside == whole).all(axis=1))
+    yield terms
+    groups = of_axis = _strongest(_once(of_axis.take((_any_axis(of_axis.inside) == whole).all(axis=1))))
+    terms = single = _strongest(terms)
+    for _ in range(MOST - 1):
+        if not _counts(terms.outside).all():
             return
+        groups = _fewest(_joined(groups, of_axis, whole))
+        terms = _fewest(_once(_all_of(_joined(terms, single, whole), _grouped(groups))))
+        yield terms
+
+
+def _strongest(terms: _Terms) -> _Terms:
+    """Those that no simpler one replaces, which holds where they do inside, and only where they do outside."""
+    terms = _fewest(terms)
+    simplicity = np.argsort(np.argsort([len(text) for text in terms.texts()], kind="stable"))
+    inside, outside = (bits.reshape(len(bits), math.prod(bits.shape[1:])) for bits in (terms.inside, terms.outside))
+    holds = _products(inside, inside) == _counts(inside)[:, None]
+    less = _products(outside, outside) == _counts(outside)
+    return terms.take(~(holds & less & (simplicity < simplicity[:, None])).any(axis=1))
 
 
 def _joined(terms: _Terms, more: _Terms, whole: Bits) -> _Terms:
@@ -184,43 +199,47 @@ def _fewest(terms: _Terms) -> _Terms:
     return terms.take(np.argsort(_counts(_any_axis(terms.outside)), kind="stable")[:KEPT])
 
 
-def _counts(bits: Bits) -> NDArray[np.int64]:
+def _counts(bits: Bits) -> Counts:
     """How many bits are set in each row."""
-    counts: NDArray[np.int64] = _SET[bits].sum(axis=-1, dtype=np.int64)
+    counts: Counts = _SET[bits].sum(axis=-1, dtype=np.int64)
     return counts
 
 
-def _simplicity(text: str) -> tuple[int, int, str]:
-    """Few comparisons first, then short ones."""
-    return 1 + text.count(" and ") + text.count(" or "), len(text), text
-
-
 def _least_wrong(covering: Sequence[_Terms], single: _Terms, of_axis: _Terms, sizes: _Sizes) -> str:
-    """The predicate that errs least on both sides: a conjunction, or two of them that cover nothing else."""
-    likely = of_axis.take(np.argsort(_errors(of_axis, sizes), kind="stable")[:LIKELY])
-    pairs = _all_of(_promising(single, single, sizes), _grouped(_correlated(likely)))
-    conjunctions = _all_of(*covering, single, pairs, _promising(pairs, single, sizes))
-    found = [*zip(_errors(conjunctions, sizes).tolist(), conjunctions.texts(), strict=True)]
-    found += _either(_all_of(single, pairs), sizes)
-    return min(found, key=lambda each: (each[0], _simplicity(each[1])))[1]
+    """The predicate that comes nearest: a conjunction, or two of them that cover nothing else."""
+    correlated = _grouped(_correlated(_telling(of_axis, sizes, LIKELY)))
+    likely = _telling(single, sizes, KEPT)
+    pairs = _all_of(_promising(likely, likely, sizes), correlated)
+    conjunctions = _all_of(*covering, likely, pairs, _promising(pairs, likely, sizes))
+    nearness = _nearness(_counts(conjunctions.inside), _counts(conjunctions.outside), sizes)
+    found = [*zip(nearness.tolist(), conjunctions.texts(), strict=True), *_either(_all_of(single, pairs), sizes)]
+    return min(found, key=lambda each: (-each[0], _simplicity(each[1])))[1]
 
 
-def _errors(terms: _Terms, sizes: _Sizes) -> NDArray[np.int64]:
-    """How many cases each gets wrong: those inside that it misses, and those outside that it covers."""
-    missed = sizes.inside - _counts(_any_axis(terms.inside))
-    return missed + _counts(_any_axis(terms.outside))
+def _nearness(hits: Counts, wrong: Counts, sizes: _Sizes) -> Counts:
+    """The share that is covered rightly of all that is covered or is to be: 1 for what is exact, 0 for no hit."""
+    nearness: Counts = hits / (sizes.inside + wrong)
+    return nearness
+
+
+def _telling(terms: _Terms, sizes: _Sizes, most: int) -> _Terms:
+    """Those that hold inside most more often than outside."""
+    inside, outside = _counts(_any_axis(terms.inside)), _counts(_any_axis(terms.outside))
+    return terms.take(np.argsort(outside / sizes.outside - inside / sizes.inside, kind="stable")[:most])
 
 
 def _promising(terms: _Terms, more: _Terms, sizes: _Sizes) -> _Terms:
-    """Of each term with each comparison more: those that err least, and those that cover most and nothing else."""
-    hits = _products(terms.inside, more.inside, sizes.inside)
-    wrong = _products(terms.outside, more.outside, sizes.outside)
-    errs, covers = (sizes.inside - hits + wrong).ravel(), np.where(wrong == 0, hits, 0).ravel()
-    count = min(KEPT, errs.size)
-    best = np.union1d(np.argpartition(errs, count - 1)[:count], np.argpartition(-covers, count - 1)[:count])
+    """Of each term with each comparison more: the nearest, and those that cover most and nothing else."""
+    hits, wrong = _products(terms.inside, more.inside), _products(terms.outside, more.outside)
+    best = np.union1d(_largest(_nearness(hits, wrong, sizes)), _largest(np.where(wrong == 0, hits, 0)))
     a, b = np.divmod(best, len(more.parts))
     parts = [_with(terms.parts[i], more.parts[j]) for i, j in zip(a, b, strict=True)]
     return _Terms(parts, terms.inside[a] & more.inside[b], terms.outside[a] & more.outside[b])
+
+
+def _largest(scores: Counts) -> NDArray[np.intp]:
+    count = min(KEPT, scores.size)
+    return np.argpartition(-scores.ravel(), count - 1)[:count]
 
 
 def _correlated(of_axis: _Terms) -> _Terms:
@@ -230,18 +249,23 @@ def _correlated(of_axis: _Terms) -> _Terms:
     return _Terms(parts, of_axis.inside[a] & of_axis.inside[b], of_axis.outside[a] & of_axis.outside[b])
 
 
-def _products(left: Bits, right: Bits, count: int) -> NDArray[np.float32]:
+def _products(left: Bits, right: Bits) -> Counts:
     """For how many cases both hold: (left terms, right terms)."""
-    a, b = (np.unpackbits(bits, axis=-1, count=count).astype(np.float32) for bits in (left, right))
-    both: NDArray[np.float32] = a @ b.T
+    a, b = (np.unpackbits(bits, axis=-1).astype(np.float32) for bits in (left, right))
+    both: Counts = a @ b.T
     return both
 
 
-def _either(terms: _Terms, sizes: _Sizes) -> list[tuple[int, str]]:
-    """Pairs of terms that cover nothing outside, with how many inside neither covers."""
+def _either(terms: _Terms, sizes: _Sizes) -> list[tuple[float, str]]:
+    """The nearest pairs of terms that cover nothing outside."""
     pure = _once(terms.take(_counts(terms.outside) == 0))
     pure = pure.take(np.argsort(-_counts(pure.inside), kind="stable")[:KEPT])
     count, texts = _counts(pure.inside), pure.texts()
-    missed = sizes.inside - (count[:, None] + count - _products(pure.inside, pure.inside, sizes.inside))
-    least = missed.min(initial=sizes.inside)
-    return [(int(least), f"{texts[a]} or {texts[b]}") for a, b in np.argwhere(missed == least).tolist() if a < b]
+    together = count[:, None] + count - _products(pure.inside, pure.inside)
+    most = together.max(initial=0)
+    return [(most / sizes.inside, f"{texts[a]} or {texts[b]}") for a, b in np.argwhere(together == most) if a < b]
+
+
+def _simplicity(text: str) -> tuple[int, int, str]:
+    """Few comparisons first, then short ones."""
+    return 1 + text.count(" and ") + text.count(" or "), len(text), text

@@ -24,8 +24,10 @@ MOST_CONSTANTS = 10
 _OF_AXIS = ("input", "kernel", "stride", "dilation", "output_padding")
 _OF_PROBLEM = ("rank", "batch", "groups", "in_channels", "out_channels")
 _OF_RUN = ("framework", "variant", "dtype", "direction")
-_SAME_OR_IMPLIED = {("pad_begin", "lo"), ("pad_end", "hi"), ("kernel", "effective_kernel")}
-"""Pairs whose comparison only says again what a field says alone."""
+_SAY_NOTHING_NEW = {
+    ("pad_begin", "lo"), ("pad_begin", "hi"), ("pad_end", "lo"), ("pad_end", "hi"), ("kernel", "effective_kernel"),
+}  # fmt: skip
+"""Pairs whose comparison says again what one of them says alone, or with its own kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def _of_fields(values: dict[str, Numbers], there: Truths) -> Iterator[Named]:
     for name, numbers in values.items():
         yield from _with_constants(name, numbers, numbers[there])
     for a, b in combinations(values, 2):
-        if (a, b) not in _SAME_OR_IMPLIED:
+        if (a, b) not in _SAY_NOTHING_NEW:
             yield from _with_each_other(a, b, values)
     sums = {f"{a} + {b}": values[a] + values[b] for a, b in (("lo", "hi"), ("pad_begin", "pad_end"))}
     for text, numbers in sums.items():
@@ -108,7 +110,7 @@ def _with_constants(text: str, numbers: Numbers, seen: Numbers) -> Iterator[Name
         yield f"{text} > {constant}", numbers > constant
         yield f"{text} == {constant}", numbers == constant
         yield f"{text} != {constant}", numbers != constant
-        yield f"{text} < {constant}", numbers < constant
+        yield f"{text} <= {constant}", numbers <= constant
 
 
 def _with_each_other(a: str, b: str, values: dict[str, Any]) -> Iterator[Named]:
