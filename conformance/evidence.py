@@ -12,7 +12,7 @@ from typing import Any
 
 from conformance.atomic import write_atomically
 from conformance.cases import folder
-from conformance.record import IDIOMS, Record, Run
+from conformance.record import IDIOMS, PORTS, Record, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def collect(runs: Sequence[Run], known: Callable[[Record], Any]) -> Evidence:
     """The evidence that runs of the suite give; `known` says whether a record was expected not to hold."""
     lanes = {}
     for run in sorted(runs, key=lambda run: run.header.lane):
-        if run.header.suite != IDIOMS:
+        if run.header.suite not in (IDIOMS, PORTS):
             continue
         counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         for record in run.records:

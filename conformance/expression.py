@@ -4,7 +4,7 @@ import ast
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 HOLE = "CALL"
@@ -40,6 +40,7 @@ class Invocation:
         return self.function.rpartition(".")[2]
 
 
+@lru_cache(maxsize=64)  # a call is looked for in many idioms that have one form
 def parse(text: str, form: str = HOLE) -> Invocation | None:
     """The call in an expression, which stands in a form such as "jax.vjp(lambda z: CALL, z)[1](x)[0]".
 

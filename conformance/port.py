@@ -27,6 +27,7 @@ class Port:
 
     source: Point
     target: Point
+    source_framework: str
     framework: str
     steps: tuple[str, ...]
     code: str
@@ -37,6 +38,17 @@ class Port:
     def native(self) -> bool:
         """Whether the target's own arguments say all of it."""
         return not self.steps
+
+    @property
+    def point(self) -> Point:
+        """The code as a point that the target's lane can run: the source's arrays, with data in the target's order."""
+        claim = replace(self.source.claim, data=self.target.claim.data)
+        return replace(self.source, claim=claim, code=self.code, origin=f"port/{self.origin}")
+
+    @property
+    def origin(self) -> str:
+        """From where to where, as one word."""
+        return f"{self.source_framework}-to-{self.framework}"
 
     @property
     def output(self) -> Ints:
@@ -70,7 +82,7 @@ def port(text: str, source: str, target: str, shapes: Shapes, *, variant: str = 
         raise PortError(f"{text}: {reason}") from None
     if point.claim.refused:
         raise PortError(f"{text}: {source} refuses this itself: {point.claim.refused}")
-    return translate(point, target, variant=variant, idiom=idiom)
+    return translate(point, source, target, variant=variant, idiom=idiom)
 
 
 def port_layers(
@@ -95,7 +107,7 @@ def shape_of(data: str, problem: Problem) -> Ints:
     return tuple(extent for letter in layout.groups(data) for extent in extents[letter])
 
 
-def translate(point: Point, target: str, *, variant: str = "", idiom: str = "") -> Port:
+def translate(point: Point, source: str, target: str, *, variant: str = "", idiom: str = "") -> Port:
     """The port of a call that has been read."""
     variant = variant or adapters.lane(target).variant
     known = [each for each in idioms.idioms(target) if each.say is not None and idiom in ("", each.id)]
@@ -113,7 +125,7 @@ def translate(point: Point, target: str, *, variant: str = "", idiom: str = "") 
             except Refusal as reason:
                 refusals[f"{each.id}: {reason}"] = None
                 continue
-            return _port(point, said, target, reduction, tuple(refusals))
+            return _port(point, said, (source, target), reduction, tuple(refusals))
     raise PortError(f"not expressible in {target}: {'; '.join(list(refusals)[:3])}")
 
 
@@ -184,11 +196,15 @@ def _reduced(problem: Problem, steps: set[str], shared: bool) -> Reduction | Non
     return Reduction(reduced, tuple(step for step in STEPS if step in steps), rest)
 
 
-def _port(source: Point, target: Point, framework: str, reduction: Reduction, refusals: tuple[str, ...]) -> Port:
-    dialect = idioms.dialect(framework)
+def _port(
+    source: Point, target: Point, frameworks: tuple[str, str], reduction: Reduction, refusals: tuple[str, ...]
+) -> Port:
+    dialect = idioms.dialect(frameworks[1])
     made, given = source.claim, target.claim
-    code = [*sorted({*target.idiom.imports, *dialect.imports, "import numpy as np"}), "", ""]
-    code += _convert_weight(source, target, reduction)
+    convert = _convert_weight(source, target, reduction)
+    numpy = ["import numpy as np"] if any("np." in line for line in convert) else []
+    code = [*sorted({*target.idiom.imports, *dialect.imports, *numpy}), "", ""]
+    code += convert
     code += ["", ""]
     problem = made.problem
     into = _axes(given.data, problem, problem.input, problem.in_channels)
@@ -203,7 +219,7 @@ def _port(source: Point, target: Point, framework: str, reduction: Reduction, re
         notes.append("the kernel is applied in the opposite order: convert_weight reverses it")
     if reduction.steps and reduction.steps != ("bias",):
         notes += [f"a single call cannot say it: {reason}" for reason in refusals[:1]]
-    return Port(source, target, framework, reduction.steps, "\n".join(code) + "\n", tuple(notes))
+    return Port(source, target, *frameworks, reduction.steps, "\n".join(code) + "\n", tuple(notes))
 
 
 def _axes(data: str, problem: Problem, spatial: Ints, channels: int) -> str:
@@ -229,7 +245,7 @@ def _convert_weight(source: Point, target: Point, reduction: Reduction) -> list[
             "    return stretched",
         ]
         return code
-    return [*code, f"    return np.ascontiguousarray({text})"]
+    return [*code, f"    return {text}" if text == "w" else f"    return {text}.copy()"]
 
 
 def _body(target: Point, reduction: Reduction, dialect: Dialect, problem: Problem) -> Iterator[str]:

@@ -37,10 +37,20 @@ def operands(point: Point, x: Array, weight: Array, bias: Array | None) -> list[
 
 
 def translate(adapter: Adapter, point: Point, arrays: Sequence[Array | None]) -> Call:
-    """The native call of a point on its operands."""
+    """The native call of a point on its operands; of its code, where it has any."""
+    if point.code:
+        return _ported(adapter, point, arrays)
     z = np.zeros(point.shapes["z"], arrays[0].dtype) if "z" in point.shapes and arrays[0] is not None else None
     tensors = [None if array is None else adapter.tensor(array) for array in (*arrays, z)]
     return Call(_compiled(program(point), point.idiom), tuple(tensors), layout=point.claim.data)
+
+
+def _ported(adapter: Adapter, point: Point, arrays: Sequence[Array | None]) -> Call:
+    namespace: dict[str, Any] = {}
+    exec(compile(point.code, f"<{point.origin}>", "exec"), namespace)  # what a port prints is what is run
+    x, weight, bias = arrays
+    tensors = [adapter.tensor(array) for array in (x, namespace["convert_weight"](weight), bias) if array is not None]
+    return Call(namespace["conv_transpose"], (*tensors, None)[:3], layout=point.claim.data)
 
 
 def _reshaped(array: Any, shape: tuple[int, ...] | None) -> Array:

@@ -1,15 +1,19 @@
 """The suite `idioms`: every example of a framework's idioms as a case, whose expected answer is that of its claim."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
-from conformance import conventions, idioms, literal
+from conformance import adapters, conventions, idioms, literal
 from conformance.cases import Case, CaseError, Suite
 from conformance.idioms.base import Claim, Point, Refusal, Shapes
-from conformance.record import IDIOMS
+from conformance.port import translate
+from conformance.record import IDIOMS, PORTS
+
+SAMPLE = 13
+"""Of so many examples of an idiom, one is ported."""
 
 
 @cache
@@ -19,6 +23,21 @@ def suite(framework: str, variant: str) -> Suite:
     A case's id is made of the call and stays as long as that does.
     """
     return Suite(IDIOMS, tuple(_cases(framework, variant)), ("float32",))
+
+
+@cache
+def ports(framework: str, variant: str) -> Suite:
+    """Calls of all other frameworks ported into one: a sample of every idiom's examples."""
+    return Suite(PORTS, tuple(_ported(framework, variant)), ("float32",))
+
+
+def _ported(framework: str, variant: str) -> Iterator[Case]:
+    for other in idioms.frameworks():
+        for idiom in idioms.idioms(other) if other != framework else ():
+            for example in islice(idiom.examples(), 0, None, SAMPLE):
+                point = _read(other, adapters.lane(other).variant, *example)
+                if point and not point.claim.refused:
+                    yield case_of(translate(point, other, framework, variant=variant).point, framework)
 
 
 def source(framework: str) -> Path:
@@ -70,6 +89,10 @@ def case_of(point: Point, framework: str) -> Case:
     digest = hashlib.sha256(str(point).encode()).hexdigest()[:8]
     problem = point.claim.problem
     return Case(
-        f"{point.idiom.id}-{point.claim.law}-{problem.rank}d-{digest}", problem, str(problem),
-        f"{point.text} means what {point.idiom.id} claims", ("window", "taps"), source(framework).name, point,
+        f"{point.name.replace('/', '-')}-{problem.rank}d-{digest}", problem, str(problem),
+        f"{point.text} means what {point.name} claims", ("window", "taps"), source(framework).name, point,
     )  # fmt: skip
+
+
+SUITES: Mapping[str, Callable[[str, str], Suite]] = {IDIOMS: suite, PORTS: ports}
+"""The suites that are made for a framework and variant."""

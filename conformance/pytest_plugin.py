@@ -35,7 +35,6 @@ def _configure_lane(config: pytest.Config) -> None:
     from conformance import adapters, cases, proof
     from conformance.controller import Controller
     from conformance.items import LaneItems
-    from conformance.record import IDIOMS
     from conformance.selection import USER_ERRORS, select
 
     option = config.option
@@ -53,7 +52,7 @@ def _configure_lane(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{error.filename}: {error.strerror}: give another --records folder") from None
     config.addinivalue_line("filterwarnings", "ignore")  # a framework's warnings are its own affair
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        config.args = [str(proof.source(option.framework) if option.suite == IDIOMS else cases.folder())]
+        config.args = [str(proof.source(option.framework) if option.suite in proof.SUITES else cases.folder())]
     if getattr(option, "timeout", 0) is None:
         option.timeout = TIMEOUT
     if getattr(option, "maxworkerrestart", "") is None:

@@ -36,8 +36,8 @@ from conformance.json_types import (
 
 FORMAT = "conformance-record/1"
 
-IDIOMS = "idioms"
-"""The suite whose cases are a framework's own calls, so that no two frameworks have the same."""
+IDIOMS, PORTS = "idioms", "ports"
+"""The suites whose cases are a framework's own calls, so that no two frameworks have the same."""
 
 _PLAIN = re.compile(r"[\w :.-]*", re.ASCII)
 """What a shell leaves alone between double quotes."""
@@ -259,10 +259,14 @@ def reproduction(record: Record) -> str:
     """The shell command that judges a record's case again, on the same data, in its lane and dtype."""
     if record.idiom:
         text, _, shapes = record.call.partition(" with ")
-        given = "".join(f" --shape {shape}" for shape in shapes.split())
-        return f"conformance call {record.framework} {shlex.quote(text)}{given} --variant {record.variant} " + (
-            f"--dtype {record.dtype} --case {record.case}"
-        )
+        call = shlex.quote(text) + "".join(f" --shape {shape}" for shape in shapes.split())
+        if record.idiom.startswith("port/"):
+            source = record.idiom.removeprefix("port/").partition("-to-")[0]
+            return (
+                f"conformance port {call} --from {source} --to {record.framework} --variant {record.variant} --verify"
+            )
+        lane = f"--variant {record.variant} --dtype {record.dtype} --case {record.case}"
+        return f"conformance call {record.framework} {call} {lane}"
     plain = _PLAIN.fullmatch(record.problem)
     problem = f'"{record.problem}"' if plain else shlex.quote(record.problem)
     names = (record.framework, record.variant, record.dtype, record.case)

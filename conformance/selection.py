@@ -9,7 +9,7 @@ from conformance.adapters import Lane
 from conformance.cases import Case, Suite
 from conformance.data import SIGNIFICAND, DataError
 from conformance.expectations import Expectation, ExpectationError, read_expectations
-from conformance.record import IDIOMS, Key
+from conformance.record import Key
 
 DTYPES = tuple(sorted(SIGNIFICAND))
 FORWARD = "forward"
@@ -56,7 +56,7 @@ def select(
         if dtype not in DTYPES:
             raise SelectionError(f"there is no dtype {dtype!r} to run: the dtypes are {', '.join(DTYPES)}")
     part = parse_shard(shard)
-    whole = proof.suite(lane.framework, lane.variant) if suite == IDIOMS else cases.read_suite(suite)
+    whole = proof.SUITES[suite](lane.framework, lane.variant) if suite in proof.SUITES else cases.read_suite(suite)
     known = read_expectations(framework)
     chosen = cases.find(whole, ids) if ids else whole
     return Selection(

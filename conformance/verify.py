@@ -8,16 +8,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import adapters, answers, idioms, layout, proof
+from conformance import adapters, answers, idioms, proof
 from conformance.adapters import AdapterError, Lane
-from conformance.adapters.base import Call, finish
+from conformance.adapters.base import finish
 from conformance.compare import measure_deviation
 from conformance.port import Port
 from conformance.program import operands, translate
@@ -74,29 +74,29 @@ def verify(port: Port, source: Lane, target: Lane, pythons: Mapping[str, str], d
     """
     case = proof.case_of(port.source, source.framework)
     answer = answers.compute(case)
-    arrays = operands(port.source, *answer.arrays.astype(dtype))
+    arrays = answer.arrays.astype(dtype)
     expected = answer.expected.astype(dtype)
     job: dict[str, Any] = {"text": port.source.text, "shapes": {k: list(v) for k, v in port.source.shapes.items()}}
-    ours = _side(source, pythons, job, arrays, port.source.claim.data, expected)
-    x = layout.arrange(answer.arrays.astype(dtype).x, layout.DATA, port.target.claim.data)
-    theirs = _side(target, pythons, {"code": port.code}, (x, *arrays[1:]), port.target.claim.data, expected)
+    ours = _side(source, pythons, job, operands(port.source, *arrays), expected)
+    job = {**job, "code": port.code, "source": source.framework, "data": port.point.claim.data}
+    theirs = _side(target, pythons, job, operands(port.point, *arrays), expected)
     return Verification(ours, theirs, _difference(theirs.array, ours.array))
 
 
 def _side(
-    lane: Lane, pythons: Mapping[str, str], job: Mapping[str, Any], arrays: Sequence[Array | None], data: str,
-    expected: Array,
-) -> Side:  # fmt: skip
+    lane: Lane, pythons: Mapping[str, str], job: Mapping[str, Any], arrays: Sequence[Array | None], expected: Array
+) -> Side:
     python = python_for(lane.framework, pythons)
     if python is None:
-        raise VerifyError(f"no environment here has {lane.framework}: `tox run -e {lane.framework} --notest` makes one; "
-                          f"or name one by --python {lane.framework}=PATH")  # fmt: skip
+        name = lane.framework
+        raise VerifyError(f"no environment here has {name}: `tox run -e {name} --notest` makes one; or give one by "
+                          f"--python {name}=PATH")  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="conformance-") as name:
         folder = Path(name)
         for letter, array in zip("xwb", arrays, strict=False):
             if array is not None:
                 np.save(folder / f"{letter}.npy", array)
-        job = {"framework": lane.framework, "variant": lane.variant, "data": data, **job}
+        job = {"framework": lane.framework, "variant": lane.variant, **job}
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         done = subprocess.run(
             [python, "-m", "conformance.verify", name], capture_output=True, text=True, timeout=TIMEOUT, check=False
@@ -120,15 +120,12 @@ def main(folder: Path) -> None:
     arrays = {path.stem: np.load(path, allow_pickle=False) for path in folder.glob("*.npy")}
     lane = adapters.lane(job["framework"], job["variant"])
     adapter = adapters.load(lane)
+    source = adapters.lane(job["source"]) if "source" in job else lane
+    shapes = {name: tuple(shape) for name, shape in job["shapes"].items()}
+    point = idioms.read(source.framework, job["text"], shapes, source.variant)
     if "code" in job:
-        namespace: dict[str, Any] = {}
-        exec(compile(job["code"], "<port>", "exec"), namespace)  # what the port prints is what is run
-        arrays["w"] = namespace["convert_weight"](arrays["w"])
-        tensors = [adapter.tensor(arrays[name]) if name in arrays else None for name in "xwb"]
-        call = Call(namespace["conv_transpose"], tuple(tensors), layout=job["data"])
-    else:
-        point = idioms.read(lane.framework, job["text"], {k: tuple(v) for k, v in job["shapes"].items()}, lane.variant)
-        call = translate(adapter, point, [arrays.get(name) for name in "xwb"])
+        point = replace(point, code=job["code"], origin="port", claim=replace(point.claim, data=job["data"]))
+    call = translate(adapter, point, [arrays.get(name) for name in "xwb"])
     (array,) = adapter.run([call])
     np.save(folder / "answer.npy", finish(call, array))
     version = adapter.describe()[lane.framework]

@@ -4,7 +4,7 @@ import pytest
 
 from conformance import adapters, conventions, idioms
 from conformance.idioms import IdiomError
-from conformance.idioms.base import Refusal, draws
+from conformance.idioms.base import Example, Refusal, draws
 from conformance.program import program
 
 FUNCTION = "torch.nn.functional.conv_transpose2d(x, w, stride=2, padding=1, output_padding=1)"
@@ -109,7 +109,7 @@ def test_every_law_that_a_claim_names_is_in_the_catalogue() -> None:
     assert names <= set(conventions.BY_ID)
 
 
-def _readable(framework: str, example: tuple[str, dict[str, tuple[int, ...]]]) -> bool:
+def _readable(framework: str, example: Example) -> bool:
     try:
         idioms.read(framework, *example)
     except Refusal:

@@ -188,7 +188,11 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A call with its claim: what the lane runs and what it must be."""
+    """A call with its claim: what the lane runs and what it must be.
+
+    `code`, where there is any, is run in place of the call: a port of it, which defines convert_weight(w) and
+    conv_transpose(x, w, b). `origin` then says from where to where.
+    """
 
     idiom: Idiom
     text: str
@@ -199,6 +203,8 @@ class Point:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     written: frozenset[str] = frozenset()
     """Names of the arguments that were written out."""
+    code: str = ""
+    origin: str = ""
 
     def __str__(self) -> str:
         """The call with its shapes in a line."""
@@ -206,8 +212,8 @@ class Point:
 
     @property
     def name(self) -> str:
-        """The idiom and the window convention, as one word."""
-        return f"{self.idiom.id}/{self.claim.law}"
+        """The claim that is put to the proof, as one word: the idiom with its law of windows, or the port's origin."""
+        return self.origin or f"{self.idiom.id}/{self.claim.law}"
 
 
 def _shared(*names: str) -> int:
