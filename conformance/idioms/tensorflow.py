@@ -5,6 +5,7 @@ in its output_shape ends the process where oneDNN is on: such sizes are refused 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from conformance.expression import Name, write
@@ -205,6 +206,18 @@ def _words(options: Mapping[str, Any]) -> dict[str, Any]:
 def _examples() -> Iterator[Example]:
     for pick in _picks("tf-nn", {1: 1600, 2: 560, 3: 150}):
         yield _example(f"tf.nn.conv{pick['rank']}d_transpose", pick)
+    for i, k, s, padding in product((1, 2), (1, 2, 3, 4), (1, 2, 3), ("SAME", "VALID")):
+        for out in range(1, (i - 1) * s + k + s + 1):
+            text = write("tf.nn.conv1d_transpose", X, W, (1, out, 1), strides=s, padding=padding)
+            yield Example(text, {"x": (1, i, 1), "w": (k, 1, 1)})
+    for size, strides, more in (
+        ((2, 8, 8, 3), 2, {}), ((1, 8, 8, 4), 2, {}), ((1, 8, 8, 3), [2, 2, 2, 1], {}),
+        ((1, 8, 8, 3), 2, {"dilations": [1, 1, 1, 2]}),
+        ((1, 7, 8, 3), 2, {"padding": [(0, 0), (1, 1), (1, -1), (0, 0)]}),
+        ((1, 7, 7, 3), 2, {"padding": [(0, 0), (1, 1), (1, 1), (0, 1)]}),
+    ):  # fmt: skip
+        yield Example(write("tf.nn.conv2d_transpose", X, W, size, strides, **more),
+                      {"x": (1, 4, 4, 2), "w": (3, 3, 3, 2)})  # fmt: skip
 
 
 def _rank_free_examples() -> Iterator[Example]:
