@@ -126,7 +126,8 @@ def translate(point: Point, source: str, target: str, *, variant: str = "", idio
                 refusals[f"{each.id}: {reason}"] = None
                 continue
             return _port(point, said, (source, target), reduction, tuple(refusals))
-    raise PortError(f"not expressible in {target}: {'; '.join(list(refusals)[:3])}")
+    tried = list(refusals)[::-1][:2]  # the last are of the most reduced problems
+    raise PortError(f"{point.text}: not expressible in {target} {variant}: {'; '.join(tried)}")
 
 
 def _said(idiom: Idiom, framework: str, problem: Problem, variant: str) -> Point:
