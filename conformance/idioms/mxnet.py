@@ -16,6 +16,12 @@ FLAT = "no dilation in 3-D"
 UNKNOWN = 2**32 - 1
 """How many in channels a layer without in_channels has for the check of its groups: -1, unsigned."""
 
+RANGE = {
+    "padding": "adj is from 0 to stride - 1",
+    "output-size": "oneDNN takes target_shape with the pad for it: 0 <= 2*pad - (full - target) < stride",
+    "centred-late": "an odd excess over target_shape takes a stride of 2 or more",
+}
+
 
 def arguments(problem: Problem) -> dict[str, Any]:
     """The arguments of Deconvolution that mean a problem's window: pad lo, adj lo - hi.
@@ -66,7 +72,7 @@ def _operator(use: Use, filters: Callable[[Problem], int]) -> tuple[Ints, Ints, 
     return _axes(use, "stride", 1), _axes(use, "dilate", 1), _axes(use, "pad", 0), misfits
 
 
-def _limits(use: Use, adj: str) -> Refusals:
+def _limits(use: Use, range_of_adj: str) -> Refusals:
     """What the operator refuses, whichever way it was called."""
     return [
         ("nothing is left of the stamp", lambda p: min(p.output) < 1),
@@ -74,7 +80,7 @@ def _limits(use: Use, adj: str) -> Refusals:
         (FLAT, lambda p: p.rank == 3 and max(p.dilation) > 1),
         ("without oneDNN there is no 3-D", lambda p: p.rank == 3 and use.variant == "native"),
         ("pad is not negative", lambda p: min(lo for lo, _ in p.window) < 0),
-        (f"{adj} is from 0 to stride - 1", lambda p: _out_of_range(use, p)),
+        (range_of_adj, lambda p: _out_of_range(use, p)),
     ]  # fmt: skip
 
 
@@ -135,7 +141,7 @@ def _read(use: Use) -> Claim:
         refusals.append(("target_shape is larger than the stamp", lambda p: any(lo + hi < 0 for lo, hi in p.window)))
     return use.claim(
         law, data=data, weight=weight, stride=stride, dilation=dilation, window=window, groups=use["num_group"],
-        bias=bias, refusals=[*refusals, *_limits(use, "what target_shape leaves" if any(target) else "adj")],
+        bias=bias, refusals=[*refusals, *_limits(use, RANGE[law])],
     )  # fmt: skip
 
 
@@ -242,7 +248,7 @@ def _read_layer(use: Use) -> Claim:
         refusals=[
             *refusals,
             ("groups need in_channels", lambda p: not use["in_channels"] and UNKNOWN % groups > 0),
-            *_limits(use, "output_padding"),
+            *_limits(use, "output_padding is from 0 to stride - 1"),
         ],
     )  # fmt: skip
 
