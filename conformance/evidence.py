@@ -74,18 +74,21 @@ def read() -> Evidence:
 
 def collect(runs: Sequence[Run], known: Callable[[Record], Any]) -> Evidence:
     """The evidence that runs of the suite give; `known` says whether a record was expected not to hold."""
-    lanes = {}
-    for run in sorted(runs, key=lambda run: run.header.lane):
-        if run.header.suite not in (IDIOMS, PORTS):
-            continue
-        counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for record in run.records:
-            counts[record.idiom][_kind(record, known)] += 1
+    lanes: dict[str, Lane] = {}
+    for run in sorted(runs, key=lambda run: (run.header.lane, run.header.suite)):
         header = run.header
-        version = header.environment.get(header.framework, "")
-        claims = {claim: Proof(**counts[claim]) for claim in sorted(counts)}
-        lanes[header.lane] = Lane(version, header.started[:10], claims)
+        if header.suite in (IDIOMS, PORTS):
+            others = lanes[header.lane].claims if header.lane in lanes else {}
+            version = header.environment.get(header.framework, "")
+            lanes[header.lane] = Lane(version, header.started[:10], {**others, **_claims(run.records, known)})
     return Evidence(lanes)
+
+
+def _claims(records: Sequence[Record], known: Callable[[Record], Any]) -> dict[str, Proof]:
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for record in records:
+        counts[record.idiom][_kind(record, known)] += 1
+    return {claim: Proof(**counts[claim]) for claim in sorted(counts)}
 
 
 def _kind(record: Record, known: Callable[[Record], Any]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from conformance import adapters, conventions, idioms, layout, literal, proof
 from conformance.conventions import Law, Witness, probe
 from conformance.evidence import Evidence
+from conformance.expression import HOLE
 from conformance.idioms.base import Idiom, Point
 from conformance.report.handbook import CopyEntry, Handbook, IdiomEntry, LawEntry, LayoutEntry, Shown
 
@@ -64,12 +65,13 @@ def _users(points: Iterable[tuple[str, Point]]) -> dict[str, tuple[str, ...]]:
 
 
 def _named(idiom: Idiom) -> str:
-    """The functions of an idiom as one name: conv_transpose{1,2,3}d."""
+    """The functions of an idiom as one name, such as conv_transpose{1,2,3}d, in the form that they stand in."""
     names = sorted(set(idiom.functions.values()))
-    if len(names) == 1:
-        return names[0]
-    ranks = ",".join(str(rank) for rank in sorted(idiom.functions))
-    return re.sub(r"[123](?=D|d)", f"{{{ranks}}}", names[0])
+    name = names[0]
+    if len(names) > 1:
+        ranks = ",".join(str(rank) for rank in sorted(idiom.functions))
+        name = re.sub(r"[123](?=D|d)", f"{{{ranks}}}", name)
+    return name if idiom.form == HOLE else idiom.form.replace(HOLE, f"{name}(...)")
 
 
 def _shown(witness: Witness) -> Shown:

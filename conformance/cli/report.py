@@ -1,14 +1,17 @@
-"""conformance report: record files as one HTML page."""
+"""conformance report: record files as HTML."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
-from conformance import adapters, record
+from conformance import adapters, evidence, record
+from conformance.atomic import write_atomically
 from conformance.exit_status import INCOMPLETE, OK
 from conformance.expectations import known, read_expectations
-from conformance.record import Record
+from conformance.record import Record, Run
 from conformance.report import write_report
+from conformance.report.handbook import Handbook, html
 
 
 @click.command()
@@ -29,8 +32,18 @@ def command(records: Path, page: Path, lanes: tuple[str, ...]) -> int:
             else ""
         )
 
+    handbook = _handbook(runs, why)
+    write_atomically(page.with_name("conventions.html"), html(handbook).encode())
     integrity = write_report(runs, page, expected_lanes=expected, known=why)
     click.echo(page.resolve().as_uri())
     for finding in integrity.findings:
         click.echo(str(finding), err=True)
     return OK if integrity.holds else INCOMPLETE
+
+
+def _handbook(runs: Sequence[Run], known: Callable[[Record], str]) -> Handbook:
+    """The conventions with what these runs have proved of them, and what is on file for other lanes."""
+    from conformance import handbook
+
+    proved = evidence.collect(runs, known)
+    return handbook.build(evidence.Evidence({**evidence.read().lanes, **proved.lanes}))
