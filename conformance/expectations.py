@@ -16,6 +16,7 @@ from conformance.problem import Problem
 from conformance.record import Record, Verdict
 
 _KEYS = {"id": str, "when": str, "verdict": str, "reason": str, "upstream": str, "since": date}
+_OPTIONAL = {"message": str}
 
 
 class ExpectationError(ValueError):
@@ -24,7 +25,10 @@ class ExpectationError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """A known divergence: `verdict` is expected wherever `when` holds, for `reason`, as reported at `upstream`."""
+    """A known divergence: `verdict` is expected wherever `when` holds, for `reason`, as reported at `upstream`.
+
+    With `message`, only of records in whose message it occurs.
+    """
 
     id: str
     when: Predicate
@@ -32,10 +36,11 @@ class Expectation:
     reason: str
     upstream: str
     since: date
+    message: str = ""
 
     def covers(self, record: Record) -> bool:
-        """Whether a record is of the expected verdict and inside the region."""
-        return record.verdict is self.verdict and self.when(
+        """Whether a record is of the expected verdict and message and inside the region."""
+        return record.verdict is self.verdict and self.message in record.message and self.when(
             Problem.parse(record.problem),
             framework=record.framework, variant=record.variant, dtype=record.dtype, direction=record.direction,
             claimed=record.claimed,
@@ -63,12 +68,10 @@ def known(record: Record, expectations: Sequence[Expectation]) -> Expectation | 
 
 
 def _read(where: str, table: Mapping[str, Any]) -> Expectation:
-    if table.keys() != _KEYS.keys():
-        raise ExpectationError(
-            f"{where}: keys differ by {sorted(table.keys() ^ _KEYS.keys())}: give {', '.join(_KEYS)}"
-        )
-    for key, kind in _KEYS.items():
-        if not isinstance(table[key], kind) or not str(table[key]).strip():
+    if differ := (table.keys() - _OPTIONAL.keys()) ^ _KEYS.keys():
+        raise ExpectationError(f"{where}: keys differ by {sorted(differ)}: give {', '.join(_KEYS)}")
+    for key, kind in {**_KEYS, **_OPTIONAL}.items():
+        if key in table and not (isinstance(table[key], kind) and str(table[key]).strip()):
             raise ExpectationError(f"{where}: {key} is {table[key]!r}: give a {kind.__name__} that says something")
     try:
         when, verdict = Predicate.parse(table["when"]), Verdict(table["verdict"])
@@ -78,4 +81,6 @@ def _read(where: str, table: Mapping[str, Any]) -> Expectation:
         raise ExpectationError(
             f"{where}: no verdict {table['verdict']!r}: the verdicts are {', '.join(Verdict)}"
         ) from None
-    return Expectation(table["id"], when, verdict, table["reason"], table["upstream"], table["since"])
+    return Expectation(
+        table["id"], when, verdict, table["reason"], table["upstream"], table["since"], table.get("message", "")
+    )

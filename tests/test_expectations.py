@@ -1,5 +1,6 @@
 """Known divergences: what they cover, and the strictness of their files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,7 @@ def test_a_framework_without_a_file_has_no_known_divergence(write: Path) -> None
         ('reason = "because"\n', "", "keys differ by .*reason"),
         ('"because"', '"  "', "says something"),
         ('"because"', "3", "reason is 3"),
+        ('"because"', '"because"\nmessage = ""', "message is ''"),
         ("2026-11-22", '"soon"', "since"),
         ('"diverges"', '"fails"', "no verdict 'fails'"),
         ("any(dilation", "any(dilatation", "the nearest is 'dilation'"),
@@ -91,3 +93,10 @@ def test_every_expectation_has_a_case_in_its_region() -> None:
                 for each in adapters.lanes()
                 if each.framework == lane.framework
             ), expectation.id
+
+
+def test_a_message_narrows_an_expectation_to_records_that_have_it(write: Path) -> None:
+    write.write_text(GOOD + 'message = "Aborted"\n')
+    expectations = read_expectations("torch")
+    assert known(replace(record("i3 k3 d2"), message="AbortedError: x"), expectations)
+    assert known(replace(record("i3 k3 d2"), message="InvalidArgumentError: x"), expectations) is None
