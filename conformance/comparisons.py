@@ -104,6 +104,8 @@ def _with_constants(text: str, numbers: Numbers, seen: Numbers) -> Iterator[Name
     """A quantity against the values that it has: all of them where they are few, else the smallest and a few more."""
     known = np.unique(seen)
     few = MOST_CONSTANTS // 2
+    if known[0] < 0:
+        yield f"{text} < 0", numbers < 0
     if len(known) > MOST_CONSTANTS:
         known = np.concatenate([known[:few], known[few :: len(known) // few]])
     for constant in known.tolist():

@@ -97,7 +97,7 @@ def _ends(filled: Array) -> Ints:
     if filled.all():
         return (0,) * (filled.ndim - 2)
     others = (tuple(other for other in range(filled.ndim) if other != axis) for axis in range(2, filled.ndim))
-    return tuple(int((~filled.all(axis=axes))[::-1].argmax()) for axes in others)
+    return tuple(int(np.argmin(np.all(filled, axis=axes)[::-1])) for axes in others)
 
 
 def _positions(counts: Ints) -> str:

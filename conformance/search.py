@@ -132,7 +132,9 @@ class Search:
         self._bias = _Variants(question.bias, statements.of_bias(problem), _bytes)
         placing = Placing(problem.stride, problem.dilation)
         self._placing = _Variants(placing, statements.of_placing(problem), self._landing)
-        right = _Candidate(*(each.of_size(0)[0] for each in (self._x, self._weight, self._placing, self._bias)))
+        (x,), (weight,) = self._x.of_size(0), self._weight.of_size(0)
+        (as_asked,), (bias,) = self._placing.of_size(0), self._bias.of_size(0)
+        right = _Candidate(x, weight, as_asked, bias)
         self._right = self._given(right, self._claimed) if self._claims(problem.full) else None
         self._telling = _telling(question, self._right)
 
@@ -245,6 +247,8 @@ def _bytes(array: Array) -> bytes:
 
 def _added(bias: Array, stamp: Ints, box: _Box) -> Array:
     """What a bias (2, ...) adds to a box, broadcastable to (..., *box): inside the stamp, and beyond it."""
+    inner: Array
+    outer: Array
     inner, outer = bias.reshape(*bias.shape, *[1] * len(stamp))
     if np.array_equal(inner, outer):
         return inner
@@ -273,7 +277,8 @@ def _strongest(question: Question, beside: _Spot) -> _Spot:
 def _strength(question: Question) -> Array:
     """How far each element is from zero and from the bias, which stand wherever no tap reaches."""
     bias = question.bias[0].reshape(-1, *[1] * question.problem.rank)
-    return np.minimum(np.abs(question.actual), np.abs(question.actual - bias))
+    strength: Array = np.minimum(np.abs(question.actual), np.abs(question.actual - bias))
+    return strength
 
 
 def _spot(actual: Array, weight: Array) -> _Spot:

@@ -1,5 +1,6 @@
 """Diagnosis: planted misreadings are named, smallest first, and nothing is explained that is not exactly so."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,11 +15,12 @@ from mutants import MUTANTS, Mutant
 from numpy.typing import NDArray
 from strategies import problems
 
-from conformance import cases, cli, data, oracle, statements
+from conformance import cases, cli, data, oracle, record, statements
 from conformance.data import Arrays
 from conformance.diagnose import DiagnosisError, TooLargeError, diagnose, difference
 from conformance.problem import Problem, broken_rule
 from conformance.question import questions
+from conformance.record import Header, Record, Run, Verdict
 from conformance.statements import Placing, Statement, rounded
 
 Array = NDArray[Any]
@@ -482,6 +484,23 @@ def test_a_question_is_not_asked_of_a_complex_array() -> None:
     assert list(questions(problem, arrays, oracle.expected(problem, *arrays).astype(np.complex128))) == []
 
 
+Command = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """`conformance diagnose` with some arguments: its exit status, and all that it prints."""
+
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["conformance", "diagnose", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        output = capsys.readouterr()
+        return int(ended.value.code or 0), output.out + output.err
+
+    return run
+
+
 class TestCommand:
     @pytest.fixture
     def files(self, tmp_path: Path) -> dict[str, str]:
@@ -492,21 +511,27 @@ class TestCommand:
             np.save(tmp_path / f"{name}.npy", array)
         return {f"--{name}": str(tmp_path / f"{name}.npy") for name in ("x", "weight", "actual")}
 
-    def run(
-        self, *arguments: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-    ) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["conformance", "diagnose", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        output = capsys.readouterr()
-        return int(ended.value.code or 0), output.out + output.err
-
-    def test_explains_arrays_that_a_user_gives(
-        self, files: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_explains_arrays_that_a_user_gives(self, files: dict[str, str], command: Command) -> None:
         options = [word for pair in files.items() for word in pair]
-        status, output = self.run("i5 k3 s2 p1 ic2", *options, capsys=capsys, monkeypatch=monkeypatch)
+        status, output = command("i5 k3 s2 p1 ic2", *options)
         assert (status, output) == (0, "equals the oracle with window (0, 2) for (1, 1)\n")
+        _, output = command("i5 k3 s2 p1 ic2", *options, "--json")
+        text = "equals the oracle with window (0, 2) for (1, 1)"
+        assert json.loads(output)["diagnoses"] == [
+            {"text": text, "statements": ["window (0, 2) for (1, 1)"], "window": [[0, 2]]}
+        ]
+
+    def test_says_where_an_unexplained_array_differs(
+        self, files: dict[str, str], tmp_path: Path, command: Command
+    ) -> None:
+        actual = np.load(files["--actual"])
+        np.save(tmp_path / "odd.npy", actual + 1)
+        options = [word for pair in (files | {"--actual": str(tmp_path / "odd.npy")}).items() for word in pair]
+        status, output = command("i5 k3 s2 p1 ic2", *options)
+        assert status == 1
+        assert re.match(r"unexplained: \d of 9 values differ, first at", output)
+        np.save(tmp_path / "odd.npy", actual + 0.25)
+        assert "not whole numbers" in command("i5 k3 s2 p1 ic2", *options)[1]
 
     @pytest.mark.parametrize(
         ("subject", "change", "message"),
@@ -515,23 +540,86 @@ class TestCommand:
             ("i5 k3 s2 p1 ic2 bias", {}, "needs --actual, --x, --weight and --bias"),
             ("i5 k3 s2 p9 ic2", {}, "output extent"),
             ("i5 k3 s2 p1 ic2", {"--x": "absent.npy"}, "absent.npy: not an array file"),
+            ("i5 k3 s2 p1 ic2", {"--actual": "--weight"}, "actual is (2, 1, 3), 'i5 k3 s2 p1 ic2' gives (1, 1, and 1 "),
             ("absent.jsonl", {}, "absent.jsonl: cannot be read"),
         ],
     )
     def test_a_mistake_is_one_line(
-        self,
-        files: dict[str, str],
-        subject: str,
-        change: dict[str, str],
-        message: str,
-        capsys: pytest.CaptureFixture[str],
-        monkeypatch: pytest.MonkeyPatch,
+        self, files: dict[str, str], subject: str, change: dict[str, str], message: str, command: Command
     ) -> None:
-        options = [word for pair in (files | change).items() for word in pair]
-        status, output = self.run(subject, *options, capsys=capsys, monkeypatch=monkeypatch)
+        chosen = files | {name: files.get(path, path) for name, path in change.items()}
+        status, output = command(subject, *(word for pair in chosen.items() for word in pair))
         assert status == 2
         assert message in output
         assert output.count("\n") == 1
+
+
+class TestRecords:
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        """A run of smoke that reverses the taps where there are groups and shifts the window in batches of two."""
+        records, arrays = [], {}
+        for case in cases.read_suite("smoke").cases:
+            problem, operands = case.problem, data.draw(case.id, case.problem)
+            actual = expected = oracle.expected(problem, *operands)
+            if problem.groups > 1:
+                actual = with_weight(lambda w: np.flip(w, -1))(problem, operands)
+            elif problem.batch > 1 and min(problem.full) > 1:
+                moved = tuple((lo + 1, hi - 1) for lo, hi in problem.window)
+                actual = read_as(problem, operands, pads=moved, output_padding=(0,) * problem.rank)
+            differs = not np.array_equal(actual, expected)
+            verdict = Verdict.DIVERGES if differs else Verdict.CONFORMS
+            records.append(Record("f", "v", case.id, "float64", "forward", case.descriptor, verdict, kind="value"))
+            if differs:
+                arrays[f"{case.id}/float64/forward/actual"] = actual.astype(np.float64)
+        header = Header("f", "v", "smoke", ("float64",), ("forward",), "digest", len(records), "oracle")
+        record.write(tmp_path / "f-v-smoke.jsonl", Run(header, tuple(records), complete=True))
+        np.savez(tmp_path / "f-v-smoke.npz", **arrays)  # type: ignore[arg-type]  # arrays by name
+        return tmp_path / "f-v-smoke.jsonl"
+
+    def test_groups_divergences_and_says_where_each_happens(self, file: Path, command: Command) -> None:
+        status, output = command(str(file), "--json")
+        assert status == 0
+        document = json.loads(output)
+        assert sum(group["count"] for group in document["groups"]) == document["diverging"]
+        assert any("taps reversed on axis" in group["diagnosis"] for group in document["groups"])
+        assert any("window moved by (+1, -1)" in group["diagnosis"] for group in document["groups"])
+        for group in document["groups"]:
+            where = group["where"]
+            assert where["of"] == group["count"]
+            assert where["covered"] == group["count"]
+            assert group["witness"]["reproduction"].startswith("conformance one f ")
+        assert sum(group["where"]["wrong"] for group in document["groups"]) < 20
+
+    def test_prints_a_group_with_its_predicate_and_witness(self, file: Path, command: Command) -> None:
+        status, output = command(str(file))
+        assert status == 0
+        first, *lines = output.splitlines()
+        assert re.fullmatch(r"\d+ of \d+: equals the oracle with .*", first)
+        assert any(re.fullmatch(r"        covers \d+ of \d+, and \d+ of the [\d,]+ conforming", line) for line in lines)
+        assert any(line.startswith("    conformance one f ") for line in lines)
+
+    def test_an_unexplained_group_fails(self, file: Path, command: Command) -> None:
+        evidence = file.with_suffix(".npz")
+        with np.load(evidence) as kept:
+            arrays = dict(kept)
+        name = next(iter(arrays))
+        np.savez(evidence, **(arrays | {name: arrays[name] * 2 + 1}))
+        status, output = command(str(file))
+        assert status == 1
+        assert re.search(r"^1 of \d+: unexplained$", output, re.MULTILINE)
+
+    def test_records_without_their_arrays_are_one_line(self, file: Path, command: Command) -> None:
+        file.with_suffix(".npz").unlink()
+        status, output = command(str(file))
+        assert status == 2
+        assert "keep it beside the record file" in output
+
+    def test_says_so_where_nothing_diverges(self, file: Path, command: Command) -> None:
+        run = record.read(file)
+        right = tuple(each for each in run.records if each.verdict is Verdict.CONFORMS)
+        record.write(file, Run(replace(run.header, expected=len(right)), right, complete=True))
+        assert command(str(file)) == (0, f"{file}: no record diverges\n")
 
 
 def test_every_smoke_case_can_be_told_from_a_reversed_kernel() -> None:
