@@ -61,6 +61,8 @@ def test_a_layer_is_run_with_its_weights_and_called_as_it_was_written() -> None:
         ("torch", FUNCTION, {"w": (4, 2, 3, 3)}, "the shape of x is missing: give it, as in --shape x="),
         ("torch", FUNCTION, {"x": (1, 4, 5, 7)}, "the shape of w is missing"),
         ("torch", "F.conv_transpose2d(x, w)(x)", SHAPES, "makes no layer"),
+        ("torch", "nn.ConvTranspose2d(a, b, 3)", {"x": (1, 4, 5, 7)}, "in_channels is a, which only a run would know"),
+        ("keras", FUNCTION, SHAPES, "no framework 'keras', it is among the idioms of 'tensorflow'"),
     ],
 )
 def test_what_no_idiom_knows_names_the_nearest(

@@ -32,6 +32,7 @@ def command(
     Prints what the call means, makes it on exact data, and compares. A layer's input is called x. Exit status: 0 it
     does what is claimed, 1 it does not, 2 usage.
     """
+    idioms.idioms(framework)  # which knows where a name like keras belongs
     lane = adapters.lane(framework, variant)
     given = dict(map(parse_shape, shapes))
     try:

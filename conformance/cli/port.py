@@ -35,6 +35,8 @@ def command(
     padding="same")' with --shape x=1,7,7,32; it is read, never evaluated. A layer's input is called x. Exit status: 0
     ported (and, with --verify, proved), 1 the two sides differ, 2 usage, or not expressible.
     """
+    for framework in (source, target):
+        idioms.idioms(framework)  # which knows where a name like keras belongs
     lanes = adapters.lane(source), adapters.lane(target, variant)
     made = port.port(expression, source, target, dict(map(parse_shape, shapes)), variant=lanes[1].variant, idiom=idiom)
     chosen = dict(map(_python, pythons))

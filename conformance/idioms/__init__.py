@@ -12,7 +12,7 @@ from pathlib import Path
 
 from conformance import expression
 from conformance.expression import Invocation, Name
-from conformance.idioms.base import Dialect, Idiom, Point, Shapes, Use
+from conformance.idioms.base import Claim, Dialect, Idiom, Point, Shapes, Use
 from conformance.problem import Ints
 
 
@@ -30,11 +30,19 @@ def frameworks() -> tuple[str, ...]:
 def idioms(framework: str) -> tuple[Idiom, ...]:
     """A framework's idioms, the preferred ones first. Raises IdiomError for an unknown framework."""
     if framework not in frameworks():
-        near = get_close_matches(framework, frameworks(), 1)
-        hint = f", the nearest is {near[0]!r}" if near else ""
-        raise IdiomError(f"there is no framework {framework!r}{hint}: those with idioms are {', '.join(frameworks())}")
+        raise IdiomError(f"there is no framework {framework!r}{_hint(framework)}: those with idioms are "
+                         f"{', '.join(frameworks())}")  # fmt: skip
     found: tuple[Idiom, ...] = importlib.import_module(f"{__name__}.{framework}").IDIOMS
     return found
+
+
+def _hint(name: str) -> str:
+    """Where a name that is no framework's may belong, such as keras."""
+    for framework in frameworks():
+        if any(called.startswith(f"{name}.") for idiom in idioms(framework) for called in idiom.functions.values()):
+            return f", it is among the idioms of {framework!r}"
+    near = get_close_matches(name, frameworks(), 1)
+    return f", the nearest is {near[0]!r}" if near else ""
 
 
 def dialect(framework: str) -> Dialect:
@@ -90,7 +98,18 @@ def _point(idiom: Idiom, text: str, invocation: Invocation, shapes: Shapes, vari
     text = _canonical(text, {invocation.function: idiom.functions[use.rank], **{
         name.text: operand for operand, name in names.items() if isinstance(name, Name)
     }})  # fmt: skip
-    return Point(idiom, text, use.shapes, idiom.read(use), *_parts(text, idiom, invocation), arguments, written)
+    claim = _claim(idiom, use, names)
+    return Point(idiom, text, use.shapes, claim, *_parts(text, idiom, invocation), arguments, written)
+
+
+def _claim(idiom: Idiom, use: Use, names: Mapping[str, object]) -> Claim:
+    try:
+        return idiom.read(use)
+    except TypeError as error:
+        for parameter, value in use.arguments.items():
+            if isinstance(value, Name) and value not in names.values():
+                raise IdiomError(f"{parameter} is {value}, which only a run would know: write its value out") from error
+        raise
 
 
 def _canonical(text: str, names: Mapping[str, str]) -> str:
