@@ -18,7 +18,7 @@ Rule = Literal["all", "first", "last", "every dilation-th"]
 Table = NDArray[np.intp]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def landing(extent: int, kernel: int, stride: int, dilation: int, rule: Rule = "all") -> Table:
     """The table of one axis.
 
@@ -27,19 +27,19 @@ def landing(extent: int, kernel: int, stride: int, dilation: int, rule: Rule = "
     dilation, and the tap by a division that is not checked to be even.
     """
     reach = dilation * (kernel - 1) + 1
-    at, position = np.arange((extent - 1) * stride + reach)[:, None], np.arange(extent)
-    tap, between = np.divmod(at - position * stride, dilation)
+    at = np.arange((extent - 1) * stride + reach)
+    start, step = np.maximum((at - reach + stride) // stride, 0), 1
     if rule == "every dilation-th":
-        start = np.where(at < reach, at % dilation, (at - reach + stride) // stride)
-        meets = (position >= start) & ((position - start) % dilation == 0) & (tap >= 0)
-    else:
-        meets = (between == 0) & (tap >= 0) & (tap < kernel)
-    if rule == "last":
-        later = np.arange(extent) == np.where(meets, position, -1).max(axis=1, keepdims=True)
-        meets = meets & later
+        start, step = np.where(at < reach, at % dilation, start), dilation
+    end = np.minimum(at // stride, extent - 1)
+    position = start[:, None] + step * np.arange(max(1, int((end - start).max()) // step + 1))
+    tap, between = np.divmod(at[:, None] - position * stride, dilation)
+    meets = (position <= end[:, None]) & ((between == 0) | (step > 1))
+    if rule in ("first", "last"):
+        one = np.where(meets, position, extent).min(1) if rule == "first" else np.where(meets, position, -1).max(1)
+        meets &= position == one[:, None]
     met = np.sort(np.where(meets, position * kernel + tap, extent * kernel), axis=1)
-    most = 1 if rule == "first" else max(1, int(meets.sum(axis=1).max()))
-    table: Table = np.ascontiguousarray(met[:, :most])
+    table: Table = np.ascontiguousarray(met[:, : max(1, int(meets.sum(axis=1).max()))])
     table.flags.writeable = False
     return table
 

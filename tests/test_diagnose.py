@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from strategies import problems
 from conformance import cases, cli, data, oracle, record, statements
 from conformance.data import Arrays
 from conformance.diagnose import DiagnosisError, TooLargeError, diagnose, difference
+from conformance.landing import Rule, landing
 from conformance.problem import Problem, broken_rule
 from conformance.question import questions
 from conformance.record import Header, Record, Run, Verdict
@@ -231,6 +232,25 @@ def test_every_statement_is_planted() -> None:
 
     texts = [text for descriptor in (RICH, CUBE, PLAIN, SQUARE) for text in catalogue(Problem.parse(descriptor))]
     assert plain(texts) - plain([text for text, *_ in PLANTED]) == set()
+
+
+def met(i: int, k: int, s: int, d: int, rule: Rule) -> list[list[int]]:
+    """The pairs that meet at each position of an axis, by loops."""
+    reach, rows = d * (k - 1) + 1, []
+    for at in range((i - 1) * s + reach):
+        pairs = [h * k + t for h in range(i) for t in range(k) if h * s + t * d == at]
+        if rule == "every dilation-th":
+            start = at % d if at < reach else (at - reach + s) // s
+            pairs = [h * k + (at - h * s) // d for h in range(start, min(at // s + 1, i), d)]
+        rows.append({"first": pairs[:1], "last": pairs[-1:]}.get(rule, pairs))
+    return rows
+
+
+@pytest.mark.parametrize("rule", ["all", "first", "last", "every dilation-th"])
+def test_products_land_where_loops_say(rule: Rule) -> None:
+    for i, k, s, d in product(range(1, 5), range(1, 5), range(1, 5), range(1, 5)):
+        table = landing(i, k, s, d, rule)
+        assert [[pair for pair in row if pair != i * k] for row in table.tolist()] == met(i, k, s, d, rule)
 
 
 def test_mxnets_own_answer_is_named() -> None:
