@@ -1,0 +1,174 @@
+"""Ports: which call says a problem elsewhere, what stands around it, and the code that comes out."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from conformance import adapters, idioms, oracle
+from conformance.idioms.base import Refusal
+from conformance.port import PortError, explain, port, port_layers
+from conformance.problem import Problem
+from conformance.proof import case_of, ports
+from conformance.record import PORTS
+
+KERAS = 'keras.layers.Conv2DTranspose(64, 5, strides=2, padding="same")'
+SEVEN = {"x": (1, 7, 7, 32)}
+
+
+def test_same_in_pytorch_is_symmetric_padding_and_a_crop_at_the_end() -> None:
+    made = port(KERAS, "tensorflow", "torch", SEVEN)
+    assert (
+        made.code
+        == '''import torch
+
+
+def convert_weight(w):
+    """From 'k o (g i)' to '(g i) o k', as NumPy arrays."""
+    return w.transpose(3, 2, 0, 1).copy()
+
+
+def conv_transpose(x, w, b):
+    """x (N, 32, 7, 7), as 'n c k', to y (N, 64, 14, 14)."""
+    layer = torch.nn.ConvTranspose2d(32, 64, 5, stride=2, padding=1)
+    layer.weight.data = w
+    layer.bias.data = b
+    y = layer(x)
+    y = y[:, :, :-1, :-1]
+    return y
+'''
+    )
+    assert (made.native, made.steps, made.output) == (False, ("crop",), (1, 64, 14, 14))
+    assert any("window (1, 2) x (1, 2) of (17, 17)" in line for line in explain(made))
+
+
+def test_an_even_excess_of_same_needs_no_crop() -> None:
+    made = port(KERAS.replace("5", "4"), "tensorflow", "torch", SEVEN)
+    assert made.target.text == "torch.nn.ConvTranspose2d(32, 64, 4, stride=2, padding=1)"
+    assert made.native
+
+
+def test_same_of_stride_one_and_an_even_kernel_drops_the_last_row_and_column() -> None:
+    text = 'tf.nn.conv2d_transpose(x, w, output_shape=(1, 8, 8, 3), strides=1, padding="SAME")'
+    made = port(text, "tensorflow", "torch", {"x": (1, 8, 8, 2), "w": (4, 4, 3, 2)})
+    assert "padding=1" in made.target.text
+    assert "y = y[:, :, :-1, :-1]" in made.code
+
+
+def test_the_inverse_of_a_convolution_has_its_output_padding() -> None:
+    text = "torch.autograd.grad(F.conv2d(z, w, stride=2, padding=1), z, x)[0]"
+    made = port(text, "torch", "torch", {"x": (1, 8, 4, 4), "w": (8, 3, 3, 3), "z": (1, 3, 8, 8)})
+    assert made.target.text == (
+        "torch.nn.functional.conv_transpose2d(x, w, stride=2, padding=1, output_padding=1)"
+    )  # fmt: skip
+
+
+def test_jax_reverses_the_kernel_and_the_port_says_so() -> None:
+    text = 'jax.lax.conv_transpose(x, w, (2, 2), "SAME")'
+    made = port(text, "jax", "torch", {"x": (1, 7, 7, 2), "w": (3, 3, 2, 4)})
+    assert "w.transpose(2, 3, 0, 1)[:, :, ::-1, ::-1].copy()" in made.code
+    assert any("opposite order" in note for note in made.notes)
+
+
+def test_dilation_that_a_target_does_not_know_is_a_kernel_with_zeros() -> None:
+    text = "F.conv_transpose3d(x, w, dilation=(1, 2, 1))"
+    made = port(text, "torch", "mxnet", {"x": (1, 2, 3, 3, 3), "w": (2, 4, 2, 2, 2)})
+    assert made.steps == ("stretch",)
+    assert "stretched[:, :, ::1, ::2, ::1] = w" in made.code
+
+
+def test_groups_that_a_target_does_not_know_are_taken_one_by_one() -> None:
+    text = "F.conv_transpose3d(x, w, b, groups=2)"
+    made = port(text, "torch", "tensorflow", {"x": (1, 4, 3, 3, 3), "w": (4, 5, 2, 2, 2)})
+    assert made.steps == ("bias", "groups")
+    assert "for g in range(2)" in made.code
+    assert "y = y + b" in made.code
+
+
+def test_a_bias_is_added_after_zeros_are_appended() -> None:
+    text = 'keras.layers.Conv1DTranspose(3, 2, strides=4, padding="valid")'
+    made = port(text, "tensorflow", "torch", {"x": (1, 5, 2)}, idiom="torch-functional")
+    assert made.native, made.code
+    far = port(text.replace("strides=4", "strides=4, output_padding=3"), "tensorflow", "mxnet", {"x": (1, 5, 2)})
+    assert set(far.steps) <= {"bias", "crop"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"text": "F.conv_transpose1d(x, w, output_padding=1)"}, "torch refuses this itself: output_padding must be"),
+        ({"text": "F.conv_transpose1d(x, w, padding='same')"}, "padding is 'same'"),
+        ({"text": "F.conv_transpose1d(x, w)", "idiom": "keras"}, "no idiom 'keras' to port to: those are tf-nn"),
+    ],
+)
+def test_what_cannot_be_ported_says_why(arguments: dict[str, str], message: str) -> None:
+    given = {"idiom": "", **arguments}
+    with pytest.raises(PortError, match=message):
+        port(given["text"], "torch", "tensorflow", {"x": (1, 1, 3), "w": (1, 1, 3)}, idiom=given["idiom"])
+
+
+def test_what_no_call_says_is_not_expressible_because() -> None:
+    with pytest.raises(PortError, match=r"not expressible in mxnet native: .*without oneDNN there is no 3-D"):
+        port(
+            "F.conv_transpose3d(x, w)", "torch", "mxnet", {"x": (1, 1, 3, 3, 3), "w": (1, 1, 2, 2, 2)}, variant="native"
+        )
+
+
+@pytest.mark.parametrize("target", idioms.frameworks())
+def test_a_stack_of_layers_is_ported_layer_by_layer(target: str) -> None:
+    stack = [
+        "keras.layers.Conv2DTranspose(128, 5, strides=1, padding='same', use_bias=False)",
+        "keras.layers.Conv2DTranspose(64, 5, strides=2, padding='same', use_bias=False)",
+        "keras.layers.Conv2DTranspose(1, 5, strides=2, padding='same', use_bias=False)",
+    ]
+    made = port_layers(stack, "tensorflow", target, (1, 7, 7, 256))
+    assert [each.source.claim.problem.output for each in made] == [(7, 7), (14, 14), (28, 28)]
+    assert [each.source.claim.problem.in_channels for each in made] == [256, 128, 64]
+
+
+def test_a_function_in_a_stack_comes_with_its_weight() -> None:
+    (made,) = port_layers([("F.conv_transpose1d(x, w, stride=2)", {"w": (2, 3, 4)})], "torch", "jax", (1, 2, 5))
+    assert made.output == (1, 12, 3)
+
+
+@pytest.mark.parametrize("source", idioms.frameworks())
+@pytest.mark.parametrize("target", idioms.frameworks())
+def test_every_call_can_be_said_in_every_framework(source: str, target: str) -> None:
+    variant = adapters.lane(source).variant
+    for idiom in idioms.idioms(source):
+        for example in islice(idiom.examples(), 0, None, 60):
+            try:
+                point = idioms.read(source, *example, variant)
+            except Refusal:
+                continue
+            if not point.claim.refused:
+                made = port(example.text, source, target, example.shapes)
+                compile(made.code, "port", "exec")
+                assert made.target.claim.refused == ""
+
+
+def test_the_converted_weight_means_what_the_source_claims() -> None:
+    """The conversions alone, with the oracle in the framework's place; the suite `ports` runs the rest for real."""
+    made = port('jax.lax.conv_transpose(x, w, (2,), "SAME")', "jax", "torch", {"x": (1, 7, 2), "w": (4, 2, 3)})
+    rng = np.random.Generator(np.random.Philox(1))
+    x, w = rng.integers(-9, 9, (1, 2, 7)), rng.integers(-9, 9, (4, 2, 3))
+    namespace: dict[str, object] = {}
+    exec(made.code.replace("import torch\n", "").replace("torch.nn.functional.conv_transpose1d", "oracle"), namespace)
+    namespace["oracle"] = oracle.conv_transpose
+    y = namespace["conv_transpose"](x, namespace["convert_weight"](w), None)  # type: ignore[operator]  # just defined
+    claim = made.source.claim
+    canonical = np.flip(w.transpose(1, 2, 0), 2)
+    np.testing.assert_array_equal(y, oracle.expected(claim.problem, x, canonical, None))
+
+
+def test_the_suite_of_ports_has_every_pair_and_every_rank() -> None:
+    suite = ports("torch", "eager")
+    names = {(case.point.name, case.problem.rank) for case in suite.cases if case.point}
+    assert suite.name == PORTS
+    assert names == {(f"port/{other}-to-torch", rank) for other in ("jax", "mxnet", "tensorflow") for rank in (1, 2, 3)}
+
+
+def test_a_case_of_a_call_keeps_its_id_as_long_as_the_call() -> None:
+    point = port(KERAS, "tensorflow", "torch", SEVEN).source
+    assert case_of(point, "tensorflow").id == case_of(point, "tensorflow").id
+    assert case_of(point, "tensorflow").problem == Problem.parse("i7x7 k5 s2 p1:2 ic32 oc64 bias")
