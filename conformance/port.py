@@ -172,7 +172,9 @@ def _reductions(problem: Problem) -> Iterator[Reduction]:
         if applies
     ]
     subsets = [set(each) for count in range(len(needed) + 1) for each in combinations(needed, count)]
-    for steps in sorted(subsets, key=lambda each: (len(each - {"bias"}), [STEPS.index(step) for step in each])):
+    for steps in sorted(
+        subsets, key=lambda each: (len(each - {"bias"}), "bias" in each, sorted(map(STEPS.index, each)))
+    ):
         for shared in (True, False) if "crop" in steps else (True,):
             if reduction := _reduced(problem, steps, shared):
                 yield reduction
