@@ -164,7 +164,7 @@ class Idiom:
         return invocation.last in {name.rpartition(".")[2] for name in self.functions.values()}
 
     def likeness(self, invocation: Invocation) -> int:
-        """How many parts an invocation's dotted name shares with that of one of this idiom's functions, from the end."""
+        """How many last parts an invocation's dotted name shares with one of this idiom's functions."""
         return max(_shared(invocation.function, name) for name in self.functions.values())
 
 

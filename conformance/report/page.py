@@ -25,7 +25,7 @@ GLOSSARY: Mapping[Verdict, str] = {
     Verdict.DIVERGES: "An answer came, and it is not the expected one.",
     Verdict.REJECTS: "The framework refused the call with a clean, catchable error: no fault, and no pass.",
     Verdict.UNSUPPORTED: "The framework has no call that says this problem; the reason is given.",
-    Verdict.ACCEPTS_INVALID: "The problem is invalid, or the call claimed to be refused, and the framework answered all the same.",
+    Verdict.ACCEPTS_INVALID: "An invalid problem, or a call that is claimed to be refused, got an answer.",
     Verdict.ERRORED: "An error that is no clean refusal, in the framework or in its adapter.",
     Verdict.CRASHED: "The process died, by the signal that is given.",
     Verdict.TIMED_OUT: "No answer came in time, and the process was ended.",
