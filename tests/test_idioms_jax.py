@@ -98,11 +98,11 @@ def test_torchs_arguments_mean_the_window_from_the_other_side() -> None:
     [
         ('2, "SAME"', "strides takes a sequence"),
         ('(2,), "SAME", 2', "rhs_dilation takes a sequence"),
-        ("(2,), 1", "padding 1 is not one tuple of two an axis"),
-        ("(2,), (1, 1)", "is not one tuple"),
-        ("(2,), [(1, 1), (1, 1)]", "is not one tuple"),
-        ("(2,), [[1, 1]], use_consistent_padding=True", "is not one tuple"),
-        ('(2,), "same", use_consistent_padding=True', "is not one tuple"),
+        ("(2,), 1", "padding 1 is not a (begin, end) tuple"),
+        ("(2,), (1, 1)", "is not a (begin, end) tuple"),
+        ("(2,), [(1, 1), (1, 1)]", "is not a (begin, end) tuple"),
+        ("(2,), [[1, 1]], use_consistent_padding=True", "is not a (begin, end) tuple"),
+        ('(2,), "same", use_consistent_padding=True', "is not a (begin, end) tuple"),
         ('(2,), "same"', "needs stride 1"),
         ("(2,), [(-4, -4)]", "negative padding"),
         ('(0,), "SAME"', "are positive"),
@@ -229,10 +229,11 @@ def test_what_flax_says_that_no_window_does(text: str, reason: str) -> None:
 
 
 def test_what_flax_refuses() -> None:
-    assert "is not one tuple" in claim("nn.ConvTranspose(4, (3,), padding=(1, 1))", x=(1, 7, 3)).refused
+    assert "is not a (begin, end) tuple" in claim("nn.ConvTranspose(4, (3,), padding=(1, 1))", x=(1, 7, 3)).refused
     assert "needs stride 1" in claim('nn.ConvTranspose(4, (3,), (2,), padding="same")', x=(1, 7, 3)).refused
     assert (
-        "is not one tuple" in claim("nnx.ConvTranspose(3, 4, (3,), padding=[[1, 1]], rngs=rngs)", x=(1, 7, 3)).refused
+        "is not a (begin, end) tuple"
+        in claim("nnx.ConvTranspose(3, 4, (3,), padding=[[1, 1]], rngs=rngs)", x=(1, 7, 3)).refused
     )
     assert "in channels" in claim("nnx.ConvTranspose(2, 4, (3,), rngs=rngs)", x=(1, 7, 3)).refused
     with pytest.raises(ExpressionError, match="rngs"):

@@ -76,7 +76,9 @@ def sound(p: Problem) -> bool:
     """
     axes = list(zip(p.kernel, p.stride, p.dilation, p.window, strict=True))
     aborts = p.rank > 1 and any(axis == (2, 2, 1, (1, 1)) for axis in axes)
-    outside = p.rank < 3 and {*p.stride, *p.dilation} == {1} and any(lo > k - 1 for k, _, _, (lo, _) in axes)
+    outside = p.rank < 3 and {*p.stride, *p.dilation} == {1} and any(
+        lo > k - 1 > hi and lo + hi >= 2 * (k - 1) for k, _, _, (lo, hi) in axes
+    )  # fmt: skip
     return not aborts and not outside
 
 
@@ -142,7 +144,7 @@ def claim(
         refusals=[
             *refusals,
             ("strides and dilations are positive", lambda _: min(*stride, *dilation) < 1),
-            (f"padding {given!r} is not one tuple of two an axis", lambda _: unread),
+            (f"padding {given!r} is not a (begin, end) tuple for each axis", lambda _: unread),
             ("padding by a string needs stride 1",
              lambda _: law == "stretched" and isinstance(given, str) and max(stride) > 1),
             ("negative padding is more than there is to cut", lambda p: any(

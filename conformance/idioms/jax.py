@@ -129,6 +129,8 @@ def _gradient(use: Use, data: str, weight: str, dilation: Ints, groups: int, rul
     except LayoutError as error:
         raise Refusal(f"z {error}") from None
     stride = use.per_axis("window_strides")
+    if min(*stride, *dilation) < 1:
+        raise Refusal("strides and dilations are positive")
 
     def pads(p: Problem) -> Window:
         return _lax.ordinary(use["padding"], z["k"], p.effective_kernel, stride) or ((0, 0),) * p.rank
@@ -196,6 +198,8 @@ TRANSPOSED = (
     Form(15, lambda p: {"padding": [(1, 1)] * (p.rank + 1)}),
     Form(15, lambda p: {"padding": "SAME", "strides": 2}),
     Form(15, lambda p: {"padding": "VALID", "rhs_dilation": 2}),
+    Form(15, lambda p: {"padding": "SAME", "strides": (*p.stride[1:], 0)}),
+    Form(15, lambda p: {"padding": "VALID", "rhs_dilation": (*p.dilation[1:], 0)}),
 )
 GENERAL = (
     Form(550, _pairs, windowed=True),
