@@ -73,11 +73,13 @@ class Case:
 
     @property
     def drawn(self) -> Problem:
-        """The problem that data is drawn for: the whole stamp where a refused call says no valid window."""
-        zeros = (0,) * self.problem.rank
-        return (
-            replace(self.problem, pads=((0, 0),) * len(zeros), output_padding=zeros) if self.refused else self.problem
-        )
+        """The problem that data is drawn for: the whole stamp where a refused call says no valid window or stride."""
+        said = self.problem
+        if not self.refused:
+            return said
+        stride, dilation = (tuple(max(1, step) for step in steps) for steps in (said.stride, said.dilation))
+        zeros = (0,) * said.rank
+        return replace(said, pads=((0, 0),) * said.rank, output_padding=zeros, stride=stride, dilation=dilation)
 
     @property
     def claimed(self) -> str:
