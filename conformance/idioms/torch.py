@@ -56,6 +56,7 @@ def _padded(use: Use, bias: bool, layer: tuple[int, int, Ints] | None = None) ->
         "padding", data=_batched(use), stride=use.per_axis("stride"), dilation=use.per_axis("dilation"),
         pads=padding, output_padding=output_padding, groups=use["groups"], bias=bias, layer=layer,
         refusals=[
+            ("stride and dilation must be at least 1", lambda p: min(*p.stride, *p.dilation) < 1),
             (NEGATIVE, lambda _: min(*padding, *output_padding, 0) < 0),
             (LIMIT, _past_limit),
             ("the window cuts everything", lambda p: min(p.output) < 1),

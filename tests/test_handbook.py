@@ -1,0 +1,101 @@
+"""The handbook says what the catalogue says, in Markdown and in HTML, and what runs have proved."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from conformance import conventions, evidence, handbook, idioms, literal
+from conformance.evidence import Evidence, Lane, Proof
+from conformance.record import IDIOMS, Header, Record, Run, Verdict
+from conformance.report.handbook import Handbook, html, markdown
+
+
+@pytest.fixture(scope="module")
+def book() -> Handbook:
+    proved = Lane("2.13.0", "2026-11-22", {"torch-functional/padding": Proof(answered=12, refused=3)})
+    return handbook.build(Evidence({"torch-eager": proved}))
+
+
+def test_every_law_and_idiom_is_in_it(book: Handbook) -> None:
+    text = markdown(book)
+    assert all(f"### {law.title}\n" in text for law in conventions.LAWS)
+    ids = [each.id for framework in idioms.frameworks() for each in idioms.idioms(framework)]
+    assert all(f"### {name}\n" in text for name in ids)
+    assert "torch-functional/padding on torch-eager 2.13.0, 2026-11-22: 12 hold, 3 refused as claimed" in text
+
+
+def test_the_witness_of_same_shows_the_pixel_between_the_frameworks(book: Handbook) -> None:
+    (same,) = [law for law in book.laws if law.id == "same"]
+    tensorflow, torch = same.shown[:2]
+    assert (tensorflow.window, torch.window) == ("(1, 2)", "(2, 1)")
+    assert tensorflow.y.split()[1:] == torch.y.split()[:-1]
+    assert set(same.shared) == {"jax", "tensorflow"}
+
+
+def test_every_law_is_followed_by_some_framework(book: Handbook) -> None:
+    assert all(law.shared for law in book.laws)
+
+
+def test_every_ordered_pair_of_frameworks_has_copied_calls(book: Handbook) -> None:
+    pairs = {(each.source, each.target) for each in book.copies}
+    names = idioms.frameworks()
+    assert pairs == {(a, b) for a in names for b in names if a != b}
+    assert {each.kind for each in book.copies} == {"same", "other values", "other shape", "refused"}
+    assert all(each.how for each in book.copies if each.kind != "same")
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+def test_copying_gives_the_same_kind_of_result_in_every_rank(rank: int) -> None:
+    pairs = {(each.source.idiom.id, each.target) for each in literal.outcomes(rank)}
+    assert len(pairs) == 24
+
+
+def test_torch_padding_copied_to_jax_shifts_the_window_and_reverses_the_taps() -> None:
+    found = [
+        each
+        for each in literal.outcomes(2)
+        if each.source.text == "torch.nn.functional.conv_transpose2d(x, w, stride=2)" and "jax" in each.target
+    ]
+    (each,) = found
+    assert each.kind == "other shape"
+    assert each.how == "taps reversed on axes 0 and 1 and window (2, 2) x (2, 2) for (0, 0) x (0, 0)"
+
+
+def test_the_page_stands_alone(book: Handbook) -> None:
+    page = html(book)
+    assert not re.search(r"<script|https?://|src=", page)
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    links = set(re.findall(r'<a href="([^"]+)"', page))
+    assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
+    assert page.count("<h1>") == 1
+    assert "<img" not in page
+
+
+def record(case: str, idiom: str, claimed: str, verdict: Verdict) -> Record:
+    return Record("torch", "eager", case, "float32", "forward", "i2 k2", verdict, idiom=idiom, claimed=claimed)
+
+
+def test_evidence_counts_what_held_what_was_refused_and_what_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = (
+        record("a", "torch-layer/padding", "conforms", Verdict.CONFORMS),
+        record("b", "torch-layer/padding", "rejects", Verdict.REJECTS),
+        record("c", "torch-layer/padding", "conforms", Verdict.REJECTS),
+        record("d", "torch-layer/padding", "rejects", Verdict.ACCEPTS_INVALID),
+        record("e", "torch-layer/padding", "conforms", Verdict.DIVERGES),
+    )
+    header = Header("torch", "eager", IDIOMS, ("float32",), ("forward",), "", 5, "", environment={"torch": "2.13.0"},
+                    started="2026-11-22T01:02:03+00:00")  # fmt: skip
+    found = evidence.collect([Run(header, records, True)], lambda each: each.case == "e")
+    proof = Proof(answered=1, refused=1, known=1, failed=2)
+    assert found.lanes == {"torch-eager": Lane("2.13.0", "2026-11-22", {"torch-layer/padding": proof})}
+    monkeypatch.setenv("CONFORMANCE_CASES", str(tmp_path))
+    assert evidence.read() == Evidence({})
+    evidence.write(found)
+    assert evidence.read() == found
+    assert list(found.of("torch-layer/padding")) == [
+        "torch-layer/padding on torch-eager 2.13.0, 2026-11-22: 1 hold, 1 refused as claimed, 1 known faults, 2 FAIL"
+    ]
