@@ -77,7 +77,8 @@ LAWS = (
         "output-size",
         "`padding` cuts the beginning, the answer's size is given",
         "lo = p, hi = full - p - out",
-        "`output_size` of a PyTorch layer: sizes from (i - 1)*s + ke - 2*p up to s - 1 more can be asked for.",
+        "`output_size` of a PyTorch layer: sizes from (i - 1)*s + ke - 2*p up to s - 1 more can be asked for. "
+        "MXNet's target_shape does the same with oneDNN, against its documentation.",
         (
             Witness(
                 "torch",
@@ -180,7 +181,7 @@ LAWS = (
     ),
     Law(
         "centred-late",
-        "MXNet's target_shape: the excess is halved, the odd one cut at the beginning",
+        "MXNet's target_shape without oneDNN: the excess is halved, the odd one cut at the beginning",
         "lo = ceil((full - out) / 2), hi = full - out - lo",
         "The mirror image of SAME: a 7 to 14 layer comes out one place away from TensorFlow's.",
         (

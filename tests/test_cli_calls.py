@@ -1,0 +1,80 @@
+"""The verbs that read calls: what they print, and the one line that a mistake gets."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LAYER = "nn.ConvTranspose2d(8, 4, 3, stride=2)"
+SHAPE = ("--shape", "x=1,8,5,7")
+PORT = ("port", LAYER, "--from", "torch", "--to", "tensorflow", *SHAPE)
+
+
+def conformance(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "conformance", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def test_a_call_is_explained_without_its_framework() -> None:
+    done = conformance("call", "torch", LAYER, *SHAPE, "--claim")
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "means 'i5x7 k3 s2 ic8 oc4 bias' (torch-layer/padding)",
+        "  window: (0, 0) x (0, 0) cut from (11, 15), which leaves (11, 15)",
+        "  taps: as stored",
+        "  axes: data 'n c k', weight '(g i) o k'",
+    ]
+
+
+def test_a_port_that_is_not_run_says_what_was_proved() -> None:
+    done = conformance(*PORT)
+    assert done.returncode == 0
+    assert "tf.nn.conv2d_transpose(x, w, " in done.stdout or "Conv2DTranspose(" in done.stdout
+    assert "torch-layer/padding on torch-eager" in done.stdout
+
+
+def test_a_port_without_environments_says_which_are_missing(tmp_path: Path) -> None:
+    if any(Path(__file__).parent.parent.glob(".tox/tensorflow/bin/python")):
+        pytest.skip("the environment that is to be missing is here")
+    done = conformance(*PORT, "--verify", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "# tensorflow: not run, since no environment here has it: `tox run -e tensorflow --notest`" in done.stdout
+
+
+def test_a_port_is_data_for_other_programs() -> None:
+    said = json.loads(conformance(*PORT, "--json").stdout)
+    assert (said["problem"], said["steps"], said["output"]) == ("i5x7 k3 s2 ic8 oc4 bias", [], [1, 11, 15, 4])
+    compile(said["code"], "port", "exec")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("call", "pytorch", LAYER), "there is no framework 'pytorch', the nearest is 'torch'"),
+        (("call", "torch", "nn.ConvTransposed2d(8, 4, 3)"), "the nearest is 'torch.nn.ConvTranspose2d'"),
+        (("call", "torch", LAYER), "the shape of x is missing: give it, as in --shape x=1,8,5,7"),
+        (("call", "torch", LAYER, "--shape", "x=1,8"), "2 axes"),
+        (("call", "torch", LAYER, "--shape", "x=1,8,-5,7"), "'x=1,8,-5,7' is not a shape"),
+        (("call", "torch", LAYER, "--shape", "1,8,5,7"), "'1,8,5,7' is not a shape"),
+        (("call", "torch", "nn.ConvTranspose2d(8, 4", *SHAPE), "not a Python expression"),
+        (("call", "torch", "nn.ConvTranspose2d(8, 4, 3, strides=2)", *SHAPE), "unexpected keyword argument 'strides'"),
+        (("call", "torch", "nn.ConvTranspose2d(8, 4, 3, stride=(2, 2, 2))", *SHAPE), "it takes 2 numbers"),
+        (("call", "torch", "nn.ConvTranspose2d(8, 4, open('x'))", *SHAPE), "neither a literal nor a name"),
+        (("call", "torch", LAYER, *SHAPE, "--variant", "lazy"), "torch has no variant 'lazy'"),
+        (("port", LAYER, "--from", "torch", "--to", "keras", *SHAPE), "it is among the idioms of 'tensorflow'"),
+        ((*PORT, "--idiom", "tf-layer"), "no idiom 'tf-layer' to port to: those are"),
+        ((*PORT, "--python", "torch=/nowhere"), "give a framework and its interpreter"),
+        (
+            ("port", "nn.ConvTranspose2d(8, 4, 3, output_padding=1)", "--from", "torch", "--to", "jax", *SHAPE),
+            "torch refuses this itself: output_padding must be smaller",
+        ),
+    ],
+)
+def test_a_mistake_gets_one_line_and_status_2(arguments: tuple[str, ...], message: str) -> None:
+    done = conformance(*arguments)
+    assert done.returncode == 2, done.stdout
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
