@@ -1,6 +1,6 @@
 """What is to be explained: an array, and the operands that it is said to come from.
 
-Three statements change the question and not an operand: where they hold, the rest of the array is the answer to another
+Four statements change the question and not an operand: where they hold, the rest of the array is the answer to another
 question, and that one is searched.
 """
 
@@ -52,7 +52,7 @@ def questions(problem: Problem, arrays: Arrays, actual: Array) -> Iterator[Quest
         actual.astype(np.float64),
         (problem.window,),
     )
-    for each in (asked, *_ungrouped(asked), *_interleaved(asked)):
+    for each in (asked, *_ungrouped(asked), *_interleaved(asked), *_bias_astray(asked)):
         if each.actual.size and each.actual.shape[:2] == each.problem.output_shape[:2]:
             yield each
             yield from _filled(each)
@@ -75,6 +75,17 @@ def _interleaved(asked: Question) -> Iterator[Question]:
     if g > 1 and oc > 1 and actual.shape[1] == g * oc:
         apart = actual.reshape(actual.shape[0], oc, g, *actual.shape[2:]).swapaxes(1, 2).reshape(actual.shape)
         yield replace(asked, actual=apart, said=(*asked.said, "out channels dealt to groups in turn"))
+
+
+def _bias_astray(asked: Question) -> Iterator[Question]:
+    """A bias that was added along a spatial axis of as many elements as there are channels."""
+    channels = asked.bias.shape[1]
+    for axis, extent in enumerate(asked.actual.shape[2:]):
+        if asked.problem.bias and extent == channels > 1:
+            along = asked.bias[0].reshape(-1, *[1] * (asked.problem.rank - 1 - axis))
+            problem, bias = replace(asked.problem, bias=False), np.zeros_like(asked.bias)
+            said = (*asked.said, f"bias added along axis {axis} for the channels")
+            yield replace(asked, problem=problem, bias=bias, actual=asked.actual - along, said=said)
 
 
 def _filled(asked: Question) -> Iterator[Question]:

@@ -147,6 +147,13 @@ def ended(value: Callable[[Arrays], Any], *counts: int) -> Plant:
     return plant
 
 
+def bias_along(axis: int) -> Plant:
+    def plant(p: Problem, a: Arrays) -> Array:
+        return oracle.expected(p, a.x, a.weight, None) + np.reshape(a.bias, (-1, *[1] * (p.rank - 1 - axis)))  # type: ignore[arg-type]  # there is one
+
+    return plant
+
+
 PLANTED: list[tuple[str, str, Plant]] = [
     ("taps reversed on axis 0", RICH, with_weight(lambda w: np.flip(w, 3))),
     ("taps reversed on axis 1", RICH, with_weight(lambda w: np.flip(w, 4))),
@@ -193,6 +200,8 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("bias missing beyond the stamp", "i3x4 k2x3 s2 p-1:0x0:-2 oc2 bias", early_bias),
     *((f"bias {name}", RICH, with_bias(reordered(0, name))) for name in MOVED),
     ("bias of the first group for all", RICH, with_bias(lambda bias: bias[[0, 1, 0, 1]])),
+    ("bias added along axis 1 for the channels", "i3x2 k2 s1x2 oc4 bias", bias_along(1)),
+    ("bias added along axis 0 for the channels", "i3 k2 oc4 bias", bias_along(0)),
     ("groups ignored", RICH, ungrouped),
     ("out channels dealt to groups in turn", RICH, interleaved),
     ("output_padding filled with zeros", LATE, ended(lambda a: 0, 2, 1)),
