@@ -1,9 +1,11 @@
 """The conventions as a document: what is said of each, with its witness and its proof, as Markdown and as HTML."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def html(handbook: Handbook) -> str:
 
 
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("conformance.report"),
         autoescape=select_autoescape(("html.j2",)),
         undefined=StrictUndefined,
@@ -101,3 +103,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["marked"] = _marked
+    return environment
+
+
+def _marked(text: str) -> Markup:
+    """Text with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
