@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple
 
 from conformance import adapters, conventions, idioms, layout, literal, proof
 from conformance.conventions import Law, Witness, probe
@@ -20,6 +21,9 @@ TAPS = (
     Witness("jax", 'jax.lax.conv_transpose(x, w, (3,), "VALID")', {"x": (1, 2, 1), "w": (3, 1, 1)},
             "reversed: the default of JAX and Flax"),
 )  # fmt: skip
+MAIN_LAYOUTS = ("(g i) o k", "k o (g i)", "k i o")
+"""PyTorch's and MXNet's, TensorFlow's and Keras', JAX's and Flax's."""
+
 _EXTENTS = {"g": 1, "i": 2, "o": 3, "k": (4, 5)}
 
 
@@ -43,6 +47,7 @@ def build(evidence: Evidence) -> Handbook:
         idioms=tuple(_idiom(framework, each, points[framework]) for framework in points
                      for each in idioms.idioms(framework)),
         copies=tuple(_copies()),
+        given=tuple(astuple(each) for each in literal.given_as_it_is(MAIN_LAYOUTS)),
         lanes=tuple((name, lane.version, lane.date) for name, lane in evidence.lanes.items()),
     )  # fmt: skip
 

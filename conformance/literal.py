@@ -17,6 +17,7 @@ from conformance import adapters, data, expression, idioms, layout, oracle
 from conformance.diagnose import diagnose, difference
 from conformance.expression import ExpressionError, Name, write
 from conformance.idioms.base import Example, Idiom, Point, Refusal, Shapes
+from conformance.problem import Problem
 
 MEANINGS: Mapping[str, frozenset[str]] = {
     "stride": frozenset({"stride", "strides", "window_strides"}),
@@ -241,3 +242,43 @@ def copies(framework: str) -> Iterator[tuple[Point, Idiom, Example]]:
             if find(target)[0] == framework:
                 for point in sources(*find(name), rank):
                     yield point, find(target)[1], copy(point, find(target)[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An array in one weight layout, handed to a call that takes another: what becomes of it.
+
+    Each is "refused", "same", or what the answer equals: with other channel counts, with equal ones, and where the
+    kernel too has that many taps on each axis.
+    """
+
+    layout: str
+    taken_as: str
+    unequal: str
+    equal: str
+    cube: str
+
+
+def given_as_it_is(layouts: Sequence[str]) -> Iterator[Given]:
+    """Every array that is handed over without conversion, for two spatial axes."""
+    for ours, theirs in permutations(layouts, 2):
+        yield Given(ours, theirs, *(_reread(ours, theirs, i, o, k) for i, o, k in ((2, 3, 4), (2, 2, 4), (3, 3, 3))))
+
+
+def _reread(ours: str, theirs: str, i: int, o: int, k: int) -> str:
+    """What a weight of one layout, read in another, does to the answer."""
+    problem = Problem.of((4, 5), (k, k), 2, in_channels=i, out_channels=o)
+    arrays = data.draw("given", problem)
+    array = layout.arrange(arrays.weight[None], layout.WEIGHT, ours)
+    found = layout.sizes(array.shape, theirs, 2, {"g": 1})
+    if found["i"] != i:
+        return "refused"
+    names = layout.groups(theirs.replace("(", "").replace(")", "").replace("g ", ""))
+    spread = [letter for name in names for letter in ([f"{name}0", f"{name}1"] if name == "k" else [name])]
+    read = array.transpose([spread.index(letter) for letter in ("i", "o", "k0", "k1")])
+    other = Problem.of((4, 5), found["k"], 2, in_channels=i, out_channels=found["o"])
+    actual = oracle.expected(other, arrays.x, read, None)
+    if actual.shape != problem.output_shape:
+        return f"other shape: {actual.shape[1:]}"
+    explained = diagnose(problem, arrays, actual)
+    return str(explained[0]).removeprefix("equals the oracle with ") if explained else "other values"

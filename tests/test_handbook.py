@@ -99,3 +99,9 @@ def test_evidence_counts_what_held_what_was_refused_and_what_failed(
     assert list(found.of("torch-layer/padding")) == [
         "torch-layer/padding on torch-eager 2.13.0, 2026-11-22: 1 hold, 1 refused as claimed, 1 known faults, 2 FAIL"
     ]
+
+
+def test_a_weight_handed_over_unconverted_is_refused_or_silently_swapped(book: Handbook) -> None:
+    results = {(layout, taken): rest for layout, taken, *rest in book.given}
+    assert results["k o (g i)", "k i o"] == ["refused", *["in and out channels of the weight swapped"] * 2]
+    assert results["(g i) o k", "k o (g i)"] == ["refused", "refused", "other values"]

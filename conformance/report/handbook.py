@@ -81,6 +81,8 @@ class Handbook:
     data: tuple[LayoutEntry, ...]
     idioms: tuple[IdiomEntry, ...]
     copies: tuple[CopyEntry, ...]
+    given: tuple[tuple[str, ...], ...]
+    """Weights handed over as they are: layout, taken as, and what becomes of it for three kinds of extents."""
     lanes: tuple[tuple[str, str, str], ...]
 
 
