@@ -10,7 +10,6 @@ they are planted in the oracle by the mutants, a few cases each. Both sides run 
 """
 
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,8 +93,7 @@ def of_lane(lane: Lane, suite: str, count: int) -> Side:
 
 def of_mutants(suite: str, count: int) -> Side:
     """Divergences that the mutants have, evenly over them; the oracle is the framework that is called."""
-    sys.path.insert(0, str(TESTS))
-    from mutants import MUTANTS
+    from conformance.mutants import FUNCTIONS
 
     adapters.__path__.append(str(TESTS / "adapters"))
     adapters.frameworks.cache_clear()  # so that it is found there
@@ -103,12 +101,11 @@ def of_mutants(suite: str, count: int) -> Side:
     jobs = [Job(case, "float64", answers.compute(case)) for case in cases.read_suite(suite).cases]
     found: list[Divergence] = []
     for number in range(40 * count):
-        job, mutant = jobs[number * STEP % len(jobs)], MUTANTS[number % len(MUTANTS)]
-        actual = mutant.run(job.case.problem, *job.answer.arrays)
-        if len(found) < count and actual.dtype.kind != "c":
-            actual = actual.astype(np.float64)
-            if measure_deviation(actual, job.answer.expected.astype(np.float64)):
-                found.append(Divergence(job, actual))
+        job, mutant = jobs[number * STEP % len(jobs)], FUNCTIONS[number % len(FUNCTIONS)]
+        actual = mutant.make()(job.case.problem, *job.answer.arrays.astype("float64"))
+        wrong = measure_deviation(actual, job.answer.expected.astype(np.float64))
+        if len(found) < count and wrong is not None and actual.dtype == np.float64:
+            found.append(Divergence(job, actual))
     return Side(lane, adapters.load(lane), found, jobs)
 
 

@@ -19,7 +19,7 @@ from conformance.idioms.base import Point
 from conformance.problem import Problem, ProblemError, broken_rule
 
 SUITES: Mapping[str, tuple[str, ...]] = {
-    "smoke": ("smoke.jsonl",),
+    "smoke": ("smoke.jsonl", "curated/smoke.toml"),
     "curated": ("curated/*.toml",),
     "grid": ("grid.jsonl",),
     "covering": ("covering.jsonl",),

@@ -80,6 +80,14 @@ def draw(case_id: str, problem: Problem) -> Arrays:
     )
 
 
+def modified(given: Arrays, drawn: Arrays) -> str | None:
+    """The name of the first operand whose values are no longer those that were drawn."""
+    for name, array, original in zip(Arrays._fields, given, drawn, strict=True):
+        if array is not None and not (array == original).all():
+            return name
+    return None
+
+
 def largest_sum(problem: Problem, arrays: Arrays) -> int:
     """max over outputs of convT(|x|, |w|) + |b|: no partial sum of the problem is larger in magnitude."""
     bias = None if arrays.bias is None else np.abs(arrays.bias)

@@ -21,7 +21,7 @@ from conformance.adapters.base import Adapter, Call, Unsupported, finish
 from conformance.answers import Answer
 from conformance.cases import Case
 from conformance.compare import fingerprint, measure_deviation
-from conformance.data import SIGNIFICAND, Certificate
+from conformance.data import SIGNIFICAND, Arrays, Certificate, modified
 from conformance.record import Record, Verdict
 from conformance.selection import FORWARD
 
@@ -67,18 +67,20 @@ class Answered(NamedTuple):
 
 def evaluate(lane: Lane, adapter: Adapter, jobs: Sequence[Job]) -> list[Result]:
     """The results of jobs, in order. Calls are made together, which an adapter with BLOCK > 1 turns into speed."""
-    trials = [_translate(adapter, job) for job in jobs]
+    operands = [job.answer.arrays.astype(job.dtype) for job in jobs]
+    trials = [_translate(adapter, job, given) for job, given in zip(jobs, operands, strict=True)]
     calls = [(job.case.refused, trial) for job, trial in zip(jobs, trials, strict=True) if isinstance(trial, Call)]
     together = iter(_make(adapter, [call for refused, call in calls if not refused]))
     answers = iter([_make(adapter, [call])[0] if refused else next(together) for refused, call in calls])
     return [
-        _judge(lane, job, trial, next(answers)) if isinstance(trial, Call) else _end(lane, job, trial)
-        for job, trial in zip(jobs, trials, strict=True)
+        _judge(lane, job, trial, _unharmed(job, given, next(answers)))
+        if isinstance(trial, Call)
+        else _end(lane, job, trial)
+        for job, given, trial in zip(jobs, operands, trials, strict=True)
     ]
 
 
-def _translate(adapter: Adapter, job: Job) -> Call | Ended:
-    arrays = job.answer.arrays.astype(job.dtype)
+def _translate(adapter: Adapter, job: Job, arrays: Arrays) -> Call | Ended:
     try:
         if job.case.point is not None:
             return program.translate(adapter, job.case.point, program.operands(job.case.point, *arrays))
@@ -102,6 +104,13 @@ def _make(adapter: Adapter, calls: Sequence[Call]) -> list[Answered | Ended]:
         return [Ended(verdict, _first_line(error), time.perf_counter() - started)]
     seconds = (time.perf_counter() - started) / max(len(calls), 1)
     return [Answered(array, seconds) for array in arrays]
+
+
+def _unharmed(job: Job, given: Arrays, answer: Answered | Ended) -> Answered | Ended:
+    """The answer, unless the call wrote to an operand, which is its caller's."""
+    if isinstance(answer, Answered) and (name := modified(given, job.answer.arrays)):
+        return Ended(Verdict.ERRORED, f"the call modified its operand {name}", answer.seconds)
+    return answer
 
 
 def _require_arrays(arrays: Any, count: int) -> None:

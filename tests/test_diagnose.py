@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
-from mutants import MUTANTS, Mutant
 from numpy.typing import NDArray
 from strategies import problems
 
@@ -19,6 +18,7 @@ from conformance import cases, cli, data, oracle, record, statements
 from conformance.data import Arrays
 from conformance.diagnose import DiagnosisError, TooLargeError, diagnose, difference
 from conformance.landing import Rule, landing
+from conformance.mutants import FUNCTIONS, Mutant
 from conformance.problem import Problem, broken_rule
 from conformance.question import questions
 from conformance.record import Header, Record, Run, Verdict
@@ -443,11 +443,16 @@ NAMED = {
     "end pad used at both ends": "window|positions", "output_padding ignored": "window|output_padding filled",
     "output_padding at the begin": "window", "padding clamped at k - 1": "window",
     "SAME computed from the kernel and stride alone": "window",
-    "pads interleaved as begins then ends": "window|positions", "pads in reverse order of axes": "window|positions",
-    "output_padding filled with zeros and bias instead of computed": "output_padding filled with zeros",
-    "output_padding doubled": "window",
+    "pads of each axis read as all begins, then all ends": "window|positions",
+    "pads in reverse order of axes": "window|positions",
+    "ends one early, zeros in place of the last row": "the last .* filled with zeros|output_padding filled with zeros",
+    "padding ignored": "window", "negative padding read as none": "window", "SAME computed from the input size": "window",
+    "output_padding in reverse order of axes": "filled with zeros", "dilation one too few": "dilation ignored",
+    "reversed on every axis but the first": "taps reversed",
+    "output_padding filled with zeros instead of computed": "output_padding filled with zeros",
+    "output_padding doubled, so that the answer is longer": "window",
     "reversed on every axis": "taps reversed", "reversed on the first axis": "taps reversed on axis 0",
-    "reversed on the last axis": "taps reversed", "reversed for even kernels only": "taps reversed",
+    "reversed on the last axis": "taps reversed", "reversed on the last axis for even kernels only": "taps reversed",
     "first tap lost": "the first tap lost", "last tap lost": "the last tap lost",
     "last tap lost for kernels above 3": "the last tap lost", "dilation ignored": "dilation ignored",
     "dilation one too many": "dilation one too large", "dilation and stride swapped": "stride and dilation swapped",
@@ -470,23 +475,32 @@ NAMED = {
     "last in channel lost where there are many": "the last in channel lost",
 }  # fmt: skip
 """What a diagnosis says of each mutant that is a statement."""
-NO_STATEMENTS = {"sums kept in float16", "small Winograd-like error", "answers in a complex type",
-                 "right values, batch axis dropped", "NaN where no tap reaches",
-                 "uninitialised where no tap reaches"}  # fmt: skip
+NO_STATEMENTS = {"sums kept in float16", "relative error of 2**-22, as Winograd's transform may have",
+                 "uninitialised where no tap reaches", "NaN where no tap reaches", "answers in a wider type",
+                 "right values, batch and channels in one axis", "dilation applied to the stride",
+                 "dilation multiplied by the stride", "height and width of the kernel swapped",
+                 "height and width of the input swapped", "all but the first of the batch dropped",
+                 "sums kept in TF32", "one term in 64 lost in long sums"}  # fmt: skip
 WITNESSES = (
     RICH, CUBE, SQUARE, "i4x5 k3 s2x3 p1x0 op1x2 d1x2 ic2 oc2 bias", "i5 k4 s2 p3:1 op1 oc2",
     "i4 k3 s2 p-1:2 ic2 bias", "i5x4 k5x4 s2x1 p1:2x2:0 ic2", "i3x4 k2x3 s3x1 p0:1x2:1 op2x0 d2x1 g2 oc2",
     "i3x2 k3x5 s2 p1x2 ic20", "i5 k2 s3 p3 op2 d2 bias", "i1x3x2 k1x2x2 s2 op1 d3x1x2 n2", "i3 k1 s4 d2 ic2 g2",
-    "i5 k2 s2 p4:0",
+    "i5 k2 s2 p4:0", "i5x3 k3 s1x2 op1x0 d2x1 ic2 oc2", "i4x2 k3x2 s2x1 p1 oc2",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.fault)
+DIAGNOSED = [each for each in FUNCTIONS if each.family not in ("memory", "contract") or each.fault in NO_STATEMENTS]
+"""Faults of memory are none of a single array. Flushing subnormal numbers never shows."""
+
+
+@pytest.mark.parametrize("mutant", DIAGNOSED, ids=lambda mutant: mutant.fault)
 def test_names_what_a_mutant_does(mutant: Mutant) -> None:
     texts = [
         " or ".join(map(str, diagnose(problem, arrays, actual))) for problem, arrays, actual in divergences(mutant)
     ]
-    assert texts, "no witness shows it: add one"
+    assert bool(texts) is not bool(mutant.equivalent), "no witness shows it: add one"
+    if mutant.equivalent:
+        return
     if mutant.fault in NO_STATEMENTS:
         assert any(not text for text in texts)
         return
@@ -501,7 +515,7 @@ def divergences(mutant: Mutant) -> list[tuple[Problem, Arrays, Array]]:
         problem = Problem.parse(descriptor)
         assert broken_rule(problem) is None, descriptor
         arrays = data.draw("planted", problem)
-        actual, expected = mutant.run(problem, *arrays), oracle.expected(problem, *arrays)
+        actual, expected = mutant.make()(problem, *arrays.astype("float64")), oracle.expected(problem, *arrays)
         if actual.dtype.kind == "c" or not np.array_equal(actual, expected):
             given.append((problem, arrays, actual))
     return given

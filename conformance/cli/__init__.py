@@ -16,6 +16,7 @@ VERBS = {
     "port": "Translate a call from one framework to another, and prove it by running both.",
     "conventions": "Write the handbook of conventions, and what a run has proved of them.",
     "cases": "Explore the cases: list, show, count.",
+    "audit": "Run wrong implementations against the cases: which are killed, and by which case.",
     "generate": "Write the generated case files again, or check that they are what they must be.",
     "merge": "Join the record files of a run's shards.",
     "report": "Build the HTML report from record files.",
