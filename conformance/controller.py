@@ -1,5 +1,7 @@
 """What the controlling process of a run does: hand out work, take in records, and account for every worker's death."""
 
+import hashlib
+import json
 import re
 import signal
 import tempfile
@@ -14,12 +16,15 @@ from tqdm import tqdm
 
 from conformance import adapters
 from conformance.answers import Answers, oracle_digest
-from conformance.exit_status import INCOMPLETE
+from conformance.exit_status import INCOMPLETE, USAGE
 from conformance.items import LaneItems, attach
-from conformance.journal import Journal
-from conformance.record import Header, Record, Verdict, parse
+from conformance.journal import Identity, Journal
+from conformance.record import Header, Record, RecordError, Verdict, parse
 from conformance.run import record_of
 from conformance.selection import FORWARD, Selection, dtypes_of
+
+NARROWING = ("keyword", "markexpr", "deselect", "lf")
+"""pytest's options by which a run can be less than its selection."""
 
 
 class Controller:
@@ -34,7 +39,9 @@ class Controller:
         self._nodeids: list[str] = []
         self._deaths = 0
         self._folder = Path(config.option.records)
-        self._journal = Journal(self._folder)
+        self._journal = Journal(*journal_of(config, selection), resume=config.option.resume)
+        self.done = frozenset(self._journal.keys)
+        """Keys of the records that an earlier process made."""
         self._bar = tqdm(unit="", disable=None if config.option.progress else True)
         self._bar.set_description(f"{selection.lane} {selection.suite.name}")
         Answers(selection.suite)  # once, before every worker wants them
@@ -48,12 +55,13 @@ class Controller:
 
     def _select(self, nodeids: Sequence[str]) -> None:
         self._nodeids = list(nodeids)
-        self._bar.total = len(nodeids)
+        self._bar.total, self._bar.n = len(nodeids) + len(self.done), len(self.done)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput["conformance_claims"] = self._scratch.name
         node.workerinput["conformance_log"] = self._log(node)
+        node.workerinput["conformance_done"] = sorted(self.done)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -66,8 +74,17 @@ class Controller:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if record := getattr(report, "record", None):
+            if environment := getattr(report, "environment", None):
+                self._require_same(environment)
             self._journal.add(parse(record), report.arrays)
             self._bar.update()
+
+    def _require_same(self, environment: Mapping[str, str]) -> None:
+        try:
+            self._journal.tell_environment(environment)
+        except RecordError as error:
+            click.echo(f"{self._selection.lane}: {error}", err=True)
+            pytest.exit(str(error), returncode=USAGE)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
@@ -94,17 +111,24 @@ class Controller:
         self._bar.close()
         items = session.config.pluginmanager.get_plugin("conformance-items")
         assert isinstance(items, LaneItems)
-        complete = len(self._journal) == len(self._nodeids) > 0
-        header = self._header(self._environment or items.environment())
+        complete = len(self._journal) == self._expected > 0
+        header = self._header(self._journal.environment or self._environment or items.environment())
         self._journal.close(header.path(self._folder), header, complete=complete)
         self._scratch.cleanup()
         if not complete:
             click.echo(self._missing(), err=True)
         if not complete and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             session.exitstatus = INCOMPLETE
+        if complete and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:  # all was done before
+            session.exitstatus = pytest.ExitCode.OK
+
+    @property
+    def _expected(self) -> int:
+        """How many records the whole run is to have."""
+        return len(self._nodeids) + len(self.done)
 
     def _missing(self) -> str:
-        selected = len(self._nodeids)
+        selected = self._expected
         counts = f"{self._selection.lane}: incomplete: {len(self._journal)} of {selected} selected cases have a record"
         limit = getattr(self._config.option, "maxworkerrestart", None)
         if self._deaths and limit is not None and self._deaths > int(limit):
@@ -123,7 +147,7 @@ class Controller:
             dtypes=selection.dtypes,
             directions=(FORWARD,),
             cases=selection.suite.digest,
-            expected=len(self._nodeids),
+            expected=self._expected,
             oracle=oracle_digest(),
             shard=selection.shard,
             selection=self._narrowed(),
@@ -135,7 +159,8 @@ class Controller:
         """What made this run less than its suite or shard, as the user gave it; empty for a whole one."""
         first, step = self._selection.shard
         whole = len(self._selection.suite.cases[first - 1 :: step]) * len(dtypes_of(self._selection.suite))
-        return "" if len(self._nodeids) == whole else " ".join(map(str, self._config.invocation_params.args))
+        given = (str(word) for word in self._config.invocation_params.args if word != "--resume")
+        return "" if self._expected == whole else " ".join(given)
 
     def _log(self, node: Any) -> str:
         return str(Path(self._scratch.name, f"{node.gateway.id}.log"))
@@ -144,6 +169,18 @@ class Controller:
         case_id, _, dtype = nodeid.rpartition("::")[2].partition(".")
         case = next(case for case in self._selection.cases if case.id == case_id)
         return record_of(self._selection.lane, case, dtype, verdict, message=message)
+
+
+def journal_of(config: pytest.Config, selection: Selection) -> tuple[Path, Identity]:
+    """Where a run keeps its journal, and what it has in common with the run that it can go on with."""
+    chosen = {name: getattr(config.option, name, None) for name in NARROWING}
+    identity = {
+        "lane": str(selection.lane), "suite": selection.suite.name, "cases": selection.suite.digest,
+        "oracle": oracle_digest(), "dtypes": selection.dtypes, "shard": selection.shard, "ids": selection.ids, **chosen,
+    }  # fmt: skip
+    words = json.dumps([identity[name] for name in ("dtypes", "shard", "ids", *NARROWING)])
+    name = f".{selection.lane}-{selection.suite.name}-{hashlib.sha256(words.encode()).hexdigest()[:8]}.journal"
+    return Path(config.option.records, name), identity
 
 
 def death(worker: Any, log: Path) -> tuple[Verdict, str]:

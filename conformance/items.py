@@ -61,6 +61,8 @@ class CaseFile(pytest.File):
         for case in self.selection.cases:
             if case.source == name:
                 for dtype in self.selection.dtypes:
+                    if (case.id, dtype, FORWARD) in self.selection.done:
+                        continue
                     yield CaseItem.from_parent(self, name=f"{case.id}.{dtype}", case=case, dtype=dtype)
 
 
@@ -72,6 +74,7 @@ class LaneItems:
         self._files = {case.source for case in selection.cases}
         self._blocks = _Blocks(selection, getattr(config, "workerinput", {}).get("conformance_claims"))
         self._log: IO[str] | None = None
+        self._told = False
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """In a worker: a crash leaves its trace where the controller finds it."""
@@ -120,6 +123,8 @@ class LaneItems:
         )
         attach(report, record, self._selection.expectations)
         report.arrays = {name: npy(array) for name, array in result.arrays.items()}
+        if not self._told:  # once a worker, and before its first record is kept
+            report.environment, self._told = dict(self.environment()), True
         return report
 
     def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:

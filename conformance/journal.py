@@ -1,32 +1,57 @@
 """Records on their way to a file: appended to disk as they come, written sorted and whole at the end.
 
-Memory holds one key and one offset a record. A journal that is never closed leaves the last good file as it was.
+A journal is a folder: `identity`, what was to be run; `environment`, on what; `records`, a line a record; and
+`arrays`, the evidence, which the lines point into. It stays until its run is complete. A process that is killed leaves
+at most a last line that is not whole, and the next one goes on behind the whole ones. Memory holds one key and one
+offset a record.
 """
 
+import fcntl
 import io
-import tempfile
+import json
+import shutil
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO, Any
+from zlib import crc32
 
 from conformance.atomic import write_atomically
-from conformance.record import Header, Key, Record, RecordError, Verdict, dump
+from conformance.record import Header, Key, Record, RecordError, Verdict, dump, parse
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # zip members carry a time: a fixed one keeps equal runs equal
 
+Identity = Mapping[str, Any]
+
 
 class Journal:
-    """Collects one run's records, and the arrays of the diverging ones, in any order."""
+    """Collects one run's records, and the arrays of the diverging ones, in any order.
 
-    def __init__(self, folder: Path) -> None:
+    With `resume` it begins with what a run of the same identity left. Raises RecordError where another one writes it,
+    or where what was left is of another run.
+    """
+
+    def __init__(self, folder: Path, identity: Identity | None = None, *, resume: bool = False) -> None:
+        self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._temporary = tempfile.TemporaryDirectory(dir=folder, prefix=".journal-")
-        self._lines = Path(self._temporary.name, "records").open("w+b")  # noqa: SIM115  # open until close
-        self._arrays = zipfile.ZipFile(Path(self._temporary.name, "arrays"), "w", zipfile.ZIP_DEFLATED)
+        self._lock = _lock(folder)
         self._offsets: dict[Key, int] = {}
+        self._members: dict[str, tuple[int, int]] = {}
         self.verdicts: Counter[Verdict] = Counter()
+        said = json.dumps(identity or {}, sort_keys=True)
+        left = _text(folder / "identity") if resume else ""
+        if left and left != said:
+            self._lock.close()
+            raise RecordError(f"{folder}: an unfinished run of other cases or options: run without --resume")
+        if not left:
+            for name in ("identity", "environment", "records", "arrays"):
+                (folder / name).unlink(missing_ok=True)
+        self._lines, self._arrays = (_appendable(folder / name) for name in ("records", "arrays"))
+        if left:
+            self._read()
+        write_atomically(folder / "identity", said.encode())  # last: without it nothing is resumed
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -34,33 +59,92 @@ class Journal:
     def __contains__(self, key: object) -> bool:
         return key in self._offsets
 
+    @property
+    def keys(self) -> Iterable[Key]:
+        return self._offsets.keys()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the records were made on; empty as long as nobody told."""
+        found: dict[str, str] = json.loads(_text(self._folder / "environment") or "{}")
+        return found
+
+    def tell_environment(self, environment: Mapping[str, str]) -> None:
+        """Say what the records to come are made on. Raises RecordError where those that came were made on another."""
+        before = self.environment
+        if not before:
+            write_atomically(self._folder / "environment", json.dumps(dict(environment)).encode())
+        elif differ := sorted(name for name in {**before, **environment} if before.get(name) != environment.get(name)):
+            facts = ", ".join(f"{name} was {before.get(name)}, is {environment.get(name)}" for name in differ)
+            raise RecordError(f"the unfinished run was made elsewhere ({facts}): run without --resume")
+
     def add(self, record: Record, arrays: Mapping[str, bytes]) -> None:
         """Append a record, and its evidence as .npy by name. Raises RecordError for a second record of one key."""
         if record.key in self._offsets:
             raise RecordError(f"{' '.join(record.key)}: recorded a second time in one run: this is a bug, report it")
-        self._offsets[record.key] = self._lines.tell()
-        self._lines.write(record.to_json().encode() + b"\n")
-        self.verdicts[record.verdict] += 1
+        places = {}
         for name, npy in arrays.items():
-            self._arrays.writestr(_member("/".join((*record.key, name)) + ".npy"), npy)
+            places[name] = (self._arrays.tell(), len(npy), crc32(npy))
+            self._arrays.write(npy)
+        self._arrays.flush()  # before the line that points to it
+        self._note(record, places, self._lines.tell())
+        self._lines.write(f"{json.dumps(places)}\t{record.to_json()}\n".encode())
+        self._lines.flush()
 
     def close(self, path: Path, header: Header, *, complete: bool) -> None:
         """Write the record file, and beside it the arrays as .npz where there are any; both sorted by key."""
-        self._lines.flush()
-        write_atomically(path, dump(header, self._sorted_lines(), self.verdicts, complete=complete))
-        self._lines.close()
-        self._arrays.close()
+        for stale in (each for name in (path.name, path.with_suffix(".npz").name) for each in _temporary(path, name)):
+            stale.unlink()
         evidence = path.with_suffix(".npz")
-        if self._arrays.namelist():
-            join_arrays([Path(str(self._arrays.filename))], evidence)
+        if self._members:
+            _archive(((name, self._read_array(*place)) for name, place in sorted(self._members.items())), evidence)
         else:
             evidence.unlink(missing_ok=True)
-        self._temporary.cleanup()
+        write_atomically(path, dump(header, self._sorted_lines(), self.verdicts, complete=complete))
+        if complete:
+            shutil.rmtree(self._folder)
+        self.leave()
+
+    def leave(self) -> None:
+        """Let go of the files; what they hold stays for another process."""
+        for file in (self._lines, self._arrays, self._lock):
+            file.close()
+
+    def _note(self, record: Record, places: Mapping[str, Any], offset: int) -> None:
+        self._offsets[record.key] = offset
+        self.verdicts[record.verdict] += 1
+        for name, (start, length, _) in places.items():
+            self._members["/".join((*record.key, name)) + ".npy"] = (start, length)
+
+    def _read(self) -> None:
+        """Take in the whole lines of an earlier process, and cut off what follows them."""
+        offset = end = 0
+        for line in self._lines:
+            places, _, text = line.partition(b"\t")
+            try:
+                record, found = parse(text.decode()), json.loads(places)
+                whole = line.endswith(b"\n") and all(
+                    crc32(self._read_array(a, n)) == crc for a, n, crc in found.values()
+                )
+            except ValueError:
+                whole = False
+            if not whole:
+                break
+            self._note(record, found, offset)
+            offset += len(line)
+            end = max([end, *(start + length for start, length, _ in found.values())])
+        for file, size in ((self._lines, offset), (self._arrays, end)):
+            file.truncate(size)
+            file.seek(size)
+
+    def _read_array(self, start: int, length: int) -> bytes:
+        self._arrays.seek(start)
+        return self._arrays.read(length)
 
     def _sorted_lines(self) -> Iterator[str]:
         for _, offset in sorted(self._offsets.items()):
             self._lines.seek(offset)
-            yield self._lines.readline().decode().rstrip("\n")
+            yield self._lines.readline().partition(b"\t")[2].decode().rstrip("\n")
 
 
 def join_arrays(sources: Iterable[Path], target: Path) -> None:
@@ -68,14 +152,39 @@ def join_arrays(sources: Iterable[Path], target: Path) -> None:
     with ExitStack() as stack:
         archives = [stack.enter_context(zipfile.ZipFile(source)) for source in sources]
         members = {name: archive for archive in archives for name in archive.namelist()}
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as joined:
-            for name, archive in sorted(members.items()):
-                joined.writestr(_member(name), archive.read(name))
+        _archive(((name, archive.read(name)) for name, archive in sorted(members.items())), target)
+
+
+def _archive(members: Iterable[tuple[str, bytes]], target: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members:
+            member = zipfile.ZipInfo(name, EPOCH)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(member, content)
     write_atomically(target, buffer.getvalue())
 
 
-def _member(name: str) -> zipfile.ZipInfo:
-    member = zipfile.ZipInfo(name, EPOCH)
-    member.compress_type = zipfile.ZIP_DEFLATED
-    return member
+def _lock(folder: Path) -> IO[bytes]:
+    """An open file that no other process has; it is free again when this one ends, however it does."""
+    file = (folder / "lock").open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise RecordError(f"{folder}: another run is writing it: wait for it, or give another --records") from None
+    return file
+
+
+def _appendable(path: Path) -> IO[bytes]:
+    path.touch()
+    return path.open("r+b")
+
+
+def _temporary(path: Path, name: str) -> Iterable[Path]:
+    """What a killed process left of a file that it was writing."""
+    return path.parent.glob(f".{name}.*")
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -4,6 +4,8 @@ With --framework, pytest collects the suite's case files instead of test modules
 Workers evaluate and attach each record to its report; the controller alone writes (`controller`). Without it, inert.
 """
 
+from dataclasses import replace
+
 import pytest
 
 TIMEOUT = 120.0
@@ -22,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--dtype", action="append", default=[], help="only this dtype; repeatable")
     group.addoption("--shard", default="1/1", metavar="I/N", help="only every N-th case, from the I-th on")
     group.addoption("--records", default="reports/records", metavar="DIR", help="where to write (default: %(default)s)")
+    group.addoption("--resume", action="store_true", help="go on with the same run that was interrupted or killed")
     group.addoption("--progress", action="store_true", help="show a progress bar")
 
 
@@ -35,6 +38,7 @@ def _configure_lane(config: pytest.Config) -> None:
     from conformance import adapters, cases, proof
     from conformance.controller import Controller
     from conformance.items import LaneItems
+    from conformance.record import RecordError
     from conformance.selection import USER_ERRORS, select
 
     option = config.option
@@ -43,10 +47,14 @@ def _configure_lane(config: pytest.Config) -> None:
             option.framework, option.variant, option.suite, dtypes=option.dtype, shard=option.shard, ids=option.case
         )
         adapters.set_environment(selection.lane)  # workers inherit it
-        plugins: dict[str, object] = {"conformance-items": LaneItems(config, selection)}
-        if not hasattr(config, "workerinput"):
-            plugins["conformance-controller"] = Controller(config, selection)
-    except USER_ERRORS as error:
+        plugins: dict[str, object] = {}
+        if hasattr(config, "workerinput"):
+            done = frozenset(tuple(key) for key in config.workerinput["conformance_done"])
+        else:
+            plugins["conformance-controller"] = controller = Controller(config, selection)
+            done = controller.done
+        plugins["conformance-items"] = LaneItems(config, replace(selection, done=done))
+    except (*USER_ERRORS, RecordError) as error:
         raise pytest.UsageError(str(error)) from None
     except OSError as error:
         raise pytest.UsageError(f"{error.filename}: {error.strerror}: give another --records folder") from None

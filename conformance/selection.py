@@ -34,6 +34,8 @@ class Selection:
     shard: tuple[int, int]
     ids: tuple[str, ...]
     expectations: tuple[Expectation, ...]
+    done: frozenset[Key] = frozenset()
+    """Of records that an earlier process made, so that they are not run again."""
 
     def keys(self) -> Iterator[Key]:
         """Of every record that the run is to have."""

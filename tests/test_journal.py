@@ -22,7 +22,7 @@ EVIDENCE = {name: npy(array) for name, array in ARRAYS.items()}
 
 def journal(folder: Path, order: tuple[int, ...] = (0, 1, 2, 3), evidence: tuple[int, ...] = ()) -> Path:
     """The file of a journal that took records in that order, with arrays for some."""
-    taken = Journal(folder)
+    taken = Journal(folder / "journal")
     for index in order:
         taken.add(RECORDS[index], EVIDENCE if index in evidence else {})
     taken.close(folder / "run.jsonl", HEADER, complete=True)
@@ -81,7 +81,7 @@ def test_only_the_results_are_left(tmp_path: Path) -> None:
 
 
 def test_second_record_of_a_key_is_refused(tmp_path: Path) -> None:
-    taken = Journal(tmp_path)
+    taken = Journal(tmp_path / "journal")
     taken.add(RECORDS[0], {})
     with pytest.raises(RecordError, match="grid-i1 float32 forward: recorded a second time"):
         taken.add(replace(RECORDS[0], message="again"), {})
@@ -91,7 +91,7 @@ def test_second_record_of_a_key_is_refused(tmp_path: Path) -> None:
 
 
 def test_counts_and_contains_what_was_added(tmp_path: Path) -> None:
-    taken = Journal(tmp_path)
+    taken = Journal(tmp_path / "journal")
     assert RECORDS[0].key not in taken
     taken.add(RECORDS[0], {})
     assert RECORDS[0].key in taken
@@ -101,7 +101,7 @@ def test_counts_and_contains_what_was_added(tmp_path: Path) -> None:
 
 
 def test_unfinished_run_says_so(tmp_path: Path) -> None:
-    taken = Journal(tmp_path)
+    taken = Journal(tmp_path / "journal")
     taken.add(RECORDS[0], {})
     taken.close(tmp_path / "run.jsonl", HEADER, complete=False)
     run = read(tmp_path / "run.jsonl")

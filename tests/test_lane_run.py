@@ -244,7 +244,7 @@ class TestMistakes:
             ("--case=smoke-1d-99", "has no case"),
             ("--dtype=float8", "the dtypes are float32, float64"),
             ("--shard=3/2", "not I/N"),
-            ("--records=README.md", "README.md: "),
+            ("--records=README.md", "README.md/"),
         ],
     )
     def test_a_mistake_is_named_before_anything_runs(self, tmp_path: Path, option: str, message: str) -> None:

@@ -31,6 +31,7 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 @click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th case, from the I-th on.")
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes; 0 runs without any.")
 @click.option("--timeout", default=TIMEOUT, show_default=True, help="Seconds that one case may take.")
+@click.option("--resume", is_flag=True, help="Go on with the same run that was interrupted or killed.")
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="Where record files go.")
 def command(
     framework: str,
@@ -41,6 +42,7 @@ def command(
     shard: str,
     workers: str,
     timeout: float,
+    resume: bool,
     records: Path,
 ) -> int:
     """Run a suite on FRAMEWORK and write a record file for each of its variants.
@@ -52,7 +54,7 @@ def command(
         select(framework, each, suite, dtypes=dtypes, shard=shard, ids=cases) for each in variants for suite in suites
     ]
     records.mkdir(parents=True, exist_ok=True)
-    options = [f"-n{workers}", f"--timeout={timeout}"]
+    options = [f"-n{workers}", f"--timeout={timeout}", *["--resume"] * resume]
     return max(_run(selection, records, options) for selection in selections)
 
 

@@ -58,5 +58,7 @@ def answer(problem: Problem, x: Array, weight: Array, bias: Array | None, fault:
             raise KeyError("a bug")
         case "print":
             sys.stdout.write("noise\n" * 1000)
+        case "slow":
+            time.sleep(0.004)
     y = oracle.expected(problem, x, weight, bias).astype(x.dtype)
-    return y + (fault == "wrong")
+    return y + (fault in ("wrong", "slow"))
