@@ -16,7 +16,7 @@ from conformance import adapters
 from conformance.adapters.base import Adapter
 from conformance.answers import Answers
 from conformance.cases import Case, source
-from conformance.expectations import Expectation, known
+from conformance.expectations import Expectation, fails, known, unkept
 from conformance.record import Key, Record, Verdict, reproduction
 from conformance.run import Job, Result, evaluate
 from conformance.selection import FORWARD, Selection
@@ -225,11 +225,17 @@ def attach(report: Any, record: Record, expectations: Sequence[Expectation]) -> 
     report.record = record.to_json()
     report.verdict = record.verdict.value
     report.user_properties = [("verdict", record.verdict.value), *([("known", reason.id)] if reason else [])]
-    if record.fails and reason is None:
+    if fails(record, expectations):
         report.outcome = "failed"
-        report.longrepr = "\n".join(filter(None, [record.message, record.call, reproduction(record)]))
+        report.longrepr = "\n".join(filter(None, [_news(record, expectations), record.call, reproduction(record)]))
     elif record.verdict != (record.claimed or Verdict.CONFORMS):
         report.outcome, report.longrepr = record.verdict.value, None
+
+
+def _news(record: Record, expectations: Sequence[Expectation]) -> str:
+    """What a failing record says, and of which expectation it is not what was expected."""
+    broken = unkept(record, expectations)
+    return f"{record.message}\nexpected by {broken.id}: {broken.verdict}".strip() if broken else record.message
 
 
 def npy(array: NDArray[Any]) -> bytes:

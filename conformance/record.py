@@ -58,8 +58,8 @@ class Verdict(StrEnum):
 
     @property
     def fails(self) -> bool:
-        """Whether a run with this verdict fails: a refusal or an unsupported problem is no pass, but no fault."""
-        return self not in (Verdict.CONFORMS, Verdict.REJECTS, Verdict.UNSUPPORTED)
+        """Whether a run with this verdict fails where nobody expected it; an adapter says itself what it cannot say."""
+        return self not in (Verdict.CONFORMS, Verdict.UNSUPPORTED)
 
 
 class RecordError(ValueError):

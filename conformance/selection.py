@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 
 from conformance import adapters, cases, proof
 from conformance.adapters import Lane
 from conformance.cases import Case, Suite
 from conformance.data import SIGNIFICAND, DataError
-from conformance.expectations import Expectation, ExpectationError, read_expectations
+from conformance.expectations import Expectation, ExpectationError, applying, read_expectations
 from conformance.record import Key
 
 DTYPES = tuple(sorted(SIGNIFICAND))
@@ -59,7 +61,7 @@ def select(
             raise SelectionError(f"there is no dtype {dtype!r} to run: the dtypes are {', '.join(DTYPES)}")
     part = parse_shard(shard)
     whole = proof.SUITES[suite](lane.framework, lane.variant) if suite in proof.SUITES else cases.read_suite(suite)
-    known = read_expectations(framework)
+    known = applying(read_expectations(framework), _installed(framework), datetime.now(UTC).date())
     chosen = cases.find(whole, ids) if ids else whole
     return Selection(
         lane, whole, chosen.cases[part[0] - 1 :: part[1]], tuple(dtypes) or dtypes_of(whole), part, tuple(ids), known
@@ -69,6 +71,14 @@ def select(
 def dtypes_of(suite: Suite) -> tuple[str, ...]:
     """The dtypes that a suite runs in where nothing else is asked for."""
     return suite.dtypes or DTYPES
+
+
+def _installed(framework: str) -> str:
+    """The framework's version, "" where no distribution has its name; nothing is imported."""
+    try:
+        return version(framework)
+    except PackageNotFoundError:
+        return ""
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -128,7 +128,7 @@ class TestOutcomes:
     @pytest.mark.parametrize(
         ("fault", "verdict", "message", "status"),
         [
-            ("refuse", "rejects", "ArithmeticError: not today", 0),
+            ("refuse", "rejects", "ArithmeticError: not today", 1),
             ("unsupported", "unsupported", "no call says this", 0),
             ("raise", "errored", "KeyError: 'a bug'", 1),
             ("wrong", "diverges", "values differ", 1),
@@ -144,7 +144,7 @@ class TestOutcomes:
         assert (found.verdict, code) == (verdict, status)
         assert message in found.message
 
-    def test_a_refusal_is_counted_as_neither_pass_nor_failure(self, tmp_path: Path) -> None:
+    def test_a_refusal_is_counted_under_its_own_name(self, tmp_path: Path) -> None:
         junit = tmp_path / "out.xml"
         _, output = lane(tmp_path, "-n0", f"--junitxml={junit}", fault=f"refuse@{descriptor(CASE)}")
         assert f"{RECORDS - 1} conforms, 1 rejects" in output
@@ -267,7 +267,7 @@ class TestKnownDivergences:
         (copy / "smoke.jsonl").write_bytes((cases.folder() / "smoke.jsonl").read_bytes())
         (copy / "expectations" / "oracle_adapter.toml").write_text(
             '[[expectation]]\nid = "known"\nwhen = "rank == 2"\nverdict = "diverges"\n'
-            'reason = "on purpose"\nupstream = "none found"\nsince = 2026-11-22\n'
+            'partly = "one of them"\nreason = "on purpose"\nupstream = "none found"\nsince = 2026-11-22\n'
         )
         monkeypatch.setenv("CONFORMANCE_CASES", str(copy))
         known, output = lane(tmp_path / "known", "-n0", fault=f"wrong@{descriptor(CASE)}")
@@ -276,3 +276,23 @@ class TestKnownDivergences:
         new, output = lane(tmp_path / "new", "-n0", fault=f"wrong@{descriptor('smoke-1d-05')}")
         assert new == 1
         assert "1 diverges" in output
+
+    @pytest.mark.parametrize("fault", ["", "refuse", "segfault"])
+    def test_what_was_expected_and_is_no_longer_so_fails(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+    ) -> None:
+        from conformance import cases
+
+        copy = tmp_path / "cases"
+        (copy / "expectations").mkdir(parents=True)
+        (copy / "smoke.jsonl").write_bytes((cases.folder() / "smoke.jsonl").read_bytes())
+        (copy / "expectations" / "oracle_adapter.toml").write_text(
+            '[[expectation]]\nid = "known"\nwhen = "rank == 2 and dtype == \'float32\'"\nverdict = "diverges"\n'
+            'reason = "on purpose"\nupstream = "none found"\nsince = 2026-11-22\n'
+        )
+        monkeypatch.setenv("CONFORMANCE_CASES", str(copy))
+        options = ("-n1", "--case", CASE, "--dtype", "float32")
+        assert lane(tmp_path / "as-expected", *options, fault="wrong@")[0] == 0
+        status, output = lane(tmp_path / "otherwise", *options, fault=f"{fault}@")
+        assert status == 1, output
+        assert "expected by known: diverges" in output

@@ -13,6 +13,8 @@ VERBS = {
     "one": "Evaluate a single problem in this process and show what comes out.",
     "call": "Read a call as people write it, make it, and judge it by what it is claimed to mean.",
     "diagnose": "Name the misreading that explains an array, or a record file's divergences.",
+    "diff": "Say what changed from one build's records to another's.",
+    "expect": "Hold known divergences and refusals against records: check, explain, propose, prune.",
     "port": "Translate a call from one framework to another, and prove it by running both.",
     "conventions": "Write the handbook of conventions, and what a run has proved of them.",
     "cases": "Explore the cases: list, show, count.",

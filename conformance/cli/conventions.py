@@ -7,7 +7,7 @@ import click
 from conformance import evidence, record
 from conformance.atomic import write_atomically
 from conformance.exit_status import DIVERGED, OK
-from conformance.expectations import known, read_expectations
+from conformance.expectations import expected_of, known
 from conformance.record import Record
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "conventions.md"
@@ -38,7 +38,7 @@ def command(records: Path | None, check: bool, document: Path) -> int:
 def proved(folder: Path) -> evidence.Evidence:
     """The evidence in the record files of a folder."""
     runs = record.read_folder(folder)
-    expectations = {run.header.framework: read_expectations(run.header.framework) for run in runs}
+    expectations = {run.header.framework: expected_of(run) for run in runs}
 
     def why(each: Record) -> bool:
         return known(each, expectations[each.framework]) is not None

@@ -119,14 +119,14 @@ def _records(path: Path, lines: Any) -> int:
     if diverging:
         conforming = [_facts(each) for each in run.records if each.verdict is Verdict.CONFORMS]
         with np.load(evidence, allow_pickle=False) as arrays:
-            explained = [Explained(each, _kinds(each, arrays)) for each in diverging]
+            explained = [Explained(each, kinds(each, arrays)) for each in diverging]
             groups = [_group(text, those, conforming, arrays) for text, those in _by_diagnosis(explained)]
     for line in lines(path, len(diverging), groups):
         click.echo(line)
     return DIVERGED if any(group.diagnosis.startswith(UNEXPLAINED) for group in groups) else OK
 
 
-def _kinds(each: Record, arrays: Mapping[str, Any]) -> tuple[str, ...]:
+def kinds(each: Record, arrays: Mapping[str, Any]) -> tuple[str, ...]:
     """Every smallest diagnosis of a record."""
     problem = Problem.parse(each.problem)
     try:

@@ -8,7 +8,7 @@ import click
 from conformance import adapters, evidence, record
 from conformance.atomic import write_atomically
 from conformance.exit_status import INCOMPLETE, OK
-from conformance.expectations import known, read_expectations
+from conformance.expectations import expected_of, known
 from conformance.record import Record, Run
 from conformance.report import write_report
 from conformance.report.handbook import Handbook, html
@@ -22,7 +22,7 @@ def command(records: Path, page: Path, lanes: tuple[str, ...]) -> int:
     """Build the HTML report from record files alone; exit status 3 if the records are not complete and consistent."""
     runs = record.read_folder(records)
     expected = lanes or [str(lane) for lane in adapters.lanes()]
-    expectations = {framework: read_expectations(framework) for framework in {run.header.framework for run in runs}}
+    expectations = {run.header.framework: expected_of(run) for run in runs}
 
     def why(each: Record) -> str:
         found = known(each, expectations[each.framework])

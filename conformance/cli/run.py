@@ -12,7 +12,7 @@ import click
 
 from conformance import adapters, record
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.expectations import Expectation, known
+from conformance.expectations import Expectation, fails, known, unkept
 from conformance.pytest_plugin import TIMEOUT
 from conformance.record import Record, Run, Verdict, reproduction
 from conformance.selection import Selection, dtypes_of, select
@@ -80,7 +80,7 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
         raise click.exceptions.Exit(INCOMPLETE)
     if not run.complete:
         return INCOMPLETE
-    return DIVERGED if any(each.fails and not known(each, selection.expectations) for each in run.records) else OK
+    return DIVERGED if any(fails(each, selection.expectations) for each in run.records) else OK
 
 
 def summary(run: Run) -> str:
@@ -89,13 +89,15 @@ def summary(run: Run) -> str:
 
 
 def findings(run: Run, expectations: Sequence[Expectation]) -> Iterator[str]:
-    """The non-conforming records, grouped by verdict and message, each with its number and one way to see it again."""
+    """The records that do not conform, or not as expected, grouped by what they say, each with a command."""
     groups: dict[tuple[bool, Verdict, str], list[Record]] = {}
     for each in run.records:
-        if each.verdict != (each.claimed or Verdict.CONFORMS):
+        broken = unkept(each, expectations)
+        if broken or each.verdict != (each.claimed or Verdict.CONFORMS):
             reason = known(each, expectations)
             message = f"known, {reason.id}" if reason else _NUMBER.sub("#", f"{each.kind} {each.message}".strip())
-            groups.setdefault((each.fails and not reason, each.verdict, message), []).append(each)
+            message += f" (not as {broken.id} says: {broken.verdict})" if broken else ""
+            groups.setdefault((fails(each, expectations), each.verdict, message.strip()), []).append(each)
     largest = sorted(groups.items(), key=lambda group: (not group[0][0], -len(group[1])))
     for (_, verdict, message), records in largest[:SHOWN]:
         shortest = min(records, key=lambda each: len(each.problem))

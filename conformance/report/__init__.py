@@ -10,7 +10,7 @@ from conformance.record import Run
 from conformance.report.integrity import Finding, Integrity
 from conformance.report.page import Known, Page, build_page, not_known
 
-__all__ = ["Finding", "Integrity", "write_report"]
+__all__ = ["Finding", "Integrity", "printable", "write_report"]
 
 
 def write_report(
@@ -31,7 +31,7 @@ def _render(page: Page) -> str:
         loader=PackageLoader("conformance.report"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_printable,
+        finalize=printable,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -39,7 +39,7 @@ def _render(page: Page) -> str:
     return environment.get_template("index.html.j2").render(page=page)
 
 
-def _printable(value: object) -> object:
+def printable(value: object) -> object:
     """Text without what a browser would drop or obey, such as NUL, lone surrogates and marks that reorder a line."""
     if not isinstance(value, str) or hasattr(value, "__html__") or value.isprintable():
         return value

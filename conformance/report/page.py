@@ -23,7 +23,7 @@ LONGEST = 360
 GLOSSARY: Mapping[Verdict, str] = {
     Verdict.CONFORMS: "Shape, dtype and every value equal the expected answer.",
     Verdict.DIVERGES: "An answer came, and it is not the expected one.",
-    Verdict.REJECTS: "The framework refused the call with a clean, catchable error: no fault, and no pass.",
+    Verdict.REJECTS: "The framework refused the call with a clean, catchable error.",
     Verdict.UNSUPPORTED: "The framework has no call that says this problem; the reason is given.",
     Verdict.ACCEPTS_INVALID: "An invalid problem, or a call that is claimed to be refused, got an answer.",
     Verdict.ERRORED: "An error that is no clean refusal, in the framework or in its adapter.",

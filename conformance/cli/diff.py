@@ -1,0 +1,164 @@
+"""conformance diff: what changed from one build to another."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from conformance import record
+from conformance.atomic import write_atomically
+from conformance.cli.diagnose import kinds
+from conformance.exit_status import DIVERGED, INCOMPLETE, OK
+from conformance.expectations import Expectation, by_chance, expected_of
+from conformance.guard import WORSE, Change, Comparison, Explain, GuardError, compare
+from conformance.record import Record, Run
+
+REPEATS = "repeats"
+"""The folder, beside record files, of the same build's further runs: repeats/2, repeats/3 and so on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """The record files of one lane, suite and build: the first run's, and those of its repetitions."""
+
+    paths: tuple[Path, ...]
+    runs: tuple[Run, ...]
+
+
+Builds = Mapping[tuple[str, str], Build]
+
+
+@click.command()
+@click.argument("old", type=Path)
+@click.argument("new", type=Path)
+@click.option("--fail-on", multiple=True, type=click.Choice([*(each.value for each in Change), "none"]),
+              help="A change to exit with 1 on; repeatable (default: everything worse).")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON object.")
+@click.option("--markdown", type=Path, help="Write it as Markdown too, as for a job's summary.")
+@click.option("--junit", type=Path, help="Write it as JUnit XML too.")
+@click.option("--html", type=Path, help="Write it as a page too.")
+def command(
+    old: Path, new: Path, fail_on: tuple[str, ...], as_json: bool, markdown: Path | None, junit: Path | None,
+    html: Path | None,
+) -> int:  # fmt: skip
+    """Say what changed from OLD to NEW, which are record files, or folders of them.
+
+    Repeated runs of the same build lie in repeats/2, repeats/3 and so on beside a record file, where `conformance run
+    --repeat` puts them. Exit status: 0 nothing worse, 1 something is, 2 usage, 3 a run is incomplete or absent.
+    """
+    fails = chosen(fail_on)
+    comparisons, absent = compare_folders(old, new)
+    publish(comparisons, fails, as_json=as_json, markdown=markdown, junit=junit, html=html)
+    for line in absent:
+        click.echo(line, err=True)
+    return status(comparisons, fails, absent)
+
+
+def chosen(fail_on: Sequence[str]) -> tuple[Change, ...]:
+    """The changes that fail: all that are worse where nothing is said."""
+    return tuple(Change(name) for name in fail_on if name != "none") if fail_on else WORSE
+
+
+def status(comparisons: Sequence[Comparison], fails: Sequence[Change], absent: Sequence[str]) -> int:
+    """The exit status: nothing passes that is not all there."""
+    if absent or any(each.incomplete for each in comparisons):
+        return INCOMPLETE
+    return DIVERGED if any(group.change in fails for each in comparisons for group in each.groups) else OK
+
+
+def compare_folders(old: Path, new: Path) -> tuple[list[Comparison], list[str]]:
+    """Every lane and suite of both compared, and those that only the old one has, in words."""
+    before, after = read_builds(old), read_builds(new)
+    if old.is_file() and new.is_file():  # two files are compared whatever lanes they are of
+        pairs = [(next(iter(before.values())), next(iter(after.values())))]
+        return [_compare(*pair) for pair in pairs], []
+    shared = [name for name in before if name in after]
+    if not shared:
+        named = [", ".join(" ".join(name) for name in builds) for builds in (before, after)]
+        raise GuardError(f"{old} has {named[0]}, {new} has {named[1]}: give runs of the same lanes and suites")
+    absent = [
+        f"{' '.join(name)}: {old} has a run of it, {new} has none: run it" for name in before if name not in after
+    ]
+    return [_compare(before[name], after[name]) for name in shared], absent
+
+
+def read_builds(path: Path) -> Builds:
+    """The record files of a folder, or a single one, with their repetitions. Raises RecordError."""
+    paths = [path] if path.is_file() or path.suffix == ".jsonl" else sorted(path.glob("*.jsonl"))
+    if not paths:
+        raise record.RecordError(f"{path}: has no record files: give a record file, or a folder of some")
+    builds: dict[tuple[str, str], Build] = {}
+    for each in paths:
+        every = (each, *sorted((each.parent / REPEATS).glob(f"*/{each.name}")))
+        runs = tuple(map(record.read, every))
+        name = runs[0].header.lane, runs[0].header.suite
+        if name in builds:
+            raise GuardError(f"{each} and {builds[name].paths[0]} are both of {' '.join(name)}: merge shards first")
+        builds[name] = Build(every, runs)
+    return builds
+
+
+def _compare(old: Build, new: Build) -> Comparison:
+    with ExitStack() as stack:
+        explain = [_explainer(build, stack) for build in (old, new)]
+        return compare(
+            old.runs, new.runs, by_chance=_by_chance(old, new), explain_old=explain[0], explain_new=explain[1]
+        )
+
+
+def _explainer(build: Build, stack: ExitStack) -> Explain:
+    """Diagnoses from the arrays beside the record file; none where there are none."""
+    evidence = build.paths[0].with_suffix(".npz")
+    if not evidence.exists():
+        return lambda each: ()
+    try:
+        return partial(_explained, arrays=stack.enter_context(np.load(evidence, allow_pickle=False)))
+    except (ValueError, OSError):
+        raise GuardError(f"{evidence}: holds no arrays: run the lane again, or move the file away") from None
+
+
+def _explained(each: Record, arrays: Any) -> tuple[str, ...]:
+    return kinds(each, arrays) if "/".join((*each.key, "actual")) in arrays else ()
+
+
+def _by_chance(*builds: Build) -> Callable[[Record], bool]:
+    """Whether a record is of an expectation that holds by chance in one of the versions."""
+    expectations: dict[str, list[Expectation]] = defaultdict(list)
+    for build in builds:
+        expectations[build.runs[0].header.framework] += expected_of(build.runs[0])
+    return lambda each: by_chance(each, expectations[each.framework])
+
+
+def publish(
+    comparisons: Sequence[Comparison],
+    fails: Sequence[Change],
+    *,
+    as_json: bool = False,
+    markdown: Path | None = None,
+    junit: Path | None = None,
+    html: Path | None = None,
+) -> None:
+    """Print comparisons, and write each of the files that is asked for."""
+    from conformance.report import changes
+
+    click.echo(json.dumps(changes.document(comparisons, fails), indent=1) if as_json else "\n".join(_text(comparisons)))
+    if markdown is not None:
+        write_atomically(markdown, changes.markdown(comparisons, fails).encode())
+    if junit is not None:
+        write_atomically(junit, changes.junit(comparisons, fails))
+    if html is not None:
+        write_atomically(html, changes.html(comparisons, fails).encode())
+
+
+def _text(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    from conformance.report import changes
+
+    for each in comparisons:
+        yield from changes.text_lines(each)

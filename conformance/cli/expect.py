@@ -1,0 +1,206 @@
+"""conformance expect: known divergences and refusals, held against what runs recorded."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+
+from conformance.atomic import write_atomically
+from conformance.cli.diff import read_builds
+from conformance.exactness import Fault, Finding, check, propose
+from conformance.exit_status import DIVERGED, INCOMPLETE, OK
+from conformance.expectations import Expectation, ExpectationError, expected_of, known, path, read_expectations, unkept
+from conformance.record import Record, Run
+
+RECORDS = click.option(
+    "--records", default="reports/records", show_default=True, type=Path, help="A folder of record files, or one."
+)  # fmt: skip
+
+
+@click.group()
+def command() -> None:
+    """Hold known divergences and refusals against records: check, explain, propose, prune."""
+
+
+class _Runs:
+    """The runs of a folder by framework, and repetitions of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.by_framework: dict[str, list[Run]] = defaultdict(list)
+        self.repeats: dict[str, list[Run]] = defaultdict(list)
+        for build in read_builds(folder).values():
+            framework = build.runs[0].header.framework
+            self.by_framework[framework].append(build.runs[0])
+            self.repeats[framework] += build.runs[1:]
+
+    def findings(self, framework: str, expectations: Sequence[Expectation]) -> list[Finding]:
+        return check(expectations, self.by_framework[framework], self.repeats[framework], day=today())
+
+    @property
+    def incomplete(self) -> Iterator[str]:
+        """Runs that did not come to their own end, in words."""
+        for run in (run for runs in self.by_framework.values() for run in runs):
+            if not run.complete or not run.records:
+                have = f"{len(run.records):,} of {run.header.expected:,}"
+                yield f"{run.header.lane}, {run.header.suite}: {have} records: run it again"
+
+
+def today() -> date:
+    """The day by which an expectation expires."""
+    return datetime.now(UTC).date()
+
+
+@command.command("check")
+@RECORDS
+def check_(records: Path) -> int:
+    """Whether every expectation is exact on the records, and everything that fails is expected.
+
+    Exit status: 0 it is, 1 it is not, 2 usage, 3 a run is incomplete.
+    """
+    runs = _Runs(records)
+    faults = 0
+    for framework in sorted(runs.by_framework):
+        expectations = read_expectations(framework)
+        found = runs.findings(framework, expectations)
+        faults += len(found)
+        click.echo(f"{framework}: {summary(runs.by_framework[framework], expectations)}")
+        for finding in found:
+            click.echo("\n".join(f"  {line}" for line in finding.lines()))
+    if missing := list(runs.incomplete):
+        click.echo("\n".join(missing), err=True)
+        return INCOMPLETE
+    return DIVERGED if faults else OK
+
+
+def summary(runs: Sequence[Run], expectations: Sequence[Expectation]) -> str:
+    """How much the expectations cover, in a line."""
+    records = [record for run in runs for record in run.records]
+    failing = [record for record in records if record.fails]
+    covered = sum(known(record, expectations) is not None for record in failing)
+    exact = sum(each.exact for each in expectations)
+    return (
+        f"{len(expectations)} expectations, {exact} of them exact, cover {covered:,} of {len(failing):,} records that "
+        f"do not hold, of {len(records):,}"
+    )
+
+
+@command.command()
+@click.argument("case")
+@RECORDS
+def explain(case: str, records: Path) -> int:
+    """What was recorded of CASE in every lane, and which expectation it is of."""
+    found = False
+    for run in (run for runs in _Runs(records).by_framework.values() for run in runs):
+        expectations = expected_of(run)
+        for record in (record for record in run.records if record.case == case):
+            found = True
+            click.echo("\n".join(_explained(record, expectations)))
+    if not found:
+        raise ExpectationError(f"{records}: no record of the case {case!r}: `conformance cases list` has the ids")
+    return OK
+
+
+def _explained(record: Record, expectations: Sequence[Expectation]) -> Iterator[str]:
+    yield f"{record.lane} {record.dtype} '{record.problem}': {record.verdict} {record.message}".rstrip()
+    reason, broken = known(record, expectations), unkept(record, expectations)
+    if broken:
+        yield f"  FAILS: {broken.id} says {broken.verdict} {broken.message}".rstrip()
+    elif reason:
+        yield f"  known: {reason.id}, since {reason.since}: {' '.join(reason.reason.split())}"
+        yield f"  where {reason.when.text}"
+        yield f"  upstream: {reason.upstream}"
+    elif record.fails:
+        yield "  FAILS: no expectation is about it"
+    else:
+        yield "  as it is to be, without any expectation"
+
+
+@command.command("propose")
+@click.argument("record_files", metavar="RECORD...", nargs=-1, required=True, type=Path)
+def propose_(record_files: tuple[Path, ...]) -> int:
+    """Print entries for what fails in RECORD files, of one framework, and nobody knew of.
+
+    A person completes them: an entry without a reason is refused. Exit status: 0 nothing to propose, 1 there is.
+    """
+    runs = [build.runs[0] for file in record_files for build in read_builds(file).values()]
+    if len(frameworks := {run.header.framework for run in runs}) > 1:
+        raise ExpectationError(f"records of {' and '.join(sorted(frameworks))}: give those of one framework at a time")
+    entries = list(entries_for(runs, today()))
+    click.echo("\n".join(entries) if entries else "nothing fails that is not expected")
+    return DIVERGED if entries else OK
+
+
+def entries_for(runs: Sequence[Run], day: date) -> Iterator[str]:
+    """TOML for what nobody knew of, with an empty reason."""
+    for number, (_, records, where) in enumerate(propose(runs, expected_of(runs[0])), 1):
+        first = records[0]
+        idioms = sorted({record.idiom for record in records})
+        message = "" if first.verdict == "diverges" else _shared(record.message for record in records)
+        lines = [
+            "[[expectation]]",
+            f"id = {_toml(f'{first.framework}-unknown-{number}')}",
+            f"when = {_toml(where.predicate)}  # {where.coverage.replace('conforming', 'others')}",
+            *([f"idiom = [{', '.join(map(_toml, idioms))}]"] if idioms != [""] else []),
+            f"verdict = {_toml(first.verdict)}",
+            *([f"message = {_toml(message)}"] if message else []),
+            'reason = ""',
+            *([] if where.exact else ['partly = ""']),
+            'upstream = ""',
+            f"since = {day.isoformat()}",
+        ]
+        yield "\n".join(lines) + "\n"
+
+
+def _shared(messages: Iterator[str]) -> str:
+    """The longest run of words without a number that all messages have."""
+    first, *rest = list(dict.fromkeys(messages))
+    parts = sorted(re.split(r"\d+|0x[0-9a-f]+", first), key=len, reverse=True) if rest else [first]
+    return next((part.strip() for part in parts if part.strip() and all(part.strip() in each for each in rest)), "")
+
+
+def _toml(text: str) -> str:
+    """A TOML string."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+
+
+@command.command()
+@RECORDS
+def prune(records: Path) -> int:
+    """Take out the expectations that no record shows any longer, from `cases/expectations/FRAMEWORK.toml`.
+
+    Exit status: 0, or 3 where a run is incomplete, and then nothing is written.
+    """
+    runs = _Runs(records)
+    if missing := list(runs.incomplete):
+        click.echo("\n".join(missing), err=True)
+        return INCOMPLETE
+    stale = {
+        framework: [finding.subject for finding in runs.findings(framework, read_expectations(framework))
+                    if finding.fault is Fault.STALE]
+        for framework in runs.by_framework
+    }  # fmt: skip
+    for framework, ids in stale.items():
+        for each in ids:
+            click.echo(f"{path(framework)}: {each} taken out: no record shows it any longer")
+        if ids:
+            write_atomically(path(framework), without(path(framework).read_text(encoding="utf-8"), ids).encode())
+    if not any(stale.values()):
+        click.echo("nothing is stale")
+    return OK
+
+
+def without(text: str, ids: Sequence[str]) -> str:
+    """An expectation file's text without the tables of some ids; all else as it is."""
+    pieces = re.split(r"(?m)^(?=\[\[expectation\]\]\s*$)", text)
+    by_id: Mapping[str, str] = {_id(piece): piece for piece in pieces}
+    taken = {by_id[each] for each in ids}
+    return "".join(piece for piece in pieces if piece not in taken).rstrip() + "\n"
+
+
+def _id(piece: str) -> str:
+    found = re.search(r"(?m)^id\s*=\s*[\"'](.*)[\"']", piece)
+    return found[1] if found else ""

@@ -1,0 +1,176 @@
+"""Whether expectations are exact: every case in a region shows the verdict, and no case outside does the same.
+
+What is not so is named, with the predicate that would be right on the records at hand.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from itertools import combinations
+
+from conformance.cluster import Cluster, cluster
+from conformance.expectations import Expectation, known
+from conformance.guard import facts, plain
+from conformance.record import Record, Run, Verdict, reproduction
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+class Fault(StrEnum):
+    """What is wrong with an expectation, or with there being none."""
+
+    STALE = "stale"
+    NARROWER = "narrower"
+    WIDER = "wider"
+    EMPTY = "empty"
+    OVERLAP = "overlap"
+    EXPIRED = "expired"
+    FLAKY = "flaky"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A fault of an expectation: the facts, one record to see it on, and the predicate that the records speak for."""
+
+    fault: Fault
+    subject: str
+    facts: str
+    witness: Record | None = None
+    where: Cluster | None = None
+
+    def lines(self) -> Iterator[str]:
+        """The finding for people."""
+        yield f"{self.subject}: {self.fault}: {self.facts}"
+        if self.where:
+            what = "is" if self.where.exact else "is nearest, which"
+            yield f"    what the records show {what}: {self.where.predicate}"
+            yield f"      covers {self.where.covered:,} of {self.where.of:,}, and {self.where.wrong:,} of the " + (
+                f"{self.where.outside:,} others"
+            )
+        if self.witness:
+            yield f"    {reproduction(self.witness)}"
+
+
+def check(
+    expectations: Sequence[Expectation], runs: Sequence[Run], repeats: Sequence[Run] = (), *, day: date = date.min
+) -> list[Finding]:
+    """Every fault of one framework's expectations on runs of its lanes, all of one version, and repetitions of them."""
+    version = runs[0].header.environment.get(runs[0].header.framework, "") if runs else ""
+    found = [
+        Finding(
+            Fault.EXPIRED, each.id, f"it was to hold until {each.expires}: look whether it still does, and renew it"
+        )
+        for each in expectations
+        if each.expires is not None and day > each.expires
+    ]
+    current = [each for each in expectations if each.applies(version, date.min)]
+    records = [record for run in runs for record in run.records]
+    inside = {each.id: [record for record in records if each.reaches(record)] for each in current}
+    shown = {each.id: [record for record in inside[each.id] if each.shows(record)] for each in current}
+    strays = _strays([record for record in records if record.fails and known(record, current) is None], current, shown)
+    for each in current:
+        found += _of(each, inside[each.id], shown[each.id], strays.pop(each.id, []), records)
+    found += _overlaps(current, inside)
+    found += _flaky(current, runs, repeats)
+    found += [_unknown(text, those, records) for text, those in sorted(strays.items())]
+    return found
+
+
+def _of(
+    each: Expectation,
+    inside: Sequence[Record],
+    shown: Sequence[Record],
+    more: Sequence[Record],
+    records: Sequence[Record],
+) -> Iterator[Finding]:
+    if not inside:
+        yield Finding(
+            Fault.EMPTY, each.id, "no record is in its region: run the suite that has one, or mend the region"
+        )
+        return
+    others = [record for record in inside if not each.shows(record)]
+    if not shown and not each.chance:
+        said = ", ".join(sorted({record.verdict.value for record in inside}))
+        yield Finding(Fault.STALE, each.id, f"all {len(inside):,} cases of its region are otherwise: {said}", inside[0])
+    elif others and each.exact:
+        said = f"{len(others):,} of the {len(inside):,} cases of its region are otherwise"
+        yield Finding(Fault.NARROWER, each.id, said, _smallest(others), _told([*shown, *more], records))
+    if more:
+        said = f"{len(more):,} cases outside its region are as those inside"
+        yield Finding(Fault.WIDER, each.id, said, _smallest(more), _told([*shown, *more], records))
+
+
+def _strays(
+    unknown: Iterable[Record], expectations: Sequence[Expectation], shown: Mapping[str, Sequence[Record]]
+) -> dict[str, list[Record]]:
+    """Failing records that nobody knew of, by the expectation whose records are alike, or by what they say."""
+    alike = {(likeness(record), bool(record.idiom)): each.id for each in expectations for record in shown[each.id]}
+    strays: dict[str, list[Record]] = defaultdict(list)
+    for record in unknown:
+        strays[alike.get((likeness(record), bool(record.idiom)), likeness(record))].append(record)
+    return strays
+
+
+def likeness(record: Record) -> str:
+    """What records of one fault have in common: verdict, kind, and message but for its numbers."""
+    message = "" if record.verdict is Verdict.DIVERGES else _NUMBER.sub("#", plain(record.message))
+    return " ".join(filter(None, [record.verdict, record.kind, message]))
+
+
+def _unknown(text: str, those: Sequence[Record], records: Sequence[Record]) -> Finding:
+    return Finding(
+        Fault.UNKNOWN, text, f"{len(those):,} cases fail and nobody knew", _smallest(those), _told(those, records)
+    )
+
+
+def _overlaps(expectations: Sequence[Expectation], inside: Mapping[str, Sequence[Record]]) -> Iterator[Finding]:
+    for a, b in combinations(expectations, 2):
+        theirs = {(record.lane, record.key) for record in inside[b.id]}
+        if both := [record for record in inside[a.id] if (record.lane, record.key) in theirs]:
+            said = f"{len(both):,} cases are in the region of {b.id} too: let one of them leave them out"
+            yield Finding(Fault.OVERLAP, a.id, said, _smallest(both))
+
+
+def _flaky(expectations: Sequence[Expectation], runs: Sequence[Run], repeats: Sequence[Run]) -> Iterator[Finding]:
+    """Expectations that hold in one run and not in another of the same build, and do not say so."""
+    again: dict[tuple[str, tuple[str, str, str]], list[Record]] = defaultdict(list)
+    for record in (record for run in repeats for record in run.records):
+        again[record.lane, record.key].append(record)
+    for each in expectations:
+        unsteady = [
+            record
+            for run in runs
+            for record in run.records
+            if not each.chance
+            and any(each.covers(other) != each.covers(record) for other in again[record.lane, record.key])
+        ]
+        if unsteady:
+            said = (
+                f"{len(unsteady):,} cases show it in one run and not in another of the same build: say chance, and why"
+            )
+            yield Finding(Fault.FLAKY, each.id, said, _smallest(unsteady))
+
+
+def _told(those: Sequence[Record], records: Sequence[Record]) -> Cluster:
+    """What tells some records from all others of the same lanes and suites, in the adapter's own words or in claims."""
+    keys, about = {(record.lane, record.key) for record in those}, bool(those[0].idiom)
+    others = [each for each in records if bool(each.idiom) == about and (each.lane, each.key) not in keys]
+    return cluster([facts(each) for each in those], [facts(each) for each in others])
+
+
+def propose(runs: Sequence[Run], expectations: Sequence[Expectation]) -> list[tuple[str, list[Record], Cluster]]:
+    """What fails in runs and nobody knew of, by likeness, each with the predicate that tells it from all the rest."""
+    records = [record for run in runs for record in run.records]
+    unknown: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.fails and known(record, expectations) is None:
+            unknown[likeness(record)].append(record)
+    return [(text, those, _told(those, records)) for text, those in sorted(unknown.items())]
+
+
+def _smallest(records: Sequence[Record]) -> Record:
+    return min(records, key=lambda each: (len(each.problem), each.problem, each.lane, each.key))

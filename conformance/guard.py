@@ -1,0 +1,365 @@
+"""Run against run: what changed from one build to another, case by case and then by what the changed cases share.
+
+A case is right, refused, wrong or dead in each run; the pair of the two says which change it is. Nothing is netted: a
+fix never cancels a break. What a build does not answer twice alike is set apart as flaky, and what is known to be by
+chance is left out.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from conformance.cluster import Cluster, Facts, cluster
+from conformance.pace import Pace, measure_pace
+from conformance.problem import Problem
+from conformance.record import Key, Record, Run, Verdict
+
+
+class GuardError(ValueError):
+    """Runs that cannot be compared; the message names both facts and the next step."""
+
+
+class Change(StrEnum):
+    """What became of a case, the worst first."""
+
+    CRASH = "crash"
+    BROKEN = "broken"
+    NEWLY_REFUSED = "newly-refused"
+    CHANGED_VALUE = "changed-value"
+    FLAKY = "flaky"
+    SLOWER = "slower"
+    CONTAINED = "contained"
+    CHANGED_MESSAGE = "changed-message"
+    NEWLY_ACCEPTED = "newly-accepted"
+    FIXED = "fixed"
+    FASTER = "faster"
+    OLD_ONLY = "old-only"
+    NEW_ONLY = "new-only"
+
+
+MEANING: Mapping[Change, str] = {
+    Change.CRASH: "the process died, or was ended, which it was not before",
+    Change.BROKEN: "right, or refused, before, and now wrong",
+    Change.NEWLY_REFUSED: "right before, and now refused",
+    Change.CHANGED_VALUE: "wrong before, and now wrong in another way",
+    Change.FLAKY: "repeated runs of one build do not agree",
+    Change.SLOWER: "slower by more than repeated runs of one build vary",
+    Change.CONTAINED: "wrong before, and now refused",
+    Change.CHANGED_MESSAGE: "refused, or dead, as before, and it says so in other words",
+    Change.NEWLY_ACCEPTED: "refused before, and now right",
+    Change.FIXED: "wrong, or dead, before, and now right",
+    Change.FASTER: "faster by more than repeated runs of one build vary",
+    Change.OLD_ONLY: "only the old run has it",
+    Change.NEW_ONLY: "only the new run has it",
+}
+WORSE = (
+    Change.CRASH, Change.BROKEN, Change.NEWLY_REFUSED, Change.CHANGED_VALUE, Change.FLAKY, Change.SLOWER,
+)  # fmt: skip
+
+Explain = Callable[[Record], tuple[str, ...]]
+"""Every smallest diagnosis of a diverging record; none where there is no evidence."""
+
+
+class Difference(NamedTuple):
+    """A case that changed, with its record on either side where there is one; `note` says what records do not."""
+
+    change: Change
+    old: Record | None
+    new: Record | None
+    note: str = ""
+
+    @property
+    def record(self) -> Record:
+        """The newer record that there is."""
+        record = self.new or self.old
+        assert record
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Cases that changed in the same way, and what tells them from those that were the same before and did not."""
+
+    change: Change
+    before: str
+    after: str
+    differences: tuple[Difference, ...]
+    where: Cluster
+    witness: Difference
+
+    @property
+    def worse(self) -> bool:
+        return self.change in WORSE
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What changed in one lane and suite; `left_out` counts cases that were not compared, by why."""
+
+    old: Run
+    new: Run
+    compared: int
+    left_out: Mapping[str, int]
+    groups: tuple[Group, ...]
+    pace: Pace | None
+
+    @property
+    def title(self) -> str:
+        """Both builds and the suite."""
+        ends = [f"{run.header.lane} {version(run)}".strip() for run in (self.old, self.new)]
+        return f"{ends[0]} -> {ends[1]}, {self.new.header.suite}"
+
+    @property
+    def incomplete(self) -> str:
+        """Which side did not come to its own end, in words; empty where both did."""
+        sides = {"old": self.old, "new": self.new}
+        return " and ".join(
+            f"the {name} run has {len(run.records):,} of {run.header.expected:,} records"
+            for name, run in sides.items()
+            if not run.complete or not run.records
+        )
+
+    def count(self, change: Change) -> int:
+        """How many cases changed so."""
+        return sum(len(group.differences) for group in self.groups if group.change is change)
+
+
+def version(run: Run) -> str:
+    """The framework's version that a run was of, as it says itself."""
+    return run.header.environment.get(run.header.framework, "")
+
+
+def _no_diagnosis(record: Record) -> tuple[str, ...]:
+    return ()
+
+
+def _never(record: Record) -> bool:
+    return False
+
+
+def compare(
+    old: Sequence[Run],
+    new: Sequence[Run],
+    *,
+    by_chance: Callable[[Record], bool] = _never,
+    explain_old: Explain = _no_diagnosis,
+    explain_new: Explain = _no_diagnosis,
+) -> Comparison:
+    """What changed between two builds, each given by its run and any repetitions of it, of one lane and suite.
+
+    `by_chance` says whether a record is of a known kind that no two runs agree on. Raises GuardError for runs of
+    different suites or oracles, or without a case in common.
+    """
+    _require_comparable([*old, *new])
+    before, after = _Side(old, explain_old), _Side(new, explain_new)
+    left_out: Counter[str] = Counter()
+    differences: list[Difference] = []
+    same: list[tuple[Record, Record]] = []
+    for key in sorted(before.records.keys() & after.records.keys()):
+        was, now = before.records[key], after.records[key]
+        if was.problem != now.problem or was.idiom != now.idiom:
+            left_out["ask another problem under the same id"] += 1
+        elif by_chance(was) or by_chance(now):
+            left_out["are known to be right or wrong by chance"] += 1
+        elif difference := _difference(before.answers(key), after.answers(key)):
+            differences.append(difference)
+        else:
+            same.append((was, now))
+    compared = len(differences) + len(same)
+    if not compared and not left_out:
+        raise GuardError(
+            f"{new[0].header.lane}, {new[0].header.suite}: no case is in both runs: compare runs of the same cases"
+        )
+    one_sided = [
+        *(Difference(Change.OLD_ONLY, before.records[key], None)
+          for key in sorted(before.records.keys() - after.records.keys())),
+        *(Difference(Change.NEW_ONLY, None, after.records[key])
+          for key in sorted(after.records.keys() - before.records.keys())),
+    ]  # fmt: skip
+    left_out.update("are in one run only" for _ in one_sided)
+    pace = measure_pace(before.seconds(same, 0), after.seconds(same, 1))
+    moved = {} if pace is None else pace.moved
+    for at, factor in moved.items():
+        change = Change.SLOWER if factor > 1 else Change.FASTER
+        differences.append(Difference(change, *same[at], note=f"{max(factor, 1 / factor):.1f} times"))
+    still = [pair for at, pair in enumerate(same) if at not in moved]
+    groups = tuple(_groups([*differences, *one_sided], still, before, after))
+    return Comparison(old[0], new[0], compared, dict(left_out), groups, pace)
+
+
+class _Side:
+    """The runs of one build: the records of the first, and every answer of all of them."""
+
+    def __init__(self, runs: Sequence[Run], explain: Explain) -> None:
+        self.records: Mapping[Key, Record] = {record.key: record for record in runs[0].records}
+        self._repeats = [{record.key: record for record in run.records} for run in runs[1:]]
+        self._explain = explain
+
+    def answers(self, key: Key) -> list[Record]:
+        """One record for each different answer that the runs gave, the first run's first."""
+        every = [self.records[key], *(repeat[key] for repeat in self._repeats if key in repeat)]
+        return list({_answer(record): record for record in reversed(every)}.values())[::-1]
+
+    def seconds(self, pairs: Sequence[tuple[Record, Record]], side: int) -> list[list[float]]:
+        """How long each pair's call took, in every run."""
+        keys = [pair[side].key for pair in pairs]
+        return [
+            [record.seconds for runs in (self.records, *self._repeats) if (record := runs.get(key))] for key in keys
+        ]
+
+    def say(self, record: Record | None) -> tuple[str, ...]:
+        """What a record says, in words that other cases can share; several where the data cannot tell."""
+        if record is None:
+            return ("absent",)
+        diagnoses = self._explain(record) if record.verdict is Verdict.DIVERGES else ()
+        if diagnoses:
+            return tuple(f"{_outcome(record)}: {diagnosis}" for diagnosis in diagnoses)
+        # a diverging record's message is about its own numbers, and its kind says what others can share
+        message = "" if record.verdict is Verdict.DIVERGES else _NUMBER.sub("#", plain(record.message))
+        return (f"{_outcome(record)}: {message}" if message else _outcome(record),)
+
+
+def _require_comparable(runs: Sequence[Run]) -> None:
+    first = runs[0].header
+    for run in runs[1:]:
+        header = run.header
+        for name in ("suite", "oracle"):
+            ours, theirs = getattr(first, name), getattr(header, name)
+            if ours != theirs:
+                raise GuardError(
+                    f"{first.lane} and {header.lane} have different {name}s, {ours} and {theirs}: "
+                    "run both again with one version of this project"
+                )
+
+
+_RIGHT, _REFUSED, _WRONG, _DEAD = "right", "refused", "wrong", "dead"
+_CHANGES: Mapping[tuple[str, str], Change] = {
+    (_RIGHT, _REFUSED): Change.NEWLY_REFUSED,
+    (_RIGHT, _WRONG): Change.BROKEN,
+    (_REFUSED, _WRONG): Change.BROKEN,
+    (_REFUSED, _RIGHT): Change.NEWLY_ACCEPTED,
+    (_WRONG, _RIGHT): Change.FIXED,
+    (_DEAD, _RIGHT): Change.FIXED,
+    (_WRONG, _REFUSED): Change.CONTAINED,
+    (_DEAD, _REFUSED): Change.CONTAINED,
+    (_DEAD, _WRONG): Change.CHANGED_VALUE,
+    (_RIGHT, _DEAD): Change.CRASH,
+    (_REFUSED, _DEAD): Change.CRASH,
+    (_WRONG, _DEAD): Change.CRASH,
+}
+
+
+def classify(old: Record, new: Record) -> Change | None:
+    """What became of a case; None where nothing did."""
+    was, now = _state(old), _state(new)
+    if was != now:
+        return _CHANGES[was, now]
+    if was == _WRONG and (old.verdict, old.kind, old.actual) != (new.verdict, new.kind, new.actual):
+        return Change.CHANGED_VALUE
+    return None if _answer(old) == _answer(new) else Change.CHANGED_MESSAGE
+
+
+def _difference(old: Sequence[Record], new: Sequence[Record]) -> Difference | None:
+    """What became of a case whose every different answer in either build is given."""
+    if len(new) > 1:
+        known = {_answer(record) for record in old}
+        if len(old) > 1 and {_answer(record) for record in new} & known:
+            return None  # it was flaky before, and still is
+        return Difference(Change.FLAKY, old[0], new[0], f"{len(new)} answers of one build")
+    if _answer(new[0]) in map(_answer, old):
+        return None
+    change = classify(old[0], new[0])
+    return Difference(change, old[0], new[0]) if change else None
+
+
+def _state(record: Record) -> str:
+    if record.verdict == (record.claimed or Verdict.CONFORMS):
+        return _RIGHT
+    if record.verdict in (Verdict.REJECTS, Verdict.UNSUPPORTED):
+        return _REFUSED
+    return _DEAD if record.verdict in (Verdict.CRASHED, Verdict.TIMED_OUT) else _WRONG
+
+
+def _answer(record: Record) -> tuple[str, ...]:
+    """All of a record that two runs of the same build agree on, but for chance."""
+    return record.verdict, record.kind, record.actual, plain(record.message)
+
+
+_VOLATILE = (
+    (re.compile(r"0x[0-9a-fA-F]+"), "0x…"),
+    (re.compile(r"\b\d{1,2}:\d{2}:\d{2}(\.\d+)?\b"), "…"),
+    (re.compile(r"(?<![\w.])/?(?:[\w.@+-]+/)+([\w.@+-]+)"), r"\1"),
+    (re.compile(r"(\.(?:cc|h|cpp|cu|py|inl|hpp)):\d+"), r"\1"),
+    (re.compile(r"\b([a-z]+)\d+(_[a-z]+)\d*\b"), r"\1…\2"),
+    (re.compile(r"\b([a-z][a-z0-9_]*_)\d+\b"), r"\1…"),
+)
+"""What differs between two builds, or two runs, without a change: addresses, times, folders, line numbers, and the
+names that a framework makes by counting, such as conv17_deconvolution0 and conv2d_transpose_4."""
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+def plain(message: str) -> str:
+    """A message without what means nothing in another run, such as addresses, folders and lines of source."""
+    for pattern, instead in _VOLATILE:
+        message = pattern.sub(instead, message)
+    return message
+
+
+def _outcome(record: Record) -> str:
+    return f"{record.verdict} ({record.kind})" if record.kind else record.verdict.value
+
+
+def _groups(
+    differences: Sequence[Difference], same: Sequence[tuple[Record, Record]], before: _Side, after: _Side
+) -> Iterator[Group]:
+    alike: dict[tuple[Change, str, str], list[Difference]] = defaultdict(list)
+    for change in Change:
+        those = [each for each in differences if each.change is change]
+        texts = _voted([before.say(each.old) for each in those]), _voted([after.say(each.new) for each in those])
+        for each, was, now in zip(those, *texts, strict=True):
+            alike[change, was, now].append(each)
+    order = list(Change)
+    population = _Population(differences, same) if differences else None
+    for (change, was, now), those in sorted(
+        alike.items(), key=lambda item: (order.index(item[0][0]), -len(item[1]), item[0])
+    ):
+        assert population is not None
+        where = cluster([facts(each.record) for each in those], population.others(those))
+        yield Group(change, was, now, tuple(those), where, min(those, key=_size))
+
+
+class _Population:
+    """Every case of both runs, by what it was before: what a group is told from."""
+
+    def __init__(self, differences: Sequence[Difference], same: Sequence[tuple[Record, Record]]) -> None:
+        every = [*((each.old, each.record) for each in differences), *same]
+        self._facts: dict[str, dict[Key, Facts]] = defaultdict(dict)
+        for old, record in every:
+            self._facts[_state(old) if old else ""][record.key] = facts(record)
+
+    def others(self, those: Sequence[Difference]) -> list[Facts]:
+        """The cases that were the same before, and are not among these; all others for what one run lacks."""
+        keys, (first, *_) = {each.record.key for each in those}, those
+        one_sided = first.old is None or first.new is None
+        states = list(self._facts) if one_sided or first.old is None else [_state(first.old)]
+        return [fact for state in states for key, fact in self._facts[state].items() if key not in keys]
+
+
+def _voted(options: Sequence[tuple[str, ...]]) -> list[str]:
+    """Of what may be said of each, what may be said of most."""
+    votes = Counter(text for texts in options for text in texts)
+    return [min(texts, key=lambda text: (-votes[text], text.count(" and "), text)) for texts in options]
+
+
+def facts(record: Record) -> Facts:
+    """What a predicate can be about."""
+    problem = Problem.parse(record.problem)
+    return Facts(problem, record.framework, record.variant, record.dtype, record.direction)
+
+
+def _size(difference: Difference) -> tuple[int, int, Key]:
+    record = difference.record
+    return Problem.parse(record.problem).multiplies, len(record.problem), record.key

@@ -1,0 +1,189 @@
+"""What changed between two builds, as text, JSON, Markdown, JUnit XML and an HTML page; the same runs, the same bytes.
+
+A comparison says all of it; here it is only written down. Every format has every group, with its predicate, witness
+and what was said before and after.
+"""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from conformance.guard import MEANING, Change, Comparison, Difference, Group
+from conformance.record import reproduction
+from conformance.report import printable
+
+SHOWN = 5
+"""Cases of a group that Markdown and the page name; JSON and JUnit have all."""
+
+_QUIET = (Change.OLD_ONLY, Change.NEW_ONLY)
+_CONTROL = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)], "\ufffd")
+"""What no XML file may hold."""
+
+
+def text_lines(comparison: Comparison) -> Iterator[str]:
+    """A comparison for people at a terminal."""
+    yield f"{comparison.title}: {summary(comparison)}"
+    for group in comparison.groups:
+        yield f"  {len(group.differences):,} {group.change}: {group.before} -> {group.after}"
+        yield f"    where {group.where.predicate}"
+        yield f"      {coverage(group)}"
+        yield f"    {witness(group)}"
+
+
+def summary(comparison: Comparison) -> str:
+    """How many cases were compared, changed, and left out, in a sentence."""
+    counts = [
+        f"{count:,} {change}" for change in Change if change not in _QUIET and (count := comparison.count(change))
+    ]
+    said = f"{comparison.compared:,} cases compared, {', '.join(counts) or 'nothing changed'}"
+    said += "".join(f"; {count:,} left out, which {why}" for why, count in comparison.left_out.items())
+    if (pace := comparison.pace) is not None:
+        said += f"; times moved by {pace.drift:.2f} in the middle, one build varies by {pace.noise:.1f}"
+    return f"INCOMPLETE, {comparison.incomplete}; {said}" if comparison.incomplete else said
+
+
+def coverage(group: Group) -> str:
+    """The counts behind a group's predicate; the others are all cases that were right, refused or wrong as it was."""
+    where = group.where
+    return f"covers {where.covered:,} of {where.of:,}, and {where.wrong:,} of the {where.outside:,} others"
+
+
+def witness(group: Group) -> str:
+    """The command that shows the smallest case of a group."""
+    return reproduction(group.witness.record)
+
+
+def document(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> dict[str, Any]:
+    """All of it as JSON values."""
+    return {
+        "worse": any(group.change in fail_on for each in comparisons for group in each.groups),
+        "comparisons": [
+            {
+                "title": each.title, "suite": each.new.header.suite, "compared": each.compared,
+                "left_out": dict(each.left_out), "incomplete": each.incomplete,
+                "old": _side(each.old.header), "new": _side(each.new.header),
+                "pace": each.pace and {"noise": each.pace.noise, "drift": each.pace.drift},
+                "groups": [_group(group, fail_on) for group in each.groups],
+            }
+            for each in comparisons
+        ],
+    }  # fmt: skip
+
+
+def _side(header: Any) -> dict[str, Any]:
+    return {"lane": header.lane, "started": header.started, "environment": dict(header.environment)}
+
+
+def _group(group: Group, fail_on: Collection[Change]) -> dict[str, Any]:
+    where = group.where
+    return {
+        "change": group.change, "fails": group.change in fail_on, "count": len(group.differences),
+        "before": group.before, "after": group.after,
+        "where": {"predicate": where.predicate, "covered": where.covered, "of": where.of, "wrong": where.wrong,
+                  "others": where.outside},
+        "witness": {"case": group.witness.record.case, "dtype": group.witness.record.dtype,
+                    "problem": group.witness.record.problem, "reproduction": witness(group)},
+        "cases": [f"{each.record.case} {each.record.dtype}" for each in group.differences],
+    }  # fmt: skip
+
+
+def markdown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
+    """All of it for a pull request, or for the summary of a job."""
+    lines = [f"# {_verdict(comparisons, fail_on)}", ""]
+    for each in comparisons:
+        lines += [f"## {_md(each.title)}", "", _md(summary(each)), ""]
+        groups = [group for group in each.groups if group.change not in _QUIET]
+        if groups:
+            lines += ["| | cases | change | before | after | where | smallest |", "|---|---:|---|---|---|---|---|"]
+            lines += [_row(group, fail_on) for group in groups] + [""]
+    return "\n".join(lines)
+
+
+def _row(group: Group, fail_on: Collection[Change]) -> str:
+    cells = [
+        "**fails**" if group.change in fail_on else "", f"{len(group.differences):,}", group.change.value,
+        _md(group.before), _md(group.after), f"{_code(group.where.predicate)}, {coverage(group)}",
+        _code(f"{group.witness.record.problem} {group.witness.record.dtype}"),
+    ]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def _verdict(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
+    if any(each.incomplete for each in comparisons):
+        return "Incomplete: a run did not come to its own end"
+    changes = [group for each in comparisons for group in each.groups if group.change not in _QUIET]
+    if count := sum(len(group.differences) for group in changes if group.change in fail_on):
+        return f"{count:,} case{'s'[: count > 1]} changed for the worse"
+    return "Nothing got worse" if changes else "Nothing changed"
+
+
+def _md(text: str) -> str:
+    """Text that Markdown leaves as it is, on one line."""
+    escaped = "".join(f"\\{c}" if c in "\\`*_[]<>|#~" else c for c in " ".join(text.split()))
+    return escaped.replace("@", "@\u200b")  # which would call people by name
+
+
+def _code(text: str) -> str:
+    line = " ".join(text.split()).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in line.replace("`", " `").split() if set(run) == {"`"}), default=0))
+    return f"{fence}{line}{fence}" if "`" not in line else f"{fence}` {line} `{fence}"
+
+
+def junit(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> bytes:
+    """All of it as JUnit XML: a test suite a lane and suite, a test case a case that changed."""
+    root = ET.Element("testsuites", name="conformance diff")
+    for each in comparisons:
+        suite = ET.SubElement(root, "testsuite", name=_xml(each.title))
+        failures = errors = 0
+        if each.incomplete:
+            errors += 1
+            case = ET.SubElement(suite, "testcase", classname=_xml(each.title), name="complete")
+            ET.SubElement(case, "error", message=_xml(each.incomplete))
+        whole = ET.SubElement(suite, "testcase", classname=_xml(each.title), name="compared")
+        ET.SubElement(whole, "system-out").text = _xml(summary(each))
+        for group in each.groups:
+            fails = group.change in fail_on
+            failures += fails * len(group.differences)
+            for difference in group.differences:
+                _testcase(suite, each, group, difference, fails)
+        suite.attrib |= {"tests": str(len(suite)), "failures": str(failures), "errors": str(errors)}
+    ET.indent(root)
+    content: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return content
+
+
+def _testcase(suite: ET.Element, comparison: Comparison, group: Group, difference: Difference, fails: bool) -> None:
+    record = difference.record
+    case = ET.SubElement(
+        suite, "testcase", classname=_xml(comparison.title), name=_xml(f"{group.change} {record.case} {record.dtype}")
+    )
+    said = f"{group.before} -> {group.after}\nwhere {group.where.predicate}\n{reproduction(record)}"
+    if fails:
+        ET.SubElement(case, "failure", type=group.change.value, message=MEANING[group.change]).text = _xml(said)
+    else:
+        ET.SubElement(case, "system-out").text = _xml(said)
+
+
+def _xml(text: str) -> str:
+    return text.translate(_CONTROL)
+
+
+def html(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
+    """All of it as one page that stands alone."""
+    environment = Environment(
+        loader=PackageLoader("conformance.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    functions: Mapping[str, Any] = {
+        "summary": summary, "coverage": coverage, "witness": witness, "reproduction": reproduction,
+    }  # fmt: skip
+    return environment.get_template("changes.html.j2").render(
+        verdict=_verdict(comparisons, fail_on), comparisons=comparisons, fail_on=fail_on, meaning=MEANING,
+        quiet=_QUIET, shown=SHOWN, **functions,
+    )  # fmt: skip
