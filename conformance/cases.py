@@ -9,14 +9,17 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from conformance import hostile
+from conformance.hostile import Hostile, HostileError
 from conformance.idioms.base import Point
 from conformance.problem import Problem, ProblemError, broken_rule
+from conformance.record import NEGATIVE
 
 SUITES: Mapping[str, tuple[str, ...]] = {
     "smoke": ("smoke.jsonl", "curated/smoke.toml"),
@@ -25,6 +28,7 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "covering": ("covering.jsonl",),
     "core": ("curated/*.toml", "smoke.jsonl", "covering.jsonl", "grid.jsonl"),
     "extreme": ("extreme/*.toml",),
+    NEGATIVE: ("negative/*.toml",),
 }
 """A suite's case files, as patterns in the cases folder."""
 
@@ -40,6 +44,9 @@ PROBES = {
     "batch": "independence of batch elements",
     "rank": "one, two or three spatial axes treated separately",
     "extent": "extents of one, and kernels larger than the input",
+    "limits": "parameters at, just before and past the limits of what is a transposed convolution",
+    "operands": "operands whose shapes, dtypes or memory do not fit each other or the problem",
+    "nonfinite": "how far a NaN or an infinity spreads",
 }
 """What a case can probe: the closed set that `probes` draws from."""
 
@@ -55,7 +62,8 @@ class CaseError(ValueError):
 class Case:
     """A problem worth testing: a permanent id, the fact that makes it worth it, and what it probes.
 
-    `point` is the call to make, where a certain one is tested and not whichever says the problem.
+    `point` is the call to make, where a certain one is tested and not whichever says the problem; `hostile` is what is
+    unlike a problem in a negative case, whose problem may be invalid.
     """
 
     id: str
@@ -65,6 +73,7 @@ class Case:
     probes: tuple[str, ...]
     source: str
     point: Point | None = None
+    hostile: Hostile | None = None
 
     @property
     def refused(self) -> str:
@@ -165,6 +174,9 @@ def _read_toml(name: str, text: str) -> Iterator[Case]:
         raise CaseError(f"{name}: 'case' is one table: write [[case]], with double brackets, for each case")
     for number, table in enumerate(document["case"], 1):
         where = f"{name}#{table.get('id', f'case {number}') if isinstance(table, dict) else f'case {number}'}"
+        if name.startswith(f"{NEGATIVE}/"):
+            yield from _negative(where, name, table)
+            continue
         _keys(where, table, {"id", "problem", "output", "why", "probes"})
         case = _case(where, name, table, table["why"], table["probes"])
         if list(case.problem.output) != table["output"]:
@@ -189,30 +201,62 @@ def _read_jsonl(name: str, text: str) -> Iterator[Case]:
 
 
 def _case(where: str, source: str, table: Mapping[str, Any], why: Any, probes: Any) -> Case:
+    problem = _parsed(where, table["problem"])
+    if rule := broken_rule(problem):
+        raise CaseError(f"{where}: {rule}")
+    return _checked(where, source, table, problem, why, probes)
+
+
+def _parsed(where: str, descriptor: Any) -> Problem:
+    if not isinstance(descriptor, str):
+        raise CaseError(f'{where}: problem is {descriptor!r}: give a descriptor, such as "i5x7 k3 s2"')
+    try:
+        problem = Problem.parse(descriptor)
+    except ProblemError as error:
+        raise CaseError(f"{where}: {error}") from None
+    if str(problem) != descriptor:
+        raise CaseError(f"{where}: the problem is spelt {descriptor!r}, its one spelling is {str(problem)!r}")
+    return problem
+
+
+def _checked(where: str, source: str, table: Mapping[str, Any], problem: Problem, why: Any, probes: Any) -> Case:
     if not isinstance(table["id"], str) or not _ID.fullmatch(table["id"]):
         raise CaseError(f"{where}: id must be kebab-case: lower-case letters, digits and single hyphens")
     if not isinstance(why, str) or not why.strip():
         raise CaseError(f"{where}: why is empty: state the fact that makes the case worth running")
     if not isinstance(probes, list) or not probes or not set(map(str, probes)) <= PROBES.keys():
         raise CaseError(f"{where}: probes is {probes}: name at least one of {', '.join(PROBES)}, and no other")
-    if not isinstance(table["problem"], str):
-        raise CaseError(f'{where}: problem is {table["problem"]!r}: give a descriptor, such as "i5x7 k3 s2"')
-    try:
-        problem = Problem.parse(table["problem"])
-    except ProblemError as error:
-        raise CaseError(f"{where}: {error}") from None
-    if rule := broken_rule(problem):
-        raise CaseError(f"{where}: {rule}")
-    if str(problem) != table["problem"]:
-        raise CaseError(f"{where}: the problem is spelt {table['problem']!r}, its one spelling is {str(problem)!r}")
     return Case(table["id"], problem, table["problem"], why, tuple(probes), source)
 
 
-def _keys(where: str, table: Any, required: set[str]) -> None:
+def _negative(where: str, source: str, table: Any) -> Iterator[Case]:
+    """The cases of a negative table: one for each of its problems, which are of different ranks."""
+    required = {"id", "problems", "why", "probes", "defined"}
+    departures = {"dtypes", "view", "values", "calls", *hostile.OPERANDS}
+    _keys(where, table, required, departures)
+    descriptors = table["problems"]
+    if not isinstance(descriptors, list) or not descriptors:
+        raise CaseError(f"{where}: problems is {descriptors!r}: give a list of descriptors, one for each rank")
+    for at, descriptor in enumerate(descriptors):
+        problem = _parsed(where, descriptor)
+        try:
+            departure = hostile.read(str(table["id"]), table, at)
+        except HostileError as error:
+            raise CaseError(f"{where}: {error}") from None
+        if not departure.calls and hostile.has_answer(problem, departure) is not table["defined"]:
+            raise CaseError(f"{where}: '{descriptor}' has {'no' if table['defined'] else 'an'} answer by the definition, "
+                            f"defined is {table['defined']}: mend the wrong one")  # fmt: skip
+        line = {"id": f"{table['id']}-{problem.rank}d", "problem": descriptor}
+        case = _checked(where, source, line, problem, table["why"], table["probes"])
+        yield replace(case, hostile=departure)
+
+
+def _keys(where: str, table: Any, required: set[str], optional: Set[str] = frozenset()) -> None:
     if not isinstance(table, dict):
         raise CaseError(f"{where}: is a {type(table).__name__}, must be a table with {', '.join(sorted(required))}")
-    for unknown in sorted(table.keys() - required):
-        raise CaseError(f"{where}: unknown key {unknown!r}{_nearest(unknown, required)}: remove or correct it")
+    for unknown in sorted(table.keys() - required - optional):
+        near = _nearest(unknown, required | optional)
+        raise CaseError(f"{where}: unknown key {unknown!r}{near}: remove or correct it")
     for missing in sorted(required - table.keys()):
         raise CaseError(f"{where}: {missing!r} is missing: add it")
 

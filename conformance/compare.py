@@ -1,4 +1,7 @@
-"""Actual against expected under a valid exactness certificate: every bit counts, except that -0 equals +0."""
+"""Actual against expected under a valid exactness certificate: every bit counts, except that -0 equals +0.
+
+A NaN equals a NaN: where one is expected, it is the answer.
+"""
 
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
@@ -36,14 +39,14 @@ def measure_deviation(actual: Array, expected: Array) -> Deviation | None:
         return Deviation("shape", f"shape is {actual.shape}, expected {expected.shape}")
     if actual.dtype != expected.dtype:
         return Deviation("dtype", f"dtype is {actual.dtype}, expected {expected.dtype}")
-    if np.array_equal(actual, expected):
+    differs = (actual != expected) & ~(np.isnan(actual) & np.isnan(expected))
+    if not differs.any():
         return None
-    differs = actual != expected
     index = tuple(map(int, np.argwhere(differs)[0]))
-    finite = np.isfinite(actual)
+    finite = np.isfinite(actual) & np.isfinite(expected)
     with np.errstate(over="ignore"):
         largest = np.abs(actual[differs & finite] - expected[differs & finite]).max(initial=0)
-    kind = "value" if finite.all() else "nonfinite"
+    kind = "value" if finite[differs].all() else "nonfinite"
     count = int(np.count_nonzero(differs))
     message = (
         f"{count} of {actual.size} values differ, first at {index}: {actual[index]:g}, expected {expected[index]:g}"

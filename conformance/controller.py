@@ -44,7 +44,8 @@ class Controller:
         """Keys of the records that an earlier process made."""
         self._bar = tqdm(unit="", disable=None if config.option.progress else True)
         self._bar.set_description(f"{selection.lane} {selection.suite.name}")
-        Answers(selection.suite)  # once, before every worker wants them
+        if not selection.isolated:
+            Answers(selection.suite)  # once, before every worker wants them
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._select([item.nodeid for item in session.items])

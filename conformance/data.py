@@ -4,6 +4,7 @@ Values are non-zero integers from raw Philox words, which NumPy keeps the same a
 until no reversal or swap of axes leaves an array unchanged, since data that is blind to a fault cannot show it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -105,6 +106,13 @@ def _draw(key: str, problem: Problem, magnitude: int) -> Arrays:
         for part, (name, shape) in zip(parts, shapes.items(), strict=True)
     )
     return Arrays(x, weight, bias if problem.bias else None)
+
+
+def whole_numbers(key: str, shape: Sequence[int], magnitude: int) -> NDArray[np.int64]:
+    """Non-zero integers in [-magnitude, magnitude], drawn from a key alone."""
+    digest = blake2b(key.encode(), digest_size=16).digest()
+    words = np.random.Philox(key=np.frombuffer(digest, "<u8")).random_raw(int(np.prod(shape)))
+    return _integers(words, magnitude).reshape(shape)
 
 
 def _integers(words: NDArray[np.uint64], magnitude: int) -> NDArray[np.int64]:

@@ -67,7 +67,7 @@ class Expectation:
         return about and self.when(
             _problem(record.problem),
             framework=record.framework, variant=record.variant, dtype=record.dtype, direction=record.direction,
-            claimed=record.claimed,
+            claimed=record.claimed, fault=record.fault,
         )  # fmt: skip
 
     def shows(self, record: Record) -> bool:

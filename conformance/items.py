@@ -13,10 +13,13 @@ import pytest
 from numpy.typing import NDArray
 
 from conformance import adapters
+from conformance.adapters import Lane
 from conformance.adapters.base import Adapter
 from conformance.answers import Answers
 from conformance.cases import Case, source
 from conformance.expectations import Expectation, fails, known, unkept
+from conformance.isolation import Death, Isolation
+from conformance.negative import isolated
 from conformance.record import Key, Record, Verdict, reproduction
 from conformance.run import Job, Result, evaluate
 from conformance.selection import FORWARD, Selection
@@ -181,6 +184,10 @@ class _Blocks:
         return adapters.load(self._selection.lane)
 
     @cached_property
+    def _isolation(self) -> Isolation:
+        return Isolation(self._selection.lane)
+
+    @cached_property
     def _answers(self) -> Answers:
         return Answers(self._selection.suite)
 
@@ -191,9 +198,14 @@ class _Blocks:
         return self._results.pop(item.index, None)
 
     def environment(self) -> Mapping[str, str]:
+        if "_isolation" in self.__dict__:
+            found = self._isolation.call(environment_of, self._selection.lane)
+            return {} if isinstance(found, Death) else found
         return adapters.environment(self._adapter) if "_adapter" in self.__dict__ else {}
 
     def _evaluate(self, item: CaseItem) -> dict[int, Result]:
+        if self._selection.isolated:
+            return {item.index: isolated(self._isolation, self._selection.lane, item.case, item.dtype)}
         size = self._adapter.BLOCK
         start = item.index // size * size
         block = self.items[start : start + size]
@@ -202,6 +214,11 @@ class _Blocks:
         jobs = [Job(each.case, each.dtype, self._answers[each.case]) for each in block]
         results = evaluate(self._selection.lane, self._adapter, jobs)
         return {each.index: result for each, result in zip(block, results, strict=True)}
+
+
+def environment_of(lane: Lane) -> Mapping[str, str]:
+    """The environment fingerprint of a lane, from this process."""
+    return adapters.environment(adapters.load(lane))
 
 
 def _teardown(report: Any) -> pytest.TestReport:

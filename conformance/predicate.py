@@ -2,7 +2,8 @@
 
 Outside an aggregate only whole-problem fields have a value; inside `any`, `all`, `min`, `max`, `sum` or `prod` a field
 with axes stands for its value on one axis, and the aggregate runs over the axes. A record's dtype, variant, framework
-and pass are fields too, and the verdict that an idiom claims for it, empty where none does.
+and pass are fields too, the verdict that an idiom claims for it, and the fault of a negative case; each is empty where
+there is none.
 """
 
 import ast
@@ -18,7 +19,7 @@ from conformance.problem import Problem
 SCALARS = ("rank", "batch", "groups", "in_channels", "out_channels", "bias", "terms", "multiplies")
 AXES = ("input", "kernel", "stride", "dilation", "output_padding", "effective_kernel", "full", "output")
 ENDS = {"pad_begin": ("pads", 0), "pad_end": ("pads", 1), "lo": ("window", 0), "hi": ("window", 1)}
-RUN = ("framework", "variant", "dtype", "direction", "claimed")
+RUN = ("framework", "variant", "dtype", "direction", "claimed", "fault")
 AGGREGATES: Mapping[str, Callable[[Iterable[Any]], Any]] = {
     "any": any, "all": all, "min": min, "max": max, "sum": sum, "prod": prod,
 }  # fmt: skip

@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--shard", default="1/1", metavar="I/N", help="only every N-th case, from the I-th on")
     group.addoption("--records", default="reports/records", metavar="DIR", help="where to write (default: %(default)s)")
     group.addoption("--resume", action="store_true", help="go on with the same run that was interrupted or killed")
+    group.addoption("--isolated", action="store_true", help="run each case in a process of its own, bounded in memory")
     group.addoption("--progress", action="store_true", help="show a progress bar")
 
 
@@ -44,8 +45,9 @@ def _configure_lane(config: pytest.Config) -> None:
     option = config.option
     try:
         selection = select(
-            option.framework, option.variant, option.suite, dtypes=option.dtype, shard=option.shard, ids=option.case
-        )
+            option.framework, option.variant, option.suite, dtypes=option.dtype, shard=option.shard, ids=option.case,
+            isolated=option.isolated,
+        )  # fmt: skip
         adapters.set_environment(selection.lane)  # workers inherit it
         plugins: dict[str, object] = {}
         if hasattr(config, "workerinput"):

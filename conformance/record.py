@@ -39,6 +39,9 @@ FORMAT = "conformance-record/1"
 IDIOMS, PORTS = "idioms", "ports"
 """The suites whose cases are a framework's own calls, so that no two frameworks have the same."""
 
+NEGATIVE = "negative"
+"""The suite whose cases are calls at and past the limits, and need not be problems that have an answer."""
+
 _PLAIN = re.compile(r"[\w :.-]*", re.ASCII)
 """What a shell leaves alone between double quotes."""
 
@@ -74,6 +77,8 @@ class Record:
     """One verdict with its evidence; hashes are of arrays in the run's dtype, `seconds` is the native call's time.
 
     `idiom` is the claim that was put to the proof, where there was one, and `claimed` the verdict that it says.
+    `fault` is what is wrong with the call of a negative case, which its problem alone does not say; `trace` the last
+    lines that a process wrote before it died.
     """
 
     framework: str
@@ -94,6 +99,8 @@ class Record:
     seconds: float = 0.0
     idiom: str = ""
     claimed: str = ""
+    fault: str = ""
+    trace: tuple[str, ...] = ()
 
     @property
     def fails(self) -> bool:
@@ -267,6 +274,9 @@ def reproduction(record: Record) -> str:
             )
         lane = f"--variant {record.variant} --dtype {record.dtype} --case {record.case}"
         return f"conformance call {record.framework} {call} {lane}"
+    if record.fault:
+        lane = f"{record.framework} --variant {record.variant}"
+        return f"conformance run {lane} --suite {NEGATIVE} --case {record.case} --dtype {record.dtype}"
     plain = _PLAIN.fullmatch(record.problem)
     problem = f'"{record.problem}"' if plain else shlex.quote(record.problem)
     names = (record.framework, record.variant, record.dtype, record.case)
@@ -277,7 +287,7 @@ def reproduction(record: Record) -> str:
 # Whatever is not listed is text.
 _HEADER: Types = {"dtypes": is_texts, "directions": is_texts, "expected": is_count, "shard": is_shard,
                   "environment": is_text_by_name}  # fmt: skip
-_RECORD: Types = {"composed": is_texts, "deviation": is_table,
+_RECORD: Types = {"composed": is_texts, "trace": is_texts, "deviation": is_table,
                   "certificate": is_whole_by_name, "seconds": is_number}  # fmt: skip
 _FOOTER: Types = {"complete": is_flag, "records": is_count,
                   "verdicts": is_count_by_name}  # fmt: skip
@@ -311,7 +321,8 @@ def _record(where: str, values: Any) -> Record:
         values["verdict"] = Verdict(values["verdict"])
     except ValueError:
         raise RecordError(f"{where}: unknown verdict {values['verdict']!r}: the verdicts are {list(Verdict)}") from None
-    values["composed"] = tuple(values.get("composed", ()))
+    for name in ("composed", "trace"):
+        values[name] = tuple(values.get(name, ()))
     return Record(**{_FROM_DISK[name]: value for name, value in values.items()})
 
 

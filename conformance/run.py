@@ -70,8 +70,8 @@ def evaluate(lane: Lane, adapter: Adapter, jobs: Sequence[Job]) -> list[Result]:
     operands = [job.answer.arrays.astype(job.dtype) for job in jobs]
     trials = [_translate(adapter, job, given) for job, given in zip(jobs, operands, strict=True)]
     calls = [(job.case.refused, trial) for job, trial in zip(jobs, trials, strict=True) if isinstance(trial, Call)]
-    together = iter(_make(adapter, [call for refused, call in calls if not refused]))
-    answers = iter([_make(adapter, [call])[0] if refused else next(together) for refused, call in calls])
+    together = iter(make(adapter, [call for refused, call in calls if not refused]))
+    answers = iter([make(adapter, [call])[0] if refused else next(together) for refused, call in calls])
     return [
         _judge(lane, job, trial, _unharmed(job, given, next(answers)))
         if isinstance(trial, Call)
@@ -91,7 +91,7 @@ def _translate(adapter: Adapter, job: Job, arrays: Arrays) -> Call | Ended:
         return Ended(Verdict.ERRORED, f"translating: {_first_line(error)}")
 
 
-def _make(adapter: Adapter, calls: Sequence[Call]) -> list[Answered | Ended]:
+def make(adapter: Adapter, calls: Sequence[Call]) -> list[Answered | Ended]:
     """Make the calls together; where that fails, one by one, so that a failure ends only its own job."""
     started = time.perf_counter()
     try:
@@ -99,7 +99,7 @@ def _make(adapter: Adapter, calls: Sequence[Call]) -> list[Answered | Ended]:
         _require_arrays(arrays, len(calls))
     except Exception as error:
         if len(calls) > 1:
-            return [answer for call in calls for answer in _make(adapter, [call])]
+            return [answer for call in calls for answer in make(adapter, [call])]
         verdict = Verdict.REJECTS if isinstance(error, adapter.REFUSALS) else Verdict.ERRORED
         return [Ended(verdict, _first_line(error), time.perf_counter() - started)]
     seconds = (time.perf_counter() - started) / max(len(calls), 1)
@@ -164,6 +164,8 @@ def _end(lane: Lane, job: Job, ended: Ended, call: Call | None = None) -> Result
 
 def record_of(lane: Lane, case: Case, dtype: str, verdict: Verdict, **evidence: Any) -> Record:
     """The record of a case in a dtype, with what is known of it before it runs."""
+    if case.hostile is not None:
+        evidence["fault"] = case.hostile.fault
     if case.point is not None:
         evidence |= {"idiom": case.point.name, "claimed": case.claimed, "call": str(case.point)}
     return Record(lane.framework, lane.variant, case.id, dtype, FORWARD, case.descriptor, verdict, **evidence)

@@ -11,7 +11,7 @@ from conformance.adapters import Lane
 from conformance.cases import Case, Suite
 from conformance.data import SIGNIFICAND, DataError
 from conformance.expectations import Expectation, ExpectationError, applying, read_expectations
-from conformance.record import Key
+from conformance.record import NEGATIVE, Key
 
 DTYPES = tuple(sorted(SIGNIFICAND))
 FORWARD = "forward"
@@ -27,7 +27,10 @@ USER_ERRORS = (adapters.AdapterError, cases.CaseError, DataError, ExpectationErr
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Cases and dtypes to run on a lane. `suite` is whole; `cases` are those chosen by shard and id."""
+    """Cases and dtypes to run on a lane. `suite` is whole; `cases` are those chosen by shard and id.
+
+    If isolated, each runs in a process of its own.
+    """
 
     lane: Lane
     suite: Suite
@@ -38,6 +41,7 @@ class Selection:
     expectations: tuple[Expectation, ...]
     done: frozenset[Key] = frozenset()
     """Of records that an earlier process made, so that they are not run again."""
+    isolated: bool = False
 
     def keys(self) -> Iterator[Key]:
         """Of every record that the run is to have."""
@@ -52,6 +56,7 @@ def select(
     dtypes: Sequence[str] = (),
     shard: str = "1/1",
     ids: Sequence[str] = (),
+    isolated: bool = False,
 ) -> Selection:
     """A checked selection. Raises one of USER_ERRORS, which says what would help."""
     lane = adapters.lane(framework, variant)
@@ -62,9 +67,12 @@ def select(
     part = parse_shard(shard)
     whole = proof.SUITES[suite](lane.framework, lane.variant) if suite in proof.SUITES else cases.read_suite(suite)
     known = applying(read_expectations(framework), _installed(framework), datetime.now(UTC).date())
+    if isolated and suite in proof.SUITES:
+        raise SelectionError(f"suite {suite!r} is made for each framework and cannot be isolated: run it without")
     chosen = cases.find(whole, ids) if ids else whole
     return Selection(
-        lane, whole, chosen.cases[part[0] - 1 :: part[1]], tuple(dtypes) or dtypes_of(whole), part, tuple(ids), known
+        lane, whole, chosen.cases[part[0] - 1 :: part[1]], tuple(dtypes) or dtypes_of(whole), part, tuple(ids), known,
+        isolated=isolated or suite == NEGATIVE,
     )
 
 

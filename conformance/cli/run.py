@@ -32,6 +32,7 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes; 0 runs without any.")
 @click.option("--timeout", default=TIMEOUT, show_default=True, help="Seconds that one case may take.")
 @click.option("--resume", is_flag=True, help="Go on with the same run that was interrupted or killed.")
+@click.option("--isolated", is_flag=True, help="Each case in a process of its own, bounded in memory; slower.")
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="Where record files go.")
 def command(
     framework: str,
@@ -43,6 +44,7 @@ def command(
     workers: str,
     timeout: float,
     resume: bool,
+    isolated: bool,
     records: Path,
 ) -> int:
     """Run a suite on FRAMEWORK and write a record file for each of its variants.
@@ -51,8 +53,9 @@ def command(
     """
     variants = [variant] if variant else list(adapters.variants(framework))
     selections = [
-        select(framework, each, suite, dtypes=dtypes, shard=shard, ids=cases) for each in variants for suite in suites
-    ]
+        select(framework, each, suite, dtypes=dtypes, shard=shard, ids=cases, isolated=isolated)
+        for each in variants for suite in suites
+    ]  # fmt: skip
     records.mkdir(parents=True, exist_ok=True)
     options = [f"-n{workers}", f"--timeout={timeout}", *["--resume"] * resume]
     return max(_run(selection, records, options) for selection in selections)
@@ -64,6 +67,7 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
     arguments = [
         f"--framework={lane.framework}", f"--variant={lane.variant}", f"--suite={suite}",
         f"--shard={shard[0]}/{shard[1]}", f"--records={folder}", "--progress", *options,
+        *["--isolated"] * selection.isolated,
         *(f"--case={case}" for case in selection.ids), *(f"--dtype={dtype}" for dtype in selection.dtypes),
     ]  # fmt: skip
     status, interrupted = _finish([sys.executable, "-m", "pytest", *QUIET, *arguments])

@@ -1,0 +1,134 @@
+"""What is unlike an ordinary problem in a negative case: operands that do not fit, odd values, views, certain words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance import data, oracle
+from conformance.problem import Ints, Problem
+
+Array = NDArray[Any]
+
+OPERANDS = ("x", "weight", "bias")
+VIEWS = ("reversed-axes", "every-second", "one-value")
+OTHER = {"float32": "float64", "float64": "float32"}
+DTYPES = ("other", "int32", "bfloat16")
+VALUES = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
+LARGEST = 2**22
+"""Elements of a stamp or an output above which no answer is computed."""
+_MAGNITUDE = {"x": 9, "weight": 99, "bias": 99}
+
+
+class HostileError(ValueError):
+    """A description of operands that says nothing that can be made; the message says what can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hostile:
+    """How the operands depart from those that the problem says, and in which words which framework is called.
+
+    `shapes` are canonical; `dtypes` are of the run, its "other", or named; `view` says how x lies in memory; `values`
+    are (operand, value, index). With `calls`, only the frameworks in it are called, in just those words. `defined` says
+    whether the definition of transposed convolution gives an answer, be it an empty one.
+    """
+
+    fault: str
+    shapes: Mapping[str, Ints] = field(default_factory=dict)
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    view: str = ""
+    values: tuple[tuple[str, str, Ints], ...] = ()
+    calls: Mapping[str, str] = field(default_factory=dict)
+    defined: bool = True
+
+
+def read(fault: str, table: Mapping[str, Any], at: int) -> Hostile:
+    """The departures that a case's table states for the `at`-th of its problems. Raises HostileError."""
+    shapes = {name: tuple(_at(name, table[name], at)) for name in OPERANDS if name in table}
+    dtypes, view, calls = table.get("dtypes", {}), table.get("view", ""), table.get("calls", {})
+    if view and view not in VIEWS:
+        raise HostileError(f"view is {view!r}: the views are {', '.join(VIEWS)}")
+    if not isinstance(dtypes, dict) or not (dtypes.keys() <= set(OPERANDS) and set(dtypes.values()) <= set(DTYPES)):
+        raise HostileError(f"dtypes is {dtypes!r}: give {', '.join(DTYPES)} for {', '.join(OPERANDS)}")
+    if not isinstance(calls, dict) or not all(isinstance(call, str) for call in calls.values()):
+        raise HostileError(f"calls is {calls!r}: give a call for a framework")
+    values = tuple(map(_value, table.get("values", ())))
+    return Hostile(fault, shapes, dtypes, view, values, calls, table["defined"] is True)
+
+
+def _at(name: str, shapes: Any, at: int) -> Sequence[int]:
+    try:
+        shape = shapes[at]
+        if isinstance(shape, list) and all(isinstance(extent, int) and 0 <= extent <= LARGEST for extent in shape):
+            return shape
+    except (TypeError, IndexError, KeyError):
+        pass
+    raise HostileError(f"{name} is {shapes!r}: give the operand's shape for each of the problems, in their order")
+
+
+def _value(entry: Any) -> tuple[str, str, Ints]:
+    match entry:
+        case {"of": str(name), "is": str(value), "at": list(index), **rest} if (
+            not rest and name in OPERANDS and value in VALUES and all(isinstance(each, int) for each in index)
+        ):
+            return name, value, tuple(index)
+    raise HostileError(f'values holds {entry!r}: give for example {{of = "x", is = "nan", at = [0, 0, 1]}}')
+
+
+def shape_of(problem: Problem, hostile: Hostile, name: str) -> Ints:
+    """The shape that an operand has in a case."""
+    said = {"x": problem.input_shape, "weight": problem.weight_shape, "bias": problem.bias_shape}
+    return hostile.shapes.get(name, said[name])
+
+
+def has_answer(problem: Problem, hostile: Hostile) -> bool:
+    """Whether the definition gives these operands an answer, where the call says the problem."""
+    names = OPERANDS if problem.bias else OPERANDS[:2]
+    fits = all(shape_of(problem, hostile, name) == shape_of(problem, Hostile(""), name) for name in names)
+    positive = (*problem.input, *problem.kernel, *problem.stride, *problem.dilation, problem.groups)
+    others = (problem.batch, problem.in_channels, problem.out_channels, *problem.output)
+    same = set(hostile.dtypes.values()) <= {"bfloat16"} and len(hostile.dtypes) in (0, len(names))
+    return fits and same and min(positive) >= 1 and min(others) >= 0 and "bias" not in hostile.shapes.keys() - {*names}
+
+
+def operands(case_id: str, problem: Problem, hostile: Hostile, dtype: str) -> dict[str, Array]:
+    """The operands of a case by name, whole numbers drawn from its id, in canonical order."""
+    arrays = {}
+    for name in OPERANDS if problem.bias or "bias" in hostile.shapes else OPERANDS[:2]:
+        shape = shape_of(problem, hostile, name)
+        kind = {"other": OTHER[dtype], "bfloat16": "float32"}.get(hostile.dtypes.get(name, ""), hostile.dtypes.get(name))
+        arrays[name] = data.whole_numbers(f"{case_id} {name}", shape, _MAGNITUDE[name]).astype(kind or dtype)
+    for name, value, index in hostile.values:
+        arrays[name][index] = VALUES[value]
+    if hostile.view:
+        arrays["x"] = _viewed(arrays["x"], hostile.view)
+    return arrays
+
+
+def _viewed(x: Array, view: str) -> Array:
+    """The same values, lying otherwise in memory; a single value everywhere for one-value."""
+    if view == "one-value":
+        return np.broadcast_to(x.reshape(-1)[:1].copy().reshape((1,) * x.ndim), x.shape)
+    if view == "reversed-axes":
+        return np.ascontiguousarray(x.T).T
+    wide = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)
+    wide[..., ::2] = x
+    return wide[..., ::2]
+
+
+def answer(problem: Problem, arrays: Mapping[str, Array]) -> Array | None:
+    """The definition's answer in float64; None where it is too large to compute. NaN and infinities spread by it."""
+    x, weight = (arrays[name].astype(np.float64) for name in ("x", "weight"))
+    bias = arrays["bias"].astype(np.float64) if problem.bias else None
+    if prod(problem.output_shape) > LARGEST:
+        return None
+    if 0 in problem.output_shape or problem.in_channels == 0:
+        zeros = np.zeros(problem.output_shape)
+        return zeros if bias is None else zeros + bias.reshape(-1, *[1] * problem.rank)
+    with np.errstate(invalid="ignore"):
+        if prod(problem.full) > LARGEST:  # the window cuts a small part out of it
+            return oracle.by_matrix(problem, x, weight, bias)
+        return oracle.expected(problem, x, weight, bias)

@@ -1,0 +1,163 @@
+"""A call in a process of its own, forked from a warm server, with limits of time and memory.
+
+The server has imported the framework and run nothing, so a fork costs milliseconds. Each call has its own process, pipe
+and log: whatever it does to its process ends with it, and an answer that comes late has nowhere to arrive.
+"""
+
+import faulthandler
+import multiprocessing
+import os
+import re
+import resource
+import signal
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from conformance.adapters import Lane
+from conformance.record import Verdict
+
+SECONDS = 20.0
+"""What one call may take, its process's start included."""
+MEMORY = 4 * 2**30
+"""Bytes of address space that one call may take, beyond what the warm server has."""
+STARTS = 5
+"""Servers that may die in a row while they import the framework."""
+LAST_LINES = 3
+LONGEST = 400
+LANE = "CONFORMANCE_WARM"
+"""The environment variable that tells a server which lane to warm up, as FRAMEWORK/VARIANT."""
+
+_GRACE = 10.0  # for a process to write its trace and end by itself
+_EXHAUSTED = re.compile(
+    r"bad_alloc|out of memory|out_of_memory|can't allocate|cannot allocate|resource_exhausted|resource exhausted"
+    r"|memoryerror|oom when|failed to allocate|bad_array_new_length",
+    re.IGNORECASE,
+)
+_NOISE = re.compile(r"^(WARNING: All log|I0000|W0000|\s*$|Extension modules:)")
+
+
+class Limits(NamedTuple):
+    """What one call may take."""
+
+    seconds: float = SECONDS
+    memory: int = MEMORY
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How a call's process ended without an answer; `trace` holds its last words and Python's stack."""
+
+    verdict: Verdict
+    cause: str
+    trace: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """The cause with the last line that the process wrote."""
+        return ": ".join(filter(None, [self.cause, *self.trace[-1:]]))[:LONGEST]
+
+
+class Isolation:
+    """Makes calls for one lane, each in a fork of a server that has the lane's framework imported."""
+
+    def __init__(self, lane: Lane, limits: Limits | None = None) -> None:
+        self._lane, self._limits = lane, limits or Limits()
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["conformance.warm"])
+        self._failed = 0
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What the function returns in a process of its own, or the Death of that process; both must be picklable."""
+        if self._failed >= STARTS:
+            cause = f"{self._failed} of {STARTS} starts used: {self._lane} is broken at import"
+            return Death(Verdict.CRASHED, cause)
+        os.environ[LANE] = f"{self._lane.framework}/{self._lane.variant}"
+        ours, theirs = self._context.Pipe(duplex=False)
+        with tempfile.TemporaryDirectory(prefix="conformance-") as folder, ours:
+            log = Path(folder, "log")
+            process = self._context.Process(target=_serve, args=(theirs, log, self._limits, function, arguments))
+            try:
+                process.start()
+            except (OSError, EOFError):  # the server died, and the next start makes a new one
+                self._failed += 1
+                return self.call(function, *arguments)
+            finally:
+                theirs.close()
+            answered, answer = _receive(ours, self._limits.seconds + _GRACE)
+            if not answered:
+                process.join(1.0)
+            killed = process.is_alive() and not answered
+            if process.is_alive():
+                process.kill()
+            process.join()
+            if answered:
+                self._failed = 0
+                return answer
+            return _death(process.exitcode, log, self._limits, killed=killed)
+
+
+def _receive(pipe: Connection, seconds: float) -> tuple[bool, Any]:
+    try:
+        return (True, pipe.recv()) if pipe.poll(seconds) else (False, None)
+    except (EOFError, OSError):
+        return False, None
+
+
+def _serve(
+    pipe: Connection, log: Path, limits: Limits, function: Callable[..., Any], arguments: Sequence[Any]
+) -> None:
+    """In the process of a call: bound it, let it write into its log alone, and send what the function returns."""
+    with log.open("w", encoding="utf-8") as stream:
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+        faulthandler.enable(stream)
+        faulthandler.dump_traceback_later(limits.seconds, exit=True, file=stream)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        most = _address_space() + limits.memory
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        pipe.send(function(*arguments))
+        faulthandler.cancel_dump_traceback_later()
+        pipe.close()
+        os._exit(0)  # a framework may hang while it is torn down; the answer is there
+
+
+def _address_space() -> int:
+    """Bytes of address space that this process has."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+
+
+def _death(status: int | None, log: Path, limits: Limits, *, killed: bool) -> Death:
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    said, stack = _said(text), _where(text)
+    if killed or re.search(r"^Timeout \(", text, re.MULTILINE):
+        return Death(Verdict.TIMED_OUT, f"no answer after {limits.seconds:g} s{stack}", said)
+    if status is not None and status < 0:
+        cause = f"killed by {signal.Signals(-status).name}{stack}"
+    else:
+        cause = f"exited with status {status}{stack}"
+    if exhausted(text):
+        cause = f"out of memory, {cause}"
+    return Death(Verdict.CRASHED, cause, said)
+
+
+def exhausted(text: str) -> bool:
+    """Whether what a framework or its process said is that memory ran out."""
+    return _EXHAUSTED.search(text) is not None
+
+
+def _said(text: str) -> tuple[str, ...]:
+    """The last lines that are of the framework, without Python's own trace and the stack of native code."""
+    before = re.split(r"^(?:Fatal Python error|Timeout \(|\*\*\* Check failure stack)", text, maxsplit=1, flags=re.M)[0]
+    lines = [line.strip() for line in before.splitlines() if not _NOISE.match(line)]
+    return tuple(lines[-LAST_LINES:])
+
+
+def _where(text: str) -> str:
+    """The innermost Python function of the trace that faulthandler left."""
+    stack = text.partition("most recent call first")[2]
+    frame = re.search(r'File ".*", line \d+ in (\S+)', stack)
+    return f" in {frame[1]}" if frame else ""

@@ -1,0 +1,126 @@
+"""What a lane makes of a negative case: the call in the framework's own words, made unchecked, and judged.
+
+The definition decides what is judged: where it gives an answer, an answer that came is compared with it, even past a
+rule that PyTorch sets; where it gives none, any answer is `accepts-invalid`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance import adapters, answers, hostile, unchecked
+from conformance.adapters import Lane
+from conformance.adapters.base import Adapter, Unsupported, finish
+from conformance.cases import Case
+from conformance.compare import fingerprint, measure_deviation
+from conformance.hostile import Hostile
+from conformance.isolation import Death, Isolation
+from conformance.problem import broken_rule
+from conformance.record import Record, Verdict
+from conformance.run import Ended, Job, Result, evaluate, make, record_of
+from conformance.unchecked import WORDS
+
+Array = NDArray[Any]
+
+
+def isolated(isolation: Isolation, lane: Lane, case: Case, dtype: str) -> Result:
+    """The result of any case in a process of its own; of a death, a record of how the process died."""
+    result = isolation.call(judge, lane, case, dtype)
+    if isinstance(result, Death):
+        return Result(ended(lane, case, dtype, result))
+    assert isinstance(result, Result)
+    return result
+
+
+def ended(lane: Lane, case: Case, dtype: str, death: Death) -> Record:
+    """The record of a case whose process died."""
+    said = {} if case.hostile is None else {"call": _said(lane, case)}
+    return record_of(lane, case, dtype, death.verdict, message=death.message, trace=death.trace, **said)
+
+
+def _said(lane: Lane, case: Case) -> str:
+    try:
+        return text(lane.framework, case)
+    except Unsupported:  # it died before there was a call
+        return ""
+
+
+def judge(lane: Lane, case: Case, dtype: str) -> Result:
+    """The result of a case, in this process."""
+    adapter = adapters.load(lane)
+    if case.hostile is None:
+        return evaluate(lane, adapter, [Job(case, dtype, answers.compute(case))])[0]
+    try:
+        said = text(lane.framework, case)
+        arrays = hostile.operands(case.id, case.problem, case.hostile, dtype)
+        call = unchecked.call_of(lane.framework, said, _tensors(adapter, lane.framework, case, arrays))
+    except Unsupported as reason:
+        return Result(record_of(lane, case, dtype, Verdict.UNSUPPORTED, message=str(reason)))
+    (made,) = make(adapter, [call])
+    said += " with " + unchecked.shapes(arrays)
+    if isinstance(made, Ended):
+        return Result(record_of(lane, case, dtype, made.verdict, message=made.message, call=said))
+    return _judged(record_of(lane, case, dtype, Verdict.CONFORMS, call=said), case, arrays, finish(call, made.array))
+
+
+def text(framework: str, case: Case) -> str:
+    """The call of a case in a framework's words. Raises Unsupported where it has none."""
+    assert case.hostile is not None
+    if framework not in WORDS:
+        raise Unsupported(f"{framework} has no unchecked words: give it some in conformance/unchecked.py")
+    if case.hostile.calls and framework not in case.hostile.calls:
+        raise Unsupported(f"the call is one of {', '.join(sorted(case.hostile.calls))} alone")
+    return case.hostile.calls.get(framework) or WORDS[framework].text(case.problem)
+
+
+def _tensors(adapter: Adapter, framework: str, case: Case, arrays: Mapping[str, Array]) -> dict[str, Any]:
+    """The operands as the framework's tensors, by the names that they have in a call."""
+    assert case.hostile is not None
+    words = WORDS[framework]
+    if case.hostile.view and not words.views:
+        raise Unsupported("its tensors are copies, so that none can lie otherwise in memory")
+    x, weight = words.arrange(case.problem, arrays["x"], arrays["weight"])
+    made = {"x": adapter.tensor(x), "w": adapter.tensor(weight)}
+    if "bias" in arrays:
+        made["b"] = adapter.tensor(arrays["bias"])
+    if "bfloat16" in case.hostile.dtypes.values():
+        if not all(hasattr(tensor, "bfloat16") for tensor in made.values()):
+            raise Unsupported("its tensors have no method bfloat16, by which the case is written")
+        made = {name: tensor.bfloat16() for name, tensor in made.items()}
+    return made
+
+
+def _judged(record: Record, case: Case, arrays: Mapping[str, Array], actual: Array) -> Result:
+    assert case.hostile is not None
+    if not case.hostile.defined:
+        facts = f"answered {actual.shape}, though {misfit(case)}"
+        return Result(replace(record, verdict=Verdict.ACCEPTS_INVALID, message=facts))
+    answer = hostile.answer(case.problem, arrays)
+    if answer is None:
+        facts = f"answered {actual.shape}, which is too large to be checked"
+        return Result(replace(record, verdict=Verdict.INCONCLUSIVE, message=facts))
+    expected = answer.astype(record.dtype)
+    deviation = measure_deviation(actual, expected)
+    rule = broken_rule(case.problem)
+    if deviation is None:
+        return Result(replace(record, message=f"beyond the rule: {rule}" if rule else "", actual=fingerprint(actual)))
+    return Result(
+        replace(record, verdict=Verdict.DIVERGES, kind=deviation.kind, deviation=deviation.evidence(),
+                message=deviation.message + (f", beyond the rule: {rule}" if rule else "")),
+        {"actual": np.ascontiguousarray(actual), "expected": expected},
+    )  # fmt: skip
+
+
+def misfit(case: Case) -> str:
+    """Why the definition gives a case no answer, in words."""
+    problem, departures = case.problem, case.hostile or Hostile("")
+    shapes = {"x": problem.input_shape, "weight": problem.weight_shape, "bias": problem.bias_shape}
+    for name, shape in departures.shapes.items():
+        if shape != shapes[name] and problem.groups > 0:
+            return f"{name} is {shape}, the problem says {shapes[name]}"
+    for name, dtype in departures.dtypes.items():
+        return f"{name} has another dtype: {dtype}"
+    return broken_rule(problem) or f"the call is unlike '{problem}'"
