@@ -84,14 +84,24 @@ def shape_of(problem: Problem, hostile: Hostile, name: str) -> Ints:
     return hostile.shapes.get(name, said[name])
 
 
-def has_answer(problem: Problem, hostile: Hostile) -> bool:
-    """Whether the definition gives these operands an answer, where the call says the problem."""
-    names = OPERANDS if problem.bias else OPERANDS[:2]
-    fits = all(shape_of(problem, hostile, name) == shape_of(problem, Hostile(""), name) for name in names)
-    positive = (*problem.input, *problem.kernel, *problem.stride, *problem.dilation, problem.groups)
-    others = (problem.batch, problem.in_channels, problem.out_channels, *problem.output)
-    same = set(hostile.dtypes.values()) <= {"bfloat16"} and len(hostile.dtypes) in (0, len(names))
-    return fits and same and min(positive) >= 1 and min(others) >= 0 and "bias" not in hostile.shapes.keys() - {*names}
+def misfit(problem: Problem, hostile: Hostile) -> str:
+    """Why the definition gives these operands no answer, in words; empty where it gives one, be it an empty one."""
+    if problem.groups < 1:
+        return f"groups is {problem.groups}"
+    for name in ("input", "kernel", "stride", "dilation"):
+        for axis, value in enumerate(getattr(problem, name)):
+            if value < 1:
+                return f"{name} is {value} on axis {axis}"
+    for name in hostile.shapes:
+        actual, said = shape_of(problem, hostile, name), shape_of(problem, Hostile(""), name)
+        if actual != said:
+            return f"{name} is {actual}, not {said}"
+    for name, dtype in hostile.dtypes.items():
+        if dtype != "bfloat16":
+            return f"{name} is of another dtype than the rest"
+    if min(problem.output) < 0:
+        return f"the output extents are {problem.output}"
+    return ""
 
 
 def operands(case_id: str, problem: Problem, hostile: Hostile, dtype: str) -> dict[str, Array]:
@@ -99,7 +109,9 @@ def operands(case_id: str, problem: Problem, hostile: Hostile, dtype: str) -> di
     arrays = {}
     for name in OPERANDS if problem.bias or "bias" in hostile.shapes else OPERANDS[:2]:
         shape = shape_of(problem, hostile, name)
-        kind = {"other": OTHER[dtype], "bfloat16": "float32"}.get(hostile.dtypes.get(name, ""), hostile.dtypes.get(name))
+        kind = {"other": OTHER[dtype], "bfloat16": "float32"}.get(
+            hostile.dtypes.get(name, ""), hostile.dtypes.get(name)
+        )
         arrays[name] = data.whole_numbers(f"{case_id} {name}", shape, _MAGNITUDE[name]).astype(kind or dtype)
     for name, value, index in hostile.values:
         arrays[name][index] = VALUES[value]

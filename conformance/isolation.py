@@ -11,6 +11,7 @@ import re
 import resource
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple
 from conformance.adapters import Lane
 from conformance.record import Verdict
 
-SECONDS = 20.0
+SECONDS = 10.0
 """What one call may take, its process's start included."""
 MEMORY = 4 * 2**30
 """Bytes of address space that one call may take, beyond what the warm server has."""
@@ -31,12 +32,14 @@ LONGEST = 400
 LANE = "CONFORMANCE_WARM"
 """The environment variable that tells a server which lane to warm up, as FRAMEWORK/VARIANT."""
 
+_MOURNING = 0.5  # until a dead server can be told from a living one
 _GRACE = 10.0  # for a process to write its trace and end by itself
 _EXHAUSTED = re.compile(
     r"bad_alloc|out of memory|out_of_memory|can't allocate|cannot allocate|resource_exhausted|resource exhausted"
     r"|memoryerror|oom when|failed to allocate|bad_array_new_length",
     re.IGNORECASE,
 )
+_PREFIX = re.compile(r"^[FEIW]\d{4} \S+\s+\d+ ")  # of a line in Google's logs: a date and a process, which never recur
 _NOISE = re.compile(r"^(WARNING: All log|I0000|W0000|\s*$|Extension modules:)")
 
 
@@ -84,6 +87,7 @@ class Isolation:
                 process.start()
             except (OSError, EOFError):  # the server died, and the next start makes a new one
                 self._failed += 1
+                time.sleep(_MOURNING)
                 return self.call(function, *arguments)
             finally:
                 theirs.close()
@@ -107,9 +111,7 @@ def _receive(pipe: Connection, seconds: float) -> tuple[bool, Any]:
         return False, None
 
 
-def _serve(
-    pipe: Connection, log: Path, limits: Limits, function: Callable[..., Any], arguments: Sequence[Any]
-) -> None:
+def _serve(pipe: Connection, log: Path, limits: Limits, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
     """In the process of a call: bound it, let it write into its log alone, and send what the function returns."""
     with log.open("w", encoding="utf-8") as stream:
         os.dup2(stream.fileno(), 1)
@@ -152,7 +154,7 @@ def exhausted(text: str) -> bool:
 def _said(text: str) -> tuple[str, ...]:
     """The last lines that are of the framework, without Python's own trace and the stack of native code."""
     before = re.split(r"^(?:Fatal Python error|Timeout \(|\*\*\* Check failure stack)", text, maxsplit=1, flags=re.M)[0]
-    lines = [line.strip() for line in before.splitlines() if not _NOISE.match(line)]
+    lines = [_PREFIX.sub("", line.strip()) for line in before.splitlines() if not _NOISE.match(line)]
     return tuple(lines[-LAST_LINES:])
 
 

@@ -16,7 +16,6 @@ from conformance.adapters import Lane
 from conformance.adapters.base import Adapter, Unsupported, finish
 from conformance.cases import Case
 from conformance.compare import fingerprint, measure_deviation
-from conformance.hostile import Hostile
 from conformance.isolation import Death, Isolation
 from conformance.problem import broken_rule
 from conformance.record import Record, Verdict
@@ -63,7 +62,7 @@ def judge(lane: Lane, case: Case, dtype: str) -> Result:
     said += " with " + unchecked.shapes(arrays)
     if isinstance(made, Ended):
         return Result(record_of(lane, case, dtype, made.verdict, message=made.message, call=said))
-    return _judged(record_of(lane, case, dtype, Verdict.CONFORMS, call=said), case, arrays, finish(call, made.array))
+    return judged(record_of(lane, case, dtype, Verdict.CONFORMS, call=said), case, arrays, finish(call, made.array))
 
 
 def text(framework: str, case: Case) -> str:
@@ -93,11 +92,16 @@ def _tensors(adapter: Adapter, framework: str, case: Case, arrays: Mapping[str, 
     return made
 
 
-def _judged(record: Record, case: Case, arrays: Mapping[str, Array], actual: Array) -> Result:
+def judged(record: Record, case: Case, arrays: Mapping[str, Array], actual: Array) -> Result:
+    """The result of a native answer; the record has everything but the verdict."""
     assert case.hostile is not None
     if not case.hostile.defined:
-        facts = f"answered {actual.shape}, though {misfit(case)}"
+        why = hostile.misfit(case.problem, case.hostile) or f"no call says this: {case.why}"
+        facts = f"answered {actual.shape}, though {why}"
         return Result(replace(record, verdict=Verdict.ACCEPTS_INVALID, message=facts))
+    if actual.shape != case.problem.output_shape:
+        facts = f"shape is {actual.shape}, expected {case.problem.output_shape}"
+        return Result(replace(record, verdict=Verdict.DIVERGES, kind="shape", message=facts))
     answer = hostile.answer(case.problem, arrays)
     if answer is None:
         facts = f"answered {actual.shape}, which is too large to be checked"
@@ -112,15 +116,3 @@ def _judged(record: Record, case: Case, arrays: Mapping[str, Array], actual: Arr
                 message=deviation.message + (f", beyond the rule: {rule}" if rule else "")),
         {"actual": np.ascontiguousarray(actual), "expected": expected},
     )  # fmt: skip
-
-
-def misfit(case: Case) -> str:
-    """Why the definition gives a case no answer, in words."""
-    problem, departures = case.problem, case.hostile or Hostile("")
-    shapes = {"x": problem.input_shape, "weight": problem.weight_shape, "bias": problem.bias_shape}
-    for name, shape in departures.shapes.items():
-        if shape != shapes[name] and problem.groups > 0:
-            return f"{name} is {shape}, the problem says {shapes[name]}"
-    for name, dtype in departures.dtypes.items():
-        return f"{name} has another dtype: {dtype}"
-    return broken_rule(problem) or f"the call is unlike '{problem}'"

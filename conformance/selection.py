@@ -71,7 +71,13 @@ def select(
         raise SelectionError(f"suite {suite!r} is made for each framework and cannot be isolated: run it without")
     chosen = cases.find(whole, ids) if ids else whole
     return Selection(
-        lane, whole, chosen.cases[part[0] - 1 :: part[1]], tuple(dtypes) or dtypes_of(whole), part, tuple(ids), known,
+        lane,
+        whole,
+        chosen.cases[part[0] - 1 :: part[1]],
+        tuple(dtypes) or dtypes_of(whole),
+        part,
+        tuple(ids),
+        known,
         isolated=isolated or suite == NEGATIVE,
     )
 

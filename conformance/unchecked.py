@@ -165,6 +165,7 @@ def _function(words: Words, name: str) -> Any:
 
 def shapes(tensors: Mapping[str, Any]) -> str:
     """Shapes of operands in a line."""
+
     def said(shape: Ints) -> str:
         return ",".join(map(str, shape)) or "()"
 

@@ -231,7 +231,7 @@ def test_ids_are_unique_over_all_files() -> None:
     assert set(found) == in_suites
 
 
-@pytest.mark.parametrize("name", SUITES)
+@pytest.mark.parametrize("name", [name for name in SUITES if name != "negative"])
 def test_every_case_is_a_valid_problem_with_a_reason(name: str) -> None:
     for case in read_suite(name).cases:
         assert broken_rule(case.problem) is None

@@ -1,0 +1,118 @@
+"""Negative cases: what their files may say, what the definition answers, and how an answer is judged."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conformance import cases, hostile, idioms, negative, unchecked
+from conformance.adapters.base import Unsupported
+from conformance.cases import CaseError
+from conformance.hostile import Hostile
+from conformance.problem import Problem
+from conformance.record import Record, Verdict
+from conformance.unchecked import WORDS, UncheckedError, call_of
+
+SUITE = cases.read_suite("negative")
+TABLE = '[[case]]\nid = "a"\nproblems = ["i5 k3 s0"]\nwhy = "w"\nprobes = ["limits"]\ndefined = false\n'
+
+
+def test_there_are_cases_of_every_parameter_at_and_past_its_limit() -> None:
+    assert len(SUITE.cases) >= 150
+    faults = {case.hostile.fault for case in SUITE.cases if case.hostile}
+    for parameter in ("stride", "dilation", "groups", "padding", "op", "batch", "bias", "weight", "x"):
+        assert any(fault.startswith(parameter) for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ("defined = true", "has no answer by the definition, defined is True"),
+        ('view = "upside-down"\ndefined = false', "the views are"),
+        ("x = [[1, 2]]\nx2 = 1\ndefined = false", "unknown key 'x2'"),
+        ("x = [1, 2]\ndefined = false", "give the operand's shape for each of the problems"),
+        ('values = [{ of = "y", is = "nan", at = [0] }]\ndefined = false', "values holds"),
+        ('dtypes = { x = "float8" }\ndefined = false', "dtypes is"),
+    ],
+)
+def test_a_description_that_says_nothing_is_refused_with_what_would(tmp_path: Path, changed: str, message: str) -> None:
+    folder = tmp_path / "negative"
+    folder.mkdir()
+    (tmp_path / "README.md").touch()
+    (folder / "a.toml").write_text(TABLE.replace("defined = false", changed))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONFORMANCE_CASES", str(tmp_path))
+        with pytest.raises(CaseError, match=message.replace("[", r"\[")):
+            cases.read_suite("negative")
+
+
+@pytest.mark.parametrize("case", [case for case in SUITE.cases if case.hostile and case.hostile.defined], ids=str)
+def test_the_definition_answers_wherever_a_case_says_so(case: cases.Case) -> None:
+    assert case.hostile
+    arrays = hostile.operands(case.id, case.problem, case.hostile, "float64")
+    answer = hostile.answer(case.problem, arrays)
+    assert answer is None or answer.shape == case.problem.output_shape
+
+
+def test_a_nan_reaches_what_its_own_products_reach() -> None:
+    case = next(case for case in SUITE.cases if case.id == "x-nan-1d")
+    assert case.hostile
+    answer = hostile.answer(case.problem, hostile.operands(case.id, case.problem, case.hostile, "float32"))
+    assert answer is not None
+    assert np.isnan(answer[0]).tolist() == [[3 <= at < 5 for at in range(11)]] * 3
+
+
+def test_every_framework_that_has_idioms_has_unchecked_words() -> None:
+    assert set(WORDS) == set(idioms.frameworks())
+
+
+@pytest.mark.parametrize("framework", sorted(WORDS))
+def test_a_framework_says_invalid_problems_and_its_words_can_be_read_again(framework: str) -> None:
+    said = []
+    for case in SUITE.cases:
+        try:
+            said.append(negative.text(framework, case))
+        except Unsupported:
+            continue
+    assert len(said) > 150
+    assert all(unchecked.expression.parse(text) for text in said)
+
+
+@pytest.mark.parametrize(
+    "text", ["torch.load('x')", "torch.hub.load('a', 'b')", "__import__('os')", "torch.nn.functional.conv_transpose1d"]
+)
+def test_nothing_but_a_convolution_is_called(text: str) -> None:
+    with pytest.raises(UncheckedError):
+        call_of("torch", text, {})
+
+
+def judged(problem: str, actual: np.ndarray, fault: Hostile) -> Record:  # type: ignore[type-arg]  # of any dtype
+    case = cases.Case("a", Problem.parse(problem), problem, "w", ("limits",), "", hostile=fault)
+    arrays = hostile.operands("a", case.problem, fault, "float64")
+    record = Record("f", "v", "a", "float64", "forward", problem, Verdict.CONFORMS)
+    return negative.judged(record, case, arrays, actual).record
+
+
+def test_an_answer_to_what_has_none_is_accepted_invalid_and_says_why() -> None:
+    record = judged("i5 k3 s0", np.zeros((1, 1, 3)), Hostile("stride-0", defined=False))
+    assert record.verdict is Verdict.ACCEPTS_INVALID
+    assert record.message == "answered (1, 1, 3), though stride is 0 on axis 0"
+
+
+def test_an_answer_past_pytorchs_rule_conforms_if_it_is_the_definitions_and_says_so() -> None:
+    problem = Problem.parse("i3 k1 s2 op2")
+    arrays = hostile.operands("a", problem, Hostile(""), "float64")
+    answer = hostile.answer(problem, arrays)
+    assert answer is not None
+    assert judged(str(problem), answer, Hostile("op")).message.startswith("beyond the rule: output_padding 2 on axis 0")
+    assert judged(str(problem), answer + 1, Hostile("op")).verdict is Verdict.DIVERGES
+    assert judged(str(problem), answer[..., 1:], Hostile("op")).kind == "shape"
+
+
+def test_a_nan_that_spreads_too_far_diverges() -> None:
+    fault = Hostile("x-nan", values=(("x", "nan", (0, 0, 0)),))
+    answer = hostile.answer(Problem.parse("i3 k1"), hostile.operands("a", Problem.parse("i3 k1"), fault, "float64"))
+    assert answer is not None
+    assert judged("i3 k1", answer, fault).verdict is Verdict.CONFORMS
+    assert judged("i3 k1", np.full_like(answer, np.nan), fault).kind == "nonfinite"
+    assert judged("i3 k1", np.zeros_like(answer), fault).kind == "nonfinite"
