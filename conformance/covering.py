@@ -23,8 +23,8 @@ def covering_array(units: Sequence[Rows], strength: int, key: int) -> Rows:
     """
     random = np.random.Philox(key=key)
     columns = np.array(list(combinations(range(sum(unit.shape[1] for unit in units)), strength)))
-    codes = _Codes(columns, 1 + max(int(unit.max()) for unit in units))
-    todo = _achievable(units, codes)
+    codes = Codes(columns, 1 + max(int(unit.max()) for unit in units))
+    todo = achievable(units, codes)
     rows = []
     while todo.any():
         fixed = codes.levels(int(todo.argmax()))
@@ -35,7 +35,7 @@ def covering_array(units: Sequence[Rows], strength: int, key: int) -> Rows:
     return np.array(rows)
 
 
-class _Codes:
+class Codes:
     """Numbers the combinations: for each choice of columns, each tuple of levels in them."""
 
     def __init__(self, columns: Rows, levels: int) -> None:
@@ -48,13 +48,24 @@ class _Codes:
         codes: Rows = rows[:, self.columns] @ self.weights + self.size * np.arange(len(self.columns))
         return codes
 
+    def seen(self, rows: Rows) -> NDArray[np.bool_]:
+        """Which codes some row covers, (codes,); a negative level is none, and covers nothing."""
+        found = np.zeros(len(self.columns) * self.size, np.bool_)
+        for row in rows:
+            found[self.of(row[None])[0][(row[self.columns] >= 0).all(axis=1)]] = True
+        return found
+
+    def all(self, levels: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
+        """Which codes are of levels that the columns have, (codes,)."""
+        return achievable([np.arange(len(every))[:, None] for every in levels], self)
+
     def levels(self, code: int) -> dict[int, int]:
         """A code as {column: level}."""
         choice, rest = divmod(code, self.size)
         return {int(c): int(rest // w % self.base) for c, w in zip(self.columns[choice], self.weights, strict=True)}
 
 
-def _achievable(units: Sequence[Rows], codes: _Codes) -> NDArray[np.bool_]:
+def achievable(units: Sequence[Rows], codes: Codes) -> NDArray[np.bool_]:
     """Which codes some valid row covers: the products of what each unit allows in the chosen columns."""
     todo = np.zeros(len(codes.columns) * codes.size, np.bool_)
     for choice, chosen in enumerate(codes.columns):

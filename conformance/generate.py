@@ -73,10 +73,33 @@ def grid() -> Iterator[tuple[str, Problem]]:
 
 def covering(rank: int, axis: Axis[Values], strength: int, shared: Shared[Values] = SHARED) -> list[Problem]:
     """A covering array over `rank` separate axes and the shared parameters; invalid combinations left out."""
-    axes = [levels for levels in product(*axis) if _fits(*levels)]
-    together = [levels for levels in product(*shared) if _unequal(*levels)]
+    axes, together = axis_combinations(axis), shared_combinations(shared, chosen=True)
     rows = covering_array([np.array(axes)] * rank + [np.array(together)], strength, key=rank)
     return [to_problem(row.tolist(), rank) for row in rows]
+
+
+def axis_combinations(axis: Axis[Values]) -> list[tuple[int, ...]]:
+    """Every valid choice of a level for each parameter of an axis."""
+    return [levels for levels in product(*axis) if _fits(*levels)]
+
+
+def shared_combinations(shared: Shared[Values], *, chosen: bool) -> list[tuple[int, ...]]:
+    """Every choice of a level for each parameter that axes share; only those that cases are made of, if chosen."""
+    return [levels for levels in product(*shared) if not chosen or _unequal(*levels)]
+
+
+def of_axis(problem: Problem, axis: int) -> Axis[int]:
+    """The parameters of one axis of a problem."""
+    (begin, end), at = problem.pads[axis], axis
+    return Axis(
+        problem.input[at], problem.kernel[at], problem.stride[at], problem.dilation[at], begin, end,
+        problem.output_padding[at],
+    )  # fmt: skip
+
+
+def of_shared(problem: Problem) -> Shared[int]:
+    """The parameters that a problem's axes share."""
+    return Shared(problem.groups, problem.in_channels, problem.out_channels, problem.batch, int(problem.bias))
 
 
 def to_problem(row: Sequence[int], rank: int) -> Problem:

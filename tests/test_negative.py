@@ -1,11 +1,13 @@
 """Negative cases: what their files may say, what the definition answers, and how an answer is judged."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from conformance import cases, hostile, idioms, negative, unchecked
+from conformance import cases, expression, hostile, idioms, negative
 from conformance.adapters.base import Unsupported
 from conformance.cases import CaseError
 from conformance.hostile import Hostile
@@ -75,7 +77,7 @@ def test_a_framework_says_invalid_problems_and_its_words_can_be_read_again(frame
         except Unsupported:
             continue
     assert len(said) > 150
-    assert all(unchecked.expression.parse(text) for text in said)
+    assert all(expression.parse(text) for text in said)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_nothing_but_a_convolution_is_called(text: str) -> None:
         call_of("torch", text, {})
 
 
-def judged(problem: str, actual: np.ndarray, fault: Hostile) -> Record:  # type: ignore[type-arg]  # of any dtype
+def judged(problem: str, actual: NDArray[Any], fault: Hostile) -> Record:
     case = cases.Case("a", Problem.parse(problem), problem, "w", ("limits",), "", hostile=fault)
     arrays = hostile.operands("a", case.problem, fault, "float64")
     record = Record("f", "v", "a", "float64", "forward", problem, Verdict.CONFORMS)

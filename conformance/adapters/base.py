@@ -89,6 +89,14 @@ class Adapter(Protocol):
         ...
 
 
+class Convolving(Adapter, Protocol):
+    """An adapter that can also make the ordinary convolution, which adjointness needs."""
+
+    def convolve(self, problem: Problem, canvas: Array, weight: Array) -> Call:
+        """The ordinary convolution that the problem transposes, from (n, g*oc, *full) to x's shape."""
+        ...
+
+
 def extends(window: Window) -> bool:
     """Whether a window reaches beyond the stamp, so that the bias can only be added after it."""
     return any(end < 0 for ends in window for end in ends)

@@ -57,6 +57,16 @@ def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> 
     return Call(lax.conv_general_dilated, operands, options, bias=bias, prepared=prepared, layout="n k c")
 
 
+def convolve(problem: Problem, canvas: Array, weight: Array) -> Call:
+    axes = "HWDEFG"[: problem.rank]
+    options = {
+        "window_strides": problem.stride, "padding": "VALID", "rhs_dilation": problem.dilation,
+        "feature_group_count": problem.groups, "dimension_numbers": (f"N{axes}C", f"{axes}IO", f"N{axes}C"),
+    }  # fmt: skip
+    operands = tensor(np.moveaxis(canvas, 1, -1)), tensor(np.moveaxis(weight, (1, 0), (-2, -1)))
+    return Call(lax.conv_general_dilated, operands, options, layout="n k c")
+
+
 def run(calls: Sequence[Call]) -> Sequence[Array]:
     def block(operands: Sequence[tuple[Array, ...]]) -> Sequence[jax.Array]:
         return [call.function(*arrays, **call.options) for call, arrays in zip(calls, operands, strict=True)]

@@ -56,6 +56,14 @@ def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> 
     return Call(mx.nd.Deconvolution, operands, options, window, late)
 
 
+def convolve(problem: Problem, canvas: Array, weight: Array) -> Call:
+    options = {
+        "kernel": problem.kernel, "stride": problem.stride, "dilate": problem.dilation, "no_bias": True,
+        "num_filter": problem.groups * problem.in_channels, "num_group": problem.groups,
+    }  # fmt: skip
+    return Call(mx.nd.Convolution, (tensor(canvas), tensor(weight)), options)
+
+
 def run(calls: Sequence[Call]) -> Sequence[Array]:
     try:
         return [call().asnumpy() for call in calls]

@@ -63,6 +63,13 @@ def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> 
     return Call(function, (tensor(data), tensor(kernel)), options, window, bias, prepared, "n k c")
 
 
+def convolve(problem: Problem, canvas: Array, weight: Array) -> Call:
+    axes = range(2, problem.rank + 2)
+    operands = tensor(canvas.transpose(0, *axes, 1)), tensor(weight.transpose(*axes, 1, 0))
+    options = {"strides": problem.stride, "padding": "VALID", "dilations": problem.dilation}
+    return Call(tf.nn.convolution, operands, options, layout="n k c")
+
+
 def run(calls: Sequence[Call]) -> Sequence[Array]:
     return [call().numpy() for call in calls]
 

@@ -55,6 +55,12 @@ def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> 
     return Call(function, (*operands, *biases), options, window=problem.window)
 
 
+def convolve(problem: Problem, canvas: Array, weight: Array) -> Call:
+    function = (torch.nn.functional.conv1d, torch.nn.functional.conv2d, torch.nn.functional.conv3d)[problem.rank - 1]
+    options = {"stride": problem.stride, "dilation": problem.dilation, "groups": problem.groups}
+    return Call(function, (tensor(canvas), tensor(weight)), options)
+
+
 def run(calls: Sequence[Call]) -> Sequence[Array]:
     return [call().numpy() for call in calls]
 

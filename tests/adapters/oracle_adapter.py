@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from conformance import oracle
 from conformance.adapters.base import Array, Call, Unsupported
 from conformance.problem import Problem
@@ -31,12 +33,27 @@ def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> 
     return Call(answer, (problem, x, weight, bias, fault))
 
 
+def convolve(problem: Problem, canvas: Array, weight: Array) -> Call:
+    return Call(convolution, (problem, canvas, weight))
+
+
 def run(calls: Sequence[Call]) -> Sequence[Array]:
     return [call() for call in calls]
 
 
 def tensor(array: Array) -> Array:
     return array
+
+
+def convolution(problem: Problem, canvas: Array, weight: Array) -> Array:
+    """y by the matrix of the ordinary convolution, which the transposed one is the transpose of."""
+    whole = Problem.of(
+        problem.input, problem.kernel, problem.stride, 0, 0, problem.dilation, groups=problem.groups,
+        in_channels=problem.in_channels, out_channels=problem.out_channels, batch=problem.batch,
+    )  # fmt: skip
+    columns = canvas.reshape(problem.batch, problem.groups, -1)
+    x = np.einsum("ngc,grc->ngr", columns, oracle.matrix(whole, weight))
+    return np.asarray(x.reshape(problem.input_shape))
 
 
 def answer(problem: Problem, x: Array, weight: Array, bias: Array | None, fault: str) -> Array:

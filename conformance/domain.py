@@ -1,0 +1,114 @@
+"""What a lane accepts, and where its domain ends: regions of problems that are refused or go wrong, as predicates.
+
+It is made from records alone. A region is what records with one outcome and one message have in common that records
+with a right answer have not; where a call's operands or words are at fault, and not its problem, it is named by that.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from conformance.cluster import Cluster, Facts, cluster
+from conformance.isolation import exhausted
+from conformance.problem import Problem
+from conformance.record import Record, Verdict
+
+RIGHT, PAST, WRONG, INVALID = "answers", "answers past the rule", "answers wrongly", "answers the invalid"
+REFUSES, FAILS, CRASHES, HANGS, MEMORY = "refuses", "fails uncleanly", "crashes", "hangs", "exhausts memory"
+UNSAID, UNJUDGED = "cannot say", "unjudged"
+OUTCOMES = (RIGHT, PAST, WRONG, INVALID, REFUSES, FAILS, CRASHES, HANGS, MEMORY, UNSAID, UNJUDGED)
+"""What a lane can make of a call, in the order of a table."""
+
+_OF_VERDICT = {
+    Verdict.DIVERGES: WRONG, Verdict.ACCEPTS_INVALID: INVALID, Verdict.REJECTS: REFUSES, Verdict.ERRORED: FAILS,
+    Verdict.CRASHED: CRASHES, Verdict.TIMED_OUT: HANGS, Verdict.UNSUPPORTED: UNSAID, Verdict.INCONCLUSIVE: UNJUDGED,
+}  # fmt: skip
+_NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?:(?:, ?| ?x ?)-?\d+)*")
+_LONGEST = 110
+
+
+class Lane(NamedTuple):
+    """A lane's domain: how often each outcome occurs, and the regions of all outcomes but the right one."""
+
+    name: str
+    counts: Mapping[str, int]
+    regions: tuple["Region", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Records of one outcome with one message: where they are, by problem, and by fault where no problem says it."""
+
+    outcome: str
+    message: str
+    count: int
+    where: Cluster | None
+    faults: tuple[str, ...]
+    witness: Record
+
+
+def outcome(record: Record) -> str:
+    """What a record says that the lane did."""
+    if record.verdict is Verdict.CONFORMS:
+        return PAST if record.message.startswith("beyond the rule") else RIGHT
+    if record.verdict in (Verdict.REJECTS, Verdict.ERRORED, Verdict.CRASHED) and exhausted(record.message):
+        return MEMORY
+    return _OF_VERDICT[record.verdict]
+
+
+def domain(name: str, records: Sequence[Record], departing: Collection[str]) -> Lane:
+    """The domain of a lane. `departing` are the ids of the cases whose problem does not say what is called."""
+    right = [_facts(each) for each in records if outcome(each) in (RIGHT, PAST) and each.case not in departing]
+    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for each in records:
+        if outcome(each) not in (RIGHT, UNSAID):
+            groups[outcome(each), pattern(each.message)].append(each)
+    ordered = sorted(groups.items(), key=lambda group: (OUTCOMES.index(group[0][0]), -len(group[1]), group[0][1]))
+    counts = Counter(map(outcome, records))
+    return Lane(name, counts, tuple(_region(*key, those, right, departing) for key, those in ordered))
+
+
+def _region(
+    kind: str, message: str, records: Sequence[Record], right: Sequence[Facts], departing: Collection[str]
+) -> Region:
+    said = [each for each in records if each.case not in departing]
+    faults = dict.fromkeys(each.fault for each in records if each.case in departing)
+    where = cluster([_facts(each) for each in said], right) if said and right and kind != PAST else None
+    witness = min(records, key=lambda each: (len(each.problem), each.key))
+    return Region(kind, message, len(records), where, tuple(sorted(faults)), witness)
+
+
+def pattern(message: str) -> str:
+    """A message with its numbers replaced, so that those of one kind are the same; "" for a wrong answer's."""
+    if message.startswith("beyond the rule"):
+        return _NUMBERS.sub("#", message)
+    if " differ, first at" in message or message.startswith("shape is"):
+        return "another shape" if message.startswith("shape is") else "other values"
+    return _NUMBERS.sub("#", message)[:_LONGEST].strip()
+
+
+def _facts(each: Record) -> Facts:
+    return Facts(Problem.parse(each.problem), each.framework, each.variant, each.dtype, each.direction)
+
+
+def table(lanes: Sequence[Lane]) -> Iterator[str]:
+    """How often each outcome occurs, a lane a row, as Markdown."""
+    present = [each for each in OUTCOMES if any(lane.counts.get(each) for lane in lanes)]
+    yield "| lane | " + " | ".join(present) + " |"
+    yield "|---|" + "---:|" * len(present)
+    for lane in lanes:
+        yield f"| {lane.name} | " + " | ".join(f"{lane.counts.get(each, 0):,}" for each in present) + " |"
+
+
+def boundary(lane: Lane) -> Iterator[str]:
+    """Every region of a lane: outcome, message, where it is, and how exactly that tells it from right answers."""
+    for region in lane.regions:
+        yield f"{region.count:5} {region.outcome}: {region.message or 'no message'}"
+        if region.where is not None:
+            exact = "exactly where" if region.where.exact else "about where"
+            beside = "" if region.where.exact else f"  ({region.where.coverage})"
+            yield f"        {exact} {region.where.predicate}{beside}"
+        if region.faults:
+            yield f"        with {', '.join(region.faults)}"
