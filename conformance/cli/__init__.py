@@ -19,6 +19,7 @@ VERBS = {
     "conventions": "Write the handbook of conventions, and what a run has proved of them.",
     "domain": "State what each lane accepts and where its domain ends, from record files.",
     "properties": "Check what must hold of a framework whatever the oracle says.",
+    "fuzz": "Draw problems, run them, and shrink the first that diverges to a case.",
     "coverage": "Count the combinations of parameters that each lane answered, and say why others were not.",
     "cases": "Explore the cases: list, show, count.",
     "audit": "Run wrong implementations against the cases: which are killed, and by which case.",

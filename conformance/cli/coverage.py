@@ -19,10 +19,10 @@ RANKS, STRENGTHS = (1, 2, 3), (2, 3)
 @click.option("--lane", "chosen", multiple=True, help="Only this lane; repeatable (default: all that have records).")
 @click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object a lane.")
 def command(records: Path, chosen: tuple[str, ...], as_json: bool) -> int:
-    """Count the 2-way and 3-way combinations of parameter levels that each lane answered, and did not.
+    """Count the 2-way and 3-way combinations of parameter levels that each lane answered or not.
 
-    The reason is the first that holds: refused, unsupported or failed wherever it was run; left out, since equal channel
-    counts hide a swap of channels; missing, which no case has; invalid, which no valid problem has.
+    The reason is the first that holds: refused, unsupported or failed wherever it was run; left out, since equal
+    channel counts hide a swap of channels; missing, which no case has; invalid, which no valid problem has.
     """
     of_lane: dict[str, list[Record]] = defaultdict(list)
     for run in record.read_folder(records):

@@ -1,0 +1,98 @@
+"""conformance fuzz: problems that nobody thought of."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from conformance import adapters
+from conformance.atomic import write_atomically
+from conformance.exit_status import DIVERGED, OK
+from conformance.expectations import read_expectations
+from conformance.record import Verdict, reproduction
+from conformance.selection import DTYPES
+
+if TYPE_CHECKING:
+    from conformance.fuzzing import Found
+
+
+class FuzzError(ValueError):
+    """A search that cannot start; the message says what is missing."""
+
+
+@click.command()
+@click.argument("framework")
+@click.option("--variant", help="How the framework executes (default: its first variant).")
+@click.option("--minutes", default=5.0, show_default=True, help="How long to search.")
+@click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))
+@click.option("--seed", type=int, help="Begin with this seed (default: where the last search in the folder ended).")
+@click.option("--known", "with_known", is_flag=True, help="Find what is on file as known, too.")
+@click.option("--to", "folder", default="reports/fuzz", show_default=True, type=Path, help="Where findings go.")
+def command(
+    framework: str, variant: str | None, minutes: float, dtype: str, seed: int | None, with_known: bool, folder: Path
+) -> int:
+    """Draw problems, run them on FRAMEWORK as a suite does, and shrink the first that does not do what is expected.
+
+    It ends at the first finding, which is diagnosed and written as a case, ready for cases/curated/ but for its `why`.
+    Seeds go up by one each 200 problems and are remembered, so that the next search goes on; failures are tried first.
+    Exit status: 0 nothing found, 1 something is, 2 usage.
+    """
+    adapters.require_installed(framework)
+    try:
+        from conformance import fuzzing
+    except ImportError:
+        raise FuzzError("fuzz needs Hypothesis, which is not installed here: `pip install hypothesis`") from None
+    lane = adapters.lane(framework, variant)
+    state = folder / f"{lane}-{dtype}.json"
+    first = seed if seed is not None else json.loads(state.read_text(encoding="utf-8"))["next"] if state.exists() else 0
+
+    def remember(number: int, tried: int) -> None:
+        write_atomically(state, json.dumps({"next": number}).encode() + b"\n")
+        click.echo(f"seed {number - 1}: {tried} problems, nothing new", err=True)
+
+    found = fuzzing.search(
+        lane, dtype, first=first, seconds=60 * minutes, database=folder / "examples" / f"{lane}-{dtype}",
+        expectations=() if with_known else read_expectations(framework), chunk=remember,
+    )  # fmt: skip
+    if found is None:
+        click.echo(f"{lane} {dtype}: nothing new in {minutes:g} minutes")
+        return OK
+    path = folder / f"{lane}-{found.case.id}.toml"
+    write_atomically(path, "\n".join(_toml(found)).encode() + b"\n")
+    record = found.result.record
+    click.echo(f'{lane} {dtype}: {record.verdict} {record.kind} after {found.tried} problems: "{found.case.problem}"')
+    for line in (record.message, *_explained(found), reproduction(record), str(path)):
+        click.echo(f"  {line}")
+    return DIVERGED
+
+
+def _explained(found: "Found") -> Iterator[str]:
+    """What gives the actual array exactly, where there is one."""
+    from conformance.answers import compute
+    from conformance.diagnose import DiagnosisError, diagnose
+
+    if found.result.record.verdict is not Verdict.DIVERGES:
+        return
+    try:
+        diagnoses = diagnose(found.case.problem, compute(found.case).arrays, found.result.arrays["actual"])
+    except DiagnosisError as error:
+        yield f"not diagnosed: {error}"
+        return
+    yield from map(str, diagnoses[:3] or ["unexplained"])
+
+
+def _toml(found: "Found") -> Iterator[str]:
+    """The finding as a curated case, whose `why` says what is known and is to be completed."""
+    record = found.result.record
+    yield f"# Found by `conformance fuzz {record.framework}`: {record.lane} {record.dtype} {record.verdict}."
+    yield f"# {record.message}"
+    yield from (f"# {line}" for line in _explained(found))
+    yield "# Say in `why` which fact makes it worth running, and in `probes` what it probes."
+    yield "[[case]]"
+    yield f'id = "{found.case.id}"'
+    yield f'problem = "{found.case.problem}"'
+    yield f"output = {list(found.case.problem.output)}"
+    yield f'why = "{record.lane} {record.verdict} here; complete this."'
+    yield f"probes = {json.dumps(list(found.case.probes))}"
