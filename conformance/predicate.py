@@ -8,7 +8,7 @@ there is none.
 
 import ast
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import prod
@@ -53,21 +53,35 @@ class Predicate:
     def parse(cls, text: str) -> "Predicate":
         """The predicate that `text` spells. Raises PredicateError for anything else, whatever it contains."""
         text = " ".join(text.split())
-        if len(text) > LONGEST:
-            raise PredicateError(
-                f"{text[:40]!r}...: a predicate has at most {LONGEST} characters, this has {len(text)}"
-            )
-        try:
-            tree = ast.parse(text, mode="eval")
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            raise PredicateError(
-                f"{text!r}: not an expression, such as 'any(stride > kernel) and groups == 1'"
-            ) from None
-        return cls(text, _compile(tree.body, inside=False))
+        return cls(text, _compile(_parse(text), inside=False))
 
     def __call__(self, problem: Problem, **run: str) -> bool:
         """Whether it holds for a problem that is run with this framework, variant, dtype, direction and claim."""
         return bool(self._meaning(_values(problem) | run, None))
+
+
+def relation(text: str, names: Collection[str]) -> Callable[[Values], Any]:
+    """The same language over numbers of any other names, such as `o == (i - 1)*s + k`; no aggregates.
+
+    Raises PredicateError for anything else.
+    """
+    meaning = _compile(_parse(" ".join(text.split())), inside=True, field=lambda name, *, inside: _named(name, names))
+    return lambda values: meaning(values, None)
+
+
+def _named(name: str, names: Collection[str]) -> Meaning:
+    if name not in names:
+        raise PredicateError(f"there is no number {name!r} here: those are {', '.join(sorted(names))}")
+    return lambda values, axis: values[name]
+
+
+def _parse(text: str) -> ast.expr:
+    if len(text) > LONGEST:
+        raise PredicateError(f"{text[:40]!r}...: a predicate has at most {LONGEST} characters, this has {len(text)}")
+    try:
+        return ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise PredicateError(f"{text!r}: not an expression, such as 'any(stride > kernel) and groups == 1'") from None
 
 
 def _values(problem: Problem) -> dict[str, Any]:
@@ -75,27 +89,31 @@ def _values(problem: Problem) -> dict[str, Any]:
     return values | {name: [ends[i] for ends in getattr(problem, field)] for name, (field, i) in ENDS.items()}
 
 
-def _compile(node: ast.expr, *, inside: bool) -> Meaning:
-    """A node as a function of the values and of the axis that an aggregate is at."""
+def _compile(node: ast.expr, *, inside: bool, field: Callable[..., Meaning] | None = None) -> Meaning:
+    """A node as a function of the values and of the axis that an aggregate is at; `field` gives a name its meaning."""
+
+    def compiled(node: ast.expr, *, inside: bool = inside) -> Meaning:
+        return _compile(node, inside=inside, field=field)
+
     match node:
         case ast.Constant(value=bool() | int() | str() as value):
             return lambda values, axis: value
         case ast.Name(id=name):
-            return _field(name, inside=inside)
+            return (field or _field)(name, inside=inside)
         case ast.BoolOp(op=op, values=operands):
-            parts = [_compile(each, inside=inside) for each in operands]
+            parts = [compiled(each) for each in operands]
             every = all if isinstance(op, ast.And) else any
             return lambda values, axis: every(part(values, axis) for part in parts)
         case ast.UnaryOp(op=ast.Not() | ast.USub() as op, operand=operand):
-            part = _compile(operand, inside=inside)
+            part = compiled(operand)
             apply = operator.not_ if isinstance(op, ast.Not) else operator.neg
             return lambda values, axis: apply(part(values, axis))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-            return _binary(_ARITHMETIC[type(op)], left, right, inside=inside)
+            return _binary(_ARITHMETIC[type(op)], compiled(left), compiled(right))
         case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARE:
-            return _binary(_COMPARE[type(op)], left, right, inside=inside)
+            return _binary(_COMPARE[type(op)], compiled(left), compiled(right))
         case ast.Call(func=ast.Name(id=name), args=[body], keywords=[]) if name in AGGREGATES and not inside:
-            part = _compile(body, inside=True)
+            part = compiled(body, inside=True)
             return lambda values, axis: AGGREGATES[name](part(values, at) for at in range(values["rank"]))
     raise PredicateError(
         f"{ast.unparse(node)!r} is not allowed here: use fields, whole numbers, strings, + - * // %, one comparison at "
@@ -103,8 +121,7 @@ def _compile(node: ast.expr, *, inside: bool) -> Meaning:
     )
 
 
-def _binary(apply: Callable[[Any, Any], Any], left: ast.expr, right: ast.expr, *, inside: bool) -> Meaning:
-    a, b = _compile(left, inside=inside), _compile(right, inside=inside)
+def _binary(apply: Callable[[Any, Any], Any], a: Meaning, b: Meaning) -> Meaning:
     return lambda values, axis: apply(a(values, axis), b(values, axis))
 
 

@@ -1,0 +1,120 @@
+"""Sizes: what extents come out, of one operator, of one after the other, and of those that a call may be asked for."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from conformance.checks.base import Bench, CheckError, Numbers, Question, Trial, check, square, sweep
+from conformance.operators.base import Convolution
+from conformance.problem import Problem
+
+Named = dict[str, Any]
+
+
+def outputs(bench: Bench, problems: Sequence[Problem]) -> list[int]:
+    """The framework's extent of transposed convolutions of square problems."""
+    new = [each for each in dict.fromkeys(problems) if each not in bench.shapes]
+    questions = [
+        Question(each, np.ones(each.input_shape, np.float32), np.ones(each.weight_shape, np.float32)) for each in new
+    ]
+    bench.shapes.update(zip(new, (y.shape for y in bench.transposed(questions)), strict=True))
+    return [bench.shapes[each][2] for each in problems]
+
+
+def reduced(bench: Bench, cases: Sequence[tuple[int, int, int, int, int]]) -> list[int]:
+    """The framework's extent of ordinary convolutions, each (input, kernel, stride, padding, dilation)."""
+    new = [each for each in dict.fromkeys(cases) if each not in bench.shapes]
+    convolutions = [
+        Convolution(np.ones((1, 1, i, i), np.float32), np.ones((1, 1, k, k), np.float32), (s, s), (p, p), (d, d))
+        for i, k, s, p, d in new
+    ]
+    bench.shapes.update(zip(new, (y.shape for y in bench.convolved(convolutions)), strict=True))
+    return [bench.shapes[each][2] for each in cases]
+
+
+def _sizes(named: Named) -> tuple[int, int, int, int, int]:
+    return named["i"], named["k"], named["s"], named["p"], named.get("d", 1)
+
+
+def _sound(bench: Bench, trials: Iterator[Named]) -> list[tuple[Named, Problem]]:
+    """The trials that say a transposed convolution at which the lane is not known to fail."""
+    names = ("i", "k", "s", "p", "d", "op")
+    pairs = [(each, square(*(each[name] for name in names))) for each in trials]
+    return [(each, problem) for each, problem in pairs if min(problem.output) > 0 and not bench.faulty(problem)]
+
+
+@check("i", "k", "s", "p", "d", "op", "o")
+def transposed_size(
+    bench: Bench, *, i: Numbers, k: Numbers, s: Numbers = 1, p: Numbers = 0, d: Numbers = 1, op: Numbers = 0,
+    where: str = "",
+) -> Iterator[Trial]:  # fmt: skip
+    """o: the extent that a transposed convolution gives."""
+    trials = _sound(bench, sweep(where, i=i, k=k, s=s, p=p, d=d, op=op))
+    for (named, _), o in zip(trials, outputs(bench, [problem for _, problem in trials]), strict=True):
+        yield {**named, "o": o}
+
+
+@check("i", "k", "s", "p", "d", "o")
+def convolution_size(
+    bench: Bench, *, i: Numbers, k: Numbers, s: Numbers = 1, p: Numbers = 0, d: Numbers = 1, where: str = ""
+) -> Iterator[Trial]:
+    """o: the extent that an ordinary convolution gives."""
+    trials = list(sweep(where, i=i, k=k, s=s, p=p, d=d))
+    for named, o in zip(trials, reduced(bench, [_sizes(each) for each in trials]), strict=True):
+        yield {**named, "o": o}
+
+
+@check("i", "k", "s", "p", "r", "o", "back", "repaired", "forth")
+def round_trip(
+    bench: Bench, *, i: Numbers, k: Numbers, s: Numbers = 1, p: Numbers = 0, where: str = ""
+) -> Iterator[Trial]:
+    """o: the extent after a convolution of i; back: of its transposed one; repaired: with output_padding r; forth: the
+    extent after a transposed convolution of i and then a convolution. r is (i + 2p - k) % s.
+    """  # fmt: skip
+    trials = [each | {"r": (each["i"] + 2 * each["p"] - each["k"]) % each["s"]} for each in
+              sweep(where, i=i, k=k, s=s, p=p)]  # fmt: skip
+    found = reduced(bench, [_sizes(each) for each in trials])
+    yield from _returned(bench, trials, found)
+
+
+def _returned(bench: Bench, trials: Sequence[Named], found: Sequence[int]) -> Iterator[Trial]:
+    whole = []
+    for named, o in zip(trials, found, strict=True):
+        _, k, s, p, r = named.values()
+        ways = [square(o, k, s, p), square(o, k, s, p, op=r), square(named["i"], k, s, p)]
+        if all(min(each.output) > 0 and not bench.faulty(each) for each in ways):
+            whole.append((named, o, ways))
+    extents = iter(outputs(bench, [way for _, _, ways in whole for way in ways]))
+    ways = [(named, o, next(extents), next(extents), next(extents)) for named, o, _ in whole]
+    again = reduced(bench, [(grown, named["k"], named["s"], named["p"], 1) for named, _, _, _, grown in ways])
+    for (named, o, back, repaired, _), forth in zip(ways, again, strict=True):
+        yield {**named, "o": o, "back": back, "repaired": repaired, "forth": forth}
+
+
+@check("same")
+def shape(bench: Bench, *, rows: Sequence[Named]) -> Iterator[Trial]:
+    """same: whether a problem's answer has the shape that stands beside it, as (n, c, *k) or its extents alone."""
+    for row in rows:
+        problem = Problem.parse(row["problem"])
+        question = Question(problem, np.ones(problem.input_shape), np.ones(problem.weight_shape))
+        (y,) = bench.transposed([question])
+        stated = row["output"]
+        if len(stated) not in (problem.rank, problem.rank + 2):
+            raise CheckError(f"{row['problem']}: output {stated} is neither a shape nor its extents")
+        yield {"same": list(y.shape)[-len(stated) :] == stated}
+
+
+@check("i", "k", "s", "p", "o", "direct", "emulated")
+def multiplications(
+    bench: Bench, *, i: Numbers, k: Numbers, s: Numbers, p: Numbers = 0, where: str = ""
+) -> Iterator[Trial]:
+    """direct and emulated: multiplications per pair of channels, of the stamp, and of a stride-1 convolution over the
+    stretched input that gives the same extent o.
+    """  # fmt: skip
+    trials = _sound(bench, sweep(where, i=i, k=k, s=s, p=p, d=1, op=0))
+    for (named, _), o in zip(trials, outputs(bench, [problem for _, problem in trials]), strict=True):
+        i_, k_, s_, p_, _, _ = named.values()
+        (again,) = reduced(bench, [((i_ - 1) * s_ + 1 + 2 * (k_ - 1 - p_), k_, 1, 0, 1)])
+        counts = {"direct": (i_ * k_) ** 2, "emulated": (again * k_) ** 2}
+        yield {"i": i_, "k": k_, "s": s_, "p": p_, "o": o, **counts}
