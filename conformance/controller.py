@@ -14,7 +14,6 @@ import click
 import pytest
 from tqdm import tqdm
 
-from conformance import adapters
 from conformance.answers import Answers, oracle_digest
 from conformance.exit_status import INCOMPLETE, USAGE
 from conformance.items import LaneItems, attach
@@ -66,7 +65,7 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
-        size = adapters.block(self._selection.lane.framework)
+        size = self._selection.block
         if size == 1:
             return None
         from conformance.scheduling import BlockScheduling
@@ -93,7 +92,7 @@ class Controller:
         self._deaths += 1
         index = self._nodeids.index(crashitem)
         if (
-            adapters.block(self._selection.lane.framework) > 1
+            self._selection.block > 1
             and not Path(self._scratch.name, f"item-{index}").exists()
         ):
             report.outcome = "rerun"

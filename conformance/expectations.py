@@ -21,7 +21,7 @@ from packaging.version import InvalidVersion, Version
 from conformance.cases import folder
 from conformance.predicate import Predicate, PredicateError
 from conformance.problem import Problem
-from conformance.record import Record, Run, Verdict
+from conformance.record import CLAIM, Record, Run, Verdict
 
 _KEYS = {"id": str, "when": str, "verdict": str, "reason": str, "upstream": str, "since": date}
 _OPTIONAL = {
@@ -126,8 +126,8 @@ def expected_of(run: Run) -> tuple[Expectation, ...]:
 
 
 def known(record: Record, expectations: Sequence[Expectation]) -> Expectation | None:
-    """The first expectation that covers a record."""
-    return next((each for each in expectations if each.covers(record)), None)
+    """The first expectation that covers a record; none covers a claim, which is about no single problem."""
+    return None if record.idiom == CLAIM else next((each for each in expectations if each.covers(record)), None)
 
 
 def unkept(record: Record, expectations: Sequence[Expectation]) -> Expectation | None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from conformance import adapters
+from conformance import adapters, checking
 from conformance.adapters import Lane
 from conformance.adapters.base import Adapter
 from conformance.answers import Answers
@@ -20,7 +20,7 @@ from conformance.cases import Case, source
 from conformance.expectations import Expectation, fails, known, unkept
 from conformance.isolation import Death, Isolation
 from conformance.negative import isolated
-from conformance.record import Key, Record, Verdict, reproduction
+from conformance.record import CLAIMS, Key, Record, Verdict, reproduction
 from conformance.run import Job, Result, evaluate
 from conformance.selection import FORWARD, Selection
 
@@ -206,13 +206,14 @@ class _Blocks:
     def _evaluate(self, item: CaseItem) -> dict[int, Result]:
         if self._selection.isolated:
             return {item.index: isolated(self._isolation, self._selection.lane, item.case, item.dtype)}
-        size = self._adapter.BLOCK
+        size = self._selection.block
         start = item.index // size * size
         block = self.items[start : start + size]
         if size > 1 and self._claims and not claim(self._claims, f"block-{start}"):
             block = [item] if claim(self._claims, f"item-{item.index}") else []
         jobs = [Job(each.case, each.dtype, self._answers[each.case]) for each in block]
-        results = evaluate(self._selection.lane, self._adapter, jobs)
+        judge = checking.evaluate if self._selection.suite.name == CLAIMS else evaluate
+        results = judge(self._selection.lane, self._adapter, jobs)
         return {each.index: result for each, result in zip(block, results, strict=True)}
 
 

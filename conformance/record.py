@@ -36,8 +36,11 @@ from conformance.json_types import (
 
 FORMAT = "conformance-record/1"
 
-IDIOMS, PORTS = "idioms", "ports"
-"""The suites whose cases are a framework's own calls, so that no two frameworks have the same."""
+IDIOMS, PORTS, CLAIMS = "idioms", "ports", "claims"
+"""The suites whose cases are a framework's own, so that no two frameworks have the same."""
+
+CLAIM = "claim"
+"""What `Record.idiom` says of a claim of the ledger."""
 
 NEGATIVE = "negative"
 """The suite whose cases are calls at and past the limits, and need not be problems that have an answer."""
@@ -264,6 +267,8 @@ def parse(line: str) -> Record:
 
 def reproduction(record: Record) -> str:
     """The shell command that judges a record's case again, on the same data, in its lane and dtype."""
+    if record.idiom == CLAIM:
+        return f"conformance claims check {record.case} --framework {record.framework} --variant {record.variant}"
     if record.idiom:
         text, _, shapes = record.call.partition(" with ")
         call = shlex.quote(text) + "".join(f" --shape {shape}" for shape in shapes.split())

@@ -6,22 +6,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
-from conformance import adapters, cases, proof
+from conformance import adapters, cases, claims, proof
 from conformance.adapters import Lane
 from conformance.cases import Case, Suite
 from conformance.data import SIGNIFICAND, DataError
 from conformance.expectations import Expectation, ExpectationError, applying, read_expectations
-from conformance.record import NEGATIVE, Key
+from conformance.record import CLAIMS, NEGATIVE, Key
 
 DTYPES = tuple(sorted(SIGNIFICAND))
 FORWARD = "forward"
+
+MADE = {**proof.SUITES, CLAIMS: claims.suite}
+"""The suites that are made for a framework and variant."""
 
 
 class SelectionError(ValueError):
     """An option that selects nothing that exists."""
 
 
-USER_ERRORS = (adapters.AdapterError, cases.CaseError, DataError, ExpectationError, SelectionError)
+USER_ERRORS = (adapters.AdapterError, cases.CaseError, claims.ClaimError, DataError, ExpectationError, SelectionError)
 """Mistakes in what to run that a user can mend; all that `select` raises is among them."""
 
 
@@ -42,6 +45,11 @@ class Selection:
     done: frozenset[Key] = frozenset()
     """Of records that an earlier process made, so that they are not run again."""
     isolated: bool = False
+
+    @property
+    def block(self) -> int:
+        """How many cases are evaluated at once: a claim has calls enough of its own."""
+        return 1 if self.suite.name == CLAIMS else adapters.block(self.lane.framework)
 
     def keys(self) -> Iterator[Key]:
         """Of every record that the run is to have."""
@@ -65,9 +73,9 @@ def select(
         if dtype not in DTYPES:
             raise SelectionError(f"there is no dtype {dtype!r} to run: the dtypes are {', '.join(DTYPES)}")
     part = parse_shard(shard)
-    whole = proof.SUITES[suite](lane.framework, lane.variant) if suite in proof.SUITES else cases.read_suite(suite)
+    whole = MADE[suite](lane.framework, lane.variant) if suite in MADE else cases.read_suite(suite)
     known = applying(read_expectations(framework), _installed(framework), datetime.now(UTC).date())
-    if isolated and suite in proof.SUITES:
+    if isolated and suite in MADE:
         raise SelectionError(f"suite {suite!r} is made for each framework and cannot be isolated: run it without")
     chosen = cases.find(whole, ids) if ids else whole
     return Selection(

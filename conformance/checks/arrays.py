@@ -64,19 +64,20 @@ def turned(problem: Problem, weight: Array, *, rotated: bool = True, swapped: bo
     return np.ascontiguousarray(grouped.reshape(-1, *grouped.shape[2:]))
 
 
-@check("i", "k", "s", "p", "d", "op", "g", "ic", "oc", "border", "rotated", "swapped", "inserted", "equal")
+@check("i", "k", "s", "p", "d", "op", "g", "ic", "oc", "border", "rotated", "swapped", "inserted", "extended", "sized", "equal")
 def recipe(
     bench: Bench, *, i: Numbers, k: Numbers, s: Numbers = 1, p: Numbers = 0, d: Numbers = 1, op: Numbers = 0,
     g: Numbers = 1, ic: Numbers = 1, oc: Numbers = 1, border: Numbers = "d*(k - 1) - p", rotated: Sequence[bool] = (True,),
-    swapped: Sequence[bool] = (True,), inserted: Sequence[bool] = (True,), where: str = "",
+    swapped: Sequence[bool] = (True,), inserted: Sequence[bool] = (True,), extended: Sequence[bool] = (True,), where: str = "",
 ) -> Iterator[Trial]:  # fmt: skip
-    """equal: whether an ordinary convolution, made of the same arrays in this way, equals the transposed one.
+    """equal: whether an ordinary convolution, made of the same arrays in this way, equals the transposed one; sized:
+    whether its extents do.
 
-    `border` is how many zeros go around, a number or a formula; where zeros are not `inserted`, the convolution has
-    the same stride and padding instead.
-    """
+    `border` is how many zeros go around, a number or a formula; where it is `extended`, output_padding adds more at
+    the end; where zeros are not `inserted`, the convolution has the same stride and padding instead.
+    """  # fmt: skip
     names = {"i": i, "k": k, "s": s, "p": p, "d": d, "op": op, "g": g, "ic": ic, "oc": oc}
-    ways = {"rotated": rotated, "swapped": swapped, "inserted": inserted}
+    ways = {"rotated": rotated, "swapped": swapped, "inserted": inserted, "extended": extended}
     formula = border if isinstance(border, str) and ".." not in border else None
     trials = []
     for named in sweep(where, **names, **ways, border=0 if formula else border):
@@ -95,7 +96,9 @@ def _compared(bench: Bench, trials: Sequence[tuple[dict[str, Any], Problem]]) ->
     possible = [each for each in made if each[2] is not None]
     answers = iter(bench.convolved([convolution for _, _, convolution in possible if convolution is not None]))
     for named, problem, convolution in made:
-        yield {**named, "equal": convolution is not None and np.array_equal(next(answers), said[problem])}
+        answer = None if convolution is None else next(answers)
+        sized = answer is not None and answer.shape == said[problem].shape
+        yield {**named, "sized": sized, "equal": sized and np.array_equal(answer, said[problem])}
 
 
 def _questions(arrays: Mapping[Problem, Any]) -> Iterator[tuple[Problem, Array, Array]]:
@@ -106,7 +109,7 @@ def _convolution(problem: Problem, x: Array, weight: Array, named: Trial) -> Con
     """The ordinary convolution of one way of making it; None where nothing is left to convolve."""
     weight = turned(problem, weight, rotated=named["rotated"], swapped=named["swapped"])
     if named["inserted"]:
-        ends = [(named["border"], named["border"] + op) for op in problem.output_padding]
+        ends = [(named["border"], named["border"] + op * named["extended"]) for op in problem.output_padding]
         x, stride, padding = bordered(inserted(x, problem.stride), ends), (1, 1), (0, 0)
     else:
         stride, padding = problem.stride, tuple(lo for lo, _ in problem.pads)

@@ -13,7 +13,9 @@ from conformance.adapters.base import Adapter, Array, finish
 from conformance.data import Arrays
 from conformance.expectations import Expectation
 from conformance.idioms.base import Point
+from conformance.idioms.torch import arguments
 from conformance.operators.base import Convolution, Operators
+from conformance.port import translate
 from conformance.predicate import relation
 from conformance.problem import Problem
 
@@ -31,6 +33,12 @@ class Check(NamedTuple):
     name: str
     measure: Callable[..., Iterator[Trial]]
     measures: frozenset[str]
+
+    def names(self, parameters: Mapping[str, Any]) -> frozenset[str]:
+        """What a trial has: what is measured, and the numbers that stand in rows of expressions, or are arguments."""
+        rows = parameters.get("rows", ()) if self.name == "expressions" else ()
+        said = {name for row in rows for name in row} - {"text", "gives", "raises"}
+        return self.measures | said | parameters.get("arguments", {}).keys()
 
     @property
     def summary(self) -> str:
@@ -84,12 +92,27 @@ class Bench:
 
     def transposed(self, questions: Sequence[Question]) -> list[Array]:
         """The framework's answers, through its adapter. Raises whatever the framework does."""
-        calls = [self.adapter.translate(*(_float(each) for each in question)) for question in questions]
         found: list[Array] = []
-        for start in range(0, len(calls), self.adapter.BLOCK):
-            block = calls[start : start + self.adapter.BLOCK]
-            found += map(finish, block, self.adapter.run(block))
+        for start in range(0, len(questions), self.adapter.BLOCK):
+            block = questions[start : start + self.adapter.BLOCK]
+            calls = [self.adapter.translate(*map(_float, question)) for question in block]
+            try:
+                found += map(finish, calls, self.adapter.run(calls))
+            except self.adapter.REFUSALS:
+                found += map(self._ported, block)
         return found
+
+    def _ported(self, question: Question) -> Array:
+        """The answer where no single call gives it, such as a dilation in TensorFlow without oneDNN."""
+        problem, x, weight, bias = question
+        text = f"F.conv_transpose2d(x, w{', b' if problem.bias else ''}, **options)"
+        options = arguments(problem)
+        words = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        shapes = {"x": x.shape, "w": weight.shape, "b": problem.bias_shape}
+        point = idioms.read("torch", text.replace("**options", words), shapes)
+        if self.framework != "torch":
+            point = translate(point, "torch", self.framework, variant=self.lane.variant).point
+        return self.answered(point, x, weight, bias)
 
     def convolved(self, convolutions: Sequence[Convolution]) -> list[Array]:
         """The answers of ordinary convolutions."""

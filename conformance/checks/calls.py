@@ -57,15 +57,17 @@ def _plain(default: Any) -> Any:
     return list(default) if isinstance(default, tuple) else default
 
 
-@check("shared", "theirs", "ours")
+@check("shared", "geometric")
 def renamed(
-    bench: Bench, *, function: str, renames: Mapping[str, str], other: Sequence[str]
+    bench: Bench, *, function: str, renames: Mapping[str, str], other: Sequence[str], nine: Sequence[str]
 ) -> Iterator[Trial]:
-    """shared: whether a parameter has its counterpart in another framework's list, under a new name if it has one."""
+    """shared: whether a parameter has its counterpart in another framework's list, under a new name if it has one;
+    geometric: whether it is among some that are named.
+    """  # fmt: skip
     names = set(inspect.signature(_resolve(bench, function)).parameters) - {"self", "kwargs"}
     mapped = {renames.get(name, name) for name in names}
     for name in sorted(mapped | set(other)):
-        yield {"shared": name in mapped and name in other, "theirs": name in other, "ours": name in mapped}
+        yield {"shared": name in mapped and name in other, "geometric": name in nine}
 
 
 @check("same", "answered", "raised", "onednn")

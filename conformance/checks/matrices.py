@@ -19,10 +19,12 @@ def impulses(shape: Sequence[int]) -> list[Array]:
     return list(np.eye(count, dtype=np.float32).reshape(count, 1, *shape))
 
 
-def convolution_matrix(bench: Bench, shape: Sequence[int], weight: Array, stride: int = 1, padding: int = 0) -> Array:
+def convolution_matrix(
+    bench: Bench, shape: Sequence[int], weight: Array, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> Array:
     """The framework's convolution of x (c, h, w) as a matrix: an output a row, an input a column."""
-    ends = (padding, padding)
-    answers = bench.convolved([Convolution(x, weight, (stride, stride), ends) for x in impulses(shape)])
+    options = (stride, stride), (padding, padding), (dilation, dilation)
+    answers = bench.convolved([Convolution(x, weight, *options) for x in impulses(shape)])
     return np.stack([each.ravel() for each in answers], 1)
 
 
@@ -107,7 +109,7 @@ def restoration(bench: Bench, *, rows: Sequence[dict[str, Any]]) -> Iterator[Tri
 
 
 @check("row", "column", "right", "wrong")
-def printed_matrix(bench: Bench, *, i: int, k: int, labels: Sequence[Sequence[str]]) -> Iterator[Trial]:
+def printed_matrix(bench: Bench, *, i: int, k: int, labels: Sequence[str]) -> Iterator[Trial]:
     """right: whether an entry of a printed matrix names the tap, "rc" or ".", that the framework has there; wrong: how
     many of all do not.
     """  # fmt: skip
@@ -115,7 +117,7 @@ def printed_matrix(bench: Bench, *, i: int, k: int, labels: Sequence[Sequence[st
     found = convolution_matrix(bench, (1, i, i), plane(taps))
     names = {0: ".", **{value: f"{value // 10 - 1}{value % 10 - 1}" for line in taps for value in line}}
     right = [[label == names[int(value)] for label, value in zip(*line, strict=True)]
-             for line in zip((line.split() for line in map(str, labels)), found, strict=True)]  # fmt: skip
+             for line in zip(map(str.split, labels), found, strict=True)]  # fmt: skip
     wrong = sum(not each for line in right for each in line)
     for row, line in enumerate(right):
         for column, each in enumerate(line):

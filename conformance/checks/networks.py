@@ -110,4 +110,4 @@ def torch_network(bench: Bench, *, fact: str, arguments: dict[str, Any] | None =
     from conformance.operators import networks_torch
 
     for holds in networks_torch.FACTS[fact](**(arguments or {})):
-        yield {"holds": bool(holds)}
+        yield {"holds": bool(holds), **(arguments or {})}

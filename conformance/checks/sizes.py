@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from conformance.checks.base import Bench, CheckError, Numbers, Question, Trial, check, square, sweep
+from conformance.checks.matrices import convolution_matrix, transposed_matrix
 from conformance.operators.base import Convolution
 from conformance.problem import Problem
 
@@ -118,3 +119,36 @@ def multiplications(
         (again,) = reduced(bench, [((i_ - 1) * s_ + 1 + 2 * (k_ - 1 - p_), k_, 1, 0, 1)])
         counts = {"direct": (i_ * k_) ** 2, "emulated": (again * k_) ** 2}
         yield {"i": i_, "k": k_, "s": s_, "p": p_, "o": o, **counts}
+
+
+@check("h_out", "h_in", "k", "s", "p", "r", "fits")
+def pairs(
+    bench: Bench, *, h_out: Numbers, k: Numbers, s: Numbers, p: Numbers, where: str = ""
+) -> Iterator[Trial]:
+    """fits: whether h_in is what a convolution makes of h_out, for that and for its neighbours; r is
+    (h_out + 2p - k) % s.
+    """  # fmt: skip
+    trials = list(sweep(where, h_out=h_out, k=k, s=s, p=p))
+    found = reduced(bench, [(each["h_out"], each["k"], each["s"], each["p"], 1) for each in trials])
+    for named, o in zip(trials, found, strict=True):
+        r = (named["h_out"] + 2 * named["p"] - named["k"]) % named["s"]
+        for h_in in (o - 1, o, o + 1):
+            yield {**named, "h_in": h_in, "r": r, "fits": h_in == o}
+
+
+@check("sized", "transposes")
+def figures(bench: Bench, *, transposed: bool, rows: Sequence[Named]) -> Iterator[Trial]:
+    """sized: whether a drawn arrangement has its stated extent o; transposes: whether its matrix is the transpose of
+    its counterpart's.
+    """  # fmt: skip
+    for row in rows:
+        named = {"s": 1, "p": 0, "d": 1, "op": 0} | row
+        small, large = (named["i"], named["o"]) if transposed else (named["o"], named["i"])
+        k, s, p, d = named["k"], named["s"], named["p"], named["d"]
+        rest = (large + 2 * p - d * (k - 1) - 1) % s
+        problem = square(small, k, s, p, d, rest)
+        weight = np.arange(1.0, k * k + 1, dtype=np.float32).reshape(problem.weight_shape)
+        there = transposed_matrix(bench, problem, weight)
+        back = convolution_matrix(bench, (1, large, large), weight, s, p, d)
+        rows_ = (there if transposed else back).shape[0]
+        yield {"sized": rows_ == named["o"] ** 2, "transposes": np.array_equal(there, back.T)}

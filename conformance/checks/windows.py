@@ -93,22 +93,49 @@ def symmetric_twin(
         yield {**named, "p": 0, "op": 0, "equal": twins > 0, "twins": twins, "even": (named["k"] - named["s"]) % 2 == 0}
 
 
-@check("i", "k", "s", "o", "accepted", "right")
-def accepted_sizes(
-    bench: Bench, *, call: str, i: Numbers, k: Numbers, s: Numbers, beyond: int = 3, where: str = ""
+@check("i", "k", "s", "d", "o", "begin", "end", "stated")
+def same_padding(bench: Bench, *, calls: Mapping[str, str], i: Numbers, k: Numbers, s: Numbers) -> Iterator[Trial]:
+    """begin and end: what SAME cuts, never less than nothing; stated: how much it would be by the rule for a
+    convolution's input, applied to i.
+    """  # fmt: skip
+    for measured in window(bench, calls=calls, i=i, k=k, s=s):
+        i_, k_, s_ = measured["i"], measured["k"], measured["s"]
+        stated = max(k_ - (i_ % s_ or s_), 0)
+        cut = {"begin": max(measured["lo"], 0), "end": max(measured["hi"], 0)}
+        yield {**{name: measured[name] for name in ("i", "k", "s", "d", "o")}, **cut, "stated": stated}
+
+
+@check("i", "k", "s", "p", "op", "o", "answered")
+def evaluated_size(
+    bench: Bench, *, call: str, i: Numbers, k: Numbers, s: Numbers = 1, p: Numbers = 0, op: Numbers = 0, where: str = ""
 ) -> Iterator[Trial]:
-    """accepted: whether a call that is told the output's extent o gives an answer; right: of that very extent."""
-    for named in sweep(where, i=i, k=k, s=s):
-        full = square(*named.values())
+    """o: the extent that a call on x (1, i, i, 1) gives; answered: whether it gives any."""
+    for named in sweep(where, i=i, k=k, s=s, p=p, op=op):
+        x = np.ones((1, named["i"], named["i"], 1), np.float32)
+        try:
+            answer = eval(call.format(**named), {**bench.operators.NAMESPACE, "x": x})  # our own text
+        except bench.adapter.REFUSALS:
+            yield {**named, "o": 0, "answered": False}
+            continue
+        yield {**named, "o": int(answer.shape[1]), "answered": True}
+
+
+@check("i", "k", "s", "p", "o", "accepted")
+def accepted_sizes(
+    bench: Bench, *, call: str, i: Numbers, k: Numbers, s: Numbers, p: Numbers = 0, beyond: int = 3, where: str = ""
+) -> Iterator[Trial]:
+    """accepted: whether a call that is told the output's extent o gives an answer of that very extent."""
+    for named in sweep(where, i=i, k=k, s=s, p=p):
+        full = square(named["i"], named["k"], named["s"])
         values: dict[str, Any] = {"x": np.ones((1, *full.input, 1), np.float32)}
         values["w"] = np.ones((*full.kernel, 1, 1), np.float32)
         for o in range(1, full.full[0] + named["s"] + beyond):
             try:
                 answer = eval(call.format(**named, o=o), {**bench.operators.NAMESPACE, **values})  # our own text
             except bench.adapter.REFUSALS:
-                yield {**named, "o": o, "accepted": False, "right": False}
+                yield {**named, "o": o, "accepted": False}
                 continue
-            yield {**named, "o": o, "accepted": True, "right": tuple(answer.shape[1:3]) == (o, o)}
+            yield {**named, "o": o, "accepted": tuple(answer.shape[1:3]) == (o, o)}
 
 
 @check("same")

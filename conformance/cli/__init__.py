@@ -21,6 +21,7 @@ VERBS = {
     "properties": "Check what must hold of a framework whatever the oracle says.",
     "fuzz": "Draw problems, run them, and shrink the first that diverges to a case.",
     "coverage": "Count the combinations of parameters that each lane answered, and say why others were not.",
+    "claims": "What is written about transposed convolution: list, show, check.",
     "cases": "Explore the cases: list, show, count.",
     "audit": "Run wrong implementations against the cases: which are killed, and by which case.",
     "generate": "Write the generated case files again, or check that they are what they must be.",

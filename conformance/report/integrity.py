@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from conformance.record import IDIOMS, PORTS, Key, Run
+from conformance.record import CLAIMS, IDIOMS, PORTS, Key, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _apart(runs: Sequence[Run]) -> Iterator[Finding]:
 def _questions(runs: Sequence[Run]) -> Iterator[Finding]:
     for suite in sorted({run.header.suite for run in runs}):
         headers = [run.header for run in runs if run.header.suite == suite]
-        sets = {} if suite in (IDIOMS, PORTS) else {"case set": [header.cases for header in headers]}
+        sets = {} if suite in (CLAIMS, IDIOMS, PORTS) else {"case set": [header.cases for header in headers]}
         for what, digests in {**sets, "oracle": [header.oracle for header in headers]}.items():
             lanes: dict[str, dict[str, None]] = defaultdict(dict)
             for header, digest in zip(headers, digests, strict=True):

@@ -1,0 +1,97 @@
+"""conformance claims: what is written about transposed convolution, and what has become of it."""
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from conformance import adapters, claims
+from conformance.claims import Claim, Standing, Test
+from conformance.exit_status import DIVERGED, OK
+
+SHOWN = 12
+
+
+@click.group()
+def command() -> None:
+    """Explore the claims: list, show ID, check ID."""
+
+
+@command.command(name="list")
+@click.option("--verdict", type=click.Choice(list(Standing)), help="Only claims of this verdict.")
+@click.option("--framework", help="Only claims that this framework is asked.")
+def list_(verdict: str | None, framework: str | None) -> None:
+    """List the claims, then count them by document and verdict."""
+    if framework is not None:
+        adapters.variants(framework)
+    chosen = [
+        claim
+        for claim in claims.read_claims()
+        if verdict in (None, claim.standing) and (framework is None or claim.applies(framework))
+    ]
+    for claim in chosen:
+        click.echo(f"{claim.id:7} {claim.standing:15} {' '.join(claim.claim.split())}")
+    counts = Counter((claim.document, claim.standing) for claim in chosen)
+    for document in dict.fromkeys(claim.document for claim in chosen):
+        words = ", ".join(f"{counts[document, each]} {each}" for each in Standing if counts[document, each])
+        click.echo(f"{document}: {words}", err=True)
+
+
+@command.command()
+@click.argument("claim_id", metavar="ID")
+def show(claim_id: str) -> None:
+    """Show one claim: where it stands, its verdict, and how it is checked."""
+    claim = claims.find(claim_id)
+    click.echo(_text(claim))
+    for test in claim.tests:
+        click.echo(_asked(test))
+
+
+@command.command()
+@click.argument("claim_id", metavar="ID")
+@click.option("--framework", help="Ask this one (default: those that are installed here).")
+@click.option("--variant", help="How it executes (default: its first variant).")
+def check(claim_id: str, framework: str | None, variant: str | None) -> int:
+    """Measure one claim here, and judge it. Exit status: 0 its verdict is earned, 1 it is not, 2 usage."""
+    from conformance import checking
+
+    claim = claims.find(claim_id)
+    lanes = [adapters.lane(name, variant) for name in ([framework] if framework else _installed(claim))]
+    if not lanes:
+        raise claims.ClaimError(f"{claim.id}: nothing that it is asked of is installed here: use a lane's environment")
+    faults = 0
+    click.echo(_text(claim))
+    for lane in lanes:
+        if not claim.applies(lane.framework):
+            raise claims.ClaimError(f"{claim.id} is not asked of {lane.framework}: `conformance claims show {claim.id}`")
+        adapters.require_installed(lane.framework)
+        finding = checking.examine(claim, checking.bench(lane, adapters.load(lane)))
+        click.echo(f"{lane}: {'NOT EARNED, ' + finding.fault if finding.fault else 'earned'}: {finding}")
+        for weighed in [each for each in finding.trials if each.law is False][:SHOWN]:
+            click.echo(f"  {'inside' if weighed.inside else 'outside'} fails: {dict(weighed.trial)}")
+        faults += bool(finding.fault)
+    return DIVERGED if faults else OK
+
+
+def _installed(claim: Claim) -> list[str]:
+    found = []
+    for framework in adapters.frameworks():
+        try:
+            adapters.require_installed(framework)
+        except adapters.AdapterError:
+            continue
+        found += [framework] if claim.applies(framework) else []
+    return found
+
+
+def _text(claim: Claim) -> str:
+    words = {"domain": claim.domain, "true only when": claim.condition, "correction": claim.correction}
+    lines = [f"{claim.id} ({claim.document}, {claim.section}; {Path('cases/claims', claim.source)})",
+             " ".join(claim.claim.split()), f"verdict: {claim.standing}"]  # fmt: skip
+    return "\n".join([*lines, *(f"{name}: {' '.join(text.split())}" for name, text in words.items() if text)])
+
+
+def _asked(test: Test) -> str:
+    relations = {"law": test.law, "when": test.when, "truth": test.truth}
+    said = "".join(f"\n    {name}: {' '.join(text.split())}" for name, text in relations.items() if text)
+    return f"  {test.measure} on {', '.join(test.frameworks)}{said}"
