@@ -98,7 +98,7 @@ def shape(bench: Bench, *, rows: Sequence[Named]) -> Iterator[Trial]:
     """same: whether a problem's answer has the shape that stands beside it, as (n, c, *k) or its extents alone."""
     for row in rows:
         problem = Problem.parse(row["problem"])
-        question = Question(problem, np.ones(problem.input_shape), np.ones(problem.weight_shape))
+        question = Question(problem, np.ones(problem.input_shape, np.float32), np.ones(problem.weight_shape, np.float32))
         (y,) = bench.transposed([question])
         stated = row["output"]
         if len(stated) not in (problem.rank, problem.rank + 2):

@@ -27,16 +27,17 @@ def window(
         asked = relation(o, named)(named)
         text = calls[bench.framework].format(**named, o=asked)
         x, kernel = (np.arange(1.0, named[name] + 1) ** power for name, power in zip("ik", PROBES, strict=True))
-        answer = bench.called(text, _outer(x), _outer(kernel))[0, 0]
-        full = oracle.conv_transpose(_outer(x), _outer(kernel), stride=named["s"], dilation=named["d"])[0, 0]
+        answer = bench.called(text, _rows(x), _rows(kernel))[0, 0]
+        full = oracle.conv_transpose(_rows(x), _rows(kernel), stride=named["s"], dilation=named["d"])[0, 0]
         lo = _begin(full, answer)
         hi = full.shape[0] - lo - answer.shape[0]
         rest = (answer.shape[0] + lo + hi - named["k"]) % named["s"]
         yield {**named, "o": answer.shape[0], "full": full.shape[0], "lo": lo, "hi": hi, "rest": rest}
 
 
-def _outer(values: Array) -> Array:
-    found: Array = np.outer(values, values)[None, None].astype(np.float32)
+def _rows(values: Array) -> Array:
+    """(1, 1, n, n) with a value a row; no larger than what float32 sums exactly."""
+    found: Array = np.outer(values, np.ones_like(values))[None, None].astype(np.float32)
     return found
 
 
@@ -114,7 +115,7 @@ def evaluated_size(
         x = np.ones((1, named["i"], named["i"], 1), np.float32)
         try:
             answer = eval(call.format(**named), {**bench.operators.NAMESPACE, "x": x})  # our own text
-        except bench.adapter.REFUSALS:
+        except (*bench.adapter.REFUSALS, *bench.operators.ABORTS):
             yield {**named, "o": 0, "answered": False}
             continue
         yield {**named, "o": int(answer.shape[1]), "answered": True}
@@ -132,7 +133,7 @@ def accepted_sizes(
         for o in range(1, full.full[0] + named["s"] + beyond):
             try:
                 answer = eval(call.format(**named, o=o), {**bench.operators.NAMESPACE, **values})  # our own text
-            except bench.adapter.REFUSALS:
+            except (*bench.adapter.REFUSALS, *bench.operators.ABORTS):
                 yield {**named, "o": o, "accepted": False}
                 continue
             yield {**named, "o": o, "accepted": tuple(answer.shape[1:3]) == (o, o)}

@@ -32,6 +32,9 @@ class Operators(Protocol):
     RESIZES: Sequence[str]
     """The rules of interpolation that `resize` knows."""
 
+    ABORTS: tuple[type[Exception], ...]
+    """Exceptions by which the framework refuses uncleanly, beside its adapter's refusals."""
+
     def convolve(self, convolutions: Sequence[Convolution]) -> list[Array]:
         """The answers of ordinary convolutions, each (n, out, h, w)."""
         ...

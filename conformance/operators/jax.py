@@ -13,6 +13,7 @@ from conformance.operators.base import Convolution
 
 NAMESPACE = {"jax": jax, "jnp": jnp, "lax": lax, "np": np}
 RESIZES = ("nearest", "bilinear", "bicubic")
+ABORTS: tuple[type[Exception], ...] = ()
 BLOCK = 128
 
 

@@ -12,6 +12,7 @@ from conformance.operators.base import Convolution
 
 NAMESPACE = {"mx": mx, "nd": mx.nd, "gluon": mx.gluon, "np": np}
 RESIZES = ("nearest", "bilinear")
+ABORTS: tuple[type[Exception], ...] = ()
 
 
 def _convolved(x: mx.nd.NDArray, each: Convolution) -> mx.nd.NDArray:

@@ -13,6 +13,7 @@ from conformance.operators.base import Convolution
 
 NAMESPACE = {"tf": tf, "keras": keras, "nn_ops": nn_ops, "np": np}
 RESIZES = ("nearest", "bilinear", "bicubic")
+ABORTS = (tf.errors.AbortedError,)
 
 
 def _convolved(x: tf.Tensor, each: Convolution) -> tf.Tensor:

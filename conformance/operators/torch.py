@@ -12,6 +12,7 @@ from conformance.operators.base import Convolution
 
 NAMESPACE = {"torch": torch, "nn": torch.nn, "F": F, "np": np}
 RESIZES = ("nearest", "bilinear", "bicubic")
+ABORTS: tuple[type[Exception], ...] = ()
 
 
 def _convolved(x: torch.Tensor, each: Convolution) -> torch.Tensor:
