@@ -1,6 +1,6 @@
 """Claims judged: a lane is measured, and a verdict is found that must be the one on file.
 
-    claim -> its tests -> trials (of a bench, which asks the lane) -> law, condition, correction -> finding -> record
+claim -> its tests -> trials (of a bench, which asks the lane) -> law, condition, correction -> finding -> record
 """
 
 import hashlib

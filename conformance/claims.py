@@ -175,8 +175,10 @@ def _claim(where: str, source: str, document: str, table: Mapping[str, Any], arr
     except ValueError:
         raise ClaimError(f"{where}: no verdict {table['verdict']!r}: those are {', '.join(Standing)}") from None
     tests = tuple(_test(where, each, arrays) for each in table.get("check", ()))
-    claim = Claim(table["id"], document, source, table["section"], table["claim"], table["domain"], standing,
-                  table.get("condition", ""), table.get("correction", ""), tests, table.get("across", False))  # fmt: skip
+    said = {name: table[name] for name in ("id", "section", "claim", "domain")}
+    rest = {name: table.get(name, "") for name in ("condition", "correction")}
+    claim = Claim(document=document, source=source, standing=standing, tests=tests, across=table.get("across", False),
+                  **said, **rest)  # fmt: skip
     _require_earnable(where, claim)
     return claim
 
@@ -207,8 +209,8 @@ def _test(where: str, table: Mapping[str, Any], arrays: Mapping[str, Any]) -> Te
     frameworks = tuple(table.get("frameworks", adapters.frameworks()))
     if unknown := set(frameworks) - set(adapters.frameworks()):
         raise ClaimError(f"{where}: no framework {sorted(unknown)}: those are {', '.join(adapters.frameworks())}")
-    relations = (table.get(key, "") for key in ("law", "when", "truth"))
-    test = Test(name, parameters, *relations, frameworks, table.get("given", {}))
+    law, when, truth = (table.get(key, "") for key in ("law", "when", "truth"))
+    test = Test(name, parameters, law, when, truth, frameworks, table.get("given", {}))
     if not (test.law or test.truth):
         raise ClaimError(f"{where}: {name} is measured for nothing: give a law or a truth")
     for text in filter(None, (test.law, test.when, test.truth)):

@@ -91,10 +91,7 @@ class Controller:
         """A worker died: record the item that killed it, unless it was one of a block that will be tried one by one."""
         self._deaths += 1
         index = self._nodeids.index(crashitem)
-        if (
-            self._selection.block > 1
-            and not Path(self._scratch.name, f"item-{index}").exists()
-        ):
+        if self._selection.block > 1 and not Path(self._scratch.name, f"item-{index}").exists():
             report.outcome = "rerun"
             return
         verdict, cause = death(report.node, Path(self._log(report.node)))

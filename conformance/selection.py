@@ -1,7 +1,7 @@
 """What a run was asked for: a lane, a suite or a part of it, and dtypes."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -16,7 +16,7 @@ from conformance.record import CLAIMS, NEGATIVE, Key
 DTYPES = tuple(sorted(SIGNIFICAND))
 FORWARD = "forward"
 
-MADE = {**proof.SUITES, CLAIMS: claims.suite}
+MADE: Mapping[str, Callable[[str, str], Suite]] = {**proof.SUITES, CLAIMS: claims.suite}
 """The suites that are made for a framework and variant."""
 
 

@@ -9,9 +9,12 @@ from conformance.adapters.base import Array
 from conformance.checks.base import Bench, Numbers, Question, Trial, check, drawn, plane, square, sweep
 from conformance.operators.base import Convolution
 from conformance.predicate import relation
-from conformance.problem import Problem
+from conformance.problem import Ints, Problem
 
 Rows = Sequence[Sequence[int]]
+
+ONE: Ints = (1, 1)
+NOTHING: Ints = (0, 0)
 
 
 @check("same")
@@ -26,7 +29,7 @@ def convolution_example(
 
 @check("same")
 def transposed_example(bench: Bench, *, x: Rows, kernel: Rows, y: Rows, window: str = "") -> Iterator[Trial]:
-    """same: whether a transposed convolution of the arrays gives y; `window` is what a descriptor says beside extents."""
+    """same: whether a transposed convolution of the arrays gives y; `window` is a descriptor without its extents."""
     problem = Problem.parse(f"i{len(x)}x{len(x[0])} k{len(kernel)}x{len(kernel[0])} {window}".strip())
     (answer,) = bench.transposed([Question(problem, plane(x), plane(kernel))])
     yield {"same": np.array_equal(answer[0, 0], y)}
@@ -45,30 +48,51 @@ def inserted(x: Array, stride: Sequence[int]) -> Array:
     """x (n, c, *k) with stride - 1 zeros between neighbours."""
     extents = [(i - 1) * s + 1 for i, s in zip(x.shape[2:], stride, strict=True)]
     stretched = np.zeros((*x.shape[:2], *extents), x.dtype)
-    stretched[(..., *(slice(None, None, s) for s in stride))] = x
+    places: tuple[Any, ...] = (..., *(slice(None, None, s) for s in stride))
+    stretched[places] = x
     return stretched
 
 
 def bordered(x: Array, ends: Sequence[tuple[int, int]]) -> Array:
     """x (n, c, *k) with zeros around it; a negative end crops."""
     padded = np.pad(x, [(0, 0), (0, 0), *((max(lo, 0), max(hi, 0)) for lo, hi in ends)])
-    crop = (slice(max(-lo, 0), extent - max(-hi, 0)) for extent, (lo, hi) in zip(padded.shape[2:], ends, strict=True))
-    return padded[(..., *crop)]
+    extents = zip(padded.shape[2:], ends, strict=True)
+    crop: tuple[Any, ...] = (..., *(slice(max(-lo, 0), extent - max(-hi, 0)) for extent, (lo, hi) in extents))
+    cut: Array = padded[crop]
+    return cut
 
 
 def turned(problem: Problem, weight: Array, *, rotated: bool = True, swapped: bool = True) -> Array:
-    """A transposed convolution's weight as that of an ordinary one: taps reversed, channel axes swapped in each group."""
+    """A transposed convolution's weight as an ordinary one's: taps reversed, channel axes swapped in each group."""
     grouped = weight.reshape(problem.groups, problem.in_channels, problem.out_channels, *problem.kernel)
     grouped = grouped.swapaxes(1, 2) if swapped else grouped
     grouped = grouped[:, :, :, ::-1, ::-1] if rotated else grouped
     return np.ascontiguousarray(grouped.reshape(-1, *grouped.shape[2:]))
 
 
-@check("i", "k", "s", "p", "d", "op", "g", "ic", "oc", "border", "rotated", "swapped", "inserted", "extended", "sized", "equal")
+@check(
+    "i",
+    "k",
+    "s",
+    "p",
+    "d",
+    "op",
+    "g",
+    "ic",
+    "oc",
+    "border",
+    "rotated",
+    "swapped",
+    "inserted",
+    "extended",
+    "sized",
+    "equal",
+)
 def recipe(
     bench: Bench, *, i: Numbers, k: Numbers, s: Numbers = 1, p: Numbers = 0, d: Numbers = 1, op: Numbers = 0,
-    g: Numbers = 1, ic: Numbers = 1, oc: Numbers = 1, border: Numbers = "d*(k - 1) - p", rotated: Sequence[bool] = (True,),
-    swapped: Sequence[bool] = (True,), inserted: Sequence[bool] = (True,), extended: Sequence[bool] = (True,), where: str = "",
+    g: Numbers = 1, ic: Numbers = 1, oc: Numbers = 1, border: Numbers = "d*(k - 1) - p",
+    rotated: Sequence[bool] = (True,), swapped: Sequence[bool] = (True,), inserted: Sequence[bool] = (True,),
+    extended: Sequence[bool] = (True,), where: str = "",
 ) -> Iterator[Trial]:  # fmt: skip
     """equal: whether an ordinary convolution, made of the same arrays in this way, equals the transposed one; sized:
     whether its extents do.
@@ -96,8 +120,8 @@ def _compared(bench: Bench, trials: Sequence[tuple[dict[str, Any], Problem]]) ->
     possible = [each for each in made if each[2] is not None]
     answers = iter(bench.convolved([convolution for _, _, convolution in possible if convolution is not None]))
     for named, problem, convolution in made:
-        answer = None if convolution is None else next(answers)
-        sized = answer is not None and answer.shape == said[problem].shape
+        answer = np.empty(0) if convolution is None else next(answers)
+        sized = answer.shape == said[problem].shape
         yield {**named, "sized": sized, "equal": sized and np.array_equal(answer, said[problem])}
 
 
@@ -110,7 +134,7 @@ def _convolution(problem: Problem, x: Array, weight: Array, named: Trial) -> Con
     weight = turned(problem, weight, rotated=named["rotated"], swapped=named["swapped"])
     if named["inserted"]:
         ends = [(named["border"], named["border"] + op * named["extended"]) for op in problem.output_padding]
-        x, stride, padding = bordered(inserted(x, problem.stride), ends), (1, 1), (0, 0)
+        x, stride, padding = bordered(inserted(x, problem.stride), ends), ONE, NOTHING
     else:
         stride, padding = problem.stride, tuple(lo for lo, _ in problem.pads)
     extents = zip(x.shape[2:], padding, problem.effective_kernel, strict=True)
@@ -131,6 +155,7 @@ def insertion(bench: Bench, *, i: Numbers, s: Numbers) -> Iterator[Trial]:
 
 
 BIAS = 100
+"""What stands where nothing else does."""
 
 
 @check("i", "k", "s", "p", "op", "j", "grown", "kept", "empty", "empties")

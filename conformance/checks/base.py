@@ -38,7 +38,7 @@ class Check(NamedTuple):
         """What a trial has: what is measured, and the numbers that stand in rows of expressions, or are arguments."""
         rows = parameters.get("rows", ()) if self.name == "expressions" else ()
         said = {name for row in rows for name in row} - {"text", "gives", "raises"}
-        return self.measures | said | parameters.get("arguments", {}).keys()
+        return frozenset({*self.measures, *said, *parameters.get("arguments", {})})
 
     @property
     def summary(self) -> str:

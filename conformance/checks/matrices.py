@@ -41,7 +41,15 @@ def _counts(matrix: Array, axis: int) -> dict[str, int]:
 
 @check("rows", "columns", "least", "most", "rank", "same", "product")
 def convolution_rows(
-    bench: Bench, *, i: int, kernels: Sequence[Rows], s: int = 1, p: int = 0, matrix: Rows = (), x: Rows = (), y: Rows = ()
+    bench: Bench,
+    *,
+    i: int,
+    kernels: Sequence[Rows],
+    s: int = 1,
+    p: int = 0,
+    matrix: Rows = (),
+    x: Rows = (),
+    y: Rows = (),
 ) -> Iterator[Trial]:
     """least and most: nonzeros in a row of a convolution's matrix; same: whether it is `matrix`; product: whether it
     takes x to y, which the framework's convolution does too.

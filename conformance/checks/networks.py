@@ -13,6 +13,7 @@ from conformance.compare import fingerprint
 from conformance.idioms.base import Point
 from conformance.operators.base import Convolution
 from conformance.port import port_layers, shape_of
+from conformance.problem import Ints
 
 LATENT, SEED, CHANNELS = 100, (7, 7), 256
 GENERATOR = [
@@ -29,7 +30,7 @@ DENSITY = 1 / 64
 
 def generator_points(bench: Bench, batch: int) -> list[Point]:
     """The generator's transposed convolutions in a lane's own framework: Keras's layers, or what they are ported to."""
-    input = (batch, *SEED, CHANNELS)
+    input: Ints = (batch, *SEED, CHANNELS)
     if bench.framework != "tensorflow":
         ports = port_layers(GENERATOR, "tensorflow", bench.framework, input, variant=bench.lane.variant)
         return [each.point for each in ports]

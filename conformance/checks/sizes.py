@@ -80,17 +80,17 @@ def round_trip(
 
 
 def _returned(bench: Bench, trials: Sequence[Named], found: Sequence[int]) -> Iterator[Trial]:
-    whole = []
+    sound = []
     for named, o in zip(trials, found, strict=True):
-        _, k, s, p, r = named.values()
-        ways = [square(o, k, s, p), square(o, k, s, p, op=r), square(named["i"], k, s, p)]
+        k, s, p = named["k"], named["s"], named["p"]
+        ways = [square(o, k, s, p), square(o, k, s, p, op=named["r"]), square(named["i"], k, s, p)]
         if all(min(each.output) > 0 and not bench.faulty(each) for each in ways):
-            whole.append((named, o, ways))
-    extents = iter(outputs(bench, [way for _, _, ways in whole for way in ways]))
-    ways = [(named, o, next(extents), next(extents), next(extents)) for named, o, _ in whole]
-    again = reduced(bench, [(grown, named["k"], named["s"], named["p"], 1) for named, _, _, _, grown in ways])
-    for (named, o, back, repaired, _), forth in zip(ways, again, strict=True):
-        yield {**named, "o": o, "back": back, "repaired": repaired, "forth": forth}
+            sound.append((named | {"o": o}, ways))
+    extents = outputs(bench, [way for _, ways in sound for way in ways])
+    grown = extents[2::3]
+    again = reduced(bench, [_sizes(named | {"i": i}) for (named, _), i in zip(sound, grown, strict=True)])
+    for (named, _), back, repaired, forth in zip(sound, extents[::3], extents[1::3], again, strict=True):
+        yield {**named, "back": back, "repaired": repaired, "forth": forth}
 
 
 @check("same")
@@ -98,7 +98,9 @@ def shape(bench: Bench, *, rows: Sequence[Named]) -> Iterator[Trial]:
     """same: whether a problem's answer has the shape that stands beside it, as (n, c, *k) or its extents alone."""
     for row in rows:
         problem = Problem.parse(row["problem"])
-        question = Question(problem, np.ones(problem.input_shape, np.float32), np.ones(problem.weight_shape, np.float32))
+        question = Question(
+            problem, np.ones(problem.input_shape, np.float32), np.ones(problem.weight_shape, np.float32)
+        )
         (y,) = bench.transposed([question])
         stated = row["output"]
         if len(stated) not in (problem.rank, problem.rank + 2):
@@ -122,9 +124,7 @@ def multiplications(
 
 
 @check("h_out", "h_in", "k", "s", "p", "r", "fits")
-def pairs(
-    bench: Bench, *, h_out: Numbers, k: Numbers, s: Numbers, p: Numbers, where: str = ""
-) -> Iterator[Trial]:
+def pairs(bench: Bench, *, h_out: Numbers, k: Numbers, s: Numbers, p: Numbers, where: str = "") -> Iterator[Trial]:
     """fits: whether h_in is what a convolution makes of h_out, for that and for its neighbours; r is
     (h_out + 2p - k) % s.
     """  # fmt: skip

@@ -24,7 +24,7 @@ def window(
     `o` is the extent asked for, a formula; rest is (o + lo + hi - k) % s.
     """
     for named in sweep(where, i=i, k=k, s=s, d=d):
-        asked = relation(o, named)(named)
+        asked = int(relation(o, named)(named))
         text = calls[bench.framework].format(**named, o=asked)
         x, kernel = (np.arange(1.0, named[name] + 1) ** power for name, power in zip("ik", PROBES, strict=True))
         answer = bench.called(text, _rows(x), _rows(kernel))[0, 0]
@@ -43,7 +43,7 @@ def _rows(values: Array) -> Array:
 
 def _begin(full: Array, answer: Array) -> int:
     """Where an answer begins in the full stamp, extended by zeros. Raises CheckError unless it is in one place."""
-    extent = answer.shape[0]
+    extent = int(answer.shape[0])
     wide = np.pad(full, extent)
     found = [
         at - extent
@@ -64,13 +64,13 @@ def symmetric_twins(
     the call's size; equal, whether it is the call's; shifted, whether it is that moved by one pixel.
     """  # fmt: skip
     for named in sweep(where, i=i, k=k, s=s):
-        asked = relation(o, named)(named)
+        asked = int(relation(o, named)(named))
         arrays = drawn(square(*named.values(), in_channels=ic, out_channels=oc))
         text = calls[bench.framework].format(**named, o=asked, oc=oc)
         answer = bench.called(text, arrays.x, arrays.weight)
         for p in range(named["k"]):
             for op in range(named["s"]):
-                twin = square(*named.values(), p=p, op=op, in_channels=ic, out_channels=oc)
+                twin = square(**named, p=p, op=op, in_channels=ic, out_channels=oc)
                 if twin.output[0] != asked or bench.faulty(twin):
                     continue
                 (other,) = bench.transposed([Question(twin, arrays.x, arrays.weight)])
@@ -145,5 +145,5 @@ def same_calls(bench: Bench, *, pairs: Sequence[Mapping[str, Any]]) -> Iterator[
     for pair in pairs:
         i, k, s = pair["i"], pair["k"], pair.get("s", 1)
         arrays = drawn(square(i, k, s, in_channels=pair.get("ic", 1), out_channels=pair.get("oc", 1)))
-        answers = [bench.called(pair[name], arrays.x, arrays.weight) for name in ("one", "other")]
-        yield {"same": np.array_equal(*answers)}
+        one, other = (bench.called(pair[name], arrays.x, arrays.weight) for name in ("one", "other"))
+        yield {"same": np.array_equal(one, other)}

@@ -6,15 +6,17 @@ from pathlib import Path
 import click
 
 from conformance import adapters, claims
+from conformance.atomic import write_atomically
 from conformance.claims import Claim, Standing, Test
 from conformance.exit_status import DIVERGED, OK
 
 SHOWN = 12
+DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "errata.md"
 
 
 @click.group()
 def command() -> None:
-    """Explore the claims: list, show ID, check ID."""
+    """Explore the claims: list, show ID, check ID; and write the errata."""
 
 
 @command.command(name="list")
@@ -63,7 +65,9 @@ def check(claim_id: str, framework: str | None, variant: str | None) -> int:
     click.echo(_text(claim))
     for lane in lanes:
         if not claim.applies(lane.framework):
-            raise claims.ClaimError(f"{claim.id} is not asked of {lane.framework}: `conformance claims show {claim.id}`")
+            raise claims.ClaimError(
+                f"{claim.id} is not asked of {lane.framework}: `conformance claims show {claim.id}`"
+            )
         adapters.require_installed(lane.framework)
         finding = checking.examine(claim, checking.bench(lane, adapters.load(lane)))
         click.echo(f"{lane}: {'NOT EARNED, ' + finding.fault if finding.fault else 'earned'}: {finding}")
@@ -71,6 +75,25 @@ def check(claim_id: str, framework: str | None, variant: str | None) -> int:
             click.echo(f"  {'inside' if weighed.inside else 'outside'} fails: {dict(weighed.trial)}")
         faults += bool(finding.fault)
     return DIVERGED if faults else OK
+
+
+@command.command()
+@click.option("--check", "checked", is_flag=True, help="Write nothing; exit status 1 if it is not what it must be.")
+@click.option("--to", "document", default=DOCUMENT, type=Path, help="Where to write (default: docs/errata.md).")
+def errata(checked: bool, document: Path) -> int:
+    """Write docs/errata.md: what the texts have wrong, for those who write such texts."""
+    from conformance import literature
+    from conformance.report import literature as pages
+
+    text = pages.errata(literature.build(claims.read_claims(), ())).encode()
+    if checked:
+        stale = not document.exists() or document.read_bytes() != text
+        if stale:
+            click.echo(f"{document}: not what the claims say: run `conformance claims errata`", err=True)
+        return DIVERGED if stale else OK
+    write_atomically(document, text)
+    click.echo(str(document))
+    return OK
 
 
 def _installed(claim: Claim) -> list[str]:

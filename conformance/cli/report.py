@@ -34,11 +34,20 @@ def command(records: Path, page: Path, lanes: tuple[str, ...]) -> int:
 
     handbook = _handbook(runs, why)
     write_atomically(page.with_name("conventions.html"), html(handbook).encode())
+    write_atomically(page.with_name("literature.html"), _literature(runs).encode())
     integrity = write_report(runs, page, expected_lanes=expected, known=why)
     click.echo(page.resolve().as_uri())
     for finding in integrity.findings:
         click.echo(str(finding), err=True)
     return OK if integrity.holds else INCOMPLETE
+
+
+def _literature(runs: Sequence[Run]) -> str:
+    """The claims with what these runs have made of them."""
+    from conformance import claims, literature
+    from conformance.report import literature as pages
+
+    return pages.html(literature.build(claims.read_claims(), runs))
 
 
 def _handbook(runs: Sequence[Run], known: Callable[[Record], str]) -> Handbook:

@@ -29,8 +29,8 @@ def convolve(convolutions: Sequence[Convolution]) -> list[Array]:
     for start in range(0, len(convolutions), BLOCK):
         block = convolutions[start : start + BLOCK]
 
-        def together(operands: Sequence[Any], block: Sequence[Convolution] = block) -> list[jax.Array]:
-            return [_convolved(*each, convolution) for each, convolution in zip(operands, block, strict=True)]
+        def together(operands: Sequence[tuple[Any, Any]], block: Sequence[Convolution] = block) -> list[jax.Array]:
+            return [_convolved(x, weight, each) for (x, weight), each in zip(operands, block, strict=True)]
 
         found += jax.jit(together)([(each.x, each.weight) for each in block])
     return [np.asarray(each) for each in found]

@@ -40,11 +40,11 @@ def resize(x: Array, rule: str) -> Array:
     """Bilinear by the operator that does not align corners: UpSampling itself is a transposed convolution."""
     height, width = x.shape[2:]
     if rule == "nearest":
-        found: Array = mx.nd.UpSampling(tensor(x), scale=2, sample_type="nearest").asnumpy()
-        return found
-    found = mx.nd.contrib.BilinearResize2D(
-        tensor(x), height=2 * height, width=2 * width, align_corners=False
-    ).asnumpy()  # fmt: skip
+        larger = mx.nd.UpSampling(tensor(x), scale=2, sample_type="nearest")
+    else:
+        options = {"height": 2 * height, "width": 2 * width, "align_corners": False}
+        larger = mx.nd.contrib.BilinearResize2D(tensor(x), **options)
+    found: Array = larger.asnumpy()
     return found
 
 

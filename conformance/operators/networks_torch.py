@@ -90,7 +90,7 @@ def trained(seed: int) -> Trained:
             optimizer.step()
             losses.append(loss.item())
     kernels = (model.convolution.weight, model.transposed.weight)
-    return Trained(losses[0], float(np.mean(losses[-50:])), tuple(each.detach().numpy()[0, 0] for each in kernels))  # type: ignore[arg-type]  # two of them
+    return Trained(losses[0], float(np.mean(losses[-50:])), tuple(each.detach().numpy()[0, 0] for each in kernels))
 
 
 def autoencoder_sizes() -> Facts:
@@ -241,7 +241,7 @@ def twins_learn_alike(steps: int = 12) -> Facts:
         }
         other.load_state_dict(turned)
         losses = [_losses(model, x, labels, steps) for model in (one, other)]
-    yield bool(np.allclose(*losses, rtol=1e-8, atol=0))
+    yield bool(np.allclose(losses[0], losses[1], rtol=1e-8, atol=0))
     yield losses[0][-1] < losses[0][0]
     yield all(map(_alike, one.convolutions, other.convolutions))
 

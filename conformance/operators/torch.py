@@ -55,7 +55,8 @@ def leaky_relu(x: Array, slope: float) -> Array:
 
 
 def tanh(x: Array) -> Array:
-    return torch.tanh(torch.from_numpy(x)).numpy()
+    found: Array = torch.tanh(torch.from_numpy(x)).numpy()
+    return found
 
 
 def plain(value: Any) -> Any:

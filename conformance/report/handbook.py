@@ -88,16 +88,17 @@ class Handbook:
 
 def markdown(handbook: Handbook) -> str:
     """docs/conventions.md."""
-    return _environment().get_template("conventions.md.j2").render(book=handbook)
+    return environment().get_template("conventions.md.j2").render(book=handbook)
 
 
 def html(handbook: Handbook) -> str:
     """reports/conventions.html."""
-    return _environment().get_template("conventions.html.j2").render(book=handbook)
+    return environment().get_template("conventions.html.j2").render(book=handbook)
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """What renders the templates."""
+    made = Environment(
         loader=PackageLoader("conformance.report"),
         autoescape=select_autoescape(("html.j2",)),
         undefined=StrictUndefined,
@@ -105,8 +106,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["marked"] = _marked
-    return environment
+    made.filters["marked"] = _marked
+    return made
 
 
 def _marked(text: str) -> Markup:
