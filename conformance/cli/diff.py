@@ -14,7 +14,7 @@ import numpy as np
 
 from conformance import record
 from conformance.atomic import write_atomically
-from conformance.cli.diagnose import kinds
+from conformance.explain import kinds
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, by_chance, expected_of
 from conformance.guard import WORSE, Change, Comparison, Explain, GuardError, compare
