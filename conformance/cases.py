@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance import hostile
+from conformance.bounded import read_json, read_text
 from conformance.hostile import Hostile, HostileError
 from conformance.idioms.base import Point
 from conformance.problem import Problem, ProblemError, broken_rule
@@ -145,8 +146,8 @@ def find(suite: Suite, ids: Iterable[str]) -> Suite:
 def read_file(path: Path) -> Iterator[Case]:
     """The cases of one file, checked. Raises CaseError naming file, case and mend."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
         raise CaseError(f"{path}: cannot be read: {error}") from None
     name = source(path)
     return _read_toml(name, text) if path.suffix == ".toml" else _read_jsonl(name, text)
@@ -168,7 +169,7 @@ def dump_jsonl(cases: Iterable[Case], *, why: str, probes: tuple[str, ...]) -> s
 def _read_toml(name: str, text: str) -> Iterator[Case]:
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # its own decoding error, and int's for numbers of many digits
         raise CaseError(f"{name}: not TOML: {error}") from None
     _keys(name, document, {"case"})
     if not isinstance(document["case"], list):
@@ -188,7 +189,7 @@ def _read_toml(name: str, text: str) -> Iterator[Case]:
 
 def _read_jsonl(name: str, text: str) -> Iterator[Case]:
     try:
-        header, *lines = [json.loads(line) for line in text.splitlines()]
+        header, *lines = [read_json(line) for line in text.splitlines()]
     except ValueError as error:
         raise CaseError(f"{name}: not JSON lines: {error}: run `conformance generate`") from None
     _keys(name, header, {"format", "cases", "why", "probes"})

@@ -61,7 +61,7 @@ def diagnose(problem: Problem, arrays: Arrays, actual: Array) -> tuple[Diagnosis
     TooLargeError where there are too many products to search.
     """
     _require_shapes(problem, arrays)
-    _require_searchable(problem)
+    require_searchable(problem)
     searches = [(each, Search(each)) for each in questions(problem, arrays, actual)]
     for size in range(MOST_STATEMENTS + 1):
         found = [
@@ -105,7 +105,8 @@ def _require_shapes(problem: Problem, arrays: Arrays) -> None:
             raise DiagnosisError(f"{name} is {actual}, '{problem}' takes {shape}: give that, or another descriptor")
 
 
-def _require_searchable(problem: Problem) -> None:
+def require_searchable(problem: Problem) -> None:
+    """Raises TooLargeError where there are too many products to search."""
     count = problem.multiplies // problem.in_channels
     if count > LARGEST:
         raise TooLargeError(

@@ -18,6 +18,7 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from conformance.bounded import read_text
 from conformance.cases import folder
 from conformance.predicate import Predicate, PredicateError
 from conformance.problem import Problem
@@ -99,11 +100,14 @@ def path(framework: str) -> Path:
 def read_expectations(framework: str) -> tuple[Expectation, ...]:
     """The known divergences of a framework; none where it has no file. Raises ExpectationError."""
     file = path(framework)
-    if not file.exists():
-        return ()
+    return read_file(file) if file.exists() else ()
+
+
+def read_file(file: Path) -> tuple[Expectation, ...]:
+    """The known divergences of one file. Raises ExpectationError."""
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = tomllib.loads(read_text(file))
+    except (OSError, ValueError, RecursionError) as error:
         raise ExpectationError(f"{file}: cannot be read: {error}") from None
     tables = document.pop("expectation", None)
     if document or not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):

@@ -7,9 +7,10 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from conformance import data, oracle
+from conformance.bounded import BoundError
 from conformance.cluster import Cluster, Facts, cluster
-from conformance.diagnose import DiagnosisError, TooLargeError, diagnose
-from conformance.problem import Problem
+from conformance.diagnose import DiagnosisError, TooLargeError, diagnose, require_searchable
+from conformance.problem import Problem, broken_rule
 from conformance.record import Record
 
 TINY = 12
@@ -42,7 +43,10 @@ class Group:
 def kinds(each: Record, arrays: Mapping[str, Any]) -> tuple[str, ...]:
     """Every smallest diagnosis of a record."""
     problem = Problem.parse(each.problem)
+    if rule := broken_rule(problem):
+        raise DiagnosisError(f"{each.case}: '{problem}': {rule}: run the lane again")
     try:
+        require_searchable(problem)  # before data is drawn for it
         found = diagnose(problem, data.draw(each.case, problem), actual(each, arrays))
     except TooLargeError:
         return (f"{UNEXPLAINED}, too large to be searched",)
@@ -55,9 +59,14 @@ def kinds(each: Record, arrays: Mapping[str, Any]) -> tuple[str, ...]:
 def actual(each: Record, arrays: Mapping[str, Any]) -> Any:
     """The array that a diverging record gave. Raises DiagnosisError where it is not among the evidence."""
     name = "/".join((*each.key, "actual"))
-    if name not in arrays:
-        raise DiagnosisError(f"{each.case} {each.dtype}: its arrays are not beside the record: run the lane again")
-    return arrays[name]
+    try:
+        return arrays[name]
+    except KeyError:
+        raise DiagnosisError(
+            f"{each.case} {each.dtype}: its arrays are not beside the record: run the lane again"
+        ) from None
+    except BoundError as error:
+        raise DiagnosisError(f"{each.case} {each.dtype}: its array {error}") from None
 
 
 def by_diagnosis(explained: Iterable[Explained]) -> Iterator[tuple[str, list[Explained]]]:

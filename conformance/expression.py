@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
+LONGEST = 10_000
+"""Characters that a call may have."""
+
 HOLE = "CALL"
 """The name that stands in a form for the call itself."""
 
@@ -46,16 +49,25 @@ def parse(text: str, form: str = HOLE) -> Invocation | None:
 
     None where the expression is not of the form, or no call stands in it. Raises ExpressionError for other text.
     """
+    if len(text) > LONGEST:
+        raise ExpressionError(f"{text[:60]!r}... has {len(text)} characters: a call has at most {LONGEST}")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError) as error:
         reason = getattr(error, "msg", error)
         raise ExpressionError(f"{text!r} is not a Python expression ({reason}): give a call, such as "
                               "'torch.nn.ConvTranspose2d(8, 4, 3, stride=2)'") from None  # fmt: skip
+    except (RecursionError, MemoryError):
+        raise _too_deep(text) from None
+    try:
+        found = _fill(_form(form), tree)
+        return _invocation(found) if isinstance(found, ast.Call) else None
     except RecursionError:
-        raise ExpressionError(f"{text[:60]!r}... is nested too deeply to be a call") from None
-    found = _fill(_form(form), tree)
-    return _invocation(found) if isinstance(found, ast.Call) else None
+        raise _too_deep(text) from None
+
+
+def _too_deep(text: str) -> ExpressionError:
+    return ExpressionError(f"{text[:60]!r}... is nested too deeply to be a call")
 
 
 def bind(parameters: str, invocation: Invocation) -> tuple[dict[str, Any], frozenset[str]]:

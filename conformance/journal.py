@@ -19,6 +19,7 @@ from typing import IO, Any
 from zlib import crc32
 
 from conformance.atomic import write_atomically
+from conformance.bounded import read_json, read_member
 from conformance.record import Header, Key, Record, RecordError, Verdict, dump, parse
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # zip members carry a time: a fixed one keeps equal runs equal
@@ -66,7 +67,7 @@ class Journal:
     @property
     def environment(self) -> dict[str, str]:
         """What the records were made on; empty as long as nobody told."""
-        found: dict[str, str] = json.loads(_text(self._folder / "environment") or "{}")
+        found: dict[str, str] = read_json(_text(self._folder / "environment") or "{}")
         return found
 
     def tell_environment(self, environment: Mapping[str, str]) -> None:
@@ -122,7 +123,7 @@ class Journal:
         for line in self._lines:
             places, _, text = line.partition(b"\t")
             try:
-                record, found = parse(text.decode()), json.loads(places)
+                record, found = parse(text.decode()), read_json(places.decode())
                 whole = line.endswith(b"\n") and all(
                     crc32(self._read_array(a, n)) == crc for a, n, crc in found.values()
                 )
@@ -150,9 +151,17 @@ class Journal:
 def join_arrays(sources: Iterable[Path], target: Path) -> None:
     """Write the members of some .npz files as one, sorted, the same bytes for the same members."""
     with ExitStack() as stack:
-        archives = [stack.enter_context(zipfile.ZipFile(source)) for source in sources]
+        archives = [stack.enter_context(_opened(source)) for source in sources]
         members = {name: archive for archive in archives for name in archive.namelist()}
-        _archive(((name, archive.read(name)) for name, archive in sorted(members.items())), target)
+        contents = ((name, read_member(archive, archive.getinfo(name))) for name, archive in sorted(members.items()))
+        _archive(contents, target)
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise RecordError(f"{path}: not an archive of arrays ({error}): run the lane again") from None
 
 
 def _archive(members: Iterable[tuple[str, bytes]], target: Path) -> None:

@@ -1,5 +1,6 @@
 """What a value that was read from JSON can be."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,11 @@ Types = Mapping[str, Callable[[Any], bool]]
 def is_text(value: Any) -> bool:
     """Text."""
     return isinstance(value, str)
+
+
+def is_name(value: Any) -> bool:
+    """Text that can be part of a file's name, and never of another folder's."""
+    return is_text(value) and re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,99})", value) is not None
 
 
 def is_count(value: Any) -> bool:

@@ -57,7 +57,10 @@ class Predicate:
 
     def __call__(self, problem: Problem, **run: str) -> bool:
         """Whether it holds for a problem that is run with this framework, variant, dtype, direction and claim."""
-        return bool(self._meaning(_values(problem) | run, None))
+        try:
+            return bool(self._meaning(_Values(problem, run), None))
+        except (ArithmeticError, TypeError, ValueError) as error:  # such as rank % 0, or min(...) of text
+            raise PredicateError(f"{self.text!r} has no value for '{problem}': {error}") from None
 
 
 def relation(text: str, names: Collection[str]) -> Callable[[Values], Any]:
@@ -84,9 +87,18 @@ def _parse(text: str) -> ast.expr:
         raise PredicateError(f"{text!r}: not an expression, such as 'any(stride > kernel) and groups == 1'") from None
 
 
-def _values(problem: Problem) -> dict[str, Any]:
-    values = {name: getattr(problem, name) for name in (*SCALARS, *AXES)}
-    return values | {name: [ends[i] for ends in getattr(problem, field)] for name, (field, i) in ENDS.items()}
+class _Values(dict[str, Any]):
+    """Fields by name, each computed when it is asked for: some take long on problems that nobody would run."""
+
+    def __init__(self, problem: Problem, run: Values) -> None:
+        super().__init__(run)
+        self._problem = problem
+
+    def __missing__(self, name: str) -> Any:
+        if name not in ENDS:
+            return self.setdefault(name, getattr(self._problem, name))
+        field, end = ENDS[name]
+        return self.setdefault(name, [ends[end] for ends in getattr(self._problem, field)])
 
 
 def _compile(node: ast.expr, *, inside: bool, field: Callable[..., Meaning] | None = None) -> Meaning:
@@ -121,7 +133,16 @@ def _compile(node: ast.expr, *, inside: bool, field: Callable[..., Meaning] | No
     )
 
 
+def _number(value: Any) -> Any:
+    """A value to reckon with: text times a number would be text of any length."""
+    if isinstance(value, str):
+        raise TypeError(f"{value[:40]!r} is no number")
+    return value
+
+
 def _binary(apply: Callable[[Any, Any], Any], a: Meaning, b: Meaning) -> Meaning:
+    if apply in _ARITHMETIC.values():
+        return lambda values, axis: apply(_number(a(values, axis)), _number(b(values, axis)))
     return lambda values, axis: apply(a(values, axis), b(values, axis))
 
 

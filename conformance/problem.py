@@ -22,6 +22,9 @@ Window = tuple[tuple[int, int], ...]
 
 LARGEST = 2**59  # no element count may pass this: the bytes of an int64 array are still counted in int64
 
+COUNTED = 2**24
+"""Products on one axis up to which `terms` is counted."""
+
 
 class ProblemError(ValueError):
     """A problem that cannot be written down: a missing, misspelt or wrongly sized field."""
@@ -156,6 +159,8 @@ class Problem:
     @property
     def terms(self) -> int:
         """K: the largest number of products that are summed into one output element."""
+        if max(i * k for i, k in zip(self.input, self.kernel, strict=True)) > COUNTED:
+            raise ProblemError(f"'{self}' has too many products on an axis to count: give at most {COUNTED}")
         overlap = 1
         for i, k, s, d, (lo, _), out in zip(
             self.input, self.kernel, self.stride, self.dilation, self.window, self.output, strict=True

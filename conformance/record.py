@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from conformance.atomic import write_atomically
+from conformance.bounded import BoundError, read_json, read_text
 from conformance.json_types import (
     Types,
     is_count,
     is_count_by_name,
     is_flag,
+    is_name,
     is_number,
     is_shard,
     is_table,
@@ -199,10 +201,10 @@ def dump(header: Header, lines: Iterable[str], verdicts: Mapping[Any, int], *, c
 def read(path: Path) -> Run:
     """A record file, checked. Raises RecordError for anything that is not exactly what `write` writes."""
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [read_json(line) for line in read_text(path).splitlines()]
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RecordError(f"{path}: not a whole record file: {error}: run the lane again") from None
     if not lines or not isinstance(lines[0], dict) or lines[0].pop("format", None) != FORMAT:
         raise RecordError(
@@ -254,7 +256,7 @@ def merge(runs: Iterable[Run]) -> Run:
             raise RecordError(f"{' '.join(record.key)}: one shard says {other.verdict}, another {record.verdict}: "
                               "a shard was run twice with different results; run it again")  # fmt: skip
     shards = {run.header.shard: run.header.expected for run in (first, *rest)}
-    present = {number for number, _ in shards} == set(range(1, first.header.shard[1] + 1))
+    present = len(shards) == first.header.shard[1]  # they are different, and none is above it
     complete = present and all(run.complete for run in (first, *rest))
     whole = replace(whole, expected=sum(shards.values()))
     return Run(whole, tuple(sorted(records.values(), key=lambda record: record.key)), complete)
@@ -262,7 +264,10 @@ def merge(runs: Iterable[Run]) -> Run:
 
 def parse(line: str) -> Record:
     """One record from its line; the inverse of `Record.to_json`."""
-    return _record("record", json.loads(line))
+    try:
+        return _record("record", read_json(line))
+    except BoundError as error:
+        raise RecordError(f"record: {error}") from None
 
 
 def reproduction(record: Record) -> str:
@@ -290,7 +295,8 @@ def reproduction(record: Record) -> str:
 
 
 # Whatever is not listed is text.
-_HEADER: Types = {"dtypes": is_texts, "directions": is_texts, "expected": is_count, "shard": is_shard,
+_HEADER: Types = {"framework": is_name, "variant": is_name, "suite": is_name, "dtypes": is_texts,
+                  "directions": is_texts, "expected": is_count, "shard": is_shard,
                   "environment": is_text_by_name}  # fmt: skip
 _RECORD: Types = {"composed": is_texts, "trace": is_texts, "deviation": is_table,
                   "certificate": is_whole_by_name, "seconds": is_number}  # fmt: skip

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from conformance import record
+from conformance.bounded import Archive, BoundError, read_array
 from conformance.data import Arrays
 from conformance.diagnose import Diagnosis, DiagnosisError, diagnose, difference
 from conformance.exit_status import DIVERGED, OK
@@ -92,7 +92,7 @@ def _records(path: Path, lines: Any) -> int:
     groups: list[Group] = []
     if diverging:
         conforming = [facts(each) for each in run.records if each.verdict is Verdict.CONFORMS]
-        with np.load(evidence, allow_pickle=False) as arrays:
+        with _archive(evidence) as arrays:
             explained = [Explained(each, kinds(each, arrays)) for each in diverging]
             groups = [group_of(text, those, conforming, arrays) for text, those in by_diagnosis(explained)]
     for line in lines(path, len(diverging), groups):
@@ -138,11 +138,15 @@ def json_lines(path: Path, diverging: int, groups: Sequence[Group]) -> Iterator[
 
 def _load(path: Path) -> Any:
     try:
-        array = np.load(path, allow_pickle=False)
+        return read_array(path)
     except OSError as error:
         raise DiagnosisError(f"{path}: not an array file: {error.strerror}: save it with numpy.save") from None
-    except (ValueError, EOFError):  # NumPy's own advice here is to unpickle, which a file from elsewhere must not be
-        raise DiagnosisError(f"{path}: not an array file, or one of Python objects: save it with numpy.save") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
-        raise DiagnosisError(f"{path}: holds no array of numbers: save one array with numpy.save")
-    return array
+    except BoundError as error:
+        raise DiagnosisError(f"{path}: {error}") from None
+
+
+def _archive(path: Path) -> Archive:
+    try:
+        return Archive(path)
+    except BoundError as error:
+        raise DiagnosisError(f"{path}: {error}") from None

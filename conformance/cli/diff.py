@@ -14,9 +14,9 @@ import numpy as np
 
 from conformance import record
 from conformance.atomic import write_atomically
-from conformance.explain import kinds
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, by_chance, expected_of
+from conformance.explain import kinds
 from conformance.guard import WORSE, Change, Comparison, Explain, GuardError, compare
 from conformance.record import Record, Run
 

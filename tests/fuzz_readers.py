@@ -1,0 +1,308 @@
+"""Everything that is read from elsewhere, fed with what nobody meant: only the documented errors come out.
+
+`python tests/fuzz_readers.py --minutes 10` goes on for a while, over and over with another seed, and prints how many
+inputs each reader had and every other exception. `tests/test_readers.py` is the same for a few inputs each.
+"""
+
+import argparse
+import io
+import json
+import sys
+import tempfile
+import time
+import traceback
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from conformance import cases, expectations, idioms, record
+from conformance.bounded import Archive, BoundError, parse_array
+from conformance.cases import CaseError
+from conformance.expectations import ExpectationError
+from conformance.expression import ExpressionError
+from conformance.idioms import IdiomError
+from conformance.idioms.base import Refusal
+from conformance.predicate import Predicate, PredicateError
+from conformance.problem import Problem, ProblemError, broken_rule
+from conformance.record import RecordError
+
+FOLDER = Path(tempfile.mkdtemp(prefix="conformance-fuzz-"))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What is read, what it is fed with, and the errors that it documents."""
+
+    name: str
+    inputs: st.SearchStrategy[Any]
+    read: Callable[[Any], object]
+    documented: tuple[type[Exception], ...]
+
+
+# what nobody meant
+
+numbers = st.one_of(st.integers(), st.integers(-3, 9), st.sampled_from([2**31, 2**63, 10**18, 10**19 - 1, -(2**63)]))
+atoms = st.one_of(st.none(), st.booleans(), numbers, st.floats(), st.text(max_size=20),
+                  st.sampled_from(["../../x", "/etc/passwd", "a\0b", "", "i3 k2", "conforms", "1/2"]))  # fmt: skip
+values = st.recursive(
+    atoms, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+)
+
+
+def deep(opening: str, closing: str) -> st.SearchStrategy[str]:
+    """Nesting of up to 5,000 levels."""
+    return st.integers(1, 5000).map(lambda levels: opening * levels + closing * levels)
+
+
+nested = deep("[", "]") | deep('{"a":', "}") | deep("(", ")") | deep("-", "1") | deep("a.", "b") | deep("f(", ")")
+
+
+@st.composite
+def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
+    """Bytes with a few stretches cut out, repeated, overwritten or put elsewhere."""
+    content = whole
+    for _ in range(draw(st.integers(0, 4))):
+        start = draw(st.integers(0, len(content)))
+        end = min(len(content), start + draw(st.integers(0, 40)))
+        part = content[start:end]
+        content = content[:start] + draw(st.one_of(
+            st.just(b""), st.just(part * 2), st.binary(max_size=20), st.just(part[::-1]),
+            st.sampled_from([b"\n", b"\0", b"\xff", b'"', b"{", b"[", b"9" * 5000]), nested.map(str.encode),
+        )) + content[end:]  # fmt: skip
+    return content
+
+
+@st.composite
+def replaced(draw: st.DrawFn, document: Any) -> Any:
+    """A JSON document in which some values are others, and some names are missing or new."""
+    if isinstance(document, dict):
+        changed = {name: draw(replaced(value)) for name, value in document.items() if draw(st.integers(0, 30))}
+        return changed | (
+            draw(st.dictionaries(st.text(max_size=5), values, max_size=1)) if draw(st.integers(0, 9)) == 0 else {}
+        )
+    if isinstance(document, list) and draw(st.integers(0, 9)):
+        return [draw(replaced(each)) for each in document]
+    return draw(values) if draw(st.integers(0, 9)) == 0 else document
+
+
+def changed_lines(documents: list[Any]) -> st.SearchStrategy[bytes]:
+    """JSON lines, some of them others."""
+    return st.tuples(*map(replaced, documents)).map(lambda lines: "\n".join(map(json.dumps, lines)).encode())
+
+
+# readers
+
+
+def file(name: str, content: bytes) -> Path:
+    path = FOLDER / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+HEADER = record.Header("torch", "eager", "smoke", ("float32",), ("forward",), "digest", 2, "oracle")
+RECORDS = tuple(
+    record.Record("torch", "eager", case, "float32", "forward", "i3 k2 s2", record.Verdict.DIVERGES, kind="value",
+                  message="m", call="f(x)", composed=("crop",), deviation={"count": 1}, certificate={"bits": 24})
+    for case in ("a", "b")
+)  # fmt: skip
+record.write(FOLDER / "whole.jsonl", record.Run(HEADER, RECORDS, complete=True))
+RECORD_FILE = (FOLDER / "whole.jsonl").read_bytes()
+LINES = [json.loads(line) for line in RECORD_FILE.splitlines()]
+record_files = damaged(RECORD_FILE) | changed_lines(LINES)
+
+
+record_lines = damaged(RECORD_FILE.splitlines()[1]).map(lambda line: line.decode(errors="replace")) | replaced(
+    LINES[1]
+).map(json.dumps)
+
+
+def read_records(content: bytes) -> None:
+    run = record.read(file("records.jsonl", content))
+    path = run.header.path(FOLDER / "out")
+    assert path.resolve().is_relative_to(FOLDER.resolve() / "out"), path
+    whole = record.merge([run])
+    record.write(FOLDER / "again.jsonl", whole)
+    for each in run.records:
+        record.reproduction(each)
+        problem = Problem.parse(each.problem)
+        for expectation in expectations.read_expectations("mxnet"):
+            expectation.covers(each)
+        broken_rule(problem)
+
+
+TOML = (cases.folder() / "curated" / "windows.toml").read_bytes()[:1500].rpartition(b"[[case]]")[0]
+EXPECTATIONS = (cases.folder() / "expectations" / "mxnet.toml").read_bytes()
+JSON_LINES = [json.loads(line) for line in (cases.folder() / "smoke.jsonl").read_bytes().splitlines()[:4]]
+JSON_LINES[0]["cases"] = len(JSON_LINES) - 1
+JSONL = "\n".join(map(json.dumps, JSON_LINES)).encode()
+case_lines = damaged(JSONL) | changed_lines(JSON_LINES)
+
+
+def read_expectations(content: bytes) -> None:
+    text = file("expectations.toml", content)
+    document = expectations.read_file(text)
+    for each in document:
+        each.covers(RECORDS[0])
+
+
+@st.composite
+def descriptors(draw: st.DrawFn) -> str:
+    word = st.sampled_from([*"iksdgn", "p", "op", "ic", "oc", "bias", "q", ""])
+    number = numbers.map(str) | st.sampled_from(["1:2", "-1:-2", "x", "1x", "9" * 19, "0", ""])
+    words = [draw(word) + "x".join(draw(st.lists(number, max_size=4))) for _ in range(draw(st.integers(0, 6)))]
+    text = " ".join(["i" + draw(number), "k" + draw(number), *words]) if draw(st.booleans()) else " ".join(words)
+    return text + draw(st.sampled_from(["", " ", "\n", "x1" * 5000]))
+
+
+def read_descriptor(text: str) -> None:
+    problem = Problem.parse(text)
+    assert Problem.parse(str(problem)) == problem
+    if broken_rule(problem) is None:
+        _ = problem.terms, problem.multiplies, problem.output_shape
+
+
+WORDS = [
+    "rank", "stride", "any(", ")", "min(", "prod(", "(", "and", "not", "*", "//", "%", "+", "-", "<", "==", "0", "7",
+    "99999999999999999999", "'text'", "'%999999999d'", "framework", "lo", "pad_end", "terms", "[", ".", "lambda:",
+    "x", "**", "if", "else", "__import__('os')", ",", "1e9", "output", "bias", "for",
+]  # fmt: skip
+predicates = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join) | st.text(max_size=30) | nested
+
+
+def read_predicate(text: str) -> None:
+    Predicate.parse(text)(Problem.parse("i3x4 k2x3 s2 d1x3"), framework="f", variant="v", dtype="float32",
+                          direction="forward", claimed="")  # fmt: skip
+
+
+CALLS = [(framework, *example) for framework in idioms.frameworks() for idiom in idioms.idioms(framework)
+         for example, _ in zip(idiom.examples(), range(40), strict=False)]  # fmt: skip
+dims = st.lists(numbers.filter(lambda n: n >= 0), max_size=6).map(tuple)
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> tuple[str, str, Mapping[str, tuple[int, ...]]]:
+    framework, text, shapes = draw(st.sampled_from(CALLS))
+    content = draw(damaged(text.encode()) | st.just(text.encode()) | nested.map(str.encode))
+    if draw(st.booleans()):
+        shapes = {name: draw(dims) for name in shapes}
+    return framework, content.decode(errors="replace"), shapes
+
+
+def read_call(given: tuple[str, str, Mapping[str, tuple[int, ...]]]) -> None:
+    framework, text, shapes = given
+    idioms.read(framework, text, shapes)
+
+
+def saved(array: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def claiming(shape: Any, descr: str = "<f4") -> bytes:
+    """A .npy file whose header claims anything, with four bytes of content."""
+    header = repr({"descr": descr, "fortran_order": False, "shape": shape}).encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"\0\0\0\0"
+
+
+ARRAYS = [saved(np.arange(6.0).reshape(2, 3)), saved(np.asfortranarray(np.ones((2, 3), np.int8))), saved(np.float32(1))]
+shapes = st.lists(numbers, max_size=40).map(tuple) | values
+descrs = st.sampled_from(["<f4", "|O", "<f8", "|V1000000000", "<U99999999", "(9,9)f4", "f4,f4", "", "x"]) | st.text(
+    max_size=6
+)
+array_files = st.one_of(
+    st.sampled_from(ARRAYS).flatmap(damaged), st.builds(claiming, shapes, descrs).filter(len), st.binary(max_size=60)
+)
+
+
+def zipped(members: list[tuple[str, bytes]]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in dict(members).items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+names = st.sampled_from(["a.npy", "../../a.npy", "/a.npy", "a", "a/b/c/actual.npy"])
+archives = st.lists(st.tuples(names, array_files), max_size=3).map(zipped).flatmap(damaged)
+
+
+def read_archive(content: bytes) -> None:
+    before = {path for path in FOLDER.parent.iterdir() if path.suffix == ".npy"}
+    with Archive(file("a.npz", content)) as arrays:
+        for name in arrays:
+            with suppress(BoundError, KeyError):
+                assert arrays[name].dtype.kind in "iuf"
+    assert {path for path in FOLDER.parent.iterdir() if path.suffix == ".npy"} == before
+
+
+READERS = (
+    Reader("record files", record_files, read_records, (RecordError, ProblemError)),
+    Reader("record lines", record_lines, record.parse, (RecordError,)),
+    Reader("case files, TOML", damaged(TOML), lambda c: list(cases.read_file(file("c.toml", c))), (CaseError,)),
+    Reader("case files, JSONL", case_lines, lambda c: list(cases.read_file(file("c.jsonl", c))), (CaseError,)),
+    Reader("expectations", damaged(EXPECTATIONS), read_expectations, (ExpectationError, PredicateError)),
+    Reader("descriptors", descriptors(), read_descriptor, (ProblemError,)),
+    Reader("predicates", predicates, read_predicate, (PredicateError,)),
+    Reader("calls", calls(), read_call, (ExpressionError, IdiomError, Refusal, ProblemError)),
+    Reader(".npy files", array_files, parse_array, (BoundError,)),
+    Reader(".npz files", archives, read_archive, (BoundError,)),
+)
+
+
+def feed(reader: Reader, examples: int, number: int | None = None) -> Counter[str]:
+    """Feed a reader; how many inputs ended in what. Raises whatever is not documented, with the smallest such input."""
+    endings: Counter[str] = Counter()
+
+    @given(reader.inputs)
+    def one(content: Any) -> None:
+        try:
+            reader.read(content)
+            endings["read"] += 1
+        except reader.documented as error:
+            endings[type(error).__name__] += 1
+
+    phases = [Phase.generate, Phase.shrink]
+    profile = settings(max_examples=examples, deadline=None, database=None, phases=phases, derandomize=number is None,
+                       suppress_health_check=list(HealthCheck))  # fmt: skip
+    profile(one if number is None else seed(number)(one))()
+    return endings
+
+
+def main() -> int:
+    """Feed every reader in turn until the time is over."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--minutes", type=float, default=10)
+    end = time.monotonic() + 60 * parser.parse_args().minutes
+    endings: dict[str, Counter[str]] = {reader.name: Counter() for reader in READERS}
+    failures: dict[str, str] = {}
+    number = 0
+    while time.monotonic() < end:
+        number += 1
+        for reader in READERS:
+            try:
+                endings[reader.name] += feed(reader, 200, number)
+            except Exception as error:
+                frames = "".join(traceback.format_tb(error.__traceback__)[-4:])
+                failures.setdefault(f"{reader.name}: {type(error).__name__}", f"{str(error)[:300]}\n{frames}")
+    for name, counts in endings.items():
+        ended = ", ".join(f"{count:,} {what}" for what, count in counts.most_common())
+        print(f"{name:20} {counts.total():9,} inputs: {ended}")
+    total = sum(counts.total() for counts in endings.values())
+    print(f"{total:,} inputs, {number} seeds, {len(failures)} kinds of other exceptions")
+    for name, text in failures.items():
+        print(f"\n{name}: {text}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
