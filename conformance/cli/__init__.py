@@ -24,6 +24,7 @@ VERBS = {
     "claims": "What is written about transposed convolution: list, show, check.",
     "cases": "Explore the cases: list, show, count.",
     "audit": "Run wrong implementations against the cases: which are killed, and by which case.",
+    "confirm": "Confirm the divergences of a record file by other oracles and by scripts of plain framework code.",
     "generate": "Write the generated case files again, or check that they are what they must be.",
     "merge": "Join the record files of a run's shards.",
     "report": "Build the HTML report from record files.",

@@ -1,0 +1,135 @@
+"""A record's call as a script of plain framework code, which needs nothing of this package.
+
+It loads x.npy, w.npy and b.npy beside it, all in the order of axes that the call takes, and saves what comes out as
+y.npy. The call is taken from the record's own text, so that no adapter has a part in it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance import data, idioms, layout, program
+from conformance.idioms.base import Point, Shapes
+from conformance.problem import Problem
+from conformance.record import Record
+
+Array = NDArray[Any]
+
+MODULES = {"jax": "jax.lax", "mxnet": "mxnet.nd", "tensorflow": "tf.nn", "torch": "torch.nn.functional"}
+"""Where a framework keeps the function that a case of its own suites calls."""
+
+PRELUDES = {"jax": ("jax.config.update('jax_enable_x64', True)",)}
+
+_OPERAND = re.compile(r"\[[\d, ]*\]")
+
+
+class ReproducerError(ValueError):
+    """A record from whose text no script can be written; the message says which part is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reproducer:
+    """A script and its operands by name; `layout` is of the axes that y has where it is not canonical."""
+
+    text: str
+    operands: Mapping[str, Array]
+    problem: Problem
+    layout: str = ""
+
+    def canonical(self, y: Array) -> Array:
+        """The script's y in canonical order."""
+        return layout.restore(y, layout.DATA, self.layout) if self.layout else y
+
+
+def write(record: Record) -> Reproducer:
+    """The reproducer of a record that has a call. Raises ReproducerError."""
+    if record.framework not in MODULES or not record.call:
+        raise ReproducerError(f"{record.case}: a call of {record.framework!r} cannot be written out")
+    return _of_idiom(record) if record.idiom else _of_case(record)
+
+
+def _of_idiom(record: Record) -> Reproducer:
+    point = _point(record)
+    problem = point.claim.problem
+    operands = program.operands(point, *data.draw(record.case, problem).astype(record.dtype))
+    given = {name: array for name, array in zip("xwb", operands, strict=True) if array is not None}
+    if "z" in point.shapes:
+        given["z"] = np.zeros(point.shapes["z"], record.dtype)
+    absent = [f"{name} = None" for name in "xwbz" if name not in given]
+    lines = [*absent, *program.lines(point), f"y = {idioms.dialect(record.framework).array.format('y')}"]
+    return Reproducer(_script(record, given, lines, point.idiom.imports), given, problem, point.claim.data)
+
+
+def _point(record: Record) -> Point:
+    text, _, words = record.call.rpartition(" with ")
+    pairs = [word.partition("=") for word in words.split()]
+    if record.idiom.startswith("port/") or not all(dims.replace(",", "").isdecimal() for _, _, dims in pairs):
+        raise ReproducerError(f"{record.case}: {record.call!r} is not a call with its shapes")
+    shapes: Shapes = {name: tuple(map(int, dims.split(","))) for name, _, dims in pairs}
+    return idioms.read(record.framework, text, shapes, record.variant)
+
+
+def _of_case(record: Record) -> Reproducer:
+    problem = Problem.parse(record.problem)
+    arrays = data.draw(record.case, problem).astype(record.dtype)
+    function, _, arguments = record.call.removesuffix(")").partition("(")
+    count = len(_OPERAND.findall(arguments.partition("=")[0]))
+    names = iter(("x", "w", "b")[:count])
+    arguments = _OPERAND.sub(lambda _: next(names), arguments, count=count)
+    function = f"{MODULES[record.framework]}.{function.removesuffix('_v2')}"
+    given = {name: array for name, array in zip("xwb", arrays, strict=True) if array is not None}
+    last = record.framework in ("jax", "tensorflow")
+    if last:
+        given["x"] = np.moveaxis(given["x"], 1, -1)
+        given["w"] = _channels_last(problem, given["w"], reversed="reversed kernel" in record.composed)
+    if "unit-axis" in record.composed:
+        given["x"], given["w"] = given["x"][:, None], given["w"][None]
+    lines = [f"y = {function}({arguments})", f"y = {idioms.dialect(record.framework).array.format('y')}"]
+    if "unit-axis" in record.composed:
+        lines.append("y = y[:, 0]")
+    if last:
+        lines.append("y = np.moveaxis(y, -1, 1)")
+    lines += _finished(problem, record.composed)
+    tensors = {name: array for name, array in given.items() if name in "xwb"[:count]}
+    return Reproducer(_script(record, given, lines, (), tensors), given, problem)
+
+
+def _channels_last(problem: Problem, w: Array, *, reversed: bool) -> Array:
+    """(groups*in, out, *kernel) as (*kernel, out, in); reversed, as (*kernel, in, groups*out) of a convolution."""
+    if not reversed:
+        return np.moveaxis(w, (1, 0), (-2, -1))
+    w = w.reshape(problem.groups, problem.in_channels, problem.out_channels, *problem.kernel)
+    w = np.moveaxis(np.flip(w, tuple(range(3, w.ndim))), (1, 0, 2), (-3, -2, -1))
+    return w.reshape(*problem.kernel, problem.in_channels, problem.groups * problem.out_channels)
+
+
+def _finished(problem: Problem, composed: Sequence[str]) -> list[str]:
+    """What remains after the call, in NumPy."""
+    lines = []
+    if "crop" in composed:
+        widths = [(0, 0), (0, 0), *((max(-lo, 0), max(-hi, 0)) for lo, hi in problem.window)]
+        starts = [max(lo, 0) for lo, _ in problem.window]
+        ends = zip(starts, problem.output, strict=True)
+        lines.append(f"y = np.pad(y, {widths})[:, :, {', '.join(f'{at}:{at + out}' for at, out in ends)}]")
+    if "bias" in composed:
+        lines.append(f"y = y + np.load('b.npy').reshape(-1{', 1' * problem.rank})")
+    return lines
+
+
+def _script(
+    record: Record, given: Mapping[str, Array], lines: Sequence[str], imports: Sequence[str],
+    tensors: Mapping[str, Array] | None = None,
+) -> str:  # fmt: skip
+    dialect = idioms.dialect(record.framework)
+    about = f"# {record.lane} {record.dtype}, case {record.case}: {record.problem}"
+    needed = dict.fromkeys(("import numpy as np", *dialect.imports, *imports))
+    loaded = [
+        line
+        for name in (given if tensors is None else tensors)
+        for line in (f"{name} = np.load('{name}.npy')", f"{name} = {dialect.tensor.format(name)}")
+    ]
+    return "\n".join([about, *needed, *PRELUDES.get(record.framework, ()), *loaded, *lines, "np.save('y.npy', y)", ""])
