@@ -17,6 +17,9 @@ from conformance.pace import Pace, measure_pace
 from conformance.problem import Problem
 from conformance.record import Key, Record, Run, Verdict
 
+REPEATS = "repeats"
+"""The folder, beside record files, of the same build's further runs: repeats/2, repeats/3 and so on."""
+
 
 class GuardError(ValueError):
     """Runs that cannot be compared; the message names both facts and the next step."""
@@ -260,6 +263,12 @@ def classify(old: Record, new: Record) -> Change | None:
     if was == _WRONG and (old.verdict, old.kind, old.actual) != (new.verdict, new.kind, new.actual):
         return Change.CHANGED_VALUE
     return None if _answer(old) == _answer(new) else Change.CHANGED_MESSAGE
+
+
+def unsteady(runs: Sequence[Run]) -> list[Record]:
+    """The records of the first of several runs of one build that the others do not agree with."""
+    side = _Side(runs, _no_diagnosis)
+    return [record for key, record in side.records.items() if len(side.answers(key)) > 1]
 
 
 def _difference(old: Sequence[Record], new: Sequence[Record]) -> Difference | None:

@@ -17,11 +17,8 @@ from conformance.atomic import write_atomically
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, by_chance, expected_of
 from conformance.explain import kinds
-from conformance.guard import WORSE, Change, Comparison, Explain, GuardError, compare
+from conformance.guard import REPEATS, WORSE, Change, Comparison, Explain, GuardError, compare
 from conformance.record import Record, Run
-
-REPEATS = "repeats"
-"""The folder, beside record files, of the same build's further runs: repeats/2, repeats/3 and so on."""
 
 
 @dataclass(frozen=True, slots=True)

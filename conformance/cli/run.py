@@ -12,7 +12,8 @@ import click
 
 from conformance import adapters, record
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.expectations import Expectation, fails, known, unkept
+from conformance.expectations import Expectation, by_chance, fails, known, unkept
+from conformance.guard import REPEATS, unsteady
 from conformance.pytest_plugin import TIMEOUT
 from conformance.record import Record, Run, Verdict, reproduction
 from conformance.selection import Selection, dtypes_of, select
@@ -33,6 +34,7 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 @click.option("--timeout", default=TIMEOUT, show_default=True, help="Seconds that one case may take.")
 @click.option("--resume", is_flag=True, help="Go on with the same run that was interrupted or killed.")
 @click.option("--isolated", is_flag=True, help="Each case in a process of its own, bounded in memory; slower.")
+@click.option("--repeat", default=1, show_default=True, type=click.IntRange(1), help="Run so often, and compare.")
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="Where record files go.")
 def command(
     framework: str,
@@ -45,11 +47,14 @@ def command(
     timeout: float,
     resume: bool,
     isolated: bool,
+    repeat: int,
     records: Path,
 ) -> int:
     """Run a suite on FRAMEWORK and write a record file for each of its variants.
 
-    Exit status: 0 all as expected, 1 some case diverges or fails otherwise, 2 usage, 3 a case has no record.
+    With --repeat, further runs go into repeats/2, repeats/3 and so on, and a case that is not the same in all of them
+    is flaky, which fails unless an expectation says that it is by chance. Exit status: 0 all as expected, 1 some case
+    diverges or fails otherwise, 2 usage, 3 a case has no record.
     """
     variants = [variant] if variant else list(adapters.variants(framework))
     selections = [
@@ -58,7 +63,26 @@ def command(
     ]  # fmt: skip
     records.mkdir(parents=True, exist_ok=True)
     options = [f"-n{workers}", f"--timeout={timeout}", *["--resume"] * resume]
-    return max(_run(selection, records, options) for selection in selections)
+    status = max(_run(selection, records, options) for selection in selections)
+    for number in range(2, repeat + 1):
+        folder = records / REPEATS / str(number)
+        status = max(status, *(_run(selection, folder, options) for selection in selections))
+    return max(status, *(_steady(selection, records) for selection in selections)) if repeat > 1 else status
+
+
+def _steady(selection: Selection, records: Path) -> int:
+    """Whether all repetitions of a run agree, but for what is known to be by chance."""
+    from conformance.cli.diff import read_builds
+
+    path = _path(selection, records)
+    if not path.exists():
+        return INCOMPLETE
+    (build,) = read_builds(path).values()
+    found = [each for each in unsteady(build.runs) if not by_chance(each, selection.expectations)]
+    click.echo(f"{selection.lane} {selection.suite.name}: {len(build.runs)} runs, {len(found)} cases flaky")
+    for each in found[:SHOWN]:
+        click.echo(f"  {each.case} {each.dtype}\n    {reproduction(each)}")
+    return DIVERGED if found else OK
 
 
 def _run(selection: Selection, folder: Path, options: list[str]) -> int:
@@ -71,9 +95,7 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
         *(f"--case={case}" for case in selection.ids), *(f"--dtype={dtype}" for dtype in selection.dtypes),
     ]  # fmt: skip
     status, interrupted = _finish([sys.executable, "-m", "pytest", *QUIET, *arguments])
-    path = record.path(
-        folder, str(lane), suite, shard, narrowed=bool(selection.ids or selection.dtypes != dtypes_of(selection.suite))
-    )
+    path = _path(selection, folder)
     if not path.exists() or (run := record.read(path)).header.started < started:
         click.echo(f"{lane}: the run ended with {_ending(status)} and wrote no record: see above", err=True)
         return INCOMPLETE
@@ -85,6 +107,11 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
     if not run.complete:
         return INCOMPLETE
     return DIVERGED if any(fails(each, selection.expectations) for each in run.records) else OK
+
+
+def _path(selection: Selection, folder: Path) -> Path:
+    narrowed = bool(selection.ids or selection.dtypes != dtypes_of(selection.suite))
+    return record.path(folder, str(selection.lane), selection.suite.name, selection.shard, narrowed=narrowed)
 
 
 def summary(run: Run) -> str:

@@ -1,0 +1,92 @@
+"""conformance history: since when a case, or a region of cases, is what it is."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from conformance.cli.diff import read_builds
+from conformance.exit_status import OK
+from conformance.predicate import Predicate
+from conformance.problem import Problem
+from conformance.store import ABSENT, Line, Store, StoreError
+
+
+@click.command()
+@click.argument("subject", required=False)
+@click.option("--add", "records", type=Path, help="First keep these runs: a record file, or a folder of some.")
+@click.option("--store", default="reports/history.sqlite3", show_default=True, type=Path, help="The history file.")
+@click.option("--lane", help="Only this lane.")
+def command(subject: str | None, records: Path | None, store: Path, lane: str | None) -> int:
+    """Say since when SUBJECT is what it is: a case by its id, or a cluster by its predicate.
+
+    A change between two runs of the very same build is said to be flaky.
+    """
+    if not subject and not records:
+        raise StoreError("nothing is asked: give a case, a predicate such as 'rank == 3 and groups > 1', or --add")
+    if not records and not store.exists():
+        raise StoreError(
+            f"{store}: there is no history yet: keep a run with `conformance history --add reports/records`"
+        )
+    builds = read_builds(records) if records else {}  # all are read before any is kept
+    predicate = Predicate.parse(subject) if subject and not _is_id(subject) else None
+    with Store(store) as history:
+        for build in builds.values():
+            for run in sorted(build.runs, key=lambda run: run.header.started):
+                new = history.add(run)
+                said = "is there already" if new is None else f"{new:,} answers are new"
+                click.echo(f"{run.header.lane}, {run.header.suite}, {run.header.started}: {said}")
+        if not subject:
+            return OK
+        lines = [line for line in history.lines("" if predicate else subject) if lane in (None, line.lane)]
+        found = list(_region(lines, predicate) if predicate else _case(lines))
+    if not found:
+        raise StoreError(f"{store}: nothing is kept of {subject!r}: `conformance cases list` has the ids")
+    click.echo("\n".join(found))
+    return OK
+
+
+def _is_id(subject: str) -> bool:
+    return "-" in subject and all(c.isalnum() or c == "-" for c in subject)
+
+
+def _case(lines: Sequence[Line]) -> Iterator[str]:
+    for line in lines:
+        yield f"{line.lane} {line.suite} {line.key[1]} '{next(s.problem for s in line.states if s.problem)}'"
+        for state in line.states:
+            said = " ".join(filter(None, [state.verdict, state.kind, state.message]))
+            yield f"  since {state.started}, {state.version}: {said}{' (flaky)' if state.flaky else ''}"
+
+
+def _region(lines: Sequence[Line], predicate: Predicate) -> Iterator[str]:
+    """How many cases of a region had which verdict, at every run in which a number changed."""
+    inside: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    for line in lines:
+        framework, _, variant = line.lane.partition("-")
+        problem = Problem.parse(next(state.problem for state in line.states if state.problem))
+        run = {
+            "framework": framework,
+            "variant": variant,
+            "dtype": line.key[1],
+            "direction": line.key[2],
+            "claimed": "",
+        }
+        if predicate(problem, **run):
+            inside[line.lane, line.suite].append(line)
+    for (lane, suite), those in inside.items():
+        yield f"{lane} {suite}: {len(those):,} cases"
+        yield from (f"  since {text}" for text in _counts(those))
+
+
+def _counts(lines: Sequence[Line]) -> Iterator[str]:
+    events = sorted((state.started, state.version, at, state.verdict, state.flaky)
+                    for at, line in enumerate(lines) for state in line.states)  # fmt: skip
+    now: dict[int, str] = {}
+    for number, (started, version, at, verdict, _) in enumerate(events):
+        now[at] = verdict
+        if number + 1 == len(events) or events[number + 1][0] != started:
+            counts = Counter(each for each in now.values() if each != ABSENT)
+            flaky = sum(each[4] for each in events if each[0] == started)
+            said = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items())) or "no case"
+            yield f"{started}, {version}: {said}" + (f" ({flaky:,} flaky)" if flaky else "")
