@@ -64,7 +64,8 @@ class Case:
     """A problem worth testing: a permanent id, the fact that makes it worth it, and what it probes.
 
     `point` is the call to make, where a certain one is tested and not whichever says the problem; `hostile` is what is
-    unlike a problem in a negative case, whose problem may be invalid.
+    unlike a problem in a negative case, whose problem may be invalid; `claim` says that it is one of the ledger, with
+    problems of its own.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Case:
     source: str
     point: Point | None = None
     hostile: Hostile | None = None
+    claim: bool = False
 
     @property
     def refused(self) -> str:

@@ -17,8 +17,8 @@ from conformance.claims import Claim, Standing, Test, find
 from conformance.expectations import read_expectations
 from conformance.operators import load_operators
 from conformance.predicate import relation
-from conformance.record import CLAIM, Verdict
-from conformance.run import Job, Result, _first_line, record_of
+from conformance.record import Record, Verdict
+from conformance.run import Job, Result, first_line, record_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +108,17 @@ def _weighed(test: Test, made: Bench) -> Iterator[Weighed]:
         )  # fmt: skip
 
 
-def _judged(made: Bench, job: Job) -> Any:
+def _judged(made: Bench, job: Job) -> Record:
     claim = find(job.case.id)
     started = time.perf_counter()
-    known = {"idiom": CLAIM, "call": job.case.descriptor}
     try:
         finding = examine(claim, made)
     except Exception as error:
-        return record_of(made.lane, job.case, job.dtype, Verdict.ERRORED, message=_first_line(error), **known)
+        return record_of(made.lane, job.case, job.dtype, Verdict.ERRORED, message=first_line(error))
     verdict = Verdict.DIVERGES if finding.fault else Verdict.CONFORMS
     return record_of(
         made.lane, job.case, job.dtype, verdict, message=": ".join(filter(None, [finding.fault, str(finding)])),
-        actual=digest(finding), seconds=round(time.perf_counter() - started, 6), **known,
+        actual=digest(finding), seconds=round(time.perf_counter() - started, 6),
     )  # fmt: skip
 
 

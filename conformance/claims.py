@@ -141,7 +141,7 @@ _NOTHING = Problem.of(1, 1)
 def case_of(claim: Claim, framework: str) -> Case:
     """A claim as a case of a framework's suite."""
     asked = "; ".join(map(str, claim.tests_on(framework)))
-    return Case(claim.id, _NOTHING, asked, claim.claim, (), f"claims/{claim.source}")
+    return Case(claim.id, _NOTHING, asked, claim.claim, (), f"claims/{claim.source}", claim=True)
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from conformance.answers import Answer
 from conformance.cases import Case
 from conformance.compare import fingerprint, measure_deviation
 from conformance.data import SIGNIFICAND, Arrays, Certificate, modified
-from conformance.record import Record, Verdict
+from conformance.record import CLAIM, Record, Verdict
 from conformance.selection import FORWARD
 
 Array = NDArray[Any]
@@ -88,7 +88,7 @@ def _translate(adapter: Adapter, job: Job, arrays: Arrays) -> Call | Ended:
     except Unsupported as reason:
         return Ended(Verdict.UNSUPPORTED, str(reason))
     except Exception as error:
-        return Ended(Verdict.ERRORED, f"translating: {_first_line(error)}")
+        return Ended(Verdict.ERRORED, f"translating: {first_line(error)}")
 
 
 def make(adapter: Adapter, calls: Sequence[Call]) -> list[Answered | Ended]:
@@ -101,7 +101,7 @@ def make(adapter: Adapter, calls: Sequence[Call]) -> list[Answered | Ended]:
         if len(calls) > 1:
             return [answer for call in calls for answer in make(adapter, [call])]
         verdict = Verdict.REJECTS if isinstance(error, adapter.REFUSALS) else Verdict.ERRORED
-        return [Ended(verdict, _first_line(error), time.perf_counter() - started)]
+        return [Ended(verdict, first_line(error), time.perf_counter() - started)]
     seconds = (time.perf_counter() - started) / max(len(calls), 1)
     return [Answered(array, seconds) for array in arrays]
 
@@ -136,7 +136,7 @@ def _judge(lane: Lane, job: Job, call: Call, answer: Answered | Ended) -> Result
     try:
         actual = finish(call, answer.array)
     except Exception as error:
-        return _end(lane, job, Ended(Verdict.ERRORED, f"finishing: {_first_line(error)}", answer.seconds), call)
+        return _end(lane, job, Ended(Verdict.ERRORED, f"finishing: {first_line(error)}", answer.seconds), call)
     expected = job.answer.expected.astype(job.dtype)
     deviation = measure_deviation(actual, expected)
     digest = fingerprint(actual)
@@ -168,10 +168,12 @@ def record_of(lane: Lane, case: Case, dtype: str, verdict: Verdict, **evidence: 
         evidence["fault"] = case.hostile.fault
     if case.point is not None:
         evidence |= {"idiom": case.point.name, "claimed": case.claimed, "call": str(case.point)}
+    if case.claim:
+        evidence |= {"idiom": CLAIM}
     return Record(lane.framework, lane.variant, case.id, dtype, FORWARD, case.descriptor, verdict, **evidence)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """The exception's class and its message's first line; the last one of a framework's own traceback."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
     line = lines[-1] if lines[0].startswith("Traceback") else lines[0]

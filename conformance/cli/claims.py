@@ -20,7 +20,7 @@ def command() -> None:
 
 
 @command.command(name="list")
-@click.option("--verdict", type=click.Choice(list(Standing)), help="Only claims of this verdict.")
+@click.option("--verdict", type=click.Choice([each.value for each in Standing]), help="Only claims of this verdict.")
 @click.option("--framework", help="Only claims that this framework is asked.")
 def list_(verdict: str | None, framework: str | None) -> None:
     """List the claims, then count them by document and verdict."""
