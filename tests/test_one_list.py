@@ -89,3 +89,20 @@ def test_an_unknown_lane_names_those_that_exist(framework: str, variant: str | N
 
 def test_every_probe_is_explained_in_a_sentence() -> None:
     assert all(len(meaning.split()) > 3 for meaning in PROBES.values())
+
+
+def test_every_framework_has_the_operators_that_claims_need() -> None:
+    wanted = set(
+        re.findall(r"^    def (\w+)\(self|^    ([A-Z]+):", (ROOT / "conformance/operators/base.py").read_text(), re.M)
+    )
+    names = {function or constant for function, constant in wanted}
+    for framework in adapters.frameworks():
+        tree = ast.parse((ROOT / f"conformance/operators/{framework}.py").read_text())
+        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        constants = {
+            ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
+            for node in tree.body
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+        }
+        assert names <= functions | constants, framework
+    assert len(names) > 10
