@@ -7,7 +7,7 @@ chance is left out.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -67,12 +67,16 @@ Explain = Callable[[Record], tuple[str, ...]]
 
 
 class Difference(NamedTuple):
-    """A case that changed, with its record on either side where there is one; `note` says what records do not."""
+    """A case that changed, with its record on either side where there is one.
+
+    `note` says what records do not, `expected` why the new record is as it is, where that is known.
+    """
 
     change: Change
     old: Record | None
     new: Record | None
     note: str = ""
+    expected: str = ""
 
     @property
     def record(self) -> Record:
@@ -96,6 +100,15 @@ class Group:
     @property
     def worse(self) -> bool:
         return self.change in WORSE
+
+    @property
+    def expected(self) -> str:
+        """Why all of them are as they are; empty where that is not known."""
+        return self.witness.expected
+
+    def fails(self, fail_on: Collection[Change]) -> bool:
+        """Whether it is one of the changes that are to fail, and not expected."""
+        return self.change in fail_on and not self.expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +156,23 @@ def _never(record: Record) -> bool:
     return False
 
 
+def _not_expected(record: Record) -> str:
+    return ""
+
+
 def compare(
     old: Sequence[Run],
     new: Sequence[Run],
     *,
     by_chance: Callable[[Record], bool] = _never,
+    expected: Callable[[Record], str] = _not_expected,
     explain_old: Explain = _no_diagnosis,
     explain_new: Explain = _no_diagnosis,
 ) -> Comparison:
     """What changed between two builds, each given by its run and any repetitions of it, of one lane and suite.
 
-    `by_chance` says whether a record is of a known kind that no two runs agree on. Raises GuardError for runs of
+    `by_chance` says whether a record is of a known kind that no two runs agree on, `expected` why one is as it is, or
+    nothing. Raises GuardError for runs of
     different suites or oracles, or without a case in common.
     """
     _require_comparable([*old, *new])
@@ -168,7 +187,7 @@ def compare(
         elif by_chance(was) or by_chance(now):
             left_out["are known to be right or wrong by chance"] += 1
         elif difference := _difference(before.answers(key), after.answers(key)):
-            differences.append(difference)
+            differences.append(difference._replace(expected=expected(now)))
         else:
             same.append((was, now))
     compared = len(differences) + len(same)
@@ -324,15 +343,15 @@ def _outcome(record: Record) -> str:
 def _groups(
     differences: Sequence[Difference], same: Sequence[tuple[Record, Record]], before: _Side, after: _Side
 ) -> Iterator[Group]:
-    alike: dict[tuple[Change, str, str], list[Difference]] = defaultdict(list)
+    alike: dict[tuple[Change, str, str, str], list[Difference]] = defaultdict(list)
     for change in Change:
         those = [each for each in differences if each.change is change]
         texts = _voted([before.say(each.old) for each in those]), _voted([after.say(each.new) for each in those])
         for each, was, now in zip(those, *texts, strict=True):
-            alike[change, was, now].append(each)
+            alike[change, was, now, each.expected].append(each)
     order = list(Change)
     population = _Population(differences, same) if differences else None
-    for (change, was, now), those in sorted(
+    for (change, was, now, _), those in sorted(
         alike.items(), key=lambda item: (order.index(item[0][0]), -len(item[1]), item[0])
     ):
         assert population is not None

@@ -223,3 +223,21 @@ def test_two_files_are_compared_whatever_their_lanes(diff: Diff, tmp_path: Path)
     assert status == 1
     assert out.startswith("mxnet-onednn 1.9.1 -> mxnet-native 1.9.1, core: ")
     assert Change.BROKEN in out
+
+
+def test_what_is_expected_of_the_new_run_fails_only_without_the_option(diff: Diff, tmp_path: Path) -> None:
+    path = tmp_path / "cases" / "expectations" / "mxnet.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        f"[[expectation]]\nid = 'known-now'\nwhen = '{PLANTED}'\nverdict = 'rejects'\nreason = 'r'\nupstream = 'u'\n"
+        "since = 2026-11-22\n"
+    )
+    assert diff(run(), run(refused))[0] == 1
+    status, out, _ = diff(run(), run(refused), "--unless-expected")
+    assert status == 0
+    assert " newly-refused (expected: known-now): conforms -> rejects" in out
+    both = run(crashed, "rank == 3 and all(dilation == 1)", run(refused).records)
+    status, out, _ = diff(run(), both, "--unless-expected")
+    assert status == 1
+    assert "crash: conforms -> crashed" in out
+    assert diff(run(), run(lambda each: diverging(each)), "--unless-expected")[0] == 1

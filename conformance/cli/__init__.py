@@ -16,6 +16,8 @@ VERBS = {
     "diff": "Say what changed from one build's records to another's.",
     "expect": "Hold known divergences and refusals against records: check, explain, propose, prune.",
     "history": "Keep runs, and say since when a case, or a region of cases, is what it is.",
+    "upgrade": "Run two versions of a framework, and say what changed.",
+    "bisect": "Find the first version that has a change.",
     "port": "Translate a call from one framework to another, and prove it by running both.",
     "conventions": "Write the handbook of conventions, and what a run has proved of them.",
     "domain": "State what each lane accepts and where its domain ends, from record files.",

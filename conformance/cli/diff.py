@@ -15,7 +15,7 @@ import numpy as np
 from conformance import record
 from conformance.atomic import write_atomically
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.expectations import Expectation, by_chance, expected_of
+from conformance.expectations import Expectation, by_chance, expected_of, known
 from conformance.explain import kinds
 from conformance.guard import REPEATS, WORSE, Change, Comparison, Explain, GuardError, compare
 from conformance.record import Record, Run
@@ -37,13 +37,14 @@ Builds = Mapping[tuple[str, str], Build]
 @click.argument("new", type=Path)
 @click.option("--fail-on", multiple=True, type=click.Choice([*(each.value for each in Change), "none"]),
               help="A change to exit with 1 on; repeatable (default: everything worse).")  # fmt: skip
+@click.option("--unless-expected", is_flag=True, help="Do not fail on what cases/expectations say of the new run.")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON object.")
 @click.option("--markdown", type=Path, help="Write it as Markdown too, as for a job's summary.")
 @click.option("--junit", type=Path, help="Write it as JUnit XML too.")
 @click.option("--html", type=Path, help="Write it as a page too.")
 def command(
-    old: Path, new: Path, fail_on: tuple[str, ...], as_json: bool, markdown: Path | None, junit: Path | None,
-    html: Path | None,
+    old: Path, new: Path, fail_on: tuple[str, ...], unless_expected: bool, as_json: bool, markdown: Path | None,
+    junit: Path | None, html: Path | None,
 ) -> int:  # fmt: skip
     """Say what changed from OLD to NEW, which are record files, or folders of them.
 
@@ -51,7 +52,7 @@ def command(
     --repeat` puts them. Exit status: 0 nothing worse, 1 something is, 2 usage, 3 a run is incomplete or absent.
     """
     fails = chosen(fail_on)
-    comparisons, absent = compare_folders(old, new)
+    comparisons, absent = compare_folders(old, new, unless_expected=unless_expected)
     publish(comparisons, fails, as_json=as_json, markdown=markdown, junit=junit, html=html)
     for line in absent:
         click.echo(line, err=True)
@@ -67,15 +68,15 @@ def status(comparisons: Sequence[Comparison], fails: Sequence[Change], absent: S
     """The exit status: nothing passes that is not all there."""
     if absent or any(each.incomplete for each in comparisons):
         return INCOMPLETE
-    return DIVERGED if any(group.change in fails for each in comparisons for group in each.groups) else OK
+    return DIVERGED if any(group.fails(fails) for each in comparisons for group in each.groups) else OK
 
 
-def compare_folders(old: Path, new: Path) -> tuple[list[Comparison], list[str]]:
+def compare_folders(old: Path, new: Path, *, unless_expected: bool = False) -> tuple[list[Comparison], list[str]]:
     """Every lane and suite of both compared, and those that only the old one has, in words."""
     before, after = read_builds(old), read_builds(new)
     if old.is_file() and new.is_file():  # two files are compared whatever lanes they are of
         pairs = [(next(iter(before.values())), next(iter(after.values())))]
-        return [_compare(*pair) for pair in pairs], []
+        return [_compare(*pair, unless_expected) for pair in pairs], []
     shared = [name for name in before if name in after]
     if not shared:
         named = [", ".join(" ".join(name) for name in builds) for builds in (before, after)]
@@ -83,7 +84,7 @@ def compare_folders(old: Path, new: Path) -> tuple[list[Comparison], list[str]]:
     absent = [
         f"{' '.join(name)}: {old} has a run of it, {new} has none: run it" for name in before if name not in after
     ]
-    return [_compare(before[name], after[name]) for name in shared], absent
+    return [_compare(before[name], after[name], unless_expected) for name in shared], absent
 
 
 def read_builds(path: Path) -> Builds:
@@ -102,12 +103,19 @@ def read_builds(path: Path) -> Builds:
     return builds
 
 
-def _compare(old: Build, new: Build) -> Comparison:
+def _compare(old: Build, new: Build, unless_expected: bool) -> Comparison:
     with ExitStack() as stack:
         explain = [_explainer(build, stack) for build in (old, new)]
         return compare(
-            old.runs, new.runs, by_chance=_by_chance(old, new), explain_old=explain[0], explain_new=explain[1]
-        )
+            old.runs, new.runs, by_chance=_by_chance(old, new), explain_old=explain[0], explain_new=explain[1],
+            expected=_expected(new) if unless_expected else lambda each: "",
+        )  # fmt: skip
+
+
+def _expected(build: Build) -> Callable[[Record], str]:
+    """The id of the expectation that a record is of, or nothing."""
+    expectations = expected_of(build.runs[0])
+    return lambda each: found.id if (found := known(each, expectations)) else ""
 
 
 def _explainer(build: Build, stack: ExitStack) -> Explain:

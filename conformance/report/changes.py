@@ -26,7 +26,8 @@ def text_lines(comparison: Comparison) -> Iterator[str]:
     """A comparison for people at a terminal."""
     yield f"{comparison.title}: {summary(comparison)}"
     for group in comparison.groups:
-        yield f"  {len(group.differences):,} {group.change}: {group.before} -> {group.after}"
+        known = f" (expected: {group.expected})" if group.expected else ""
+        yield f"  {len(group.differences):,} {group.change}{known}: {group.before} -> {group.after}"
         yield f"    where {group.where.predicate}"
         yield f"      {coverage(group)}"
         yield f"    {witness(group)}"
@@ -58,7 +59,7 @@ def witness(group: Group) -> str:
 def document(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> dict[str, Any]:
     """All of it as JSON values."""
     return {
-        "worse": any(group.change in fail_on for each in comparisons for group in each.groups),
+        "worse": any(group.fails(fail_on) for each in comparisons for group in each.groups),
         "comparisons": [
             {
                 "title": each.title, "suite": each.new.header.suite, "compared": each.compared,
@@ -79,7 +80,8 @@ def _side(header: Any) -> dict[str, Any]:
 def _group(group: Group, fail_on: Collection[Change]) -> dict[str, Any]:
     where = group.where
     return {
-        "change": group.change, "fails": group.change in fail_on, "count": len(group.differences),
+        "change": group.change, "count": len(group.differences),
+        "fails": group.fails(fail_on), "expected": group.expected,
         "before": group.before, "after": group.after,
         "where": {"predicate": where.predicate, "covered": where.covered, "of": where.of, "wrong": where.wrong,
                   "others": where.outside},
@@ -103,7 +105,8 @@ def markdown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> 
 
 def _row(group: Group, fail_on: Collection[Change]) -> str:
     cells = [
-        "**fails**" if group.change in fail_on else "", f"{len(group.differences):,}", group.change.value,
+        "**fails**" if group.fails(fail_on) else _md(group.expected and f"expected: {group.expected}"),
+        f"{len(group.differences):,}", group.change.value,
         _md(group.before), _md(group.after), f"{_code(group.where.predicate)}, {coverage(group)}",
         _code(f"{group.witness.record.problem} {group.witness.record.dtype}"),
     ]  # fmt: skip
@@ -114,9 +117,9 @@ def _verdict(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> 
     if any(each.incomplete for each in comparisons):
         return "Incomplete: a run did not come to its own end"
     changes = [group for each in comparisons for group in each.groups if group.change not in _QUIET]
-    if count := sum(len(group.differences) for group in changes if group.change in fail_on):
+    if count := sum(len(group.differences) for group in changes if group.fails(fail_on)):
         return f"{count:,} case{'s'[: count > 1]} changed for the worse"
-    return "Nothing got worse" if changes else "Nothing changed"
+    return "Nothing got worse that was not expected to" if changes else "Nothing changed"
 
 
 def _md(text: str) -> str:
@@ -144,7 +147,7 @@ def junit(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> byt
         whole = ET.SubElement(suite, "testcase", classname=_xml(each.title), name="compared")
         ET.SubElement(whole, "system-out").text = _xml(summary(each))
         for group in each.groups:
-            fails = group.change in fail_on
+            fails = group.fails(fail_on)
             failures += fails * len(group.differences)
             for difference in group.differences:
                 _testcase(suite, each, group, difference, fails)

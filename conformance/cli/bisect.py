@@ -1,0 +1,87 @@
+"""conformance bisect: the first released version that has a change."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from conformance import record, versions
+from conformance.cli.diff import compare_folders
+from conformance.cli.upgrade import say
+from conformance.exit_status import DIVERGED, OK
+from conformance.guard import WORSE, Change, Comparison, Group, classify
+from conformance.record import Record, reproduction
+from conformance.versions import Build, VersionError
+
+
+@click.command()
+@click.argument("old")
+@click.argument("new")
+@click.option("--suite", "suites", multiple=True, default=["core", "idioms"], show_default=True, help="What to run.")
+@click.option("--variant", help="Only this way of executing.")
+@click.option("--change", type=click.Choice([each.value for each in Change]), help="Which (default: the worst).")
+@click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")
+def command(old: str, new: str, suites: tuple[str, ...], variant: str | None, change: str | None, workers: str) -> int:
+    """Find the first version after OLD, up to NEW, that has a change between the two.
+
+    Both are run whole, as `conformance upgrade` does. The versions between run the change's smallest case alone.
+    Exit status: 0 nothing changed, 1 found, 2 usage, or a version that cannot be had.
+    """
+    first, last = versions.parse(old), versions.parse(new)
+    names = versions.released(first, last, say)
+    options = [f"--workers={workers}"] + ([f"--variant={variant}"] if variant else [])
+    whole = [*options, *(f"--suite={suite}" for suite in suites)]
+    comparisons, _ = compare_folders(*(versions.run(build, whole, say) for build in (first, last)))
+    found = chosen(comparisons, change)
+    if found is None:
+        click.echo(f"nothing changed{f' that is {change}' if change else ' for the worse'}: {old} to {new}")
+        return OK
+    comparison, group = found
+    version = earliest(names, lambda name: has(versions.at(first, name), comparison, group, options))
+    witness = group.witness.record
+    click.echo(f"{versions.at(first, version)} is the first with this change, of {len(names)} versions")
+    click.echo(f"  {group.change}: {group.before} -> {group.after}\n  where {group.where.predicate}")
+    click.echo(f"  {reproduction(witness)}")
+    return DIVERGED
+
+
+def chosen(comparisons: Sequence[Comparison], change: str | None) -> tuple[Comparison, Group] | None:
+    """The largest group of a change, or of the worst change that there is."""
+    order = list(Change)
+    groups = [
+        (comparison, group)
+        for comparison in comparisons
+        for group in comparison.groups
+        if group.witness.old and group.witness.new and (group.change == change if change else group.change in WORSE)
+    ]
+    return min(groups, key=lambda each: (order.index(each[1].change), -len(each[1].differences)), default=None)
+
+
+def has(build: Build, comparison: Comparison, group: Group, options: Sequence[str]) -> bool:
+    """Whether a build has the change of a group's witness."""
+    old, new = group.witness.old, group.witness.new
+    assert old
+    assert new
+    suite = comparison.new.header.suite
+    narrow = [f"--suite={suite}", f"--case={new.case}", f"--dtype={new.dtype}", f"--variant={new.variant}"]
+    folder = versions.run(build, [*(each for each in options if "variant" not in each), *narrow], say)
+    answer = _record(folder, new)
+    say(f"  {build}: {answer.verdict} {answer.message}".rstrip())
+    return classify(old, answer) is group.change
+
+
+def _record(folder: Path, like: Record) -> Record:
+    every = (each for file in sorted(folder.glob("*.jsonl")) for each in record.read(file).records)
+    found = next((each for each in every if (each.lane, each.key) == (like.lane, like.key)), None)
+    if found is None:
+        raise VersionError(f"{folder}: no record of {like.case} {like.dtype}: delete the folder and run this again")
+    return found
+
+
+def earliest(names: Sequence[str], holds: Callable[[str], bool]) -> str:
+    """The first of some versions for which something holds, which it does of the last and not of the first."""
+    low, high = 0, len(names) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(names[middle]) else (middle, high)
+    return names[high]

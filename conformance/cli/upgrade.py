@@ -1,0 +1,51 @@
+"""conformance upgrade: what changes from one version of a framework to another."""
+
+from pathlib import Path
+
+import click
+
+from conformance import versions
+from conformance.cli.diff import chosen, compare_folders, publish, status
+from conformance.guard import Change
+
+
+@click.command()
+@click.argument("old")
+@click.argument("new")
+@click.option("--suite", "suites", multiple=True, default=["core", "idioms"], show_default=True, help="What to run.")
+@click.option("--variant", help="Only this way of executing.")
+@click.option("--repeat", default=1, show_default=True, type=click.IntRange(1),
+              help="Runs of each, from 2 on for times and flakiness.")  # fmt: skip
+@click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")
+@click.option("--fail-on", multiple=True, type=click.Choice([*(each.value for each in Change), "none"]),
+              help="A change to exit with 1 on; repeatable (default: everything worse).")  # fmt: skip
+@click.option("--to", "folder", default="reports/upgrade", show_default=True, type=Path, help="Where the pages go.")
+def command(
+    old: str, new: str, suites: tuple[str, ...], variant: str | None, repeat: int, workers: str,
+    fail_on: tuple[str, ...], folder: Path,
+) -> int:  # fmt: skip
+    """Run suites on OLD and NEW, such as "jax==0.9.0" and "jax==0.10.2", and say what changed.
+
+    Each is made an environment of, from the pins of its lane with that one replaced; further ones follow after a blank,
+    as in "jax==0.9.0 flax==0.12.3". Environments and runs are kept in the cache folder. Writes a page, Markdown, and
+    JUnit XML. Exit status: 0 nothing worse, 1 something is, 2 usage, or a version that cannot be had, 3 incomplete.
+    """
+    builds = versions.parse(old), versions.parse(new)
+    if builds[0].framework != builds[1].framework:
+        raise versions.VersionError(f"{old} and {new} are of two lanes: give two versions of one")
+    options = [f"--workers={workers}", *(f"--suite={suite}" for suite in suites)]
+    options += [f"--variant={variant}"] if variant else []
+    for build in builds:  # both are made before one is run, so that a version that does not exist costs nothing
+        versions.environment(build, say)
+    runs = [versions.run(build, options, say, repeat=repeat) for build in builds]
+    comparisons, absent = compare_folders(*runs)
+    fails = chosen(fail_on)
+    page = folder / f"{builds[0].framework}.html"
+    publish(comparisons, fails, markdown=page.with_suffix(".md"), junit=page.with_suffix(".xml"), html=page)
+    click.echo(page.resolve().as_uri())
+    return status(comparisons, fails, absent)
+
+
+def say(line: str) -> None:
+    """Progress, which is no output."""
+    click.echo(line, err=True)
