@@ -236,7 +236,7 @@ def _checked(where: str, source: str, table: Mapping[str, Any], problem: Problem
 def _negative(where: str, source: str, table: Any) -> Iterator[Case]:
     """The cases of a negative table: one for each of its problems, which are of different ranks."""
     required = {"id", "problems", "why", "probes", "defined"}
-    departures = {"dtypes", "view", "values", "calls", *hostile.OPERANDS}
+    departures = {"dtypes", "view", "values", "calls", "seconds", *hostile.OPERANDS}
     _keys(where, table, required, departures)
     descriptors = table["problems"]
     if not isinstance(descriptors, list) or not descriptors:

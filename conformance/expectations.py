@@ -135,7 +135,12 @@ def known(record: Record, expectations: Sequence[Expectation]) -> Expectation | 
 
 
 def unkept(record: Record, expectations: Sequence[Expectation]) -> Expectation | None:
-    """The first expectation that a record does not keep: it is inside an exact region and shows something else."""
+    """The first expectation that a record does not keep: it is inside an exact region and shows something else.
+
+    Of negative cases, which are invalid in ways of their own, nothing exact is stated.
+    """
+    if record.fault:
+        return None
     return next((each for each in expectations if each.exact and not each.shows(record) and each.reaches(record)), None)
 
 

@@ -18,6 +18,8 @@ VIEWS = ("reversed-axes", "every-second", "one-value")
 OTHER = {"float32": "float64", "float64": "float32"}
 DTYPES = ("other", "int32", "bfloat16")
 VALUES = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}
+LONGEST = 90
+"""Seconds that a case may give itself: less than what a worker is given for an item."""
 LARGEST = 2**22
 """Elements of a stamp or an output above which no answer is computed."""
 _MAGNITUDE = {"x": 9, "weight": 99, "bias": 99}
@@ -33,7 +35,8 @@ class Hostile:
 
     `shapes` are canonical; `dtypes` are of the run, its "other", or named; `view` says how x lies in memory; `values`
     are (operand, value, index). With `calls`, only the frameworks in it are called, in just those words. `defined` says
-    whether the definition of transposed convolution gives an answer, be it an empty one.
+    whether the definition of transposed convolution gives an answer, be it an empty one; `seconds`, unless 0, is what
+    the call may take.
     """
 
     fault: str
@@ -43,6 +46,7 @@ class Hostile:
     values: tuple[tuple[str, str, Ints], ...] = ()
     calls: Mapping[str, str] = field(default_factory=dict)
     defined: bool = True
+    seconds: float = 0.0
 
 
 def read(fault: str, table: Mapping[str, Any], at: int) -> Hostile:
@@ -55,8 +59,10 @@ def read(fault: str, table: Mapping[str, Any], at: int) -> Hostile:
         raise HostileError(f"dtypes is {dtypes!r}: give {', '.join(DTYPES)} for {', '.join(OPERANDS)}")
     if not isinstance(calls, dict) or not all(isinstance(call, str) for call in calls.values()):
         raise HostileError(f"calls is {calls!r}: give a call for a framework")
-    values = tuple(map(_value, table.get("values", ())))
-    return Hostile(fault, shapes, dtypes, view, values, calls, table["defined"] is True)
+    values, seconds = tuple(map(_value, table.get("values", ()))), table.get("seconds", 0.0)
+    if not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST:
+        raise HostileError(f"seconds is {seconds!r}: give a number up to {LONGEST}")
+    return Hostile(fault, shapes, dtypes, view, values, calls, table["defined"] is True, seconds)
 
 
 def _at(name: str, shapes: Any, at: int) -> Sequence[int]:

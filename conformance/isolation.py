@@ -73,25 +73,29 @@ class Isolation:
         self._context.set_forkserver_preload(["conformance.warm"])
         self._failed = 0
 
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """What the function returns in a process of its own, or the Death of that process; both must be picklable."""
+    def call(self, function: Callable[..., Any], *arguments: Any, seconds: float = 0.0) -> Any:
+        """What the function returns in a process of its own, or the Death of that process; both must be picklable.
+
+        `seconds`, unless 0, is what this call may take.
+        """
         if self._failed >= STARTS:
             cause = f"{self._failed} of {STARTS} starts used: {self._lane} is broken at import"
             return Death(Verdict.CRASHED, cause)
+        limits = self._limits._replace(seconds=seconds or self._limits.seconds)
         os.environ[LANE] = f"{self._lane.framework}/{self._lane.variant}"
         ours, theirs = self._context.Pipe(duplex=False)
         with tempfile.TemporaryDirectory(prefix="conformance-") as folder, ours:
             log = Path(folder, "log")
-            process = self._context.Process(target=_serve, args=(theirs, log, self._limits, function, arguments))
+            process = self._context.Process(target=_serve, args=(theirs, log, limits, function, arguments))
             try:
                 process.start()
             except (OSError, EOFError):  # the server died, and the next start makes a new one
                 self._failed += 1
                 time.sleep(_MOURNING)
-                return self.call(function, *arguments)
+                return self.call(function, *arguments, seconds=seconds)
             finally:
                 theirs.close()
-            answered, answer = _receive(ours, self._limits.seconds + _GRACE)
+            answered, answer = _receive(ours, limits.seconds + _GRACE)
             if not answered:
                 process.join(1.0)
             killed = process.is_alive() and not answered
@@ -101,7 +105,7 @@ class Isolation:
             if answered:
                 self._failed = 0
                 return answer
-            return _death(process.exitcode, log, self._limits, killed=killed)
+            return _death(process.exitcode, log, limits, killed=killed)
 
 
 def _receive(pipe: Connection, seconds: float) -> tuple[bool, Any]:

@@ -27,7 +27,8 @@ Array = NDArray[Any]
 
 def isolated(isolation: Isolation, lane: Lane, case: Case, dtype: str) -> Result:
     """The result of any case in a process of its own; of a death, a record of how the process died."""
-    result = isolation.call(judge, lane, case, dtype)
+    seconds = 0.0 if case.hostile is None else case.hostile.seconds
+    result = isolation.call(judge, lane, case, dtype, seconds=seconds)
     if isinstance(result, Death):
         return Result(ended(lane, case, dtype, result))
     assert isinstance(result, Result)

@@ -75,7 +75,7 @@ def test_every_file_is_of_a_framework_and_can_be_read() -> None:
 
 
 def test_every_expectation_has_a_case_in_its_region() -> None:
-    suite = [*cases.read_suite("core").cases, *cases.read_suite("extreme").cases]
+    suite = [case for name in ("negative", "extreme", "core") for case in cases.read_suite(name).cases]
     for lane in adapters.lanes():
         for expectation in read_expectations(lane.framework):
             assert any(
@@ -86,6 +86,7 @@ def test_every_expectation_has_a_case_in_its_region() -> None:
                     dtype=dtype,
                     direction="",
                     claimed=claimed,
+                    fault=case.hostile.fault if case.hostile else "",
                 )
                 for case in suite
                 for dtype in ("float32", "float64")

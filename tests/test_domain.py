@@ -1,0 +1,66 @@
+"""The domain that records state, and the combinations that they leave out."""
+
+import numpy as np
+import pytest
+
+from conformance import cases
+from conformance.coverage import ANSWERED, coverage
+from conformance.domain import CRASHES, INVALID, MEMORY, PAST, REFUSES, RIGHT, boundary, domain, outcome, table
+from conformance.record import Record, Verdict
+
+
+def record(
+    problem: str, verdict: Verdict = Verdict.CONFORMS, message: str = "", case: str = "", fault: str = ""
+) -> Record:
+    return Record("f", "v", case or problem, "float32", "forward", problem, verdict, message=message, fault=fault)
+
+
+RECORDS = [
+    *(record(f"i{i} k{k} s{s}") for i in (2, 3) for k in (1, 2) for s in (1, 2, 3)),
+    record("i2 k2 s0", Verdict.REJECTS, "ValueError: stride 0 is not positive"),
+    record("i3 k1 s-4", Verdict.REJECTS, "ValueError: stride -4 is not positive"),
+    record("i3 k1 s9", Verdict.CRASHED, "killed by SIGSEGV"),
+    record("i3 k2", Verdict.ACCEPTS_INVALID, "answered (1, 1, 4), though bias", "bias-too-long-1d", "bias-too-long"),
+    record("i3 k1 op7", message="beyond the rule: output_padding 7"),
+    record("i3 k2 op9", Verdict.REJECTS, "RuntimeError: can't allocate memory: you tried"),
+]
+
+
+def test_the_boundary_is_a_predicate_for_each_message_and_the_faults_that_no_problem_says() -> None:
+    lane = domain("f-v", RECORDS, {"bias-too-long-1d"})
+    assert lane.counts == {RIGHT: 12, PAST: 1, REFUSES: 2, CRASHES: 1, INVALID: 1, MEMORY: 1}
+    lines = "\n".join(boundary(lane))
+    assert "    2 refuses: ValueError: stride # is not positive\n        exactly where any(stride" in lines
+    assert "with bias-too-long" in lines
+    assert next(table([lane])).startswith("| lane | answers | answers past the rule |")
+
+
+def test_memory_that_ran_out_is_told_from_a_refusal() -> None:
+    assert outcome(RECORDS[-1]) == MEMORY
+
+
+@pytest.mark.parametrize("strength", [2, 3])
+def test_the_covering_cases_leave_out_only_what_cases_are_not_made_of(strength: int) -> None:
+    records = [record(case.descriptor, case=case.id) for case in cases.read_suite("covering").cases]
+    found = coverage(records, 1, strength)
+    assert found.counts["missing"] == 0
+    assert found.counts["left out"] > 0
+    assert all("in_channels" in name and "out_channels" in name for name, _ in found.worst["left out"])
+
+
+def test_combinations_that_only_refused_problems_have_are_refused() -> None:
+    records = [
+        record(case.descriptor, Verdict.REJECTS if max(case.problem.dilation) > 1 else Verdict.CONFORMS, case=case.id)
+        for case in cases.read_suite("covering").cases
+    ]
+    found = coverage(records, 1, 2)
+    assert found.counts["refused"] > 0
+    parameters = [set(name.split(" x ")) for name, _ in found.worst["refused"]]
+    assert all("d" in each or each == {"op", "s"} for each in parameters)  # op 2 beside stride 2 needs a dilation of 3
+
+
+def test_without_records_every_combination_that_cases_are_made_of_is_missing() -> None:
+    whole, none = coverage([], 1, 2), coverage([record("i1 k1")], 1, 2)
+    assert whole.counts[ANSWERED] == 0
+    assert none.counts[ANSWERED] == np.prod((12, 11)) // 2
+    assert none.counts["missing"] == whole.counts["missing"] - none.counts[ANSWERED]
