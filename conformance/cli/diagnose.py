@@ -1,28 +1,24 @@
 """conformance diagnose: what explains an array, or the diverging arrays of a record file, and where it happens."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import numpy as np
 
-from conformance import data, oracle, record
-from conformance.cluster import Cluster, Facts, cluster
+from conformance import record
 from conformance.data import Arrays
-from conformance.diagnose import Diagnosis, DiagnosisError, TooLargeError, diagnose, difference
+from conformance.diagnose import Diagnosis, DiagnosisError, diagnose, difference
 from conformance.exit_status import DIVERGED, OK
+from conformance.explain import UNEXPLAINED, Explained, Group, by_diagnosis, facts, group_of, kinds
 from conformance.problem import Problem, ProblemError, broken_rule
-from conformance.record import Record, Verdict, reproduction
+from conformance.record import Verdict, reproduction
 
-TINY = 12
-"""Elements up to which an array is printed."""
 ALSO = 3
 """Other diagnoses of the same records that are printed."""
-UNEXPLAINED = "unexplained"
 
 
 @click.command()
@@ -86,28 +82,6 @@ def _said(found: tuple[Diagnosis, ...], unlike: str) -> Iterator[str]:
         yield f"{UNEXPLAINED}: {unlike}"
 
 
-class Explained(NamedTuple):
-    """A diverging record, with every smallest diagnosis of it in words that other problems can share."""
-
-    record: Record
-    kinds: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Diverging records that one diagnosis explains, and what they have in common that conforming ones have not.
-
-    `also` counts those that other diagnoses explain as well; `arrays` are the witness's, where they are tiny.
-    """
-
-    diagnosis: str
-    records: tuple[Record, ...]
-    also: Mapping[str, int]
-    where: Cluster
-    witness: Record
-    arrays: Mapping[str, Any]
-
-
 def _records(path: Path, lines: Any) -> int:
     run = record.read(path)
     diverging = [each for each in run.records if each.verdict is Verdict.DIVERGES]
@@ -117,64 +91,13 @@ def _records(path: Path, lines: Any) -> int:
                              "beside the record file, or run the lane again")  # fmt: skip
     groups: list[Group] = []
     if diverging:
-        conforming = [_facts(each) for each in run.records if each.verdict is Verdict.CONFORMS]
+        conforming = [facts(each) for each in run.records if each.verdict is Verdict.CONFORMS]
         with np.load(evidence, allow_pickle=False) as arrays:
-            explained = [Explained(each, _kinds(each, arrays)) for each in diverging]
-            groups = [_group(text, those, conforming, arrays) for text, those in _by_diagnosis(explained)]
+            explained = [Explained(each, kinds(each, arrays)) for each in diverging]
+            groups = [group_of(text, those, conforming, arrays) for text, those in by_diagnosis(explained)]
     for line in lines(path, len(diverging), groups):
         click.echo(line)
     return DIVERGED if any(group.diagnosis.startswith(UNEXPLAINED) for group in groups) else OK
-
-
-def _kinds(each: Record, arrays: Mapping[str, Any]) -> tuple[str, ...]:
-    """Every smallest diagnosis of a record."""
-    problem = Problem.parse(each.problem)
-    try:
-        found = diagnose(problem, data.draw(each.case, problem), _actual(each, arrays))
-    except TooLargeError:
-        return (f"{UNEXPLAINED}, too large to be searched",)
-    if not found:
-        return (UNEXPLAINED,)
-    same = f"equals the oracle but for its {each.kind}"
-    return tuple(dict.fromkeys(diagnosis.kind if diagnosis.statements else same for diagnosis in found))
-
-
-def _actual(each: Record, arrays: Mapping[str, Any]) -> Any:
-    name = "/".join((*each.key, "actual"))
-    if name not in arrays:
-        raise DiagnosisError(f"{each.case} {each.dtype}: its arrays are not beside the record: run the lane again")
-    return arrays[name]
-
-
-def _by_diagnosis(explained: Iterable[Explained]) -> Iterator[tuple[str, list[Explained]]]:
-    """Records by the diagnosis that explains most of those left, again and again."""
-    left = list(explained)
-    while left:
-        counts = Counter(kind for each in left for kind in each.kinds)
-        most, _ = min(counts.items(), key=lambda item: (-item[1], item[0].count(" and "), item[0]))
-        yield most, [each for each in left if most in each.kinds]
-        left = [each for each in left if most not in each.kinds]
-
-
-def _group(text: str, those: Sequence[Explained], conforming: Sequence[Facts], arrays: Mapping[str, Any]) -> Group:
-    records = tuple(each.record for each in those)
-    also = Counter(kind for each in those for kind in each.kinds if kind != text)
-    witness = min(records, key=lambda each: (Problem.parse(each.problem).multiplies, len(each.problem), each.key))
-    where = cluster([_facts(each) for each in records], conforming)
-    return Group(text, records, also, where, witness, _tiny(witness, _actual(witness, arrays)))
-
-
-def _facts(each: Record) -> Facts:
-    return Facts(Problem.parse(each.problem), each.framework, each.variant, each.dtype, each.direction)
-
-
-def _tiny(each: Record, actual: Any) -> dict[str, Any]:
-    """The arrays of a record as lists, where each is tiny."""
-    problem = Problem.parse(each.problem)
-    operands = data.draw(each.case, problem)
-    given = {**operands._asdict(), "actual": actual, "expected": oracle.expected(problem, *operands)}
-    arrays = {name: array for name, array in given.items() if array is not None}
-    return {name: array.tolist() for name, array in arrays.items() if max(a.size for a in arrays.values()) <= TINY}
 
 
 def text_lines(path: Path, diverging: int, groups: Sequence[Group]) -> Iterator[str]:
