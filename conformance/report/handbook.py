@@ -1,14 +1,17 @@
-"""The conventions as a document: what is said of each, with its witness and its proof, as Markdown and as HTML."""
+"""The conventions as a document: what is said of each, with its witness and its proof; here as Markdown."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A witness: a call, the window that it cuts, and arrays in which every digit of y is an element of x."""
+    """A witness: a call, the window that it cuts, and arrays in which every digit of y is an element of x.
+
+    `full` is the whole stamp, of which the window leaves y.
+    """
 
     framework: str
     call: str
@@ -17,6 +20,7 @@ class Shown:
     weight: str
     y: str
     fact: str
+    full: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +88,12 @@ class Handbook:
 
 def markdown(handbook: Handbook) -> str:
     """docs/conventions.md."""
-    return _environment().get_template("conventions.md.j2").render(book=handbook)
-
-
-def html(handbook: Handbook) -> str:
-    """reports/conventions.html."""
-    return _environment().get_template("conventions.html.j2").render(book=handbook)
-
-
-def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("conformance.report"),
-        autoescape=select_autoescape(("html.j2",)),
+        autoescape=False,  # Markdown
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    return environment.get_template("conventions.md.j2").render(book=handbook)
