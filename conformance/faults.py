@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance import adapters, data, idioms, oracle
+from conformance import adapters, data, idioms, oracle, proof
 from conformance.cluster import cluster
 from conformance.data import DataError
 from conformance.diagnose import DiagnosisError, diagnose
@@ -103,7 +103,7 @@ def _of(framework: str, runs: Sequence[Run], finder: Finder) -> Iterator[Fault]:
             known = finder.known(record)
             rest[record.verdict, known and known.id].append(record)
     for records in rest.values():
-        yield replace(_fault(framework, UNEXPLAINED, records, {}, (), finder), title=REST, diagnosis="", where=None)
+        yield replace(_fault(framework, UNEXPLAINED, records, {}, (), finder), title=REST, diagnosis="")
 
 
 def _kinds(record: Record, arrays: Evidence) -> tuple[str, ...]:
@@ -119,28 +119,40 @@ def _fault(
 ) -> Fault:
     witness = smallest(records)
     answers = [witness, *(each for each in finder.answered[witness.key] if each.lane != witness.lane)]
-    problem, drawn = _drawn(witness, finder.arrays, text)
+    drawn = _drawn(witness, finder.arrays, text)
     return Fault(
-        framework, witness.verdict, text or label_of(records), text, also, _where(records, runs) if runs else None,
-        tuple(records), finder.known(witness), witness, str(problem), drawn,
+        framework, witness.verdict, _title(text, records), text, also, tuple(_wheres(records, runs)),
+        tuple(records), finder.known(witness), witness, str(drawn.problem), drawn.arrays,
         tuple(Answer(each, finder.arrays.get((each.lane, each.key))) for each in answers),
-        tuple(_snippets(witness, problem, drawn, finder.runs)),
+        tuple(_snippets(witness, drawn, finder.runs)),
     )  # fmt: skip
+
+
+def _title(text: str, records: Sequence[Record]) -> str:
+    if text.startswith(UNEXPLAINED):
+        return f"no misreading explains it: {label_of(records)}"
+    return text or label_of(records)
+
+
+def _wheres(records: Sequence[Record], runs: Sequence[Run]) -> Iterator[Where]:
+    """Where it happens, lane by lane, since lanes differ in what they get right."""
+    for lane in sorted({record.lane for record in records}):
+        own = [record for record in records if record.lane == lane]
+        yield _where(own, [run for run in runs if run.header.lane == lane])
 
 
 def _where(records: Sequence[Record], runs: Sequence[Run]) -> Where:
     """The smallest predicate that tells records from the conforming ones of the same runs, and of the same idioms."""
-    keys = {(record.lane, record.key) for record in records}
-    names = {record.idiom for record in records}
+    keys, names = {record.key for record in records}, {record.idiom for record in records}
     outside = [
         each
         for run in runs
-        if any((run.header.lane, record.key) in keys for record in run.records)
+        if any(record.key in keys for record in run.records)
         for each in run.records
         if each.verdict is Verdict.CONFORMS and each.idiom in names
     ]
     found = cluster([facts(each) for each in records], [facts(each) for each in outside])
-    return Where(found.predicate, found.coverage, found.exact)
+    return Where(records[0].lane, found.predicate, found.coverage, found.exact)
 
 
 def refusals(runs: Sequence[Run]) -> Iterator[Refused]:
@@ -156,43 +168,55 @@ def refusals(runs: Sequence[Run]) -> Iterator[Refused]:
             yield Refused(run.header.lane, records[0].verdict, label_of(records), len(records), where)
 
 
-def _drawn(witness: Record, arrays: Evidence, text: str) -> tuple[Problem, Arrays | None]:
-    """A witness's problem and arrays; none where they are too large to draw, or the call says no problem."""
+class _Witness(NamedTuple):
+    """A witness's problem, its operands, and all of its arrays; None where there are none, or they are too large."""
+
+    problem: Problem
+    operands: data.Arrays | None
+    arrays: Arrays | None
+
+
+def _drawn(witness: Record, arrays: Evidence, text: str) -> _Witness:
     problem = Problem.parse(witness.problem)
-    if witness.claimed == "rejects" or problem.multiplies > LARGEST or np.prod(problem.output_shape) > LARGEST:
-        return problem, None
+    point, source = _read(witness)
+    drawn = proof.case_of(point, source).drawn if point else problem
     try:
-        x, weight, bias = data.draw(witness.case, problem)
+        operands = data.draw(witness.case, drawn)
     except DataError:
-        return problem, None
+        return _Witness(problem, None, None)
+    if witness.claimed == "rejects" or problem.multiplies > LARGEST or np.prod(problem.full) > LARGEST:
+        return _Witness(problem, operands, None)
     whole = replace(problem, pads=((0, 0),) * problem.rank, output_padding=(0,) * problem.rank, bias=False)
-    expected = oracle.expected(problem, x, weight, bias)
+    full, expected = oracle.expected(whole, *operands[:2], None), oracle.expected(problem, *operands)
     window = None
     if "window moved" in text and (witness.lane, witness.key) in arrays:
-        found = diagnose(problem, data.Arrays(x, weight, bias), arrays[witness.lane, witness.key])
+        found = diagnose(problem, operands, arrays[witness.lane, witness.key])
         window = next((each.window for each in found if each.kind == text), None)
-    return problem, Arrays(x, weight, bias, oracle.expected(whole, x, weight, None), expected, problem.window, window)
+    return _Witness(problem, operands, Arrays(*operands, full, expected, problem.window, window))
 
 
-def _snippets(witness: Record, problem: Problem, drawn: Arrays | None, runs: Sequence[Run]) -> Iterator[Snippet]:
-    """A script for each framework of the runs, the witness's own first."""
-    if drawn is None:
+def _snippets(witness: Record, drawn: _Witness, runs: Sequence[Run]) -> Iterator[Snippet]:
+    """A script for each framework of the runs, the witness's own first; its own only, where it is to be refused."""
+    if drawn.operands is None:
         return
-    given = (drawn.x, drawn.weight, drawn.bias)
+    expected = drawn.arrays.expected if drawn.arrays else None
     names = sorted({run.header.framework for run in runs} & set(idioms.frameworks()))
     names.sort(key=lambda name: name != witness.framework)
     point, source = _read(witness)
     for name in names:
-        lane = adapters.lane(name, witness.variant if name == witness.framework else None)
+        own = name == witness.framework and witness.variant in adapters.variants(name)
+        lane = adapters.lane(name, witness.variant if own else None)
         if not witness.idiom:
-            yield of_problem(lane, problem, given, drawn.expected, witness.dtype)
-        elif point is not None and same_window(point, problem):
-            yield of_call(lane, point, source, given, drawn.expected, witness.dtype)
+            yield of_problem(lane, drawn.problem, drawn.operands, expected, witness.dtype)
+        elif point is not None and (own or not point.claim.refused) and same_window(point, drawn.problem):
+            yield of_call(lane, point, source, drawn.operands, expected, witness.dtype)
 
 
 def _read(witness: Record) -> tuple[Point | None, str]:
-    """The call of an idiom's record, read again, and the framework that it is of."""
+    """The call of an idiom's record, read again, and the framework that it is of; None for any other record."""
     source = witness.framework
+    if not witness.idiom:
+        return None, source
     if witness.idiom.startswith("port/"):
         source = witness.idiom.removeprefix("port/").partition("-to-")[0]
     text, _, said = witness.call.partition(" with ")

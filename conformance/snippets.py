@@ -25,17 +25,20 @@ CANONICAL = Claim(Problem.of(1, 1), "none")
 
 TAIL = """
 print("actual", actual, sep="\\n")
-print("expected", expected, sep="\\n")
 if actual.shape != expected.shape:
     print(f"shape {actual.shape}, expected {expected.shape}")
 else:
     print(f"{np.count_nonzero(actual != expected)} of {expected.size} values differ")
 """
+ALONE = """
+print("actual", actual, actual.shape, sep="\\n")
+"""
+"""Where there is nothing to compare with."""
 
 
-def of_problem(lane: adapters.Lane, problem: Problem, arrays: Sequence[Array | None], expected: Array, dtype: str) -> (
-    Snippet
-):  # fmt: skip
+def of_problem(
+    lane: adapters.Lane, problem: Problem, arrays: Sequence[Array | None], expected: Array | None, dtype: str
+) -> Snippet:
     """The script of a problem on canonical arrays, in the call of the lane's framework that says it best."""
     idiom = idioms.idioms(lane.framework)[0]
     said = Point(idiom, str(problem), {}, replace(CANONICAL, problem=problem), str(problem), "")
@@ -43,7 +46,7 @@ def of_problem(lane: adapters.Lane, problem: Problem, arrays: Sequence[Array | N
 
 
 def of_call(
-    lane: adapters.Lane, point: Point, source: str, arrays: Sequence[Array | None], expected: Array, dtype: str
+    lane: adapters.Lane, point: Point, source: str, arrays: Sequence[Array | None], expected: Array | None, dtype: str
 ) -> Snippet:
     """The script of a call as it was written, or of its port where the lane is of another framework."""
     if lane.framework != source:
@@ -58,12 +61,13 @@ def of_call(
     body = [f"{name} = {dialect.tensor.format(name)}" for name in written]
     body += [*lines(point), f"actual = np.asarray({dialect.array.format('y')})"]
     code = [_literal(name, array) for name, array in written.items()]
-    code += [_literal("expected", layout.arrange(expected.astype(dtype), layout.DATA, point.claim.data)), "", *body]
-    return Snippet(lane.framework, str(lane), _script(lane, dtype, {*point.idiom.imports, *dialect.imports}, code))
+    code += [*_expected(expected, dtype, point.claim.data), "", *body]
+    imports = {*point.idiom.imports, *dialect.imports}
+    return Snippet(lane.framework, str(lane), _script(lane, dtype, imports, code, ALONE if expected is None else TAIL))
 
 
 def _ported(
-    point: Point, source: str, lane: adapters.Lane, given: Sequence[Array | None], expected: Array, dtype: str
+    point: Point, source: str, lane: adapters.Lane, given: Sequence[Array | None], expected: Array | None, dtype: str
 ) -> Snippet:
     if _size(given, expected) > LARGEST:
         return _too_large(lane)
@@ -79,9 +83,10 @@ def _ported(
     arrays = {"x": layout.arrange(canonical, layout.DATA, data), "w": weight, "b": bias}
     code = [defined.rstrip(), "", ""]
     code += [f"{name} = None" if array is None else _literal(name, array) for name, array in arrays.items()]
-    code += [_literal("expected", layout.arrange(expected.astype(dtype), layout.DATA, data)), ""]
+    code += [*_expected(expected, dtype, data), ""]
     code += list(_called(idioms.dialect(lane.framework), bias is not None))
-    return Snippet(lane.framework, str(lane), _script(lane, dtype, set(imports.splitlines()), code))
+    return Snippet(lane.framework, str(lane), _script(lane, dtype, set(imports.splitlines()), code,
+                                                        ALONE if expected is None else TAIL))  # fmt: skip
 
 
 def _called(dialect: Dialect, bias: bool) -> Iterator[str]:
@@ -92,13 +97,21 @@ def _called(dialect: Dialect, bias: bool) -> Iterator[str]:
     yield f"actual = np.asarray({dialect.array.format('y')})"
 
 
-def _script(lane: adapters.Lane, dtype: str, imports: Iterable[str], code: Sequence[str]) -> str:
+def _expected(expected: Array | None, dtype: str, data: str) -> list[str]:
+    """The expected array, printed before the call, which may not return."""
+    if expected is None:
+        return []
+    literal = _literal("expected", layout.arrange(expected.astype(dtype), layout.DATA, data))
+    return [literal, 'print("expected", expected, sep="\\n", flush=True)']
+
+
+def _script(lane: adapters.Lane, dtype: str, imports: Iterable[str], code: Sequence[str], tail: str) -> str:
     variables = environment(lane, dtype)
     first = [f"# {lane}"]
     if variables:
         first += ["import os", "", *(f'os.environ["{name}"] = "{value}"' for name, value in variables.items()), ""]
     modules = sorted({*imports, "import numpy as np"} - {""})
-    return "\n".join([*first, *modules, "", *code]) + "\n" + TAIL
+    return "\n".join([*first, *modules, "", *code]) + "\n" + tail
 
 
 def environment(lane: adapters.Lane, dtype: str) -> dict[str, str]:
@@ -121,7 +134,7 @@ def _literal(name: str, array: Array) -> str:
     return f'{name} = np.array(\n{rows},\n"{array.dtype}")'
 
 
-def _size(arrays: Iterable[Array | None], expected: Array) -> int:
+def _size(arrays: Iterable[Array | None], expected: Array | None) -> int:
     return sum(array.size for array in (*arrays, expected) if array is not None)
 
 

@@ -60,15 +60,14 @@ def bar(counts: Mapping[str, int], label: str) -> Markup:
     if not total:
         return Markup("")
     shares = {name: max(count / total, 0.012) for name, count in present.items()}
-    scale, at, parts = 1000 / sum(shares.values()), 0.0, []
+    at, parts = 0.0, []
     for name, share in shares.items():
-        width = share * scale
-        place = f'x="{at:.1f}" width="{width:.1f}" height="20"'
+        width = 100 * share / sum(shares.values())
+        place = f'x="{at:.2f}%" width="{width:.2f}%" height="20"'
         parts.append(f'<rect class="fill-{escape(name)}" {place}/><rect class="over-{escape(name)}" {place}/>')
         at += width
     text = f"{label}: " + ", ".join(f"{count:,} {name}" for name, count in present.items())
-    return Markup(f'<svg class="bar" role="img" viewBox="0 0 1000 20" preserveAspectRatio="none" '
-                  f'aria-label="{escape(text)}">{"".join(parts)}</svg>')  # fmt: skip
+    return Markup(f'<svg class="bar" role="img" aria-label="{escape(text)}">{"".join(parts)}</svg>')
 
 
 def patterns() -> Markup:
@@ -82,10 +81,13 @@ def patterns() -> Markup:
     return Markup(f'<svg class="patterns" aria-hidden="true" width="0" height="0"><defs>{made}</defs></svg>')
 
 
-def drawn(array: Array, label: str, *, differs: Array | None = None, boxes: Sequence[Box] = ()) -> Markup:
+def drawn(
+    array: Array, label: str, *, differs: Array | None = None, boxes: Sequence[Box] = (), room: Array | None = None
+) -> Markup:
     """An array (n, c, *spatial) as a grid of numbers a plane, or as a heat map where there are too many of them.
 
     `differs` marks elements; `boxes` are drawn over every plane, around which zeros are drawn where one reaches out.
+    Cells have room for the numbers of `room` as well.
     """
     low, high = _extents(array, boxes)
     cells = int(np.prod([b - a for a, b in zip(low, high, strict=True)])) * array.shape[0] * array.shape[1]
@@ -94,7 +96,8 @@ def drawn(array: Array, label: str, *, differs: Array | None = None, boxes: Sequ
     padded, marks = _padded(array, low, high), None if differs is None else _padded(differs, low, high)
     inside = _padded(np.ones(array.shape, bool), low, high)
     texts = _texts(padded)
-    width = max(map(len, texts.ravel()), default=1) * CHARACTER + 2 * MARGIN
+    longest = [*texts.ravel(), *(_texts(room).ravel() if room is not None else ())]
+    width = max(map(len, longest), default=1) * CHARACTER + 2 * MARGIN
     figures = [
         _grid(texts[at], f"{label}{name}", width, None if marks is None else marks[at], inside[at],
               [_placed(each, low, at[2:]) for each in boxes if _reaches(each, low, at[2:])])
@@ -150,7 +153,7 @@ def _grid(
     marked = np.zeros(rows.shape, bool) if marks is None else marks.reshape(rows.shape)
     held = inside.reshape(rows.shape)
     parts = []
-    for (y, x), text in np.ndenumerate(rows):
+    for (y, x), text in sorted(np.ndenumerate(rows), key=lambda each: bool(marked[each[0]])):  # edges on top
         style = "cell differs" if marked[y, x] else "cell" if held[y, x] else "cell outside"
         place = f'x="{x * width + 4:.1f}" y="{y * HEIGHT + 4}" width="{width:.1f}" height="{HEIGHT}"'
         parts.append(f'<rect class="{style}" {place}/>')

@@ -31,8 +31,9 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A predicate with its coverage in words; `exact` where it covers every record meant and no other."""
+    """A predicate with its coverage in words, in one lane; `exact` where it covers every record meant and no other."""
 
+    lane: str
     predicate: str
     coverage: str
     exact: bool
@@ -76,8 +77,8 @@ class Snippet:
 class Fault:
     """Records of one framework that fail alike: by one diagnosis, or with one message, expected by the same or nobody.
 
-    `diagnosis` is the misreading that gives the arrays exactly; empty where no array came. `also` counts the records
-    whose data cannot tell it from another diagnosis.
+    `where` has a predicate a lane, for those that are told apart by one. `diagnosis` is the misreading that gives the
+    arrays exactly; empty where no array came. `also` counts the records whose data cannot tell it from another one.
     """
 
     framework: str
@@ -85,7 +86,7 @@ class Fault:
     title: str
     diagnosis: str
     also: Mapping[str, int]
-    where: Where | None
+    where: tuple[Where, ...]
     records: tuple[Record, ...]
     known: Known | None
     witness: Record
@@ -98,6 +99,11 @@ class Fault:
     def new(self) -> bool:
         """Whether nobody expected it."""
         return self.known is None
+
+    @property
+    def predicates(self) -> tuple[str, ...]:
+        """The different predicates of its lanes."""
+        return tuple(dict.fromkeys(where.predicate for where in self.where))
 
     @property
     def lanes(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree
 
@@ -34,7 +35,7 @@ def feed(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Cha
         since = started if fault.known is None else f"{fault.known.since}T00:00:00+00:00"
         state = "new" if fault.new else "known"
         title = f"{fault.framework}, {state}: {fault.verdict}: {fault.title}"
-        where = f" where {fault.where.predicate}" if fault.where else ""
+        where = "".join(f", on {each.lane} where {each.predicate}" for each in fault.where)
         _entry(root, name, title, f"{name}.html", since, f"{len(fault.records):,} records{where}")
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
@@ -75,7 +76,7 @@ def as_json(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[
         "faults": [
             {"page": f"{name}.html", "framework": fault.framework, "lanes": fault.lanes, "verdict": fault.verdict,
              "title": fault.title, "new": fault.new, "records": len(fault.records),
-             "where": fault.where.predicate if fault.where else None, "exact": bool(fault.where and fault.where.exact),
+             "where": [asdict(each) for each in fault.where],
              "known": fault.known.id if fault.known else None,
              "upstream": fault.known.upstream if fault.known else None,
              "witness": reproduction(fault.witness)} for name, fault in faults.items()
@@ -91,7 +92,7 @@ def markdown(summary: str, runs: Sequence[Run], faults: Mapping[str, Fault], int
               for finding in integrity.findings]  # fmt: skip
     lines += ["", "| | framework | verdict | records | what | where |", "|---|---|---|---|---|---|"]
     for fault in faults.values():
-        where = f"`{_plain(fault.where.predicate)}`" if fault.where else ""
+        where = ", ".join(f"`{_code(text)}`" for text in fault.predicates)
         state = "**new**" if fault.new else "known"
         cells = (state, fault.framework, fault.verdict, f"{len(fault.records):,}", fault.title)
         lines.append(f"| {' | '.join(map(_plain, cells))} | {where} |")
@@ -108,6 +109,11 @@ def _plain(text: str) -> str:
     for sign in "\\|<>[]":
         shown = shown.replace(sign, f"&#{ord(sign)};")
     return shown
+
+
+def _code(text: str) -> str:
+    """Text between backticks in a table's cell."""
+    return " ".join(str(printable(text)).split()).replace("`", "'").replace("|", "\\|")
 
 
 def badges(runs: Sequence[Run], faults: Mapping[str, Fault], integrity: Integrity) -> dict[str, str]:

@@ -35,7 +35,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "number": "{:,}".format, "slug": slug, "line": line, "python": python, "fragment": fragment,
+        "number": "{:,}".format, "slug": slug, "line": line, "python": python, "coded": coded, "fragment": fragment,
         "command": reproduction,
     }  # fmt: skip
     environment.globals |= {
@@ -43,6 +43,12 @@ def _environment() -> Environment:
         "shown": shown,
     }  # fmt: skip
     return environment
+
+
+def coded(text: str) -> Markup:
+    """Text with what stands between backticks as code."""
+    parts = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
 
 
 @cache
@@ -56,9 +62,9 @@ def fragment(text: str) -> str:
     return quote(text, safe="")
 
 
-def operand(array: Any, name: str) -> Markup:
-    """An operand, drawn."""
-    return draw.drawn(array if array.ndim > 2 else array.reshape(1, -1, 1), name)
+def operand(array: Any, name: str, room: Any = None) -> Markup:
+    """An operand, drawn; its cells as wide as those of `room`, where given, so that the two line up."""
+    return draw.drawn(array if array.ndim > 2 else array.reshape(1, -1, 1), name, room=room)
 
 
 def stamp(arrays: Arrays) -> Markup:
@@ -70,12 +76,12 @@ def stamp(arrays: Arrays) -> Markup:
     return draw.drawn(arrays.full, "whole stamp", boxes=boxes)
 
 
-def answer(array: Any, other: Any, name: str) -> Markup:
+def answer(array: Any, other: Any, name: str, room: Any = None) -> Markup:
     """An answer, with the elements marked in which it is not the other one; all are, where the shapes differ."""
     if array.ndim < 3:
         return Markup("<p>an array of {} axes</p>").format(array.ndim)
     differs = array != other if array.shape == other.shape else np.ones(array.shape, bool)
-    return draw.drawn(array, name, differs=differs)
+    return draw.drawn(array, name, differs=differs, room=room)
 
 
 def shown(witness: Shown) -> Markup:

@@ -51,7 +51,8 @@ def data_files(runs: Sequence[Run], placed: Placed) -> Iterator[FileText]:
         for start in range(0, len(run.records), PER_SHARD):
             part = run.records[start : start + PER_SHARD]
             name = f"records-{len(shards)}.js"
-            yield name, _script("records", _columns(run, part, number, names, placed))
+            columns = _columns(run, part, number, names, placed)
+            yield name, _script("records", {"number": len(shards), **columns})
             shards.append({"file": name, "lane": run.header.lane, "suite": run.header.suite, "count": len(part)})
     blocks: list[str] = []
     for start in range(0, len(cases), PER_SHARD):

@@ -37,9 +37,11 @@ document.addEventListener("DOMContentLoaded", () => {
       record.fault && fact("Fault", element("a", { href: record.fault }, record.known ? `known: ${record.known}` : "new")),
     ].filter(Boolean);
     const pre = element("div", { class: "snippet" }, element("pre", { tabindex: "0" }, code(record.command)));
-    const made = element("section", { "aria-labelledby": `r${number}`, class: "lane" },
-      element("h2", { id: `r${number}` }, `${record.lane}, ${record.dtype} `, site.tag(record.verdict)),
-      element("dl", { class: "facts" }, ...facts), pre);
+    const heading = element("h2", { id: `r${number}` }, `${record.lane}, ${record.dtype} `, site.tag(record.verdict));
+    const right = record.verdict === (record.claimed || "conforms");
+    const all = element("dl", { class: "facts" }, ...facts);
+    const made = element("section", { "aria-labelledby": `r${number}`, class: "lane" }, heading,
+      ...(right ? [element("details", {}, element("summary", {}, "Evidence, and the command"), all, pre)] : [all, pre]));
     if (site.addCopyButtons) site.addCopyButtons(made);
     return made;
   }
@@ -55,7 +57,8 @@ document.addEventListener("DOMContentLoaded", () => {
       if (!records.length) { status.textContent = `No record is of a case ${id}: find one by the search.`; return; }
       const suites = [...new Set(records.map((record) => record.suite))].join(", ");
       status.textContent = `${records.length} records, suite ${suites}.`;
-      records.sort((a, b) => (a.lane < b.lane ? -1 : a.lane > b.lane ? 1 : a.dtype < b.dtype ? -1 : 1));
+      const rank = (record) => `${record.verdict === (record.claimed || "conforms") ? 1 : 0} ${record.lane} ${record.dtype}`;
+      records.sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
       for (const problem of new Set(records.map((record) => record.problem))) place.append(geometry(problem));
       place.append(...records.map(section));
     } catch (error) {

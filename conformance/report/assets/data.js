@@ -41,6 +41,7 @@ window.conformance = window.conformance || {};
     const names = [...store.manifest.cases, ...chosen.map((each) => each.file)];
     let done = 0;
     await Promise.all(names.map((name) => load(name).then(() => progress && progress(++done / names.length))));
+    store.shards.sort((a, b) => a.number - b.number);
   }
 
   function nameOf(shard, column, row) {

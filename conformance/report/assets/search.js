@@ -14,7 +14,7 @@ document.addEventListener("DOMContentLoaded", async () => {
     const id = store.ids[shard.case[at]], fault = nameOf(shard, "fault", at), known = nameOf(shard, "known", at);
     return element("tr", {},
       element("th", { scope: "row" }, element("a", { href: `case.html${link(id)}` }, id)),
-      element("td", {}, element("code", {}, store.texts[shard.case[at]])),
+      element("td", { class: "problem" }, element("code", {}, store.texts[shard.case[at]])),
       element("td", {}, nameOf(shard, "lane", at)), element("td", {}, nameOf(shard, "dtype", at)),
       element("td", {}, site.tag(nameOf(shard, "verdict", at))),
       element("td", { class: "text" },
