@@ -1,7 +1,7 @@
 """The conventions as a document: what is said of each, with its witness and its proof; here as Markdown."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -76,14 +76,14 @@ class CopyEntry:
 class Handbook:
     """All of it."""
 
-    laws: tuple[LawEntry, ...]
-    taps: tuple[Shown, ...]
-    reversed: Mapping[str, tuple[str, ...]]
-    weights: tuple[LayoutEntry, ...]
-    data: tuple[LayoutEntry, ...]
-    idioms: tuple[IdiomEntry, ...]
-    copies: tuple[CopyEntry, ...]
-    lanes: tuple[tuple[str, str, str], ...]
+    laws: tuple[LawEntry, ...] = ()
+    taps: tuple[Shown, ...] = ()
+    reversed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    weights: tuple[LayoutEntry, ...] = ()
+    data: tuple[LayoutEntry, ...] = ()
+    idioms: tuple[IdiomEntry, ...] = ()
+    copies: tuple[CopyEntry, ...] = ()
+    lanes: tuple[tuple[str, str, str], ...] = ()
 
 
 def markdown(handbook: Handbook) -> str:

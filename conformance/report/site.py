@@ -36,7 +36,7 @@ class Site:
     expectations: Sequence[Known] = ()
     found: Sequence[Fault] = ()
     refusals: Sequence[Refused] = ()
-    handbook: Handbook | None = None
+    handbook: Handbook = Handbook()
     proofs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What was proved of each idiom, a line a claim and lane."""
     changes: Sequence[Change] | None = None
@@ -86,8 +86,7 @@ def pages(site: Site) -> Pages:
     yield "agreement.html", render("agreement.html.j2", lanes=names, pairs=pairs, **common)
     for name in ("maps", "search", "case"):
         yield f"{name}.html", render(f"{name}.html.j2", lanes=list(groups), **common)
-    if site.handbook:
-        yield "conventions.html", render("conventions.html.j2", book=site.handbook, **common)
+    yield "conventions.html", render("conventions.html.j2", book=site.handbook, **common)
     rows = [counts.run_row(run) for run in runs]
     yield "frameworks.html", render("frameworks.html.j2", rows=rows, verdicts=counts.verdicts(runs),
                                     assistance=counts.assistance(runs), **common)  # fmt: skip
