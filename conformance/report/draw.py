@@ -25,6 +25,8 @@ MOST_PLANES = 8
 MOST_EXTENT = 96
 """Cells of an axis that a heat map draws."""
 DOT = 9
+NARROW = 320
+"""Width that every screen has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +169,16 @@ def _grid(
                      f'width="{(right - left) * width:.1f}" height="{(bottom - top) * HEIGHT}"/>')  # fmt: skip
     wide, high = rows.shape[1] * width + 8, rows.shape[0] * HEIGHT + 8
     said = f"{label}: {_said(rows, marked)}"
+    place = f'width="{wide:.0f}" height="{high}" viewBox="0 0 {wide:.0f} {high}"'
     return Markup(
-        f'<figure><figcaption>{escape(label)}</figcaption><svg class="grid" role="img" width="{wide:.0f}" '
-        f'height="{high}" viewBox="0 0 {wide:.0f} {high}" aria-label="{escape(said)}">{"".join(parts)}</svg></figure>'
+        f"<figure{_focus(wide)}><figcaption>{escape(label)}</figcaption>"
+        f'<svg class="grid" role="img" {place} aria-label="{escape(said)}">{"".join(parts)}</svg></figure>'
     )
+
+
+def _focus(wide: float) -> str:
+    """What lets a keyboard scroll a drawing that is wider than a telephone."""
+    return ' tabindex="0"' if wide > NARROW else ""
 
 
 def _said(rows: Array, marked: Array) -> str:
@@ -199,7 +207,7 @@ def heat(array: Array, label: str) -> Markup:
         name = f"{label}, {' '.join(map(str, at))}"
         said = f"{name}: {np.count_nonzero(steps)} of {plane.size} elements, the largest {largest:g}"
         figures.append(
-            f'<figure><figcaption>{escape(name)}</figcaption><svg class="map" role="img" width="{wide}" '
+            f'<figure{_focus(wide)}><figcaption>{escape(name)}</figcaption><svg class="map" role="img" width="{wide}" '
             f'height="{high}" viewBox="0 0 {wide} {high}" aria-label="{escape(said)}">{"".join(parts)}</svg></figure>'
         )
     more = f"<p>and {len(planes) - MOST_PLANES} planes more</p>" if len(planes) > MOST_PLANES else ""

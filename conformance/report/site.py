@@ -36,7 +36,7 @@ class Site:
     expectations: Sequence[Known] = ()
     found: Sequence[Fault] = ()
     refusals: Sequence[Refused] = ()
-    handbook: Handbook = Handbook()
+    handbook: Handbook = field(default_factory=Handbook)
     proofs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What was proved of each idiom, a line a claim and lane."""
     changes: Sequence[Change] | None = None

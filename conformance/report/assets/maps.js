@@ -17,7 +17,7 @@ document.addEventListener("DOMContentLoaded", async () => {
   /* A lane and the rest of the query, from the address. */
   function state() {
     const words = site.words(site.hash()), chosen = words.find((each) => each.startsWith("lane:"));
-    const rest = words.filter((each) => each !== chosen).map((each) => (/\s/.test(each) ? `"${each}"` : each)).join(" ");
+    const rest = words.filter((each) => each !== chosen).join(" ");
     return { lane: chosen ? chosen.slice(5) : lane.value, rest };
   }
 

@@ -128,10 +128,10 @@ window.conformance = window.conformance || {};
     };
   }
 
-  /* Words of a query; quotes hold blanks together. */
-  function words(text) {
-    return (text.match(/(?:[^\s"]+|"[^"]*"?)+/g) || []).map((word) => word.replace(/"/g, ""));
-  }
+  /* Words of a query as they are written; quotes hold blanks together. */
+  function words(text) { return text.match(/(?:[^\s"]+|"[^"]*"?)+/g) || []; }
+
+  const bare = (word) => word.replace(/"/g, "");
 
   function matcher(pattern) {
     if (pattern === "none") return (name) => name === "";
@@ -141,11 +141,16 @@ window.conformance = window.conformance || {};
     return (name) => whole.test(name);
   }
 
+  /* What must occur in a text, in this order; what varies in a message is left out. */
+  const textual = (word) => word.toLowerCase().split(/[*\u2026]/).filter(Boolean);
+
   /* A query as terms: {column, matches}, {holds} or {text}, each with `not`. Raises an Error that says what is wrong. */
   function parse(text) {
     return words(text).map((raw) => {
       const not = /^[-!]./.test(raw) && !/^-\d/.test(raw);
-      const word = not ? raw.slice(1) : raw;
+      const quoted = raw.slice(not ? 1 : 0).startsWith('"');
+      const word = bare(not ? raw.slice(1) : raw);
+      if (quoted) return { not, text: textual(word) };
       const named = /^([a-z_]+):(.+)$/.exec(word);
       if (named && NAMES.includes(named[1])) {
         const matchers = named[2].split(",").map(matcher);
@@ -154,9 +159,8 @@ window.conformance = window.conformance || {};
       if (named && /^[a-z_]+$/.test(named[1]) && !/[\s/.]/.test(word)) {
         throw new Error(`there is no field ${named[1]}: the fields are ${NAMES.join(", ")}; quote it to find it as text`);
       }
-      if (raw.length && /[<>=]/.test(word) && !/[\s"'(]/.test(word)) return { not, holds: comparison(word) };
-      const parts = word.toLowerCase().split(/[*\u2026]/).filter(Boolean);
-      return { not, text: parts };
+      if (/[<>=]/.test(word) && !/[\s'(]/.test(word)) return { not, holds: comparison(word) };
+      return { not, text: textual(word) };
     });
   }
 
