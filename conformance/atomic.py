@@ -18,3 +18,25 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
     except BaseException:
         Path(temporary).unlink()
         raise
+
+
+def replace_folder(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """Write a folder of files beside the one that is there, and swap them when it is whole.
+
+    Names may have folders of their own. Whatever fails, the folder that was there is there again.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
+        made, before = Path(name, "made"), Path(name, "before")
+        made.mkdir()
+        for path, content in files:
+            (made / path).parent.mkdir(parents=True, exist_ok=True)
+            (made / path).write_bytes(content)
+        if folder.exists():
+            folder.rename(before)
+        try:
+            made.rename(folder)
+        except BaseException:
+            if before.exists():
+                before.rename(folder)
+            raise

@@ -5,7 +5,7 @@ witness is a call of a real framework, so the numbers beside it are those that i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -212,8 +212,8 @@ LAWS = (
 BY_ID: Mapping[str, Law] = {law.id: law for law in LAWS}
 
 
-def probe(point: Point) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """x = 1, 2, ..., w = 1, 10, 100, ... in the call's own order of taps, and the answer, for the last axis.
+def probe(point: Point) -> tuple[NDArray[np.int64], ...]:
+    """x = 1, 2, ..., w = 1, 10, 100, ... in the call's own order of taps, the answer, and the whole stamp: last axis.
 
     Every digit of an answer is one input element, so it shows which taps met which inputs.
     """
@@ -222,8 +222,9 @@ def probe(point: Point) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[n
     x = np.arange(1, problem.input[0] + 1)
     weight = 10 ** np.arange(problem.kernel[0])
     stored = weight[::-1] if point.claim.reversed else weight
-    y = oracle.expected(problem, x.reshape(1, 1, -1), stored.reshape(1, 1, -1), None)
-    return x, weight, y.ravel()
+    arrays = x.reshape(1, 1, -1), stored.reshape(1, 1, -1), None
+    y, full = (oracle.expected(each, *arrays).ravel() for each in (problem, replace(problem, pads=((0, 0),))))
+    return x, weight, y, full
 
 
 def examples(framework: str) -> list[Example]:

@@ -81,9 +81,9 @@ def _named(idiom: Idiom) -> str:
 
 def _shown(witness: Witness) -> Shown:
     point = witness.read()
-    x, weight, y = (" ".join(map(str, array)) for array in probe(point))
+    x, weight, y, full = (" ".join(map(str, array)) for array in probe(point))
     return Shown(
-        witness.framework, witness.text, str(point.claim.problem.window[-1]), x, weight, y, witness.fact
+        witness.framework, witness.text, str(point.claim.problem.window[-1]), x, weight, y, witness.fact, full
     )  # fmt: skip
 
 

@@ -24,7 +24,8 @@ from conformance.operators.base import Convolution
 from conformance.predicate import PredicateError, relation
 from conformance.problem import Problem
 from conformance.record import CLAIM, Header, Record, Run, Verdict, reproduction
-from conformance.report import literature as pages
+from conformance.report import Site
+from conformance.report.site import pages
 
 LEDGER = {
     "000_57f38215e9a47a02.txt": (13, 1, 0, 1), "001_a639658c2f9c33a1.txt": (60, 26, 9, 3),
@@ -269,18 +270,24 @@ def _run(claim: claims.Claim, verdict: Verdict = Verdict.CONFORMS) -> Run:
     return Run(header, (record,), True)
 
 
+def _page(run: Run) -> str:
+    site = Site([run], literature=literature.build(read_claims(), [run]))
+    return dict(pages(site))["literature.html"]
+
+
 def test_the_page_has_every_claim_and_where_it_was_checked() -> None:
-    page = pages.html(literature.build(read_claims(), [_run(claims.find("D1-92"))]))
+    page = _page(_run(claims.find("D1-92")))
     assert all(f'id="{claim.id}"' in page for claim in read_claims())
     assert all(claim.document in page for claim in read_claims())
     assert "Earned in torch-eager 2.13.0" in page
     assert "torch-eager 2.13.0, 2026-11-22: 5 of 5" in page
     assert "http" not in page.replace("http-equiv", "")
-    assert "NOT EARNED" in pages.html(literature.build(read_claims(), [_run(claims.find("D1-92"), Verdict.DIVERGES)]))
+    assert "NOT EARNED" in _page(_run(claims.find("D1-92"), Verdict.DIVERGES))
 
 
 def test_the_witness_is_one_pixel_off() -> None:
     witness = literature.build(read_claims(), ()).witness
+    assert witness is not None
     assert (witness.input, witness.output, witness.full) == (7, 14, 17)
     assert witness.cut == (1, 2)
     assert witness.published == (2, 1)

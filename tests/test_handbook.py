@@ -8,7 +8,9 @@ import pytest
 from conformance import conventions, evidence, handbook, idioms, literal
 from conformance.evidence import Evidence, Lane, Proof
 from conformance.record import IDIOMS, Header, Record, Run, Verdict
-from conformance.report.handbook import Handbook, html, markdown
+from conformance.report import Site
+from conformance.report.handbook import Handbook, markdown
+from conformance.report.site import pages
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +64,16 @@ def test_torch_padding_copied_to_jax_shifts_the_window_and_reverses_the_taps() -
     assert each.how == "taps reversed on axes 0 and 1 and window (2, 2) x (2, 2) for (0, 0) x (0, 0)"
 
 
-def test_the_page_stands_alone(book: Handbook) -> None:
-    page = html(book)
-    assert not re.search(r"<script|https?://|src=", page)
+def test_the_page_stands_alone_and_draws_every_witness(book: Handbook) -> None:
+    page = dict(pages(Site([], handbook=book)))["conventions.html"]
+    assert not re.search(r"https?://|src=(?!\"(site|checkerboard)\.js\")", page)
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     links = set(re.findall(r'<a href="([^"]+)"', page))
-    assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
+    assert {link[1:] for link in links if link.startswith("#")} <= set(ids) | {"main"}
     assert page.count("<h1>") == 1
     assert "<img" not in page
+    assert page.count('class="window expected"') == sum(len(law.shown) for law in book.laws) + len(book.taps)
 
 
 def record(case: str, idiom: str, claimed: str, verdict: Verdict) -> Record:

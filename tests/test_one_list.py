@@ -19,7 +19,7 @@ LABELS = dict(re.findall(r"(\w+) = (.*)", TOX["tox"]["labels"]))
 
 
 def test_tox_has_an_environment_for_each_framework() -> None:
-    plain = {"report", "tests", "lint"}
+    plain = {"report", "tests", "lint", "browser", "fuzz"}
     environments = {name.partition(":")[2] for name in TOX.sections() if ":" in name}
     assert environments - plain == set(adapters.frameworks())
 

@@ -1,19 +1,23 @@
-"""The HTML report on synthetic runs: what it finds wrong with records, what it shows, and that it stands alone."""
+"""The report on synthetic runs: what it finds wrong with records, what it shows, and that it stands alone."""
 
+import json
 import re
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conformance.record import Header, Record, Run, Verdict
-from conformance.report import write_report
+from conformance.report import Site, counts, write_report
 from conformance.report.integrity import measure_integrity
-from conformance.report.page import GLOSSARY, build_page
+from conformance.report.page import Group, Reason, lane_groups, ordered, summary
+from conformance.report.words import GLOSSARY
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> \"'&"
 
@@ -35,8 +39,30 @@ def run(
 
 
 def page(path: Path, *runs: Run, expected_lanes: Sequence[str] = ()) -> str:
-    write_report(runs, path / "index.html", expected_lanes=expected_lanes)
+    write_report(Site(runs, expected_lanes), path / "index.html")
     return (path / "index.html").read_text(encoding="utf-8")
+
+
+def framework_page(path: Path, *runs: Run, name: str = "torch") -> str:
+    write_report(Site(runs), path / "index.html")
+    return (path / "site" / f"framework-{name}.html").read_text(encoding="utf-8")
+
+
+def everything(path: Path) -> str:
+    """Every page of a site as one text."""
+    return "\n".join(each.read_text(encoding="utf-8") for each in sorted(path.rglob("*.html")))
+
+
+def known_to_nobody(_record: Record) -> str:
+    return ""
+
+
+def groups(*runs: Run, known: Reason = known_to_nobody) -> tuple[Group, ...]:
+    return next(lane_groups(ordered(runs), known)).groups
+
+
+def said(*runs: Run, known: Reason = known_to_nobody) -> str:
+    return summary(ordered(runs), measure_integrity(runs), list(lane_groups(ordered(runs), known)))
 
 
 def text(html: str) -> str:
@@ -69,14 +95,14 @@ FINDINGS = {
 def test_a_fault_of_the_records_is_one_finding_and_stands_first(
     tmp_path: Path, runs: list[Run], expected_lanes: list[str], finding: str
 ) -> None:
-    integrity = write_report(runs, tmp_path / "index.html", expected_lanes=expected_lanes)
+    integrity = write_report(Site(runs, expected_lanes), tmp_path / "index.html")
     assert not integrity.holds
     assert len([found for found in map(str, integrity.findings) if found.startswith(finding)]) == 1
     shown = text((tmp_path / "index.html").read_text(encoding="utf-8"))
     for found in integrity.findings:
         assert f"{found.subject} : {found.facts}: {found.next_step}" in shown.replace("  ", " ")
     assert "Evidence: incomplete or inconsistent" in shown
-    assert shown.index("Evidence:") < shown.index("What was run")
+    assert shown.index("Evidence:") < shown.index("What is new")
 
 
 def test_a_fault_is_not_reported_twice() -> None:
@@ -99,38 +125,32 @@ def test_the_summary_counts_lanes_records_and_verdicts() -> None:
     diverging = run("jax-jit", records=[
         record("a", Verdict.DIVERGES, "jax-jit", kind="value"), record("b", Verdict.REJECTS, "jax-jit"),
     ])  # fmt: skip
-    summary = build_page([TORCH, diverging]).summary
-    assert summary == (
+    assert said(TORCH, diverging) == (
         "2 lanes, 5 records: 1 lane diverges somewhere, in 1 record; 3 conform, 1 refused. 2 failing records are new."
     )
-    assert build_page([]).summary == "0 lanes, 0 records: no lane diverges. The evidence has 1 fault, named first."
+    assert said() == "0 lanes, 0 records: no lane diverges. The evidence has 1 fault, named first."
 
 
 def test_without_divergences_the_page_says_so(tmp_path: Path) -> None:
     shown = text(page(tmp_path, TORCH, JAX))
     assert "2 lanes, 6 records: no lane diverges; 6 conform." in shown
-    assert "No record diverges." in shown
-    assert "0 of 3 records." in shown
+    assert "Nothing fails that is not known." in shown
+    write_report(Site([TORCH]), tmp_path / "index.html")
+    assert "No known fault showed." in text((tmp_path / "site" / "divergences.html").read_text(encoding="utf-8"))
 
 
 def test_only_verdicts_that_occur_are_columns_and_a_lane_without_records_keeps_its_row() -> None:
     cropped = [record("a", composed=("crop",)), record("b", composed=("crop",))]
     records = [*cropped, record("c", Verdict.CRASHED), record("d")]
-    built = build_page([run(records=records), run("jax-jit", records=[])])
-    assert built.verdicts.columns == ("conforms", "crashed")
-    assert [(row.lane, row.labels, row.counts) for row in built.verdicts.rows] == [
+    runs = ordered([run(records=records), run("jax-jit", records=[])])
+    verdicts, assistance = counts.verdicts(runs), counts.assistance(runs)
+    assert verdicts.columns == ("conforms", "crashed")
+    assert [(row.lane, row.labels, row.counts) for row in verdicts.rows] == [
         ("jax-jit", ("core", "float32"), (0, 0, 0)),
         ("torch-eager", ("core", "float32"), (4, 3, 1)),
     ]
-    assert built.assistance.columns == ("native", "crop")
-    assert built.assistance.rows[1].counts == (3, 1, 2)
-
-
-def test_kinds_are_counted_a_lane() -> None:
-    kinds = ["value", "shape", "value"]
-    built = build_page([run(records=[record(f"c{n}", Verdict.DIVERGES, kind=kind) for n, kind in enumerate(kinds)])])
-    assert built.kinds.columns == ("shape", "value")
-    assert [row.counts for row in built.kinds.rows] == [(3, 1, 2)]
+    assert assistance.columns == ("native", "crop")
+    assert assistance.rows[1].counts == (3, 1, 2)
 
 
 @pytest.mark.parametrize(
@@ -145,18 +165,18 @@ def test_kinds_are_counted_a_lane() -> None:
 )
 def test_messages_that_differ_in_numbers_alone_form_one_group(messages: list[str], label: str) -> None:
     records = [record(f"c{n}", Verdict.ERRORED, message=message) for n, message in enumerate(messages)]
-    (group,) = build_page([run(records=records)]).lanes[0].groups
+    (group,) = groups(run(records=records))
     assert group.label == label
-    assert len(group.rows) == len(messages)
+    assert group.count == len(messages)
 
 
 def test_groups_are_apart_by_verdict_kind_and_words_and_failures_come_first() -> None:
-    built = build_page([run(records=[
+    found = groups(run(records=[
         record("a", Verdict.UNSUPPORTED, message="same"), record("b", Verdict.REJECTS, message="same"),
         record("c", Verdict.CRASHED, message="same"), record("d", Verdict.DIVERGES, kind="value", message="same"),
         record("e", Verdict.DIVERGES, kind="shape", message="same"), record("f", Verdict.REJECTS, message="other"),
-    ])])  # fmt: skip
-    assert [(group.verdict.value, group.kind, group.label) for group in built.lanes[0].groups] == [
+    ]))  # fmt: skip
+    assert [(group.verdict.value, group.kind, group.label) for group in found] == [
         ("diverges", "shape", "same"), ("diverges", "value", "same"), ("rejects", "", "other"), ("rejects", "", "same"),
         ("crashed", "", "same"), ("unsupported", "", "same"),
     ]  # fmt: skip
@@ -164,7 +184,7 @@ def test_groups_are_apart_by_verdict_kind_and_words_and_failures_come_first() ->
 
 def test_what_fails_is_open_and_the_rest_is_closed(tmp_path: Path) -> None:
     records = [record(f"case-{verdict}", verdict) for verdict in Verdict]
-    html = page(tmp_path, run(records=records))
+    html = framework_page(tmp_path, run(records=records))
     found = re.findall(r'<details class="group"( open)?>\n<summary><span class="tag ([a-z-]+)">', html)
     opened = {verdict: bool(is_open) for is_open, verdict in found}
     assert opened == {verdict.value: verdict.fails for verdict in Verdict if verdict is not Verdict.CONFORMS}
@@ -173,7 +193,7 @@ def test_what_fails_is_open_and_the_rest_is_closed(tmp_path: Path) -> None:
 def test_a_row_has_the_evidence_and_the_command(tmp_path: Path) -> None:
     found = record("gap-2d", Verdict.DIVERGES, "mxnet-native", kind="value", problem="i5x7 k3 s2x1 p1:2x0 bias",
                    message="3 of 9 values differ", call="Deconvolution([1, 3])", composed=("crop", "bias"))  # fmt: skip
-    shown = text(page(tmp_path, run("mxnet-native", records=[found])))
+    shown = text(framework_page(tmp_path, run("mxnet-native", records=[found]), name="mxnet"))
     command = 'conformance one mxnet "i5x7 k3 s2x1 p1:2x0 bias" --variant native --dtype float32 --case gap-2d'
     for evidence in ("3 of 9 values differ", "Deconvolution([1, 3])", "crop, bias", command):
         assert evidence in shown
@@ -181,7 +201,7 @@ def test_a_row_has_the_evidence_and_the_command(tmp_path: Path) -> None:
 
 def test_a_command_runs_nothing_that_a_record_smuggles_in() -> None:
     found = record("$(touch x)", Verdict.REJECTS, problem='i3 k2"; touch y; `z`')
-    (group,) = build_page([run(records=[found])]).lanes[0].groups
+    (group,) = groups(run(records=[found]))
     assert group.rows[0].command == (
         "conformance one torch 'i3 k2\"; touch y; `z`' --variant eager --dtype float32 --case '$(touch x)'"
     )
@@ -193,48 +213,70 @@ def test_hostile_text_is_shown_and_not_obeyed(tmp_path: Path) -> None:
     other = replace(found, case="x", verdict=Verdict.CONFORMS, message=f"{HOSTILE} 2")
     one = run(records=[found, other], framework=HOSTILE, variant=HOSTILE, suite=HOSTILE, dtypes=(HOSTILE,),
               cases=HOSTILE, started=HOSTILE, oracle=HOSTILE, environment={HOSTILE: HOSTILE})  # fmt: skip
-    html = page(tmp_path, one, expected_lanes=[HOSTILE])
-    assert "<script" not in html
+    page(tmp_path, one, expected_lanes=[HOSTILE])
+    html = everything(tmp_path)
+    assert not re.findall(r"<script(?! defer src=\"[a-z/]+\.js\"></script>)", html)
     assert "<img" not in html
     assert HOSTILE in text(html)
     assert not [name for _, attributes in elements(html) for name in attributes if name.startswith("on")]
+    assert all(script.read_text(encoding="utf-8").isascii() for script in tmp_path.rglob("data/*.js"))
+    ElementTree.parse(tmp_path / "site" / "changes.atom")
+    assert "<script" not in (tmp_path / "site" / "summary.md").read_text(encoding="utf-8")
 
 
 def test_text_that_cannot_be_written_or_seen_is_spelt_out(tmp_path: Path) -> None:
-    html = page(tmp_path, run(records=[record("a", Verdict.ERRORED, message="lone \ud800 nul \0 turned \u202e")]))
+    html = framework_page(
+        tmp_path, run(records=[record("a", Verdict.ERRORED, message="lone \ud800 nul \0 turned \u202e")])
+    )
     assert r"lone \ud800 nul \x00 turned \u202e" in html
 
 
 def test_the_same_runs_give_the_same_bytes_in_any_order(tmp_path: Path) -> None:
     runs = [run(records=mixed(60)), run("jax-jit", records=mixed(50, "jax-jit"))]
-    assert page(tmp_path / "1", *runs) == page(tmp_path / "2", *reversed(runs))
+    page(tmp_path / "1", *runs)
+    page(tmp_path / "2", *reversed(runs))
+    first, second = (
+        {each.relative_to(folder): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+        for folder in (tmp_path / "1", tmp_path / "2")
+    )
+    assert first == second
 
 
-def test_the_page_stands_alone_and_its_links_lead_somewhere(tmp_path: Path) -> None:
-    html = page(tmp_path, run(records=mixed(700)), JAX)
-    found = elements(html)
-    assert not {"script", "iframe", "object", "base"} & {tag for tag, _ in found}
-    assert [attributes["href"] for tag, attributes in found if tag == "link"] == ["data:,"]
-    assert not [attributes for _, attributes in found if "src" in attributes]
-    assert "url(" not in html
-    assert "@import" not in html
-    assert not re.search(r"https?://", html)
-    ids = [attributes["id"] for _, attributes in found if "id" in attributes]
-    assert len(ids) == len(set(ids))
-    links = {attributes["href"] for tag, attributes in found if tag == "a"}
-    assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
-    assert {link for link in links if not link.startswith("#")} == {"conventions.html", "literature.html"}
+def test_the_site_stands_alone_and_its_links_lead_somewhere(tmp_path: Path) -> None:
+    page(tmp_path, run(records=mixed(700)), JAX)
+    pages = {each: elements(each.read_text(encoding="utf-8")) for each in tmp_path.rglob("*.html")}
+    ids = {each: [attributes["id"] for _, attributes in found if "id" in attributes] for each, found in pages.items()}
+    for each, found in pages.items():
+        assert not {"iframe", "object", "base"} & {tag for tag, _ in found}
+        assert len(ids[each]) == len(set(ids[each])), each
+        targets = [attributes[name] for _, attributes in found for name in ("href", "src") if name in attributes]
+        for target in targets:
+            path, _, fragment = target.partition("#")
+            if target == "data:,":
+                continue
+            assert not re.match(r"[a-z]+:", target), f"{each}: {target}"
+            reached = (each.parent / path).resolve() if path else each
+            assert reached.exists(), f"{each}: {target}"
+            if fragment and reached.stem not in ("search", "case", "maps"):
+                assert fragment in ids[reached], f"{each}: {target}"
+    style = (tmp_path / "site" / "style.css").read_text(encoding="utf-8")
+    assert "@import" not in style
+    assert not re.findall(r"url\((?!#)", style)
 
 
 def test_the_markup_is_accessible(tmp_path: Path) -> None:
-    found = elements(page(tmp_path, run(records=mixed(30)), JAX))
-    tags = [tag for tag, _ in found]
-    assert ("html", {"lang": "en"}) in found
-    assert tags.count("table") == tags.count("caption") == 4
-    levels = [int(tag[1]) for tag in tags if re.fullmatch("h[1-6]", tag)]
-    assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in pairwise(levels))
-    assert all("scope" in attributes for tag, attributes in found if tag == "th")
+    page(tmp_path, run(records=mixed(30)), JAX)
+    for each in tmp_path.rglob("*.html"):
+        found = elements(each.read_text(encoding="utf-8"))
+        tags = [tag for tag, _ in found]
+        assert ("html", {"lang": "en"}) in found
+        assert tags.count("table") == tags.count("caption")
+        assert tags.count("main") == tags.count("h1") == 1
+        levels = [int(tag[1]) for tag in tags if re.fullmatch("h[1-6]", tag)]
+        assert all(after <= before + 1 for before, after in pairwise(levels)), each
+        assert all("scope" in attributes for tag, attributes in found if tag == "th")
+        images = [attributes for tag, attributes in found if tag == "svg" and "aria-hidden" not in attributes]
+        assert all(attributes["role"] == "img" and attributes["aria-label"] for attributes in images)
 
 
 def test_every_verdict_is_explained(tmp_path: Path) -> None:
@@ -243,18 +285,27 @@ def test_every_verdict_is_explained(tmp_path: Path) -> None:
     assert all(meaning in shown for meaning in GLOSSARY.values())
 
 
-def test_many_records_are_all_present_in_bounded_size(tmp_path: Path) -> None:
+def test_many_records_are_all_present_and_every_page_stays_small(tmp_path: Path) -> None:
     records = mixed(20_000)
-    html = page(tmp_path, run(records=records))
-    shown = [found for found in records if found.verdict is not Verdict.CONFORMS]
-    assert set(re.findall(r"<li><b>([^<]+)</b>", html)) == {found.case for found in shown}
-    assert len(html) < 400 * len(shown)
-    assert html.count("<summary>") < 60
+    front = page(tmp_path, run(records=records))
+    assert len(front) < 20_000
+    assert all(each.stat().st_size < 60_000 for each in tmp_path.rglob("*.html"))
+    ids = [id for block in shards(tmp_path, "cases-*.js") for id in block["ids"]]
+    assert ids == sorted(found.case for found in records)
+    assert sum(len(each["records"]) for each in shards(tmp_path, "case-*.js")) == len(records)
+    columns = shards(tmp_path, "records-*.js")
+    assert sorted(case for each in columns for case in each["case"]) == list(range(len(records)))
+
+
+def shards(path: Path, pattern: str) -> list[dict[str, Any]]:
+    """The contents of a site's data files."""
+    files = sorted((path / "site" / "data").glob(pattern), key=lambda each: (len(each.name), each.name))
+    return [json.loads(each.read_text(encoding="utf-8").partition("(")[2].rpartition(")")[0]) for each in files]
 
 
 def test_a_long_message_is_cut(tmp_path: Path) -> None:
     records = [record(f"c{n}", Verdict.ERRORED, message=f"{n} {'x' * 9000}", call="y" * 9000) for n in range(100)]
-    assert len(page(tmp_path, run(records=records))) < 120_000
+    assert len(framework_page(tmp_path, run(records=records))) < 120_000
 
 
 def mixed(count: int, lane: str = "torch-eager") -> list[Record]:
@@ -291,8 +342,8 @@ class _Elements(HTMLParser):
 
 def test_a_known_divergence_says_why_and_is_folded() -> None:
     records = [record("a", Verdict.DIVERGES, kind="value"), record("b", Verdict.DIVERGES, kind="value")]
-    page = build_page([run(records=records)], known=lambda each: "an old fault" if each.case == "a" else "")
-    (new, old) = page.lanes[0].groups
+    (new, old) = groups(run(records=records), known=lambda each: "an old fault" if each.case == "a" else "")
     assert (new.new, new.rows[0].case) == (True, "b")
     assert (old.new, old.known, old.rows[0].case) == (False, "an old fault", "a")
-    assert page.summary.endswith("1 failing record is new.")
+    reason = {"a": "an old fault"}
+    assert said(run(records=records), known=lambda each: reason.get(each.case, "")).endswith("1 failing record is new.")

@@ -1,46 +1,24 @@
-"""The HTML report: record files in, one self-contained page out. It sees records only, so no framework is needed."""
+"""The report: record files in, a static site out. It sees records and plain values only, so no framework is needed."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from conformance.atomic import write_atomically
-from conformance.record import Run
+from conformance.atomic import replace_folder, write_atomically
 from conformance.report.integrity import Finding, Integrity
-from conformance.report.page import Known, Page, build_page, not_known
+from conformance.report.site import Site, front, pages
+from conformance.report.words import printable
 
-__all__ = ["Finding", "Integrity", "printable", "write_report"]
+__all__ = ["FOLDER", "Finding", "Integrity", "Site", "printable", "write_report"]
+
+FOLDER = "site"
+"""The folder, beside the front page, of all other pages."""
 
 
-def write_report(
-    runs: Sequence[Run], path: Path, *, expected_lanes: Sequence[str] = (), known: Known = not_known
-) -> Integrity:
-    """Write the page about some runs, and return whether they can be trusted; the same runs give the same bytes.
+def write_report(site: Site, path: Path) -> Integrity:
+    """Write the front page and the folder beside it, and return whether the records can be trusted.
 
-    `expected_lanes` are names like "torch-eager"; one that left no record is a finding. `known` says of a record
-    why it was expected, or "".
+    The same runs give the same bytes, in whatever order. Everything is rendered before anything is replaced.
     """
-    page = build_page(runs, expected_lanes, known)
-    write_atomically(path, _render(page).encode())
-    return page.integrity
-
-
-def _render(page: Page) -> str:
-    environment = Environment(
-        loader=PackageLoader("conformance.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=printable,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = "{:,}".format
-    return environment.get_template("index.html.j2").render(page=page)
-
-
-def printable(value: object) -> object:
-    """Text without what a browser would drop or obey, such as NUL, lone surrogates and marks that reorder a line."""
-    if not isinstance(value, str) or hasattr(value, "__html__") or value.isprintable():
-        return value
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)
+    first = front(site, FOLDER).encode()
+    replace_folder(path.parent / FOLDER, ((name, text.encode()) for name, text in pages(site)))
+    write_atomically(path, first)
+    return site.integrity

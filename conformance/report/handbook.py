@@ -1,16 +1,18 @@
-"""The conventions as a document: what is said of each, with its witness and its proof, as Markdown and as HTML."""
+"""The conventions as a document: what is said of each, with its witness and its proof; here as Markdown."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup, escape
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A witness: a call, the window that it cuts, and arrays in which every digit of y is an element of x."""
+    """A witness: a call, the window that it cuts, and arrays in which every digit of y is an element of x.
+
+    `full` is the whole stamp, of which the window leaves y.
+    """
 
     framework: str
     call: str
@@ -19,6 +21,7 @@ class Shown:
     weight: str
     y: str
     fact: str
+    full: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,42 +77,31 @@ class CopyEntry:
 class Handbook:
     """All of it."""
 
-    laws: tuple[LawEntry, ...]
-    taps: tuple[Shown, ...]
-    reversed: Mapping[str, tuple[str, ...]]
-    weights: tuple[LayoutEntry, ...]
-    data: tuple[LayoutEntry, ...]
-    idioms: tuple[IdiomEntry, ...]
-    copies: tuple[CopyEntry, ...]
-    given: tuple[tuple[str, ...], ...]
+    laws: tuple[LawEntry, ...] = ()
+    taps: tuple[Shown, ...] = ()
+    reversed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    weights: tuple[LayoutEntry, ...] = ()
+    data: tuple[LayoutEntry, ...] = ()
+    idioms: tuple[IdiomEntry, ...] = ()
+    copies: tuple[CopyEntry, ...] = ()
+    lanes: tuple[tuple[str, str, str], ...] = ()
+    given: tuple[tuple[str, ...], ...] = ()
     """Weights handed over as they are: layout, taken as, and what becomes of it for three kinds of extents."""
-    lanes: tuple[tuple[str, str, str], ...]
 
 
 def markdown(handbook: Handbook) -> str:
     """docs/conventions.md."""
-    return environment().get_template("conventions.md.j2").render(book=handbook)
+    return plain("conventions.md.j2", book=handbook)
 
 
-def html(handbook: Handbook) -> str:
-    """reports/conventions.html."""
-    return environment().get_template("conventions.html.j2").render(book=handbook)
-
-
-def environment() -> Environment:
-    """What renders the templates."""
-    made = Environment(
+def plain(template: str, **values: Any) -> str:
+    """A Markdown template's text."""
+    environment = Environment(
         loader=PackageLoader("conformance.report"),
-        autoescape=select_autoescape(("html.j2",)),
+        autoescape=False,  # Markdown
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters["marked"] = _marked
-    return made
-
-
-def _marked(text: str) -> Markup:
-    """Text with what stands between backticks as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+    return environment.get_template(template).render(**values)

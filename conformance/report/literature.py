@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from conformance.report.drawing import Figure, Strip, strips
-from conformance.report.handbook import environment
+from conformance.report.handbook import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +78,12 @@ class Witness:
 class Literature:
     """All of it; `lanes` are those that claims were checked in, with version and day."""
 
-    documents: tuple[Document, ...]
-    lanes: tuple[tuple[str, str, str], ...]
-    witness: Witness
-    figures: tuple[Figure, ...]
-
-
-def html(literature: Literature) -> str:
-    """reports/literature.html."""
-    return environment().get_template("literature.html.j2").render(page=literature)
+    documents: tuple[Document, ...] = ()
+    lanes: tuple[tuple[str, str, str], ...] = ()
+    witness: Witness | None = None
+    figures: tuple[Figure, ...] = ()
 
 
 def errata(literature: Literature) -> str:
     """docs/errata.md: what the documents have wrong, or without its condition."""
-    return environment().get_template("errata.md.j2").render(page=literature)
+    return plain("errata.md.j2", page=literature)

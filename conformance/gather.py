@@ -1,0 +1,56 @@
+"""Everything that the report is made of, from record files, the arrays beside them, and what is on file."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from conformance import claims, evidence, expectations, handbook, literature
+from conformance.evidence import Evidence
+from conformance.faults import find, read_arrays, refusals
+from conformance.record import Key, Record, Run
+from conformance.report import Site, page
+from conformance.report.faults import Change, Known
+
+
+def gather(
+    runs: Sequence[Run], folder: Path, expected_lanes: Sequence[str], changes: Sequence[Change] | None = None
+) -> Site:
+    """The site of some runs, whose arrays lie in a folder. Raises DiagnosisError where arrays are missing."""
+    arrays = read_arrays(folder, runs)
+    on_file, known = _expected(runs)
+    proved = evidence.collect(runs, known)
+    everything = Evidence({**evidence.read().lanes, **proved.lanes})
+    return Site(
+        runs, expected_lanes, known, on_file, tuple(find(runs, arrays, known)), tuple(refusals(runs)),
+        handbook.build(everything), _proofs(everything), literature.build(claims.read_claims(), runs), changes,
+    )  # fmt: skip
+
+
+def _expected(runs: Sequence[Run]) -> tuple[tuple[Known, ...], Callable[[Record], Known | None]]:
+    """The expectations on file, and which of them knew of a record; asked once of each."""
+    of = {run.header.framework: expectations.expected_of(run) for run in page.ordered(runs)}
+    plain = {
+        (name, each.id): Known(each.id, name, each.when.text, each.verdict, " ".join(each.reason.split()),
+                               each.upstream, each.since)
+        for name, those in of.items() for each in those
+    }  # fmt: skip
+    asked: dict[tuple[str, Key], Known | None] = {}
+
+    def known(record: Record) -> Known | None:
+        name = (record.lane, record.key)
+        if not record.fails:
+            return None
+        if name not in asked:
+            found = expectations.known(record, of[record.framework])
+            asked[name] = plain[record.framework, found.id] if found else None
+        return asked[name]
+
+    return tuple(plain.values()), known
+
+
+def _proofs(found: Evidence) -> Mapping[str, tuple[str, ...]]:
+    """What is proved of each idiom, a line a claim and lane."""
+    lines: dict[str, list[str]] = defaultdict(list)
+    for claim in sorted({claim for lane in found.lanes.values() for claim in lane.claims}):
+        lines[claim.partition("/")[0]] += found.of(claim)
+    return {name: tuple(those) for name, those in lines.items()}

@@ -1,0 +1,168 @@
+"use strict";
+/* The query language: words that must all hold of a record. It knows columns and problems, and nothing of the page. */
+window.conformance = window.conformance || {};
+(function (site) {
+  const AXES = ["input", "kernel", "stride", "dilation", "output_padding", "pad_begin", "pad_end"];
+  const SCALARS = ["rank", "batch", "groups", "in_channels", "out_channels", "bias"];
+  const LETTERS = {
+    i: "input", k: "kernel", s: "stride", d: "dilation", op: "output_padding", g: "groups", ic: "in_channels",
+    oc: "out_channels", n: "batch", p: "pad_begin",
+  };
+  const NAMES = ["framework", "variant", "lane", "suite", "dtype", "verdict", "kind", "claimed", "known", "composed",
+    "idiom", "fault"];
+  const MOST_AXES = 3;
+
+  /* The numbers of `count` problems, a typed array each; those of an axis have MOST_AXES places a problem. */
+  class Problems {
+    constructor(count) {
+      this.count = count;
+      for (const name of AXES) this[name] = new Int32Array(count * MOST_AXES);
+      for (const name of SCALARS) this[name] = new Int32Array(count);
+    }
+
+    read(at, text) {
+      for (const name of ["batch", "groups", "in_channels", "out_channels"]) this[name][at] = 1;
+      const words = text.split(" ");
+      const rank = Math.min(words[0].split("x").length, MOST_AXES);
+      this.rank[at] = rank;
+      for (const name of ["kernel", "stride", "dilation"]) this.fill(name, at, rank, ["1"]);
+      for (const word of words) {
+        const match = /^([a-z]+)(.*)$/.exec(word);
+        if (!match) continue;
+        const name = LETTERS[match[1]], values = match[2].split("x");
+        if (match[1] === "bias") this.bias[at] = 1;
+        else if (match[1] === "p") {
+          this.fill("pad_begin", at, rank, values.map((each) => each.split(":")[0]));
+          this.fill("pad_end", at, rank, values.map((each) => each.split(":").pop()));
+        } else if (name && SCALARS.includes(name)) this[name][at] = Number(match[2]);
+        else if (name) this.fill(name, at, rank, values);
+      }
+    }
+
+    fill(name, at, rank, values) {
+      for (let axis = 0; axis < rank; axis++) {
+        this[name][at * MOST_AXES + axis] = Number(values[axis < values.length ? axis : values.length - 1]);
+      }
+    }
+  }
+
+  const DERIVED = {
+    effective_kernel: (p, at) => p.dilation[at] * (p.kernel[at] - 1) + 1,
+    full: (p, at) => (p.input[at] - 1) * p.stride[at] + DERIVED.effective_kernel(p, at),
+    lo: (p, at) => p.pad_begin[at],
+    hi: (p, at) => p.pad_end[at] - p.output_padding[at],
+    output: (p, at) => DERIVED.full(p, at) - DERIVED.lo(p, at) - DERIVED.hi(p, at),
+  };
+
+  /* A field as a function of problems, problem and place of the axis; `ofAxis` where it has one value an axis. */
+  function field(name) {
+    const full = LETTERS[name] || name;
+    if (DERIVED[full]) return { ofAxis: true, value: (p, at, place) => DERIVED[full](p, place) };
+    if (AXES.includes(full)) return { ofAxis: true, value: (p, at, place) => p[full][place] };
+    if (SCALARS.includes(full)) return { ofAxis: false, value: (p, at) => p[full][at] };
+    throw new Error(`there is no field ${name}: the fields are ${[...AXES, ...Object.keys(DERIVED), ...SCALARS].join(", ")}`);
+  }
+
+  const APPLY = {
+    "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b, "//": (a, b) => Math.floor(a / b),
+    "%": (a, b) => ((a % b) + b) % b,
+    "=": (a, b) => a === b, "!=": (a, b) => a !== b, "<": (a, b) => a < b, "<=": (a, b) => a <= b,
+    ">": (a, b) => a > b, ">=": (a, b) => a >= b,
+  };
+
+  function joined(operator, left, right) {
+    const apply = APPLY[operator];
+    return {
+      ofAxis: left.ofAxis || right.ofAxis,
+      value: (p, at, place) => apply(left.value(p, at, place), right.value(p, at, place)),
+    };
+  }
+
+  function sum(tokens) {
+    let left = product(tokens);
+    while (tokens[0] === "+" || tokens[0] === "-") left = joined(tokens.shift(), left, product(tokens));
+    return left;
+  }
+
+  function product(tokens) {
+    let left = atom(tokens);
+    while (["*", "//", "%"].includes(tokens[0])) left = joined(tokens.shift(), left, atom(tokens));
+    return left;
+  }
+
+  function atom(tokens) {
+    const token = tokens.shift();
+    if (token === undefined) throw new Error("an expression ends too early: write a field or a number");
+    if (token === "-") {
+      const inner = atom(tokens);
+      return { ofAxis: inner.ofAxis, value: (p, at, place) => -inner.value(p, at, place) };
+    }
+    if (/^\d+$/.test(token)) return { ofAxis: false, value: () => Number(token) };
+    return field(token);
+  }
+
+  function expression(text) {
+    const tokens = text.match(/[a-z_]+|\d+|\/\/|[-+*%]/g) || [];
+    if (tokens.join("") !== text) throw new Error(`${text} is no expression: use fields, numbers and + - * // %`);
+    const meaning = sum(tokens);
+    if (tokens.length) throw new Error(`${text}: ${tokens[0]} is not expected there`);
+    return meaning;
+  }
+
+  const COMPARISON = /^([^<>=!&]+)(>=|<=|!=|==|=|>|<)([^<>=!&]+)$/;
+
+  /* Comparisons joined by &, all of one axis, as a function of problems and problem. */
+  function comparison(text) {
+    const parts = text.split("&").map((part) => {
+      const match = COMPARISON.exec(part);
+      if (!match) throw new Error(`${part} is no comparison: write for example stride>kernel`);
+      return joined(match[2] === "==" ? "=" : match[2], expression(match[1]), expression(match[3]));
+    });
+    const ofAxis = parts.some((part) => part.ofAxis);
+    return (p, at) => {
+      const axes = ofAxis ? p.rank[at] : 1;
+      for (let axis = 0; axis < axes; axis++) {
+        if (parts.every((part) => part.value(p, at, at * MOST_AXES + axis))) return true;
+      }
+      return false;
+    };
+  }
+
+  /* Words of a query as they are written; quotes hold blanks together. */
+  function words(text) { return text.match(/(?:[^\s"]+|"[^"]*"?)+/g) || []; }
+
+  const bare = (word) => word.replace(/"/g, "");
+
+  function matcher(pattern) {
+    if (pattern === "none") return (name) => name === "";
+    if (!pattern.includes("*")) return (name) => name === pattern || name === `${pattern}.html`;
+    const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
+    const whole = new RegExp(`^${parts.join(".*")}$`);
+    return (name) => whole.test(name);
+  }
+
+  /* What must occur in a text, in this order; what varies in a message is left out. */
+  const textual = (word) => word.toLowerCase().split(/[*\u2026]/).filter(Boolean);
+
+  /* A query as terms: {column, matches}, {holds} or {text}, each with `not`. Raises an Error that says what is wrong. */
+  function parse(text) {
+    return words(text).map((raw) => {
+      const not = /^[-!]./.test(raw) && !/^-\d/.test(raw);
+      const quoted = raw.slice(not ? 1 : 0).startsWith('"');
+      const word = bare(not ? raw.slice(1) : raw);
+      if (quoted) return { not, text: textual(word) };
+      const named = /^([a-z_]+):(.+)$/.exec(word);
+      if (named && NAMES.includes(named[1])) {
+        const matchers = named[2].split(",").map(matcher);
+        return { not, column: named[1], matches: (name) => matchers.some((each) => each(name)) };
+      }
+      if (named && /^[a-z_]+$/.test(named[1]) && !/[\s/.]/.test(word)) {
+        throw new Error(`there is no field ${named[1]}: the fields are ${NAMES.join(", ")}; quote it to find it as text`);
+      }
+      if (/[<>=]/.test(word) && !/[\s'(]/.test(word)) return { not, holds: comparison(word) };
+      return { not, text: textual(word) };
+    });
+  }
+
+  Object.assign(site, { Problems, parse, words, comparison, field, MOST_AXES, NAMES });
+})(window.conformance);

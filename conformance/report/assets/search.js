@@ -1,0 +1,96 @@
+"use strict";
+/* The search page: the query is in the address, the answer below it. */
+document.addEventListener("DOMContentLoaded", async () => {
+  const site = window.conformance, { store, element, nameOf, number } = site;
+  const PAGE = 100;
+  const input = document.getElementById("query"), status = document.getElementById("status");
+  const results = document.getElementById("results"), facets = document.getElementById("facets");
+  const more = document.getElementById("more");
+  let rows = [], shown = 0, body = null, loaded = false;
+
+  const link = (query) => `#${encodeURIComponent(query)}`;
+
+  function row([shard, at]) {
+    const id = store.ids[shard.case[at]], fault = nameOf(shard, "fault", at), known = nameOf(shard, "known", at);
+    return element("tr", {},
+      element("th", { scope: "row" }, element("a", { href: `case.html${link(id)}` }, id)),
+      element("td", { class: "problem" }, element("code", {}, store.texts[shard.case[at]])),
+      element("td", {}, nameOf(shard, "lane", at)), element("td", {}, nameOf(shard, "dtype", at)),
+      element("td", {}, site.tag(nameOf(shard, "verdict", at))),
+      element("td", { class: "text" },
+        fault ? element("a", { href: fault }, known || "new") : "", fault ? " " : "", nameOf(shard, "message", at)));
+  }
+
+  function show() {
+    for (const each of rows.slice(shown, shown + PAGE)) body.append(row(each));
+    shown = Math.min(shown + PAGE, rows.length);
+    more.hidden = shown >= rows.length;
+    more.textContent = `Show ${number(Math.min(PAGE, rows.length - shown))} more of ${number(rows.length - shown)}`;
+  }
+
+  function table() {
+    body = element("tbody");
+    const heads = ["Case", "Problem", "Lane", "Dtype", "Verdict", "Fault, and what was said"];
+    results.replaceChildren(element("table", {},
+      element("caption", { id: "results-caption" }, element("span", {}, "Records that the query finds, by lane, suite and case")),
+      element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))), body));
+    results.hidden = !rows.length;
+    shown = 0;
+    show();
+  }
+
+  function facet(title, column, query) {
+    const counts = new Map();
+    for (const [shard, at] of rows) {
+      const name = nameOf(shard, column, at);
+      counts.set(name, (counts.get(name) || 0) + 1);
+    }
+    if (counts.size < 2) return null;
+    const links = [...counts].sort((a, b) => b[1] - a[1]).map(([name, count]) =>
+      element("li", {}, element("a", { href: link(`${query} ${column}:${name || "none"}`.trim()) }, name || "none"), ` ${number(count)}`));
+    return element("p", {}, element("b", {}, `${title}: `), element("ul", { class: "facet" }, ...links));
+  }
+
+  function run() {
+    const query = site.hash();
+    if (input.value.trim() !== query) input.value = query;
+    if (!loaded) return;
+    const started = performance.now(), found = [];
+    try {
+      site.select(query, (shard, at) => found.push([shard, at]));
+    } catch (error) {
+      status.textContent = error.message;
+      return;
+    }
+    rows = found;
+    site.filtered = performance.now() - started;
+    facets.replaceChildren(...[["Verdicts", "verdict"], ["Lanes", "lane"], ["Suites", "suite"]]
+      .map(([title, column]) => facet(title, column, query)).filter(Boolean).map((p) => {
+        const [label, list] = p.childNodes;
+        return element("div", { class: "facets" }, label, list);
+      }));
+    table();
+    status.textContent = `${number(rows.length)} of ${number(store.manifest.total)} records.`;
+    site.answered = performance.now() - started;
+  }
+
+  let timer = 0;
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => { history.replaceState(null, "", link(input.value.trim())); run(); }, 100);
+  });
+  input.form.addEventListener("submit", (event) => { event.preventDefault(); location.hash = link(input.value.trim()); });
+  window.addEventListener("hashchange", run);
+  more.addEventListener("click", show);
+
+  run();
+  try {
+    await site.ready(null, (part) => { status.textContent = `Loading, ${Math.round(part * 100)} %`; });
+  } catch (error) {
+    status.textContent = error.message;
+    return;
+  }
+  loaded = true;
+  site.loaded = performance.now();
+  run();
+});

@@ -1,0 +1,135 @@
+"""The report for programs and for other pages: an Atom feed, JSON, Markdown and badges."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+from xml.etree import ElementTree
+
+from conformance.record import Run, reproduction
+from conformance.report.draw import badge
+from conformance.report.faults import Change, Fault
+from conformance.report.integrity import Integrity
+from conformance.report.words import printable
+
+ATOM = "http://www.w3.org/2005/Atom"
+NEVER = "1970-01-01T00:00:00+00:00"
+
+
+def feed(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Change], integrity: Integrity) -> str:
+    """What is new, as an Atom feed; an entry keeps its id as long as its fault, change or finding is the same."""
+    started = max((run.header.started for run in runs), default="") or NEVER
+    root = ElementTree.Element("feed", xmlns=ATOM)
+    _add(root, "id", "tag:conformance,2026:report")
+    _add(root, "title", "conformance: transposed convolution")
+    _add(root, "updated", started)
+    _add(_add(root, "author"), "name", "conformance")
+    _link(root, "../index.html")
+    for finding in integrity.findings:
+        _entry(root, str(finding), f"Evidence: {finding.subject}", "../index.html", started, str(finding))
+    for change in changes:
+        title = f"{change.lane}: {change.change}, {change.count:,}: {change.title}"
+        _entry(root, title, title, change.link or "../index.html", started, title)
+    for name, fault in faults.items():
+        since = started if fault.known is None else f"{fault.known.since}T00:00:00+00:00"
+        state = "new" if fault.new else "known"
+        title = f"{fault.framework}, {state}: {fault.verdict}: {fault.title}"
+        where = "".join(f", on {each.lane} where {each.predicate}" for each in fault.where)
+        _entry(root, name, title, f"{name}.html", since, f"{len(fault.records):,} records{where}")
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _entry(root: ElementTree.Element, id: str, title: str, link: str, updated: str, text: str) -> None:
+    entry = _add(root, "entry")
+    _add(entry, "id", f"tag:conformance,2026:{id}")
+    _add(entry, "title", title)
+    _add(entry, "updated", updated)
+    _link(entry, link)
+    _add(entry, "summary", text)
+
+
+def _link(parent: ElementTree.Element, link: str) -> None:
+    _add(parent, "link").set("href", link)
+
+
+def _add(parent: ElementTree.Element, name: str, text: str = "") -> ElementTree.Element:
+    element = ElementTree.SubElement(parent, name)
+    element.text = str(printable(text)) or None
+    return element
+
+
+def as_json(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Change], integrity: Integrity) -> str:
+    """The report's facts as one JSON document."""
+    content: dict[str, Any] = {
+        "format": "conformance-summary/1",
+        "complete": integrity.holds,
+        "findings": [str(finding) for finding in integrity.findings],
+        "runs": [
+            {"lane": run.header.lane, "suite": run.header.suite, "shard": run.header.shard,
+             "version": run.header.environment.get(run.header.framework, ""), "started": run.header.started,
+             "expected": run.header.expected, "verdicts": dict(run.verdicts)} for run in runs
+        ],
+        "changes": [{"lane": each.lane, "change": each.change, "title": each.title, "count": each.count,
+                     "worse": each.worse} for each in changes],
+        "faults": [
+            {"page": f"{name}.html", "framework": fault.framework, "lanes": fault.lanes, "verdict": fault.verdict,
+             "title": fault.title, "new": fault.new, "records": len(fault.records),
+             "where": [asdict(each) for each in fault.where],
+             "known": fault.known.id if fault.known else None,
+             "upstream": fault.known.upstream if fault.known else None,
+             "witness": reproduction(fault.witness)} for name, fault in faults.items()
+        ],
+    }  # fmt: skip
+    return json.dumps(content, indent=1) + "\n"
+
+
+def markdown(summary: str, runs: Sequence[Run], faults: Mapping[str, Fault], integrity: Integrity) -> str:
+    """The report in a page of Markdown, as a build's summary shows it."""
+    lines = ["# Do the frameworks agree on transposed convolution?", "", _plain(summary), ""]
+    lines += [f"- **{_plain(finding.subject)}**: {_plain(finding.facts)}: {_plain(finding.next_step)}"
+              for finding in integrity.findings]  # fmt: skip
+    lines += ["", "| | framework | verdict | records | what | where |", "|---|---|---|---|---|---|"]
+    for fault in faults.values():
+        where = ", ".join(f"`{_code(text)}`" for text in fault.predicates)
+        state = "**new**" if fault.new else "known"
+        cells = (state, fault.framework, fault.verdict, f"{len(fault.records):,}", fault.title)
+        lines.append(f"| {' | '.join(map(_plain, cells))} | {where} |")
+    lines += ["", "| lane | suite | verdicts |", "|---|---|---|"]
+    for run in runs:
+        counts = ", ".join(f"{count:,} {verdict}" for verdict, count in run.verdicts.items())
+        lines.append(f"| {_plain(run.header.lane)} | {_plain(run.header.suite)} | {counts} |")
+    return "\n".join(lines) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is, on one line of a table."""
+    shown = " ".join(str(printable(text)).split())
+    for sign in "\\|<>[]":
+        shown = shown.replace(sign, f"&#{ord(sign)};")
+    return shown
+
+
+def _code(text: str) -> str:
+    """Text between backticks in a table's cell."""
+    return " ".join(str(printable(text)).split()).replace("`", "'").replace("|", "\\|")
+
+
+def badges(runs: Sequence[Run], faults: Mapping[str, Fault], integrity: Integrity) -> dict[str, str]:
+    """A badge for each lane and one for all, by name: how many records fail that nobody knew of."""
+    new: Counter[str] = Counter(record.lane for fault in faults.values() if fault.new for record in fault.records)
+    known: Counter[str] = Counter(record.lane for fault in faults.values() if not fault.new for record in fault.records)
+    made = {"all": _badge("conformance", new.total(), known.total(), integrity.holds)}
+    for lane in sorted({run.header.lane for run in runs}):
+        whole = all(run.complete for run in runs if run.header.lane == lane)
+        made[lane] = _badge(str(printable(lane)), new[lane], known[lane], whole)
+    return made
+
+
+def _badge(label: str, new: int, known: int, whole: bool) -> str:
+    if not whole:
+        return badge(label, "incomplete", False)
+    if new:
+        return badge(label, f"{new:,} new", False)
+    return badge(label, f"nothing new, {known:,} known" if known else "all as expected", True)

@@ -1,0 +1,92 @@
+"""Templates: escaped by default, strict about what they are given, and nothing in them that a browser would obey."""
+
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from conformance.record import reproduction
+from conformance.report import draw
+from conformance.report.faults import Arrays
+from conformance.report.handbook import Shown
+from conformance.report.words import line, printable, slug
+
+
+def render(template: str, /, **values: Any) -> str:
+    """A template's text."""
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("conformance.report"),
+        autoescape=select_autoescape(("html.j2",)),
+        undefined=StrictUndefined,
+        finalize=printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "number": "{:,}".format, "slug": slug, "line": line, "python": python, "coded": coded, "fragment": fragment,
+        "command": reproduction,
+    }  # fmt: skip
+    environment.globals |= {
+        "bar": draw.bar, "patterns": draw.patterns, "operand": operand, "stamp": stamp, "answer": answer,
+        "shown": shown,
+    }  # fmt: skip
+    return environment
+
+
+def coded(text: str) -> Markup:
+    """Text with what stands between backticks as code."""
+    parts = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
+
+
+@cache
+def python(code: str) -> Markup:
+    """Python with its words in classes."""
+    return Markup(highlight(code, PythonLexer(), HtmlFormatter(nowrap=True)))
+
+
+def fragment(text: str) -> str:
+    """Text as the part of an address after its #."""
+    return quote(text, safe="")
+
+
+def operand(array: Any, name: str, room: Any = None) -> Markup:
+    """An operand, drawn; its cells as wide as those of `room`, where given, so that the two line up."""
+    return draw.drawn(array if array.ndim > 2 else array.reshape(1, -1, 1), name, room=room)
+
+
+def stamp(arrays: Arrays) -> Markup:
+    """The whole stamp with the window that is to be cut from it, and the one that was, where the two are known."""
+    extents = arrays.full.shape[2:]
+    boxes = [draw.box(arrays.window, extents, "expected window", "expected")]
+    if arrays.moved is not None:
+        boxes.append(draw.box(arrays.moved, extents, "actual window", "actual"))
+    return draw.drawn(arrays.full, "whole stamp", boxes=boxes)
+
+
+def answer(array: Any, other: Any, name: str, room: Any = None) -> Markup:
+    """An answer, with the elements marked in which it is not the other one; all are, where the shapes differ."""
+    if array.ndim < 3:
+        return Markup("<p>an array of {} axes</p>").format(array.ndim)
+    differs = array != other if array.shape == other.shape else np.ones(array.shape, bool)
+    return draw.drawn(array, name, differs=differs, room=room)
+
+
+def shown(witness: Shown) -> Markup:
+    """A convention's witness: its stamp, and the window in it."""
+    full = np.array(list(map(int, witness.full.split())))
+    lo, hi = (int(part) for part in witness.window.strip("()").split(","))
+    box = draw.box(((lo, hi),), full.shape, "window", "expected")
+    return draw.drawn(full.reshape(1, 1, -1), f"stamp, window {witness.window}", boxes=[box])

@@ -1,0 +1,168 @@
+"""The site: everything that the report knows, as pages. Records and plain values in, names and texts out."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from importlib.resources import files
+from itertools import groupby
+
+from conformance.record import Record, Run, Verdict
+from conformance.report import agreement, counts, feeds, page
+from conformance.report.faults import Change, Fault, Known, Refused
+from conformance.report.handbook import Handbook
+from conformance.report.integrity import Integrity, measure_integrity
+from conformance.report.literature import Literature
+from conformance.report.rendering import render
+from conformance.report.shards import Placed, data_files
+from conformance.report.words import GLOSSARY, KINDS, SYMBOLS, slug
+
+FRONT = "index.html"
+"""The only page that stands above the others' folder."""
+SLOWEST = 10
+Pages = Iterator[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a report is made of; `known` says which expectation knew of a record, `changes` what is not as it was.
+
+    Where there was nothing to compare with, `changes` is None, and what is new is new against expectations.
+    """
+
+    runs: Sequence[Run]
+    expected_lanes: Sequence[str] = ()
+    known: Callable[[Record], Known | None] = lambda _record: None
+    expectations: Sequence[Known] = ()
+    found: Sequence[Fault] = ()
+    refusals: Sequence[Refused] = ()
+    handbook: Handbook = field(default_factory=Handbook)
+    proofs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What was proved of each idiom, a line a claim and lane."""
+    literature: Literature = field(default_factory=Literature)
+    changes: Sequence[Change] | None = None
+
+    @cached_property
+    def integrity(self) -> Integrity:
+        """Whether the records can be trusted as they stand."""
+        return measure_integrity(page.ordered(self.runs), self.expected_lanes)
+
+    @cached_property
+    def faults(self) -> Mapping[str, Fault]:
+        """Every fault under its page's name, which stays the same as long as the fault does; the new ones first."""
+        ranked = sorted(self.found, key=lambda fault: (not fault.new, -len(fault.records), fault.framework))
+        return {_name(fault): fault for fault in ranked}
+
+    def reason(self, record: Record) -> str:
+        """Why a record was expected, in words; empty where it was not."""
+        known = self.known(record)
+        return str(known) if known else ""
+
+
+def _name(fault: Fault) -> str:
+    known = fault.known.id if fault.known else ""
+    parts = (fault.framework, fault.verdict, known, fault.title, " ".join(fault.suites))
+    return f"fault-{slug(fault.framework)}-{slug(fault.title)}-{sha256(repr(parts).encode()).hexdigest()[:6]}"
+
+
+def front(site: Site, folder: str) -> str:
+    """The front page, which stands beside the folder of all others."""
+    runs = page.ordered(site.runs)
+    lanes = list(page.lane_groups(runs, site.reason))
+    return render(
+        "index.html.j2", folder=f"{folder}/", home=FRONT, site=site, summary=page.summary(runs, site.integrity, lanes),
+        lanes=list(_lanes(runs)), glossary=GLOSSARY, symbols=SYMBOLS, started=_started(runs),
+    )  # fmt: skip
+
+
+def pages(site: Site) -> Pages:
+    """All pages but the front page, and the files they need, by their names inside the folder."""
+    runs = page.ordered(site.runs)
+    groups = {lane.lane: lane for lane in page.lane_groups(runs, site.reason)}
+    common = {"folder": "", "home": f"../{FRONT}", "site": site, "symbols": SYMBOLS, "glossary": GLOSSARY}
+    yield "divergences.html", render("divergences.html.j2", **common)
+    for name, fault in site.faults.items():
+        yield f"{name}.html", render("fault.html.j2", name=name, fault=fault, kinds=KINDS, **common)
+    names, pairs = agreement.agreement(runs)
+    yield "agreement.html", render("agreement.html.j2", lanes=names, pairs=pairs, **common)
+    for name in ("maps", "search", "case"):
+        yield f"{name}.html", render(f"{name}.html.j2", lanes=list(groups), **common)
+    yield "conventions.html", render("conventions.html.j2", book=site.handbook, **common)
+    yield "literature.html", render("literature.html.j2", **common)
+    rows = [counts.run_row(run) for run in runs]
+    yield "frameworks.html", render("frameworks.html.j2", rows=rows, verdicts=counts.verdicts(runs),
+                                    assistance=counts.assistance(runs), **common)  # fmt: skip
+    for name in frameworks(site):
+        own = [run for run in runs if run.header.framework == name]
+        yield f"framework-{slug(name)}.html", render(
+            "framework.html.j2", name=name, rows=[row for row in rows if row.framework == name], slowest=_slowest(own),
+            groups=[lane for lane in groups.values() if lane.framework == name], **common,
+        )  # fmt: skip
+    yield from _files(site, runs, page.summary(runs, site.integrity, list(groups.values())))
+
+
+def frameworks(site: Site) -> list[str]:
+    """The frameworks that there are runs of."""
+    return sorted({run.header.framework for run in site.runs})
+
+
+def _files(site: Site, runs: Sequence[Run], summary: str) -> Pages:
+    of = {(record.lane, record.key): f"{name}.html" for name, fault in site.faults.items() for record in fault.records}
+
+    def known(record: Record) -> str:
+        found = site.known(record)
+        return found.id if found else ""
+
+    placed = Placed(lambda record: of.get((record.lane, record.key), ""), known)
+    for name, text in data_files(runs, placed):
+        yield f"data/{name}", text
+    changes = site.changes or ()
+    yield "changes.atom", feeds.feed(runs, site.faults, changes, site.integrity)
+    yield "summary.json", feeds.as_json(runs, site.faults, changes, site.integrity)
+    yield "summary.md", feeds.markdown(summary, runs, site.faults, site.integrity)
+    for name, text in feeds.badges(runs, site.faults, site.integrity).items():
+        yield f"badges/{slug(name)}.svg", text
+    yield "style.css", render("style.css.j2")
+    for script in sorted(files("conformance.report").joinpath("assets").iterdir(), key=lambda each: each.name):
+        if script.name.endswith(".js"):
+            yield script.name, script.read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRow:
+    """A lane in a suite on the front page: its verdicts, and whether the run came to its own end."""
+
+    lane: str
+    framework: str
+    version: str
+    suite: str
+    counts: Mapping[str, int]
+    recorded: int
+    expected: int
+
+
+def _lanes(runs: Sequence[Run]) -> Iterator[tuple[str, list[LaneRow]]]:
+    for lane, those in groupby(runs, key=lambda run: run.header.lane):
+        rows = []
+        for suite, same in groupby(those, key=lambda run: run.header.suite):
+            parts = list(same)
+            header = parts[0].header
+            total = Counter[str]()
+            for run in parts:
+                total.update(run.verdicts)
+            ordered = {verdict.value: total[verdict] for verdict in Verdict if total[verdict]}
+            rows.append(LaneRow(
+                lane, header.framework, header.environment.get(header.framework, "not recorded"), suite, ordered,
+                sum(len(run.records) for run in parts), sum(run.header.expected for run in parts),
+            ))  # fmt: skip
+        yield lane, rows
+
+
+def _started(runs: Sequence[Run]) -> str:
+    return max((run.header.started for run in runs), default="") or "not recorded"
+
+
+def _slowest(runs: Sequence[Run]) -> list[Record]:
+    records = (record for run in runs for record in run.records)
+    return sorted(records, key=lambda record: (-record.seconds, record.key))[:SLOWEST]

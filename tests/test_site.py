@@ -1,0 +1,292 @@
+"""What the site says about faults, from records with arrays beside them; its drawings, scripts, data and feeds."""
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance import adapters, answers, cases, data, oracle, record
+from conformance.atomic import replace_folder
+from conformance.cli.report import command
+from conformance.compare import fingerprint, measure_deviation
+from conformance.diagnose import DiagnosisError
+from conformance.faults import find, read_arrays
+from conformance.problem import Problem
+from conformance.record import Header, Key, Record, Run, Verdict
+from conformance.report import Site, draw, write_report
+from conformance.report.agreement import agreement
+from conformance.report.faults import Change, Fault, Known
+from conformance.report.site import pages
+from conformance.snippets import of_problem
+
+SUITE = cases.read_suite("smoke")
+KNOWN = Known("late-crop", "torch", "rank > 1", Verdict.DIVERGES, "Because.", "https://example.org/1", date(2026, 1, 2))
+
+
+def shifted(problem: Problem) -> Problem:
+    """The problem with its window one place further, of the same size."""
+    moved = tuple((lo + 1, hi - 1) for lo, hi in problem.window)
+    return replace(problem, pads=moved, output_padding=(0,) * problem.rank)
+
+
+def runs_of(lanes: Sequence[str], wrong: str = "") -> tuple[list[Run], dict[tuple[str, Key], Any]]:
+    """Runs of the smoke suite where one lane shifts every window of a problem in two dimensions."""
+    found, arrays = [], {}
+    for lane in lanes:
+        framework, _, variant = lane.partition("-")
+        records = []
+        for case in SUITE.cases:
+            answer = answers.compute(case)
+            expected = answer.expected.astype("float32")
+            actual = expected
+            if lane == wrong and case.problem.rank == 2:
+                actual = oracle.expected(shifted(case.problem), *answer.arrays).astype("float32")
+            deviation = measure_deviation(actual, expected)
+            made = Record(framework, variant, case.id, "float32", "forward", case.descriptor,
+                          Verdict.DIVERGES if deviation else Verdict.CONFORMS, kind=deviation.kind if deviation else "",
+                          message=deviation.message if deviation else "", actual=fingerprint(actual),
+                          expected=fingerprint(expected), seconds=0.001)  # fmt: skip
+            records.append(made)
+            if deviation:
+                arrays[lane, made.key] = actual
+        header = Header(framework, variant, "smoke", ("float32",), ("forward",), SUITE.digest, len(records), "o" * 16,
+                        environment={framework: "1.2.3"}, started="2026-11-22T03:04:05+00:00")  # fmt: skip
+        found.append(Run(header, tuple(records), True))
+    return found, arrays
+
+
+def nobody(_record: Record) -> Known | None:
+    return None
+
+
+@pytest.fixture(scope="module")
+def site() -> Site:
+    runs, arrays = runs_of(["torch-eager", "jax-jit"], wrong="torch-eager")
+    return Site(runs, ("torch-eager", "jax-jit"), found=tuple(find(runs, arrays, nobody)))
+
+
+@pytest.fixture(scope="module")
+def fault(site: Site) -> Fault:
+    return max(site.found, key=lambda each: len(each.records))
+
+
+def test_divergences_of_one_diagnosis_are_one_fault_with_its_exact_predicate(site: Site, fault: Fault) -> None:
+    assert fault.title == "window moved by (+1, -1) x (+1, -1)"
+    assert [(each.lane, each.exact) for each in fault.where] == [("torch-eager", True)]
+    assert fault.where[0].predicate.startswith("rank == 2")
+    wrong = [each for run in site.runs for each in run.records if each.verdict is Verdict.DIVERGES]
+    assert sorted(each.key for found in site.found for each in found.records) == sorted(each.key for each in wrong)
+
+
+def test_a_moved_window_is_drawn_beside_the_expected_one(site: Site, fault: Fault) -> None:
+    assert fault.arrays is not None
+    expected, moved = fault.arrays.window, fault.arrays.moved
+    assert moved == tuple((lo + 1, hi - 1) for lo, hi in expected)
+    html = page_of(site, fault)
+    assert 'class="window expected"' in html
+    assert 'class="window actual"' in html
+    assert html.count('class="cell differs"') == html.count('class="hatched"') > 0
+
+
+def page_of(site: Site, fault: Fault) -> str:
+    name = next(name for name, each in site.faults.items() if each is fault)
+    return dict(pages(site))[f"{name}.html"]
+
+
+def test_every_lane_answers_the_witness_and_every_framework_has_a_script(fault: Fault) -> None:
+    assert [each.record.lane for each in fault.answers] == ["torch-eager", "jax-jit"]
+    assert [each.actual is None for each in fault.answers] == [False, True]
+    assert [each.lane for each in fault.snippets] == ["torch-eager", "jax-jit"]
+    assert all(each.code for each in fault.snippets)
+
+
+def test_a_script_on_the_page_is_the_text_to_paste(site: Site, fault: Fault) -> None:
+    html = page_of(site, fault)
+    shown = [unescape(re.sub(r"<[^>]*>", "", each)) for each in re.findall(r"<code>(.*?)</code></pre>", html, re.S)]
+    for snippet in fault.snippets:
+        assert snippet.code in [each + "\n" if not each.endswith("\n") else each for each in shown]
+        compile(snippet.code, "snippet", "exec")
+
+
+def test_a_script_holds_the_case_s_very_arrays() -> None:
+    problem = Problem.parse("i3 k2 s2 bias")
+    arrays = data.draw("a", problem)
+    code = of_problem(
+        adapters.lane("mxnet", "native"), problem, arrays, oracle.expected(problem, *arrays), "float32"
+    ).code
+    assert 'os.environ["MXNET_MKLDNN_ENABLED"] = "0"' in code
+    literals = dict(re.findall(r"^(\w+) = np\.array\((.*), \"float32\"\)$", code, re.M))
+    assert json.loads(literals["x"]) == arrays.x.tolist()
+    assert json.loads(literals["w"]) == arrays.weight.tolist()
+    assert arrays.bias is not None
+    assert json.loads(literals["b"]) == arrays.bias.tolist()
+
+
+def test_a_script_asks_jax_for_the_precision_that_it_needs() -> None:
+    problem = Problem.parse("i3 k2")
+    arrays = data.draw("a", problem)
+    code = of_problem(adapters.lane("jax"), problem, arrays, oracle.expected(problem, *arrays), "float64").code
+    assert 'os.environ["JAX_ENABLE_X64"] = "1"' in code
+
+
+def test_known_and_new_faults_are_apart_and_the_new_ones_come_first() -> None:
+    runs, arrays = runs_of(["torch-eager"], wrong="torch-eager")
+    wrong = [each for each in runs[0].records if each.verdict is Verdict.DIVERGES]
+    site = Site(runs, found=tuple(find(runs, arrays, lambda each: KNOWN if each.key != wrong[0].key else None)))
+    faults = list(site.faults.values())
+    assert [each.new for each in faults] == sorted((each.new for each in faults), reverse=True)
+    assert faults[0].records == (wrong[0],)
+    html = page_of(site, faults[-1])
+    assert '<a href="https://example.org/1" rel="noreferrer">' in html
+    assert "Because." in html
+
+
+def test_an_upstream_that_is_no_address_is_no_link() -> None:
+    runs, arrays = runs_of(["torch-eager"], wrong="torch-eager")
+    hostile = replace(KNOWN, upstream="javascript:alert(1)")
+    site = Site(runs, found=tuple(find(runs, arrays, lambda _: hostile)))
+    assert not any('href="javascript' in text for _, text in pages(site))
+
+
+def test_crashes_and_errors_are_faults_by_their_words() -> None:
+    problems = [case.descriptor for case in SUITE.cases[:6]]
+    records = [Record("torch", "eager", f"c{n}", "float32", "forward", problem,
+                      Verdict.CRASHED if n < 2 else Verdict.ERRORED, message=f"killed at {n}" if n < 2 else f"Odd: {n}")
+               for n, problem in enumerate(problems)]  # fmt: skip
+    run = replace(runs_of(["torch-eager"])[0][0], records=tuple(records))
+    found = list(find([run], {}, nobody))
+    assert [(each.verdict, each.title, len(each.records)) for each in found] == [
+        (Verdict.ERRORED, "Odd: \u2026", 4), (Verdict.CRASHED, "killed at \u2026", 2),
+    ]  # fmt: skip
+    assert all("No array came" in page_of(Site([run], found=found), each) for each in found)
+
+
+def test_many_kinds_of_failure_do_not_make_many_pages() -> None:
+    names = [chr(97 + n // 26) + chr(97 + n % 26) for n in range(200)]
+    records = [Record("torch", "eager", name, "float32", "forward", "i3 k2", Verdict.ERRORED, message=f"Odd {name}")
+               for name in names]  # fmt: skip
+    run = replace(runs_of(["torch-eager"])[0][0], records=tuple(records))
+    found = list(find([run], {}, nobody))
+    assert len(found) == 13
+    assert sum(len(each.records) for each in found) == 200
+    assert max(found, key=lambda each: len(each.records)).title == "others, each of few records"
+
+
+def test_agreement_counts_what_both_answered_and_what_they_answered_alike(site: Site) -> None:
+    lanes, pairs = agreement(site.runs)
+    assert lanes == ("jax-jit", "torch-eager")
+    pair = pairs["jax-jit", "torch-eager"]
+    wrong = sorted(each.case for each in site.runs[0].records if each.verdict is Verdict.DIVERGES)
+    assert (pair.both, pair.differ, pair.first) == (len(SUITE.cases), len(wrong), wrong[0])
+
+
+def test_a_refusal_neither_agrees_nor_differs() -> None:
+    runs, _ = runs_of(["torch-eager", "jax-jit"])
+    refused = tuple(replace(each, verdict=Verdict.REJECTS, actual="", expected="") for each in runs[1].records)
+    _, pairs = agreement([runs[0], replace(runs[1], records=refused)])
+    assert pairs["jax-jit", "torch-eager"].both == 0
+
+
+def test_a_grid_marks_what_differs_by_more_than_colour_and_says_it() -> None:
+    array = np.arange(6.0).reshape(1, 1, 2, 3)
+    svg = str(draw.drawn(array, "actual", differs=array == 4))
+    assert svg.count('class="cell differs"') == svg.count('class="hatched"') == 1
+    assert 'aria-label="actual: 0 1 2; 3 \u22604 5"' in svg
+
+
+def test_a_window_that_reaches_out_is_drawn_over_zeros() -> None:
+    box = draw.box(((-1, 2),), (4,), "window", "expected")
+    svg = str(draw.drawn(np.arange(1.0, 5.0).reshape(1, 1, 4), "stamp", boxes=[box]))
+    assert svg.count('class="cell outside"') == 1
+    assert 'aria-label="stamp: 0 1 2 3 4"' in svg
+
+
+def test_an_array_of_three_axes_is_drawn_in_planes() -> None:
+    svg = str(draw.drawn(np.zeros((2, 1, 3, 2, 2)), "y"))
+    assert re.findall(r"<figcaption>(.*?)</figcaption>", svg) == [
+        f"y, n{n} depth {d}" for n in (0, 1) for d in range(3)
+    ]
+
+
+def test_a_large_array_is_a_heat_map() -> None:
+    svg = str(draw.drawn(np.ones((1, 1, 40, 40)), "y"))
+    assert 'class="map"' in svg
+    assert "<text" not in svg
+
+
+def test_a_bar_has_every_verdict_however_rare() -> None:
+    svg = str(draw.bar({"conforms": 100_000, "crashed": 1, "diverges": 0}, "lane"))
+    assert "fill-crashed" in svg
+    assert "fill-diverges" not in svg
+    assert 'aria-label="lane: 100,000 conforms, 1 crashed"' in svg
+
+
+def test_the_feed_json_markdown_and_badges_tell_the_same(site: Site) -> None:
+    made = dict(pages(site))
+    root = ElementTree.fromstring(made["changes.atom"])
+    entries = root.findall("{http://www.w3.org/2005/Atom}entry")
+    summary = json.loads(made["summary.json"])
+    assert len(entries) == len(summary["faults"]) == len(site.faults)
+    assert {each["page"] for each in summary["faults"]} <= made.keys()
+    assert made["summary.md"].count("**new**") == len(site.faults)
+    count = sum(len(each.records) for each in site.found)
+    assert f"torch-eager: {count} new" in made["badges/torch-eager.svg"]
+    assert "jax-jit: all as expected" in made["badges/jax-jit.svg"]
+
+
+def test_changes_stand_first_on_the_front_page_and_in_the_feed(tmp_path: Path, site: Site) -> None:
+    change = Change("torch-eager", "broken", "window moved by (+1, -1)", 12, True, "search.html")
+    write_report(replace(site, changes=(change,)), tmp_path / "index.html")
+    front = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert front.index("What changed") < front.index("12 cases") < front.index("Lanes")
+    assert "torch-eager: broken, 12" in (tmp_path / "site" / "changes.atom").read_text(encoding="utf-8")
+    write_report(replace(site, changes=()), tmp_path / "index.html")
+    assert "Nothing, against the run" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_missing_arrays_are_one_line_that_names_the_file(tmp_path: Path) -> None:
+    runs, _ = runs_of(["torch-eager"], wrong="torch-eager")
+    with pytest.raises(DiagnosisError, match=r"torch-eager-smoke\.npz: the arrays of \d+ diverging records are not"):
+        read_arrays(tmp_path, runs)
+    (tmp_path / "torch-eager-smoke.npz").write_text("no archive")
+    with pytest.raises(DiagnosisError, match="not an array file"):
+        read_arrays(tmp_path, runs)
+
+
+def test_a_report_that_cannot_be_made_leaves_the_good_one_as_it_was(tmp_path: Path) -> None:
+    runs, _ = runs_of(["torch-eager"], wrong="torch-eager")
+    records = tmp_path / "records"
+    good, _ = runs_of(["torch-eager"])
+    record.write(good[0].header.path(records), good[0])
+    arguments = ["--records", str(records), "--to", str(tmp_path / "index.html"), "--lane", "torch-eager"]
+    assert command.main(arguments, standalone_mode=False) == 0
+    before = {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file() and records not in each.parents}
+    record.write(runs[0].header.path(records), runs[0])
+    with pytest.raises(DiagnosisError):
+        command.main(arguments, standalone_mode=False)
+    assert {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()
+            and records not in each.parents} == before  # fmt: skip
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    replace_folder(folder, [("a.txt", b"1"), ("data/b.txt", b"2")])
+
+    def files() -> Any:
+        yield "a.txt", b"3"
+        raise RuntimeError("the disk is full")
+
+    with pytest.raises(RuntimeError):
+        replace_folder(folder, files())
+    assert [path.read_bytes() for path in (folder / "a.txt", folder / "data" / "b.txt")] == [b"1", b"2"]
+    replace_folder(folder, [("c.txt", b"4")])
+    assert [path.name for path in folder.iterdir()] == ["c.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
