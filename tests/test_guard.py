@@ -162,6 +162,11 @@ class TestNoise:
         assert plain(one) == plain(other)
         assert compare([run(lambda r: refused(r, one))], [run(lambda r: refused(r, other))]).groups == ()
 
+    def test_the_function_that_a_process_died_in_is_no_answer(self) -> None:
+        one, other = (replace(crashed(RECORDS[0]), message=f"killed by SIGABRT{at}") for at in (" in compile", ""))
+        assert classify(one, other) is None
+        assert classify(one, crashed(RECORDS[0])) is Change.CHANGED_MESSAGE
+
     @pytest.mark.parametrize(("one", "other"), [("stride 2", "stride 3"), ("no a", "no b"), ("", "x")])
     def test_what_means_something_is_a_change(self, one: str, other: str) -> None:
         assert plain(one) != plain(other)
