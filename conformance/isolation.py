@@ -64,10 +64,22 @@ class Death:
         return ": ".join(filter(None, [self.cause, *self.trace[-1:]]))[:LONGEST]
 
 
+class IsolationError(ValueError):
+    """A second lane in a process whose server is warm for another."""
+
+
 class Isolation:
-    """Makes calls for one lane, each in a fork of a server that has the lane's framework imported."""
+    """Makes calls for one lane, each in a fork of a server that has the lane's framework imported.
+
+    A process has one server, and a framework reads its environment once: another lane raises IsolationError.
+    """
+
+    _warm: Lane | None = None
 
     def __init__(self, lane: Lane, limits: Limits | None = None) -> None:
+        if Isolation._warm not in (None, lane):
+            raise IsolationError(f"{lane}: the server here is warm for {Isolation._warm}: use another process for it")
+        Isolation._warm = lane
         self._lane, self._limits = lane, limits or Limits()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["conformance.warm"])

@@ -13,7 +13,7 @@ from test_lane_run import ADAPTERS, descriptor, lane
 
 from conformance import record
 from conformance.adapters import Lane
-from conformance.isolation import STARTS, Death, Isolation, Limits, exhausted
+from conformance.isolation import STARTS, Death, Isolation, IsolationError, Limits, exhausted
 from conformance.record import Verdict
 
 CASE = "smoke-2d-05"
@@ -83,6 +83,13 @@ def test_an_answer_that_comes_late_is_nobodys(isolation: Isolation) -> None:
     assert [isolation.call(number, value) for value in (2, 3)] == [2, 3]
     time.sleep(1.5)
     assert isolation.call(late, 0.1, 4) == 4
+
+
+def test_another_lane_in_the_same_process_is_refused(isolation: Isolation) -> None:
+    """A framework reads its environment once, so that a warm server of one lane would answer for another."""
+    assert isolation.call(number, 1) == 1
+    with pytest.raises(IsolationError, match="warm for oracle_adapter-single"):
+        Isolation(Lane("oracle_adapter", "other"))
 
 
 def test_memory_is_bounded_and_its_end_does_not_end_the_run(isolation: Isolation) -> None:

@@ -1,6 +1,8 @@
 """conformance properties: what must hold of a framework whatever the oracle says."""
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -39,26 +41,25 @@ def command(framework: str, variant: str | None, suite: str, shard: str, dtype: 
     """
     adapters.require_installed(framework)
     first, step = parse_shard(shard)
-    chosen = cases.read_suite(suite).cases[first - 1 :: step]
-    expectations = read_expectations(framework)
+    if variant is None:  # each in a process of its own, since a framework reads its environment once
+        words = [framework, f"--suite={suite}", f"--shard={shard}", f"--dtype={dtype}", f"--to={folder}"]
+        program = [sys.executable, "-c", "from conformance.cli import main; main()", "properties", *words]
+        return max(subprocess.call([*program, f"--variant={each}"]) for each in adapters.variants(framework))
+    lane, chosen = adapters.lane(framework, variant), cases.read_suite(suite).cases[first - 1 :: step]
+    findings = list(_checked(lane, chosen, dtype))
+    path = folder / f"{lane}-{suite}-{dtype}.json"
+    content = {"lane": str(lane), "dtype": dtype, "findings": [finding._asdict() for finding in findings]}
+    write_atomically(path, json.dumps(content, indent=1).encode())
+    click.echo(f"\n{lane} {dtype}, {len(chosen)} problems of {suite}: {path}")
+    for line in _table(findings):
+        click.echo(line)
     new = False
-    for each in [variant] if variant else adapters.variants(framework):
-        lane = adapters.lane(framework, each)
-        findings = list(_checked(lane, chosen, dtype))
-        content = [finding._asdict() for finding in findings]
-        path = folder / f"{lane}-{suite}-{dtype}.json"
-        write_atomically(path, json.dumps({"lane": str(lane), "dtype": dtype, "findings": content}, indent=1).encode())
-        click.echo(f"\n{lane} {dtype}, {len(chosen)} problems of {suite}: {path}")
-        for line in _table(findings):
+    for name in PROPERTIES:
+        failing = [each for each in findings if each.property == name and each.outcome in (FAILS, CRASHED)]
+        unknown = [each for each in failing if _known(each, lane, dtype, read_expectations(framework)) is None]
+        new = new or bool(unknown)
+        for line in _failures(name, failing, unknown, findings):
             click.echo(line)
-        for name in PROPERTIES:
-            failing = [
-                finding for finding in findings if finding.property == name and finding.outcome in (FAILS, CRASHED)
-            ]
-            unknown = [finding for finding in failing if _known(finding, lane, dtype, expectations) is None]
-            new = new or bool(unknown)
-            for line in _failures(name, failing, unknown, findings):
-                click.echo(line)
     return DIVERGED if new else OK
 
 
