@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from conformance import cases, record
+from conformance.cases import Case
+from conformance.comparisons import MOST_AXES
 from conformance.domain import boundary, domain, table
 from conformance.record import IDIOMS, NEGATIVE, PORTS, Record, RecordError, reproduction
 
@@ -24,11 +26,7 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool)
     smallest predicate that tells its problems from those that are answered rightly, or with the faults of operands that
     no problem says.
     """
-    departing = {
-        case.id
-        for case in cases.read_suite(NEGATIVE).cases
-        if (bad := case.hostile) and (bad.shapes or bad.dtypes or bad.view or bad.values or bad.calls)
-    }
+    departing = {case.id for case in cases.read_suite(NEGATIVE).cases if _departs(case)}
     of_lane: dict[str, list[Record]] = defaultdict(list)
     for run in record.read_folder(records):
         if (run.header.suite == IDIOMS) is idioms and run.header.suite != PORTS:
@@ -57,6 +55,14 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool)
         for line in boundary(lane):
             click.echo(f"  {line}")
     return 0
+
+
+def _departs(case: Case) -> bool:
+    """Whether a case's problem does not say all that is called, or has more axes than predicates are found for."""
+    bad = case.hostile
+    return case.problem.rank > MOST_AXES or (
+        bad is not None and bool(bad.shapes or bad.dtypes or bad.view or bad.values or bad.calls)
+    )
 
 
 def _once(records: list[Record]) -> list[Record]:
