@@ -47,12 +47,12 @@ document.addEventListener("DOMContentLoaded", async () => {
   }
 
   function cellOf(cell, query) {
-    if (!cell) return element("td", { class: "empty" }, element("span", { "aria-label": "no case" }, "\u00b7"));
+    if (!cell) return element("td", { class: "empty" }, "\u00b7");
     const entries = [...cell].sort((a, b) => order.indexOf(a[0]) - order.indexOf(b[0]));
     const said = entries.map(([verdict, many]) => `${number(many)} ${verdict}`).join(", ");
     const lines = entries.map(([verdict, many]) => element("span", { class: `key ${verdict}` },
-      `${store.manifest.verdicts[verdict][0]}\u00a0${number(many)}`));
-    return element("td", {}, element("a", { href: `search.html#${encodeURIComponent(query)}`, "aria-label": said, title: said }, ...lines));
+      `${store.manifest.verdicts[verdict][0]}\u00a0${number(many)}`, element("span", { class: "unseen" }, ` ${verdict} `)));
+    return element("td", {}, element("a", { href: `search.html#${encodeURIComponent(query)}`, title: said }, ...lines));
   }
 
   function map([rows, columns], cells, query) {
@@ -67,7 +67,7 @@ document.addEventListener("DOMContentLoaded", async () => {
     const rest = left.down + left.across ? ` ${left.down} rows and ${left.across} columns of larger values are left out.` : "";
     return element("section", { "aria-labelledby": `${id}-title` }, element("h2", { id: `${id}-title` }, title),
       element("div", { class: "scroll few", role: "region", "aria-labelledby": id, tabindex: "0" },
-        element("table", { class: "map" }, element("caption", { id }, element("span", {}, `Records of each verdict.${rest}`)),
+        element("table", { class: "map" }, element("caption", { id }, element("span", {}, `${title}: records of each verdict.${rest}`)),
           element("thead", {}, head), element("tbody", {}, ...body))));
   }
 
