@@ -13,7 +13,11 @@ from conformance.report.faults import Change, Known
 
 
 def gather(
-    runs: Sequence[Run], folder: Path, expected_lanes: Sequence[str], changes: Sequence[Change] | None = None
+    runs: Sequence[Run],
+    folder: Path,
+    expected_lanes: Sequence[str],
+    changes: Sequence[Change] | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> Site:
     """The site of some runs, whose arrays lie in a folder. Raises DiagnosisError where arrays are missing."""
     arrays = read_arrays(folder, runs)
@@ -23,6 +27,7 @@ def gather(
     return Site(
         runs, expected_lanes, known, on_file, tuple(find(runs, arrays, known)), tuple(refusals(runs)),
         handbook.build(everything), _proofs(everything), literature.build(claims.read_claims(), runs), changes,
+        more or {},
     )  # fmt: skip
 
 

@@ -6,13 +6,15 @@ import click
 
 from conformance import adapters, record
 from conformance.exit_status import INCOMPLETE, OK
+from conformance.report.faults import Change
 
 
 @click.command()
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="The record files' folder.")
 @click.option("--to", "page", default="reports/index.html", show_default=True, type=Path, help="Where to write.")
+@click.option("--baseline", type=Path, help="The last good run's record files: the front page says what changed since.")
 @click.option("--lane", "lanes", multiple=True, help="A lane that must be there; repeatable (default: all lanes).")
-def command(records: Path, page: Path, lanes: tuple[str, ...]) -> int:
+def command(records: Path, page: Path, baseline: Path | None, lanes: tuple[str, ...]) -> int:
     """Build the report from record files and the arrays beside them: a front page, and the folder `site` beside it.
 
     Exit status 3 if the records are not complete and consistent.
@@ -22,8 +24,28 @@ def command(records: Path, page: Path, lanes: tuple[str, ...]) -> int:
 
     runs = record.read_folder(records)
     expected = lanes or [str(lane) for lane in adapters.lanes()]
-    integrity = write_report(gather(runs, records, expected), page)
+    changes, changed = _since(baseline, records) if baseline else (None, {})
+    integrity = write_report(gather(runs, records, expected, changes, changed), page)
     click.echo(page.resolve().as_uri())
     for finding in integrity.findings:
         click.echo(str(finding), err=True)
     return OK if integrity.holds else INCOMPLETE
+
+
+def _since(baseline: Path, records: Path) -> tuple[list[Change], dict[str, str]]:
+    """What changed since a run, and the guard's page about it. Raises GuardError where the two cannot be compared."""
+    from conformance.cli.diff import compare_folders
+    from conformance.guard import WORSE
+    from conformance.report import changes
+
+    comparisons, absent = compare_folders(baseline, records, unless_expected=True)
+    found = [
+        Change(
+            group.witness.record.lane, group.change.value,
+            f"{group.before} -> {group.after}, where {group.where.predicate}", len(group.differences),
+            group.change in WORSE, "changes.html",
+        )
+        for comparison in comparisons for group in comparison.groups
+    ]  # fmt: skip
+    found += [Change(line.partition(":")[0], "absent", line, 1, True, "changes.html") for line in absent]
+    return found, {"changes.html": changes.html(comparisons, WORSE)}

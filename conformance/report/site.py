@@ -42,6 +42,8 @@ class Site:
     """What was proved of each idiom, a line a claim and lane."""
     literature: Literature = field(default_factory=Literature)
     changes: Sequence[Change] | None = None
+    more: Mapping[str, str] = field(default_factory=dict)
+    """Pages that were made elsewhere, by name."""
 
     @cached_property
     def integrity(self) -> Integrity:
@@ -89,6 +91,7 @@ def pages(site: Site) -> Pages:
     for name in ("maps", "search", "case"):
         yield f"{name}.html", render(f"{name}.html.j2", lanes=list(groups), **common)
     yield "conventions.html", render("conventions.html.j2", book=site.handbook, **common)
+    yield from site.more.items()
     yield "literature.html", render("literature.html.j2", **common)
     rows = [counts.run_row(run) for run in runs]
     yield "frameworks.html", render("frameworks.html.j2", rows=rows, verdicts=counts.verdicts(runs),
