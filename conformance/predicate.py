@@ -20,6 +20,7 @@ SCALARS = ("rank", "batch", "groups", "in_channels", "out_channels", "bias", "te
 AXES = ("input", "kernel", "stride", "dilation", "output_padding", "effective_kernel", "full", "output")
 ENDS = {"pad_begin": ("pads", 0), "pad_end": ("pads", 1), "lo": ("window", 0), "hi": ("window", 1)}
 RUN = ("framework", "variant", "dtype", "direction", "claimed", "fault")
+_NO_RUN = dict.fromkeys(RUN, "")
 AGGREGATES: Mapping[str, Callable[[Iterable[Any]], Any]] = {
     "any": any, "all": all, "min": min, "max": max, "sum": sum, "prod": prod,
 }  # fmt: skip
@@ -58,7 +59,7 @@ class Predicate:
     def __call__(self, problem: Problem, **run: str) -> bool:
         """Whether it holds for a problem that is run with this framework, variant, dtype, direction and claim."""
         try:
-            return bool(self._meaning(_Values(problem, run), None))
+            return bool(self._meaning(_Values(problem, {**_NO_RUN, **run}), None))
         except (ArithmeticError, TypeError, ValueError) as error:  # such as rank % 0, or min(...) of text
             raise PredicateError(f"{self.text!r} has no value for '{problem}': {error}") from None
 
