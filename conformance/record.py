@@ -109,7 +109,7 @@ class Record:
 
     @property
     def fails(self) -> bool:
-        """Whether a run with this record fails: a claim does by any verdict but its own, a negative case by no refusal."""
+        """Whether a run with this record fails: a claim by any verdict but its own, a negative case by no refusal."""
         if self.fault and self.verdict is Verdict.REJECTS:
             return False
         return self.verdict != self.claimed if self.claimed else self.verdict.fails
