@@ -16,7 +16,7 @@ from conformance.explain import UNEXPLAINED, Explained, actual, by_diagnosis, fa
 from conformance.expression import ExpressionError
 from conformance.idioms.base import Point, Refusal
 from conformance.problem import Problem
-from conformance.record import PORTS, Key, Record, Run, Verdict
+from conformance.record import CLAIM, PORTS, Key, Record, Run, Verdict
 from conformance.report.faults import Answer, Arrays, Fault, Known, Refused, Snippet, Where
 from conformance.report.words import label_of, skeleton
 from conformance.snippets import of_call, of_problem, same_window
@@ -45,7 +45,7 @@ def read_arrays(folder: Path, runs: Iterable[Run]) -> dict[tuple[str, Key], Any]
     """The diverging arrays beside record files, by lane and key. Raises DiagnosisError where some are missing."""
     found: dict[tuple[str, Key], Any] = {}
     for run in runs:
-        diverging = [record for record in run.records if record.verdict is Verdict.DIVERGES]
+        diverging = [record for record in run.records if _has_arrays(record)]
         path = run.header.path(folder).with_suffix(".npz")
         if not diverging:
             continue
@@ -55,6 +55,11 @@ def read_arrays(folder: Path, runs: Iterable[Run]) -> dict[tuple[str, Key], Any]
         with _load(path) as arrays:
             found |= {(record.lane, record.key): actual(record, arrays) for record in diverging}
     return found
+
+
+def _has_arrays(record: Record) -> bool:
+    """Whether a record diverges on data of its problem; a negative case and a claim have data of their own."""
+    return record.verdict is Verdict.DIVERGES and not record.fault and record.idiom != CLAIM
 
 
 def _load(path: Path) -> Any:
@@ -88,7 +93,7 @@ def _of(framework: str, runs: Sequence[Run], finder: Finder) -> Iterator[Fault]:
         words = () if record.verdict is Verdict.DIVERGES else skeleton(record.message)
         apart[record.verdict, known and known.id, bool(record.idiom), words].append(record)
     for (verdict, *_), records in apart.items():
-        if verdict is Verdict.DIVERGES:
+        if verdict is Verdict.DIVERGES and all(map(_has_arrays, records)):
             explained = [Explained(each, _kinds(each, finder.arrays)) for each in records]
             groups += [(text, [each.record for each in those], others(text, those))
                        for text, those in by_diagnosis(explained)]  # fmt: skip
@@ -178,6 +183,8 @@ class _Witness(NamedTuple):
 
 def _drawn(witness: Record, arrays: Evidence, text: str) -> _Witness:
     problem = Problem.parse(witness.problem)
+    if witness.fault or witness.idiom == CLAIM:  # whose data is not that of a problem
+        return _Witness(problem, None, None)
     point, source = _read(witness)
     drawn = proof.case_of(point, source).drawn if point else problem
     try:
