@@ -9,6 +9,7 @@ groups are taken one by one.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from math import prod
 
 from conformance import adapters, idioms, layout
 from conformance.idioms.base import Dialect, Idiom, Point, Refusal, Shapes, with_window
@@ -151,15 +152,8 @@ def _shapes(idiom: Idiom, problem: Problem) -> Shapes:
     of = {"g": problem.groups, "i": problem.in_channels, "o": problem.out_channels}
     w: list[int] = []
     for part in layout.groups(idiom.weight):
-        w += problem.kernel if part == "k" else [_product(of[letter] for letter in part)]
+        w += problem.kernel if part == "k" else [prod(of[letter] for letter in part)]
     return {"x": x, "w": tuple(w)}
-
-
-def _product(values: Iterator[int]) -> int:
-    result = 1
-    for value in values:
-        result *= value
-    return result
 
 
 def _reductions(problem: Problem) -> Iterator[Reduction]:

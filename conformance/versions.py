@@ -59,7 +59,8 @@ def parse(text: str) -> Build:
         try:
             requirement = Requirement(word)
         except InvalidRequirement as error:
-            raise VersionError(f"{word!r} is no requirement ({error}): give one such as jax==0.9.0") from None
+            reason = str(error).splitlines()[0]  # the rest is a drawing
+            raise VersionError(f"{word!r} is no requirement ({reason}): give one such as jax==0.9.0") from None
         if requirement.name not in pins:
             raise VersionError(f"{requirement.name!r} is no pin of a lane: the pins are {', '.join(pins)}")
         framework, variable = pins[requirement.name]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from conformance import expression
 from conformance.expression import Invocation, Name
-from conformance.idioms.base import Claim, Dialect, Idiom, Point, Shapes, Use
+from conformance.idioms.base import Dialect, Idiom, Point, Shapes, Use
 from conformance.problem import Ints
 
 
@@ -98,18 +98,11 @@ def _point(idiom: Idiom, text: str, invocation: Invocation, shapes: Shapes, vari
     text = _canonical(text, {invocation.function: idiom.functions[use.rank], **{
         name.text: operand for operand, name in names.items() if isinstance(name, Name)
     }})  # fmt: skip
-    claim = _claim(idiom, use, names)
-    return Point(idiom, text, use.shapes, claim, *_parts(text, idiom, invocation), arguments, written)
-
-
-def _claim(idiom: Idiom, use: Use, names: Mapping[str, object]) -> Claim:
     try:
-        return idiom.read(use)
+        claim = idiom.read(use)
     except TypeError as error:
-        for parameter, value in use.arguments.items():
-            if isinstance(value, Name) and value not in names.values():
-                raise IdiomError(f"{parameter} is {value}, which only a run would know: write its value out") from error
-        raise
+        raise IdiomError(f"{invocation.function}: an argument is of a type that it cannot have: {error}") from error
+    return Point(idiom, text, use.shapes, claim, *_parts(text, idiom, invocation), arguments, written)
 
 
 def _canonical(text: str, names: Mapping[str, str]) -> str:

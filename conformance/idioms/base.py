@@ -18,6 +18,11 @@ from conformance.problem import Ints, Problem, Window
 Shapes = Mapping[str, Ints]
 
 
+Layer = tuple[int | None, int, Ints]
+"""What a layer says of its weight: in channels, out channels, kernel."""
+_OPERANDS = {"x": "input", "w": "weight"}
+
+
 class Refusal(Exception):
     """Arguments that the framework refuses and that say no problem at all; the message says why."""
 
@@ -75,7 +80,7 @@ class Use:
         groups: int = 1,
         bias: bool = False,
         reversed: bool = False,
-        layer: tuple[int | None, int, Ints] | None = None,
+        layer: Layer | None = None,
         refusals: Sequence[tuple[str, Callable[[Problem], bool]]] = (),
     ) -> Claim:
         """The claim of these arguments, with the extents that the shapes of x and w have in their layouts.
@@ -84,29 +89,12 @@ class Use:
         out channels, kernel). The first of the `refusals` whose condition holds for the problem is why the
         framework refuses.
         """
-        if groups < 1:
-            raise Refusal(f"{groups} groups: there is at least one")
-        try:
-            of_x = layout.sizes(self.shapes["x"], data, self.rank, {})
-        except LayoutError as error:
-            raise Refusal(f"input {error}") from None
-        channels, refused = of_x["c"], ""
-        if layer is None:
-            try:
-                of_w = layout.sizes(self.shapes["w"], weight, self.rank, {"g": groups})
-            except LayoutError as error:
-                raise Refusal(f"weight {error}") from None
-            out, kernel = of_w["o"], of_w["k"]
-            if of_w["i"] * groups != channels:
-                refused = f"the weight has {of_w['i'] * groups} in channels, the input {channels}"
-        else:
-            declared, out, kernel = layer
-            if declared not in (None, channels):
-                refused = f"the layer has {declared} in channels, the input {channels}"
-                channels = declared
-            elif channels % groups or out % groups:
-                refused = f"{groups} groups divide not both {channels} in and {out} out channels"
-            out //= groups
+        _require_whole(groups, layer)
+        of_x = self._sizes("x", data, {})
+        channels, out, kernel, refused = self._weight(of_x["c"], weight, groups, layer)
+        for what, extents in (("input", of_x["k"]), ("kernel", kernel), ("channels", (channels, out))):
+            if min(extents) < 1:
+                raise Refusal(f"{what} {tuple(extents)}: nothing is claimed of extents below 1")
         problem = Problem.of(
             of_x["k"], kernel, stride, pads, output_padding, dilation,
             groups=groups, in_channels=max(channels // groups, 1), out_channels=max(out, 1), batch=of_x.get("n", 1),
@@ -116,6 +104,30 @@ class Use:
             problem = with_window(problem, window(problem))
         refused = refused or next((reason for reason, holds in refusals if holds(problem)), "")
         return Claim(problem, law, data, weight, reversed, refused)
+
+    def _sizes(self, operand: str, axes: str, known: Mapping[str, int]) -> dict[str, Any]:
+        try:
+            return layout.sizes(self.shapes[operand], axes, self.rank, known)
+        except LayoutError as error:
+            raise Refusal(f"{_OPERANDS[operand]} {error}") from None
+
+    def _weight(self, channels: int, axes: str, groups: int, layer: Layer | None) -> tuple[int, int, Ints, str]:
+        """In channels, out channels of a group, kernel, and why these are refused; from w, or as a layer says."""
+        if layer is None:
+            of_w = self._sizes("w", axes, {"g": groups})
+            given = of_w["i"] * groups
+            refused = f"the weight has {given} in channels, the input {channels}" if given != channels else ""
+            return channels, of_w["o"], of_w["k"], refused
+        declared, out, kernel = layer
+        if declared not in (None, channels):
+            return declared, out // groups, kernel, f"the layer has {declared} in channels, the input {channels}"
+        divided = channels % groups == 0 == out % groups
+        return (
+            channels,
+            out // groups,
+            kernel,
+            ("" if divided else f"{groups} groups divide not both {channels} in and {out} out channels"),
+        )
 
 
 class Example(NamedTuple):
@@ -219,6 +231,16 @@ class Point:
 def _shared(*names: str) -> int:
     parts = zip(*(reversed(name.split(".")) for name in names), strict=False)
     return next((at for at, (a, b) in enumerate(parts) if a != b), min(len(name.split(".")) for name in names))
+
+
+def _require_whole(groups: Any, layer: Layer | None) -> None:
+    """Raises Refusal for a number of groups or channels that is none."""
+    channels = zip(("in channels", "out channels"), (layer or ())[:2], strict=False)
+    for what, value in (("groups", groups), *channels):
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            raise Refusal(f"{what} is {value!r}: it takes a whole number")
+    if groups < 1:
+        raise Refusal(f"{groups} groups: there is at least one")
 
 
 def per_axis(name: str, value: Any, rank: int) -> Ints:

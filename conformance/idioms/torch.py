@@ -162,12 +162,17 @@ def _read_gradient(use: Use) -> Claim:
 
 def _read_input_gradient(use: Use) -> Claim:
     """As the gradient by autograd: `input_size` is the size of the answer, `padding` that of the convolution."""
-    return _gradient(use, tuple(use["input_size"]))
+    size = use["input_size"]
+    if not isinstance(size, list | tuple) or len(size) != use.rank + 2:
+        raise Refusal(f"input_size is {size!r}: it takes {use.rank + 2} extents")
+    return _gradient(use, tuple(size))
 
 
 def _gradient(use: Use, size: Ints) -> Claim:
     stride, dilation = use.per_axis("stride"), use.per_axis("dilation")
     padding, out = use["padding"], size[2:]
+    if isinstance(padding, str) and padding not in ("same", "valid"):
+        raise Refusal(f"padding is {padding!r}: the strings are 'same' and 'valid'")
     same = padding == "same"
     pads = (0,) * use.rank if isinstance(padding, str) else use.per_axis("padding")
 
