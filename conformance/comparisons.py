@@ -6,6 +6,7 @@ given problems, and each column once, in the first of the words for it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations, permutations
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from conformance.predicate import Predicate
 from conformance.problem import Problem
+from conformance.record import Key, Record
 
 Numbers = NDArray[np.int64]
 Truths = NDArray[np.bool_]
@@ -43,6 +45,19 @@ class Facts:
     def satisfies(self, predicate: Predicate) -> bool:
         """Whether a predicate holds for the problem as it was run."""
         return predicate(self.problem, **{name: getattr(self, name) for name in _OF_RUN})
+
+
+_parsed = cache(Problem.parse)
+
+
+def facts(record: Record) -> Facts:
+    """What a predicate can say of a record."""
+    return Facts(_parsed(record.problem), record.framework, record.variant, record.dtype, record.direction)
+
+
+def size(record: Record) -> tuple[int, int, Key]:
+    """By which records are sorted for the one that is the least to compute, and then to read."""
+    return _parsed(record.problem).multiplies, len(record.problem), record.key
 
 
 def of_cases(facts: Sequence[Facts]) -> Iterator[Named]:

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from conformance.cluster import Cluster, Facts, cluster
+from conformance.cluster import Cluster, cluster
+from conformance.comparisons import Facts, facts
 from conformance.isolation import exhausted
-from conformance.problem import Problem
 from conformance.record import Record, Verdict
 
 RIGHT, PAST, WRONG, INVALID = "answers", "answers past the rule", "answers wrongly", "answers the invalid"
@@ -60,7 +60,7 @@ def outcome(record: Record) -> str:
 
 def domain(name: str, records: Sequence[Record], departing: Collection[str]) -> Lane:
     """The domain of a lane. `departing` are the ids of the cases whose problem does not say what is called."""
-    right = [_facts(each) for each in records if outcome(each) in (RIGHT, PAST) and each.case not in departing]
+    right = [facts(each) for each in records if outcome(each) in (RIGHT, PAST) and each.case not in departing]
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for each in records:
         if outcome(each) not in (RIGHT, UNSAID):
@@ -75,7 +75,7 @@ def _region(
 ) -> Region:
     said = [each for each in records if each.case not in departing]
     faults = dict.fromkeys(each.fault for each in records if each.case in departing)
-    where = cluster([_facts(each) for each in said], right) if said and right and kind != PAST else None
+    where = cluster([facts(each) for each in said], right) if said and right and kind != PAST else None
     witness = min(records, key=lambda each: (len(each.problem), each.key))
     return Region(kind, message, len(records), where, tuple(sorted(faults)), witness)
 
@@ -87,10 +87,6 @@ def pattern(message: str) -> str:
     if " differ, first at" in message or message.startswith("shape is"):
         return "another shape" if message.startswith("shape is") else "other values"
     return _NUMBERS.sub("#", message)[:_LONGEST].strip()
-
-
-def _facts(each: Record) -> Facts:
-    return Facts(Problem.parse(each.problem), each.framework, each.variant, each.dtype, each.direction)
 
 
 def table(lanes: Sequence[Lane]) -> Iterator[str]:

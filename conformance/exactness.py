@@ -12,8 +12,9 @@ from enum import StrEnum
 from itertools import combinations
 
 from conformance.cluster import Cluster, cluster
+from conformance.comparisons import facts
 from conformance.expectations import Expectation, known
-from conformance.guard import facts, plain
+from conformance.guard import plain
 from conformance.record import Record, Run, Verdict, reproduction
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple
 
 from conformance import data, oracle
 from conformance.bounded import BoundError
-from conformance.cluster import Cluster, Facts, cluster
+from conformance.cluster import Cluster, cluster
+from conformance.comparisons import Facts, facts, size
 from conformance.diagnose import DiagnosisError, TooLargeError, diagnose, require_searchable
 from conformance.problem import Problem, broken_rule
 from conformance.record import Record
@@ -94,15 +94,7 @@ def others(text: str, those: Iterable[Explained]) -> Mapping[str, int]:
 
 def smallest(records: Iterable[Record]) -> Record:
     """The record whose problem is the least to compute, and then to read."""
-    return min(records, key=lambda each: (_parsed(each.problem).multiplies, len(each.problem), each.key))
-
-
-def facts(each: Record) -> Facts:
-    """What a predicate can say of a record."""
-    return Facts(_parsed(each.problem), each.framework, each.variant, each.dtype, each.direction)
-
-
-_parsed = cache(Problem.parse)
+    return min(records, key=size)
 
 
 def _tiny(each: Record, actual: Any) -> dict[str, Any]:

@@ -10,14 +10,15 @@ import numpy as np
 
 from conformance import adapters, data, idioms, oracle, proof
 from conformance.cluster import cluster
+from conformance.comparisons import facts
 from conformance.data import DataError
 from conformance.diagnose import DiagnosisError, diagnose
-from conformance.explain import UNEXPLAINED, Explained, actual, by_diagnosis, facts, kinds, others, smallest
+from conformance.explain import UNEXPLAINED, Explained, actual, by_diagnosis, kinds, others, smallest
 from conformance.expression import ExpressionError
 from conformance.idioms.base import Point, Refusal
 from conformance.problem import Problem
 from conformance.record import CLAIM, PORTS, Key, Record, Run, Verdict
-from conformance.report.faults import Answer, Arrays, Fault, Known, Refused, Snippet, Where
+from conformance.report.faults import Answer, Arrays, Fault, Refused, Snippet, Where
 from conformance.report.words import label_of, skeleton
 from conformance.snippets import of_call, of_problem, same_window
 
@@ -28,7 +29,6 @@ LARGEST = 2**16
 REST = "others, each of few records"
 
 Evidence = Mapping[tuple[str, Key], Any]
-Expected = Mapping[str, Sequence[Known]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from conformance.cluster import Cluster, Facts, cluster
+from conformance.cluster import Cluster, cluster
+from conformance.comparisons import Facts, facts, size
 from conformance.pace import Pace, measure_pace
-from conformance.problem import Problem
 from conformance.record import Key, Record, Run, Verdict
 
 REPEATS = "repeats"
@@ -359,7 +359,7 @@ def _groups(
     ):
         assert population is not None
         where = cluster([facts(each.record) for each in those], population.others(those))
-        yield Group(change, was, now, tuple(those), where, min(those, key=_size))
+        yield Group(change, was, now, tuple(those), where, min(those, key=lambda each: size(each.record)))
 
 
 class _Population:
@@ -383,14 +383,3 @@ def _voted(options: Sequence[tuple[str, ...]]) -> list[str]:
     """Of what may be said of each, what may be said of most."""
     votes = Counter(text for texts in options for text in texts)
     return [min(texts, key=lambda text: (-votes[text], text.count(" and "), text)) for texts in options]
-
-
-def facts(record: Record) -> Facts:
-    """What a predicate can be about."""
-    problem = Problem.parse(record.problem)
-    return Facts(problem, record.framework, record.variant, record.dtype, record.direction)
-
-
-def _size(difference: Difference) -> tuple[int, int, Key]:
-    record = difference.record
-    return Problem.parse(record.problem).multiplies, len(record.problem), record.key

@@ -12,9 +12,6 @@ from conformance.expression import HOLE
 from conformance.idioms.base import Idiom, Point
 from conformance.report.handbook import CopyEntry, Handbook, IdiomEntry, LawEntry, LayoutEntry, Shown
 
-Points = Mapping[str, Mapping[str, list[Point]]]
-"""Every point by framework and variant."""
-
 TAPS = (
     Witness("torch", "torch.nn.functional.conv_transpose1d(x, w, stride=3)", {"x": (1, 1, 2), "w": (1, 1, 3)},
             "as stored: every input element stamps the kernel as it is"),

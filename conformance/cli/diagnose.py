@@ -10,10 +10,11 @@ import click
 
 from conformance import record
 from conformance.bounded import Archive, BoundError, read_array
+from conformance.comparisons import facts
 from conformance.data import Arrays
 from conformance.diagnose import Diagnosis, DiagnosisError, diagnose, difference
 from conformance.exit_status import DIVERGED, OK
-from conformance.explain import UNEXPLAINED, Explained, Group, by_diagnosis, facts, group_of, kinds
+from conformance.explain import UNEXPLAINED, Explained, Group, by_diagnosis, group_of, kinds
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.record import Verdict, reproduction
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from conformance.record import Key, Record, Verdict
+from conformance.record import Record, Verdict
 
 Array = NDArray[Any]
 Window = tuple[tuple[int, int], ...]
@@ -137,6 +137,3 @@ class Change:
     worse: bool
     link: str = ""
 
-
-Faulty = Mapping[tuple[str, Key], Fault]
-"""The fault of a record, by lane and key."""
