@@ -15,6 +15,10 @@ from conformance.cases import folder
 from conformance.record import IDIOMS, PORTS, Record, Run
 
 
+class EvidenceError(ValueError):
+    """A file of evidence that cannot be read; the message says how it is written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """Points of one claim in one lane: those answered and refused as claimed, known faults, and all others."""
@@ -62,14 +66,18 @@ def path() -> Path:
 
 
 def read() -> Evidence:
-    """The evidence on file; none where there is no file."""
+    """The evidence on file; none where there is no file. Raises EvidenceError for one that this has not written."""
     if not path().exists():
         return Evidence({})
-    lanes = json.loads(path().read_text(encoding="utf-8"))
-    return Evidence({
-        name: Lane(lane["version"], lane["date"], {claim: Proof(**counts) for claim, counts in lane["claims"].items()})
-        for name, lane in lanes.items()
-    })  # fmt: skip
+    try:
+        lanes = json.loads(path().read_text(encoding="utf-8"))
+        return Evidence({name: Lane(lane["version"], lane["date"], _proofs(lane)) for name, lane in lanes.items()})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise EvidenceError(f"{path()}: is not as `conformance conventions --records` writes it: {error}") from None
+
+
+def _proofs(lane: Mapping[str, Any]) -> dict[str, Proof]:
+    return {claim: Proof(**counts) for claim, counts in lane["claims"].items()}
 
 
 def collect(runs: Sequence[Run], known: Callable[[Record], Any]) -> Evidence:

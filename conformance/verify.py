@@ -25,6 +25,8 @@ from conformance.program import operands, translate
 Array = NDArray[Any]
 
 TIMEOUT = 600
+"""Seconds that one side may take, its framework's import included."""
+CHECKOUT = Path(__file__).parent.parent
 
 
 class VerifyError(ValueError):
@@ -61,8 +63,7 @@ def python_for(framework: str, chosen: Mapping[str, str]) -> str | None:
     try:
         adapters.require_installed(framework)
     except AdapterError:
-        roots = (Path.cwd(), Path(__file__).parent.parent)
-        places = [root / ".tox" / framework / "bin" / "python" for root in roots]
+        places = [root / ".tox" / framework / "bin" / "python" for root in (Path.cwd(), CHECKOUT)]
         return next((str(place) for place in places if place.exists()), None)
     return sys.executable
 
@@ -98,12 +99,14 @@ def _side(
                 np.save(folder / f"{letter}.npy", array)
         job = {"framework": lane.framework, "variant": lane.variant, **job}
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        done = subprocess.run(
-            [python, "-m", "conformance.verify", name], capture_output=True, text=True, timeout=TIMEOUT, check=False
-        )
+        command = [python, "-m", "conformance.verify", name]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        except subprocess.TimeoutExpired:
+            raise VerifyError(f"{lane}: gave no answer in {TIMEOUT} s: give a smaller shape") from None
         if done.returncode or not (folder / "answer.npy").exists():
-            said = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-            raise VerifyError(f"{lane}: gave no answer: {said[0]}")
+            said = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+            raise VerifyError(f"{lane}: gave no answer: exit status {done.returncode} of {python}: {said[0]}")
         array = np.load(folder / "answer.npy", allow_pickle=False)
         version = (folder / "version").read_text(encoding="utf-8")
     return Side(str(lane), version, array, _difference(array, expected))

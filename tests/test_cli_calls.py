@@ -6,15 +6,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from conformance import verify
+from conformance.cli import commands
+from conformance.exit_status import INCOMPLETE
 
 LAYER = "nn.ConvTranspose2d(8, 4, 3, stride=2)"
 SHAPE = ("--shape", "x=1,8,5,7")
 PORT = ("port", LAYER, "--from", "torch", "--to", "tensorflow", *SHAPE)
 
 
-def conformance(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def conformance(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "conformance", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_a_call_is_explained_without_its_framework() -> None:
@@ -35,12 +40,21 @@ def test_a_port_that_is_not_run_says_what_was_proved() -> None:
     assert "torch-layer/padding on torch-eager" in done.stdout
 
 
-def test_a_port_without_environments_says_which_are_missing(tmp_path: Path) -> None:
-    if any(Path(__file__).parent.parent.glob(".tox/tensorflow/bin/python")):
-        pytest.skip("the environment that is to be missing is here")
-    done = conformance(*PORT, "--verify", cwd=tmp_path)
-    assert done.returncode == 0
-    assert "# tensorflow: not run, since no environment here has it: `tox run -e tensorflow --notest`" in done.stdout
+def test_a_port_without_environments_is_not_proved_and_says_which_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(verify, "CHECKOUT", tmp_path)
+    done = CliRunner().invoke(commands, [*PORT, "--verify"], standalone_mode=False)
+    assert done.return_value == INCOMPLETE
+    assert "# tensorflow: not run, since no environment here has it: `tox run -e tensorflow --notest`" in done.output
+    assert "verified" not in done.output
+
+
+def test_a_side_that_dies_is_told_in_a_line() -> None:
+    done = conformance(*PORT, "--verify", "--python", "torch=/bin/false", "--python", "tensorflow=/bin/false")
+    assert done.returncode == 2
+    assert done.stderr == "conformance: torch-eager: gave no answer: exit status 1 of /bin/false: it said nothing\n"
 
 
 def test_a_port_is_data_for_other_programs() -> None:

@@ -108,3 +108,15 @@ def test_a_weight_handed_over_unconverted_is_refused_or_silently_swapped(book: H
     results = {(layout, taken): rest for layout, taken, *rest in book.given}
     assert results["k o (g i)", "k i o"] == ["refused", *["in and out channels of the weight swapped"] * 2]
     assert results["(g i) o k", "k o (g i)"] == ["refused", "refused", "other values"]
+
+
+@pytest.mark.parametrize(
+    "text", ["[", "[]", '{"a": 1}', '{"a": {"version": "", "date": "", "claims": {"b": {"c": 1}}}}']
+)
+def test_evidence_that_nobody_wrote_is_told_in_a_line(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONFORMANCE_CASES", str(tmp_path))
+    (tmp_path / "proved.json").write_text(text)
+    with pytest.raises(evidence.EvidenceError, match=r"proved.json: is not as `conformance conventions --records`"):
+        evidence.read()

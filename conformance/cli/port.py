@@ -8,7 +8,7 @@ import click
 
 from conformance import adapters, idioms, port
 from conformance.cli.call import parse_shape
-from conformance.exit_status import DIVERGED, OK
+from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.port import Port
 from conformance.verify import Verification, VerifyError, python_for, verify
 
@@ -33,7 +33,7 @@ def command(
 
     EXPRESSION is a call or layer as people write it, such as 'keras.layers.Conv2DTranspose(64, 5, strides=2,
     padding="same")' with --shape x=1,7,7,32; it is read, never evaluated. A layer's input is called x. Exit status: 0
-    ported (and, with --verify, proved), 1 the two sides differ, 2 usage, or not expressible.
+    ported (and, with --verify, proved), 1 the two sides differ, 2 usage, or not expressible, 3 not run for --verify.
     """
     for framework in (source, target):
         idioms.idioms(framework)  # which knows where a name like keras belongs
@@ -48,6 +48,8 @@ def command(
         click.echo("".join(f"# {line}\n" for line in port.explain(made)) + "\n" + made.code)
         for line in _verified(result) if result else _evidence(made, missing):
             click.echo(line)
+    if missing:
+        return INCOMPLETE
     return OK if result is None or result.holds else DIVERGED
 
 
