@@ -1,4 +1,4 @@
-"""The suite `idioms`: every example of a framework's idioms as a case, whose expected answer is that of its claim."""
+"""The suites `idioms` and `ports`: calls as people write them, as cases that expect what the calls claim."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping

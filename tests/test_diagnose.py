@@ -215,11 +215,12 @@ PLANTED: list[tuple[str, str, Plant]] = [
 
 def rounding(p: Problem, a: Arrays, operand: int, bits: int) -> Array:
     """An operand of whole numbers rounded with integers alone, ties to even."""
-    flat = [int(value) for value in np.ravel(a[operand])]  # type: ignore[arg-type]  # there is one
+    given = (a.x, a.weight)[operand]
+    flat = [int(value) for value in given.ravel()]
     units = [2 ** max(abs(value).bit_length() - bits, 0) for value in flat]
-    near = [round(value / unit) * unit for value, unit in zip(flat, units, strict=True)]
-    operands = [*a[:operand], np.reshape(near, a[operand].shape), *a[operand + 1 :]]  # type: ignore[union-attr]
-    return oracle.expected(p, *operands)  # type: ignore[arg-type]
+    near = np.reshape([round(value / unit) * unit for value, unit in zip(flat, units, strict=True)], given.shape)
+    x, weight = (near, a.weight) if operand == 0 else (a.x, near)
+    return oracle.expected(p, x, weight, a.bias)
 
 
 @pytest.mark.parametrize(("text", "descriptor", "plant"), PLANTED, ids=[f"{text}: {on}" for text, on, _ in PLANTED])

@@ -14,7 +14,7 @@ onnx = pytest.importorskip("onnx", reason="ONNX's node tests come from its packa
 
 from onnx.backend.test.case import node  # noqa: E402  # only where there is onnx
 from onnx.backend.test.case.node import convtranspose  # noqa: E402, F401  # its import makes the node tests
-from onnx.reference import ReferenceEvaluator  # noqa: E402
+from onnx.reference import ReferenceEvaluator  # noqa: E402  # only where there is onnx
 
 Array = NDArray[Any]
 
