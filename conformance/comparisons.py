@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.predicate import Predicate
-from conformance.problem import Problem
+from conformance.problem import Problem, ProblemError
 from conformance.record import Key, Record
 
 Numbers = NDArray[np.int64]
@@ -47,17 +47,32 @@ class Facts:
         return predicate(self.problem, **{name: getattr(self, name) for name in _OF_RUN})
 
 
-_parsed = cache(Problem.parse)
+NO_PROBLEM = Problem.of(1, 1)
+"""Stands for what is about no single problem, such as a claim of the ledger: a predicate has nothing to say of it."""
+
+
+@cache
+def parsed(descriptor: str) -> Problem:
+    """The problem of a descriptor, or NO_PROBLEM."""
+    try:
+        return Problem.parse(descriptor)
+    except ProblemError:
+        return NO_PROBLEM
+
+
+def problem_of(record: Record) -> Problem:
+    """The problem that a record is about."""
+    return parsed(record.problem)
 
 
 def facts(record: Record) -> Facts:
     """What a predicate can say of a record."""
-    return Facts(_parsed(record.problem), record.framework, record.variant, record.dtype, record.direction)
+    return Facts(problem_of(record), record.framework, record.variant, record.dtype, record.direction)
 
 
 def size(record: Record) -> tuple[int, int, Key]:
     """By which records are sorted for the one that is the least to compute, and then to read."""
-    return _parsed(record.problem).multiplies, len(record.problem), record.key
+    return problem_of(record).multiplies, len(record.problem), record.key
 
 
 def of_cases(facts: Sequence[Facts]) -> Iterator[Named]:

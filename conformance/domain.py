@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from conformance.cluster import Cluster, cluster
-from conformance.comparisons import Facts, facts
+from conformance.comparisons import MOST_AXES, Facts, facts, problem_of
 from conformance.isolation import exhausted
 from conformance.record import Record, Verdict
 
@@ -60,6 +60,7 @@ def outcome(record: Record) -> str:
 
 def domain(name: str, records: Sequence[Record], departing: Collection[str]) -> Lane:
     """The domain of a lane. `departing` are the ids of the cases whose problem does not say what is called."""
+    departing = {*departing, *(each.case for each in records if problem_of(each).rank > MOST_AXES)}
     right = [facts(each) for each in records if outcome(each) in (RIGHT, PAST) and each.case not in departing]
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for each in records:

@@ -15,7 +15,7 @@ from conformance.cluster import Cluster, cluster
 from conformance.comparisons import facts
 from conformance.expectations import Expectation, known
 from conformance.guard import plain
-from conformance.record import Record, Run, Verdict, reproduction
+from conformance.record import CLAIM, Record, Run, Verdict, reproduction
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
@@ -70,7 +70,7 @@ def check(
     ]
     current = [each for each in expectations if each.applies(version, date.min)]
     records = [record for run in runs for record in run.records]
-    inside = {each.id: [record for record in records if each.reaches(record)] for each in current}
+    inside = {each.id: _region(each, records) for each in current}
     shown = {each.id: [record for record in inside[each.id] if each.shows(record)] for each in current}
     strays = _strays([record for record in records if record.fails and known(record, current) is None], current, shown)
     for each in current:
@@ -79,6 +79,17 @@ def check(
     found += _flaky(current, runs, repeats)
     found += [_unknown(text, those, records) for text, those in sorted(strays.items())]
     return found
+
+
+def _region(each: Expectation, records: Sequence[Record]) -> list[Record]:
+    """The records of a region; negative ones, of which nothing exact is stated, where there are no others."""
+    reached = [record for record in records if each.reaches(record)]
+    return [record for record in reached if not record.fault] or reached
+
+
+def _is_plain(record: Record) -> bool:
+    """Whether a record is about a problem alone, so that a predicate can tell it from others."""
+    return not record.fault and record.idiom != CLAIM
 
 
 def _of(
@@ -97,7 +108,7 @@ def _of(
     if not shown and not each.chance:
         said = ", ".join(sorted({record.verdict.value for record in inside}))
         yield Finding(Fault.STALE, each.id, f"all {len(inside):,} cases of its region are otherwise: {said}", inside[0])
-    elif others and each.exact:
+    elif others and each.exact and _is_plain(inside[0]):
         said = f"{len(others):,} of the {len(inside):,} cases of its region are otherwise"
         yield Finding(Fault.NARROWER, each.id, said, _smallest(others), _told([*shown, *more], records))
     if more:
@@ -130,7 +141,7 @@ def _unknown(text: str, those: Sequence[Record], records: Sequence[Record]) -> F
 
 def _overlaps(expectations: Sequence[Expectation], inside: Mapping[str, Sequence[Record]]) -> Iterator[Finding]:
     for a, b in combinations(expectations, 2):
-        theirs = {(record.lane, record.key) for record in inside[b.id]}
+        theirs = {(record.lane, record.key) for record in inside[b.id] if _is_plain(record)}
         if both := [record for record in inside[a.id] if (record.lane, record.key) in theirs]:
             said = f"{len(both):,} cases are in the region of {b.id} too: let one of them leave them out"
             yield Finding(Fault.OVERLAP, a.id, said, _smallest(both))
@@ -156,21 +167,30 @@ def _flaky(expectations: Sequence[Expectation], runs: Sequence[Run], repeats: Se
             yield Finding(Fault.FLAKY, each.id, said, _smallest(unsteady))
 
 
-def _told(those: Sequence[Record], records: Sequence[Record]) -> Cluster:
-    """What tells some records from all others of the same lanes and suites, in the adapter's own words or in claims."""
+def _told(those: Sequence[Record], records: Sequence[Record]) -> Cluster | None:
+    """What tells some records from all others of the same lanes and suites, in the adapter's own words or in idioms'.
+
+    None where no predicate could: of negative cases and of claims.
+    """
+    those, records = [each for each in those if _is_plain(each)], [each for each in records if _is_plain(each)]
+    if not those:
+        return None
     keys, about = {(record.lane, record.key) for record in those}, bool(those[0].idiom)
     others = [each for each in records if bool(each.idiom) == about and (each.lane, each.key) not in keys]
     return cluster([facts(each) for each in those], [facts(each) for each in others])
 
 
-def propose(runs: Sequence[Run], expectations: Sequence[Expectation]) -> list[tuple[str, list[Record], Cluster]]:
-    """What fails in runs and nobody knew of, by likeness, each with the predicate that tells it from all the rest."""
-    records = [record for run in runs for record in run.records]
-    unknown: dict[str, list[Record]] = defaultdict(list)
+def propose(runs: Sequence[Run], expectations: Sequence[Expectation]) -> list[tuple[str, list[Record], Cluster | None]]:
+    """What fails in runs and nobody knew of, by likeness, each with the predicate that tells it from all the rest.
+
+    None for negative cases, which are told by their fault. A claim of the ledger is never to be expected otherwise.
+    """
+    records = [record for run in runs for record in run.records if record.idiom != CLAIM]
+    unknown: dict[tuple[str, bool], list[Record]] = defaultdict(list)
     for record in records:
         if record.fails and known(record, expectations) is None:
-            unknown[likeness(record)].append(record)
-    return [(text, those, _told(those, records)) for text, those in sorted(unknown.items())]
+            unknown[likeness(record), bool(record.fault)].append(record)
+    return [(text, those, _told(those, records)) for (text, _), those in sorted(unknown.items())]
 
 
 def _smallest(records: Sequence[Record]) -> Record:

@@ -10,7 +10,7 @@ import numpy as np
 
 from conformance import adapters, data, idioms, oracle, proof
 from conformance.cluster import cluster
-from conformance.comparisons import facts
+from conformance.comparisons import facts, problem_of
 from conformance.data import DataError
 from conformance.diagnose import DiagnosisError, diagnose
 from conformance.explain import UNEXPLAINED, Explained, actual, by_diagnosis, kinds, others, smallest
@@ -182,7 +182,7 @@ class _Witness(NamedTuple):
 
 
 def _drawn(witness: Record, arrays: Evidence, text: str) -> _Witness:
-    problem = Problem.parse(witness.problem)
+    problem = problem_of(witness)
     if witness.fault or witness.idiom == CLAIM:  # whose data is not that of a problem
         return _Witness(problem, None, None)
     point, source = _read(witness)

@@ -20,7 +20,7 @@ from conformance.compare import fingerprint, measure_deviation
 from conformance.diagnose import DiagnosisError
 from conformance.faults import find, read_arrays
 from conformance.problem import Problem
-from conformance.record import Header, Key, Record, Run, Verdict
+from conformance.record import CLAIM, CLAIMS, NEGATIVE, Header, Key, Record, Run, Verdict
 from conformance.report import Site, draw, write_report
 from conformance.report.agreement import agreement
 from conformance.report.faults import Change, Fault, Known
@@ -290,3 +290,27 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     replace_folder(folder, [("c.txt", b"4")])
     assert [path.name for path in folder.iterdir()] == ["c.txt"]
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+def test_negative_cases_and_claims_stand_in_the_report_without_arrays(tmp_path: Path) -> None:
+    """Their data is their own: nothing is drawn for them, not even where the problem is none."""
+    made = [
+        Record("torch", "eager", case, "float32", "forward", problem, verdict, kind=kind, message=message, fault=fault,
+               idiom=idiom)
+        for case, problem, verdict, kind, message, fault, idiom in (
+            ("op-2e32-1d", "i5 k3", Verdict.DIVERGES, "shape", "shape is (1,), expected (2,)", "op-2e32", ""),
+            ("dilation-0-1d", "i5 k3 d0", Verdict.ACCEPTS_INVALID, "", "answered (1, 3, 5)", "dilation-0", ""),
+            ("batch-0-1d", "i5 k3 n0", Verdict.CRASHED, "", "killed by SIGSEGV", "batch-0", ""),
+            ("D1-92", "asked", Verdict.DIVERGES, "value", "0 of 2 trials hold", "", CLAIM),
+        )
+    ]  # fmt: skip
+    for suite, records in ((NEGATIVE, made[:3]), (CLAIMS, made[3:])):
+        header = Header("torch", "eager", suite, ("float32",), ("forward",), "c" * 16, len(records), "o" * 16,
+                        environment={"torch": "2.13.0"})  # fmt: skip
+        record.write(header.path(tmp_path), Run(header, tuple(records), True))
+    runs = record.read_folder(tmp_path)
+    found = list(find(runs, read_arrays(tmp_path, runs), nobody))
+    assert {each.case for fault in found for each in fault.records} == {each.case for each in made}
+    text = "\n".join(page for _, page in pages(Site(runs, found=tuple(found))))
+    assert "--suite negative --case batch-0-1d" in text
+    assert "conformance claims check D1-92" in text

@@ -9,7 +9,7 @@ import click
 
 from conformance import record
 from conformance.coverage import coverage, table
-from conformance.record import PORTS, Record, RecordError
+from conformance.record import CLAIMS, PORTS, Record, RecordError
 
 RANKS, STRENGTHS = (1, 2, 3), (2, 3)
 
@@ -26,7 +26,7 @@ def command(records: Path, chosen: tuple[str, ...], as_json: bool) -> int:
     """
     of_lane: dict[str, list[Record]] = defaultdict(list)
     for run in record.read_folder(records):
-        if run.header.suite != PORTS and (not chosen or run.header.lane in chosen):
+        if run.header.suite not in (CLAIMS, PORTS) and (not chosen or run.header.lane in chosen):
             of_lane[run.header.lane] += run.records
     if not of_lane:
         raise RecordError(

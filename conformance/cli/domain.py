@@ -9,9 +9,8 @@ import click
 
 from conformance import cases, record
 from conformance.cases import Case
-from conformance.comparisons import MOST_AXES
 from conformance.domain import boundary, domain, table
-from conformance.record import IDIOMS, NEGATIVE, PORTS, Record, RecordError, reproduction
+from conformance.record import CLAIMS, IDIOMS, NEGATIVE, PORTS, Record, RecordError, reproduction
 
 
 @click.command()
@@ -29,7 +28,7 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool)
     departing = {case.id for case in cases.read_suite(NEGATIVE).cases if _departs(case)}
     of_lane: dict[str, list[Record]] = defaultdict(list)
     for run in record.read_folder(records):
-        if (run.header.suite == IDIOMS) is idioms and run.header.suite != PORTS:
+        if (run.header.suite == IDIOMS) is idioms and run.header.suite not in (CLAIMS, PORTS):
             for each in run.records:
                 name = f"{each.lane} {each.idiom}".strip()
                 if not chosen or each.lane in chosen:
@@ -58,11 +57,9 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool)
 
 
 def _departs(case: Case) -> bool:
-    """Whether a case's problem does not say all that is called, or has more axes than predicates are found for."""
+    """Whether a case's problem does not say all that is called."""
     bad = case.hostile
-    return case.problem.rank > MOST_AXES or (
-        bad is not None and bool(bad.shapes or bad.dtypes or bad.view or bad.values or bad.calls)
-    )
+    return bad is not None and bool(bad.shapes or bad.dtypes or bad.view or bad.values or bad.calls)
 
 
 def _once(records: list[Record]) -> list[Record]:

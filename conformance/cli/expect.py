@@ -10,6 +10,7 @@ import click
 
 from conformance.atomic import write_atomically
 from conformance.cli.diff import read_builds
+from conformance.cluster import Cluster
 from conformance.exactness import Fault, Finding, check, propose
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, ExpectationError, expected_of, known, path, read_expectations, unkept
@@ -142,16 +143,24 @@ def entries_for(runs: Sequence[Run], day: date) -> Iterator[str]:
         lines = [
             "[[expectation]]",
             f"id = {_toml(f'{first.framework}-unknown-{number}')}",
-            f"when = {_toml(where.predicate)}  # {where.coverage.replace('conforming', 'others')}",
+            _when(records, where),
             *([f"idiom = [{', '.join(map(_toml, idioms))}]"] if idioms != [""] else []),
             f"verdict = {_toml(first.verdict)}",
             *([f"message = {_toml(message)}"] if message else []),
             'reason = ""',
-            *([] if where.exact else ['partly = ""']),
+            *([] if where is None or where.exact else ['partly = ""']),
             'upstream = ""',
             f"since = {day.isoformat()}",
         ]
         yield "\n".join(lines) + "\n"
+
+
+def _when(records: Sequence[Record], where: Cluster | None) -> str:
+    """The region of some records, with its coverage; that of negative cases by their faults."""
+    if where is None:
+        faults = sorted({record.fault for record in records})
+        return f"when = {_toml(' or '.join(f'fault == {_toml(fault)}' for fault in faults))}"
+    return f"when = {_toml(where.predicate)}  # {where.coverage.replace('conforming', 'others')}"
 
 
 def _shared(messages: Iterator[str]) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from conformance.cli.diff import read_builds
+from conformance.comparisons import NO_PROBLEM, parsed
 from conformance.exit_status import OK
 from conformance.predicate import Predicate
-from conformance.problem import Problem
 from conformance.store import ABSENT, Line, Store, StoreError
 
 
@@ -64,7 +64,9 @@ def _region(lines: Sequence[Line], predicate: Predicate) -> Iterator[str]:
     inside: dict[tuple[str, str], list[Line]] = defaultdict(list)
     for line in lines:
         framework, _, variant = line.lane.partition("-")
-        problem = Problem.parse(next(state.problem for state in line.states if state.problem))
+        problem = parsed(next(state.problem for state in line.states if state.problem))
+        if problem is NO_PROBLEM:
+            continue
         run = {
             "framework": framework,
             "variant": variant,
