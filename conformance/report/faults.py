@@ -136,4 +136,3 @@ class Change:
     count: int
     worse: bool
     link: str = ""
-
