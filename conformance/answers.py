@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import data, oracle, problem
+from conformance import data, oracle, problem, rounding
 from conformance.atomic import write_atomically
 from conformance.cache import cache_folder
 from conformance.cases import Case, Suite
@@ -37,13 +37,13 @@ class Answer(NamedTuple):
 
 def oracle_digest() -> str:
     """Hash of the source that decides every operand and expected array."""
-    sources = (Path(str(module.__file__)).read_bytes() for module in (problem, data, oracle))
+    sources = (Path(str(module.__file__)).read_bytes() for module in (problem, data, oracle, rounding))
     return hashlib.sha256(b"\0".join(sources)).hexdigest()[:16]
 
 
 def compute(case: Case) -> Answer:
     """The answer to one case, from the oracle."""
-    arrays = data.draw(case.id, case.drawn)
+    arrays = (rounding if case.rounds else data).draw(case.id, case.drawn)
     expected = oracle.expected(case.drawn, *arrays)
     return Answer(arrays, expected, data.largest_sum(case.drawn, arrays), case.drawn.terms)
 
@@ -62,7 +62,9 @@ class Answers:
 
 def _load(suite: Suite) -> Flat:
     layout = Path(__file__).read_text(encoding="utf-8")
-    key = f"{oracle_digest()} {layout} {[(case.id, case.descriptor, case.refused) for case in suite.cases]}"
+    key = (
+        f"{oracle_digest()} {layout} {[(case.id, case.descriptor, case.refused, case.rounds) for case in suite.cases]}"
+    )
     path = cache_folder() / "answers" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
     if path.exists():
         flat = np.fromfile(path, np.int64)

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,7 +20,7 @@ from conformance.bounded import read_json, read_text
 from conformance.hostile import Hostile, HostileError
 from conformance.idioms.base import Point
 from conformance.problem import Problem, ProblemError, broken_rule
-from conformance.record import NEGATIVE
+from conformance.record import NEGATIVE, ROUNDING
 
 SUITES: Mapping[str, tuple[str, ...]] = {
     "smoke": ("smoke.jsonl", "curated/smoke.toml"),
@@ -29,6 +29,7 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "covering": ("covering.jsonl",),
     "core": ("curated/*.toml", "smoke.jsonl", "covering.jsonl", "grid.jsonl"),
     "extreme": ("extreme/*.toml",),
+    ROUNDING: ("rounding.jsonl",),
     NEGATIVE: ("negative/*.toml",),
 }
 """A suite's case files, as patterns in the cases folder."""
@@ -48,6 +49,7 @@ PROBES = {
     "limits": "parameters at, just before and past the limits of what is a transposed convolution",
     "operands": "operands whose shapes, dtypes or memory do not fit each other or the problem",
     "nonfinite": "how far a NaN or an infinity spreads",
+    "rounding": "how much error the sums gather",
 }
 """What a case can probe: the closed set that `probes` draws from."""
 
@@ -65,7 +67,7 @@ class Case:
 
     `point` is the call to make, where a certain one is tested and not whichever says the problem; `hostile` is what is
     unlike a problem in a negative case, whose problem may be invalid; `claim` says that it is one of the ledger, with
-    problems of its own.
+    problems of its own; `rounds` that its operands are those of `conformance.rounding`, whose answer is not exact.
     """
 
     id: str
@@ -77,6 +79,7 @@ class Case:
     point: Point | None = None
     hostile: Hostile | None = None
     claim: bool = False
+    rounds: bool = False
 
     @property
     def refused(self) -> str:
@@ -161,10 +164,11 @@ def source(path: Path) -> str:
     return path.resolve().relative_to(folder().resolve()).as_posix() if inside else path.name
 
 
-def dump_jsonl(cases: Iterable[Case], *, why: str, probes: tuple[str, ...]) -> str:
+def dump_jsonl(cases: Sequence[Case], *, why: str, probes: tuple[str, ...]) -> str:
     """A generated case file's text."""
     lines = [json.dumps({"id": case.id, "problem": case.descriptor}) for case in cases]
-    header = {"format": FORMAT, "cases": len(lines), "why": why, "probes": probes}
+    rounds = {"rounds": True} if any(case.rounds for case in cases) else {}
+    header = {"format": FORMAT, "cases": len(lines), "why": why, "probes": probes, **rounds}
     return "\n".join([json.dumps(header), *lines]) + "\n"
 
 
@@ -194,14 +198,15 @@ def _read_jsonl(name: str, text: str) -> Iterator[Case]:
         header, *lines = [read_json(line) for line in text.splitlines()]
     except ValueError as error:
         raise CaseError(f"{name}: not JSON lines: {error}: run `conformance generate`") from None
-    _keys(name, header, {"format", "cases", "why", "probes"})
+    _keys(name, header, {"format", "cases", "why", "probes"}, {"rounds"})
     if header["format"] != FORMAT:
         raise CaseError(f"{name}: format is {header['format']!r}, this version reads {FORMAT!r}: regenerate it")
     if header["cases"] != len(lines):
         raise CaseError(f"{name}: the header counts {header['cases']} cases, {len(lines)} follow: regenerate it")
     for number, line in enumerate(lines, 2):
         _keys(f"{name}:{number}", line, {"id", "problem"})
-        yield _case(f"{name}#{line['id']}", name, line, header["why"], header["probes"])
+        case = _case(f"{name}#{line['id']}", name, line, header["why"], header["probes"])
+        yield replace(case, rounds=True) if header.get("rounds") is True else case
 
 
 def _case(where: str, source: str, table: Mapping[str, Any], why: Any, probes: Any) -> Case:

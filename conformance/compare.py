@@ -17,7 +17,8 @@ Array = NDArray[Any]
 class Deviation:
     """How an actual array differs from the expected one; `kind` is shape, dtype, nonfinite or value.
 
-    For the last two, `count` of `size` elements differ, first at `index`, at most by `largest`.
+    For the last two, `count` of `size` elements differ, first at `index`, at most by `largest`; `cause` says of which
+    kind of rounding they are.
     """
 
     kind: str
@@ -26,11 +27,12 @@ class Deviation:
     size: int = 0
     index: tuple[int, ...] = ()
     largest: str = ""
+    cause: str = ""
 
     def evidence(self) -> dict[str, Any]:
         """The numbers, without kind and message and without what does not apply."""
         values = asdict(self)
-        return {name: values[name] for name in ("count", "size", "index", "largest") if values[name]}
+        return {name: values[name] for name in ("count", "size", "index", "largest", "cause") if values[name]}
 
 
 def measure_deviation(actual: Array, expected: Array) -> Deviation | None:

@@ -90,17 +90,20 @@ def modified(given: Arrays, drawn: Arrays) -> str | None:
 
 
 def largest_sum(problem: Problem, arrays: Arrays) -> int:
-    """max over outputs of convT(|x|, |w|) + |b|: no partial sum of the problem is larger in magnitude."""
+    """The largest of `magnitudes`: no partial sum of the problem is larger in magnitude."""
+    return int(magnitudes(problem, arrays).max())
+
+
+def magnitudes(problem: Problem, arrays: Arrays) -> Array:
+    """convT(|x|, |w|) + |b|, which no partial sum of the same output exceeds."""
     bias = None if arrays.bias is None else np.abs(arrays.bias)
-    return int(oracle.expected(problem, np.abs(arrays.x), np.abs(arrays.weight), bias).max())
+    return oracle.expected(problem, np.abs(arrays.x), np.abs(arrays.weight), bias)
 
 
 def _draw(key: str, problem: Problem, magnitude: int) -> Arrays:
     shapes = {"x": problem.input_shape, "weight": problem.weight_shape, "bias": problem.bias_shape}
     sizes = [int(np.prod(shape)) for shape in shapes.values()]
-    digest = blake2b(key.encode(), digest_size=16).digest()
-    words = np.random.Philox(key=np.frombuffer(digest, "<u8")).random_raw(sum(sizes))
-    parts = np.split(words, np.cumsum(sizes)[:-1])
+    parts = np.split(words(key, (sum(sizes),)), np.cumsum(sizes)[:-1])
     x, weight, bias = (
         _integers(part, magnitude if name == "weight" else MAGNITUDE[name]).reshape(shape)
         for part, (name, shape) in zip(parts, shapes.items(), strict=True)
@@ -110,9 +113,13 @@ def _draw(key: str, problem: Problem, magnitude: int) -> Arrays:
 
 def whole_numbers(key: str, shape: Sequence[int], magnitude: int) -> NDArray[np.int64]:
     """Non-zero integers in [-magnitude, magnitude], drawn from a key alone."""
+    return _integers(words(key, shape), magnitude)
+
+
+def words(key: str, shape: Sequence[int]) -> NDArray[np.uint64]:
+    """Raw words of 64 random bits, drawn from a key alone."""
     digest = blake2b(key.encode(), digest_size=16).digest()
-    words = np.random.Philox(key=np.frombuffer(digest, "<u8")).random_raw(int(np.prod(shape)))
-    return _integers(words, magnitude).reshape(shape)
+    return np.random.Philox(key=np.frombuffer(digest, "<u8")).random_raw(int(np.prod(shape))).reshape(shape)
 
 
 def _integers(words: NDArray[np.uint64], magnitude: int) -> NDArray[np.int64]:

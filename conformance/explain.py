@@ -42,6 +42,8 @@ class Group:
 
 def kinds(each: Record, arrays: Mapping[str, Any]) -> tuple[str, ...]:
     """Every smallest diagnosis of a record."""
+    if not each.redrawn:
+        return ((each.deviation or {}).get("cause") or UNEXPLAINED,)
     problem = Problem.parse(each.problem)
     if rule := broken_rule(problem):
         raise DiagnosisError(f"{each.case}: '{problem}': {rule}: run the lane again")

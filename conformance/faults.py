@@ -17,7 +17,7 @@ from conformance.explain import UNEXPLAINED, Explained, actual, by_diagnosis, ki
 from conformance.expression import ExpressionError
 from conformance.idioms.base import Point, Refusal
 from conformance.problem import Problem
-from conformance.record import CLAIM, PORTS, Key, Record, Run, Verdict
+from conformance.record import PORTS, Key, Record, Run, Verdict
 from conformance.report.faults import Answer, Arrays, Fault, Refused, Snippet, Where
 from conformance.report.words import label_of, skeleton
 from conformance.snippets import of_call, of_problem, same_window
@@ -58,8 +58,8 @@ def read_arrays(folder: Path, runs: Iterable[Run]) -> dict[tuple[str, Key], Any]
 
 
 def _has_arrays(record: Record) -> bool:
-    """Whether a record diverges on data of its problem; a negative case and a claim have data of their own."""
-    return record.verdict is Verdict.DIVERGES and not record.fault and record.idiom != CLAIM
+    """Whether a record diverges on data of its problem."""
+    return record.verdict is Verdict.DIVERGES and record.redrawn
 
 
 def _load(path: Path) -> Any:
@@ -183,7 +183,7 @@ class _Witness(NamedTuple):
 
 def _drawn(witness: Record, arrays: Evidence, text: str) -> _Witness:
     problem = problem_of(witness)
-    if witness.fault or witness.idiom == CLAIM:  # whose data is not that of a problem
+    if not witness.redrawn:
         return _Witness(problem, None, None)
     point, source = _read(witness)
     drawn = proof.case_of(point, source).drawn if point else problem

@@ -54,6 +54,13 @@ SMOKE: Mapping[int, Axis[Values]] = {
     2: Axis((1, 3, 4), (1, 2, 3), (1, 2, 3), (1, 2), (0, 1, 2), (0, 1, 3), (0, 1)),
     3: Axis((1, 3), (1, 2, 3), (1, 2, 3), (1, 2), (0, 2), (0, 1), (0, 1)),
 }
+LONG: Mapping[int, Axis[Values]] = {
+    1: Axis((1, 8, 33), (1, 3, 4, 9), (1, 2, 3), (1, 2), (0, 1), (0, 1), (0, 1)),
+    2: Axis((1, 6, 9), (1, 2, 3, 5), (1, 2), (1, 2), (0, 1), (0, 1), (0, 1)),
+    3: Axis((1, 4), (1, 3), (1, 2), (1,), (0, 1), (0, 1), (0, 1)),
+}
+LONG_SHARED: Shared[Values] = Shared((1, 2), (1, 16, 64, 200), (1, 8, 24), (1, 2), (0, 1))
+"""Channels that make sums long, and select blocked kernels."""
 COVERING: Mapping[int, Axis[Values]] = {
     1: Axis((1, 2, 4, 7), (1, 2, 3, 5), (1, 2, 3), (1, 2, 3), (0, 1, 2, 4), (0, 1, 3), (0, 1, 2)),
     2: Axis((1, 2, 3, 5), (1, 2, 3, 4), (1, 2, 3), (1, 2, 3), (0, 1, 2, 4), (0, 1, 3), (0, 1, 2)),
@@ -129,7 +136,21 @@ def files() -> Mapping[str, str]:
     for r, axis in COVERING.items():
         plain = covering(r, axis._replace(d=(1,)), 3, SHARED._replace(groups=(1,)))
         core += [(f"plain-{r}d-{n:03}", problem) for n, problem in enumerate(plain, 1)]
+    long = [
+        (f"rounding-{r}d-{n:02}", p)
+        for r, axis in LONG.items()
+        for n, p in enumerate(covering(r, axis, 2, LONG_SHARED), 1)
+    ]
+    for r, axis in LONG.items():
+        plain = covering(r, axis._replace(d=(1,)), 2, LONG_SHARED._replace(groups=(1,)))
+        long += [(f"rounding-plain-{r}d-{n:02}", problem) for n, problem in enumerate(plain, 1)]
     return {
+        "rounding.jsonl": _dump(
+            long,
+            "Operands fill the significand, so that products and sums round: sums of one term to some thousands.",
+            ("rounding", "channels", "rank"),
+            rounds=True,
+        ),
         "smoke.jsonl": _dump(
             smoke,
             "Every valid pair of parameter levels occurs, in one, two and three dimensions.",
@@ -158,7 +179,6 @@ def differences(cases: Path) -> list[str]:
     ]
 
 
-def _dump(problems: Any, why: str, probes: tuple[str, ...]) -> str:
-    return dump_jsonl(
-        [Case(name, problem, str(problem), why, probes, "") for name, problem in problems], why=why, probes=probes
-    )
+def _dump(problems: Any, why: str, probes: tuple[str, ...], *, rounds: bool = False) -> str:
+    cases = [Case(name, problem, str(problem), why, probes, "", rounds=rounds) for name, problem in problems]
+    return dump_jsonl(cases, why=why, probes=probes)

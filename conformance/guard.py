@@ -33,6 +33,7 @@ class Change(StrEnum):
     NEWLY_REFUSED = "newly-refused"
     CHANGED_VALUE = "changed-value"
     FLAKY = "flaky"
+    DRIFT = "drift"
     SLOWER = "slower"
     CONTAINED = "contained"
     CHANGED_MESSAGE = "changed-message"
@@ -49,6 +50,7 @@ MEANING: Mapping[Change, str] = {
     Change.NEWLY_REFUSED: "right before, and now refused",
     Change.CHANGED_VALUE: "wrong before, and now wrong in another way",
     Change.FLAKY: "repeated runs of one build do not agree",
+    Change.DRIFT: "right as before, within what rounding can make, but rounded further from the exact answer",
     Change.SLOWER: "slower by more than repeated runs of one build vary",
     Change.CONTAINED: "wrong before, and now refused",
     Change.CHANGED_MESSAGE: "refused, or dead, as before, and it says so in other words",
@@ -59,8 +61,12 @@ MEANING: Mapping[Change, str] = {
     Change.NEW_ONLY: "only the new run has it",
 }
 WORSE = (
-    Change.CRASH, Change.BROKEN, Change.NEWLY_REFUSED, Change.CHANGED_VALUE, Change.FLAKY, Change.SLOWER,
+    Change.CRASH, Change.BROKEN, Change.NEWLY_REFUSED, Change.CHANGED_VALUE, Change.FLAKY, Change.DRIFT,
+    Change.SLOWER,
 )  # fmt: skip
+
+DRIFT = 2.0
+"""The factor by which an error must grow, beyond a single rounding, to be told."""
 
 Explain = Callable[[Record], tuple[str, ...]]
 """Every smallest diagnosis of a diverging record; none where there is no evidence."""
@@ -168,11 +174,12 @@ def compare(
     expected: Callable[[Record], str] = _not_expected,
     explain_old: Explain = _no_diagnosis,
     explain_new: Explain = _no_diagnosis,
+    drift: float = DRIFT,
 ) -> Comparison:
     """What changed between two builds, each given by its run and any repetitions of it, of one lane and suite.
 
     `by_chance` says whether a record is of a known kind that no two runs agree on, `expected` why one is as it is, or
-    nothing. Raises GuardError for runs of
+    nothing, `drift` by which factor an error within bounds must grow to be told. Raises GuardError for runs of
     different suites or oracles, or without a case in common.
     """
     _require_comparable([*old, *new])
@@ -186,7 +193,7 @@ def compare(
             left_out["ask another problem under the same id"] += 1
         elif by_chance(was) or by_chance(now):
             left_out["are known to be right or wrong by chance"] += 1
-        elif difference := _difference(before.answers(key), after.answers(key)):
+        elif difference := _difference(before.answers(key), after.answers(key)) or _drifted(was, now, drift):
             differences.append(difference._replace(expected=expected(now)))
         else:
             same.append((was, now))
@@ -303,6 +310,14 @@ def _difference(old: Sequence[Record], new: Sequence[Record]) -> Difference | No
     return Difference(change, old[0], new[0]) if change else None
 
 
+def _drifted(old: Record, new: Record, factor: float) -> Difference | None:
+    """Whether an error within bounds grew; one of no more than a single rounding is as good as none."""
+    was, now = ((each.rounding or {}).get("rho", 0) for each in (old, new))
+    if now <= factor * max(was, 1):
+        return None
+    return Difference(Change.DRIFT, old, new, f"rho {was:g}, now {now:g}")
+
+
 def _state(record: Record) -> str:
     if record.verdict == (record.claimed or Verdict.CONFORMS):
         return _RIGHT
@@ -316,7 +331,7 @@ def _answer(record: Record) -> tuple[str, ...]:
     message = plain(record.message)
     if _state(record) == _DEAD:  # the innermost Python function is a clue for people, and no answer
         message = message.partition(" in ")[0]
-    return record.verdict, record.kind, record.actual, message
+    return record.verdict, record.kind, record.answer, message
 
 
 _VOLATILE = (

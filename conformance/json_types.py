@@ -27,6 +27,11 @@ def is_number(value: Any) -> bool:
     return type(value) in (int, float)
 
 
+def is_number_by_name(value: Any) -> bool:
+    """Numbers by name."""
+    return isinstance(value, dict) and all(map(is_number, value.values()))
+
+
 def is_texts(value: Any) -> bool:
     """A list of texts."""
     return isinstance(value, list) and all(map(is_text, value))

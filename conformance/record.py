@@ -28,6 +28,7 @@ from conformance.json_types import (
     is_flag,
     is_name,
     is_number,
+    is_number_by_name,
     is_shard,
     is_table,
     is_text,
@@ -46,6 +47,9 @@ CLAIM = "claim"
 
 NEGATIVE = "negative"
 """The suite whose cases are calls at and past the limits, and need not be problems that have an answer."""
+
+ROUNDING = "rounding"
+"""The suite whose answers cannot be exact."""
 
 _PLAIN = re.compile(r"[\w :.-]*", re.ASCII)
 """What a shell leaves alone between double quotes."""
@@ -83,7 +87,8 @@ class Record:
 
     `idiom` is the claim that was put to the proof, where there was one, and `claimed` the verdict that it says.
     `fault` is what is wrong with the call of a negative case, which its problem alone does not say; `trace` the last
-    lines that a process wrote before it died.
+    lines that a process wrote before it died. `rounding` is of a case that cannot be exact: its number of `terms`, and
+    how far it was rounded, as in `rounding.Rounding`.
     """
 
     framework: str
@@ -106,6 +111,7 @@ class Record:
     claimed: str = ""
     fault: str = ""
     trace: tuple[str, ...] = ()
+    rounding: Mapping[str, float] | None = None
 
     @property
     def fails(self) -> bool:
@@ -113,6 +119,16 @@ class Record:
         if self.fault and self.verdict is Verdict.REJECTS:
             return False
         return self.verdict != self.claimed if self.claimed else self.verdict.fails
+
+    @property
+    def answer(self) -> str:
+        """The answer's hash where another one would be a change; an answer that may round has many that conform."""
+        return "" if self.rounding and self.verdict is Verdict.CONFORMS else self.actual
+
+    @property
+    def redrawn(self) -> bool:
+        """Whether `data.draw` gives its operands again: neither claims, nor negative cases, nor those that round."""
+        return not (self.fault or self.rounding or self.idiom == CLAIM)
 
     @property
     def key(self) -> Key:
@@ -286,9 +302,9 @@ def reproduction(record: Record) -> str:
             )
         lane = f"--variant {record.variant} --dtype {record.dtype} --case {record.case}"
         return f"conformance call {record.framework} {call} {lane}"
-    if record.fault:
-        lane = f"{record.framework} --variant {record.variant}"
-        return f"conformance run {lane} --suite {NEGATIVE} --case {record.case} --dtype {record.dtype}"
+    if record.fault or record.rounding:
+        lane = f"{record.framework} --variant {record.variant} --suite {NEGATIVE if record.fault else ROUNDING}"
+        return f"conformance run {lane} --case {record.case} --dtype {record.dtype}"
     plain = _PLAIN.fullmatch(record.problem)
     problem = f'"{record.problem}"' if plain else shlex.quote(record.problem)
     names = (record.framework, record.variant, record.dtype, record.case)
@@ -301,7 +317,7 @@ _HEADER: Types = {"framework": is_name, "variant": is_name, "suite": is_name, "d
                   "directions": is_texts, "expected": is_count, "shard": is_shard,
                   "environment": is_text_by_name}  # fmt: skip
 _RECORD: Types = {"composed": is_texts, "trace": is_texts, "deviation": is_table,
-                  "certificate": is_whole_by_name, "seconds": is_number}  # fmt: skip
+                  "certificate": is_whole_by_name, "seconds": is_number, "rounding": is_number_by_name}  # fmt: skip
 _FOOTER: Types = {"complete": is_flag, "records": is_count,
                   "verdicts": is_count_by_name}  # fmt: skip
 

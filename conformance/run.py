@@ -20,9 +20,10 @@ from conformance.adapters import Lane
 from conformance.adapters.base import Adapter, Call, Unsupported, finish
 from conformance.answers import Answer
 from conformance.cases import Case
-from conformance.compare import fingerprint, measure_deviation
+from conformance.compare import Deviation, fingerprint, measure_deviation
 from conformance.data import SIGNIFICAND, Arrays, Certificate, modified
 from conformance.record import CLAIM, Record, Verdict
+from conformance.rounding import explain, measure_rounding
 from conformance.selection import FORWARD
 
 Array = NDArray[Any]
@@ -131,7 +132,7 @@ def _judge(lane: Lane, job: Job, call: Call, answer: Answered | Ended) -> Result
         facts = f"answered {answer.array.shape}, claimed to be refused: {job.case.refused}"
         return _end(lane, job, Ended(Verdict.ACCEPTS_INVALID, facts, answer.seconds), call)
     certificate = Certificate(job.answer.largest, SIGNIFICAND[job.dtype], job.answer.terms)
-    if not certificate.holds:
+    if not certificate.holds and not job.case.rounds:
         return _end(lane, job, Ended(Verdict.INCONCLUSIVE, f"data is not exact in {job.dtype}: {certificate}"), call)
     try:
         actual = finish(call, answer.array)
@@ -140,10 +141,13 @@ def _judge(lane: Lane, job: Job, call: Call, answer: Answered | Ended) -> Result
     expected = job.answer.expected.astype(job.dtype)
     deviation = measure_deviation(actual, expected)
     digest = fingerprint(actual)
+    evidence: dict[str, Any] = {"actual": digest, "expected": digest}
+    if job.case.rounds:
+        deviation, evidence["rounding"] = _beyond_rounding(job, actual, deviation)
+        evidence["expected"] = fingerprint(expected)
     record = record_of(
         lane, job.case, job.dtype, Verdict.CONFORMS,
-        composed=call.composed, certificate=certificate.evidence(),
-        actual=digest, expected=digest, seconds=round(answer.seconds, 6),
+        composed=call.composed, certificate=certificate.evidence(), seconds=round(answer.seconds, 6), **evidence,
     )  # fmt: skip
     if deviation is None:
         return Result(record)
@@ -154,6 +158,24 @@ def _judge(lane: Lane, job: Job, call: Call, answer: Answered | Ended) -> Result
         ),
         {"actual": actual, "expected": expected},
     )  # fmt: skip
+
+
+def _beyond_rounding(
+    job: Job, actual: Array, deviation: Deviation | None
+) -> tuple[Deviation | None, Mapping[str, float]]:
+    """What is left of a deviation that rounding may have made, and how far the answer was rounded."""
+    if deviation is not None and deviation.kind != "value":
+        return deviation, {}
+    problem, arrays = job.case.problem, job.answer.arrays
+    found = measure_rounding(problem, arrays, job.answer.expected, actual)
+    if not found.count:
+        return None, found.evidence()
+    cause = explain(problem, arrays, actual)
+    message = (
+        f"{found.count} of {found.size} values err by more than any order of summation can, worst at {found.index} by "
+        f"{found.share:.3g} times as much{', ' if cause else ''}{cause}"
+    )
+    return Deviation("value", message, found.count, found.size, found.index, found.largest, cause), found.evidence()
 
 
 def _end(lane: Lane, job: Job, ended: Ended, call: Call | None = None) -> Result:
@@ -170,6 +192,8 @@ def record_of(lane: Lane, case: Case, dtype: str, verdict: Verdict, **evidence: 
         evidence |= {"idiom": case.point.name, "claimed": case.claimed, "call": str(case.point)}
     if case.claim:
         evidence |= {"idiom": CLAIM}
+    if case.rounds:
+        evidence["rounding"] = {"terms": case.problem.terms} | evidence.get("rounding", {})
     return Record(lane.framework, lane.variant, case.id, dtype, FORWARD, case.descriptor, verdict, **evidence)
 
 

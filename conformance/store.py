@@ -149,7 +149,7 @@ class Store:
 
 def _answers(run: Run) -> Iterator[tuple[Key, Answer]]:
     for each in run.records:
-        yield each.key, (each.problem, each.verdict.value, each.kind, each.actual, plain(each.message))
+        yield each.key, (each.problem, each.verdict.value, each.kind, each.answer, plain(each.message))
 
 
 def _states(rows: Iterator[tuple[Any, ...]]) -> Iterator[Since]:

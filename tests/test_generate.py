@@ -11,7 +11,7 @@ from conformance import cases, generate
 from conformance.cases import read_suite
 from conformance.problem import Problem, broken_rule
 
-NAMES = ("smoke.jsonl", "covering.jsonl", "grid.jsonl")
+NAMES = ("rounding.jsonl", "smoke.jsonl", "covering.jsonl", "grid.jsonl")
 
 
 @pytest.fixture(scope="module")

@@ -284,3 +284,30 @@ def test_every_case_is_in_exactly_one_place(seed: int) -> None:
     assert len(changed) == len(set(changed))
     both = zip(old.records, new.records, strict=True)
     assert set(changed) == {b.key for a, b in both if classify(a, b) is not None}
+
+
+class TestDrift:
+    """An error that grows within its bounds."""
+
+    @staticmethod
+    def rounded(rho: float, actual: str = "a") -> Run:
+        each = conforming("rounding-1d-01", "i3 k2", rounding={"terms": 9, "rho": rho, "share": rho / 9}, actual=actual)
+        return Run(replace(HEADER, suite="rounding", expected=1), (each,), complete=True)
+
+    @pytest.mark.parametrize(
+        ("old", "new", "told"),
+        [(3.0, 6.5, True), (3.0, 5.9, False), (0.0, 1.9, False), (0.1, 2.1, True), (6.0, 0.5, False)],
+    )
+    def test_it_is_told_by_a_factor_beyond_one_rounding(self, old: float, new: float, told: bool) -> None:
+        assert changes(compare([self.rounded(old)], [self.rounded(new)])) == [Change.DRIFT] * told
+
+    def test_the_factor_is_chosen(self) -> None:
+        old, new = self.rounded(2.0), self.rounded(5.0)
+        assert changes(compare([old], [new], drift=3)) == []
+        (group,) = compare([old], [new]).groups
+        assert group.worse
+        assert group.witness.note == "rho 2, now 5"
+
+    def test_another_order_of_summation_is_no_change(self) -> None:
+        assert changes(compare([self.rounded(2.0, "a")], [self.rounded(2.1, "b")])) == []
+        assert changes(compare([self.rounded(2.0, "a"), self.rounded(2.0, "b")], [self.rounded(2.1, "c")])) == []

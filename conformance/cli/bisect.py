@@ -17,7 +17,9 @@ from conformance.versions import Build, VersionError
 @click.command()
 @click.argument("old")
 @click.argument("new")
-@click.option("--suite", "suites", multiple=True, default=["core", "idioms"], show_default=True, help="What to run.")
+@click.option(
+    "--suite", "suites", multiple=True, default=["core", "idioms", "rounding"], show_default=True, help="What to run."
+)
 @click.option("--variant", help="Only this way of executing.")
 @click.option("--change", type=click.Choice([each.value for each in Change]), help="Which (default: the worst).")
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")

@@ -7,6 +7,7 @@ import click
 
 from conformance import cases
 from conformance.cases import SUITES, Case, Suite
+from conformance.record import ROUNDING
 
 SMALL = 64
 
@@ -37,8 +38,8 @@ def show(case_id: str) -> None:
     """Show one case: why it is there, its geometry, and the oracle's arrays where they are small."""
     from conformance.answers import compute
 
-    everything = tuple(case for suite in ("core", "extreme") for case in cases.read_suite(suite).cases)
-    (case,) = cases.find(Suite("core or extreme", everything), [case_id]).cases
+    everything = tuple(case for suite in ("core", "extreme", ROUNDING) for case in cases.read_suite(suite).cases)
+    (case,) = cases.find(Suite("core, extreme or rounding", everything), [case_id]).cases
     problem, answer = case.problem, compute(case)
     click.echo(f"{case.id} ({case.source})\n{case.why}\nprobes: {', '.join(case.probes)}\n\n{case.descriptor}")
     click.echo(f"x {problem.input_shape}, weight {problem.weight_shape}, output {problem.output_shape}")

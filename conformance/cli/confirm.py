@@ -34,7 +34,7 @@ def _file(path: Path, each: int, at_once: int, keep: Path | None, python: str | 
     if run.header.oracle != oracle_digest():
         raise RecordError(f"{path}: was made with other data or another oracle: run the lane again")
     lane = adapters.lane(run.header.framework, run.header.variant)
-    diverging = [one for one in run.records if one.verdict is Verdict.DIVERGES]
+    diverging = [one for one in run.records if one.verdict is Verdict.DIVERGES and one.redrawn]
     chosen = diverging[::each]
     found = python or verify.python_for(lane.framework, {})
     if chosen and found is None:

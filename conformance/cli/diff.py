@@ -17,7 +17,7 @@ from conformance.atomic import write_atomically
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, by_chance, expected_of, known
 from conformance.explain import kinds
-from conformance.guard import REPEATS, WORSE, Change, Comparison, Explain, GuardError, compare
+from conformance.guard import DRIFT, REPEATS, WORSE, Change, Comparison, Explain, GuardError, compare
 from conformance.record import Record, Run
 
 
@@ -37,14 +37,16 @@ Builds = Mapping[tuple[str, str], Build]
 @click.argument("new", type=Path)
 @click.option("--fail-on", multiple=True, type=click.Choice([*(each.value for each in Change), "none"]),
               help="A change to exit with 1 on; repeatable (default: everything worse).")  # fmt: skip
+@click.option("--drift", default=DRIFT, show_default=True, type=click.FloatRange(1), metavar="FACTOR",
+              help="Tell a rounding error that grew by more than this.")  # fmt: skip
 @click.option("--unless-expected", is_flag=True, help="Do not fail on what cases/expectations say of the new run.")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON object.")
 @click.option("--markdown", type=Path, help="Write it as Markdown too, as for a job's summary.")
 @click.option("--junit", type=Path, help="Write it as JUnit XML too.")
 @click.option("--html", type=Path, help="Write it as a page too.")
 def command(
-    old: Path, new: Path, fail_on: tuple[str, ...], unless_expected: bool, as_json: bool, markdown: Path | None,
-    junit: Path | None, html: Path | None,
+    old: Path, new: Path, fail_on: tuple[str, ...], drift: float, unless_expected: bool, as_json: bool,
+    markdown: Path | None, junit: Path | None, html: Path | None,
 ) -> int:  # fmt: skip
     """Say what changed from OLD to NEW, which are record files, or folders of them.
 
@@ -52,7 +54,7 @@ def command(
     --repeat` puts them. Exit status: 0 nothing worse, 1 something is, 2 usage, 3 a run is incomplete or absent.
     """
     fails = chosen(fail_on)
-    comparisons, absent = compare_folders(old, new, unless_expected=unless_expected)
+    comparisons, absent = compare_folders(old, new, unless_expected=unless_expected, drift=drift)
     publish(comparisons, fails, as_json=as_json, markdown=markdown, junit=junit, html=html)
     for line in absent:
         click.echo(line, err=True)
@@ -71,12 +73,14 @@ def status(comparisons: Sequence[Comparison], fails: Sequence[Change], absent: S
     return DIVERGED if any(group.fails(fails) for each in comparisons for group in each.groups) else OK
 
 
-def compare_folders(old: Path, new: Path, *, unless_expected: bool = False) -> tuple[list[Comparison], list[str]]:
+def compare_folders(
+    old: Path, new: Path, *, unless_expected: bool = False, drift: float = DRIFT
+) -> tuple[list[Comparison], list[str]]:
     """Every lane and suite of both compared, and those that only the old one has, in words."""
     before, after = read_builds(old), read_builds(new)
     if old.is_file() and new.is_file():  # two files are compared whatever lanes they are of
         pairs = [(next(iter(before.values())), next(iter(after.values())))]
-        return [_compare(*pair, unless_expected) for pair in pairs], []
+        return [_compare(*pair, unless_expected, drift) for pair in pairs], []
     shared = [name for name in before if name in after]
     if not shared:
         named = [", ".join(" ".join(name) for name in builds) for builds in (before, after)]
@@ -84,7 +88,7 @@ def compare_folders(old: Path, new: Path, *, unless_expected: bool = False) -> t
     absent = [
         f"{' '.join(name)}: {old} has a run of it, {new} has none: run it" for name in before if name not in after
     ]
-    return [_compare(before[name], after[name], unless_expected) for name in shared], absent
+    return [_compare(before[name], after[name], unless_expected, drift) for name in shared], absent
 
 
 def read_builds(path: Path) -> Builds:
@@ -103,12 +107,12 @@ def read_builds(path: Path) -> Builds:
     return builds
 
 
-def _compare(old: Build, new: Build, unless_expected: bool) -> Comparison:
+def _compare(old: Build, new: Build, unless_expected: bool, drift: float) -> Comparison:
     with ExitStack() as stack:
         explain = [_explainer(build, stack) for build in (old, new)]
         return compare(
             old.runs, new.runs, by_chance=_by_chance(old, new), explain_old=explain[0], explain_new=explain[1],
-            expected=_expected(new) if unless_expected else lambda each: "",
+            expected=_expected(new) if unless_expected else lambda each: "", drift=drift,
         )  # fmt: skip
 
 

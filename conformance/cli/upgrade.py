@@ -12,7 +12,9 @@ from conformance.guard import Change
 @click.command()
 @click.argument("old")
 @click.argument("new")
-@click.option("--suite", "suites", multiple=True, default=["core", "idioms"], show_default=True, help="What to run.")
+@click.option(
+    "--suite", "suites", multiple=True, default=["core", "idioms", "rounding"], show_default=True, help="What to run."
+)
 @click.option("--variant", help="Only this way of executing.")
 @click.option("--repeat", default=1, show_default=True, type=click.IntRange(1),
               help="Runs of each, from 2 on for times and flakiness.")  # fmt: skip
