@@ -11,10 +11,10 @@ from datetime import date
 from enum import StrEnum
 from itertools import combinations
 
+from conformance.change import plain
 from conformance.cluster import Cluster, cluster
 from conformance.comparisons import facts
 from conformance.expectations import Expectation, known
-from conformance.guard import plain
 from conformance.record import CLAIM, Record, Run, Verdict, reproduction
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")

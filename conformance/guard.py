@@ -9,9 +9,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple
 
+from conformance.change import DRIFT, WORSE, Change, answer_of, classify, drifted, plain, state_of
 from conformance.cluster import Cluster, cluster
 from conformance.comparisons import Facts, facts, size
 from conformance.pace import Pace, measure_pace
@@ -25,48 +25,7 @@ class GuardError(ValueError):
     """Runs that cannot be compared; the message names both facts and the next step."""
 
 
-class Change(StrEnum):
-    """What became of a case, the worst first."""
-
-    CRASH = "crash"
-    BROKEN = "broken"
-    NEWLY_REFUSED = "newly-refused"
-    CHANGED_VALUE = "changed-value"
-    FLAKY = "flaky"
-    DRIFT = "drift"
-    SLOWER = "slower"
-    CONTAINED = "contained"
-    CHANGED_MESSAGE = "changed-message"
-    NEWLY_ACCEPTED = "newly-accepted"
-    FIXED = "fixed"
-    FASTER = "faster"
-    OLD_ONLY = "old-only"
-    NEW_ONLY = "new-only"
-
-
-MEANING: Mapping[Change, str] = {
-    Change.CRASH: "the process died, or was ended, which it was not before",
-    Change.BROKEN: "right, or refused, before, and now wrong",
-    Change.NEWLY_REFUSED: "right before, and now refused",
-    Change.CHANGED_VALUE: "wrong before, and now wrong in another way",
-    Change.FLAKY: "repeated runs of one build do not agree",
-    Change.DRIFT: "right as before, within what rounding can make, but rounded further from the exact answer",
-    Change.SLOWER: "slower by more than repeated runs of one build vary",
-    Change.CONTAINED: "wrong before, and now refused",
-    Change.CHANGED_MESSAGE: "refused, or dead, as before, and it says so in other words",
-    Change.NEWLY_ACCEPTED: "refused before, and now right",
-    Change.FIXED: "wrong, or dead, before, and now right",
-    Change.FASTER: "faster by more than repeated runs of one build vary",
-    Change.OLD_ONLY: "only the old run has it",
-    Change.NEW_ONLY: "only the new run has it",
-}
-WORSE = (
-    Change.CRASH, Change.BROKEN, Change.NEWLY_REFUSED, Change.CHANGED_VALUE, Change.FLAKY, Change.DRIFT,
-    Change.SLOWER,
-)  # fmt: skip
-
-DRIFT = 2.0
-"""The factor by which an error must grow, beyond a single rounding, to be told."""
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 Explain = Callable[[Record], tuple[str, ...]]
 """Every smallest diagnosis of a diverging record; none where there is no evidence."""
@@ -184,39 +143,25 @@ def compare(
     """
     _require_comparable([*old, *new])
     before, after = _Side(old, explain_old), _Side(new, explain_new)
-    left_out: Counter[str] = Counter()
-    differences: list[Difference] = []
-    same: list[tuple[Record, Record]] = []
-    for key in sorted(before.records.keys() & after.records.keys()):
-        was, now = before.records[key], after.records[key]
-        if was.problem != now.problem or was.idiom != now.idiom:
-            left_out["ask another problem under the same id"] += 1
-        elif by_chance(was) or by_chance(now):
-            left_out["are known to be right or wrong by chance"] += 1
-        elif difference := _difference(before.answers(key), after.answers(key)) or _drifted(was, now, drift):
-            differences.append(difference._replace(expected=expected(now)))
-        else:
-            same.append((was, now))
-    compared = len(differences) + len(same)
-    if not compared and not left_out:
+    pairs, left_out = _paired(before, after, by_chance)
+    if not pairs and not left_out:
         raise GuardError(
             f"{new[0].header.lane}, {new[0].header.suite}: no case is in both runs: compare runs of the same cases"
         )
-    one_sided = [
-        *(Difference(Change.OLD_ONLY, before.records[key], None)
-          for key in sorted(before.records.keys() - after.records.keys())),
-        *(Difference(Change.NEW_ONLY, None, after.records[key])
-          for key in sorted(after.records.keys() - before.records.keys())),
-    ]  # fmt: skip
-    left_out.update("are in one run only" for _ in one_sided)
+    found = [_difference(before.answers(now.key), after.answers(now.key), drift) for _, now in pairs]
+    differences = [each._replace(expected=expected(each.record)) for each in found if each]
+    same = [pair for pair, each in zip(pairs, found, strict=True) if each is None]
     pace = measure_pace(before.seconds(same, 0), after.seconds(same, 1))
     moved = {} if pace is None else pace.moved
-    for at, factor in moved.items():
-        change = Change.SLOWER if factor > 1 else Change.FASTER
-        differences.append(Difference(change, *same[at], note=f"{max(factor, 1 / factor):.1f} times"))
+    differences += [
+        Difference(Change.SLOWER if by > 1 else Change.FASTER, *same[at], note=f"{max(by, 1 / by):.1f} times")
+        for at, by in moved.items()
+    ]
     still = [pair for at, pair in enumerate(same) if at not in moved]
+    one_sided = list(_one_sided(before, after))
+    left_out.update("are in one run only" for _ in one_sided)
     groups = tuple(_groups([*differences, *one_sided], still, before, after))
-    return Comparison(old[0], new[0], compared, dict(left_out), groups, pace)
+    return Comparison(old[0], new[0], len(pairs), dict(left_out), groups, pace)
 
 
 class _Side:
@@ -230,7 +175,7 @@ class _Side:
     def answers(self, key: Key) -> list[Record]:
         """One record for each different answer that the runs gave, the first run's first."""
         every = [self.records[key], *(repeat[key] for repeat in self._repeats if key in repeat)]
-        return list({_answer(record): record for record in reversed(every)}.values())[::-1]
+        return list({answer_of(record): record for record in reversed(every)}.values())[::-1]
 
     def seconds(self, pairs: Sequence[tuple[Record, Record]], side: int) -> list[list[float]]:
         """How long each pair's call took, in every run."""
@@ -251,6 +196,29 @@ class _Side:
         return (f"{_outcome(record)}: {message}" if message else _outcome(record),)
 
 
+def _paired(
+    before: _Side, after: _Side, by_chance: Callable[[Record], bool]
+) -> tuple[list[tuple[Record, Record]], Counter[str]]:
+    """The records that can be compared, and how many of the cases that both runs have cannot, by why."""
+    pairs, left_out = [], Counter[str]()
+    for key in sorted(before.records.keys() & after.records.keys()):
+        was, now = before.records[key], after.records[key]
+        if was.problem != now.problem or was.idiom != now.idiom:
+            left_out["ask another problem under the same id"] += 1
+        elif by_chance(was) or by_chance(now):
+            left_out["are known to be right or wrong by chance"] += 1
+        else:
+            pairs.append((was, now))
+    return pairs, left_out
+
+
+def _one_sided(before: _Side, after: _Side) -> Iterator[Difference]:
+    for key in sorted(before.records.keys() - after.records.keys()):
+        yield Difference(Change.OLD_ONLY, before.records[key], None)
+    for key in sorted(after.records.keys() - before.records.keys()):
+        yield Difference(Change.NEW_ONLY, None, after.records[key])
+
+
 def _require_comparable(runs: Sequence[Run]) -> None:
     first = runs[0].header
     for run in runs[1:]:
@@ -264,94 +232,24 @@ def _require_comparable(runs: Sequence[Run]) -> None:
                 )
 
 
-_RIGHT, _REFUSED, _WRONG, _DEAD = "right", "refused", "wrong", "dead"
-_CHANGES: Mapping[tuple[str, str], Change] = {
-    (_RIGHT, _REFUSED): Change.NEWLY_REFUSED,
-    (_RIGHT, _WRONG): Change.BROKEN,
-    (_REFUSED, _WRONG): Change.BROKEN,
-    (_REFUSED, _RIGHT): Change.NEWLY_ACCEPTED,
-    (_WRONG, _RIGHT): Change.FIXED,
-    (_DEAD, _RIGHT): Change.FIXED,
-    (_WRONG, _REFUSED): Change.CONTAINED,
-    (_DEAD, _REFUSED): Change.CONTAINED,
-    (_DEAD, _WRONG): Change.CHANGED_VALUE,
-    (_RIGHT, _DEAD): Change.CRASH,
-    (_REFUSED, _DEAD): Change.CRASH,
-    (_WRONG, _DEAD): Change.CRASH,
-}
-
-
-def classify(old: Record, new: Record) -> Change | None:
-    """What became of a case; None where nothing did."""
-    was, now = _state(old), _state(new)
-    if was != now:
-        return _CHANGES[was, now]
-    if was == _WRONG and (old.verdict, old.kind, old.actual) != (new.verdict, new.kind, new.actual):
-        return Change.CHANGED_VALUE
-    return None if _answer(old) == _answer(new) else Change.CHANGED_MESSAGE
-
-
 def unsteady(runs: Sequence[Run]) -> list[Record]:
     """The records of the first of several runs of one build that the others do not agree with."""
     side = _Side(runs, _no_diagnosis)
     return [record for key, record in side.records.items() if len(side.answers(key)) > 1]
 
 
-def _difference(old: Sequence[Record], new: Sequence[Record]) -> Difference | None:
+def _difference(old: Sequence[Record], new: Sequence[Record], drift: float) -> Difference | None:
     """What became of a case whose every different answer in either build is given."""
     if len(new) > 1:
-        known = {_answer(record) for record in old}
-        if len(old) > 1 and {_answer(record) for record in new} & known:
+        known = {answer_of(record) for record in old}
+        if len(old) > 1 and {answer_of(record) for record in new} & known:
             return None  # it was flaky before, and still is
         return Difference(Change.FLAKY, old[0], new[0], f"{len(new)} answers of one build")
-    if _answer(new[0]) in map(_answer, old):
-        return None
+    if answer_of(new[0]) in map(answer_of, old):
+        note = drifted(old[0], new[0], drift)
+        return Difference(Change.DRIFT, old[0], new[0], note) if note else None
     change = classify(old[0], new[0])
     return Difference(change, old[0], new[0]) if change else None
-
-
-def _drifted(old: Record, new: Record, factor: float) -> Difference | None:
-    """Whether an error within bounds grew; one of no more than a single rounding is as good as none."""
-    was, now = ((each.rounding or {}).get("rho", 0) for each in (old, new))
-    if now <= factor * max(was, 1):
-        return None
-    return Difference(Change.DRIFT, old, new, f"rho {was:g}, now {now:g}")
-
-
-def _state(record: Record) -> str:
-    if record.verdict == (record.claimed or Verdict.CONFORMS):
-        return _RIGHT
-    if record.verdict in (Verdict.REJECTS, Verdict.UNSUPPORTED):
-        return _REFUSED
-    return _DEAD if record.verdict in (Verdict.CRASHED, Verdict.TIMED_OUT) else _WRONG
-
-
-def _answer(record: Record) -> tuple[str, ...]:
-    """All of a record that two runs of the same build agree on, but for chance."""
-    message = plain(record.message)
-    if _state(record) == _DEAD:  # the innermost Python function is a clue for people, and no answer
-        message = message.partition(" in ")[0]
-    return record.verdict, record.kind, record.answer, message
-
-
-_VOLATILE = (
-    (re.compile(r"0x[0-9a-fA-F]+"), "0x…"),
-    (re.compile(r"\b\d{1,2}:\d{2}:\d{2}(\.\d+)?\b"), "…"),
-    (re.compile(r"(?<![\w.])/?(?:[\w.@+-]+/)+([\w.@+-]+)"), r"\1"),
-    (re.compile(r"(\.(?:cc|h|cpp|cu|py|inl|hpp)):\d+"), r"\1"),
-    (re.compile(r"\b([a-z]+)\d+(_[a-z]+)\d*\b"), r"\1…\2"),
-    (re.compile(r"\b([a-z][a-z0-9_]*_)\d+\b"), r"\1…"),
-)
-"""What differs between two builds, or two runs, without a change: addresses, times, folders, line numbers, and the
-names that a framework makes by counting, such as conv17_deconvolution0 and conv2d_transpose_4."""
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
-
-
-def plain(message: str) -> str:
-    """A message without what means nothing in another run, such as addresses, folders and lines of source."""
-    for pattern, instead in _VOLATILE:
-        message = pattern.sub(instead, message)
-    return message
 
 
 def _outcome(record: Record) -> str:
@@ -384,13 +282,13 @@ class _Population:
         every = [*((each.old, each.record) for each in differences), *same]
         self._facts: dict[str, dict[Key, Facts]] = defaultdict(dict)
         for old, record in every:
-            self._facts[_state(old) if old else ""][record.key] = facts(record)
+            self._facts[state_of(old) if old else ""][record.key] = facts(record)
 
     def others(self, those: Sequence[Difference]) -> list[Facts]:
         """The cases that were the same before, and are not among these; all others for what one run lacks."""
         keys, (first, *_) = {each.record.key for each in those}, those
         one_sided = first.old is None or first.new is None
-        states = list(self._facts) if one_sided or first.old is None else [_state(first.old)]
+        states = list(self._facts) if one_sided or first.old is None else [state_of(first.old)]
         return [fact for state in states for key, fact in self._facts[state].items() if key not in keys]
 
 

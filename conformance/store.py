@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from conformance.guard import plain
+from conformance.change import plain
 from conformance.record import Key, Run
 
 FORMAT = 1

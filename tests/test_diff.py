@@ -13,8 +13,8 @@ import pytest
 from test_guard import HEADER, PLANTED, RECORDS, conforming, crashed, diverging, refused, run, slow
 
 from conformance import data, oracle
+from conformance.change import Change
 from conformance.cli import main
-from conformance.guard import Change
 from conformance.problem import Problem
 from conformance.record import Record, Run, write
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from strategies import seeds
 
 from conformance import cases
-from conformance.guard import WORSE, Change, Comparison, GuardError, classify, compare, plain
+from conformance.change import WORSE, Change, classify, plain
+from conformance.guard import Comparison, GuardError, compare
 from conformance.predicate import Predicate
 from conformance.problem import Problem
 from conformance.record import Header, Record, Run, Verdict

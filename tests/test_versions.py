@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from test_guard import conforming, crashed, refused, run
 
 from conformance import versions
+from conformance.change import Change
 from conformance.cli import bisect, main
-from conformance.guard import Change, compare
+from conformance.guard import compare
 from conformance.record import write
 from conformance.versions import Build, VersionError, parse
 

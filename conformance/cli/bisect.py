@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 
 from conformance import record, versions
+from conformance.change import WORSE, Change, classify
 from conformance.cli.diff import compare_folders
 from conformance.cli.upgrade import say
 from conformance.exit_status import DIVERGED, OK
-from conformance.guard import WORSE, Change, Comparison, Group, classify
+from conformance.guard import Comparison, Group
 from conformance.record import Record, reproduction
 from conformance.versions import Build, VersionError
 

@@ -14,10 +14,11 @@ import numpy as np
 
 from conformance import record
 from conformance.atomic import write_atomically
+from conformance.change import DRIFT, WORSE, Change
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, by_chance, expected_of, known
 from conformance.explain import kinds
-from conformance.guard import DRIFT, REPEATS, WORSE, Change, Comparison, Explain, GuardError, compare
+from conformance.guard import REPEATS, Comparison, Explain, GuardError, compare
 from conformance.record import Record, Run
 
 

@@ -34,8 +34,8 @@ def command(records: Path, page: Path, baseline: Path | None, lanes: tuple[str, 
 
 def _since(baseline: Path, records: Path) -> tuple[list[Change], dict[str, str]]:
     """What changed since a run, and the guard's page about it. Raises GuardError where the two cannot be compared."""
+    from conformance.change import WORSE
     from conformance.cli.diff import compare_folders
-    from conformance.guard import WORSE
     from conformance.report import changes
 
     comparisons, absent = compare_folders(baseline, records, unless_expected=True)

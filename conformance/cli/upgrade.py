@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from conformance import versions
+from conformance.change import Change
 from conformance.cli.diff import chosen, compare_folders, publish, status
-from conformance.guard import Change
 
 
 @click.command()

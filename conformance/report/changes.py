@@ -10,7 +10,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from conformance.guard import MEANING, Change, Comparison, Difference, Group
+from conformance.change import MEANING, Change
+from conformance.guard import Comparison, Difference, Group
 from conformance.record import reproduction
 from conformance.report import printable
 
