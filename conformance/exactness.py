@@ -5,16 +5,18 @@ What is not so is named, with the predicate that would be right on the records a
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from itertools import combinations
+from typing import NamedTuple
 
 from conformance.change import plain
 from conformance.cluster import Cluster, cluster
 from conformance.comparisons import facts
 from conformance.expectations import Expectation, known
+from conformance.explain import Explained, by_diagnosis
 from conformance.record import CLAIM, Record, Run, Verdict, reproduction
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -31,6 +33,7 @@ class Fault(StrEnum):
     EXPIRED = "expired"
     FLAKY = "flaky"
     UNKNOWN = "unknown"
+    OTHERWISE = "otherwise"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,21 @@ class Finding:
             yield f"    {reproduction(self.witness)}"
 
 
+Explain = Callable[[Record], tuple[str, ...]]
+"""Every smallest diagnosis of a diverging record; none where there is no evidence."""
+
+
+def _no_diagnosis(record: Record) -> tuple[str, ...]:
+    return ()
+
+
 def check(
-    expectations: Sequence[Expectation], runs: Sequence[Run], repeats: Sequence[Run] = (), *, day: date = date.min
+    expectations: Sequence[Expectation],
+    runs: Sequence[Run],
+    repeats: Sequence[Run] = (),
+    *,
+    day: date = date.min,
+    explain: Explain = _no_diagnosis,
 ) -> list[Finding]:
     """Every fault of one framework's expectations on runs of its lanes, all of one version, and repetitions of them."""
     version = runs[0].header.environment.get(runs[0].header.framework, "") if runs else ""
@@ -75,6 +91,7 @@ def check(
     strays = _strays([record for record in records if record.fails and known(record, current) is None], current, shown)
     for each in current:
         found += _of(each, inside[each.id], shown[each.id], strays.pop(each.id, []), records)
+        found += _otherwise(each, shown[each.id], explain)
     found += _overlaps(current, inside)
     found += _flaky(current, runs, repeats)
     found += [_unknown(text, those, records) for text, those in sorted(strays.items())]
@@ -114,6 +131,16 @@ def _of(
     if more:
         said = f"{len(more):,} cases outside its region are as those inside"
         yield Finding(Fault.WIDER, each.id, said, _smallest(more), _told([*shown, *more], records))
+
+
+def _otherwise(each: Expectation, shown: Sequence[Record], explain: Explain) -> Iterator[Finding]:
+    """Whether what is expected to be wrong is wrong in another way than is stated."""
+    explained = [(record, explain(record)) for record in shown if each.diagnosis and record.redrawn]
+    others = {record: texts for record, texts in explained if texts and not any(each.diagnosis in one for one in texts)}
+    if others:
+        first = _smallest(list(others))
+        said = f"{len(others):,} of {len(shown):,} cases are no {each.diagnosis!r}, but {others[first][0]!r}"
+        yield Finding(Fault.OTHERWISE, each.id, said, first)
 
 
 def _strays(
@@ -180,17 +207,30 @@ def _told(those: Sequence[Record], records: Sequence[Record]) -> Cluster | None:
     return cluster([facts(each) for each in those], [facts(each) for each in others])
 
 
-def propose(runs: Sequence[Run], expectations: Sequence[Expectation]) -> list[tuple[str, list[Record], Cluster | None]]:
-    """What fails in runs and nobody knew of, by likeness, each with the predicate that tells it from all the rest.
+class Proposal(NamedTuple):
+    """What fails and nobody knew of: one likeness and diagnosis, and the predicate that tells it from all the rest.
 
-    None for negative cases, which are told by their fault. A claim of the ledger is never to be expected otherwise.
+    There is no predicate for negative cases, which are told by their fault.
     """
+
+    records: list[Record]
+    diagnosis: str
+    where: Cluster | None
+
+
+def propose(
+    runs: Sequence[Run], expectations: Sequence[Expectation], explain: Explain = _no_diagnosis
+) -> list[Proposal]:
+    """What fails in runs and nobody knew of. A claim of the ledger is never to be expected otherwise."""
     records = [record for run in runs for record in run.records if record.idiom != CLAIM]
-    unknown: dict[tuple[str, bool], list[Record]] = defaultdict(list)
+    unknown: dict[tuple[str, bool], list[Explained]] = defaultdict(list)
     for record in records:
         if record.fails and known(record, expectations) is None:
-            unknown[likeness(record), bool(record.fault)].append(record)
-    return [(text, those, _told(those, records)) for (text, _), those in sorted(unknown.items())]
+            texts = explain(record) if record.verdict is Verdict.DIVERGES and record.redrawn else ()
+            unknown[likeness(record), bool(record.fault)].append(Explained(record, texts or ("",)))
+    grouped = [group for _, alike in sorted(unknown.items()) for group in by_diagnosis(alike)]
+    each = [(text, [explained.record for explained in those]) for text, those in grouped]
+    return [Proposal(those, text, _told(those, records)) for text, those in each]
 
 
 def _smallest(records: Sequence[Record]) -> Record:

@@ -26,7 +26,8 @@ from conformance.record import CLAIM, Record, Run, Verdict
 
 _KEYS = {"id": str, "when": str, "verdict": str, "reason": str, "upstream": str, "since": date}
 _OPTIONAL = {
-    "message": str, "idiom": (str, list), "versions": str, "expires": date, "partly": str, "chance": str,
+    "message": str, "diagnosis": str, "idiom": (str, list), "versions": str, "expires": date, "partly": str,
+    "chance": str,
 }  # fmt: skip
 _NAMES: Mapping[Any, str] = {str: "text", date: "date", (str, list): "text, or list of texts,"}
 
@@ -39,9 +40,9 @@ class ExpectationError(ValueError):
 class Expectation:
     """A known divergence: `verdict` is expected wherever `when` holds, for `reason`, as reported at `upstream`.
 
-    With `message`, it must occur in the record's. `idiom` are patterns of the claims that it is about, such as
-    "mx-gluon/*"; without any it is about problems in the adapter's own words. `partly` says why not every case of the
-    region shows the verdict, `chance` why two runs of one build do not agree in it.
+    With `message`, it must occur in the record's; with `diagnosis`, in what explains its array. `idiom` are patterns of
+    the claims that it is about, such as "mx-gluon/*"; without any it is about problems in the adapter's own words.
+    `partly` says why not every case of the region shows the verdict, `chance` why two runs of one build do not agree.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Expectation:
     expires: date | None = None
     partly: str = ""
     chance: str = ""
+    diagnosis: str = ""
 
     @property
     def exact(self) -> bool:
@@ -163,6 +165,8 @@ def _read(where: str, table: Mapping[str, Any]) -> Expectation:
     for key, kind in kinds.items():
         if key in table and not (isinstance(table[key], kind) and str(table[key] or "").strip()):
             raise ExpectationError(f"{where}: {key} is {table[key]!r}: give a {_NAMES[kind]} that says something")
+    if "diagnosis" in table and table["verdict"] != Verdict.DIVERGES:
+        raise ExpectationError(f"{where}: a diagnosis is of what diverges, verdict is {table['verdict']}: leave it out")
     if "partly" in table and "chance" in table:
         raise ExpectationError(f"{where}: says partly and chance: chance is enough, leave partly out")
     try:
@@ -179,7 +183,7 @@ def _read(where: str, table: Mapping[str, Any]) -> Expectation:
     return Expectation(
         table["id"], when, verdict, table["reason"], table["upstream"], table["since"], table.get("message", ""),
         _patterns(where, table.get("idiom", [])), versions, table.get("expires"), table.get("partly", ""),
-        table.get("chance", ""),
+        table.get("chance", ""), table.get("diagnosis", ""),
     )  # fmt: skip
 
 

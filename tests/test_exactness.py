@@ -13,7 +13,7 @@ from test_guard import PLANTED, RECORDS, conforming, crashed, diverging, refused
 
 from conformance.cli import main
 from conformance.cli.expect import without
-from conformance.exactness import Fault, Finding, check
+from conformance.exactness import Fault, Finding, check, propose
 from conformance.expectations import (
     Expectation,
     ExpectationError,
@@ -27,7 +27,7 @@ from conformance.expectations import (
 )
 from conformance.predicate import Predicate
 from conformance.problem import Problem
-from conformance.record import Run, Verdict, write
+from conformance.record import Record, Run, Verdict, write
 
 ENTRY = """
 [[expectation]]
@@ -288,3 +288,37 @@ class TestCommand:
         text = f"# head\n{entry(id='a')}{entry(id='b')}"
         assert without(text, ["b"]) == f"# head\n{entry(id='a')}"
         assert without(text, []) == text
+
+
+class TestDiagnosis:
+    """What a divergence is said to be is held against what explains its array."""
+
+    MORE = 'diagnosis = "reversed"'
+
+    @staticmethod
+    def reversed_(record: Record) -> tuple[str, ...]:
+        return ("window moved", "taps reversed on axis 0")
+
+    def test_the_same_explanation_is_silent(self, files: Files) -> None:
+        assert check(files(entry(more=self.MORE)), [run(diverging)], explain=self.reversed_) == []
+
+    def test_another_explanation_is_named(self, files: Files) -> None:
+        (found,) = check(files(entry(more=self.MORE)), [run(diverging)], explain=lambda _: ("bias ignored",))
+        assert (found.fault, found.subject) == (Fault.OTHERWISE, "planted")
+        assert found.facts.endswith("are no 'reversed', but 'bias ignored'")
+
+    def test_no_evidence_is_no_finding(self, files: Files) -> None:
+        assert check(files(entry(more=self.MORE)), [run(diverging)]) == []
+
+    def test_only_a_divergence_has_one(self, files: Files) -> None:
+        with pytest.raises(ExpectationError, match="planted: a diagnosis is of what diverges, verdict is rejects"):
+            files(entry(verdict="rejects", more=self.MORE))
+
+    def test_faults_of_two_kinds_are_two_proposals(self) -> None:
+        def explain(record: Record) -> tuple[str, ...]:
+            return ("bias ignored",) if "bias" in record.problem else ("taps reversed", "window moved")
+
+        made = propose([run(diverging)], (), explain)
+        assert {each.diagnosis for each in made} == {"bias ignored", "taps reversed"}
+        for each in made:
+            assert {"bias" in record.problem for record in each.records} == {each.diagnosis == "bias ignored"}

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +109,7 @@ def read_builds(path: Path) -> Builds:
 
 def _compare(old: Build, new: Build, unless_expected: bool, drift: float) -> Comparison:
     with ExitStack() as stack:
-        explain = [_explainer(build, stack) for build in (old, new)]
+        explain = [explainer([build], stack) for build in (old, new)]
         return compare(
             old.runs, new.runs, by_chance=_by_chance(old, new), explain_old=explain[0], explain_new=explain[1],
             expected=_expected(new) if unless_expected else lambda each: "", drift=drift,
@@ -123,15 +122,21 @@ def _expected(build: Build) -> Callable[[Record], str]:
     return lambda each: found.id if (found := known(each, expectations)) else ""
 
 
-def _explainer(build: Build, stack: ExitStack) -> Explain:
-    """Diagnoses from the arrays beside the record file; none where there are none."""
-    evidence = build.paths[0].with_suffix(".npz")
-    if not evidence.exists():
-        return lambda each: ()
+def explainer(builds: Sequence[Build], stack: ExitStack) -> Explain:
+    """Diagnoses from the arrays beside record files, as long as the stack is open; none where there are none."""
+    beside: dict[str, list[Any]] = defaultdict(list)
+    for build in builds:
+        evidence = build.paths[0].with_suffix(".npz")
+        if evidence.exists():
+            beside[build.runs[0].header.lane].append(_evidence(evidence, stack))
+    return lambda each: next((said for arrays in beside[each.lane] if (said := _explained(each, arrays))), ())
+
+
+def _evidence(path: Path, stack: ExitStack) -> Any:
     try:
-        return partial(_explained, arrays=stack.enter_context(np.load(evidence, allow_pickle=False)))
+        return stack.enter_context(np.load(path, allow_pickle=False))
     except (ValueError, OSError):
-        raise GuardError(f"{evidence}: holds no arrays: run the lane again, or move the file away") from None
+        raise GuardError(f"{path}: holds no arrays: run the lane again, or move the file away") from None
 
 
 def _explained(each: Record, arrays: Any) -> tuple[str, ...]:

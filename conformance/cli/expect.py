@@ -3,17 +3,19 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
 
 from conformance.atomic import write_atomically
-from conformance.cli.diff import read_builds
+from conformance.cli.diff import explainer, read_builds
 from conformance.cluster import Cluster
-from conformance.exactness import Fault, Finding, check, propose
+from conformance.exactness import Explain, Fault, Finding, check, propose
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, ExpectationError, expected_of, known, path, read_expectations, unkept
+from conformance.explain import UNEXPLAINED
 from conformance.record import Record, Run
 
 RECORDS = click.option(
@@ -32,13 +34,19 @@ class _Runs:
     def __init__(self, folder: Path) -> None:
         self.by_framework: dict[str, list[Run]] = defaultdict(list)
         self.repeats: dict[str, list[Run]] = defaultdict(list)
-        for build in read_builds(folder).values():
+        self._builds = list(read_builds(folder).values())
+        for build in self._builds:
             framework = build.runs[0].header.framework
             self.by_framework[framework].append(build.runs[0])
             self.repeats[framework] += build.runs[1:]
 
     def findings(self, framework: str, expectations: Sequence[Expectation]) -> list[Finding]:
-        return check(expectations, self.by_framework[framework], self.repeats[framework], day=today())
+        builds = [build for build in self._builds if build.runs[0].header.framework == framework]
+        with ExitStack() as stack:
+            explain = explainer(builds, stack)
+            return check(
+                expectations, self.by_framework[framework], self.repeats[framework], day=today(), explain=explain
+            )
 
     @property
     def incomplete(self) -> Iterator[str]:
@@ -126,17 +134,19 @@ def propose_(record_files: tuple[Path, ...]) -> int:
 
     A person completes them: an entry without a reason is refused. Exit status: 0 nothing to propose, 1 there is.
     """
-    runs = [build.runs[0] for file in record_files for build in read_builds(file).values()]
+    builds = [build for file in record_files for build in read_builds(file).values()]
+    runs = [build.runs[0] for build in builds]
     if len(frameworks := {run.header.framework for run in runs}) > 1:
         raise ExpectationError(f"records of {' and '.join(sorted(frameworks))}: give those of one framework at a time")
-    entries = list(entries_for(runs, today()))
+    with ExitStack() as stack:
+        entries = list(entries_for(runs, today(), explainer(builds, stack)))
     click.echo("\n".join(entries) if entries else "nothing fails that is not expected")
     return DIVERGED if entries else OK
 
 
-def entries_for(runs: Sequence[Run], day: date) -> Iterator[str]:
+def entries_for(runs: Sequence[Run], day: date, explain: Explain) -> Iterator[str]:
     """TOML for what nobody knew of, with an empty reason."""
-    for number, (_, records, where) in enumerate(propose(runs, expected_of(runs[0])), 1):
+    for number, (records, diagnosis, where) in enumerate(propose(runs, expected_of(runs[0]), explain), 1):
         first = records[0]
         idioms = sorted({record.idiom for record in records})
         message = "" if first.verdict == "diverges" else _shared(record.message for record in records)
@@ -147,6 +157,7 @@ def entries_for(runs: Sequence[Run], day: date) -> Iterator[str]:
             *([f"idiom = [{', '.join(map(_toml, idioms))}]"] if idioms != [""] else []),
             f"verdict = {_toml(first.verdict)}",
             *([f"message = {_toml(message)}"] if message else []),
+            *([f"diagnosis = {_toml(diagnosis)}"] if diagnosis and not diagnosis.startswith(UNEXPLAINED) else []),
             'reason = ""',
             *([] if where is None or where.exact else ['partly = ""']),
             'upstream = ""',
