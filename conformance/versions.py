@@ -117,7 +117,8 @@ def environment(build: Build, say: Say) -> Path:
 def _tox() -> list[str]:
     if importlib.util.find_spec("tox"):
         return [sys.executable, "-m", "tox"]
-    if found := shutil.which("tox"):
+    beside = _root() / ".venv" / "bin"  # where the README puts it
+    if found := shutil.which("tox") or shutil.which("tox", path=str(beside)):
         return [found]
     raise VersionError("there is no tox, which makes the environments: `pip install tox`")
 

@@ -90,6 +90,18 @@ def test_the_worst_change_is_searched_for_or_the_one_that_is_asked() -> None:
     assert bisect.chosen([compare([run()], [run()])], None) is None
 
 
+def test_tox_is_found_where_the_readme_puts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(versions, "_root", lambda: tmp_path)
+    with pytest.raises(VersionError, match="there is no tox, which makes the environments: `pip install tox`"):
+        versions._tox()
+    tox = tmp_path / ".venv" / "bin" / "tox"
+    tox.parent.mkdir(parents=True)
+    tox.touch(mode=0o755)
+    assert versions._tox() == [str(tox)]
+
+
 class TestRuns:
     """A tox and a lane that stand in a folder of this test: what they are asked, and what is kept of the answer."""
 
