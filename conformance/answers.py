@@ -23,6 +23,9 @@ from conformance.problem import Problem
 
 Flat = NDArray[np.int64]
 
+SOURCES = (problem, data, oracle, rounding)
+"""The modules that decide every operand and expected array."""
+
 CHECKSUM = 4  # int64 words: a SHA-256
 
 
@@ -36,8 +39,8 @@ class Answer(NamedTuple):
 
 
 def oracle_digest() -> str:
-    """Hash of the source that decides every operand and expected array."""
-    sources = (Path(str(module.__file__)).read_bytes() for module in (problem, data, oracle, rounding))
+    """Hash of the source of SOURCES."""
+    sources = (Path(str(module.__file__)).read_bytes() for module in SOURCES)
     return hashlib.sha256(b"\0".join(sources)).hexdigest()[:16]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance import adapters
+from conformance import adapters, answers, record
 from conformance.adapters import AdapterError, Lane
 from conformance.cases import PROBES
 from conformance.record import Verdict
@@ -36,6 +36,13 @@ def test_the_workflow_runs_every_framework() -> None:
     listed = re.search(r"framework: \[(.*)\]", workflow)
     assert listed
     assert listed[1].split(", ") == sorted(adapters.frameworks())
+
+
+def test_the_workflow_compares_nights_of_one_oracle() -> None:
+    workflow = (ROOT / ".github/workflows/nightly.yml").read_text()
+    (by,) = re.findall(r"by=\$\{\{ hashFiles\((.*)\) \}\}", workflow)
+    made_by = {Path(str(module.__file__)).relative_to(ROOT).as_posix() for module in (*answers.SOURCES, record)}
+    assert set(re.findall(r"'([^']*)'", by)) == made_by
 
 
 def test_import_rules_hold_adapters_apart_from_each_other() -> None:
