@@ -27,7 +27,7 @@ BITS = SIGNIFICAND[EXACT_IN]
 SUM_BITS = 62
 """Of the largest sum; int64 has 63."""
 
-NARROWER = {24: "float32", 11: "TF32 or float16", 8: "bfloat16"}
+NARROWER = {11: "TF32 or float16", 8: "bfloat16"}
 """Formats that operands may have been rounded to, by the bits of their significand, the widest first."""
 
 
@@ -109,10 +109,15 @@ def _distance(actual: Array, exact: Array) -> Array:
 def explain(problem: Problem, arrays: Arrays, actual: Array) -> str:
     """The widest narrower format to which operands must have been rounded for the answer to be in bounds, if any."""
     for bits, name in NARROWER.items():
-        if bits < SIGNIFICAND[actual.dtype.name]:
-            rounded = Arrays(_rounded(arrays.x, bits), _rounded(arrays.weight, bits), arrays.bias)
-            if measure_rounding(problem, rounded, oracle.expected(problem, *rounded), actual).count == 0:
-                return f"as if x and weight had been rounded to the {bits} bits of {name}"
+        x, weight = _rounded(arrays.x, bits), _rounded(arrays.weight, bits)
+        for which, rounded in (
+            ("x", arrays._replace(x=x)),
+            ("weight", arrays._replace(weight=weight)),
+            ("x and weight", arrays._replace(x=x, weight=weight)),
+        ):
+            exact = oracle.expected(problem, *rounded)
+            if measure_rounding(problem, rounded, exact, actual).count == 0:
+                return f"as if {which} had been rounded to the {bits} bits of {name}"
     return ""
 
 

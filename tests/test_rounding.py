@@ -13,6 +13,7 @@ from conformance import mutants, oracle
 from conformance.answers import compute
 from conformance.cases import Case, read_suite
 from conformance.data import SIGNIFICAND, DataError, largest_sum
+from conformance.mutants.numerics import rounded
 from conformance.problem import Problem
 from conformance.record import Record, Verdict, parse, reproduction
 from conformance.rounding import BITS, SUM_BITS, draw, explain, measure_rounding
@@ -151,10 +152,17 @@ def wrong(case: Case, answer: Callable[..., Array]) -> bool:
 def test_narrower_operands_are_named(name: str, words: str) -> None:
     drawn = compute(SHORT)
     actual = FAULTS[name].make()(SHORT.problem, *drawn.arrays.astype("float32"))
-    assert words in explain(SHORT.problem, drawn.arrays, actual)
+    assert f"as if x and weight had been rounded to the {words}" in explain(SHORT.problem, drawn.arrays, actual)
 
 
-def test_float32_behind_float64_is_named_in_the_record() -> None:
+def test_one_narrower_operand_is_named() -> None:
+    drawn = compute(SHORT)
+    x, weight, bias = drawn.arrays.astype("float32")
+    actual = oracle.expected(SHORT.problem, rounded(x, 11), weight, bias).astype("float32")
+    assert explain(SHORT.problem, drawn.arrays, actual) == "as if x had been rounded to the 11 bits of TF32 or float16"
+
+
+def test_float32_behind_float64_is_too_far_off() -> None:
     drawn = compute(SHORT)
     narrow = oracle.expected(SHORT.problem, *drawn.arrays.astype("float32")).astype("float32").astype("float64")
     record = judged(SHORT, "float64", lambda _: narrow)
