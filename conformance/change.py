@@ -70,20 +70,21 @@ _CHANGES: Mapping[tuple[str, str], Change] = {
 }
 
 
-def classify(old: Record, new: Record) -> Change | None:
-    """What became of a case; None where nothing did."""
+def classify(old: Record, new: Record, drift: float = DRIFT) -> Change | None:
+    """What became of a case; None where nothing did, and no error within bounds grew by more than a factor."""
     was, now = state_of(old), state_of(new)
     if was != now:
         return _CHANGES[was, now]
     if was == _WRONG and (old.verdict, old.kind, old.actual) != (new.verdict, new.kind, new.actual):
         return Change.CHANGED_VALUE
-    return None if answer_of(old) == answer_of(new) else Change.CHANGED_MESSAGE
+    if answer_of(old) != answer_of(new):
+        return Change.CHANGED_MESSAGE
+    return Change.DRIFT if rho(new) > drift * max(rho(old), 1) else None  # a single rounding is as good as none
 
 
-def drifted(old: Record, new: Record, factor: float) -> str:
-    """By how much an error within bounds grew, in words; none is told that is no more than a single rounding."""
-    was, now = ((each.rounding or {}).get("rho", 0) for each in (old, new))
-    return f"rho {was:g}, now {now:g}" if now > factor * max(was, 1) else ""
+def rho(record: Record) -> float:
+    """How far an answer that cannot be exact was rounded; 0 for any other."""
+    return (record.rounding or {}).get("rho", 0)
 
 
 def state_of(record: Record) -> str:

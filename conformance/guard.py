@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from conformance.change import DRIFT, WORSE, Change, answer_of, classify, drifted, plain, state_of
+from conformance.change import DRIFT, WORSE, Change, answer_of, classify, plain, rho, state_of
 from conformance.cluster import Cluster, cluster
 from conformance.comparisons import Facts, facts, size
 from conformance.pace import Pace, measure_pace
@@ -245,11 +245,11 @@ def _difference(old: Sequence[Record], new: Sequence[Record], drift: float) -> D
         if len(old) > 1 and {answer_of(record) for record in new} & known:
             return None  # it was flaky before, and still is
         return Difference(Change.FLAKY, old[0], new[0], f"{len(new)} answers of one build")
-    if answer_of(new[0]) in map(answer_of, old):
-        note = drifted(old[0], new[0], drift)
-        return Difference(Change.DRIFT, old[0], new[0], note) if note else None
-    change = classify(old[0], new[0])
-    return Difference(change, old[0], new[0]) if change else None
+    if answer_of(new[0]) in map(answer_of, old[1:]):
+        return None
+    change = classify(old[0], new[0], drift)
+    note = f"rho {rho(old[0]):g}, now {rho(new[0]):g}" if change is Change.DRIFT else ""
+    return Difference(change, old[0], new[0], note) if change else None
 
 
 def _outcome(record: Record) -> str:
