@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from conformance import claims, evidence, expectations, handbook, literature
+from conformance import claims, evidence, expectations, handbook, literature, past
 from conformance.evidence import Evidence
 from conformance.faults import find, read_arrays, refusals
 from conformance.record import Key, Record, Run
@@ -18,16 +19,19 @@ def gather(
     expected_lanes: Sequence[str],
     changes: Sequence[Change] | None = None,
     more: Mapping[str, str] | None = None,
+    history: Path | None = None,
 ) -> Site:
     """The site of some runs, whose arrays lie in a folder. Raises DiagnosisError where arrays are missing."""
+    kept = past.read(history, runs) if history else past.NOTHING
     arrays = read_arrays(folder, runs)
     on_file, known = _expected(runs)
     proved = evidence.collect(runs, known)
     everything = Evidence({**evidence.read().lanes, **proved.lanes})
+    found = tuple(replace(fault, past=past.of_fault(fault.records, kept)) for fault in find(runs, arrays, known))
     return Site(
-        runs, expected_lanes, known, on_file, tuple(find(runs, arrays, known)), tuple(refusals(runs)),
+        runs, expected_lanes, known, on_file, found, tuple(refusals(runs)),
         handbook.build(everything), _proofs(everything), literature.build(claims.read_claims(), runs), changes,
-        more or {},
+        more or {}, kept.kept,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from conformance.record import Record, Verdict
+from conformance.report.past import Past
 
 Array = NDArray[Any]
 Window = tuple[tuple[int, int], ...]
@@ -94,6 +95,7 @@ class Fault:
     arrays: Arrays | None
     answers: tuple[Answer, ...]
     snippets: tuple[Snippet, ...]
+    past: Past | None = None
 
     @property
     def new(self) -> bool:

@@ -14,6 +14,7 @@ from conformance.report.faults import Change, Fault, Known, Refused
 from conformance.report.handbook import Handbook
 from conformance.report.integrity import Integrity, measure_integrity
 from conformance.report.literature import Literature
+from conformance.report.past import SHOWN, Kept, day
 from conformance.report.rendering import render
 from conformance.report.shards import Placed, data_files
 from conformance.report.words import GLOSSARY, KINDS, SYMBOLS, slug
@@ -44,6 +45,7 @@ class Site:
     changes: Sequence[Change] | None = None
     more: Mapping[str, str] = field(default_factory=dict)
     """Pages that were made elsewhere, by name."""
+    kept: Kept = field(default_factory=Kept)
 
     @cached_property
     def integrity(self) -> Integrity:
@@ -85,7 +87,10 @@ def pages(site: Site) -> Pages:
     common = {"folder": "", "home": f"../{FRONT}", "site": site, "symbols": SYMBOLS, "glossary": GLOSSARY}
     yield "divergences.html", render("divergences.html.j2", **common)
     for name, fault in site.faults.items():
-        yield f"{name}.html", render("fault.html.j2", name=name, fault=fault, kinds=KINDS, **common)
+        yield (
+            f"{name}.html",
+            render("fault.html.j2", name=name, fault=fault, kinds=KINDS, shown=SHOWN, day=day, **common),
+        )
     names, pairs = agreement.agreement(runs)
     yield "agreement.html", render("agreement.html.j2", lanes=names, pairs=pairs, **common)
     for name in ("maps", "search", "case"):
@@ -118,7 +123,7 @@ def _files(site: Site, runs: Sequence[Run], summary: str) -> Pages:
         return found.id if found else ""
 
     placed = Placed(lambda record: of.get((record.lane, record.key), ""), known)
-    for name, text in data_files(runs, placed):
+    for name, text in data_files(runs, placed, site.kept):
         yield f"data/{name}", text
     changes = site.changes or ()
     yield "changes.atom", feeds.feed(runs, site.faults, changes, site.integrity)
