@@ -134,14 +134,16 @@ def _covering(single: _Terms, of_axis: _Terms, whole: Bits) -> Iterator[_Terms]:
     """Conjunctions that cover the whole set, by size, up to the first size of which one covers nothing else."""
     terms = single.take((single.inside == whole).all(axis=1))
     yield terms
+    if not _counts(terms.outside).all():
+        return
     groups = of_axis = _strongest(_once(of_axis.take((_any_axis(of_axis.inside) == whole).all(axis=1))))
     terms = single = _strongest(terms)
     for _ in range(MOST - 1):
-        if not _counts(terms.outside).all():
-            return
         groups = _fewest(_joined(groups, of_axis, whole))
         terms = _fewest(_once(_all_of(_joined(terms, single, whole), _grouped(groups))))
         yield terms
+        if not _counts(terms.outside).all():
+            return
 
 
 def _strongest(terms: _Terms) -> _Terms:
