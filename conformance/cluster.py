@@ -151,9 +151,19 @@ def _strongest(terms: _Terms) -> _Terms:
     terms = _fewest(terms)
     simplicity = np.argsort(np.argsort([len(text) for text in terms.texts()], kind="stable"))
     inside, outside = (bits.reshape(len(bits), math.prod(bits.shape[1:])) for bits in (terms.inside, terms.outside))
-    holds = _products(inside, inside) == _counts(inside)[:, None]
-    less = _products(outside, outside) == _counts(outside)
+    holds, less = _within(inside), _within(outside).T
     return terms.take(~(holds & less & (simplicity < simplicity[:, None])).any(axis=1))
+
+
+def _within(bits: Bits) -> NDArray[np.bool_]:
+    """Whether each term holds only where another does, (terms, terms); cases that tell no two terms apart count once."""
+    if not len(bits):
+        return np.ones((0, 0), np.bool_)
+    columns = np.ascontiguousarray(np.packbits(np.unpackbits(bits, axis=-1), axis=0).T)
+    different = np.unique(columns.view(f"V{columns.shape[1]}")).view(np.uint8).reshape(-1, columns.shape[1])
+    rows = np.packbits(np.unpackbits(different.T, axis=0, count=len(bits)), axis=-1)
+    within: NDArray[np.bool_] = _products(rows, rows) == _counts(rows)[:, None]
+    return within
 
 
 def _joined(terms: _Terms, more: _Terms, whole: Bits) -> _Terms:
