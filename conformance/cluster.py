@@ -122,12 +122,16 @@ def _packed(named: Sequence[Named], split: int) -> _Terms:
 def _once(terms: _Terms) -> _Terms:
     """Of terms that hold for the same cases, the shortest in words, or the first of them."""
     same: dict[bytes, int] = {}
-    length = [sum(len(text) for _, text in parts) for parts in terms.parts]
     for number, (inside, outside) in enumerate(zip(terms.inside, terms.outside, strict=True)):
-        first = same.setdefault(inside.tobytes() + outside.tobytes(), number)
-        if length[number] < length[first]:
-            same[inside.tobytes() + outside.tobytes()] = number
+        name = inside.tobytes() + outside.tobytes()
+        first = same.setdefault(name, number)
+        if first != number and _length(terms.parts[number]) < _length(terms.parts[first]):
+            same[name] = number
     return terms.take(list(same.values()))
+
+
+def _length(parts: Parts) -> int:
+    return sum(len(text) for _, text in parts)
 
 
 def _covering(single: _Terms, of_axis: _Terms, whole: Bits) -> Iterator[_Terms]:
@@ -156,7 +160,7 @@ def _strongest(terms: _Terms) -> _Terms:
 
 
 def _within(bits: Bits) -> NDArray[np.bool_]:
-    """Whether each term holds only where another does, (terms, terms); cases that tell no two terms apart count once."""
+    """Whether each term holds only where another does, (terms, terms), from the cases that are different to them."""
     if not len(bits):
         return np.ones((0, 0), np.bool_)
     columns = np.ascontiguousarray(np.packbits(np.unpackbits(bits, axis=-1), axis=0).T)

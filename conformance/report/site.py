@@ -10,7 +10,8 @@ from itertools import groupby
 
 from conformance.record import Record, Run, Verdict
 from conformance.report import agreement, counts, feeds, page
-from conformance.report.faults import Change, Fault, Known, Refused
+from conformance.report.coverage import ANSWERED, REASONS, Coverage
+from conformance.report.faults import Change, Domain, Fault, Known
 from conformance.report.handbook import Handbook
 from conformance.report.integrity import Integrity, measure_integrity
 from conformance.report.literature import Literature
@@ -37,7 +38,7 @@ class Site:
     known: Callable[[Record], Known | None] = lambda _record: None
     expectations: Sequence[Known] = ()
     found: Sequence[Fault] = ()
-    refusals: Sequence[Refused] = ()
+    domains: Sequence[Domain] = ()
     handbook: Handbook = field(default_factory=Handbook)
     proofs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What was proved of each idiom, a line a claim and lane."""
@@ -46,6 +47,7 @@ class Site:
     more: Mapping[str, str] = field(default_factory=dict)
     """Pages that were made elsewhere, by name."""
     kept: Kept = field(default_factory=Kept)
+    coverage: Mapping[str, Sequence[Coverage]] = field(default_factory=dict)
 
     @cached_property
     def integrity(self) -> Integrity:
@@ -98,6 +100,7 @@ def pages(site: Site) -> Pages:
     yield "conventions.html", render("conventions.html.j2", book=site.handbook, **common)
     yield from site.more.items()
     yield "literature.html", render("literature.html.j2", **common)
+    yield "coverage.html", render("coverage.html.j2", answered=ANSWERED, reasons=REASONS, **common)
     rows = [counts.run_row(run) for run in runs]
     yield "frameworks.html", render("frameworks.html.j2", rows=rows, verdicts=counts.verdicts(runs),
                                     assistance=counts.assistance(runs), **common)  # fmt: skip
