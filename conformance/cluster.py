@@ -122,26 +122,32 @@ def _packed(named: Sequence[Named], split: int) -> _Terms:
 def _once(terms: _Terms) -> _Terms:
     """Of terms that hold for the same cases, the shortest in words, or the first of them."""
     same: dict[bytes, int] = {}
-    length = [sum(len(text) for _, text in parts) for parts in terms.parts]
     for number, (inside, outside) in enumerate(zip(terms.inside, terms.outside, strict=True)):
-        first = same.setdefault(inside.tobytes() + outside.tobytes(), number)
-        if length[number] < length[first]:
-            same[inside.tobytes() + outside.tobytes()] = number
+        name = inside.tobytes() + outside.tobytes()
+        first = same.setdefault(name, number)
+        if first != number and _length(terms.parts[number]) < _length(terms.parts[first]):
+            same[name] = number
     return terms.take(list(same.values()))
+
+
+def _length(parts: Parts) -> int:
+    return sum(len(text) for _, text in parts)
 
 
 def _covering(single: _Terms, of_axis: _Terms, whole: Bits) -> Iterator[_Terms]:
     """Conjunctions that cover the whole set, by size, up to the first size of which one covers nothing else."""
     terms = single.take((single.inside == whole).all(axis=1))
     yield terms
+    if not _counts(terms.outside).all():
+        return
     groups = of_axis = _strongest(_once(of_axis.take((_any_axis(of_axis.inside) == whole).all(axis=1))))
     terms = single = _strongest(terms)
     for _ in range(MOST - 1):
-        if not _counts(terms.outside).all():
-            return
         groups = _fewest(_joined(groups, of_axis, whole))
         terms = _fewest(_once(_all_of(_joined(terms, single, whole), _grouped(groups))))
         yield terms
+        if not _counts(terms.outside).all():
+            return
 
 
 def _strongest(terms: _Terms) -> _Terms:
@@ -149,9 +155,19 @@ def _strongest(terms: _Terms) -> _Terms:
     terms = _fewest(terms)
     simplicity = np.argsort(np.argsort([len(text) for text in terms.texts()], kind="stable"))
     inside, outside = (bits.reshape(len(bits), math.prod(bits.shape[1:])) for bits in (terms.inside, terms.outside))
-    holds = _products(inside, inside) == _counts(inside)[:, None]
-    less = _products(outside, outside) == _counts(outside)
+    holds, less = _within(inside), _within(outside).T
     return terms.take(~(holds & less & (simplicity < simplicity[:, None])).any(axis=1))
+
+
+def _within(bits: Bits) -> NDArray[np.bool_]:
+    """Whether each term holds only where another does, (terms, terms), from the cases that are different to them."""
+    if not len(bits):
+        return np.ones((0, 0), np.bool_)
+    columns = np.ascontiguousarray(np.packbits(np.unpackbits(bits, axis=-1), axis=0).T)
+    different = np.unique(columns.view(f"V{columns.shape[1]}")).view(np.uint8).reshape(-1, columns.shape[1])
+    rows = np.packbits(np.unpackbits(different.T, axis=0, count=len(bits)), axis=-1)
+    within: NDArray[np.bool_] = _products(rows, rows) == _counts(rows)[:, None]
+    return within
 
 
 def _joined(terms: _Terms, more: _Terms, whole: Bits) -> _Terms:

@@ -5,13 +5,15 @@ combination of two or three of them counts once for each choice of axes.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.comparisons import problem_of
 from conformance.covering import Codes, Rows, achievable
 from conformance.generate import (
     COVERING,
@@ -24,11 +26,10 @@ from conformance.generate import (
     shared_combinations,
 )
 from conformance.problem import Problem
-from conformance.record import Record, Verdict
+from conformance.record import CLAIMS, PORTS, Record, Run, Verdict
+from conformance.report.coverage import ANSWERED, REASONS, Coverage
 
-ANSWERED = "answered"
-REASONS = ("refused", "unsupported", "failed", "left out", "missing", "invalid")
-"""Why a combination has no answer; the first that holds. Nothing valid has an invalid one."""
+RANKS, STRENGTHS = (1, 2, 3), (2, 3)
 
 _KIND = {
     Verdict.CONFORMS: ANSWERED, Verdict.DIVERGES: ANSWERED, Verdict.ACCEPTS_INVALID: ANSWERED,
@@ -36,43 +37,58 @@ _KIND = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How many combinations of a strength were answered and were not, for one rank; `worst` names what is absent.
-
-    `worst` maps a reason to the pairs or triples of parameters, axes left out, with the most combinations of it.
-    """
-
-    rank: int
-    strength: int
-    counts: Mapping[str, int]
-    worst: Mapping[str, Sequence[tuple[str, int]]]
+def of_lanes(runs: Iterable[Run]) -> dict[str, list[Coverage]]:
+    """The coverage of each lane of some runs, for every rank and strength."""
+    of_lane: dict[str, list[Record]] = defaultdict(list)
+    for run in runs:
+        if run.header.suite not in (CLAIMS, PORTS):
+            of_lane[run.header.lane] += run.records
+    return {
+        lane: [coverage(records, rank, strength) for rank in RANKS for strength in STRENGTHS]
+        for lane, records in sorted(of_lane.items())
+    }
 
 
 def coverage(records: Sequence[Record], rank: int, strength: int) -> Coverage:
     """The coverage of a lane's records of one rank."""
-    columns = np.array(list(combinations(range(rank * len(Axis._fields) + len(Shared._fields)), strength)))
-    levels = [*COVERING[rank]] * rank + [*SHARED]
-    codes = Codes(columns, 1 + max(map(len, levels)))
+    levels, codes, valid, chosen, every = _space(rank, strength)
     seen = {kind: codes.seen(_rows(those, levels)) for kind, those in _by_kind(records, rank).items()}
-    valid, chosen = achievable(_units(rank, chosen=False), codes), achievable(_units(rank, chosen=True), codes)
     left = ~seen.pop(ANSWERED, np.zeros(len(valid), np.bool_))
     counts, absent = {ANSWERED: int((~left & valid).sum())}, {}
     for reason in ("refused", "unsupported", "failed"):
         absent[reason] = left & valid & seen.get(reason, np.zeros(len(valid), np.bool_))
         left = left & ~absent[reason]
     absent["left out"], absent["missing"] = left & valid & ~chosen, left & chosen
-    absent["invalid"] = codes.all(levels) & ~valid
+    absent["invalid"] = every & ~valid
     counts |= {reason: int(absent[reason].sum()) for reason in REASONS}
     names = [*Axis._fields] * rank + [*Shared._fields]
     return Coverage(rank, strength, counts, {reason: _worst(absent[reason], codes, names) for reason in REASONS})
+
+
+class _Space(NamedTuple):
+    """All combinations of a strength: each column's levels, and which codes are valid, chosen, and there at all."""
+
+    levels: Sequence[Sequence[int]]
+    codes: Codes
+    valid: NDArray[np.bool_]
+    chosen: NDArray[np.bool_]
+    every: NDArray[np.bool_]
+
+
+@cache
+def _space(rank: int, strength: int) -> _Space:
+    columns = np.array(list(combinations(range(rank * len(Axis._fields) + len(Shared._fields)), strength)))
+    levels = [*COVERING[rank]] * rank + [*SHARED]
+    codes = Codes(columns, 1 + max(map(len, levels)))
+    valid, chosen = (achievable(_units(rank, chosen=chosen), codes) for chosen in (False, True))
+    return _Space(levels, codes, valid, chosen, codes.all(levels))
 
 
 def _by_kind(records: Sequence[Record], rank: int) -> Mapping[str, list[Problem]]:
     """The problems of a rank that were answered, refused, and so on; each once."""
     found: dict[str, dict[str, Problem]] = defaultdict(dict)
     for each in records:
-        problem = Problem.parse(each.problem)
+        problem = problem_of(each)
         if problem.rank == rank:
             found[_KIND.get(each.verdict, "failed")][each.problem] = problem
     return {kind: list(problems.values()) for kind, problems in found.items()}
@@ -113,7 +129,7 @@ def table(lane: str, found: Sequence[Coverage]) -> Iterator[str]:
         numbers = " | ".join(f"{each.counts[reason]:,}" for reason in (ANSWERED, *REASONS))
         yield f"| {each.rank}-D, {each.strength}-way | {numbers} |"
     for each in found:
-        for reason in REASONS[:-1]:
+        for reason in [*REASONS][:-1]:
             named = ", ".join(f"{name} ({count:,})" for name, count in each.worst[reason][:3])
             if named:
                 yield f"  {each.rank}-D, {each.strength}-way, {reason}: mostly {named}"

@@ -1,19 +1,20 @@
 """What a lane accepts, and where its domain ends: regions of problems that are refused or go wrong, as predicates.
 
-It is made from records alone. A region is what records with one outcome and one message have in common that records
+A region is what records with one outcome and one message have in common that records
 with a right answer have not; where a call's operands or words are at fault, and not its problem, it is named by that.
 """
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from conformance import cases
 from conformance.cluster import Cluster, cluster
 from conformance.comparisons import MOST_AXES, Facts, facts, problem_of
 from conformance.isolation import exhausted
-from conformance.record import Record, Verdict
+from conformance.record import CLAIMS, IDIOMS, NEGATIVE, PORTS, Key, Record, Run, Verdict
 
 RIGHT, PAST, WRONG, INVALID = "answers", "answers past the rule", "answers wrongly", "answers the invalid"
 REFUSES, FAILS, CRASHES, HANGS, MEMORY = "refuses", "fails uncleanly", "crashes", "hangs", "exhausts memory"
@@ -56,6 +57,22 @@ def outcome(record: Record) -> str:
     if record.verdict in (Verdict.REJECTS, Verdict.ERRORED, Verdict.CRASHED) and exhausted(record.message):
         return MEMORY
     return _OF_VERDICT[record.verdict]
+
+
+def by_lane(runs: Iterable[Run], *, idioms: bool = False) -> dict[str, list[Record]]:
+    """The records that say what each lane accepts, or each idiom of a lane; a case in several suites once a dtype."""
+    found: dict[str, dict[Key, Record]] = defaultdict(dict)
+    for run in runs:
+        if (run.header.suite == IDIOMS) is idioms and run.header.suite not in (CLAIMS, PORTS):
+            for each in run.records:
+                found[f"{each.lane} {each.idiom}".strip()][each.key] = each
+    return {name: list(records.values()) for name, records in sorted(found.items())}
+
+
+def departing() -> set[str]:
+    """The ids of the cases whose problem does not say all that is called."""
+    every = ((case.id, case.hostile) for case in cases.read_suite(NEGATIVE).cases)
+    return {id for id, bad in every if bad and (bad.shapes or bad.dtypes or bad.view or bad.values or bad.calls)}
 
 
 def domain(name: str, records: Sequence[Record], departing: Collection[str]) -> Lane:

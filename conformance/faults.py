@@ -18,7 +18,7 @@ from conformance.expression import ExpressionError
 from conformance.idioms.base import Point, Refusal
 from conformance.problem import Problem
 from conformance.record import PORTS, Key, Record, Run, Verdict
-from conformance.report.faults import Answer, Arrays, Fault, Refused, Snippet, Where
+from conformance.report.faults import Answer, Arrays, Fault, Snippet, Where
 from conformance.report.words import label_of, skeleton
 from conformance.snippets import of_call, of_problem, same_window
 
@@ -158,19 +158,6 @@ def _where(records: Sequence[Record], runs: Sequence[Run]) -> Where:
     ]
     found = cluster([facts(each) for each in records], [facts(each) for each in outside])
     return Where(records[0].lane, found.predicate, found.coverage, found.exact)
-
-
-def refusals(runs: Sequence[Run]) -> Iterator[Refused]:
-    """What lanes refuse, by the words they use, and where: what is left of the problems is what they accept."""
-    for run in runs:
-        groups: dict[Any, list[Record]] = defaultdict(list)
-        for record in run.records:
-            if record.verdict in (Verdict.REJECTS, Verdict.UNSUPPORTED) and not record.idiom:
-                groups[record.verdict, skeleton(record.message)].append(record)
-        ranked = sorted(groups.values(), key=lambda records: -len(records))
-        for number, records in enumerate(ranked):
-            where = _where(records, [run]) if number < MOST else None
-            yield Refused(run.header.lane, records[0].verdict, label_of(records), len(records), where)
 
 
 class _Witness(NamedTuple):

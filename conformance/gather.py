@@ -1,15 +1,16 @@
 """Everything that the report is made of, from record files, the arrays beside them, and what is on file."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from conformance import claims, evidence, expectations, handbook, literature
+from conformance import claims, coverage, domain, evidence, expectations, handbook, literature, past
 from conformance.evidence import Evidence
-from conformance.faults import find, read_arrays, refusals
+from conformance.faults import find, read_arrays
 from conformance.record import Key, Record, Run
 from conformance.report import Site, page
-from conformance.report.faults import Change, Known
+from conformance.report.faults import Change, Domain, Known, Region, Where
 
 
 def gather(
@@ -18,16 +19,19 @@ def gather(
     expected_lanes: Sequence[str],
     changes: Sequence[Change] | None = None,
     more: Mapping[str, str] | None = None,
+    history: Path | None = None,
 ) -> Site:
     """The site of some runs, whose arrays lie in a folder. Raises DiagnosisError where arrays are missing."""
+    kept = past.read(history, runs) if history else past.NOTHING
     arrays = read_arrays(folder, runs)
     on_file, known = _expected(runs)
     proved = evidence.collect(runs, known)
     everything = Evidence({**evidence.read().lanes, **proved.lanes})
+    found = tuple(replace(fault, past=past.of_fault(fault.records, kept)) for fault in find(runs, arrays, known))
     return Site(
-        runs, expected_lanes, known, on_file, tuple(find(runs, arrays, known)), tuple(refusals(runs)),
+        runs, expected_lanes, known, on_file, found, tuple(_domains(runs)),
         handbook.build(everything), _proofs(everything), literature.build(claims.read_claims(), runs), changes,
-        more or {},
+        more or {}, kept.kept, coverage.of_lanes(runs),
     )  # fmt: skip
 
 
@@ -51,6 +55,21 @@ def _expected(runs: Sequence[Run]) -> tuple[tuple[Known, ...], Callable[[Record]
         return asked[name]
 
     return tuple(plain.values()), known
+
+
+def _domains(runs: Sequence[Run]) -> Iterator[Domain]:
+    """What each lane accepts."""
+    departing = domain.departing()
+    for name, records in domain.by_lane(runs).items():
+        lane = domain.domain(name, records, departing)
+        counts = {each: lane.counts[each] for each in domain.OUTCOMES if lane.counts[each]}
+        yield Domain(name, counts, tuple(_region(name, each) for each in lane.regions))
+
+
+def _region(lane: str, region: domain.Region) -> Region:
+    found = region.where
+    where = Where(lane, found.predicate, found.coverage, found.exact) if found else None
+    return Region(region.outcome, region.message, region.count, where, region.faults, region.witness)
 
 
 def _proofs(found: Evidence) -> Mapping[str, tuple[str, ...]]:

@@ -5,8 +5,9 @@ A night rarely changes anything, so a year of nights is little more than one of 
 
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +17,8 @@ from conformance.change import plain
 from conformance.record import Key, Run
 
 FORMAT = 1
+DEFAULT = Path("reports/history.sqlite3")
+"""Where the history is unless another file is named."""
 ABSENT = "absent"
 """The verdict of a case that a run does not have any more."""
 
@@ -68,6 +71,20 @@ class Line:
     suite: str
     key: Key
     states: tuple[Since, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """How many of some cases had which verdict from a run on; `flaky` of them changed though the build did not."""
+
+    started: str
+    version: str
+    counts: Counter[str]
+    flaky: int
+
+    def __str__(self) -> str:
+        said = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(self.counts.items())) or "no case"
+        return said + (f" ({self.flaky:,} flaky)" if self.flaky else "")
 
 
 class Store:
@@ -131,6 +148,19 @@ class Store:
             )
         return len(changed | gone)
 
+    def until(self, runs: Iterable[Run]) -> "Store":
+        """A copy in memory that ends with some runs: what was kept later is not in it. A run in part is not kept."""
+        copy = Store(Path(":memory:"))
+        self._db.backup(copy._db)
+        later = "(select id from runs where lane = ? and suite = ? and started > ?)"
+        for run in sorted(runs, key=lambda run: run.header.started):
+            of = (run.header.lane, run.header.suite, run.header.started)
+            copy._db.execute(f"delete from answers where run in {later}", of)
+            copy._db.execute(f"delete from runs where id in {later}", of)
+            with suppress(StoreError):
+                copy.add(run)
+        return copy
+
     def _last(self, lane: str, suite: str) -> dict[Key, Answer]:
         with closing(self._db.execute(_LAST, (lane, suite))) as rows:
             return {tuple(row[:3]): tuple(row[3:]) for row in rows}
@@ -145,6 +175,22 @@ class Store:
     def runs(self) -> Iterator[tuple[str, str, str, str]]:
         """Lane, suite, start and version of every run, in the order that they were kept in."""
         yield from self._db.execute("select lane, suite, started, version from runs order by id")
+
+
+def nights(lines: Sequence[Line]) -> Iterator[Night]:
+    """What became of some cases of a lane, from each run on in which the verdict of one of them changed."""
+    events = sorted((state.started, state.version, at, state.verdict, state.flaky)
+                    for at, line in enumerate(lines) for state in line.states)  # fmt: skip
+    now: dict[int, str] = {}
+    before: Counter[str] | None = None
+    for (started, version), same in groupby(events, key=lambda event: event[:2]):
+        changed = list(same)
+        now |= {at: verdict for _, _, at, verdict, _ in changed}
+        counts = Counter(each for each in now.values() if each != ABSENT)
+        flaky = sum(each[4] for each in changed)
+        if counts != before or flaky:
+            yield Night(started, version, counts, flaky)
+        before = counts
 
 
 def _answers(run: Run) -> Iterator[tuple[Key, Answer]]:

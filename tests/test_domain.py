@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from conformance import cases
-from conformance.coverage import ANSWERED, coverage
+from conformance.coverage import coverage
 from conformance.domain import CRASHES, INVALID, MEMORY, PAST, REFUSES, RIGHT, boundary, domain, outcome, table
 from conformance.record import Record, Verdict
+from conformance.report.coverage import ANSWERED
 
 
 def record(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance import adapters, answers, cases, data, oracle, record
+from conformance import adapters, answers, cases, data, oracle, past, record
 from conformance.atomic import replace_folder
 from conformance.cli.report import command
 from conformance.compare import fingerprint, measure_deviation
@@ -26,6 +26,7 @@ from conformance.report.agreement import agreement
 from conformance.report.faults import Change, Fault, Known
 from conformance.report.site import pages
 from conformance.snippets import of_problem
+from conformance.store import Store, StoreError
 
 SUITE = cases.read_suite("smoke")
 KNOWN = Known("late-crop", "torch", "rank > 1", Verdict.DIVERGES, "Because.", "https://example.org/1", date(2026, 1, 2))
@@ -250,6 +251,68 @@ def test_changes_stand_first_on_the_front_page_and_in_the_feed(tmp_path: Path, s
     assert "torch-eager: broken, 12" in (tmp_path / "site" / "changes.atom").read_text(encoding="utf-8")
     write_report(replace(site, changes=()), tmp_path / "index.html")
     assert "Nothing, against the run" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def history_of(nights: Sequence[tuple[int, str]], path: Path) -> list[Run]:
+    """Keeps runs of nights, in some of which a lane is wrong; the last of them, which is not kept."""
+    made = []
+    for day, wrong in nights:
+        runs, _ = runs_of(["torch-eager"], wrong=wrong)
+        made.append(replace(runs[0], header=replace(runs[0].header, started=f"2026-11-{day:02}T02:17:00+00:00")))
+    with Store(path) as store:
+        for run in made[:-1]:
+            store.add(run)
+    return made[-1:]
+
+
+@pytest.mark.parametrize(
+    ("nights", "said"),
+    [
+        ([(1, ""), (2, ""), (3, "torch-eager")], "for the first time in this run"),
+        ([(1, ""), (2, "torch-eager"), (3, "torch-eager")], "since 2026-11-02 02:17"),
+        ([(1, "torch-eager"), (2, "torch-eager")], "as long as the history goes back, which is to 2026-11-01 02:17"),
+        ([(1, "torch-eager"), (2, ""), (3, "torch-eager"), (4, "torch-eager")], "since 2026-11-03 02:17"),
+    ],
+)
+def test_a_fault_says_since_when_and_every_night_in_which_it_changed(
+    tmp_path: Path, nights: list[tuple[int, str]], said: str
+) -> None:
+    runs = history_of(nights, tmp_path / "h")
+    kept = past.read(tmp_path / "h", runs)
+    wrong = [each for each in runs[0].records if each.fails]
+    found = past.of_fault(wrong, kept)
+    assert found is not None
+    assert str(found) == said
+    verdicts = ["diverges" if wrong else "conforms" for _, wrong in nights]
+    changes = [at for at in range(len(nights)) if at == 0 or verdicts[at] != verdicts[at - 1]]
+    assert [(each.started[8:10], each.counts.split(" (")[0]) for each in found.nights] == [
+        (f"{nights[at][0]:02}", f"{len(wrong)} {verdicts[at]}") for at in changes
+    ]
+
+
+def test_the_front_page_says_since_when_a_new_fault_is_there_and_a_case_what_it_was(tmp_path: Path) -> None:
+    records = tmp_path / "records"
+    (run,) = history_of([(1, ""), (2, ""), (3, "torch-eager")], tmp_path / "h")
+    _, arrays = runs_of(["torch-eager"], wrong="torch-eager")
+    named = {f"{'/'.join(key)}/actual": array for (_, key), array in arrays.items()}
+    record.write(run.header.path(records), run)
+    np.savez(run.header.path(records).with_suffix(".npz"), **named)
+    arguments = ["--records", str(records), "--to", str(tmp_path / "index.html"), "--lane", "torch-eager"]
+    assert command.main([*arguments, "--history", str(tmp_path / "h")], standalone_mode=False) == 0
+    assert "for the first time in this run" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    case = next(each for each in run.records if each.fails).case
+    found = [each for path in tmp_path.glob("site/data/case-*.js") for each in bucket(path) if each["case"] == case]
+    assert [[state[0][:10], state[2]] for state in found[0]["past"]] == [
+        ["2026-11-01", "conforms"], ["2026-11-03", "diverges"],
+    ]  # fmt: skip
+    with pytest.raises(StoreError, match="there is no history: keep a run with"):
+        command.main([*arguments, "--history", str(tmp_path / "none")], standalone_mode=False)
+
+
+def bucket(path: Path) -> list[dict[str, Any]]:
+    text = path.read_text(encoding="utf-8")
+    found: list[dict[str, Any]] = json.loads(text[text.index("(") + 1 : text.rindex(")")])["records"]
+    return found
 
 
 def test_missing_arrays_are_one_line_that_names_the_file(tmp_path: Path) -> None:

@@ -155,3 +155,18 @@ class TestCommand:
         assert status == 2
         assert line in err
         assert err.count("\n") == 1
+
+
+def test_a_history_ends_with_the_runs_that_it_is_asked_about(tmp_path: Path) -> None:
+    case = next(each for each in run(diverging).records if each.fails)
+    with Store(tmp_path / "h") as store:
+        store.add(night(1, run()))
+        store.add(night(9, run()))
+        with store.until([night(5, run(diverging))]) as then:
+            (line, *_) = [each for each in then.lines(case.case) if each.key == case.key]
+        with store.until([night(5, replace(run(diverging), complete=False))]) as then:
+            assert [each[2][:10] for each in then.runs()] == ["2026-11-01"]
+        assert [each[2][:10] for each in store.runs()] == ["2026-11-01", "2026-11-09"]
+    assert [(state.started[:10], state.verdict) for state in line.states] == [
+        ("2026-11-01", "conforms"), ("2026-11-05", "diverges"),
+    ]  # fmt: skip

@@ -1,17 +1,14 @@
 """conformance coverage: which combinations of parameters were never answered, and why."""
 
 import json
-from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from conformance import record
-from conformance.coverage import coverage, table
-from conformance.record import CLAIMS, PORTS, Record, RecordError
-
-RANKS, STRENGTHS = (1, 2, 3), (2, 3)
+from conformance.coverage import of_lanes, table
+from conformance.record import RecordError
 
 
 @click.command()
@@ -24,16 +21,13 @@ def command(records: Path, chosen: tuple[str, ...], as_json: bool) -> int:
     The reason is the first that holds: refused, unsupported or failed wherever it was run; left out, since equal
     channel counts hide a swap of channels; missing, which no case has; invalid, which no valid problem has.
     """
-    of_lane: dict[str, list[Record]] = defaultdict(list)
-    for run in record.read_folder(records):
-        if run.header.suite not in (CLAIMS, PORTS) and (not chosen or run.header.lane in chosen):
-            of_lane[run.header.lane] += run.records
-    if not of_lane:
+    runs = [run for run in record.read_folder(records) if not chosen or run.header.lane in chosen]
+    lanes = of_lanes(runs)
+    if not lanes:
         raise RecordError(
             f"{records}: has no records of {', '.join(chosen) or 'any lane'}: run `conformance run` first"
         )
-    for lane in sorted(of_lane):
-        found = [coverage(of_lane[lane], rank, strength) for rank in RANKS for strength in STRENGTHS]
+    for lane, found in lanes.items():
         if as_json:
             click.echo(json.dumps({"lane": lane, "coverage": [asdict(each) for each in found]}))
             continue

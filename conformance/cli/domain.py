@@ -1,16 +1,14 @@
 """conformance domain: what each lane accepts, and where its domain ends."""
 
 import json
-from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from conformance import cases, record
-from conformance.cases import Case
-from conformance.domain import boundary, domain, table
-from conformance.record import CLAIMS, IDIOMS, NEGATIVE, PORTS, Record, RecordError, reproduction
+from conformance import record
+from conformance.domain import boundary, by_lane, departing, domain, table
+from conformance.record import RecordError, reproduction
 
 
 @click.command()
@@ -25,19 +23,13 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool)
     smallest predicate that tells its problems from those that are answered rightly, or with the faults of operands that
     no problem says.
     """
-    departing = {case.id for case in cases.read_suite(NEGATIVE).cases if _departs(case)}
-    of_lane: dict[str, list[Record]] = defaultdict(list)
-    for run in record.read_folder(records):
-        if (run.header.suite == IDIOMS) is idioms and run.header.suite not in (CLAIMS, PORTS):
-            for each in run.records:
-                name = f"{each.lane} {each.idiom}".strip()
-                if not chosen or each.lane in chosen:
-                    of_lane[name].append(each)
+    runs = [run for run in record.read_folder(records) if not chosen or run.header.lane in chosen]
+    of_lane = by_lane(runs, idioms=idioms)
     if not of_lane:
         raise RecordError(
             f"{records}: has no records of {', '.join(chosen) or 'any lane'}: run `conformance run` first"
         )
-    lanes = [domain(name, _once(of_lane[name]), departing) for name in sorted(of_lane)]
+    lanes = [domain(name, those, departing()) for name, those in of_lane.items()]
     if as_json:
         regions = [
             {"lane": lane.name, "counts": lane.counts, "regions": [
@@ -54,14 +46,3 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool)
         for line in boundary(lane):
             click.echo(f"  {line}")
     return 0
-
-
-def _departs(case: Case) -> bool:
-    """Whether a case's problem does not say all that is called."""
-    bad = case.hostile
-    return bad is not None and bool(bad.shapes or bad.dtypes or bad.view or bad.values or bad.calls)
-
-
-def _once(records: list[Record]) -> list[Record]:
-    """One record of each case and dtype: a case can be in several suites."""
-    return list({each.key: each for each in records}.values())

@@ -1,6 +1,6 @@
 """conformance history: since when a case, or a region of cases, is what it is."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from conformance.cli.diff import read_builds
 from conformance.comparisons import NO_PROBLEM, parsed
 from conformance.exit_status import OK
 from conformance.predicate import Predicate
-from conformance.store import ABSENT, Line, Store, StoreError
+from conformance.store import DEFAULT, Line, Store, StoreError, nights
 
 
 @click.command()
 @click.argument("subject", required=False)
 @click.option("--add", "records", type=Path, help="First keep these runs: a record file, or a folder of some.")
-@click.option("--store", default="reports/history.sqlite3", show_default=True, type=Path, help="The history file.")
+@click.option("--store", default=DEFAULT, show_default=True, type=Path, help="The history file.")
 @click.option("--lane", help="Only this lane.")
 def command(subject: str | None, records: Path | None, store: Path, lane: str | None) -> int:
     """Say since when SUBJECT is what it is: a case by its id, or a cluster by its predicate.
@@ -60,7 +60,7 @@ def _case(lines: Sequence[Line]) -> Iterator[str]:
 
 
 def _region(lines: Sequence[Line], predicate: Predicate) -> Iterator[str]:
-    """How many cases of a region had which verdict, at every run in which a number changed."""
+    """How many cases of a region had which verdict, from every run on in which a number changed."""
     inside: dict[tuple[str, str], list[Line]] = defaultdict(list)
     for line in lines:
         framework, _, variant = line.lane.partition("-")
@@ -78,17 +78,4 @@ def _region(lines: Sequence[Line], predicate: Predicate) -> Iterator[str]:
             inside[line.lane, line.suite].append(line)
     for (lane, suite), those in inside.items():
         yield f"{lane} {suite}: {len(those):,} cases"
-        yield from (f"  since {text}" for text in _counts(those))
-
-
-def _counts(lines: Sequence[Line]) -> Iterator[str]:
-    events = sorted((state.started, state.version, at, state.verdict, state.flaky)
-                    for at, line in enumerate(lines) for state in line.states)  # fmt: skip
-    now: dict[int, str] = {}
-    for number, (started, version, at, verdict, _) in enumerate(events):
-        now[at] = verdict
-        if number + 1 == len(events) or events[number + 1][0] != started:
-            counts = Counter(each for each in now.values() if each != ABSENT)
-            flaky = sum(each[4] for each in events if each[0] == started)
-            said = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items())) or "no case"
-            yield f"{started}, {version}: {said}" + (f" ({flaky:,} flaky)" if flaky else "")
+        yield from (f"  since {night.started}, {night.version}: {night}" for night in nights(those))

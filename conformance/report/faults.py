@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from conformance.record import Record, Verdict
+from conformance.report.past import Past
 
 Array = NDArray[Any]
 Window = tuple[tuple[int, int], ...]
@@ -94,6 +95,7 @@ class Fault:
     arrays: Arrays | None
     answers: tuple[Answer, ...]
     snippets: tuple[Snippet, ...]
+    past: Past | None = None
 
     @property
     def new(self) -> bool:
@@ -116,14 +118,27 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """Records that a lane refused with the same words, and where it does so; `claimed` if the call's claim says so."""
+class Region:
+    """Problems of which a lane makes one thing other than the right answer, with one message: where they are.
+
+    `faults` name the operands or words of negative calls, which no predicate over problems says.
+    """
+
+    outcome: str
+    message: str
+    count: int
+    where: Where | None
+    faults: tuple[str, ...]
+    witness: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """What a lane accepts: how often it does what, and where it does not answer rightly."""
 
     lane: str
-    verdict: Verdict
-    label: str
-    records: int
-    where: Where | None
+    counts: Mapping[str, int]
+    regions: tuple[Region, ...]
 
 
 @dataclass(frozen=True, slots=True)

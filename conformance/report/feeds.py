@@ -32,7 +32,7 @@ def feed(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Cha
         title = f"{change.lane}: {change.change}, {change.count:,}: {change.title}"
         _entry(root, title, title, change.link or "../index.html", started, title)
     for name, fault in faults.items():
-        since = started if fault.known is None else f"{fault.known.since}T00:00:00+00:00"
+        since = f"{fault.known.since}T00:00:00+00:00" if fault.known else fault.past.since if fault.past else started
         state = "new" if fault.new else "known"
         title = f"{fault.framework}, {state}: {fault.verdict}: {fault.title}"
         where = "".join(f", on {each.lane} where {each.predicate}" for each in fault.where)
@@ -77,6 +77,7 @@ def as_json(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[
             {"page": f"{name}.html", "framework": fault.framework, "lanes": fault.lanes, "verdict": fault.verdict,
              "title": fault.title, "new": fault.new, "records": len(fault.records),
              "where": [asdict(each) for each in fault.where],
+             "since": fault.past and fault.past.since,
              "known": fault.known.id if fault.known else None,
              "upstream": fault.known.upstream if fault.known else None,
              "witness": reproduction(fault.witness)} for name, fault in faults.items()

@@ -7,11 +7,12 @@ Cases are numbered by id. `cases-N.js` has ids and problems, `records-N.js` what
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from conformance.record import Key, Record, Run, Verdict, reproduction
 from conformance.report.counts import precision
+from conformance.report.past import Kept
 from conformance.report.words import GLOSSARY, SYMBOLS, label_of, printable, skeleton
 
 PER_SHARD = 10_000
@@ -40,7 +41,7 @@ class _Names(dict[str, int]):
         return self[name]
 
 
-def data_files(runs: Sequence[Run], placed: Placed) -> Iterator[FileText]:
+def data_files(runs: Sequence[Run], placed: Placed, kept: Kept) -> Iterator[FileText]:
     """Every data file's name and text."""
     problems = {(record.case, record.problem) for run in runs for record in run.records}
     cases = sorted(problems)
@@ -62,11 +63,12 @@ def data_files(runs: Sequence[Run], placed: Placed) -> Iterator[FileText]:
                                       "problems": [_shown(problem) for _, problem in part_of]})  # fmt: skip
         blocks.append(name)
     firsts = list(range(0, len(cases), PER_BUCKET))
-    yield from _buckets(runs, number, len(firsts), placed)
+    yield from _buckets(runs, number, len(firsts), placed, kept)
     yield "manifest.js", _script("manifest", {
         "names": {column: [_shown(name) for name in values] for column, values in names.items()},
         "verdicts": {verdict.value: [SYMBOLS[verdict], GLOSSARY[verdict], verdict.fails] for verdict in Verdict},
         "records": shards, "cases": blocks, "total": sum(len(run.records) for run in runs), "count": len(cases),
+        "kept": {f"{lane} {suite}": those for (lane, suite), those in sorted(kept.starts.items())},
         "buckets": [_shown(cases[first][0]) for first in firsts],
     })  # fmt: skip
 
@@ -106,17 +108,17 @@ def _labels(records: Iterable[Record]) -> dict[Key, str]:
 
 
 def _buckets(
-    runs: Sequence[Run], number: Mapping[tuple[str, str], int], count: int, placed: Placed
+    runs: Sequence[Run], number: Mapping[tuple[str, str], int], count: int, placed: Placed, kept: Kept
 ) -> Iterator[FileText]:
     found: list[list[dict[str, Any]]] = [[] for _ in range(count)]
     for run in runs:
         for record in run.records:
-            found[number[record.case, record.problem] // PER_BUCKET].append(_everything(run, record, placed))
+            found[number[record.case, record.problem] // PER_BUCKET].append(_everything(run, record, placed, kept))
     for at, records in enumerate(found):
         yield f"case-{at}.js", _script("bucket", {"number": at, "records": records})
 
 
-def _everything(run: Run, record: Record, placed: Placed) -> dict[str, Any]:
+def _everything(run: Run, record: Record, placed: Placed, kept: Kept) -> dict[str, Any]:
     fields = {
         "case": record.case, "problem": record.problem, "lane": record.lane, "suite": run.header.suite,
         "dtype": precision(record.dtype, record.direction), "verdict": record.verdict.value, "kind": record.kind,
@@ -125,6 +127,7 @@ def _everything(run: Run, record: Record, placed: Placed) -> dict[str, Any]:
         "deviation": record.deviation and dict(record.deviation),
         "certificate": record.certificate and dict(record.certificate), "seconds": record.seconds,
         "known": placed.known(record), "fault": placed.fault(record), "command": reproduction(record),
+        "past": [list(map(_shown, astuple(state))) for state in kept.changed.get((record.lane, record.key), ())],
     }  # fmt: skip
     return {name: _shown(value) for name, value in fields.items() if value}
 

@@ -10,10 +10,12 @@ from itertools import groupby
 
 from conformance.record import Record, Run, Verdict
 from conformance.report import agreement, counts, feeds, page
-from conformance.report.faults import Change, Fault, Known, Refused
+from conformance.report.coverage import ANSWERED, REASONS, Coverage
+from conformance.report.faults import Change, Domain, Fault, Known
 from conformance.report.handbook import Handbook
 from conformance.report.integrity import Integrity, measure_integrity
 from conformance.report.literature import Literature
+from conformance.report.past import SHOWN, Kept, day
 from conformance.report.rendering import render
 from conformance.report.shards import Placed, data_files
 from conformance.report.words import GLOSSARY, KINDS, SYMBOLS, slug
@@ -36,7 +38,7 @@ class Site:
     known: Callable[[Record], Known | None] = lambda _record: None
     expectations: Sequence[Known] = ()
     found: Sequence[Fault] = ()
-    refusals: Sequence[Refused] = ()
+    domains: Sequence[Domain] = ()
     handbook: Handbook = field(default_factory=Handbook)
     proofs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What was proved of each idiom, a line a claim and lane."""
@@ -44,6 +46,8 @@ class Site:
     changes: Sequence[Change] | None = None
     more: Mapping[str, str] = field(default_factory=dict)
     """Pages that were made elsewhere, by name."""
+    kept: Kept = field(default_factory=Kept)
+    coverage: Mapping[str, Sequence[Coverage]] = field(default_factory=dict)
 
     @cached_property
     def integrity(self) -> Integrity:
@@ -85,7 +89,10 @@ def pages(site: Site) -> Pages:
     common = {"folder": "", "home": f"../{FRONT}", "site": site, "symbols": SYMBOLS, "glossary": GLOSSARY}
     yield "divergences.html", render("divergences.html.j2", **common)
     for name, fault in site.faults.items():
-        yield f"{name}.html", render("fault.html.j2", name=name, fault=fault, kinds=KINDS, **common)
+        yield (
+            f"{name}.html",
+            render("fault.html.j2", name=name, fault=fault, kinds=KINDS, shown=SHOWN, day=day, **common),
+        )
     names, pairs = agreement.agreement(runs)
     yield "agreement.html", render("agreement.html.j2", lanes=names, pairs=pairs, **common)
     for name in ("maps", "search", "case"):
@@ -93,6 +100,7 @@ def pages(site: Site) -> Pages:
     yield "conventions.html", render("conventions.html.j2", book=site.handbook, **common)
     yield from site.more.items()
     yield "literature.html", render("literature.html.j2", **common)
+    yield "coverage.html", render("coverage.html.j2", answered=ANSWERED, reasons=REASONS, **common)
     rows = [counts.run_row(run) for run in runs]
     yield "frameworks.html", render("frameworks.html.j2", rows=rows, verdicts=counts.verdicts(runs),
                                     assistance=counts.assistance(runs), **common)  # fmt: skip
@@ -118,7 +126,7 @@ def _files(site: Site, runs: Sequence[Run], summary: str) -> Pages:
         return found.id if found else ""
 
     placed = Placed(lambda record: of.get((record.lane, record.key), ""), known)
-    for name, text in data_files(runs, placed):
+    for name, text in data_files(runs, placed, site.kept):
         yield f"data/{name}", text
     changes = site.changes or ()
     yield "changes.atom", feeds.feed(runs, site.faults, changes, site.integrity)

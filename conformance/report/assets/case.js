@@ -22,6 +22,18 @@ document.addEventListener("DOMContentLoaded", () => {
       fact("Groups, channels", `${problems.groups[0]} of ${problems.in_channels[0]} in and ${problems.out_channels[0]} out, batch ${problems.batch[0]}${problems.bias[0] ? ", bias" : ""}`));
   }
 
+  /* What a record was before: a line for each run from which on it was another, the last first. */
+  function history(record) {
+    const kept = (store.manifest.kept || {})[`${record.lane} ${record.suite}`];
+    const day = (started) => started.slice(0, 16).replace("T", " ");
+    if (!kept) return null;
+    if (!record.past) return fact("History", `the same in all ${kept[1]} runs since ${day(kept[0])}`);
+    const lines = record.past.map(([started, version, verdict, message, flaky]) => element("li", {},
+      `from ${day(started)}, ${version || "version not recorded"}: `, verdict === "absent" ? "not run" : site.tag(verdict),
+      ` ${message}${flaky ? " (flaky: the build is the same)" : ""}`));
+    return fact("History", element("ol", { class: "past" }, ...lines.reverse()));
+  }
+
   function section(record, number) {
     const facts = [
       record.kind && fact("Kind", record.kind),
@@ -35,10 +47,11 @@ document.addEventListener("DOMContentLoaded", () => {
         : element("span", {}, "actual ", code(record.actual || "none"), ", expected ", code(record.expected || "none"))),
       record.seconds && fact("Native call", `${(record.seconds * 1000).toFixed(3)} ms`),
       record.fault && fact("Fault", element("a", { href: record.fault }, record.known ? `known: ${record.known}` : "new")),
+      history(record),
     ].filter(Boolean);
     const pre = element("div", { class: "snippet" }, element("pre", { tabindex: "0" }, code(record.command)));
     const heading = element("h2", { id: `r${number}` }, `${record.lane}, ${record.dtype} `, site.tag(record.verdict));
-    const right = record.verdict === (record.claimed || "conforms");
+    const right = record.verdict === (record.claimed || "conforms") && !record.past;
     const all = element("dl", { class: "facts" }, ...facts);
     const made = element("section", { "aria-labelledby": `r${number}`, class: "lane" }, heading,
       ...(right ? [element("details", {}, element("summary", {}, "Evidence, and the command"), all, pre)] : [all, pre]));
