@@ -198,7 +198,8 @@ def reshaped(draw: st.DrawFn, shape: tuple[int, ...]) -> tuple[int, ...]:
 @st.composite
 def calls(draw: st.DrawFn) -> tuple[str, str, Mapping[str, tuple[int, ...]]]:
     framework, text, shapes = draw(st.sampled_from(CALLS))
-    content = draw(damaged(text.encode()) | st.just(text.encode()) | nested.map(str.encode))
+    whole, broken = st.just(text.encode()), damaged(text.encode())
+    content = draw(st.one_of(whole, whole, whole, broken, broken, nested.map(str.encode)))
     if draw(st.booleans()):
         shapes = {name: draw(st.one_of(dims, reshaped(shape))) for name, shape in shapes.items()}
     return framework, content.decode(errors="replace"), shapes
