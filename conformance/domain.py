@@ -13,6 +13,7 @@ from typing import NamedTuple
 from conformance import cases
 from conformance.cluster import Cluster, cluster
 from conformance.comparisons import MOST_AXES, Facts, facts, problem_of
+from conformance.expectations import Expectation
 from conformance.isolation import exhausted
 from conformance.record import CLAIMS, IDIOMS, NEGATIVE, PORTS, Key, Record, Run, Verdict
 
@@ -75,6 +76,15 @@ def departing() -> set[str]:
     return {id for id, bad in every if bad and (bad.shapes or bad.dtypes or bad.view or bad.values or bad.calls)}
 
 
+def pattern(message: str) -> str:
+    """A message with its numbers replaced, so that those of one kind are the same; "" for a wrong answer's."""
+    if message.startswith("beyond the rule"):
+        return _NUMBERS.sub("#", message)
+    if " differ, first at" in message or message.startswith("shape is"):
+        return "another shape" if message.startswith("shape is") else "other values"
+    return _NUMBERS.sub("#", message)[:_LONGEST].strip()
+
+
 def domain(name: str, records: Sequence[Record], departing: Collection[str]) -> Lane:
     """The domain of a lane. `departing` are the ids of the cases whose problem does not say what is called."""
     departing = {*departing, *(each.case for each in records if problem_of(each).rank > MOST_AXES)}
@@ -98,15 +108,6 @@ def _region(
     return Region(kind, message, len(records), where, tuple(sorted(faults)), witness)
 
 
-def pattern(message: str) -> str:
-    """A message with its numbers replaced, so that those of one kind are the same; "" for a wrong answer's."""
-    if message.startswith("beyond the rule"):
-        return _NUMBERS.sub("#", message)
-    if " differ, first at" in message or message.startswith("shape is"):
-        return "another shape" if message.startswith("shape is") else "other values"
-    return _NUMBERS.sub("#", message)[:_LONGEST].strip()
-
-
 def table(lanes: Sequence[Lane]) -> Iterator[str]:
     """How often each outcome occurs, a lane a row, as Markdown."""
     present = [each for each in OUTCOMES if any(lane.counts.get(each) for lane in lanes)]
@@ -126,3 +127,53 @@ def boundary(lane: Lane) -> Iterator[str]:
             yield f"        {exact} {region.where.predicate}{beside}"
         if region.faults:
             yield f"        with {', '.join(region.faults)}"
+
+
+def regions(lanes: Mapping[str, Sequence[Record]], known: Mapping[str, Sequence[Expectation]]) -> Iterator[str]:
+    """Where each lane does not answer valid problems rightly, as one Markdown table.
+
+    The predicate is that of the lane's expectation, where there is one, which a run holds to be so; or else the
+    smallest that tells these records from the answered ones. `known` are the expectations of each framework.
+    """
+    yield "| lane | outcome | records | where | and of those answered rightly, there | |"
+    yield "|---|---|---:|---|---:|---|"
+    for name, records in lanes.items():
+        valid = [each for each in records if not each.fault]
+        right = [each for each in valid if outcome(each) is RIGHT]
+        yield f"| {name} | {RIGHT} | {len(right):,} | everywhere else | | |"
+        for (kind, about), those in _by_reason(valid, known[records[0].framework]).items():
+            if isinstance(about, Expectation):
+                where, why = about.when.text, about.id
+                inside = sum(about.reaches(each) for each in right)
+            else:
+                found = cluster([facts(each) for each in those], [facts(each) for each in right]) if right else None
+                where, inside, why = (found.predicate, found.wrong, about) if found else ("", 0, about)
+            yield f"| {name} | {kind} | {len(those):,} | `{where or 'rank > 0'}` | {inside:,} | {why} |"
+
+
+def _by_reason(
+    records: Sequence[Record], known: Sequence[Expectation]
+) -> Mapping[tuple[str, Expectation | str], list[Record]]:
+    """The records that are not right answers, by outcome, and by the expectation that covers them or by message."""
+    groups: dict[tuple[str, Expectation | str], list[Record]] = defaultdict(list)
+    for each in records:
+        if outcome(each) is not RIGHT:
+            reason = next((one for one in known if one.covers(each)), None)
+            groups[outcome(each), reason or pattern(each.message)].append(each)
+    return dict(sorted(groups.items(), key=lambda group: (OUTCOMES.index(group[0][0]), -len(group[1]))))
+
+
+def limits(lanes: Mapping[str, Sequence[Record]]) -> Iterator[str]:
+    """What each lane makes of the calls at and past each limit, a fault of the call a row, as Markdown."""
+    made: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for name, records in lanes.items():
+        for each in records:
+            if each.fault:
+                made[each.fault][name].add(outcome(each))
+    if not made:
+        return
+    yield f"| fault | {' | '.join(lanes)} |"
+    yield "|---|" + "---|" * len(lanes)
+    for fault in sorted(made):
+        cells = [", ".join(sorted(made[fault][name], key=OUTCOMES.index)) for name in lanes]
+        yield f"| {fault} | {' | '.join(cells)} |"

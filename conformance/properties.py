@@ -1,213 +1,184 @@
 """What transposed convolution must satisfy whatever the oracle says: two computations of one framework that are equal.
 
-The data is of small whole numbers, so that both sides are exact and equality means every bit.
+A property asks a framework some questions and makes two sides of the answers. The data is of small whole numbers, so
+that both sides are exact and equality means every bit.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import adapters, data
-from conformance.adapters import Lane
-from conformance.adapters.base import Adapter, Convolving, finish
-from conformance.data import SIGNIFICAND, Arrays
+from conformance import data
+from conformance.adapters.base import Call, Convolving, Unsupported
+from conformance.data import Arrays
 from conformance.problem import Ints, Problem, Window
-from conformance.run import Ended, make
 
 Array = NDArray[Any]
-Answer = Callable[[Problem, Array, Array, Array | None], Array]
 Sides = tuple[Array, Array]
 
 MAGNITUDE = {"x": 9, "weight": 31, "bias": 99, "y": 9}
-HOLDS, FAILS, REFUSED = "holds", "fails", "refused"
+"""Largest drawn values."""
+LARGEST_FACTOR = 4
+"""How many times the largest sum of one answer there is on a side, which must be exact, too."""
+DILATIONS = frozenset({"dilation", "dilations", "dilate", "rhs_dilation"})
+"""What the frameworks call the dilation of a kernel."""
 
 
-class Refused(Exception):
-    """A side that the framework gave no answer to; the message is its own."""
+def transposed(adapter: Convolving, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+    """The transposed convolution."""
+    return adapter.translate(problem, x, weight, bias)
 
 
-class Finding(NamedTuple):
-    """What became of one property on one problem; `problems` are those that the framework was asked."""
-
-    property: str
-    problem: str
-    outcome: str
-    message: str
-    problems: tuple[str, ...]
+def ordinary(adapter: Convolving, problem: Problem, canvas: Array, weight: Array, bias: Array | None) -> Call:
+    """The ordinary convolution, which the problem transposes."""
+    assert bias is None
+    return adapter.convolve(problem, canvas, weight)
 
 
-class Asked(NamedTuple):
-    """A problem with its operands, the framework's answers, and its ordinary convolution."""
+def silent(adapter: Convolving, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+    """The transposed convolution by a call that does not mention dilation."""
+    call = adapter.translate(problem, x, weight, bias)
+    if not DILATIONS & call.options.keys():
+        raise Unsupported("its call names no dilation that could be left out")
+    return replace(call, options={name: value for name, value in call.options.items() if name not in DILATIONS})
+
+
+class Question(NamedTuple):
+    """A problem and its operands, for a call of the framework."""
 
     problem: Problem
-    arrays: Arrays
-    answer: Answer
-    convolve: Callable[[Problem, Array, Array], Array]
+    x: Array
+    weight: Array
+    bias: Array | None = None
+    translate: Callable[[Convolving, Problem, Array, Array, Array | None], Call] = transposed
+
+    @property
+    def shape(self) -> Ints:
+        """Of a right answer."""
+        return self.problem.input_shape if self.translate is ordinary else self.problem.output_shape
 
 
-def adjoint(a: Asked) -> Sides | None:
+Asking = Generator[Sequence[Question], Sequence[Array], Sides | None]
+"""A property at work: it asks once, is sent the answers, and returns both sides; or None where it does not apply."""
+
+
+def adjoint(problem: Problem, arrays: Arrays) -> Asking:
     """<convT(x), y> = <x, conv(y)>, with the framework's own convolution."""
-    plain = replace(a.problem, bias=False)
-    y = _drawn(plain, "y", plain.output_shape).astype(a.arrays.weight.dtype)
-    convolved = a.convolve(plain, _unwindowed(plain, y), a.arrays.weight)
-    ours = a.answer(plain, a.arrays.x, a.arrays.weight, None)
-    return _sum(ours, y), _sum(a.arrays.x, convolved)
+    plain = replace(problem, bias=False)
+    y = _drawn(plain, "y", plain.output_shape).astype(arrays.weight.dtype)
+    ours, convolved = yield [
+        Question(plain, arrays.x, arrays.weight),
+        Question(plain, _unwindowed(plain, y), arrays.weight, translate=ordinary),
+    ]
+    return _sum(ours, y), _sum(arrays.x, convolved)
 
 
-def linear(a: Asked) -> Sides | None:
-    """convT(x + x') = convT(x) + convT(x'), without a bias."""
-    plain = replace(a.problem, bias=False)
-    other = _drawn(plain, "x", plain.input_shape, "other").astype(a.arrays.x.dtype)
-    apart = (a.answer(plain, each, a.arrays.weight, None) for each in (a.arrays.x, other))
-    return a.answer(plain, a.arrays.x + other, a.arrays.weight, None), sum(apart, start=np.zeros(()))
+def linear(problem: Problem, arrays: Arrays) -> Asking:
+    """convT(2x - x') = 2 convT(x) - convT(x'), without a bias."""
+    plain = replace(problem, bias=False)
+    other = _drawn(plain, "x", plain.input_shape, "other").astype(arrays.x.dtype)
+    both, one, another = yield [Question(plain, x, arrays.weight) for x in (2 * arrays.x - other, arrays.x, other)]
+    return both, 2 * one - another
 
 
-def grouped(a: Asked) -> Sides | None:
+def biased(problem: Problem, arrays: Arrays) -> Asking:
+    """A bias is added once to every element of its channel, also where no tap reaches."""
+    x, weight, bias = arrays
+    if bias is None:
+        return None
+    with_it, without = yield [Question(problem, *arrays), Question(replace(problem, bias=False), x, weight)]
+    return with_it, without + bias.reshape(-1, *[1] * problem.rank)
+
+
+def grouped(problem: Problem, arrays: Arrays) -> Asking:
     """Groups give what each group alone gives, one after the other."""
-    groups, problem = a.problem.groups, a.problem
+    groups = problem.groups
     if groups == 1:
         return None
-    x, weight, bias = a.arrays
-    parts = zip(
-        np.split(x, groups, 1), np.split(weight, groups),
-        [None] * groups if bias is None else np.split(bias, groups), strict=True,
-    )  # fmt: skip
+    biases = [None] * groups if arrays.bias is None else np.split(arrays.bias, groups)
+    parts = zip(np.split(arrays.x, groups, 1), np.split(arrays.weight, groups), biases, strict=True)
     one = replace(problem, groups=1)
-    return a.answer(problem, *a.arrays), np.concatenate([a.answer(one, *part) for part in parts], 1)
+    whole, *apart = yield [Question(problem, *arrays), *(Question(one, *part) for part in parts)]
+    return whole, np.concatenate(apart, 1)
 
 
-def batched(a: Asked) -> Sides | None:
+def batched(problem: Problem, arrays: Arrays) -> Asking:
     """The elements of a batch in another order give the same answers in that order."""
-    three = replace(a.problem, batch=3)
-    x, order = _drawn(three, "x", three.input_shape).astype(a.arrays.x.dtype), [2, 0, 1]
-    return a.answer(three, x[order], *a.arrays[1:]), a.answer(three, x, *a.arrays[1:])[order]
+    three, order = replace(problem, batch=3), [2, 0, 1]
+    x = _drawn(three, "x", three.input_shape).astype(arrays.x.dtype)
+    turned, straight = yield [Question(three, each, *arrays[1:]) for each in (x[order], x)]
+    return turned, straight[order]
 
 
-def channels_in(a: Asked) -> Sides | None:
+def channels_in(problem: Problem, arrays: Arrays) -> Asking:
     """Input channels in another order inside their groups, in x and weight alike, change nothing."""
-    problem = a.problem
     if problem.in_channels == 1:
         return None
-    order = np.arange(problem.groups * problem.in_channels).reshape(problem.groups, -1)[:, ::-1].ravel()
-    x, weight, bias = a.arrays
-    return a.answer(problem, x[:, order], weight[order], bias), a.answer(problem, x, weight, bias)
+    order = _reversed_in_groups(problem.groups, problem.in_channels)
+    x, weight, bias = arrays
+    turned, straight = yield [Question(problem, x[:, order], weight[order], bias), Question(problem, *arrays)]
+    return turned, straight
 
 
-def channels_out(a: Asked) -> Sides | None:
+def channels_out(problem: Problem, arrays: Arrays) -> Asking:
     """Output channels of the weight and the bias in another order give the answer's in that order."""
-    problem = a.problem
     if problem.out_channels == 1:
         return None
-    order = np.arange(problem.groups * problem.out_channels).reshape(problem.groups, -1)[:, ::-1].ravel()
-    x, weight, bias = a.arrays
-    turned = a.answer(problem, x, weight[:, ::-1], None if bias is None else bias[order])
-    return turned, a.answer(problem, x, weight, bias)[:, order]
+    order = _reversed_in_groups(problem.groups, problem.out_channels)
+    x, weight, bias = arrays
+    moved = None if bias is None else bias[order]
+    turned, straight = yield [Question(problem, x, weight[:, ::-1], moved), Question(problem, *arrays)]
+    return turned, straight[:, order]
 
 
-def translated(a: Asked) -> Sides | None:
+def translated(problem: Problem, arrays: Arrays) -> Asking:
     """A zero before the input moves the whole stamp by one stride, and leaves zeros there."""
-    whole = _whole(a.problem)
+    whole = _whole(problem)
     longer = replace(whole, input=tuple(extent + 1 for extent in whole.input))
-    x = np.pad(a.arrays.x, [(0, 0), (0, 0), *[(1, 0)] * whole.rank])
-    moved = a.answer(whole, a.arrays.x, a.arrays.weight, None)
-    return a.answer(longer, x, a.arrays.weight, None), np.pad(moved, [(0, 0), (0, 0), *((s, 0) for s in whole.stride)])
+    x = np.pad(arrays.x, [(0, 0), (0, 0), *[(1, 0)] * whole.rank])
+    moved, still = yield [Question(longer, x, arrays.weight), Question(whole, arrays.x, arrays.weight)]
+    return moved, np.pad(still, [(0, 0), (0, 0), *((s, 0) for s in whole.stride)])
 
 
-def undilated(a: Asked) -> Sides | None:
-    """A dilated kernel is a larger one with holes; a dilation of one, or of one tap, is none."""
-    problem = a.problem
-    if set(problem.dilation) == {1}:
-        return None
-    holes = np.zeros((*a.arrays.weight.shape[:2], *problem.effective_kernel), a.arrays.weight.dtype)
-    at: Any = (..., *(slice(None, None, d) for d in problem.dilation))
-    holes[at] = a.arrays.weight
+def undilated(problem: Problem, arrays: Arrays) -> Asking:
+    """A dilated kernel is a larger one with holes; a dilation of one is none, and need not be said."""
     plain = replace(problem, kernel=problem.effective_kernel, dilation=(1,) * problem.rank)
-    return a.answer(problem, *a.arrays), a.answer(plain, a.arrays.x, holes, a.arrays.bias)
+    if plain == problem:
+        said, unsaid = yield [Question(problem, *arrays), Question(problem, *arrays, translate=silent)]
+        return said, unsaid
+    holes = np.zeros((*arrays.weight.shape[:2], *problem.effective_kernel), arrays.weight.dtype)
+    at: Any = (..., *(slice(None, None, d) for d in problem.dilation))
+    holes[at] = arrays.weight
+    dilated, stretched = yield [Question(problem, *arrays), Question(plain, arrays.x, holes, arrays.bias)]
+    return dilated, stretched
 
 
-def lifted(a: Asked) -> Sides | None:
-    """An axis more, of extent one, changes nothing: 2-D is 1-D, and 3-D is 2-D."""
-    problem, (x, weight, bias) = a.problem, a.arrays
+def lifted(problem: Problem, arrays: Arrays) -> Asking:
+    """An axis more, of extent one, before or after the others, changes nothing: 2-D is 1-D, and 3-D is 2-D."""
     if problem.rank == 3:
         return None
-    more = replace(
-        problem, input=(1, *problem.input), kernel=(1, *problem.kernel), stride=(1, *problem.stride),
-        pads=((0, 0), *problem.pads), output_padding=(0, *problem.output_padding), dilation=(1, *problem.dilation),
-    )  # fmt: skip
-    return a.answer(more, x[:, :, None], weight[:, :, None], bias)[:, :, 0], a.answer(problem, x, weight, bias)
+    x, weight, bias = arrays
+    first, last = 2, 2 + problem.rank
+    before, after, plain = yield [
+        *(Question(_with_unit(problem, at - 2), np.expand_dims(x, at), np.expand_dims(weight, at), bias)
+          for at in (first, last)),
+        Question(problem, *arrays),
+    ]  # fmt: skip
+    return np.stack([before.squeeze(first), after.squeeze(last)]), np.stack([plain, plain])
 
 
-PROPERTIES: Mapping[str, Callable[[Asked], Sides | None]] = {
-    "adjoint": adjoint, "linear": linear, "grouped": grouped, "batched": batched, "channels-in": channels_in,
-    "channels-out": channels_out, "translated": translated, "undilated": undilated, "lifted": lifted,
+PROPERTIES: Mapping[str, Callable[[Problem, Arrays], Asking]] = {
+    "adjoint": adjoint, "linear": linear, "biased": biased, "grouped": grouped, "batched": batched,
+    "channels-in": channels_in, "channels-out": channels_out, "translated": translated, "undilated": undilated,
+    "lifted": lifted,
 }  # fmt: skip
 
 
-def check(lane: Lane, key: str, problem: Problem, dtype: str, names: tuple[str, ...]) -> list[Finding]:
-    """What becomes of some properties on a problem, with data drawn from a key; none where one does not apply."""
-    adapter = cast(Convolving, adapters.load(lane))
-    shapes = {"x": problem.input_shape, "weight": problem.weight_shape, "bias": problem.bias_shape}
-    x, weight, bias = (data.whole_numbers(f"{key} {name}", shape, MAGNITUDE[name]) for name, shape in shapes.items())
-    arrays = Arrays(x, weight, bias if problem.bias else None)
-    if 3 * data.largest_sum(problem, arrays) > 1 << SIGNIFICAND[dtype]:
-        return []
-    return list(_findings(adapter, problem, arrays.astype(dtype), names))
-
-
-def _findings(adapter: Convolving, problem: Problem, arrays: Arrays, names: tuple[str, ...]) -> Iterator[Finding]:
-    for name in names:
-        problems: list[str] = []
-
-        def answer(asked: Problem, *operands: Any, log: list[str] = problems) -> Array:
-            log.append(str(asked))
-            x, weight, bias = operands
-            own = _own(x), _own(weight), None if bias is None else _own(bias)
-            return _made(adapter, lambda: adapter.translate(asked, *own))
-
-        def convolve(asked: Problem, canvas: Array, weight: Array) -> Array:
-            return _made(adapter, lambda: adapter.convolve(asked, _own(canvas), _own(weight)))
-
-        outcome, message = HOLDS, ""
-        try:
-            sides = PROPERTIES[name](Asked(problem, arrays, answer, convolve))
-            if sides is None:
-                continue
-            outcome, message = _compared(*sides)
-        except Refused as reason:
-            outcome, message = REFUSED, str(reason)
-        yield Finding(name, str(problem), outcome, message, tuple(dict.fromkeys(problems)))
-
-
-def _compared(left: Array, right: Array) -> tuple[str, str]:
-    if left.shape != right.shape:
-        return FAILS, f"one side is {left.shape}, the other {right.shape}"
-    differ = int(np.count_nonzero(left != right))
-    return (FAILS, f"{differ} of {left.size} values differ") if differ else (HOLDS, "")
-
-
-def _made(adapter: Adapter, translate: Callable[[], Any]) -> Array:
-    """The answer to a call in NC* order. Raises Refused where there is none."""
-    try:
-        call = translate()
-    except Exception as reason:  # no convolve, Unsupported, or what a library says of arguments that it checks at once
-        raise Refused(str(reason)) from None
-    (made,) = make(adapter, [call])
-    if isinstance(made, Ended):
-        raise Refused(made.message)
-    return finish(call, made.array)
-
-
-def _own(array: Array) -> Array:
-    """A copy that no framework shares, so that none can change what the other side is computed from."""
-    return np.array(array, order="C")
-
-
 def _drawn(problem: Problem, name: str, shape: Ints, salt: str = "") -> Array:
-    dtype = np.float64
-    return data.whole_numbers(f"{problem} {name} {salt}", shape, MAGNITUDE[name]).astype(dtype)
+    return data.whole_numbers(f"{problem} {name} {salt}", shape, MAGNITUDE[name]).astype(np.float64)
 
 
 def _sum(left: Array, right: Array) -> Array:
@@ -215,10 +186,24 @@ def _sum(left: Array, right: Array) -> Array:
     return np.asarray((left.astype(np.float64) * right.astype(np.float64)).sum())
 
 
+def _reversed_in_groups(groups: int, channels: int) -> Array:
+    return np.arange(groups * channels).reshape(groups, -1)[:, ::-1].ravel()
+
+
 def _whole(problem: Problem) -> Problem:
     """The problem of the whole stamp, without window and bias."""
     none: Window = ((0, 0),) * problem.rank
     return replace(problem, pads=none, output_padding=(0,) * problem.rank, bias=False)
+
+
+def _with_unit(problem: Problem, at: int) -> Problem:
+    """The problem with one axis more, on which nothing happens."""
+    unit = {"input": 1, "kernel": 1, "stride": 1, "pads": (0, 0), "output_padding": 0, "dilation": 1}
+    changed: dict[str, Any] = {}
+    for name, value in unit.items():
+        values = getattr(problem, name)
+        changed[name] = (*values[:at], value, *values[at:])
+    return replace(problem, **changed)
 
 
 def _unwindowed(problem: Problem, y: Array) -> Array:

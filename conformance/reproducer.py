@@ -5,7 +5,7 @@ y.npy. The call is taken from the record's own text, so that no adapter has a pa
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import data, idioms, layout, program
-from conformance.idioms.base import Point, Shapes
+from conformance.idioms.base import Dialect, Point, Shapes
+from conformance.port import port
 from conformance.problem import Problem
 from conformance.record import Record
 
@@ -49,28 +50,53 @@ def write(record: Record) -> Reproducer:
     """The reproducer of a record that has a call. Raises ReproducerError."""
     if record.framework not in MODULES or not record.call:
         raise ReproducerError(f"{record.case}: a call of {record.framework!r} cannot be written out")
-    return _of_idiom(record) if record.idiom else _of_case(record)
+    if not record.idiom:
+        return _of_case(record)
+    return _of_port(record) if record.idiom.startswith("port/") else _of_idiom(record)
 
 
 def _of_idiom(record: Record) -> Reproducer:
-    point = _point(record)
+    text, shapes = _said(record)
+    point = idioms.read(record.framework, text, shapes, record.variant)
     problem = point.claim.problem
-    operands = program.operands(point, *data.draw(record.case, problem).astype(record.dtype))
-    given = {name: array for name, array in zip("xwb", operands, strict=True) if array is not None}
+    given = _operands(record, point)
     if "z" in point.shapes:
         given["z"] = np.zeros(point.shapes["z"], record.dtype)
+    dialect = idioms.dialect(record.framework)
     absent = [f"{name} = None" for name in "xwbz" if name not in given]
-    lines = [*absent, *program.lines(point), f"y = {idioms.dialect(record.framework).array.format('y')}"]
-    return Reproducer(_script(record, given, lines, point.idiom.imports), given, problem, point.claim.data)
+    lines = [*_loaded(given, dialect), *absent, *program.lines(point), f"y = {dialect.array.format('y')}"]
+    return Reproducer(_script(record, lines, point.idiom.imports), given, problem, point.claim.data)
 
 
-def _point(record: Record) -> Point:
+def _of_port(record: Record) -> Reproducer:
+    """The code that a port prints, and a call of it on the source's arrays."""
+    text, shapes = _said(record)
+    source = record.idiom.removeprefix("port/").partition("-to-")[0]
+    made = port(text, source, record.framework, shapes, variant=record.variant)
+    given = _operands(record, made.point)
+    dialect = idioms.dialect(record.framework)
+    lines = [
+        *made.code.splitlines(), "", "",
+        *(f"{name} = np.load('{name}.npy')" if name in given else f"{name} = None" for name in "xwb"),
+        "w = convert_weight(w)",
+        *(f"{name} = {dialect.tensor.format(name)}" for name in "xwb" if name in given),
+        "y = conv_transpose(x, w, b)", f"y = {dialect.array.format('y')}",
+    ]  # fmt: skip
+    return Reproducer(_script(record, lines), given, made.source.claim.problem, made.point.claim.data)
+
+
+def _said(record: Record) -> tuple[str, Shapes]:
+    """The call and the shapes of its operands that an idiom's record says."""
     text, _, words = record.call.rpartition(" with ")
     pairs = [word.partition("=") for word in words.split()]
-    if record.idiom.startswith("port/") or not all(dims.replace(",", "").isdecimal() for _, _, dims in pairs):
+    if not text or not all(dims.replace(",", "").isdecimal() for _, _, dims in pairs):
         raise ReproducerError(f"{record.case}: {record.call!r} is not a call with its shapes")
-    shapes: Shapes = {name: tuple(map(int, dims.split(","))) for name, _, dims in pairs}
-    return idioms.read(record.framework, text, shapes, record.variant)
+    return text, {name: tuple(map(int, dims.split(","))) for name, _, dims in pairs}
+
+
+def _operands(record: Record, point: Point) -> dict[str, Array]:
+    arrays = program.operands(point, *data.draw(record.case, point.claim.problem).astype(record.dtype))
+    return {name: array for name, array in zip("xwb", arrays, strict=True) if array is not None}
 
 
 def _of_case(record: Record) -> Reproducer:
@@ -88,14 +114,14 @@ def _of_case(record: Record) -> Reproducer:
         given["w"] = _channels_last(problem, given["w"], reversed="reversed kernel" in record.composed)
     if "unit-axis" in record.composed:
         given["x"], given["w"] = given["x"][:, None], given["w"][None]
-    lines = [f"y = {function}({arguments})", f"y = {idioms.dialect(record.framework).array.format('y')}"]
+    dialect, operands = idioms.dialect(record.framework), [name for name in given if name in "xwb"[:count]]
+    lines = [*_loaded(operands, dialect), f"y = {function}({arguments})", f"y = {dialect.array.format('y')}"]
     if "unit-axis" in record.composed:
         lines.append("y = y[:, 0]")
     if last:
         lines.append("y = np.moveaxis(y, -1, 1)")
     lines += _finished(problem, record.composed)
-    tensors = {name: array for name, array in given.items() if name in "xwb"[:count]}
-    return Reproducer(_script(record, given, lines, (), tensors), given, problem)
+    return Reproducer(_script(record, lines), given, problem)
 
 
 def _channels_last(problem: Problem, w: Array, *, reversed: bool) -> Array:
@@ -120,16 +146,13 @@ def _finished(problem: Problem, composed: Sequence[str]) -> list[str]:
     return lines
 
 
-def _script(
-    record: Record, given: Mapping[str, Array], lines: Sequence[str], imports: Sequence[str],
-    tensors: Mapping[str, Array] | None = None,
-) -> str:  # fmt: skip
-    dialect = idioms.dialect(record.framework)
+def _loaded(names: Iterable[str], dialect: Dialect) -> Iterator[str]:
+    for name in names:
+        yield f"{name} = np.load('{name}.npy')"
+        yield f"{name} = {dialect.tensor.format(name)}"
+
+
+def _script(record: Record, lines: Sequence[str], imports: Sequence[str] = ()) -> str:
     about = f"# {record.lane} {record.dtype}, case {record.case}: {record.problem}"
-    needed = dict.fromkeys(("import numpy as np", *dialect.imports, *imports))
-    loaded = [
-        line
-        for name in (given if tensors is None else tensors)
-        for line in (f"{name} = np.load('{name}.npy')", f"{name} = {dialect.tensor.format(name)}")
-    ]
-    return "\n".join([about, *needed, *PRELUDES.get(record.framework, ()), *loaded, *lines, "np.save('y.npy', y)", ""])
+    needed = dict.fromkeys(("import numpy as np", *idioms.dialect(record.framework).imports, *imports))
+    return "\n".join([about, *needed, *PRELUDES.get(record.framework, ()), *lines, "np.save('y.npy', y)", ""])

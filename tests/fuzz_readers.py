@@ -189,11 +189,19 @@ dims = st.lists(numbers.filter(lambda n: n >= 0), max_size=6).map(tuple)
 
 
 @st.composite
+def reshaped(draw: st.DrawFn, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape with an extent changed, an axis lost, or one more."""
+    at = draw(st.integers(0, len(shape)))
+    return shape[:at] + draw(dims.map(lambda extents: extents[:1])) + shape[at + draw(st.integers(0, 1)) :]
+
+
+@st.composite
 def calls(draw: st.DrawFn) -> tuple[str, str, Mapping[str, tuple[int, ...]]]:
     framework, text, shapes = draw(st.sampled_from(CALLS))
-    content = draw(damaged(text.encode()) | st.just(text.encode()) | nested.map(str.encode))
+    whole, broken = st.just(text.encode()), damaged(text.encode())
+    content = draw(st.one_of(whole, whole, whole, broken, broken, nested.map(str.encode)))
     if draw(st.booleans()):
-        shapes = {name: draw(dims) for name in shapes}
+        shapes = {name: draw(st.one_of(dims, reshaped(shape))) for name, shape in shapes.items()}
     return framework, content.decode(errors="replace"), shapes
 
 

@@ -29,6 +29,13 @@ from conformance.run import Job, evaluate
 
 FAMILIES = {"window", "taps", "axes", "numerics", "boundary", "memory", "contract"}
 
+LARGE = (
+    "in and out channels swapped where there are as many", "out channels beyond the last whole block of 16 lost",
+    "only for batches above 2", "only for 3x3 kernels, as Winograd's method takes them, on several channels",
+    "index of an answer in 16 bits",
+)  # fmt: skip
+"""Faults that no case of smoke tells, whose levels are small: core has cases for each."""
+
 
 @cache
 def answered(name: str) -> tuple[Suite, Answers]:
@@ -39,7 +46,7 @@ def answered(name: str) -> tuple[Suite, Answers]:
 def test_there_are_mutants_of_every_family() -> None:
     families = Counter(mutant.family for mutant in FUNCTIONS)
     assert families.keys() == FAMILIES
-    assert families.total() >= 90
+    assert families.total() >= 110
     assert len({mutant.name for mutant in FUNCTIONS}) == families.total()
 
 
@@ -79,9 +86,7 @@ def test_a_case_kills_where_a_run_would_not_conform(mutant: Mutant) -> None:
     records = [each.record for block in blocks for each in evaluate(Lane("f", "v"), adapter, block)]
     expected = [record.verdict is not Verdict.CONFORMS for record in records]
     assert killers(mutant.make(), suite, answers).tolist() == expected
-    assert any(expected) or mutant.equivalent or mutant.fault in (
-        "negative padding read as none", "answer of the case before, where it has the same shape",
-    ), "no case of smoke kills it"  # fmt: skip
+    assert any(expected) != (mutant.fault in LARGE or bool(mutant.equivalent))
 
 
 def test_a_modified_operand_is_told_from_a_wrong_answer() -> None:

@@ -1,18 +1,25 @@
 """Reproducers: the script is what was called and what remained to be done; and what is said of each ending."""
 
+import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from conformance import data, oracle, reproducer
+from conformance import record as records
+from conformance.answers import oracle_digest
+from conformance.cli import confirm as cli
 from conformance.compare import fingerprint
-from conformance.confirm import RUNNER, Finding, _judge, _place, _put
+from conformance.confirm import RUNNER, Confirmation, Finding, _judge, _place, _put
+from conformance.port import port
 from conformance.problem import Problem
-from conformance.record import Record, Verdict
+from conformance.record import Header, Record, Run, Verdict
 from conformance.reproducer import ReproducerError
 
 PROBLEM = "i3 k2 s2 p-1:1 oc2 bias"
@@ -72,6 +79,15 @@ def test_an_idiom_becomes_its_own_program() -> None:
     assert "np.save('y.npy', y)" in script.text
 
 
+def test_a_port_becomes_the_code_that_it_prints() -> None:
+    call = "keras.layers.Conv2DTranspose(3, 5, strides=2, padding='same') with x=1,7,7,2"
+    made = record("torch", call=call, idiom="port/tensorflow-to-torch", variant="eager")
+    text = reproducer.write(made).text
+    code = port(call.partition(" with ")[0], "tensorflow", "torch", {"x": (1, 7, 7, 2)}, variant="eager").code
+    assert code in text
+    assert text.index("w = convert_weight(w)") < text.index("w = torch") < text.index("y = conv_transpose(x, w, b)")
+
+
 @pytest.mark.parametrize(
     "changes", [{"framework": "none"}, {"call": ""}, {"idiom": "port/torch-to-mxnet", "call": "f(x)"}]
 )
@@ -107,3 +123,66 @@ def test_every_ending_of_a_script_is_told_apart(script: str, finding: Finding, m
 def test_an_expected_array_that_is_not_the_oracles_is_no_confirmation(tmp_path: Path) -> None:
     made = record(expected="another")
     assert _judge(made, reproducer.write(made), tmp_path).finding is Finding.ORACLES
+
+
+XLA = "i5x5 k3x2 p4:0x4:1 ic3 oc2"
+"""A problem on which XLA reads outside its input, by chance."""
+
+
+def put(folder: Path, suite: str, *those: Record) -> None:
+    first = those[0]
+    header = Header(first.framework, first.variant, suite, ("float32",), ("forward",), "d", len(those), oracle_digest())
+    records.write(header.path(folder), Run(header, those, complete=True))
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Finding]:
+    """What the confirmation of a case finds, by its id; nothing is run."""
+    findings: dict[str, Finding] = {}
+    monkeypatch.setattr(cli, "confirm", lambda lane, those, *_, **__: [
+        Confirmation(each, findings[each.case], "a message") for each in those
+    ])  # fmt: skip
+    return findings
+
+
+def confirmed(folder: Path, *options: str) -> tuple[int, str, Mapping[str, object]]:
+    words = [str(folder), "--python=python", f"--to={folder}", *options]
+    done = CliRunner().invoke(cli.command, words, standalone_mode=False)
+    assert done.exception is None, done.exception
+    return done.return_value, done.output, {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+
+
+def test_a_folder_is_confirmed_but_for_claims_and_negative_cases(tmp_path: Path, found: dict[str, Finding]) -> None:
+    found["a-case"] = Finding.CONFIRMED
+    for suite in ("core", "ports", "negative", "claims"):
+        put(tmp_path, suite, record(), record(case="right", verdict=Verdict.CONFORMS))
+    put(tmp_path, "core", record("torch", variant="eager"))
+    status, _, documents = confirmed(tmp_path, "--framework", "mxnet")
+    assert status == 0
+    assert documents.keys() == {"mxnet-native-core", "mxnet-native-ports"}
+    assert documents["mxnet-native-core"] == {
+        "lane": "mxnet-native", "suite": "core", "divergences": 1, "taken": 1, "findings": {"confirmed": 1},
+        "others": [],
+    }  # fmt: skip
+
+
+def test_what_is_not_confirmed_fails_unless_it_is_known_to_vary(tmp_path: Path, found: dict[str, Finding]) -> None:
+    found |= {"a-case": Finding.RIGHT, "by-chance": Finding.RIGHT, "oracles": Finding.ORACLES}
+    chance = record("jax", variant="jit", case="by-chance", problem=XLA)
+    put(tmp_path, "core", chance)
+    status, out, documents = confirmed(tmp_path)
+    assert (status, "1 of them by chance, as is known" in out) == (0, True)
+    assert '"by_chance": true' in json.dumps(documents)
+    for made in (replace(chance, case="oracles"), record("jax", variant="jit")):
+        put(tmp_path, "core", made)
+        status, out, _ = confirmed(tmp_path)
+        assert (status, "a message" in out) == (1, True)
+
+
+def test_a_folder_without_the_lane_is_told_in_a_line(tmp_path: Path) -> None:
+    put(tmp_path, "core", record())
+    with pytest.raises(records.RecordError, match="no records of torch smoke"):
+        CliRunner().invoke(
+            cli.command, [str(tmp_path), "--framework=torch", "--suite=smoke"], standalone_mode=False,
+            catch_exceptions=False,
+        )  # fmt: skip

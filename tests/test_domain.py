@@ -1,11 +1,28 @@
 """The domain that records state, and the combinations that they leave out."""
 
+from datetime import date
+
 import numpy as np
 import pytest
 
 from conformance import cases
 from conformance.coverage import coverage
-from conformance.domain import CRASHES, INVALID, MEMORY, PAST, REFUSES, RIGHT, boundary, domain, outcome, table
+from conformance.domain import (
+    CRASHES,
+    INVALID,
+    MEMORY,
+    PAST,
+    REFUSES,
+    RIGHT,
+    boundary,
+    domain,
+    limits,
+    outcome,
+    regions,
+    table,
+)  # fmt: skip
+from conformance.expectations import Expectation
+from conformance.predicate import Predicate
 from conformance.record import Record, Verdict
 from conformance.report.coverage import ANSWERED
 
@@ -38,6 +55,27 @@ def test_the_boundary_is_a_predicate_for_each_message_and_the_faults_that_no_pro
 
 def test_memory_that_ran_out_is_told_from_a_refusal() -> None:
     assert outcome(RECORDS[-1]) == MEMORY
+
+
+def test_regions_of_valid_problems_stand_in_one_table_with_the_predicate_that_a_run_holds() -> None:
+    known = Expectation(
+        "long-strides", Predicate.parse("any(stride > 5)"), Verdict.CRASHED, "a reason", "none", date.today()
+    )
+    refused = [record("i7 k2", Verdict.REJECTS, "7 is odd"), record("i7 k1", Verdict.REJECTS, "7 is odd")]
+    valid = [*RECORDS[:12], RECORDS[14], *refused, record("i3 k0", Verdict.REJECTS, "no kernel", fault="kernel-0")]
+    lines = list(regions({"f-v": valid}, {"f": [known]}))
+    assert lines[2:] == [
+        "| f-v | answers | 12 | everywhere else | | |",
+        "| f-v | refuses | 2 | `any(input > 3)` | 0 | # is odd |",
+        "| f-v | crashes | 1 | `any(stride > 5)` | 0 | long-strides |",
+    ]
+
+
+def test_every_limit_is_a_row_and_every_lane_a_column() -> None:
+    ours = [record("i3 k0", Verdict.REJECTS, "no", case, "kernel-0") for case in ("kernel-0-1d", "kernel-0-2d")]
+    theirs = [record("i3 k0", Verdict.CRASHED, "killed", "kernel-0-2d", "kernel-0"), ours[0], record("i1 k1")]
+    assert list(limits({"a-v": ours, "b-v": theirs}))[2:] == ["| kernel-0 | refuses | refuses, crashes |"]
+    assert list(limits({"a-v": [record("i1 k1")]})) == []
 
 
 @pytest.mark.parametrize("strength", [2, 3])

@@ -159,6 +159,11 @@ def test_what_says_no_problem(text: str, reason: str) -> None:
         claim(text, x=(1, 2, 4, 5), w=(2, 3, 2, 3))
 
 
+def test_upsampling_takes_two_spatial_axes() -> None:
+    with pytest.raises(Refusal, match="x has 1 axes: it takes 4"):
+        claim("mx.nd.UpSampling(x, w, scale=2, sample_type='bilinear')", x=(3,), w=(3, 1, 4, 4))
+
+
 def test_a_number_is_the_kernel_of_one_axis() -> None:
     made = claim("nd.Deconvolution(x, w, kernel=3, stride=2, num_filter=1)", x=(1, 1, 4), w=(1, 1, 3))
     assert (made.problem.output, made.refused) == ((9,), "")

@@ -281,3 +281,10 @@ def test_windows_that_no_call_means(text: str) -> None:
 def test_windows_that_no_layer_means(text: str) -> None:
     with pytest.raises(Refusal):
         _keras.arguments(Problem.parse(text))
+
+
+def test_a_filter_without_channels_says_no_problem() -> None:
+    with pytest.raises(Refusal, match="extents below 1"):
+        idioms.read(
+            "tensorflow", "tf.nn.conv2d_transpose(x, w, (1, 8, 8, 3), 2)", {"x": (1, 4, 4, 2), "w": (3, 3, 0, 2)}
+        )

@@ -1,39 +1,59 @@
 """Properties of a right implementation hold, a wrong one fails those that see its fault; fuzzing finds it, shrunk."""
 
+import json
 import os
 import subprocess
 import sys
 import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 from test_lane_run import ADAPTERS
 
 from conformance import cases
-from conformance.adapters import base
-from conformance.answers import compute
+from conformance.adapters.base import Array, Call
+from conformance.asking import FAILS, HOLDS, REFUSED, Check, Finding, answered, found
 from conformance.cases import read_file
-from conformance.data import Arrays
-from conformance.oracle import expected
+from conformance.mutants import FUNCTIONS
+from conformance.mutants.base import Run, right
 from conformance.problem import Problem
-from conformance.properties import FAILS, HOLDS, PROPERTIES, Asked, _compared
+from conformance.properties import PROPERTIES
 
 
-def asked(problem: Problem, shift: int = 0, dilation: bool = True) -> Asked:
-    """A problem put to the oracle, which is wrong by a shift of the window or blind to dilation if asked."""
-    arrays = compute(cases.Case("p", problem, str(problem), "", (), "")).arrays
+class Adapter:
+    """A function as an adapter of its own, whose calls name the dilation; its ordinary convolution is right."""
 
-    def answer(p: Problem, x: base.Array, w: base.Array, b: base.Array | None) -> base.Array:
-        moved = tuple((lo + shift, hi - shift) for lo, hi in p.window)
-        said = Problem.of(
-            p.input, p.kernel, p.stride, moved, 0, p.dilation if dilation else 1,
-            groups=p.groups, in_channels=p.in_channels, out_channels=p.out_channels, batch=p.batch, bias=p.bias,
-        )  # fmt: skip
-        return expected(said, x, w, b)
+    VARIANTS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+    REFUSALS: tuple[type[Exception], ...] = ()
+    BLOCK = 16
 
-    from oracle_adapter import convolution
+    def __init__(self, answer: Run) -> None:
+        self.answer = answer
 
-    return Asked(problem, Arrays(*arrays), answer, convolution)
+    def describe(self) -> Mapping[str, str]:
+        return {}
+
+    def translate(self, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+        return Call(self.said, (problem, x, weight, bias), {"dilation": problem.dilation})
+
+    def said(self, problem: Problem, *operands: Any, dilation: tuple[int, ...] | None = None) -> Array:
+        return self.answer(replace(problem, dilation=dilation or (1,) * problem.rank), *operands)
+
+    def convolve(self, problem: Problem, canvas: Array, weight: Array) -> Call:
+        from oracle_adapter import convolution
+
+        return Call(convolution, (problem, canvas, weight))
+
+    def run(self, calls: Sequence[Call]) -> Sequence[Array]:
+        return [call() for call in calls]
+
+    def tensor(self, array: Array) -> Array:
+        return array
 
 
 @pytest.fixture(autouse=True)
@@ -41,23 +61,95 @@ def adapter_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ADAPTERS))
 
 
-@pytest.mark.parametrize("name", PROPERTIES)
-def test_every_property_holds_of_the_definition(name: str) -> None:
-    outcomes = []
-    for case in cases.read_suite("smoke").cases:
-        if (sides := PROPERTIES[name](asked(case.problem))) is not None:
-            outcomes.append(_compared(*sides)[0])
-    assert outcomes
-    assert set(outcomes) == {HOLDS}
+def findings(answer: Run, names: Iterable[str] = PROPERTIES) -> list[Finding]:
+    """What becomes of properties on the problems of smoke."""
+    checks = [Check(name, case.id, case.problem) for name in names for case in cases.read_suite("smoke").cases]
+    return found(checks, "float32", lambda questions: answered(Adapter(answer), questions))
 
 
-@pytest.mark.parametrize(("name", "fault"), [("adjoint", "shift"), ("translated", "shift"), ("undilated", "dilation")])
-def test_a_property_fails_where_it_sees_the_fault(name: str, fault: str) -> None:
-    problem = Problem.parse("i3 k3 s2 p1 d2 ic2 oc3")
-    wrong = asked(problem, shift=1) if fault == "shift" else asked(problem, dilation=False)
-    sides = PROPERTIES[name](wrong)
-    assert sides is not None
-    assert _compared(*sides)[0] == FAILS
+def test_every_property_holds_of_the_definition_wherever_it_applies() -> None:
+    outcomes = Counter((each.property, each.outcome) for each in findings(right))
+    assert {name for name, _ in outcomes} == PROPERTIES.keys()
+    assert {outcome for _, outcome in outcomes} == {HOLDS}
+    assert min(outcomes.values()) >= 30
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("adjoint", "window: crop on the other side"),
+        ("linear", "numerics: sums kept in TF32"),
+        ("biased", "axes: bias added twice"),
+        ("biased", "axes: bias added before the window, so that it is missing beyond the stamp"),
+        ("grouped", "axes: bias of the first group reused for all"),
+        ("batched", "axes: the first of the batch for all"),
+        ("channels-in", "axes: in channels dealt to groups in turn"),
+        ("channels-out", "axes: out channels dealt to groups in turn"),
+        ("translated", "taps: stride of the first axis on all"),
+        ("undilated", "taps: dilation one too few"),
+        ("lifted", "boundary: only in three dimensions"),
+        ("lifted", "window: pads in reverse order of axes"),
+    ],
+)
+def test_a_mutant_breaks_each_property(name: str, fault: str) -> None:
+    (mutant,) = (each for each in FUNCTIONS if each.name == fault)
+    failing = [each for each in findings(mutant.make(), [name]) if each.outcome == FAILS]
+    assert failing
+    assert all("values differ" in each.message for each in failing)
+
+
+def test_every_property_is_broken_by_some_mutant() -> None:
+    marks = test_a_mutant_breaks_each_property.pytestmark  # type: ignore[attr-defined]  # pytest puts it there
+    assert {name for name, _ in marks[0].args[1]} == PROPERTIES.keys()
+
+
+def test_a_dilation_of_one_that_is_not_none_is_seen() -> None:
+    class Doubling(Adapter):
+        def said(self, problem: Problem, *operands: Any, dilation: tuple[int, ...] | None = None) -> Array:
+            return super().said(problem, *operands, dilation=dilation or (2,) * problem.rank)
+
+    checks = [Check("undilated", "a", Problem.parse("i3 k3 s2 p1"))]
+    (finding,) = found(checks, "float32", lambda questions: answered(Doubling(right), questions))
+    assert finding.outcome == FAILS
+
+
+@pytest.mark.parametrize("fault", ["contract: answers in a wider type", "contract: right values, channels last"])
+def test_an_answer_of_another_shape_or_dtype_holds_nothing(fault: str) -> None:
+    (mutant,) = (each for each in FUNCTIONS if each.name == fault)
+    assert {(each.outcome, each.message[:9]) for each in findings(mutant.make())} == {(FAILS, "an answer")}
+
+
+def test_a_refusal_is_neither_held_nor_failed() -> None:
+    def refuse(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:
+        raise ArithmeticError("not today")
+
+    assert {(each.outcome, each.message) for each in findings(refuse)} == {(REFUSED, "ArithmeticError: not today")}
+
+
+def properties(folder: Path, fault: str = "") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"CONFORMANCE_ADAPTERS": str(ADAPTERS), "FAULT": fault}
+    command = [sys.executable, "-c", "from conformance.cli import main; main()", "properties", "oracle_adapter"]
+    options = [f"--to={folder}", "--variant=single", "--shard=1/12"]
+    return subprocess.run(command + options, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_what_holds_is_written_beside_what_does_not(tmp_path: Path) -> None:
+    done = properties(tmp_path)
+    assert done.returncode == 0, done.stderr
+    document = json.loads((tmp_path / "oracle_adapter-single-smoke-float32.json").read_text())
+    assert document["counts"]["adjoint"] == {"holds": 5, "fails": 0, "crashed": 0, "refused": 0}
+    outcomes = {(each["outcome"], each["message"]) for each in document["findings"]}
+    assert outcomes == {(HOLDS, ""), (REFUSED, "Unsupported: its call names no dilation that could be left out")}
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "says"),
+    [("wrong@s2", 1, "new, where"), ("segfault@d2", 1, "killed by SIGSEGV"), ("refuse@", 3, "holds")],
+)
+def test_a_fault_that_is_not_known_fails_the_run(fault: str, status: int, says: str, tmp_path: Path) -> None:
+    done = properties(tmp_path, fault)
+    assert done.returncode == status, done.stderr
+    assert says in done.stdout
 
 
 def fuzz(folder: Path, fault: str, *options: str) -> subprocess.CompletedProcess[str]:

@@ -1,52 +1,112 @@
-"""conformance confirm: a record file's divergences, on paths that have nothing to do with the harness."""
+"""conformance confirm: divergences of record files, on paths that have nothing to do with the harness."""
 
+import json
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from conformance import adapters, record, verify
 from conformance.answers import oracle_digest
+from conformance.atomic import write_atomically
 from conformance.confirm import Confirmation, Finding, confirm
 from conformance.exit_status import DIVERGED, OK
-from conformance.record import RecordError, Verdict, reproduction
+from conformance.expectations import by_chance, expected_of
+from conformance.record import CLAIMS, NEGATIVE, ROUNDING, RecordError, Run, Verdict, reproduction
 
 SHOWN = 5
+LEFT_OUT = (CLAIMS, NEGATIVE, ROUNDING)
+"""Suites in a folder that are passed over: of their calls no script is written."""
 
 
 @click.command()
 @click.argument("records", nargs=-1, required=True, type=Path)
+@click.option("--framework", help="Only of this framework.")
+@click.option("--suite", "suites", multiple=True, help="Only of this suite; repeatable.")
 @click.option("--each", default=1, show_default=True, metavar="N", help="Only every N-th divergence of a file.")
 @click.option("--at-once", default=250, show_default=True, metavar="N", help="Scripts that share a process.")
 @click.option("--keep", type=Path, help="Leave the scripts and their arrays in this folder.")
 @click.option("--python", metavar="PATH", help="An interpreter that has the framework (default: found).")
-def command(records: tuple[Path, ...], each: int, at_once: int, keep: Path | None, python: str | None) -> int:
-    """Confirm the divergences in record files: by two other oracles, and by a script of plain framework code.
+@click.option("--to", "folder", default="reports/confirmed", show_default=True, type=Path, help="Where results go.")
+def command(
+    records: tuple[Path, ...], framework: str | None, suites: tuple[str, ...], each: int, at_once: int,
+    keep: Path | None, python: str | None, folder: Path,
+) -> int:  # fmt: skip
+    """Confirm the divergences in record files, or in those of a folder but for claims and negative cases.
 
-    The script imports nothing of this package, runs in a fresh process, and must give the very array of the record.
-    Exit status: 1 if a divergence is not confirmed, which makes it a fault of the harness or a framework that varies.
+    By two other oracles, and by a script of plain framework code, which imports nothing of this package, runs in a
+    fresh process, and must give the very array of the record. Exit status: 1 if a divergence is not confirmed, which
+    makes it a fault of the harness, or of a framework that varies where it is not known to.
     """
-    return max(_file(path, max(each, 1), max(at_once, 1), keep, python) for path in records)
+    status = OK
+    for path, run in _chosen(records, framework, suites):
+        taken = [one for one in run.records if one.verdict is Verdict.DIVERGES and one.redrawn][:: max(each, 1)]
+        findings = _confirmed(path, run, taken, max(at_once, 1), keep, python)
+        expectations = expected_of(run)
+        excused = [one for one in findings if one.finding in (Finding.VARIES, Finding.RIGHT, Finding.NOTHING)
+                   and by_chance(one.record, expectations)]  # fmt: skip
+        failing = [one for one in findings if one.finding is not Finding.CONFIRMED and one not in excused]
+        for line in _lines(path, run, findings, excused, failing):
+            click.echo(line)
+        name = f"{path.stem}.json"
+        write_atomically(folder / name, _document(run, findings, excused))
+        status = DIVERGED if failing else status
+    return status
 
 
-def _file(path: Path, each: int, at_once: int, keep: Path | None, python: str | None) -> int:
-    run = record.read(path)
+def _chosen(paths: Sequence[Path], framework: str | None, suites: Sequence[str]) -> Iterator[tuple[Path, Run]]:
+    """The record files that are asked for. Raises RecordError where there is none."""
+    found = False
+    for path in paths:
+        for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
+            run = record.read(file)
+            header, passed = run.header, LEFT_OUT if path.is_dir() else ()
+            if framework in (None, header.framework) and (not suites or header.suite in suites):
+                found = True
+                if header.suite not in passed:
+                    yield file, run
+    if not found:
+        asked = " ".join(filter(None, [framework, *suites]))
+        raise RecordError(f"{', '.join(map(str, paths))}: no records of {asked or 'any lane'}: run a lane first")
+
+
+def _confirmed(
+    path: Path, run: Run, taken: Sequence[record.Record], at_once: int, keep: Path | None, python: str | None
+) -> list[Confirmation]:
     if run.header.oracle != oracle_digest():
         raise RecordError(f"{path}: was made with other data or another oracle: run the lane again")
+    if not taken:
+        return []
     lane = adapters.lane(run.header.framework, run.header.variant)
-    diverging = [one for one in run.records if one.verdict is Verdict.DIVERGES and one.redrawn]
-    chosen = diverging[::each]
     found = python or verify.python_for(lane.framework, {})
-    if chosen and found is None:
+    if found is None:
         raise verify.VerifyError(f"no environment here has {lane.framework}: give one by --python PATH")
-    findings = list(confirm(lane, chosen, str(found), at_once=at_once, keep=keep)) if chosen else []
-    click.echo(f"{path}: {len(diverging)} divergences, {len(chosen)} taken: {_counts(findings)}")
-    others = [one for one in findings if one.finding is not Finding.CONFIRMED]
-    for one in others[:SHOWN]:
-        click.echo(f"  {one.finding}: {one.message}\n    {reproduction(one.record)}")
-    return DIVERGED if others else OK
+    return list(confirm(lane, taken, str(found), at_once=at_once, keep=keep))
 
 
-def _counts(findings: list[Confirmation]) -> str:
+def _lines(
+    path: Path, run: Run, findings: Sequence[Confirmation], excused: Sequence[Confirmation],
+    failing: Sequence[Confirmation],
+) -> Iterator[str]:  # fmt: skip
+    divergences = run.verdicts.get(Verdict.DIVERGES, 0)
     counts = Counter(one.finding for one in findings)
-    return ", ".join(f"{count} {finding}" for finding, count in counts.most_common()) or "nothing to confirm"
+    said = ", ".join(f"{count} {finding}" for finding, count in counts.most_common()) or "nothing to confirm"
+    by = f", {len(excused)} of them by chance, as is known" if excused else ""
+    yield f"{path}: {divergences} divergences, {len(findings)} taken: {said}{by}"
+    for one in failing[:SHOWN]:
+        yield f"  {one.finding}: {one.message}\n    {reproduction(one.record)}"
+
+
+def _document(run: Run, findings: Sequence[Confirmation], excused: Sequence[Confirmation]) -> bytes:
+    """How many divergences there are, what became of those that were taken, and each that is not confirmed."""
+    others = [
+        {"case": one.record.case, "dtype": one.record.dtype, "finding": one.finding, "message": one.message,
+         "by_chance": one in excused}
+        for one in findings if one.finding is not Finding.CONFIRMED
+    ]  # fmt: skip
+    document = {
+        "lane": run.header.lane, "suite": run.header.suite, "divergences": run.verdicts.get(Verdict.DIVERGES, 0),
+        "taken": len(findings), "findings": Counter(one.finding for one in findings), "others": others,
+    }  # fmt: skip
+    return json.dumps(document, indent=1).encode() + b"\n"

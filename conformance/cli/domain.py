@@ -1,14 +1,18 @@
 """conformance domain: what each lane accepts, and where its domain ends."""
 
 import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from conformance import record
-from conformance.domain import boundary, by_lane, departing, domain, table
-from conformance.record import RecordError, reproduction
+from conformance.domain import Lane, boundary, by_lane, departing, domain, limits, outcome, regions, table
+from conformance.expectations import read_expectations
+from conformance.record import Record, RecordError, reproduction
 
 
 @click.command()
@@ -16,7 +20,8 @@ from conformance.record import RecordError, reproduction
 @click.option("--lane", "chosen", multiple=True, help="Only this lane; repeatable (default: all that have records).")
 @click.option("--idioms", is_flag=True, help="Of each idiom by itself, from the records of the suite idioms.")
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
-def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool) -> int:
+@click.option("--markdown", is_flag=True, help="Three tables of all lanes: counts, regions of valid problems, limits.")
+def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool, markdown: bool) -> int:
     """State the acceptance domain of each lane: how often it answers, refuses, crashes, and where, as predicates.
 
     Made from the record files of the suites core and negative, and others on the same calls. A region stands with the
@@ -29,20 +34,34 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool)
         raise RecordError(
             f"{records}: has no records of {', '.join(chosen) or 'any lane'}: run `conformance run` first"
         )
-    lanes = [domain(name, those, departing()) for name, those in of_lane.items()]
-    if as_json:
-        regions = [
-            {"lane": lane.name, "counts": lane.counts, "regions": [
-                {**asdict(region), "where": region.where and asdict(region.where),
-                 "witness": reproduction(region.witness)} for region in lane.regions]}
-            for lane in lanes
-        ]  # fmt: skip
-        click.echo(json.dumps(regions, indent=1))
+    if markdown:
+        click.echo("\n".join(_markdown(of_lane)))
         return 0
-    for line in table(lanes):
-        click.echo(line)
-    for lane in lanes:
-        click.echo(f"\n{lane.name}")
-        for line in boundary(lane):
-            click.echo(f"  {line}")
+    lanes = [domain(name, those, departing()) for name, those in of_lane.items()]
+    click.echo(json.dumps(_json(lanes), indent=1) if as_json else "\n".join(_lines(lanes)))
     return 0
+
+
+def _json(lanes: Sequence[Lane]) -> list[dict[str, Any]]:
+    return [
+        {"lane": lane.name, "counts": lane.counts, "regions": [
+            {**asdict(region), "where": region.where and asdict(region.where),
+             "witness": reproduction(region.witness)} for region in lane.regions]}
+        for lane in lanes
+    ]  # fmt: skip
+
+
+def _lines(lanes: Sequence[Lane]) -> Iterator[str]:
+    yield from table(lanes)
+    for lane in lanes:
+        yield f"\n{lane.name}"
+        yield from (f"  {line}" for line in boundary(lane))
+
+
+def _markdown(of_lane: Mapping[str, Sequence[Record]]) -> Iterator[str]:
+    known = {each[0].framework: read_expectations(each[0].framework) for each in of_lane.values()}
+    yield from table([Lane(name, Counter(map(outcome, records)), ()) for name, records in of_lane.items()])
+    yield ""
+    yield from regions(of_lane, known)
+    yield ""
+    yield from limits(of_lane)

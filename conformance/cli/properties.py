@@ -11,18 +11,23 @@ import click
 
 from conformance import adapters, cases
 from conformance.adapters import Lane
+from conformance.asking import FAILS, HOLDS, REFUSED, Check, Finding, check, checks_of
 from conformance.atomic import write_atomically
-from conformance.cases import Case
 from conformance.cluster import Facts, cluster
-from conformance.exit_status import DIVERGED, OK
+from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, known, read_expectations
 from conformance.isolation import Death, Isolation
 from conformance.problem import Problem
-from conformance.properties import FAILS, HOLDS, PROPERTIES, REFUSED, Finding, check
+from conformance.properties import PROPERTIES
 from conformance.record import Record, Verdict
 from conformance.selection import DTYPES, FORWARD, parse_shard
 
 CRASHED = "crashed"
+OUTCOMES = (HOLDS, FAILS, CRASHED, REFUSED)
+TOGETHER = 16
+"""Problems whose questions are put in one process."""
+SECONDS = 120.0
+"""What such a process may take, in which a framework may have to compile all of it."""
 
 
 @click.command()
@@ -36,8 +41,8 @@ def command(framework: str, variant: str | None, suite: str, shard: str, dtype: 
     """Check on FRAMEWORK alone, without the oracle, what transposed convolution must satisfy.
 
     Adjointness with its own convolution, linearity, groups, permutations of batch and channels, translation, dilation
-    and rank: both sides are the framework's, on whole numbers, and must be equal in every bit. Each problem runs in a
-    process of its own. Exit status: 0 all hold or fail where the framework is known to, 1 one fails.
+    and rank: both sides are the framework's, on whole numbers, and must be equal in every bit. Exit status: 0 all hold
+    or fail where the framework is known to, 1 one fails, 3 nothing held, so that nothing was shown.
     """
     adapters.require_installed(framework)
     first, step = parse_shard(shard)
@@ -46,63 +51,77 @@ def command(framework: str, variant: str | None, suite: str, shard: str, dtype: 
         program = [sys.executable, "-c", "from conformance.cli import main; main()", "properties", *words]
         return max(subprocess.call([*program, f"--variant={each}"]) for each in adapters.variants(framework))
     lane, chosen = adapters.lane(framework, variant), cases.read_suite(suite).cases[first - 1 :: step]
-    findings = list(_checked(lane, chosen, dtype))
+    whole = [check for case in chosen for check in checks_of(case.id, case.problem)]
+    findings = list(_checked(Isolation(lane), lane, dtype, whole, TOGETHER * len(PROPERTIES)))
     path = folder / f"{lane}-{suite}-{dtype}.json"
-    content = {"lane": str(lane), "dtype": dtype, "findings": [finding._asdict() for finding in findings]}
-    write_atomically(path, json.dumps(content, indent=1).encode())
     click.echo(f"\n{lane} {dtype}, {len(chosen)} problems of {suite}: {path}")
-    for line in _table(findings):
+    click.echo("\n".join(_table(findings)))
+    failing = {finding: _known(finding, lane, dtype) for finding in findings if finding.outcome in (FAILS, CRASHED)}
+    write_atomically(path, _document(lane, suite, dtype, findings, failing))
+    for line in _failures(findings, failing):
         click.echo(line)
-    new = False
-    for name in PROPERTIES:
-        failing = [each for each in findings if each.property == name and each.outcome in (FAILS, CRASHED)]
-        unknown = [each for each in failing if _known(each, lane, dtype, read_expectations(framework)) is None]
-        new = new or bool(unknown)
-        for line in _failures(name, failing, unknown, findings):
-            click.echo(line)
-    return DIVERGED if new else OK
+    if not any(finding.outcome == HOLDS for finding in findings):
+        return INCOMPLETE
+    return DIVERGED if None in failing.values() else OK
 
 
-def _checked(lane: Lane, chosen: Sequence[Case], dtype: str) -> Iterator[Finding]:
-    """Findings of all properties on every case; where a process dies, of each property in one of its own."""
-    isolation, names = Isolation(lane), tuple(PROPERTIES)
-    for case in chosen:
-        found = isolation.call(check, lane, case.id, case.problem, dtype, names)
+def _checked(isolation: Isolation, lane: Lane, dtype: str, checks: Sequence[Check], together: int) -> Iterator[Finding]:
+    """Findings of checks, so many in a process; where one dies, those of each property on each problem apart."""
+    for start in range(0, len(checks), together):
+        part = checks[start : start + together]
+        found = isolation.call(check, lane, part, dtype, seconds=SECONDS)
         if not isinstance(found, Death):
             yield from found
-            continue
-        for name in names:
-            found = isolation.call(check, lane, case.id, case.problem, dtype, (name,))
-            died = isinstance(found, Death)
-            yield from [Finding(name, case.descriptor, CRASHED, found.message, (case.descriptor,))] if died else found
+        elif len(part) > 1:
+            yield from _checked(isolation, lane, dtype, part, 1 if together <= len(PROPERTIES) else len(PROPERTIES))
+        else:
+            (problem,) = {str(each.problem) for each in part}
+            yield Finding(part[0].property, problem, CRASHED, found.message, (problem,))
+
+
+def _document(
+    lane: Lane, suite: str, dtype: str, findings: Sequence[Finding], failing: dict[Finding, Expectation | None]
+) -> bytes:
+    """All findings as JSON; `known` is the id of the expectation that a failing one is known by, if any."""
+    counts = Counter((finding.property, finding.outcome) for finding in findings)
+    listed = [
+        finding._asdict() | ({"known": expectation and expectation.id} if finding in failing else {})
+        for finding in findings for expectation in [failing.get(finding)]
+    ]  # fmt: skip
+    document = {
+        "lane": str(lane), "suite": suite, "dtype": dtype,
+        "counts": {name: {each: counts[name, each] for each in OUTCOMES} for name in PROPERTIES}, "findings": listed,
+    }  # fmt: skip
+    return json.dumps(document, indent=1).encode() + b"\n"
 
 
 def _table(findings: Sequence[Finding]) -> Iterator[str]:
     counts = Counter((finding.property, finding.outcome) for finding in findings)
-    outcomes = (HOLDS, FAILS, CRASHED, REFUSED)
-    yield f"| {'property':12} | " + " | ".join(outcomes) + " |"
-    yield f"|{'-' * 14}|" + "---:|" * len(outcomes)
+    yield f"| {'property':12} | " + " | ".join(OUTCOMES) + " |"
+    yield f"|{'-' * 14}|" + "---:|" * len(OUTCOMES)
     for name in PROPERTIES:
-        yield f"| {name:12} | " + " | ".join(str(counts[name, each]).rjust(len(each)) for each in outcomes) + " |"
+        yield f"| {name:12} | " + " | ".join(str(counts[name, each]).rjust(len(each)) for each in OUTCOMES) + " |"
 
 
-def _failures(
-    name: str, failing: Sequence[Finding], unknown: Sequence[Finding], findings: Sequence[Finding]
-) -> Iterator[str]:
-    """Where a property fails: how often where nothing was known, the region, and the smallest problem."""
-    if not failing:
-        return
-    holding = [finding for finding in findings if finding.property == name and finding.outcome == HOLDS]
-    where = cluster(*([Facts(Problem.parse(each.problem)) for each in those] for those in (failing, holding)))
-    least = min(unknown or failing, key=lambda each: (Problem.parse(each.problem).multiplies, each.problem))
-    yield f"{name}: {len(failing)} fail, {len(unknown)} of them new, where {where}"
-    yield f'  "{least.problem}": {least.message}'
+def _failures(findings: Sequence[Finding], failing: dict[Finding, Expectation | None]) -> Iterator[str]:
+    """Where each property fails: how often where nothing was known, the region, and the smallest problem."""
+    for name in PROPERTIES:
+        those = [each for each in failing if each.property == name]
+        if not those:
+            continue
+        unknown = [each for each in those if failing[each] is None]
+        holding = [each for each in findings if each.property == name and each.outcome == HOLDS]
+        where = cluster(*([Facts(Problem.parse(each.problem)) for each in some] for some in (those, holding)))
+        least = min(unknown or those, key=lambda each: (Problem.parse(each.problem).multiplies, each.problem))
+        yield f"{name}: {len(those)} fail, {len(unknown)} of them new, where {where}"
+        yield f'  "{least.problem}": {least.message}'
 
 
-def _known(finding: Finding, lane: Lane, dtype: str, expectations: Sequence[Expectation]) -> Expectation | None:
+def _known(finding: Finding, lane: Lane, dtype: str) -> Expectation | None:
     """The expectation that one of the problems asked is known to diverge, or to end the process, by."""
     verdict = Verdict.CRASHED if finding.outcome == CRASHED else Verdict.DIVERGES
     records = (
         Record(lane.framework, lane.variant, "", dtype, FORWARD, problem, verdict) for problem in finding.problems
     )
+    expectations = read_expectations(lane.framework)
     return next((found for record in records if (found := known(record, expectations))), None)

@@ -370,6 +370,8 @@ def _read_upsampling(use: Use) -> Claim:
     """
     if use["sample_type"] != "bilinear":
         raise Refusal(f"sample_type {use['sample_type']!r} is no transposed convolution: that is 'bilinear'")
+    if len(use.shapes["x"]) != 4:
+        raise Refusal(f"x has {len(use.shapes['x'])} axes: it takes 4")
     scale, channels = use["scale"], use.shapes["x"][1]
     if scale < 1:
         raise Refusal(f"scale is {scale}: it is at least 1")

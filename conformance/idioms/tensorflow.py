@@ -170,6 +170,8 @@ def _output(use: Use, name: str, *, first: bool) -> tuple[Ints, int, str]:
         raise Refusal(
             f"filter {weight} has {len(weight)} axes, '{WEIGHT}' of {use.rank} spatial ones has {use.rank + 2}"
         )
+    if min(weight) < 1:
+        raise Refusal(f"filter {weight}: nothing is claimed of extents below 1")
     if alone:
         return tuple(size), 1, ""
     (batch, channels), spatial = _parted(size, first=first)

@@ -171,6 +171,8 @@ def _read_input_gradient(use: Use) -> Claim:
 def _gradient(use: Use, size: Ints) -> Claim:
     stride, dilation = use.per_axis("stride"), use.per_axis("dilation")
     padding, out = use["padding"], size[2:]
+    if len(out) != use.rank:
+        raise Refusal(f"z {size} has {len(size)} axes: it takes {use.rank + 2}")
     if isinstance(padding, str) and padding not in ("same", "valid"):
         raise Refusal(f"padding is {padding!r}: the strings are 'same' and 'valid'")
     same = padding == "same"

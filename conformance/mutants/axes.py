@@ -1,5 +1,7 @@
 """Faults of the axes: channels, groups, batch, spatial order and the bias."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from conformance.mutants.base import Array, Family, grouped, right
@@ -17,7 +19,22 @@ family.reads_weight("the first group's weight for all",
                     lambda p, w: np.broadcast_to(grouped(p, w)[:1], grouped(p, w).shape))  # fmt: skip
 family.reads_weight("out channels in reverse order", lambda p, w: w[:, ::-1])
 family.reads_weight("in channels of each group in reverse order", lambda p, w: grouped(p, w)[:, ::-1])
+family.reads_weight(
+    "in and out channels swapped where there are as many",
+    lambda p, w: grouped(p, w).swapaxes(1, 2) if p.in_channels == p.out_channels else w,
+)
+family.reads_weight("in channels beyond the last whole block of 4 lost", lambda p, w: _whole_blocks(w, p, 1, 4))
+family.reads_weight("out channels beyond the last whole block of 16 lost", lambda p, w: _whole_blocks(w, p, 2, 16))
 family.reads_weight("height and width of the kernel swapped", lambda p, w: np.moveaxis(w, -1, 2))
+
+
+def _whole_blocks(w: Array, p: Problem, axis: int, block: int) -> Array:
+    """The weight without the channels that fill no block; unchanged where there is no whole one."""
+    weight = grouped(p, w).copy()
+    channels = weight.shape[axis]
+    if channels > block:
+        np.moveaxis(weight, axis, 0)[channels // block * block :] = 0
+    return weight
 
 
 @family.add("height and width of the input swapped")
@@ -39,6 +56,16 @@ def dealt_out(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
 @family.add("bias of the first group reused for all")
 def bias_of_first_group(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
     return right(p, x, w, None if b is None else np.tile(b[: p.out_channels], p.groups))
+
+
+@family.add("bias for the first group only")
+def bias_of_one_group(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
+    return right(p, x, w, None if b is None else np.where(np.arange(b.size) < p.out_channels, b, 0))
+
+
+@family.add("bias for the first of the batch only")
+def bias_of_first(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
+    return np.concatenate([right(replace(p, batch=1), x[at : at + 1], w, None if at else b) for at in range(p.batch)])
 
 
 @family.add("bias added twice")

@@ -1,6 +1,7 @@
 """Faults in a corner of the space only: everywhere else the answer is right."""
 
 from conformance.mutants.base import Family
+from conformance.problem import Problem
 
 family = Family("boundary")
 MUTANTS = family.mutants
@@ -32,3 +33,19 @@ family.only("only for a one-tap kernel with dilation",
             lambda p: any(k == 1 and d > 1 for k, d in zip(p.kernel, p.dilation, strict=True)))  # fmt: skip
 family.only("only for a stride of at least 4", lambda p: max(p.stride) >= 4)
 family.only("only where the strides of two axes differ", lambda p: len(set(p.stride)) > 1)
+family.only("only for even kernels with an odd stride above 1",
+            lambda p: any(k % 2 == 0 and s % 2 and s > 1 for k, s in zip(p.kernel, p.stride, strict=True)))  # fmt: skip
+family.only("only in three dimensions with strides that are not in order",
+            lambda p: p.rank == 3 and list(p.stride) != sorted(p.stride))  # fmt: skip
+family.only("only for negative padding with dilation", lambda p: _extended(p) and max(p.dilation) > 1)
+family.only("only for negative padding in groups", lambda p: _extended(p) and p.groups > 1)
+family.only("only for negative padding in three dimensions", lambda p: _extended(p) and p.rank == 3)
+family.only("only for batches above 2", lambda p: p.batch > 2)
+family.only("only for a dilation of at least 4", lambda p: max(p.dilation) >= 4)
+family.only("only for sums of more than 256 terms", lambda p: p.terms > 256)
+family.only("only for 3x3 kernels, as Winograd's method takes them, on several channels",
+            lambda p: p.kernel == (3, 3) and {*p.stride, *p.dilation} == {1} and p.in_channels > 1)  # fmt: skip
+
+
+def _extended(p: Problem) -> bool:
+    return any(min(ends) < 0 for ends in p.pads)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.mutants.base import Array, Family
+from conformance.mutants.base import Array, Family, right
 from conformance.problem import Problem
 
 family = Family("taps")
@@ -41,3 +41,20 @@ family.reads("dilation and stride swapped", lambda p: replace(p, dilation=p.stri
 family.reads("dilation of the first axis on all", lambda p: replace(p, dilation=p.dilation[:1] * p.rank))
 family.reads("stride of the first axis on all", lambda p: replace(p, stride=p.stride[:1] * p.rank))
 family.reads("strides in reverse order of axes", lambda p: replace(p, stride=p.stride[::-1]))
+family.reads("dilations in reverse order of axes", lambda p: replace(p, dilation=p.dilation[::-1]))
+family.reads("dilation above 2 read as 2", lambda p: replace(p, dilation=tuple(min(d, 2) for d in p.dilation)))
+
+
+@family.add("stamps written over each other, not added")
+def overwritten(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
+    whole = replace(p, pads=((0, 0),) * p.rank, output_padding=(0,) * p.rank, bias=False)
+    one = replace(whole, input=(1,) * p.rank)
+    stamped = np.zeros(whole.output_shape, x.dtype)
+    for at in np.ndindex(p.input):
+        place: Any = (..., *(slice(i * s, i * s + k) for i, s, k in zip(at, p.stride, p.effective_kernel, strict=True)))
+        element: Any = (..., *(slice(i, i + 1) for i in at))
+        stamped[place] = right(one, x[element], w, None)
+    widths = [(0, 0), (0, 0), *((max(-lo, 0), max(-hi, 0)) for lo, hi in p.window)]
+    cut: Any = (..., *(slice(max(lo, 0), max(lo, 0) + out) for (lo, _), out in zip(p.window, p.output, strict=True)))
+    y: Array = np.pad(stamped, widths)[cut]
+    return y if b is None else y + b.reshape(-1, *[1] * p.rank)

@@ -41,6 +41,9 @@ family.reads("output_padding at the begin", lambda p: begun_at(
 family.reads("output_padding in reverse order of axes",
              lambda p: replace(p, output_padding=p.output_padding[::-1]))  # fmt: skip
 
+family.reads("output_padding clamped at stride - 1", lambda p: replace(
+    p, output_padding=tuple(min(op, s - 1) for op, s in zip(p.output_padding, p.stride, strict=True))))  # fmt: skip
+
 
 def _interleaved(p: Problem) -> Window:
     flat = [end for pair in p.pads for end in pair]
