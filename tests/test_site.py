@@ -20,7 +20,7 @@ from conformance.compare import fingerprint, measure_deviation
 from conformance.diagnose import DiagnosisError
 from conformance.faults import find, read_arrays
 from conformance.problem import Problem
-from conformance.record import CLAIM, CLAIMS, NEGATIVE, Header, Key, Record, Run, Verdict
+from conformance.record import CLAIM, CLAIMS, NEGATIVE, ROUNDING, Header, Key, Record, Run, Verdict
 from conformance.report import Site, draw, write_report
 from conformance.report.agreement import agreement
 from conformance.report.faults import Change, Fault, Known
@@ -377,3 +377,31 @@ def test_negative_cases_and_claims_stand_in_the_report_without_arrays(tmp_path: 
     text = "\n".join(page for _, page in pages(Site(runs, found=tuple(found))))
     assert "--suite negative --case batch-0-1d" in text
     assert "conformance claims check D1-92" in text
+
+
+def test_answers_that_round_have_their_errors_and_no_part_in_agreement() -> None:
+    def run(lane: str, errors: Sequence[float]) -> Run:
+        framework, _, variant = lane.partition("-")
+        records = tuple(
+            Record(framework, variant, f"rounding-1d-0{at}", "float32", "forward", "i8 k9 ic64", Verdict.CONFORMS,
+                   actual=f"{lane}{at}", expected="e", certificate={"largest": 2**60, "bits": 24, "terms": 576},
+                   rounding={"terms": 576, "rho": error, "share": error / 576})
+            for at, error in enumerate(errors)
+        )  # fmt: skip
+        header = Header(framework, variant, ROUNDING, ("float32",), ("forward",), "c" * 16, len(records), "o" * 16)
+        return Run(header, records, True)
+
+    runs = [run("torch-eager", (1.5, 4.25, 2.0)), run("jax-jit", (3.0,))]
+    assert agreement(runs)[1]["torch-eager", "jax-jit"].both == 0
+    made = dict(pages(Site(runs)))
+    row = made["framework-torch.html"].partition('id="rounded"')[2].partition("</table>")[0]
+    assert [cell for cell in re.findall(r"<td[^>]*>([^<]*)</td>", row) if cell] == [
+        "float32",
+        "3",
+        "576",
+        "2.00",
+        "4.25",
+        "1 %",
+    ]
+    assert "rounding-1d-01" in row
+    assert 'id="rounded"' not in dict(pages(Site(runs_of(["torch-eager"])[0])))["framework-torch.html"]

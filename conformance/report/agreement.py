@@ -25,12 +25,13 @@ class Pair:
 def agreement(runs: Sequence[Run]) -> tuple[tuple[str, ...], dict[tuple[str, str], Pair]]:
     """The lanes, and each ordered pair of them. A lane's own calls are no case of another's, so that they do not count.
 
-    An answer is compared by its fingerprint, so that a dtype or a shape counts like a value.
+    An answer is compared by its fingerprint, so that a dtype or a shape counts like a value; answers that may round are
+    left out.
     """
     answers: dict[str, dict[Key, str]] = {}
     for run in runs:
         answers.setdefault(run.header.lane, {}).update(
-            (record.key, record.actual) for record in run.records if record.actual and not record.idiom
+            (record.key, record.answer) for record in run.records if record.answer and not record.idiom
         )
     lanes = tuple(sorted(answers))
     pairs = {}

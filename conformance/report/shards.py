@@ -125,7 +125,8 @@ def _everything(run: Run, record: Record, placed: Placed, kept: Kept) -> dict[st
         "message": record.message, "call": record.call, "idiom": record.idiom, "claimed": record.claimed,
         "composed": ", ".join(record.composed), "expected": record.expected, "actual": record.actual,
         "deviation": record.deviation and dict(record.deviation),
-        "certificate": record.certificate and dict(record.certificate), "seconds": record.seconds,
+        "certificate": record.certificate and dict(record.certificate),
+        "rounding": record.rounding and dict(record.rounding), "seconds": record.seconds,
         "known": placed.known(record), "fault": placed.fault(record), "command": reproduction(record),
         "past": [list(map(_shown, astuple(state))) for state in kept.changed.get((record.lane, record.key), ())],
     }  # fmt: skip

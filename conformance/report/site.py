@@ -17,6 +17,7 @@ from conformance.report.integrity import Integrity, measure_integrity
 from conformance.report.literature import Literature
 from conformance.report.past import SHOWN, Kept, day
 from conformance.report.rendering import render
+from conformance.report.rounded import rounded
 from conformance.report.shards import Placed, data_files
 from conformance.report.words import GLOSSARY, KINDS, SYMBOLS, slug
 
@@ -108,7 +109,7 @@ def pages(site: Site) -> Pages:
         own = [run for run in runs if run.header.framework == name]
         yield f"framework-{slug(name)}.html", render(
             "framework.html.j2", name=name, rows=[row for row in rows if row.framework == name], slowest=_slowest(own),
-            groups=[lane for lane in groups.values() if lane.framework == name], **common,
+            groups=[lane for lane in groups.values() if lane.framework == name], rounded=list(rounded(own)), **common,
         )  # fmt: skip
     yield from _files(site, runs, page.summary(runs, site.integrity, list(groups.values())))
 
