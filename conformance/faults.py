@@ -8,19 +8,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance import adapters, data, idioms, oracle, proof
+from conformance import adapters, cases, data, idioms, oracle, proof
 from conformance.cluster import cluster
 from conformance.comparisons import facts, problem_of
 from conformance.data import DataError
 from conformance.diagnose import DiagnosisError, diagnose
 from conformance.explain import UNEXPLAINED, Explained, actual, by_diagnosis, kinds, others, smallest
 from conformance.expression import ExpressionError
+from conformance.hostile import Hostile
 from conformance.idioms.base import Point, Refusal
 from conformance.problem import Problem
-from conformance.record import CLAIM, PORTS, Key, Record, Run, Verdict
+from conformance.record import CLAIM, NEGATIVE, PORTS, Key, Record, Run, Verdict
 from conformance.report.faults import Answer, Arrays, Fault, Snippet, Where
 from conformance.report.words import label_of, skeleton
-from conformance.snippets import of_call, of_problem, same_window
+from conformance.snippets import LARGEST as WRITTEN
+from conformance.snippets import of_call, of_negative, of_problem, same_window, too_large
 
 MOST = 12
 """Groups of a framework that are told apart; the smaller ones stand together."""
@@ -191,19 +193,32 @@ def _drawn(witness: Record, arrays: Evidence, text: str) -> _Witness:
 
 def _snippets(witness: Record, drawn: _Witness, runs: Sequence[Run]) -> Iterator[Snippet]:
     """A script for each framework of the runs, the witness's own first; its own only, where it is to be refused."""
-    if drawn.operands is None:
-        return
-    expected = drawn.arrays.expected if drawn.arrays else None
+    expected = drawn.arrays.expected if drawn.arrays and drawn.arrays.expected.size <= WRITTEN else None
     names = sorted({run.header.framework for run in runs} & set(idioms.frameworks()))
     names.sort(key=lambda name: name != witness.framework)
     point, source = _read(witness)
+    negative = {case.id: case for case in cases.read_suite(NEGATIVE).cases} if witness.fault else {}
     for name in names:
         own = name == witness.framework and witness.variant in adapters.variants(name)
         lane = adapters.lane(name, witness.variant if own else None)
-        if not witness.idiom:
-            yield of_problem(lane, drawn.problem, drawn.operands, expected, witness.dtype)
+        if witness.case in negative:
+            yield of_negative(lane, negative[witness.case], witness.dtype)
+        elif drawn.operands is None:
+            why = "several calls check a claim" if witness.idiom == CLAIM else "its data is not on file any more"
+            yield Snippet(name, str(lane), "", f"{why}: use the command")
+        elif witness.verdict is Verdict.DIVERGES and expected is None:
+            yield too_large(lane)
+        elif not witness.idiom:
+            made = of_problem(lane, drawn.problem, drawn.operands, expected, witness.dtype)
+            yield made if made.code or not own else of_negative(lane, _unchecked(witness), witness.dtype)
         elif point is not None and (own or not point.claim.refused) and same_window(point, drawn.problem):
             yield of_call(lane, point, source, drawn.operands, expected, witness.dtype)
+
+
+def _unchecked(witness: Record) -> cases.Case:
+    """A witness as a case whose call is made as it stands, where the framework is known to take no other."""
+    problem = problem_of(witness)
+    return cases.Case(witness.case, problem, witness.problem, "", (), "", hostile=Hostile(""))
 
 
 def _read(witness: Record) -> tuple[Point | None, str]:
@@ -221,5 +236,8 @@ def _read(witness: Record) -> tuple[Point | None, str]:
     variant = witness.variant if source == witness.framework else adapters.lane(source).variant
     try:
         return idioms.read(source, text, shapes, variant), source
-    except (Refusal, idioms.IdiomError, ExpressionError):
+    except Refusal:  # a call that was copied from elsewhere, and says no problem here
+        copied = proof.suite(source, variant).cases if source == witness.framework else ()
+        return next((case.point for case in copied if case.id == witness.case), None), source
+    except (idioms.IdiomError, ExpressionError):
         return None, source
