@@ -15,14 +15,13 @@ from conformance.data import DataError
 from conformance.diagnose import DiagnosisError, diagnose
 from conformance.explain import UNEXPLAINED, Explained, actual, by_diagnosis, kinds, others, smallest
 from conformance.expression import ExpressionError
-from conformance.hostile import Hostile
 from conformance.idioms.base import Point, Refusal
 from conformance.problem import Problem
 from conformance.record import CLAIM, NEGATIVE, PORTS, Key, Record, Run, Verdict
 from conformance.report.faults import Answer, Arrays, Fault, Snippet, Where
 from conformance.report.words import label_of, skeleton
 from conformance.snippets import LARGEST as WRITTEN
-from conformance.snippets import of_call, of_negative, of_problem, same_window, too_large
+from conformance.snippets import of_call, of_negative, of_problem, of_record, same_window, too_large
 
 MOST = 12
 """Groups of a framework that are told apart; the smaller ones stand together."""
@@ -209,16 +208,11 @@ def _snippets(witness: Record, drawn: _Witness, runs: Sequence[Run]) -> Iterator
         elif witness.verdict is Verdict.DIVERGES and expected is None:
             yield too_large(lane)
         elif not witness.idiom:
-            made = of_problem(lane, drawn.problem, drawn.operands, expected, witness.dtype)
-            yield made if made.code or not own else of_negative(lane, _unchecked(witness), witness.dtype)
+            refused = own and witness.call and witness.verdict is not Verdict.DIVERGES
+            yield (of_record(lane, witness, expected) if refused else
+                   of_problem(lane, drawn.problem, drawn.operands, expected, witness.dtype))  # fmt: skip
         elif point is not None and (own or not point.claim.refused) and same_window(point, drawn.problem):
             yield of_call(lane, point, source, drawn.operands, expected, witness.dtype)
-
-
-def _unchecked(witness: Record) -> cases.Case:
-    """A witness as a case whose call is made as it stands, where the framework is known to take no other."""
-    problem = problem_of(witness)
-    return cases.Case(witness.case, problem, witness.problem, "", (), "", hostile=Hostile(""))
 
 
 def _read(witness: Record) -> tuple[Point | None, str]:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import adapters, hostile, idioms, layout, negative
+from conformance import adapters, hostile, idioms, layout, negative, reproducer
 from conformance.adapters.base import Unsupported
 from conformance.cases import Case
 from conformance.idioms.base import Claim, Dialect, Point, with_window
 from conformance.port import PortError, translate
 from conformance.problem import Problem
 from conformance.program import lines, operands
+from conformance.record import Record
 from conformance.report.faults import Snippet
 from conformance.unchecked import WORDS
 
@@ -57,6 +58,22 @@ def of_problem(
     idiom = idioms.idioms(lane.framework)[0]
     said = Point(idiom, str(problem), {}, replace(CANONICAL, problem=problem), str(problem), "")
     return _ported(said, lane.framework, lane, arrays, expected, dtype)
+
+
+def of_record(lane: adapters.Lane, record: Record, expected: Array | None) -> Snippet:
+    """The script of the very call that a record has, where no other way to say its problem is to stand for it."""
+    made = reproducer.write(record)
+    if _too_large(made.operands.values(), expected):
+        return too_large(lane)
+    text = made.text.removesuffix("np.save('y.npy', y)\n")
+    for name, array in made.operands.items():
+        text = text.replace(f"np.load('{name}.npy')", _literal(name, array).removeprefix(f"{name} = "))
+    before, call, after = text.partition("\ny = ")
+    imports = {line for line in before.splitlines() if line.startswith("import ")}
+    code = [line for line in before.splitlines() if line not in imports and not line.startswith("#")]
+    code += [*_expected(expected, record.dtype, layout.DATA), f"{call}{after}actual = y"]
+    tail = ALONE if expected is None else TAIL
+    return Snippet(lane.framework, str(lane), _script(lane, record.dtype, imports, code, tail))
 
 
 def of_call(

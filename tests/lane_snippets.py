@@ -11,8 +11,8 @@ import pytest
 from conformance import adapters, cases, data, oracle, proof
 from conformance.adapters import AdapterError, Lane
 from conformance.problem import Problem
-from conformance.record import NEGATIVE
-from conformance.snippets import of_call, of_negative, of_problem
+from conformance.record import NEGATIVE, Record, Verdict
+from conformance.snippets import of_call, of_negative, of_problem, of_record
 
 RIGHT = ("i3 k2", "i5 k3 s2 p1:2 op1 bias n2", "i4x3 k3x2 s2 p1x0 oc2 ic2", "i3x2 k2 s2x1 p0:1x-1")
 WRONG = {"mxnet-native": {"i2 k2 s2 d2": "2 of 5 values differ"}}
@@ -39,6 +39,14 @@ NEGATIVES = {
     "tensorflow-eigen": {"input-0-1d": "answered, though input is 0 on axis 0"},
 }  # fmt: skip
 """What a lane makes of negative cases, as their scripts say it."""
+
+REFUSED = {
+    "tensorflow-eigen": ("i2x1 k1 d2", "conv2d_transpose_v2([1, 2, 1, 1], [1, 1, 1, 1], output_shape=(1, 2, 1, 1), "
+                         "strides=(1, 1), padding='VALID', dilations=(2, 2))", "InvalidArgumentError"),
+    "mxnet-native": ("i1x1x1 k1", "Deconvolution([1, 1, 1, 1, 1], [1, 1, 1, 1, 1], kernel=(1, 1, 1), num_filter=1, "
+                     "no_bias=True)", "MXNetError: Only 1D or 2D Deconvolution is natively supported"),
+}  # fmt: skip
+"""Calls that lanes refuse, as records have them, of problems that other calls of theirs can say."""
 
 
 def installed() -> list[Lane]:
@@ -96,3 +104,18 @@ def test_a_call_that_is_to_be_refused_ends_in_an_exception(tmp_path: Path, lane:
     arrays = data.draw(case.id, case.drawn)
     made = of_call(lane, case.point, lane.framework, arrays, None, "float32")
     assert re.match(r"\w*Error\b", ending(tmp_path, made.code))
+
+
+@pytest.mark.parametrize(
+    ("lane", "problem", "call", "said"),
+    [
+        (lane, *REFUSED[str(lane)]) for lane in installed() if str(lane) in REFUSED
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_refused_call_s_script_is_that_call_and_not_a_way_around_it(
+    tmp_path: Path, lane: Lane, problem: str, call: str, said: str
+) -> None:
+    record = Record(lane.framework, lane.variant, "a", "float32", "forward", problem, Verdict.REJECTS, call=call)
+    expected = oracle.expected(Problem.parse(problem), *data.draw("a", Problem.parse(problem)))
+    assert ending(tmp_path, of_record(lane, record, expected).code).startswith(said)
