@@ -109,7 +109,8 @@ def _of(framework: str, runs: Sequence[Run], finder: Finder) -> Iterator[Fault]:
             known = finder.known(record)
             rest[record.verdict, known and known.id].append(record)
     for records in rest.values():
-        yield replace(_fault(framework, UNEXPLAINED, records, {}, (), finder), title=REST, diagnosis="")
+        title = _title("", records) if len({skeleton(each.message) for each in records}) == 1 else REST
+        yield replace(_fault(framework, UNEXPLAINED, records, {}, (), finder), title=title, diagnosis="", where=())
 
 
 def _kinds(record: Record, arrays: Evidence) -> tuple[str, ...]:
@@ -137,11 +138,23 @@ def _fault(
 def _title(text: str, records: Sequence[Record]) -> str:
     if text.startswith(UNEXPLAINED):
         return f"no misreading explains it: {label_of(records)}"
+    called = sorted({each.fault for each in records})
+    if records[0].kind and all(called):
+        return f"another {'answer' if records[0].kind == 'value' else records[0].kind}, {', '.join(called)}"
     return text or label_of(records)
 
 
 def _wheres(records: Sequence[Record], runs: Sequence[Run]) -> Iterator[Where]:
-    """Where it happens, lane by lane, since lanes differ in what they get right."""
+    """Where it happens, lane by lane, since lanes differ in what they get right.
+
+    Of negative cases only what is exact: there are few, and what is wrong with their calls has names.
+    """
+    for where in _every_where(records, runs):
+        if where.exact or not all(record.fault for record in records):
+            yield where
+
+
+def _every_where(records: Sequence[Record], runs: Sequence[Run]) -> Iterator[Where]:
     for lane in sorted({record.lane for record in records}):
         own = [record for record in records if record.lane == lane]
         yield _where(own, [run for run in runs if run.header.lane == lane])

@@ -78,7 +78,7 @@ def front(site: Site, folder: str) -> str:
     lanes = list(page.lane_groups(runs, site.reason))
     return render(
         "index.html.j2", folder=f"{folder}/", home=FRONT, site=site, summary=page.summary(runs, site.integrity, lanes),
-        lanes=list(_lanes(runs)), glossary=GLOSSARY, symbols=SYMBOLS, started=_started(runs),
+        lanes=list(_lanes(runs)), glossary=GLOSSARY, symbols=SYMBOLS, started=_started(runs), day=day,
     )  # fmt: skip
 
 
