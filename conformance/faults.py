@@ -140,7 +140,8 @@ def _title(text: str, records: Sequence[Record]) -> str:
         return f"no misreading explains it: {label_of(records)}"
     called = sorted({each.fault for each in records})
     if records[0].kind and all(called):
-        return f"another {'answer' if records[0].kind == 'value' else records[0].kind}, {', '.join(called)}"
+        kind = records[0].kind if records[0].kind in ("shape", "dtype") else "answer"
+        return f"another {kind}: {', '.join(called)}"
     return text or label_of(records)
 
 
