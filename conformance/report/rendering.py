@@ -11,6 +11,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from conformance.cluster import ALWAYS
 from conformance.record import reproduction
 from conformance.report import draw
 from conformance.report.faults import Arrays
@@ -40,7 +41,7 @@ def _environment() -> Environment:
     }  # fmt: skip
     environment.globals |= {
         "bar": draw.bar, "patterns": draw.patterns, "operand": operand, "stamp": stamp, "answer": answer,
-        "shown": shown,
+        "shown": shown, "everywhere": ALWAYS,
     }  # fmt: skip
     return environment
 

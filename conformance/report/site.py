@@ -175,5 +175,5 @@ def _started(runs: Sequence[Run]) -> str:
 
 
 def _slowest(runs: Sequence[Run]) -> list[Record]:
-    records = (record for run in runs for record in run.records)
+    records = (record for run in runs for record in run.records if record.seconds)
     return sorted(records, key=lambda record: (-record.seconds, record.key))[:SLOWEST]
