@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance import adapters, data, idioms, oracle, proof
+from conformance import adapters, cases, data, idioms, oracle, proof
 from conformance.cluster import cluster
 from conformance.comparisons import facts, problem_of
 from conformance.data import DataError
@@ -17,10 +17,11 @@ from conformance.explain import UNEXPLAINED, Explained, actual, by_diagnosis, ki
 from conformance.expression import ExpressionError
 from conformance.idioms.base import Point, Refusal
 from conformance.problem import Problem
-from conformance.record import PORTS, Key, Record, Run, Verdict
+from conformance.record import CLAIM, NEGATIVE, PORTS, Key, Record, Run, Verdict
 from conformance.report.faults import Answer, Arrays, Fault, Snippet, Where
 from conformance.report.words import label_of, skeleton
-from conformance.snippets import of_call, of_problem, same_window
+from conformance.snippets import LARGEST as WRITTEN
+from conformance.snippets import of_call, of_negative, of_problem, of_record, same_window, too_large
 
 MOST = 12
 """Groups of a framework that are told apart; the smaller ones stand together."""
@@ -90,7 +91,7 @@ def _of(framework: str, runs: Sequence[Run], finder: Finder) -> Iterator[Fault]:
     apart: dict[Any, list[Record]] = defaultdict(list)
     for record in failing:
         known = finder.known(record)
-        words = () if record.verdict is Verdict.DIVERGES else skeleton(record.message)
+        words = record.redrawn if record.verdict is Verdict.DIVERGES else skeleton(record.message)
         apart[record.verdict, known and known.id, bool(record.idiom), words].append(record)
     for (verdict, *_), records in apart.items():
         if verdict is Verdict.DIVERGES and all(map(_has_arrays, records)):
@@ -108,7 +109,8 @@ def _of(framework: str, runs: Sequence[Run], finder: Finder) -> Iterator[Fault]:
             known = finder.known(record)
             rest[record.verdict, known and known.id].append(record)
     for records in rest.values():
-        yield replace(_fault(framework, UNEXPLAINED, records, {}, (), finder), title=REST, diagnosis="")
+        title = _title("", records) if len({skeleton(each.message) for each in records}) == 1 else REST
+        yield replace(_fault(framework, UNEXPLAINED, records, {}, (), finder), title=title, diagnosis="", where=())
 
 
 def _kinds(record: Record, arrays: Evidence) -> tuple[str, ...]:
@@ -136,11 +138,24 @@ def _fault(
 def _title(text: str, records: Sequence[Record]) -> str:
     if text.startswith(UNEXPLAINED):
         return f"no misreading explains it: {label_of(records)}"
+    called = sorted({each.fault for each in records})
+    if records[0].kind and all(called):
+        kind = records[0].kind if records[0].kind in ("shape", "dtype") else "answer"
+        return f"another {kind}: {', '.join(called)}"
     return text or label_of(records)
 
 
 def _wheres(records: Sequence[Record], runs: Sequence[Run]) -> Iterator[Where]:
-    """Where it happens, lane by lane, since lanes differ in what they get right."""
+    """Where it happens, lane by lane, since lanes differ in what they get right.
+
+    Of negative cases only what is exact: there are few, and what is wrong with their calls has names.
+    """
+    for where in _every_where(records, runs):
+        if where.exact or not all(record.fault for record in records):
+            yield where
+
+
+def _every_where(records: Sequence[Record], runs: Sequence[Run]) -> Iterator[Where]:
     for lane in sorted({record.lane for record in records}):
         own = [record for record in records if record.lane == lane]
         yield _where(own, [run for run in runs if run.header.lane == lane])
@@ -191,19 +206,33 @@ def _drawn(witness: Record, arrays: Evidence, text: str) -> _Witness:
 
 def _snippets(witness: Record, drawn: _Witness, runs: Sequence[Run]) -> Iterator[Snippet]:
     """A script for each framework of the runs, the witness's own first; its own only, where it is to be refused."""
-    if drawn.operands is None:
-        return
-    expected = drawn.arrays.expected if drawn.arrays else None
+    expected = drawn.arrays.expected if drawn.arrays and drawn.arrays.expected.size <= WRITTEN else None
     names = sorted({run.header.framework for run in runs} & set(idioms.frameworks()))
     names.sort(key=lambda name: name != witness.framework)
     point, source = _read(witness)
+    negative = {case.id: case for case in cases.read_suite(NEGATIVE).cases} if witness.fault else {}
     for name in names:
         own = name == witness.framework and witness.variant in adapters.variants(name)
         lane = adapters.lane(name, witness.variant if own else None)
-        if not witness.idiom:
-            yield of_problem(lane, drawn.problem, drawn.operands, expected, witness.dtype)
+        if witness.case in negative:
+            yield of_negative(lane, negative[witness.case], witness.dtype)
+        elif drawn.operands is None:
+            yield Snippet(name, str(lane), "", f"{_why_none(witness)}: use the command")
+        elif witness.verdict is Verdict.DIVERGES and expected is None:
+            yield too_large(lane)
+        elif not witness.idiom:
+            refused = own and witness.call and witness.verdict is not Verdict.DIVERGES
+            yield (of_record(lane, witness, expected) if refused else
+                   of_problem(lane, drawn.problem, drawn.operands, expected, witness.dtype))  # fmt: skip
         elif point is not None and (own or not point.claim.refused) and same_window(point, drawn.problem):
             yield of_call(lane, point, source, drawn.operands, expected, witness.dtype)
+
+
+def _why_none(witness: Record) -> str:
+    """Why there are no operands for a script."""
+    if witness.idiom == CLAIM:
+        return "several calls check a claim"
+    return "it asks for bounds, not for bits" if witness.rounding else "its data is not on file any more"
 
 
 def _read(witness: Record) -> tuple[Point | None, str]:
@@ -221,5 +250,8 @@ def _read(witness: Record) -> tuple[Point | None, str]:
     variant = witness.variant if source == witness.framework else adapters.lane(source).variant
     try:
         return idioms.read(source, text, shapes, variant), source
-    except (Refusal, idioms.IdiomError, ExpressionError):
+    except Refusal:  # a call that was copied from elsewhere, and says no problem here
+        copied = proof.suite(source, variant).cases if source == witness.framework else ()
+        return next((case.point for case in copied if case.id == witness.case), None), source
+    except (idioms.IdiomError, ExpressionError):
         return None, source

@@ -29,7 +29,7 @@ def gather(
     everything = Evidence({**evidence.read().lanes, **proved.lanes})
     found = tuple(replace(fault, past=past.of_fault(fault.records, kept)) for fault in find(runs, arrays, known))
     return Site(
-        runs, expected_lanes, known, on_file, found, tuple(_domains(runs)),
+        runs, expected_lanes, known, on_file, found, tuple(domains(runs)),
         handbook.build(everything), _proofs(everything), literature.build(claims.read_claims(), runs), changes,
         more or {}, kept.kept, coverage.of_lanes(runs),
     )  # fmt: skip
@@ -57,7 +57,7 @@ def _expected(runs: Sequence[Run]) -> tuple[tuple[Known, ...], Callable[[Record]
     return tuple(plain.values()), known
 
 
-def _domains(runs: Sequence[Run]) -> Iterator[Domain]:
+def domains(runs: Sequence[Run]) -> Iterator[Domain]:
     """What each lane accepts."""
     departing = domain.departing()
     for name, records in domain.by_lane(runs).items():

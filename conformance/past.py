@@ -52,11 +52,11 @@ def of_fault(records: Sequence[Record], history: History) -> Past | None:
     if not found:
         return None
     since, begins, tonight = min(_times(*each, history) for each in found)
-    lines = [line for line, _ in found]
-    lanes = sorted({line.lane for line in lines})
+    lines = {(line.lane, line.suite): [each for each, _ in found if (each.lane, each.suite) == (line.lane, line.suite)]
+             for line, _ in found}  # fmt: skip
     return Past(since, begins, tonight, tuple(
-        Night(lane, each.started, each.version, str(each))
-        for lane in lanes for each in nights([line for line in lines if line.lane == lane])
+        Night(", ".join(name), each.started, each.version, str(each))
+        for name in sorted(lines) for each in nights(lines[name])
     ))  # fmt: skip
 
 

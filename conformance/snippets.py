@@ -1,26 +1,40 @@
 """Scripts that show a fault: literal arrays, one framework's own call, and what is expected beside what comes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import adapters, idioms, layout
+from conformance import adapters, hostile, idioms, layout, negative, reproducer
+from conformance.adapters.base import Unsupported
+from conformance.cases import Case
 from conformance.idioms.base import Claim, Dialect, Point, with_window
 from conformance.port import PortError, translate
 from conformance.problem import Problem
 from conformance.program import lines, operands
+from conformance.record import Record
 from conformance.report.faults import Snippet
+from conformance.unchecked import WORDS
 
 Array = NDArray[Any]
 
 LARGEST = 3000
-"""Elements above which arrays are not written out."""
+"""Elements of an array above which it is not written out."""
 WIDTH = 110
 PRECISION = {("jax", "float64"): {"JAX_ENABLE_X64": "1"}}
 """What a framework has to be told before it computes in a dtype at all."""
+WIDEST = "float64"
+"""What a negative case's script asks for, as its lane does, whose operands and arguments can be of any width."""
+VIEWED = {
+    "reversed-axes": ["x = np.ascontiguousarray(x.T).T"],
+    "every-second": ["x = np.repeat(x, 2, axis=-1)[..., ::2]"],
+    "one-value": ["x = np.broadcast_to(x.reshape(-1)[:1].reshape((1,) * x.ndim), x.shape)"],
+}
+"""How an operand is made to lie otherwise in memory."""
 CANONICAL = Claim(Problem.of(1, 1), "none")
 
 TAIL = """
@@ -28,7 +42,8 @@ print("actual", actual, sep="\\n")
 if actual.shape != expected.shape:
     print(f"shape {actual.shape}, expected {expected.shape}")
 else:
-    print(f"{np.count_nonzero(actual != expected)} of {expected.size} values differ")
+    differs = ~np.isclose(actual, expected, rtol=0, atol=0, equal_nan=True)
+    print(f"{np.count_nonzero(differs)} of {expected.size} values differ")
 """
 ALONE = """
 print("actual", actual, actual.shape, sep="\\n")
@@ -45,14 +60,30 @@ def of_problem(
     return _ported(said, lane.framework, lane, arrays, expected, dtype)
 
 
+def of_record(lane: adapters.Lane, record: Record, expected: Array | None) -> Snippet:
+    """The script of the very call that a record has, where no other way to say its problem is to stand for it."""
+    made = reproducer.write(record)
+    if _too_large(made.operands.values(), expected):
+        return too_large(lane)
+    text = made.text.removesuffix("np.save('y.npy', y)\n")
+    for name, array in made.operands.items():
+        text = text.replace(f"np.load('{name}.npy')", _literal(name, array).removeprefix(f"{name} = "))
+    before, call, after = text.partition("\ny = ")
+    imports = {line for line in before.splitlines() if line.startswith("import ")}
+    code = [line for line in before.splitlines() if line not in imports and not line.startswith("#")]
+    code += [*_expected(expected, record.dtype, layout.DATA), f"{call}{after}actual = y"]
+    tail = ALONE if expected is None else TAIL
+    return Snippet(lane.framework, str(lane), _script(lane, record.dtype, imports, code, tail))
+
+
 def of_call(
     lane: adapters.Lane, point: Point, source: str, arrays: Sequence[Array | None], expected: Array | None, dtype: str
 ) -> Snippet:
     """The script of a call as it was written, or of its port where the lane is of another framework."""
     if lane.framework != source:
         return _ported(point, source, lane, operands(point, *_three(arrays, dtype)), expected, dtype)
-    if _size(arrays, expected) > LARGEST:
-        return _too_large(lane)
+    if _too_large(arrays, expected):
+        return too_large(lane)
     dialect = idioms.dialect(lane.framework)
     given = dict(zip("xwb", operands(point, *_three(arrays, dtype)), strict=True))
     if "z" in point.shapes:
@@ -66,11 +97,58 @@ def of_call(
     return Snippet(lane.framework, str(lane), _script(lane, dtype, imports, code, ALONE if expected is None else TAIL))
 
 
+def of_negative(lane: adapters.Lane, case: Case, dtype: str) -> Snippet:
+    """The script of a negative case: its call as it stands, on its very operands unless they are many."""
+    assert case.hostile is not None
+    words, dialect = WORDS.get(lane.framework), idioms.dialect(lane.framework)
+    try:
+        text = negative.text(lane.framework, case)
+    except Unsupported as reason:
+        return Snippet(lane.framework, str(lane), "", str(reason))
+    if words is None or (case.hostile.view and not words.views):
+        return Snippet(
+            lane.framework, str(lane), "", "its tensors are copies, so that none can lie otherwise in memory"
+        )
+    arrays = hostile.operands(case.id, case.problem, case.hostile, dtype)
+    expected = _defined(case, arrays)
+    if _too_large(arrays.values(), expected):
+        return too_large(lane)
+    x, weight = words.arrange(case.problem, arrays["x"], arrays["weight"])
+    given = {"x": x, "w": weight} | ({"b": arrays["bias"]} if "bias" in arrays else {})
+    code = [_literal(name, np.ascontiguousarray(array).reshape(array.shape)) for name, array in given.items()]
+    code += [*VIEWED.get(case.hostile.view, ()), *_expected(expected, dtype, words.layout), ""]
+    narrow = "bfloat16" in case.hostile.dtypes.values()
+    code += [f"{name} = {dialect.tensor.format(name)}{'.bfloat16()' if narrow else ''}" for name in given]
+    code += [f"y = {text}", f"actual = np.asarray({dialect.array.format('y.float()' if narrow else 'y')})"]
+    named = {f"import {module}" + f" as {name}" * (name != module) for name, module in words.modules.items()}
+    tail = TAIL if expected is not None else ALONE + _claim(case, words.layout)
+    return Snippet(lane.framework, str(lane), _script(lane, WIDEST, {*dialect.imports, *named}, code, tail))
+
+
+def _claim(case: Case, data: str) -> str:
+    """What is to be said of an answer that came, where it is not compared: that it is none, or of which shape it is."""
+    assert case.hostile is not None
+    if not case.hostile.defined:
+        why = hostile.misfit(case.problem, case.hostile) or f"no call says this: {case.why}"
+        return f"print({f'answered, though {why}'!r})\n"
+    n, c, *spatial = case.problem.output_shape
+    shape = (n, c, *spatial) if data == "n c k" else (n, *spatial, c)
+    return f'print(f"shape {{actual.shape}}, expected {shape}")\n'
+
+
+def _defined(case: Case, arrays: Mapping[str, Array]) -> Array | None:
+    """The definition's answer, where it gives one that is not too large to be written out."""
+    assert case.hostile is not None
+    if not case.hostile.defined or prod(case.problem.output_shape) > LARGEST:
+        return None
+    return hostile.answer(case.problem, arrays)
+
+
 def _ported(
     point: Point, source: str, lane: adapters.Lane, given: Sequence[Array | None], expected: Array | None, dtype: str
 ) -> Snippet:
-    if _size(given, expected) > LARGEST:
-        return _too_large(lane)
+    if _too_large(given, expected):
+        return too_large(lane)
     try:
         port = translate(point, source, lane.framework, variant=lane.variant)
     except PortError as error:
@@ -110,7 +188,8 @@ def _script(lane: adapters.Lane, dtype: str, imports: Iterable[str], code: Seque
     first = [f"# {lane}"]
     if variables:
         first += ["import os", "", *(f'os.environ["{name}"] = "{value}"' for name, value in variables.items()), ""]
-    modules = sorted({*imports, "import numpy as np"} - {""})
+    odd = {"from numpy import inf, nan"} if any(re.search(r"\b(inf|nan)\b", line) for line in code) else set()
+    modules = sorted({*imports, "import numpy as np", *odd} - {""})
     return "\n".join([*first, *modules, "", *code]) + "\n" + tail
 
 
@@ -126,7 +205,11 @@ def environment(lane: adapters.Lane, dtype: str) -> dict[str, str]:
 
 
 def _literal(name: str, array: Array) -> str:
-    values = array.tolist() if (array % 1).any() else array.astype(np.int64).tolist()
+    """An array's very values; where they are many, others of the same shape, which only calls without an answer get."""
+    if not 0 < array.size <= LARGEST:
+        return f'{name} = np.resize(np.arange(-9, 10), {array.shape}).astype("{array.dtype}")'
+    whole = np.isfinite(array).all() and not (array % 1).any()
+    values = array.astype(np.int64).tolist() if whole else array.tolist()
     text = f'{name} = np.array({values}, "{array.dtype}")'
     if len(text) <= WIDTH:
         return text
@@ -134,15 +217,17 @@ def _literal(name: str, array: Array) -> str:
     return f'{name} = np.array(\n{rows},\n"{array.dtype}")'
 
 
-def _size(arrays: Iterable[Array | None], expected: Array | None) -> int:
-    return sum(array.size for array in (*arrays, expected) if array is not None)
+def _too_large(arrays: Iterable[Array | None], expected: Array | None) -> bool:
+    """Whether an answer that can be compared is of operands that cannot be written out."""
+    return expected is not None and any(array.size > LARGEST for array in (*arrays, expected) if array is not None)
 
 
 def _three(arrays: Sequence[Array | None], dtype: str) -> list[Any]:
     return [None if array is None else array.astype(dtype) for array in arrays]
 
 
-def _too_large(lane: adapters.Lane) -> Snippet:
+def too_large(lane: adapters.Lane) -> Snippet:
+    """Why there is no script: what comes could not be compared."""
     return Snippet(lane.framework, str(lane), "", "its arrays are too large to be written out: use the command")
 
 

@@ -6,7 +6,10 @@ CONFORMANCE_CHROMIUM is the browser, /usr/bin/chromium unless it is set; CONFORM
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
@@ -14,13 +17,15 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from test_site import runs_of
 
-from conformance import handbook
+from conformance import coverage, handbook
 from conformance.evidence import Evidence
 from conformance.faults import find
+from conformance.gather import domains
 from conformance.predicate import Predicate
 from conformance.problem import Problem
 from conformance.record import Header, Record, Run, Verdict
 from conformance.report import Site, write_report
+from conformance.report.past import Kept, Night, Past, State
 
 CHROMIUM = os.environ.get("CONFORMANCE_CHROMIUM", "/usr/bin/chromium")
 AXE = Path(os.environ["CONFORMANCE_AXE"])
@@ -43,8 +48,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     records = sorted((*runs[1].records, *odd, crashed), key=lambda each: each.key)
     runs[1] = replace(runs[1], records=tuple(records), header=replace(runs[1].header, expected=len(records)))
     place = tmp_path_factory.mktemp("site")
-    found = tuple(find(runs, arrays, lambda _: None))
-    write_report(Site(runs, found=found, handbook=handbook.build(Evidence({}))), place / "index.html")
+    nights = tuple(Night("torch-eager, smoke", f"2026-11-{day:02}T02:17:00+00:00", "1.2.3", f"{day} diverges")
+                   for day in range(1, 20))  # fmt: skip
+    past = Past(nights[3].started, nights[0].started, nights[-1].started, nights)
+    found = tuple(replace(each, past=past) for each in find(runs, arrays, lambda _: None))
+    states = (State(nights[0].started, "1.2.3", "conforms", "", False),
+              State(nights[3].started, "1.2.3", "errored", HOSTILE, True))  # fmt: skip
+    kept = Kept({("jax-jit", "smoke"): (nights[0].started, 9)}, {("jax-jit", odd[0].key): states})
+    write_report(Site(
+        runs, found=found, handbook=handbook.build(Evidence({})), domains=tuple(domains(runs)),
+        coverage=coverage.of_lanes(runs), kept=kept,
+    ), place / "index.html")  # fmt: skip
     return place
 
 
@@ -253,6 +267,39 @@ def test_hostile_text_is_shown_whole_and_not_obeyed(folder: Path, opened: Openin
     page = opened(address(folder, "site/search.html", f'"{HOSTILE[:20]}'))
     page.wait_for_function(SETTLED)
     assert "obeyed" not in page.title()
+
+
+def test_a_case_shows_what_it_was_and_since_when(folder: Path, opened: Opening) -> None:
+    page = opened(address(folder, "site/case.html", "odd-0"))
+    page.wait_for_selector("#case h2")
+    shown = page.locator(".past li").all_inner_texts()
+    assert [each.partition(",")[0] for each in shown] == ["from 2026-11-04 02:17", "from 2026-11-01 02:17"]
+    assert HOSTILE in shown[0]
+    page = opened(address(folder, "site/case.html", "odd-1"))
+    page.wait_for_selector("#case h2")
+    assert "the same in all 9 runs since 2026-11-01 02:17" in page.inner_text("#case")
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path) -> Iterator[str]:
+    """The address of a web server that has the site."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_a_web_server_shows_the_same_pages_as_files_do(folder: Path, served: str, opened: Opening) -> None:
+    for name, query in names(folder):
+        text = []
+        for start in (folder.as_uri(), served):
+            page = opened(f"{start}/{name}" + (f"#{quote(query, safe='')}" if query else ""))
+            if query:
+                page.wait_for_function(SETTLED)
+            text.append(page.inner_text("main"))
+            page.context.close()
+        assert text[0] == text[1], name
 
 
 def test_the_checkerboard_tells_when_the_stride_divides_the_kernel(folder: Path, opened: Opening) -> None:

@@ -1,19 +1,52 @@
 """Scripts of the site, run as they are pasted, in each lane's own environment: what they print is what they claim."""
 
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from conformance import adapters, data, oracle
+from conformance import adapters, cases, data, oracle, proof
 from conformance.adapters import AdapterError, Lane
 from conformance.problem import Problem
-from conformance.snippets import of_problem
+from conformance.record import NEGATIVE, Record, Verdict
+from conformance.snippets import of_call, of_negative, of_problem, of_record
 
 RIGHT = ("i3 k2", "i5 k3 s2 p1:2 op1 bias n2", "i4x3 k3x2 s2 p1x0 oc2 ic2", "i3x2 k2 s2x1 p0:1x-1")
 WRONG = {"mxnet-native": {"i2 k2 s2 d2": "2 of 5 values differ"}}
 """What a lane is known to get wrong, and what the script says of it."""
+NEGATIVES = {
+    "torch-eager": {
+        "bias-other-dtype-1d": "answered, though bias is of another dtype than the rest",
+        "stride-14000-1d": "killed by SIGSEGV",
+        "x-reversed-axes-2d": "0 of ", "x-every-second-2d": "0 of ", "x-one-value-2d": "0 of ",
+    },
+    "jax-jit": {
+        "input-0-1d": "answered, though input is 0 on axis 0",
+        "weight-nan-dilated-1d": "3 of ",
+        "weight-axis-less-1d": "AssertionError",
+        "stride-0-1d": "TypeError",
+    },
+    "mxnet-native": {
+        "padding-2e32-1d": "answered, though the output extents are",
+        "op-2e32-1d": "shape (1, 3, 7), expected (1, 3, 4294967303)",
+        "stride-2e40-1d": "killed by SIGFPE",
+    },
+    "mxnet-onednn": {"weight-scalar-1d": "killed by SIGABRT"},
+    "tensorflow-onednn": {"input-0-1d": "answered, though input is 0 on axis 0"},
+    "tensorflow-eigen": {"input-0-1d": "answered, though input is 0 on axis 0"},
+}  # fmt: skip
+"""What a lane makes of negative cases, as their scripts say it."""
+
+REFUSED = {
+    "tensorflow-eigen": ("i2x1 k1 d2", "conv2d_transpose_v2([1, 2, 1, 1], [1, 1, 1, 1], output_shape=(1, 2, 1, 1), "
+                         "strides=(1, 1), padding='VALID', dilations=(2, 2))", "InvalidArgumentError"),
+    "mxnet-native": ("i1x1x1 k1", "Deconvolution([1, 1, 1, 1, 1], [1, 1, 1, 1, 1], kernel=(1, 1, 1), num_filter=1, "
+                     "no_bias=True)", "MXNetError: Only 1D or 2D Deconvolution is natively supported"),
+}  # fmt: skip
+"""Calls that lanes refuse, as records have them, of problems that other calls of theirs can say."""
 
 
 def installed() -> list[Lane]:
@@ -29,12 +62,14 @@ def installed() -> list[Lane]:
     return found
 
 
-def last_line(path: Path, lane: Lane, text: str) -> str:
-    problem = Problem.parse(text)
-    arrays = data.draw(text.replace(" ", "-"), problem)
-    snippet = of_problem(lane, problem, arrays, oracle.expected(problem, *arrays), "float32")
-    (path / "pasted.py").write_text(snippet.code, encoding="utf-8")
-    done = subprocess.run([sys.executable, path / "pasted.py"], capture_output=True, text=True, check=True, timeout=300)
+def ending(path: Path, code: str) -> str:
+    """The last line that a script prints, or the exception that it ends with, or the signal that it dies by."""
+    (path / "pasted.py").write_text(code, encoding="utf-8")
+    done = subprocess.run([sys.executable, path / "pasted.py"], capture_output=True, text=True, timeout=300)
+    if done.returncode < 0:
+        return f"killed by {signal.Signals(-done.returncode).name}"
+    if done.returncode:
+        return str(re.findall(r"^(?:\w+\.)*(\w*Error\b.*)", done.stderr, re.MULTILINE)[-1])
     return done.stdout.splitlines()[-1]
 
 
@@ -45,4 +80,42 @@ def last_line(path: Path, lane: Lane, text: str) -> str:
     ids=str,
 )
 def test_a_script_prints_how_many_values_differ(tmp_path: Path, lane: Lane, problem: str, said: str) -> None:
-    assert last_line(tmp_path, lane, problem).startswith(said)
+    drawn = Problem.parse(problem)
+    arrays = data.draw(problem.replace(" ", "-"), drawn)
+    snippet = of_problem(lane, drawn, arrays, oracle.expected(drawn, *arrays), "float32")
+    assert ending(tmp_path, snippet.code).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("lane", "case", "said"),
+    [(lane, *each) for lane in installed() for each in NEGATIVES.get(str(lane), {}).items()],
+    ids=str,
+)
+def test_a_negative_case_s_script_ends_as_its_lane_does(tmp_path: Path, lane: Lane, case: str, said: str) -> None:
+    (found,) = (each for each in cases.read_suite(NEGATIVE).cases if each.id == case)
+    assert ending(tmp_path, of_negative(lane, found, "float32").code).startswith(said)
+
+
+@pytest.mark.parametrize("lane", installed(), ids=str)
+def test_a_call_that_is_to_be_refused_ends_in_an_exception(tmp_path: Path, lane: Lane) -> None:
+    every = proof.suite(lane.framework, lane.variant).cases
+    case = min((each for each in every if each.refused), key=lambda each: (not each.id.startswith("keras"), each.id))
+    assert case.point is not None
+    arrays = data.draw(case.id, case.drawn)
+    made = of_call(lane, case.point, lane.framework, arrays, None, "float32")
+    assert re.match(r"\w*Error\b", ending(tmp_path, made.code))
+
+
+@pytest.mark.parametrize(
+    ("lane", "problem", "call", "said"),
+    [
+        (lane, *REFUSED[str(lane)]) for lane in installed() if str(lane) in REFUSED
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_refused_call_s_script_is_that_call_and_not_a_way_around_it(
+    tmp_path: Path, lane: Lane, problem: str, call: str, said: str
+) -> None:
+    record = Record(lane.framework, lane.variant, "a", "float32", "forward", problem, Verdict.REJECTS, call=call)
+    expected = oracle.expected(Problem.parse(problem), *data.draw("a", Problem.parse(problem)))
+    assert ending(tmp_path, of_record(lane, record, expected).code).startswith(said)

@@ -14,6 +14,7 @@ from conformance.guard import Comparison, GuardError, compare
 from conformance.predicate import Predicate
 from conformance.problem import Problem
 from conformance.record import Header, Record, Run, Verdict
+from conformance.report.changes import text_lines
 
 CASES = [case for case in cases.read_suite("core").cases if case.source != "curated/smoke.toml"][::25]
 HEADER = Header(
@@ -308,6 +309,7 @@ class TestDrift:
         (group,) = compare([old], [new]).groups
         assert group.worse
         assert group.witness.note == "rho 2, now 5"
+        assert "      rho 2, now 5" in list(text_lines(compare([old], [new])))
 
     def test_another_order_of_summation_is_no_change(self) -> None:
         assert changes(compare([self.rounded(2.0, "a")], [self.rounded(2.1, "b")])) == []

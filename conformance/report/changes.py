@@ -32,6 +32,8 @@ def text_lines(comparison: Comparison) -> Iterator[str]:
         yield f"    where {group.where.predicate}"
         yield f"      {coverage(group)}"
         yield f"    {witness(group)}"
+        if group.witness.note:
+            yield f"      {group.witness.note}"
 
 
 def summary(comparison: Comparison) -> str:
@@ -87,7 +89,7 @@ def _group(group: Group, fail_on: Collection[Change]) -> dict[str, Any]:
         "where": {"predicate": where.predicate, "covered": where.covered, "of": where.of, "wrong": where.wrong,
                   "others": where.outside},
         "witness": {"case": group.witness.record.case, "dtype": group.witness.record.dtype,
-                    "problem": group.witness.record.problem, "reproduction": witness(group)},
+                    "problem": group.witness.record.problem, "reproduction": witness(group), "note": group.witness.note},
         "cases": [f"{each.record.case} {each.record.dtype}" for each in group.differences],
     }  # fmt: skip
 

@@ -112,6 +112,11 @@ class Fault:
         return tuple(sorted({record.lane for record in self.records}))
 
     @property
+    def called(self) -> tuple[str, ...]:
+        """What is wrong with the calls of its negative cases."""
+        return tuple(sorted({record.fault for record in self.records} - {""}))
+
+    @property
     def suites(self) -> tuple[str, ...]:
         """What its cases are: problems, or a framework's own calls."""
         return tuple(sorted({"calls" if record.idiom else "problems" for record in self.records}))

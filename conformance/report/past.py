@@ -30,9 +30,9 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """What a fault's cases were on a lane from a run on, counted."""
+    """What a fault's cases of a lane and suite were from a run on, counted."""
 
-    lane: str
+    of: str
     started: str
     version: str
     counts: str

@@ -11,6 +11,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from conformance.cluster import ALWAYS
 from conformance.record import reproduction
 from conformance.report import draw
 from conformance.report.faults import Arrays
@@ -40,7 +41,7 @@ def _environment() -> Environment:
     }  # fmt: skip
     environment.globals |= {
         "bar": draw.bar, "patterns": draw.patterns, "operand": operand, "stamp": stamp, "answer": answer,
-        "shown": shown,
+        "shown": shown, "everywhere": ALWAYS,
     }  # fmt: skip
     return environment
 
@@ -77,9 +78,14 @@ def stamp(arrays: Arrays) -> Markup:
 
 
 def answer(array: Any, other: Any, name: str, room: Any = None) -> Markup:
-    """An answer, with the elements marked in which it is not the other one; all are, where the shapes differ."""
+    """An answer, with the elements marked in which it is not the other one; all are, where the shapes differ.
+
+    Of an answer that is too large for numbers, how far it is from the other one.
+    """
     if array.ndim < 3:
         return Markup("<p>an array of {} axes</p>").format(array.ndim)
+    if array.size > draw.MOST_CELLS and array.shape == other.shape:
+        return draw.heat(array - other, f"deviation of {name}")
     differs = array != other if array.shape == other.shape else np.ones(array.shape, bool)
     return draw.drawn(array, name, differs=differs, room=room)
 

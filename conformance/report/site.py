@@ -79,7 +79,7 @@ def front(site: Site, folder: str) -> str:
     lanes = list(page.lane_groups(runs, site.reason))
     return render(
         "index.html.j2", folder=f"{folder}/", home=FRONT, site=site, summary=page.summary(runs, site.integrity, lanes),
-        lanes=list(_lanes(runs)), glossary=GLOSSARY, symbols=SYMBOLS, started=_started(runs),
+        lanes=list(_lanes(runs)), glossary=GLOSSARY, symbols=SYMBOLS, started=_started(runs), day=day,
     )  # fmt: skip
 
 
@@ -176,5 +176,5 @@ def _started(runs: Sequence[Run]) -> str:
 
 
 def _slowest(runs: Sequence[Run]) -> list[Record]:
-    records = (record for run in runs for record in run.records)
+    records = (record for run in runs for record in run.records if record.seconds)
     return sorted(records, key=lambda record: (-record.seconds, record.key))[:SLOWEST]

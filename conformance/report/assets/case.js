@@ -50,7 +50,7 @@ document.addEventListener("DOMContentLoaded", () => {
       record.fault && fact("Fault", element("a", { href: record.fault }, record.known ? `known: ${record.known}` : "new")),
       history(record),
     ].filter(Boolean);
-    const pre = element("div", { class: "snippet" }, element("pre", { tabindex: "0" }, code(record.command)));
+    const pre = element("div", { class: "snippet" }, element("pre", { class: "command", tabindex: "0" }, code(record.command)));
     const heading = element("h2", { id: `r${number}` }, `${record.lane}, ${record.dtype} `, site.tag(record.verdict));
     const right = record.verdict === (record.claimed || "conforms") && !record.past;
     const all = element("dl", { class: "facts" }, ...facts);

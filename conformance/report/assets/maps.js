@@ -7,7 +7,7 @@ document.addEventListener("DOMContentLoaded", async () => {
   ];
   const WORDS = { output_padding: "output padding", pad_begin: "padding at the beginning",
     effective_kernel: "effective kernel", in_channels: "in channels of a group" };
-  const SUITES = ["idioms", "ports"];
+  const SUITES = ["idioms", "ports", "claims", "negative"];
   const MOST = 12;
   const lane = document.getElementById("lane"), input = document.getElementById("query");
   const status = document.getElementById("status"), maps = document.getElementById("maps");
