@@ -89,7 +89,8 @@ def _group(group: Group, fail_on: Collection[Change]) -> dict[str, Any]:
         "where": {"predicate": where.predicate, "covered": where.covered, "of": where.of, "wrong": where.wrong,
                   "others": where.outside},
         "witness": {"case": group.witness.record.case, "dtype": group.witness.record.dtype,
-                    "problem": group.witness.record.problem, "reproduction": witness(group), "note": group.witness.note},
+                    "problem": group.witness.record.problem, "reproduction": witness(group),
+                    "note": group.witness.note},
         "cases": [f"{each.record.case} {each.record.dtype}" for each in group.differences],
     }  # fmt: skip
 
