@@ -138,6 +138,8 @@ def _fault(
 def _title(text: str, records: Sequence[Record]) -> str:
     if text.startswith(UNEXPLAINED):
         return f"no misreading explains it: {label_of(records)}"
+    if records[0].rounding and records[0].verdict is Verdict.DIVERGES:
+        return "errs by more than rounding can, in long sums"
     called = sorted({each.fault for each in records})
     if records[0].kind and all(called):
         kind = records[0].kind if records[0].kind in ("shape", "dtype") else "answer"
