@@ -14,7 +14,7 @@ from conformance.predicate import Predicate
 from conformance.problem import Problem
 from conformance.record import Header, Record, Run, Verdict
 
-CASES = [case for case in cases.read_suite("core").cases if case.source != "curated/smoke.toml"][::25]
+CASES = [case for case in cases.read_suite("core").cases if not case.source.startswith("curated/")][::25]
 HEADER = Header(
     "mxnet", "native", "core", ("float32", "float64"), ("forward",), "c" * 16, 2 * len(CASES), "o" * 16,
     environment={"mxnet": "1.9.1"}, started="2026-11-22T00:00:00+00:00",
