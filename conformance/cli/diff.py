@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from conformance import record
 from conformance.atomic import write_atomically
+from conformance.bounded import Archive, BoundError
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, by_chance, expected_of, known
 from conformance.explain import kinds
@@ -124,8 +124,8 @@ def _explainer(build: Build, stack: ExitStack) -> Explain:
     if not evidence.exists():
         return lambda each: ()
     try:
-        return partial(_explained, arrays=stack.enter_context(np.load(evidence, allow_pickle=False)))
-    except (ValueError, OSError):
+        return partial(_explained, arrays=stack.enter_context(Archive(evidence)))
+    except (BoundError, OSError):
         raise GuardError(f"{evidence}: holds no arrays: run the lane again, or move the file away") from None
 
 
