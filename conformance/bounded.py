@@ -82,7 +82,7 @@ class Archive(Mapping[str, NDArray[Any]]):
             raise
         except Exception:  # zipfile trusts offsets and lengths that it reads
             raise BoundError("is not an archive of arrays: run the lane again") from None
-        self._names = [name.removesuffix(".npy") for name in self._zip.namelist()]
+        self._names = dict.fromkeys(name.removesuffix(".npy") for name in self._zip.namelist())
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         try:
@@ -90,6 +90,9 @@ class Archive(Mapping[str, NDArray[Any]]):
         except KeyError:
             raise KeyError(name) from None
         return parse_array(read_member(self._zip, member))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names  # without reading it
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

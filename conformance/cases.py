@@ -131,7 +131,7 @@ def read_suite(name: str) -> Suite:
     if name not in SUITES:
         raise CaseError(f"there is no suite {name!r}{_nearest(name, SUITES)}: the suites are {', '.join(SUITES)}")
     files = [path for pattern in SUITES[name] for path in sorted(folder().glob(pattern))]
-    dtypes = ("float32",) if name == NEGATIVE else ()  # a call is refused for its shapes in all of them or in none
+    dtypes = ("float32",) if name == NEGATIVE else ()  # float64 takes as long again: docs/adr/0006 says what it adds
     suite = Suite(name, tuple(case for path in files for case in read_file(path)), dtypes)
     if not suite.cases:
         raise CaseError(f"suite {name!r} has no cases in {folder()}: set CONFORMANCE_CASES to a folder that has them")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance import adapters, cases
+from conformance.bounded import read_text
 from conformance.cases import Case, Suite
 from conformance.checks import CHECKS
 from conformance.predicate import PredicateError, relation
@@ -108,7 +109,7 @@ def read_claims() -> tuple[Claim, ...]:
     """Every claim of every document, in file order. Raises ClaimError."""
     arrays = _load(folder() / ARRAYS)
     paths = sorted(path for path in folder().glob("*.toml") if path.name != ARRAYS)
-    found = [claim for path in paths for claim in _read(path, arrays)]
+    found = [claim for path in paths for claim in read_file(path, arrays)]
     seen: dict[str, str] = {}
     for claim in found:
         if claim.id in seen:
@@ -146,18 +147,22 @@ def case_of(claim: Claim, framework: str) -> Case:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return tomllib.loads(read_text(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise ClaimError(f"{path}: cannot be read: {error}") from None
 
 
-def _read(path: Path, arrays: Mapping[str, Any]) -> Iterator[Claim]:
+def read_file(path: Path, arrays: Mapping[str, Any]) -> Iterator[Claim]:
+    """The claims of one document; `arrays` are those that checks name. Raises ClaimError."""
     content = _load(path)
     _keys(path.name, content, {"document", "claim"})
     if not isinstance(content["claim"], list):
         raise ClaimError(f"{path.name}: 'claim' is one table: write [[claim]], with double brackets, for each")
     for number, table in enumerate(content["claim"], 1):
-        yield _claim(f"{path.name}#{table.get('id', number)}", path.name, content["document"], table, arrays)
+        try:
+            yield _claim(f"{path.name}#{table.get('id', number)}", path.name, content["document"], table, arrays)
+        except (AttributeError, RecursionError, TypeError) as error:  # a value of another type, or nested without end
+            raise ClaimError(f"{path.name}#{number}: a value is of a type that it cannot have: {error}") from None
 
 
 _TEXTS = ("id", "section", "claim", "domain", "verdict")

@@ -154,10 +154,10 @@ class Controller:
 
     def _narrowed(self) -> str:
         """What made this run less than its suite or shard, as the user gave it; empty for a whole one."""
-        first, step = self._selection.shard
-        whole = len(self._selection.suite.cases[first - 1 :: step]) * len(dtypes_of(self._selection.suite))
+        (first, step), dtypes = self._selection.shard, dtypes_of(self._selection.suite)
+        whole = len(self._selection.suite.cases[first - 1 :: step]) * len(dtypes)
         given = (str(word) for word in self._config.invocation_params.args if word != "--resume")
-        return "" if self._expected == whole else " ".join(given)
+        return "" if self._expected == whole and self._selection.dtypes == dtypes else " ".join(given)
 
     def _log(self, node: Any) -> str:
         return str(Path(self._scratch.name, f"{node.gateway.id}.log"))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from conformance import adapters, cases, data, idioms, oracle, proof
+from conformance.bounded import Archive, BoundError
 from conformance.cluster import cluster
 from conformance.comparisons import facts, problem_of
 from conformance.data import DataError
@@ -63,10 +64,10 @@ def _has_arrays(record: Record) -> bool:
     return record.verdict is Verdict.DIVERGES and record.redrawn
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> Archive:
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        return Archive(path)
+    except (OSError, BoundError):
         raise DiagnosisError(f"{path}: not an array file: run the lane again") from None
 
 

@@ -10,6 +10,7 @@ import json
 import sys
 import tempfile
 import time
+import tomllib
 import traceback
 import zipfile
 from collections import Counter
@@ -23,9 +24,10 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from conformance import cases, expectations, idioms, record
+from conformance import cases, claims, expectations, idioms, record
 from conformance.bounded import Archive, BoundError, parse_array
 from conformance.cases import CaseError
+from conformance.claims import ClaimError
 from conformance.expectations import ExpectationError
 from conformance.expression import ExpressionError
 from conformance.idioms import IdiomError
@@ -140,11 +142,18 @@ def read_records(content: bytes) -> None:
 
 
 TOML = (cases.folder() / "curated" / "windows.toml").read_bytes()[:1500].rpartition(b"[[case]]")[0]
+NEGATIVE = (cases.folder() / "negative" / "operands.toml").read_bytes()[:3000].rpartition(b"[[case]]")[0]
+CLAIMS = (cases.folder() / "claims" / "000.toml").read_bytes()[:4000].rpartition(b"[[claim]]")[0]
+ARRAY_TABLE = tomllib.loads((cases.folder() / "claims" / "arrays.toml").read_text())
 EXPECTATIONS = (cases.folder() / "expectations" / "mxnet.toml").read_bytes()
 JSON_LINES = [json.loads(line) for line in (cases.folder() / "smoke.jsonl").read_bytes().splitlines()[:4]]
 JSON_LINES[0]["cases"] = len(JSON_LINES) - 1
 JSONL = "\n".join(map(json.dumps, JSON_LINES)).encode()
 case_lines = damaged(JSONL) | changed_lines(JSON_LINES)
+
+
+def read_negative(content: bytes) -> None:
+    list(cases._read_toml("negative/n.toml", content.decode(errors="replace")))
 
 
 def read_expectations(content: bytes) -> None:
@@ -257,6 +266,8 @@ READERS = (
     Reader("record files", record_files, read_records, (RecordError, ProblemError)),
     Reader("record lines", record_lines, record.parse, (RecordError,)),
     Reader("case files, TOML", damaged(TOML), lambda c: list(cases.read_file(file("c.toml", c))), (CaseError,)),
+    Reader("negative cases", damaged(NEGATIVE), read_negative, (CaseError,)),
+    Reader("claims", damaged(CLAIMS), lambda c: list(claims.read_file(file("l.toml", c), ARRAY_TABLE)), (ClaimError,)),
     Reader("case files, JSONL", case_lines, lambda c: list(cases.read_file(file("c.jsonl", c))), (CaseError,)),
     Reader("expectations", damaged(EXPECTATIONS), read_expectations, (ExpectationError, PredicateError)),
     Reader("descriptors", descriptors(), read_descriptor, (ProblemError,)),

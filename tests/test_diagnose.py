@@ -475,6 +475,11 @@ NAMED = {
     "batch in reverse order": "batch in reverse order",
     "inputs rounded to TF32": "weight rounded to 11 bits", "inputs rounded to bfloat16": "weight rounded to 8 bits",
     "last in channel lost where there are many": "the last in channel lost",
+    "output_padding clamped at stride - 1": "filled with zeros",
+    "dilations in reverse order of axes": "dilation in reverse order of axes|dilation of the first axis on all",
+    "stamps written over each other, not added": "overlapping stamps overwrite",
+    "in and out channels swapped where there are as many": "in and out channels of the weight swapped",
+    "in channels beyond the last whole block of 4 lost": "the last in channel lost",
 }  # fmt: skip
 """What a diagnosis says of each mutant that is a statement."""
 NO_STATEMENTS = {"sums kept in float16", "relative error of 2**-22, as Winograd's transform may have",
@@ -482,12 +487,15 @@ NO_STATEMENTS = {"sums kept in float16", "relative error of 2**-22, as Winograd'
                  "right values, batch and channels in one axis", "dilation applied to the stride",
                  "dilation multiplied by the stride", "height and width of the kernel swapped",
                  "height and width of the input swapped", "all but the first of the batch dropped",
-                 "sums kept in TF32", "one term in 64 lost in long sums"}  # fmt: skip
+                 "sums kept in TF32", "one term in 64 lost in long sums", "dilation above 2 read as 2",
+                 "out channels beyond the last whole block of 16 lost", "bias for the first group only",
+                 "bias for the first of the batch only"}  # fmt: skip
 WITNESSES = (
     RICH, CUBE, SQUARE, "i4x5 k3 s2x3 p1x0 op1x2 d1x2 ic2 oc2 bias", "i5 k4 s2 p3:1 op1 oc2",
     "i4 k3 s2 p-1:2 ic2 bias", "i5x4 k5x4 s2x1 p1:2x2:0 ic2", "i3x4 k2x3 s3x1 p0:1x2:1 op2x0 d2x1 g2 oc2",
     "i3x2 k3x5 s2 p1x2 ic20", "i5 k2 s3 p3 op2 d2 bias", "i1x3x2 k1x2x2 s2 op1 d3x1x2 n2", "i3 k1 s4 d2 ic2 g2",
-    "i5 k2 s2 p4:0", "i5x3 k3 s1x2 op1x0 d2x1 ic2 oc2", "i4x2 k3x2 s2x1 p1 oc2",
+    "i5 k2 s2 p4:0", "i5x3 k3 s1x2 op1x0 d2x1 ic2 oc2", "i4x2 k3x2 s2x1 p1 oc2", "i4 k2 s2 p2 op2 d4",
+    "i3 k3 s2 ic5 oc17", "i2x2x3 k2x1x2 s2x1x1 p-1:0x0x0 d1x2x1 g2 oc2", "i3x4 k3 ic2", "i4 k3 ic100",
 )  # fmt: skip
 
 

@@ -127,3 +127,9 @@ def test_same_crops_seven_to_fourteen_by_one_and_two() -> None:
     assert same.read().claim.problem.window == ((1, 2),)
     assert usual.read().claim.problem.window == ((2, 1),)
     assert same.read().claim.problem.output == usual.read().claim.problem.output == (14,)
+
+
+def test_a_gradient_of_an_input_with_too_few_axes_says_no_problem() -> None:
+    text = "torch.autograd.grad(F.conv2d(z, w, stride=2, padding=1), z, x)[0]"
+    with pytest.raises(Refusal, match=r"z \(1, 3, 8\) has 3 axes: it takes 4"):
+        idioms.read("torch", text, {"x": (1, 8, 4, 4), "w": (8, 3, 3, 3), "z": (1, 3, 8)})

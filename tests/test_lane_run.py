@@ -111,6 +111,11 @@ class TestRecords:
         assert partial.header.selection
         assert {each.case[:8] for each in partial.records} == {"smoke-1d"}
 
+    def test_a_run_in_a_dtype_that_is_not_the_suites_is_narrowed(self, tmp_path: Path) -> None:
+        lane(tmp_path, "-n0", "--suite=negative", "--shard=1/300", "--dtype=float64")
+        (partial,) = tmp_path.rglob("*.jsonl")
+        assert partial.parent.name == "partial"
+
     def test_shards_together_are_the_whole(self, tmp_path: Path) -> None:
         lane(tmp_path / "whole", "-n0")
         for shard in ("1/3", "2/3", "3/3"):

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 from test_record import RUN
 
 from conformance.bounded import LARGEST_ARRAY, Archive, BoundError, parse_array, read_array
+from conformance.diagnose import DiagnosisError
+from conformance.faults import read_arrays
 from conformance.predicate import Predicate, PredicateError
 from conformance.problem import Problem
-from conformance.record import RecordError, read, write
+from conformance.record import RecordError, Run, Verdict, read, write
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
@@ -83,3 +86,12 @@ def test_a_predicate_does_not_count_what_it_does_not_ask_for() -> None:
     assert Predicate.parse("rank == 1 and any(input > kernel - 1)")(huge)
     with pytest.raises(PredicateError, match="too many products"):
         Predicate.parse("terms > 1")(huge)
+
+
+def test_the_evidence_beside_a_record_cannot_claim_more_than_there_is(tmp_path: Path) -> None:
+    header, record = RUN.header, replace(RUN.records[0], verdict=Verdict.DIVERGES, idiom="", fault="")
+    evidence = header.path(tmp_path).with_suffix(".npz")
+    with zipfile.ZipFile(evidence, "w") as archive:
+        archive.writestr("/".join((*record.key, "actual")) + ".npy", claiming((2**40,)))
+    with pytest.raises(DiagnosisError, match=r"its array claims shape \(1099511627776,\)"):
+        read_arrays(tmp_path, [Run(header, (record,), complete=True)])

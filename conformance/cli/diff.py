@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from conformance import record
 from conformance.atomic import write_atomically
+from conformance.bounded import Archive, BoundError
 from conformance.change import DRIFT, WORSE, Change
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, by_chance, expected_of, known
@@ -134,8 +134,8 @@ def explainer(builds: Sequence[Build], stack: ExitStack) -> Explain:
 
 def _evidence(path: Path, stack: ExitStack) -> Any:
     try:
-        return stack.enter_context(np.load(path, allow_pickle=False))
-    except (ValueError, OSError):
+        return stack.enter_context(Archive(path))
+    except (BoundError, OSError):
         raise GuardError(f"{path}: holds no arrays: run the lane again, or move the file away") from None
 
 
