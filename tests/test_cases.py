@@ -246,9 +246,9 @@ def test_core_has_every_curated_and_generated_case() -> None:
 
 
 def test_every_probe_is_probed() -> None:
-    assert {probe for name in ("core", "negative") for case in read_suite(name).cases for probe in case.probes} == set(
-        PROBES
-    )
+    assert {
+        probe for name in ("core", "negative", "rounding") for case in read_suite(name).cases for probe in case.probes
+    } == set(PROBES)
 
 
 def test_digest_is_of_content_and_not_of_order(folder: Path) -> None:
