@@ -85,10 +85,11 @@ def killers(answer: Run, suite: Suite, answers: Answers) -> NDArray[np.bool_]:
 
 def _wrong(answer: Run, block: Sequence[Case], drawn: Sequence[Answer]) -> list[bool]:
     operands = [each.arrays.astype(DTYPE) for each in drawn]
+    before = [given.contents() for given in operands]
     actual = [answer(case.problem, *given) for case, given in zip(block, operands, strict=True)]
     return [
-        y.dtype != DTYPE or not np.array_equal(y, each.expected) or modified(given, each.arrays) is not None
-        for y, each, given in zip(actual, drawn, operands, strict=True)
+        y.dtype != DTYPE or not np.array_equal(y, each.expected) or modified(given, then) is not None
+        for y, each, given, then in zip(actual, drawn, operands, before, strict=True)
     ]
 
 

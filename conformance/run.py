@@ -69,15 +69,16 @@ class Answered(NamedTuple):
 def evaluate(lane: Lane, adapter: Adapter, jobs: Sequence[Job]) -> list[Result]:
     """The results of jobs, in order. Calls are made together, which an adapter with BLOCK > 1 turns into speed."""
     operands = [job.answer.arrays.astype(job.dtype) for job in jobs]
+    before = [given.contents() for given in operands]
     trials = [_translate(adapter, job, given) for job, given in zip(jobs, operands, strict=True)]
     calls = [(job.case.refused, trial) for job, trial in zip(jobs, trials, strict=True) if isinstance(trial, Call)]
     together = iter(make(adapter, [call for refused, call in calls if not refused]))
     answers = iter([make(adapter, [call])[0] if refused else next(together) for refused, call in calls])
     return [
-        _judge(lane, job, trial, _unharmed(job, given, next(answers)))
+        _judge(lane, job, trial, _unharmed(given, then, next(answers)))
         if isinstance(trial, Call)
         else _end(lane, job, trial)
-        for job, given, trial in zip(jobs, operands, trials, strict=True)
+        for job, given, then, trial in zip(jobs, operands, before, trials, strict=True)
     ]
 
 
@@ -107,9 +108,9 @@ def make(adapter: Adapter, calls: Sequence[Call]) -> list[Answered | Ended]:
     return [Answered(array, seconds) for array in arrays]
 
 
-def _unharmed(job: Job, given: Arrays, answer: Answered | Ended) -> Answered | Ended:
+def _unharmed(given: Arrays, before: Sequence[bytes], answer: Answered | Ended) -> Answered | Ended:
     """The answer, unless the call wrote to an operand, which is its caller's."""
-    if isinstance(answer, Answered) and (name := modified(given, job.answer.arrays)):
+    if isinstance(answer, Answered) and (name := modified(given, before)):
         return Ended(Verdict.ERRORED, f"the call modified its operand {name}", answer.seconds)
     return answer
 
