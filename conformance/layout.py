@@ -69,17 +69,17 @@ def arrange(array: Array, letters: str, layout: str) -> Array:
 def restore(array: Array, letters: str, layout: str) -> Array:
     """The canonical array, of axes `letters`, from one in a layout without grouped axes."""
     order, absent = _restoration(letters, layout, array.ndim)
-    array = array.transpose(order)
+    array = array.transpose(order) if order else array
     return np.expand_dims(array, absent) if absent else array
 
 
 @lru_cache
 def _restoration(letters: str, layout: str, axes: int) -> tuple[Ints, Ints]:
-    """The order of the axes that there are, and the places of those that there are not."""
+    """The order of the axes that there are, empty where it is theirs, and the places of those that there are not."""
     rank = axes - len(groups(layout)) + 1
     present, wanted = _names(groups(layout), rank), _names([letters], rank)
     order = tuple(present.index(name) for name in wanted if name in present)
-    return order, tuple(axis for axis, name in enumerate(wanted) if name not in present)
+    return order if present != wanted else (), tuple(axis for axis, name in enumerate(wanted) if name not in present)
 
 
 def conversion(name: str, source: str, target: str, extents: Mapping[str, Any], *, reverse: bool) -> str:
