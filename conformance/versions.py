@@ -103,7 +103,6 @@ def environment(build: Build, say: Say) -> Path:
         return folder / build.framework
     say(f"making an environment with {build}")
     command = [*_tox(), "run", "-q", "-e", build.framework, "--notest", "--workdir", str(folder)]
-    command += ["-x", "tox.venv_redirect=false"]  # no pointer from the checkout to an environment that is not its own
     result = subprocess.run(
         command, cwd=_root(), env=os.environ | dict(build.requirements), capture_output=True, text=True
     )
