@@ -30,6 +30,8 @@ from conformance.record import CLAIMS, PORTS, Record, Run, Verdict
 from conformance.report.coverage import ANSWERED, REASONS, Coverage
 
 RANKS, STRENGTHS = (1, 2, 3), (2, 3)
+NAMED = 60
+"""Combinations of a reason up to which each is named with its values."""
 
 _KIND = {
     Verdict.CONFORMS: ANSWERED, Verdict.DIVERGES: ANSWERED, Verdict.ACCEPTS_INVALID: ANSWERED,
@@ -51,7 +53,7 @@ def of_lanes(runs: Iterable[Run]) -> dict[str, list[Coverage]]:
 
 def coverage(records: Sequence[Record], rank: int, strength: int) -> Coverage:
     """The coverage of a lane's records of one rank."""
-    levels, codes, valid, chosen, every = _space(rank, strength)
+    levels, codes, valid, chosen, every = space = _space(rank, strength)
     seen = {kind: codes.seen(_rows(those, levels)) for kind, those in _by_kind(records, rank).items()}
     left = ~seen.pop(ANSWERED, np.zeros(len(valid), np.bool_))
     counts, absent = {ANSWERED: int((~left & valid).sum())}, {}
@@ -62,7 +64,9 @@ def coverage(records: Sequence[Record], rank: int, strength: int) -> Coverage:
     absent["invalid"] = every & ~valid
     counts |= {reason: int(absent[reason].sum()) for reason in REASONS}
     names = [*Axis._fields] * rank + [*Shared._fields]
-    return Coverage(rank, strength, counts, {reason: _worst(absent[reason], codes, names) for reason in REASONS})
+    worst = {reason: _worst(absent[reason], codes, names) for reason in REASONS}
+    named = {reason: _named(absent[reason], space, rank) if counts[reason] <= NAMED else () for reason in REASONS}
+    return Coverage(rank, strength, counts, worst, named)
 
 
 class _Space(NamedTuple):
@@ -119,6 +123,24 @@ def _worst(absent: NDArray[np.bool_], codes: Codes, names: Sequence[str]) -> lis
         if count:
             counts[" x ".join(sorted(names[column] for column in columns))] += int(count)
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _named(absent: NDArray[np.bool_], space: _Space, rank: int) -> tuple[str, ...]:
+    """Combinations with their values, such as "op 2 on axis 1, in_channels 3"."""
+    every = (space.codes.levels(int(code)) for code in np.flatnonzero(absent))
+    return tuple(
+        ", ".join(f"{_name(column, rank)[0]} {space.levels[column][level]}{_name(column, rank)[1]}"
+                  for column, level in combination.items())
+        for combination in every
+    )  # fmt: skip
+
+
+def _name(column: int, rank: int) -> tuple[str, str]:
+    """The parameter of a column, and on which axis, where there are several."""
+    axis, at = divmod(column, len(Axis._fields))
+    if axis >= rank:
+        return Shared._fields[column - rank * len(Axis._fields)], ""
+    return Axis._fields[at], f" on axis {axis}" if rank > 1 else ""
 
 
 def table(lane: str, found: Sequence[Coverage]) -> Iterator[str]:

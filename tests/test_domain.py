@@ -23,6 +23,7 @@ from conformance.domain import (
 )  # fmt: skip
 from conformance.expectations import Expectation
 from conformance.predicate import Predicate
+from conformance.problem import Problem
 from conformance.record import Record, Verdict
 from conformance.report.coverage import ANSWERED
 
@@ -85,6 +86,16 @@ def test_the_covering_cases_leave_out_only_what_cases_are_not_made_of(strength: 
     assert found.counts["missing"] == 0
     assert found.counts["left out"] > 0
     assert all("in_channels" in name and "out_channels" in name for name, _ in found.worst["left out"])
+
+
+def test_what_few_combinations_lack_is_named_with_its_values() -> None:
+    whole = [record(case.descriptor, case=case.id) for case in cases.read_suite("covering").cases]
+    few = [each for each in whole if not {"k5", "s3"} <= set(each.problem.split())]
+    assert coverage(few, 1, 2).named["missing"] == ("k 5, s 3",)
+    problems = {each.problem: Problem.parse(each.problem) for each in whole}
+    wide = [each for each in whole if problems[each.problem].output_padding[0] != 2 or not problems[each.problem].bias]
+    assert coverage(wide, 2, 2).named["missing"] == ("op 2 on axis 0, bias 1",)
+    assert coverage([], 2, 2).named["missing"] == ()
 
 
 def test_combinations_that_only_refused_problems_have_are_refused() -> None:

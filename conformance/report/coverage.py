@@ -19,10 +19,12 @@ REASONS: Mapping[str, str] = {
 class Coverage:
     """How many combinations of a strength were answered and were not, for one rank; `worst` names what is absent.
 
-    `worst` maps a reason to the pairs or triples of parameters, axes left out, with the most combinations of it.
+    `worst` maps a reason to the pairs or triples of parameters, axes left out, with the most combinations of it;
+    `named` to each combination with its values, where they are few.
     """
 
     rank: int
     strength: int
     counts: Mapping[str, int]
     worst: Mapping[str, Sequence[tuple[str, int]]]
+    named: Mapping[str, Sequence[str]]
