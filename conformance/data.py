@@ -115,7 +115,8 @@ def _draw(key: str, problem: Problem, magnitude: int) -> Arrays:
 
 def whole_numbers(key: str, shape: Sequence[int], magnitude: int) -> NDArray[np.int64]:
     """Non-zero integers in [-magnitude, magnitude], drawn from a key alone."""
-    return _integers(words(key, shape), magnitude)
+    flat = words(key, (int(np.prod(shape)),))  # in between, an array without axes would become a number
+    return _integers(flat, magnitude).reshape(shape)
 
 
 def words(key: str, shape: Sequence[int]) -> NDArray[np.uint64]:

@@ -26,6 +26,17 @@ def test_there_are_cases_of_every_parameter_at_and_past_its_limit() -> None:
         assert any(fault.startswith(parameter) for fault in faults)
 
 
+def test_every_operand_is_an_array_of_its_shape_also_without_axes() -> None:
+    scalars = 0
+    for case in (case for case in SUITE.cases if case.hostile and not case.hostile.calls):
+        assert case.hostile
+        for name, array in hostile.operands(case.id, case.problem, case.hostile, "float32").items():
+            assert isinstance(array, np.ndarray), case.id
+            assert array.shape == hostile.shape_of(case.problem, case.hostile, name), case.id
+            scalars += array.ndim == 0
+    assert scalars
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
