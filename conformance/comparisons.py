@@ -66,8 +66,10 @@ def problem_of(record: Record) -> Problem:
 
 
 def facts(record: Record) -> Facts:
-    """What a predicate can say of a record."""
-    return Facts(problem_of(record), record.framework, record.variant, record.dtype, record.direction)
+    """What a predicate can say of a record; nothing of a problem that has more axes than any framework takes."""
+    problem = problem_of(record)
+    problem = problem if problem.rank <= MOST_AXES else NO_PROBLEM
+    return Facts(problem, record.framework, record.variant, record.dtype, record.direction)
 
 
 def size(record: Record) -> tuple[int, int, Key]:

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from conformance.cases import read_suite
 from conformance.cli import commands
-from conformance.record import CLAIM, CLAIMS, IDIOMS, NEGATIVE, PORTS, Header, Record, Run, Verdict, write
+from conformance.cluster import cluster
+from conformance.comparisons import facts
+from conformance.record import CLAIM, CLAIMS, IDIOMS, NEGATIVE, PORTS, Header, Record, Run, Verdict, read, write
 
 STARTED = "2026-11-22T01:02:03+00:00"
 
@@ -74,6 +77,29 @@ def test_a_verb_reads_a_whole_night(
     assert result.exception is None, result.exception
     assert result.return_value == status
     assert said in result.output + capfd.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["diff {night} {changed}", "report --records {changed} --baseline {night} --to {to}"])
+def test_a_change_of_every_kind_of_record_is_told(verb: str, night: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "changed"
+    for path in night.glob("*.jsonl"):
+        run = read(path)
+        broken = tuple(replace(each, verdict=Verdict.CRASHED, message="killed by SIGSEGV") for each in run.records[::2])
+        rest = run.records[1::2]
+        write(changed / path.name, replace(run, records=(*broken, *rest)))
+    words = [word.format(night=night, changed=changed, to=tmp_path / "index.html") for word in verb.split()]
+    result = CliRunner().invoke(commands, [*words, *["--lane", "torch-eager"] * ("report" in verb)],
+                                standalone_mode=False)  # fmt: skip
+    assert result.exception is None, result.exception
+    assert result.return_value == ("diff" in verb)
+
+
+def test_every_negative_case_can_be_told_from_the_others() -> None:
+    records = [record(case.id, case.descriptor, fault="f") for case in read_suite(NEGATIVE).cases]
+    for step in (2, 3, 5):
+        inside, outside = ([facts(each) for at, each in enumerate(records) if (at % step == 0) is kind]
+                           for kind in (True, False))  # fmt: skip
+        assert cluster(inside, outside).of == len(inside)
 
 
 def test_history_answers_about_problems_beside_claims(night: Path, tmp_path: Path) -> None:
