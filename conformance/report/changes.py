@@ -96,15 +96,20 @@ def _group(group: Group, fail_on: Collection[Change]) -> dict[str, Any]:
 
 
 def markdown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
-    """All of it for a pull request, or for the summary of a job."""
+    """All of it for a pull request, or for the summary of a job: what fails first, what did not change in a line."""
     lines = [f"# {_verdict(comparisons, fail_on)}", ""]
-    for each in comparisons:
+    told = [each for each in comparisons if each.incomplete or _told(each)]
+    for each in sorted(told, key=lambda one: not any(group.fails(fail_on) for group in one.groups)):
         lines += [f"## {_md(each.title)}", "", _md(summary(each)), ""]
-        groups = [group for group in each.groups if group.change not in _QUIET]
-        if groups:
+        if groups := _told(each):
             lines += ["| | cases | change | before | after | where | smallest |", "|---|---:|---|---|---|---|---|"]
             lines += [_row(group, fail_on) for group in groups] + [""]
-    return "\n".join(lines)
+    lines += [f"- {_md(f'{each.title}: {summary(each)}')}" for each in comparisons if each not in told]
+    return "\n".join(lines) + "\n"
+
+
+def _told(comparison: Comparison) -> list[Group]:
+    return [group for group in comparison.groups if group.change not in _QUIET]
 
 
 def _row(group: Group, fail_on: Collection[Change]) -> str:
