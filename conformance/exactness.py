@@ -5,7 +5,7 @@ What is not so is named, with the predicate that would be right on the records a
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -17,6 +17,7 @@ from conformance.cluster import Cluster, cluster
 from conformance.comparisons import facts
 from conformance.expectations import Expectation, known
 from conformance.explain import Explained, by_diagnosis
+from conformance.guard import Explain, no_diagnosis
 from conformance.record import CLAIM, Record, Run, Verdict, reproduction
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -59,21 +60,13 @@ class Finding:
             yield f"    {reproduction(self.witness)}"
 
 
-Explain = Callable[[Record], tuple[str, ...]]
-"""Every smallest diagnosis of a diverging record; none where there is no evidence."""
-
-
-def _no_diagnosis(record: Record) -> tuple[str, ...]:
-    return ()
-
-
 def check(
     expectations: Sequence[Expectation],
     runs: Sequence[Run],
     repeats: Sequence[Run] = (),
     *,
     day: date = date.min,
-    explain: Explain = _no_diagnosis,
+    explain: Explain = no_diagnosis,
 ) -> list[Finding]:
     """Every fault of one framework's expectations on runs of its lanes, all of one version, and repetitions of them."""
     version = runs[0].header.environment.get(runs[0].header.framework, "") if runs else ""
@@ -136,10 +129,13 @@ def _of(
 def _otherwise(each: Expectation, shown: Sequence[Record], explain: Explain) -> Iterator[Finding]:
     """Whether what is expected to be wrong is wrong in another way than is stated."""
     explained = [(record, explain(record)) for record in shown if each.diagnosis and record.redrawn]
-    others = {record: texts for record, texts in explained if texts and not any(each.diagnosis in one for one in texts)}
+    others = [
+        (record, texts[0]) for record, texts in explained if texts and not any(each.diagnosis in t for t in texts)
+    ]
     if others:
-        first = _smallest(list(others))
-        said = f"{len(others):,} of {len(shown):,} cases are no {each.diagnosis!r}, but {others[first][0]!r}"
+        first = _smallest([record for record, _ in others])
+        instead = next(text for record, text in others if record is first)
+        said = f"{len(others):,} of {len(shown):,} cases are no {each.diagnosis!r}, but {instead!r}"
         yield Finding(Fault.OTHERWISE, each.id, said, first)
 
 
@@ -219,7 +215,7 @@ class Proposal(NamedTuple):
 
 
 def propose(
-    runs: Sequence[Run], expectations: Sequence[Expectation], explain: Explain = _no_diagnosis
+    runs: Sequence[Run], expectations: Sequence[Expectation], explain: Explain = no_diagnosis
 ) -> list[Proposal]:
     """What fails in runs and nobody knew of. A claim of the ledger is never to be expected otherwise."""
     records = [record for run in runs for record in run.records if record.idiom != CLAIM]

@@ -113,7 +113,8 @@ def version(run: Run) -> str:
     return run.header.environment.get(run.header.framework, "")
 
 
-def _no_diagnosis(record: Record) -> tuple[str, ...]:
+def no_diagnosis(record: Record) -> tuple[str, ...]:
+    """What explains a record where there is no evidence: nothing."""
     return ()
 
 
@@ -131,8 +132,8 @@ def compare(
     *,
     by_chance: Callable[[Record], bool] = _never,
     expected: Callable[[Record], str] = _not_expected,
-    explain_old: Explain = _no_diagnosis,
-    explain_new: Explain = _no_diagnosis,
+    explain_old: Explain = no_diagnosis,
+    explain_new: Explain = no_diagnosis,
     drift: float = DRIFT,
 ) -> Comparison:
     """What changed between two builds, each given by its run and any repetitions of it, of one lane and suite.
@@ -234,7 +235,7 @@ def _require_comparable(runs: Sequence[Run]) -> None:
 
 def unsteady(runs: Sequence[Run]) -> list[Record]:
     """The records of the first of several runs of one build that the others do not agree with."""
-    side = _Side(runs, _no_diagnosis)
+    side = _Side(runs, no_diagnosis)
     return [record for key, record in side.records.items() if len(side.answers(key)) > 1]
 
 

@@ -303,7 +303,10 @@ class TestDiagnosis:
         assert check(files(entry(more=self.MORE)), [run(diverging)], explain=self.reversed_) == []
 
     def test_another_explanation_is_named(self, files: Files) -> None:
-        (found,) = check(files(entry(more=self.MORE)), [run(diverging)], explain=lambda _: ("bias ignored",))
+        def measured(record: Record) -> Record:
+            return replace(diverging(record), deviation={"count": 1})
+
+        (found,) = check(files(entry(more=self.MORE)), [run(measured)], explain=lambda _: ("bias ignored",))
         assert (found.fault, found.subject) == (Fault.OTHERWISE, "planted")
         assert found.facts.endswith("are no 'reversed', but 'bias ignored'")
 

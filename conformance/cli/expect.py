@@ -12,10 +12,11 @@ import click
 from conformance.atomic import write_atomically
 from conformance.cli.diff import explainer, read_builds
 from conformance.cluster import Cluster
-from conformance.exactness import Explain, Fault, Finding, check, propose
+from conformance.exactness import Fault, Finding, check, propose
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, ExpectationError, expected_of, known, path, read_expectations, unkept
 from conformance.explain import UNEXPLAINED
+from conformance.guard import Explain
 from conformance.record import Record, Run
 
 RECORDS = click.option(
