@@ -12,6 +12,7 @@ result is rounded, n at the most, and what grows first when an implementation ge
 """
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,10 @@ class Rounding:
     largest: str
 
     def evidence(self) -> dict[str, float]:
-        """The two numbers, by name, as a record keeps them."""
-        return {"rho": float(f"{self.rho:.4g}"), "share": float(f"{self.share:.4g}")}
+        """The two numbers, by name, as a record keeps them; without one that is infinite, since nothing may round."""
+        return {
+            name: float(f"{value:.4g}") for name, value in (("rho", self.rho), ("share", self.share)) if isfinite(value)
+        }
 
 
 def draw(case_id: str, problem: Problem) -> Arrays:

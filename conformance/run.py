@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -172,9 +173,10 @@ def _beyond_rounding(
     if not found.count:
         return None, found.evidence()
     cause = explain(problem, arrays, actual)
+    worst = f"by {found.share:.3g} times as much" if isfinite(found.share) else "where nothing is to round"
     message = (
-        f"{found.count} of {found.size} values err by more than any order of summation can, worst at {found.index} by "
-        f"{found.share:.3g} times as much{', ' if cause else ''}{cause}"
+        f"{found.count} of {found.size} values err by more than any order of summation can, worst at {found.index} "
+        f"{worst}{', ' if cause else ''}{cause}"
     )
     return Deviation("value", message, found.count, found.size, found.index, found.largest, cause), found.evidence()
 

@@ -127,7 +127,11 @@ def test_what_no_product_reaches_is_exact() -> None:
         answer[0, 0, 1] = np.nextafter(answer[0, 0, 1], np.inf)
         return answer
 
-    assert judged(case, "float64", nudged).verdict is Verdict.DIVERGES
+    record = judged(case, "float64", nudged)
+    assert record.verdict is Verdict.DIVERGES
+    assert "worst at (0, 0, 1) where nothing is to round" in record.message
+    assert "Infinity" not in record.to_json()
+    assert parse(record.to_json()).rounding == record.rounding
 
 
 FAULTS = {mutant.fault: mutant for mutant in mutants.FUNCTIONS if mutant.family == "numerics" and not mutant.equivalent}
