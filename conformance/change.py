@@ -16,6 +16,8 @@ class Change(StrEnum):
     CRASH = "crash"
     BROKEN = "broken"
     NEWLY_REFUSED = "newly-refused"
+    VANISHED = "vanished"
+    APPEARED = "appeared"
     CHANGED_VALUE = "changed-value"
     FLAKY = "flaky"
     DRIFT = "drift"
@@ -33,6 +35,8 @@ MEANING: Mapping[Change, str] = {
     Change.CRASH: "the process died, or was ended, which it was not before",
     Change.BROKEN: "right, or refused, before, and now wrong",
     Change.NEWLY_REFUSED: "right before, and now refused",
+    Change.VANISHED: "only the old run has it, although both name the same case set",
+    Change.APPEARED: "only the new run has it, although both name the same case set",
     Change.CHANGED_VALUE: "wrong before, and now wrong in another way",
     Change.FLAKY: "repeated runs of one build do not agree",
     Change.DRIFT: "right as before, within what rounding can make, but rounded further from the exact answer",
@@ -42,12 +46,12 @@ MEANING: Mapping[Change, str] = {
     Change.NEWLY_ACCEPTED: "refused before, and now right",
     Change.FIXED: "wrong, or dead, before, and now right",
     Change.FASTER: "faster by more than repeated runs of one build vary",
-    Change.OLD_ONLY: "only the old run has it",
-    Change.NEW_ONLY: "only the new run has it",
+    Change.OLD_ONLY: "only the old run was to have it",
+    Change.NEW_ONLY: "only the new run was to have it",
 }
 WORSE = (
-    Change.CRASH, Change.BROKEN, Change.NEWLY_REFUSED, Change.CHANGED_VALUE, Change.FLAKY, Change.DRIFT,
-    Change.SLOWER,
+    Change.CRASH, Change.BROKEN, Change.NEWLY_REFUSED, Change.VANISHED, Change.APPEARED, Change.CHANGED_VALUE,
+    Change.FLAKY, Change.DRIFT, Change.SLOWER,
 )  # fmt: skip
 
 DRIFT = 2.0

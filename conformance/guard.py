@@ -159,8 +159,8 @@ def compare(
         for at, by in moved.items()
     ]
     still = [pair for at, pair in enumerate(same) if at not in moved]
-    one_sided = list(_one_sided(before, after))
-    left_out.update("are in one run only" for _ in one_sided)
+    one_sided = list(_one_sided(before, after, _absent(old[0], new[0])))
+    left_out.update("are in one run only" for each in one_sided if each.change in (Change.OLD_ONLY, Change.NEW_ONLY))
     groups = tuple(_groups([*differences, *one_sided], still, before, after))
     return Comparison(old[0], new[0], len(pairs), dict(left_out), groups, pace)
 
@@ -213,11 +213,21 @@ def _paired(
     return pairs, left_out
 
 
-def _one_sided(before: _Side, after: _Side) -> Iterator[Difference]:
+def _one_sided(before: _Side, after: _Side, absent: tuple[Change, Change]) -> Iterator[Difference]:
+    """What one of the runs has alone, as the changes that it is where only the old, and only the new one has it."""
     for key in sorted(before.records.keys() - after.records.keys()):
-        yield Difference(Change.OLD_ONLY, before.records[key], None)
+        yield Difference(absent[0], before.records[key], None)
     for key in sorted(after.records.keys() - before.records.keys()):
-        yield Difference(Change.NEW_ONLY, None, after.records[key])
+        yield Difference(absent[1], None, after.records[key])
+
+
+def _absent(old: Run, new: Run) -> tuple[Change, Change]:
+    """What a case is that one of the runs lacks: left out, unless both are to have the very same cases."""
+    selected = [(run.header.cases, run.header.dtypes, run.header.directions, run.header.shard, run.header.selection)
+                for run in (old, new)]  # fmt: skip
+    if selected[0] == selected[1] and old.complete and new.complete:
+        return Change.VANISHED, Change.APPEARED
+    return Change.OLD_ONLY, Change.NEW_ONLY
 
 
 def _require_comparable(runs: Sequence[Run]) -> None:

@@ -61,6 +61,15 @@ def test_a_run_against_itself_is_empty(diff: Diff) -> None:
     assert out == f"mxnet-native 1.9.1 -> mxnet-native 1.9.1, core: {len(RECORDS)} cases compared, nothing changed\n"
 
 
+def test_cases_that_vanished_and_came_are_told_and_fail(diff: Diff) -> None:
+    unknown = [replace(each, case=f"unknown-{each.case}") for each in RECORDS[:30]]
+    status, out, _ = diff(run(), run(records=[*RECORDS[30:], *unknown]))
+    assert status == 1
+    assert "30 vanished, 30 appeared" in out
+    assert "nothing changed" not in out
+    assert diff(run(), run(records=[*RECORDS[30:], *unknown]), "--fail-on", "crash")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("options", "status"),
     [

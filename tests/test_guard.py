@@ -231,10 +231,26 @@ class TestRepeats:
 
 class TestOneSided:
     def test_the_intersection_is_compared_and_the_rest_counted(self) -> None:
-        found = compare([run(records=RECORDS[4:])], [run(diverging, "rank > 0", RECORDS[:-2])])
+        found = compare([run(records=RECORDS[4:])], [run(diverging, "rank > 0", RECORDS[:-2], cases="d" * 16)])
         assert changes(found) == [Change.BROKEN, Change.OLD_ONLY, Change.NEW_ONLY]
         assert [len(group.differences) for group in found.groups] == [len(RECORDS) - 6, 2, 4]
         assert found.left_out == {"are in one run only": 6}
+
+    def test_of_one_case_set_nothing_may_vanish_or_appear(self) -> None:
+        found = compare([run(records=RECORDS[4:])], [run(records=RECORDS[:-2])])
+        assert changes(found) == [Change.VANISHED, Change.APPEARED]
+        assert [len(group.differences) for group in found.groups] == [2, 4]
+        assert all(group.worse for group in found.groups)
+        assert not found.left_out
+
+    @pytest.mark.parametrize("other", [{"shard": (1, 2)}, {"selection": "-k grid"}, {"dtypes": ("float32",)}])
+    def test_a_part_of_a_case_set_lacks_the_rest_of_it(self, other: dict[str, object]) -> None:
+        found = compare([run()], [run(records=RECORDS[4:], **other)])
+        assert changes(found) == [Change.OLD_ONLY]
+
+    def test_what_an_incomplete_run_lacks_did_not_vanish(self) -> None:
+        found = compare([run()], [replace(run(records=RECORDS[4:]), complete=False)])
+        assert changes(found) == [Change.OLD_ONLY]
 
     def test_nothing_in_common_is_refused(self) -> None:
         with pytest.raises(GuardError, match="no case is in both"):
