@@ -5,7 +5,7 @@ What is not so is named, with the predicate that would be right on the records a
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -35,6 +35,10 @@ class Fault(StrEnum):
     FLAKY = "flaky"
     UNKNOWN = "unknown"
     OTHERWISE = "otherwise"
+
+
+_OF_ALL_RUNS = (Fault.EMPTY, Fault.STALE)
+"""What is found because nothing in any run speaks against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,26 @@ def check(
     found += _flaky(current, runs, repeats)
     found += [_unknown(text, those, records) for text, those in sorted(strays.items())]
     return found
+
+
+def asked(
+    found: Iterable[Finding], expectations: Sequence[Expectation], *, absent: Collection[str]
+) -> tuple[list[Finding], list[str]]:
+    """The findings that hold whatever the absent runs would show, and the ids of expectations that need those runs.
+
+    Where no run is absent, all findings hold.
+    """
+    findings, by_id = list(found), {each.id: each for each in expectations}
+    open_ = [each.subject for each in findings if absent and _needs_all_runs(each, by_id.get(each.subject))]
+    return [each for each in findings if each.subject not in open_ or each.fault not in _OF_ALL_RUNS], open_
+
+
+def _needs_all_runs(found: Finding, of: Expectation | None) -> bool:
+    """Whether a run that is absent may show what was not found."""
+    if of is None or found.fault not in _OF_ALL_RUNS:
+        return False
+    only_negative = found.witness is not None and found.witness.fault and "fault" not in of.when.text
+    return found.fault is Fault.EMPTY or not of.exact or bool(only_negative)
 
 
 def _region(each: Expectation, records: Sequence[Record]) -> list[Record]:

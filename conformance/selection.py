@@ -1,7 +1,7 @@
 """What a run was asked for: a lane, a suite or a part of it, and dtypes."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -11,10 +11,13 @@ from conformance.adapters import Lane
 from conformance.cases import Case, Suite
 from conformance.data import SIGNIFICAND, DataError
 from conformance.expectations import Expectation, ExpectationError, applying, read_expectations
-from conformance.record import CLAIMS, NEGATIVE, Key
+from conformance.record import CLAIMS, IDIOMS, NEGATIVE, PORTS, ROUNDING, Header, Key
 
 DTYPES = tuple(sorted(SIGNIFICAND))
 FORWARD = "forward"
+
+NIGHTLY = ("core", "extreme", ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)
+"""The suites that every lane is to run in a night, as `tox.ini` says too: what expectations are held against."""
 
 MADE: Mapping[str, Callable[[str, str], Suite]] = {**proof.SUITES, CLAIMS: claims.suite}
 """The suites that are made for a framework and variant."""
@@ -93,6 +96,13 @@ def select(
 def dtypes_of(suite: Suite) -> tuple[str, ...]:
     """The dtypes that a suite runs in where nothing else is asked for."""
     return suite.dtypes or DTYPES
+
+
+def absent(framework: str, headers: Iterable[Header]) -> list[str]:
+    """The lanes and suites of a framework's night of which no run is whole, such as "jax-jit core"."""
+    whole = {(header.lane, header.suite) for header in headers if header.shard == (1, 1) and not header.selection}
+    lanes = [f"{framework}-{variant}" for variant in adapters.variants(framework)]
+    return [f"{lane} {suite}" for lane in lanes for suite in NIGHTLY if (lane, suite) not in whole]
 
 
 def _installed(framework: str) -> str:

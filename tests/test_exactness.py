@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_guard import PLANTED, RECORDS, conforming, crashed, diverging, refused, run
+from test_guard import HEADER, PLANTED, RECORDS, conforming, crashed, diverging, refused, run
 
 from conformance.cli import main
 from conformance.cli.expect import without
-from conformance.exactness import Fault, Finding, check, propose
+from conformance.exactness import Fault, Finding, asked, check, propose
 from conformance.expectations import (
     Expectation,
     ExpectationError,
@@ -28,6 +28,7 @@ from conformance.expectations import (
 from conformance.predicate import Predicate
 from conformance.problem import Problem
 from conformance.record import Record, Run, Verdict, write
+from conformance.selection import NIGHTLY, absent
 
 ENTRY = """
 [[expectation]]
@@ -214,6 +215,44 @@ def test_exactly_the_true_region_is_exact(stated: str, true: str) -> None:
     assert (check([told], [run(diverging, true)]) == []) == (stated == true)
 
 
+class TestPartOfANight:
+    """What was not run was not asked."""
+
+    ABSENT = ("mxnet-onednn core",)
+
+    def held(self, told: tuple[Expectation, ...], made: Run) -> tuple[list[tuple[Fault, str]], list[str]]:
+        found, unasked = asked(check(told, [made]), told, absent=self.ABSENT)
+        return faults(found), unasked
+
+    def test_a_region_without_a_record_is_not_asked(self, files: Files) -> None:
+        told = files(entry(), entry("rank == 9", id="empty"))
+        assert self.held(told, run(diverging)) == ([], ["empty"])
+        found, unasked = asked(check(told, [run(diverging)]), told, absent=())
+        assert (faults(found), unasked) == ([(Fault.EMPTY, "empty")], [])
+
+    def test_an_exact_region_that_is_otherwise_is_stale(self, files: Files) -> None:
+        assert self.held(files(entry()), run()) == ([(Fault.STALE, "planted")], [])
+
+    def test_some_case_of_a_region_may_be_in_another_suite(self, files: Files) -> None:
+        assert self.held(files(entry(more='partly = "a reason"')), run()) == ([], ["planted"])
+
+    def test_negative_cases_alone_say_nothing_of_a_region_that_is_not_theirs(self, files: Files) -> None:
+        made = run(records=[conforming(problem="i3 k2", fault="odd"), conforming("two", problem="i4 k2", fault="even")])
+        assert self.held(files(entry("rank == 1")), made) == ([], ["planted"])
+        assert self.held(files(entry('fault == "odd"')), made) == ([(Fault.STALE, "planted")], [])
+
+    def test_what_is_known_to_nobody_is_told(self) -> None:
+        assert self.held((), run(diverging)) == ([(Fault.UNKNOWN, "diverges value")], [])
+
+
+def test_a_night_lacks_what_is_narrowed_a_shard_or_of_another_lane() -> None:
+    whole = [replace(HEADER, variant=variant, suite=suite) for variant in ("onednn", "native") for suite in NIGHTLY]
+    assert absent("mxnet", whole) == []
+    assert absent("mxnet", [replace(whole[0], shard=(1, 2)), *whole[1:]]) == ["mxnet-onednn core"]
+    assert absent("mxnet", [replace(whole[0], selection="-k grid"), *whole[1:]]) == ["mxnet-onednn core"]
+    assert absent("mxnet", whole[: len(NIGHTLY)]) == [f"mxnet-native {suite}" for suite in NIGHTLY]
+
+
 class TestCommand:
     @pytest.fixture
     def expect(
@@ -242,6 +281,14 @@ class TestCommand:
         status, _, err = expect(replace(run(diverging), complete=False), "check")
         assert status == 3
         assert "run it again" in err
+
+    def test_check_of_one_suite_counts_the_rest_as_not_asked(
+        self, expect: Callable[..., tuple[int, str, str]], files: Files
+    ) -> None:
+        files(entry(), entry("rank == 9", id="elsewhere"))
+        status, out, err = expect(run(diverging), "check")
+        assert (status, err) == (0, "")
+        assert "  not asked: elsewhere: there is no whole run of mxnet-onednn core, " in out
 
     def test_explain_says_why(self, expect: Callable[..., tuple[int, str, str]]) -> None:
         made = run(diverging)

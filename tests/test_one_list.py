@@ -11,6 +11,7 @@ from conformance import adapters, answers, record
 from conformance.adapters import AdapterError, Lane
 from conformance.cases import PROBES
 from conformance.record import Verdict
+from conformance.selection import NIGHTLY
 
 ROOT = Path(__file__).parent.parent
 TOX = configparser.ConfigParser(interpolation=None)
@@ -29,6 +30,10 @@ def test_tox_has_an_environment_for_each_framework() -> None:
 )
 def test_tox_labels_run_every_framework(label: str, rest: set[str]) -> None:
     assert set(LABELS[label].split(", ")) == {*adapters.frameworks(), *rest}
+
+
+def test_a_night_has_the_suites_that_tox_runs() -> None:
+    assert re.findall(r"--suite (\S+)", TOX["nightly"]["suites"]) == list(NIGHTLY)
 
 
 def test_the_workflow_runs_every_framework() -> None:

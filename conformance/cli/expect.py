@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
+from conformance import selection
 from conformance.atomic import write_atomically
 from conformance.cli.diff import explainer, read_builds
 from conformance.cluster import Cluster
-from conformance.exactness import Fault, Finding, check, propose
+from conformance.exactness import Fault, Finding, asked, check, propose
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, ExpectationError, expected_of, known, path, read_expectations, unkept
 from conformance.explain import UNEXPLAINED
@@ -41,13 +42,19 @@ class _Runs:
             self.by_framework[framework].append(build.runs[0])
             self.repeats[framework] += build.runs[1:]
 
-    def findings(self, framework: str, expectations: Sequence[Expectation]) -> list[Finding]:
+    def findings(self, framework: str, expectations: Sequence[Expectation]) -> tuple[list[Finding], list[str]]:
+        """What is wrong with expectations, and the ids of those that these runs alone cannot judge."""
         builds = [build for build in self._builds if build.runs[0].header.framework == framework]
         with ExitStack() as stack:
             explain = explainer(builds, stack)
-            return check(
+            found = check(
                 expectations, self.by_framework[framework], self.repeats[framework], day=today(), explain=explain
             )
+        return asked(found, expectations, absent=self.absent(framework))
+
+    def absent(self, framework: str) -> list[str]:
+        """The lanes and suites of a night that no run is of."""
+        return selection.absent(framework, [run.header for run in self.by_framework[framework]])
 
     @property
     def incomplete(self) -> Iterator[str]:
@@ -68,17 +75,22 @@ def today() -> date:
 def check_(records: Path) -> int:
     """Whether every expectation is exact on the records, and everything that fails is expected.
 
-    Exit status: 0 it is, 1 it is not, 2 usage, 3 a run is incomplete.
+    Of some suites or lanes alone, what only the others could show is counted as not asked. Exit status: 0 it is, 1 it
+    is not, 2 usage, 3 a run is incomplete.
     """
     runs = _Runs(records)
     faults = 0
     for framework in sorted(runs.by_framework):
         expectations = read_expectations(framework)
-        found = runs.findings(framework, expectations)
+        found, unasked = runs.findings(framework, expectations)
         faults += len(found)
         click.echo(f"{framework}: {summary(runs.by_framework[framework], expectations)}")
         for finding in found:
             click.echo("\n".join(f"  {line}" for line in finding.lines()))
+        if unasked:
+            click.echo(
+                f"  not asked: {', '.join(unasked)}: there is no whole run of {', '.join(runs.absent(framework))}"
+            )
     if missing := list(runs.incomplete):
         click.echo("\n".join(missing), err=True)
         return INCOMPLETE
@@ -200,7 +212,7 @@ def prune(records: Path) -> int:
         click.echo("\n".join(missing), err=True)
         return INCOMPLETE
     stale = {
-        framework: [finding.subject for finding in runs.findings(framework, read_expectations(framework))
+        framework: [finding.subject for finding in runs.findings(framework, read_expectations(framework))[0]
                     if finding.fault is Fault.STALE]
         for framework in runs.by_framework
     }  # fmt: skip
