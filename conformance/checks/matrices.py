@@ -39,7 +39,7 @@ def _counts(matrix: Array, axis: int) -> dict[str, int]:
     return {"least": int(counts.min()), "most": int(counts.max())}
 
 
-@check("rows", "columns", "least", "most", "rank", "same", "product")
+@check("rows", "columns", "least", "most", "same", "product")
 def convolution_rows(
     bench: Bench,
     *,
@@ -62,7 +62,7 @@ def convolution_rows(
             flat = found @ np.ravel(whole(x))
             product = np.array_equal(flat, np.ravel(y)) and np.array_equal(direct[0, 0], y)
         same = np.array_equal(found, matrix) if len(matrix) else True
-        facts = {"rows": found.shape[0], "columns": found.shape[1], "rank": int(np.linalg.matrix_rank(found))}
+        facts = {"rows": found.shape[0], "columns": found.shape[1]}
         yield {**facts, **_counts(found, 1), "same": same, "product": product}
 
 
@@ -97,7 +97,7 @@ def transposed_columns(
         }  # fmt: skip
 
 
-@check("rank", "identity", "sized", "valued", "same")
+@check("rows", "columns", "identity", "sized", "valued", "same")
 def restoration(bench: Bench, *, rows: Sequence[dict[str, Any]]) -> Iterator[Trial]:
     """A convolution, then its transpose: sized, whether the shape comes back; valued, whether the values do; identity,
     whether C^T C is the identity; same, whether what comes back is `y`.
@@ -110,7 +110,7 @@ def restoration(bench: Bench, *, rows: Sequence[dict[str, Any]]) -> Iterator[Tri
         (back,) = bench.transposed([Question(problem, forward, weight)])
         through = (matrix.T @ matrix @ x.ravel()).reshape(x.shape)
         yield {
-            "rank": int(np.linalg.matrix_rank(matrix)), "sized": back.shape == x.shape,
+            "rows": matrix.shape[0], "columns": matrix.shape[1], "sized": back.shape == x.shape,
             "identity": np.array_equal(matrix.T @ matrix, np.eye(x.size)), "valued": np.array_equal(back, x),
             "same": np.array_equal(back, through) and ("y" not in row or np.array_equal(back[0, 0], row["y"])),
         }  # fmt: skip

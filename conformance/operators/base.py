@@ -51,16 +51,8 @@ class Operators(Protocol):
         """x (n, in) by weight (in, out), without a bias."""
         ...
 
-    def normalize(self, x: Array, mean: Array, variance: Array, epsilon: float) -> Array:
-        """Batch normalization of x (n, c, ...) in inference, without scale and offset."""
-        ...
-
     def leaky_relu(self, x: Array, slope: float) -> Array:
         """x where it is positive, else slope * x."""
-        ...
-
-    def tanh(self, x: Array) -> Array:
-        """The hyperbolic tangent."""
         ...
 
     def plain(self, value: Any) -> Any:

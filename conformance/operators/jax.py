@@ -52,18 +52,8 @@ def dense(x: Array, weight: Array) -> Array:
     return np.asarray(jnp.asarray(x) @ jnp.asarray(weight))
 
 
-def normalize(x: Array, mean: Array, variance: Array, epsilon: float) -> Array:
-    """By its formula: JAX itself has no batch normalization."""
-    shape = (-1, *[1] * (x.ndim - 2))
-    return np.asarray((jnp.asarray(x) - mean.reshape(shape)) / jnp.sqrt(jnp.asarray(variance) + epsilon).reshape(shape))
-
-
 def leaky_relu(x: Array, slope: float) -> Array:
     return np.asarray(jax.nn.leaky_relu(jnp.asarray(x), slope))
-
-
-def tanh(x: Array) -> Array:
-    return np.asarray(jnp.tanh(jnp.asarray(x)))
 
 
 def plain(value: Any) -> Any:

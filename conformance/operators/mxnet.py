@@ -55,21 +55,8 @@ def dense(x: Array, weight: Array) -> Array:
     return found
 
 
-def normalize(x: Array, mean: Array, variance: Array, epsilon: float) -> Array:
-    ones, zeros = np.ones_like(mean), np.zeros_like(mean)
-    found: Array = mx.nd.BatchNorm(
-        *map(tensor, (x, ones, zeros, mean, variance)), eps=epsilon, fix_gamma=True, use_global_stats=True
-    ).asnumpy()  # fmt: skip
-    return found
-
-
 def leaky_relu(x: Array, slope: float) -> Array:
     found: Array = mx.nd.LeakyReLU(tensor(x), act_type="leaky", slope=slope).asnumpy()
-    return found
-
-
-def tanh(x: Array) -> Array:
-    found: Array = mx.nd.tanh(tensor(x)).asnumpy()
     return found
 
 

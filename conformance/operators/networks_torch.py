@@ -1,6 +1,7 @@
 """The networks that the texts build in PyTorch, trained and run for real: each fact yields whether it holds.
 
-Everything is seeded and small. What is asserted is what the texts say, never a loss that was copied from a run.
+Everything is seeded and small. What is asserted is what the texts say, never a loss that was copied from a run: every
+CPU draws and rounds in its own way.
 """
 
 import warnings
@@ -20,6 +21,9 @@ STEPS, BATCH, RATE = 600, 100, 0.001
 """One epoch of MNIST, of the five that the text has: the claim holds after it, and the lane stays fast."""
 
 SEEDS = 2
+
+HALF = float(np.finfo(np.float64).eps ** 0.5)
+"""Half of a double's digits. Rounding takes a few of the last in some steps; another function leaves none alike."""
 
 
 @contextmanager
@@ -232,7 +236,7 @@ class Classifier(nn.Module):
 
 
 def twins_learn_alike(steps: int = 12) -> Facts:
-    """From turned weights, both networks have the same losses at every step, which fall."""
+    """From turned weights, both networks have the same losses at every step, to half of the digits, and they fall."""
     torch.manual_seed(1)
     x, labels = torch.randn(16, 3, 8, 8, dtype=torch.float64), torch.randint(10, (16,))
     with torch.enable_grad():
@@ -243,7 +247,7 @@ def twins_learn_alike(steps: int = 12) -> Facts:
         }
         other.load_state_dict(turned)
         losses = [_losses(model, x, labels, steps) for model in (one, other)]
-    yield bool(np.allclose(losses[0], losses[1], rtol=1e-8, atol=0))
+    yield bool(np.allclose(losses[0], losses[1], rtol=HALF, atol=0))
     yield losses[0][-1] < losses[0][0]
     yield all(map(_alike, one.convolutions, other.convolutions))
 
@@ -262,7 +266,7 @@ def _losses(model: nn.Module, x: torch.Tensor, labels: torch.Tensor, steps: int)
 
 def _alike(one: Any, other: Any) -> bool:
     turned = one.weight.detach().flip(2, 3).transpose(0, 1)
-    return bool(torch.allclose(turned, other.weight.detach(), rtol=1e-6, atol=1e-9))
+    return bool(torch.allclose(turned, other.weight.detach(), rtol=0, atol=HALF * float(turned.abs().max())))
 
 
 def pointwise() -> Facts:

@@ -58,18 +58,8 @@ def dense(x: Array, weight: Array) -> Array:
     return found
 
 
-def normalize(x: Array, mean: Array, variance: Array, epsilon: float) -> Array:
-    found: Array = tf.nn.batch_normalization(np.moveaxis(x, 1, -1), mean, variance, None, None, epsilon).numpy()
-    return np.moveaxis(found, -1, 1)
-
-
 def leaky_relu(x: Array, slope: float) -> Array:
     found: Array = tf.nn.leaky_relu(x, slope).numpy()
-    return found
-
-
-def tanh(x: Array) -> Array:
-    found: Array = tf.math.tanh(x).numpy()
     return found
 
 

@@ -43,19 +43,8 @@ def dense(x: Array, weight: Array) -> Array:
     return found
 
 
-def normalize(x: Array, mean: Array, variance: Array, epsilon: float) -> Array:
-    statistics = (torch.from_numpy(each) for each in (mean, variance))
-    found: Array = F.batch_norm(torch.from_numpy(x), *statistics, eps=epsilon).numpy()
-    return found
-
-
 def leaky_relu(x: Array, slope: float) -> Array:
     found: Array = F.leaky_relu(torch.from_numpy(x), slope).numpy()
-    return found
-
-
-def tanh(x: Array) -> Array:
-    found: Array = torch.tanh(torch.from_numpy(x)).numpy()
     return found
 
 
