@@ -1,9 +1,10 @@
 """Predicates over problems, such as `rank <= 2 and any(stride > dilation)`: parsed, never evaluated as Python.
 
 Outside an aggregate only whole-problem fields have a value; inside `any`, `all`, `min`, `max`, `sum` or `prod` a field
-with axes stands for its value on one axis, and the aggregate runs over the axes. A record's dtype, variant, framework
-and pass are fields too, the verdict that an idiom claims for it, and the fault of a negative case; each is empty where
-there is none.
+with axes stands for its value on one axis, and the aggregate runs over the axes. With `where` it runs over the axes of
+which a condition holds, as in NumPy: `prod(input, where=kernel != 2) < prod(kernel, where=kernel != 2)` leaves out every
+axis with a kernel of 2. A record's dtype, variant, framework and pass are fields too, the verdict that an idiom claims
+for it, and the fault of a negative case; each is empty where there is none.
 """
 
 import ast
@@ -125,13 +126,27 @@ def _compile(node: ast.expr, *, inside: bool, field: Callable[..., Meaning] | No
             return _binary(_ARITHMETIC[type(op)], compiled(left), compiled(right))
         case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARE:
             return _binary(_COMPARE[type(op)], compiled(left), compiled(right))
-        case ast.Call(func=ast.Name(id=name), args=[body], keywords=[]) if name in AGGREGATES and not inside:
-            part = compiled(body, inside=True)
-            return lambda values, axis: AGGREGATES[name](part(values, at) for at in range(values["rank"]))
+        case ast.Call(func=ast.Name(id=name), args=[body], keywords=keywords) if name in AGGREGATES and not inside:
+            where = compiled(_condition(name, keywords), inside=True)
+            return _aggregate(AGGREGATES[name], compiled(body, inside=True), where)
     raise PredicateError(
         f"{ast.unparse(node)!r} is not allowed here: use fields, whole numbers, strings, + - * // %, one comparison at "
-        f"a time, and/or/not, and {', '.join(AGGREGATES)} around fields of an axis"
+        f"a time, and/or/not, and {', '.join(AGGREGATES)} around fields of an axis, with where=CONDITION"
     )
+
+
+def _condition(name: str, keywords: list[ast.keyword]) -> ast.expr:
+    """Of which axes an aggregate is: all of them, or those that its `where` says."""
+    match keywords:
+        case []:
+            return ast.Constant(True)
+        case [ast.keyword(arg="where", value=condition)]:
+            return condition
+    raise PredicateError(f"{name}(...) takes an expression and where=CONDITION, and nothing else: mend it")
+
+
+def _aggregate(apply: Callable[[Iterable[Any]], Any], body: Meaning, where: Meaning) -> Meaning:
+    return lambda values, axis: apply(body(values, at) for at in range(values["rank"]) if where(values, at))
 
 
 def _number(value: Any) -> Any:

@@ -34,6 +34,12 @@ RUN = {"framework": "torch", "variant": "eager", "dtype": "float32", "direction"
         ("dtype == 'float64' or variant == \"eager\"", True),
         ("max(effective_kernel - kernel) == 2", True),
         ("any(full - lo - hi == output)", True),
+        ("prod(input, where=kernel != 3) == 7", True),
+        ("any(kernel == 3) and prod(input, where=kernel != 3) > prod(kernel, where=kernel != 3)", True),
+        ("prod(input, where=kernel == 9) == 1 and sum(input, where=kernel == 9) == 0", True),  # of no axis
+        ("any(stride == 2, where=dilation == 3)", False),
+        ("all(stride == 1, where=dilation == 3)", True),
+        ("max(input, where=stride == 2 or kernel == 9) == 5", True),
     ],
 )
 def test_means_what_it_says(text: str, holds: bool) -> None:
@@ -46,6 +52,13 @@ def test_means_what_it_says(text: str, holds: bool) -> None:
         ("stride > 1", "put it inside any"),
         ("any(strde > 1)", "the nearest is 'stride'"),
         ("any(any(stride > 1))", "not allowed"),
+        ("prod(input, where=any(stride > 1))", "not allowed"),
+        ("prod(input, where=strde > 1)", "the nearest is 'stride'"),
+        ("prod(input, axis=1)", "takes an expression and where=CONDITION"),
+        ("prod(input, where=rank, where=rank)", "takes an expression and where=CONDITION"),
+        ("prod(input, **rank)", "takes an expression and where=CONDITION"),
+        ("prod(input, kernel)", "not allowed"),
+        ("prod()", "not allowed"),
         ("__import__('os').system('true')", "not allowed"),
         ("rank.__class__", "not allowed"),
         ("(lambda: 1)()", "not allowed"),
@@ -63,6 +76,11 @@ def test_means_what_it_says(text: str, holds: bool) -> None:
 def test_refuses_what_it_is_not(text: str, message: str) -> None:
     with pytest.raises(PredicateError, match=message):
         Predicate.parse(text)
+
+
+def test_the_extreme_of_no_axis_has_no_value_and_says_so() -> None:
+    with pytest.raises(PredicateError, match="has no value for"):
+        Predicate.parse("max(input, where=kernel == 9) == 1")(PROBLEM)
 
 
 @given(st.text(max_size=60) | st.text(alphabet="anylostride()<>=0123 *%'+-.,[]:", max_size=60))
