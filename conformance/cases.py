@@ -129,7 +129,7 @@ def folder() -> Path:
 def read_suite(name: str) -> Suite:
     """The suite of that name. Raises CaseError for an unknown name, a bad file, or a suite without cases."""
     if name not in SUITES:
-        raise CaseError(f"there is no suite {name!r}{_nearest(name, SUITES)}: the suites are {', '.join(SUITES)}")
+        raise CaseError(f"there is no suite {name!r}{nearest(name, SUITES)}: the suites are {', '.join(SUITES)}")
     files = [path for pattern in SUITES[name] for path in sorted(folder().glob(pattern))]
     dtypes = ("float32",) if name == NEGATIVE else ()  # float64 takes as long again: docs/adr/0006 says what it adds
     suite = Suite(name, tuple(case for path in files for case in read_file(path)), dtypes)
@@ -144,7 +144,7 @@ def find(suite: Suite, ids: Iterable[str]) -> Suite:
     known = {case.id for case in suite.cases}
     chosen = set(ids)
     for missing in sorted(chosen - known):
-        raise CaseError(f"suite {suite.name!r} has no case {missing!r}{_nearest(missing, known)}")
+        raise CaseError(f"suite {suite.name!r} has no case {missing!r}{nearest(missing, known)}")
     return replace(suite, cases=tuple(case for case in suite.cases if case.id in chosen))
 
 
@@ -264,7 +264,7 @@ def _keys(where: str, table: Any, required: set[str], optional: Set[str] = froze
     if not isinstance(table, dict):
         raise CaseError(f"{where}: is a {type(table).__name__}, must be a table with {', '.join(sorted(required))}")
     for unknown in sorted(table.keys() - required - optional):
-        near = _nearest(unknown, required | optional)
+        near = nearest(unknown, required | optional)
         raise CaseError(f"{where}: unknown key {unknown!r}{near}: remove or correct it")
     for missing in sorted(required - table.keys()):
         raise CaseError(f"{where}: {missing!r} is missing: add it")
@@ -280,6 +280,7 @@ def _refuse_duplicates(cases: Iterable[Case]) -> None:
         seen[case.id] = case.source
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint at what was meant, to follow the name that does not exist; empty where nothing is near."""
     near = get_close_matches(name, known, 1)
     return f", the nearest is {near[0]!r}" if near else ""

@@ -15,10 +15,10 @@ import pytest
 from tqdm import tqdm
 
 from conformance.answers import Answers, oracle_digest
-from conformance.exit_status import INCOMPLETE, USAGE
+from conformance.exit_status import DIVERGED, INCOMPLETE, USAGE
 from conformance.items import LaneItems, attach
 from conformance.journal import Identity, Journal
-from conformance.record import Header, Record, RecordError, Verdict, parse
+from conformance.record import Header, Record, RecordError, Verdict, absent_evidence, parse
 from conformance.run import record_of
 from conformance.selection import FORWARD, Selection, dtypes_of
 
@@ -118,6 +118,9 @@ class Controller:
             session.exitstatus = INCOMPLETE
         if complete and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:  # all was done before
             session.exitstatus = pytest.ExitCode.OK
+        if complete and (lack := absent_evidence(header, self._journal.verdicts)):
+            click.echo(f"{self._selection.lane} {self._selection.suite.name} {lack}", err=True)
+            session.exitstatus = session.exitstatus or DIVERGED
 
     @property
     def _expected(self) -> int:

@@ -38,12 +38,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def _configure_lane(config: pytest.Config) -> None:
     from conformance import adapters, cases, proof
     from conformance.controller import Controller
+    from conformance.exit_status import USAGE
     from conformance.items import LaneItems
     from conformance.record import RecordError
-    from conformance.selection import USER_ERRORS, select
+    from conformance.selection import USER_ERRORS, require_seconds, require_workers, select
 
     option = config.option
     try:
+        if (seconds := getattr(option, "timeout", None)) is not None:
+            require_seconds(seconds)
+        if (workers := getattr(option, "numprocesses", None)) is not None:
+            require_workers(str(workers))
         selection = select(
             option.framework, option.variant, option.suite, dtypes=option.dtype, shard=option.shard, ids=option.case,
             isolated=option.isolated,
@@ -57,9 +62,9 @@ def _configure_lane(config: pytest.Config) -> None:
             done = controller.done
         plugins["conformance-items"] = LaneItems(config, replace(selection, done=done))
     except (*USER_ERRORS, RecordError) as error:
-        raise pytest.UsageError(str(error)) from None
+        pytest.exit(str(error), returncode=USAGE)
     except OSError as error:
-        raise pytest.UsageError(f"{error.filename}: {error.strerror}: give another --records folder") from None
+        pytest.exit(f"{error.filename}: {error.strerror}: give another --records folder", returncode=USAGE)
     config.addinivalue_line("filterwarnings", "ignore")  # a framework's warnings are its own affair
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = [str(proof.source(option.framework) if option.suite in proof.SUITES else cases.folder())]

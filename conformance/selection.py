@@ -1,5 +1,6 @@
 """What a run was asked for: a lane, a suite or a part of it, and dtypes."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,6 +77,10 @@ def select(
         if dtype not in DTYPES:
             raise SelectionError(f"there is no dtype {dtype!r} to run: the dtypes are {', '.join(DTYPES)}")
     part = parse_shard(shard)
+    known_suites = (*cases.SUITES, *MADE)
+    if suite not in known_suites:
+        near = cases.nearest(suite, known_suites)
+        raise SelectionError(f"there is no suite {suite!r}{near}: the suites are {', '.join(known_suites)}")
     whole = MADE[suite](lane.framework, lane.variant) if suite in MADE else cases.read_suite(suite)
     known = applying(read_expectations(framework), _installed(framework), datetime.now(UTC).date())
     if isolated and suite in MADE:
@@ -111,6 +116,18 @@ def _installed(framework: str) -> str:
         return version(framework)
     except PackageNotFoundError:
         return ""
+
+
+def require_seconds(seconds: float) -> None:
+    """Raises SelectionError for what is no limit of time."""
+    if not 0 < seconds < math.inf:
+        raise SelectionError(f"--timeout {seconds:g} is no limit of time: give a number of seconds above 0")
+
+
+def require_workers(workers: str) -> None:
+    """Raises SelectionError for what is no number of worker processes."""
+    if not re.fullmatch(r"auto|logical|\d{1,4}", workers):
+        raise SelectionError(f"-n {workers} is no number of workers: give auto, or 0, 1, 2 and so on")
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -6,18 +6,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from conformance import record
+from conformance import exit_status, record
 from conformance.record import Run, Verdict
 
 ADAPTERS = Path(__file__).parent / "adapters"
 RECORDS = 120  # 60 smoke cases in two dtypes
 CASE = "smoke-2d-05"
+
+Command = Callable[..., Any]
 
 
 @pytest.fixture
@@ -41,6 +44,18 @@ def pytest_process(folder: Path, *options: str, fault: str = "", framework: str 
         text=True,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )
+
+
+def conformance_process(folder: Path, *options: str, fault: str = "", framework: str = "oracle_adapter") -> Any:
+    command = [sys.executable, "-m", "conformance", "run", framework, "--suite=smoke", f"--records={folder}"]
+    return subprocess.Popen(
+        [*command, *options],
+        env=os.environ | {"FAULT": fault},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -250,14 +265,58 @@ class TestMistakes:
             ("--dtype=float8", "the dtypes are float32, float64"),
             ("--shard=3/2", "not I/N"),
             ("--records=README.md", "README.md/"),
+            ("--timeout=-5", "--timeout -5 is no limit of time: give a number of seconds above 0"),
+            ("--timeout=nan", "--timeout nan is no limit of time"),
+            ("--timeout=inf", "--timeout inf is no limit of time"),
+            ("-n-3", "-n -3 is no number of workers: give auto, or 0, 1, 2 and so on"),
+            ("--suite=nosuch", "rounding, negative, idioms, ports, claims"),
         ],
     )
-    def test_a_mistake_is_named_before_anything_runs(self, tmp_path: Path, option: str, message: str) -> None:
-        code, output = lane(tmp_path, "-n1", option)
-        assert code == pytest.ExitCode.USAGE_ERROR
+    @pytest.mark.parametrize("command", [pytest_process, conformance_process])
+    def test_a_mistake_is_named_in_a_line_before_anything_runs(
+        self, tmp_path: Path, option: str, message: str, command: Command
+    ) -> None:
+        if command is conformance_process and option.startswith("--records"):
+            option = "--records=README.md/records"
+        process = command(tmp_path, "-n1", option)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == exit_status.USAGE
         assert message in output
-        assert "Traceback" not in output
+        assert len(output.splitlines()) == 1
         assert not list(tmp_path.glob("*.jsonl"))
+
+
+MUTE = """
+from conformance.adapters.base import Unsupported
+VARIANTS = {"only": {}}
+REFUSALS = ()
+BLOCK = 1
+def describe():
+    return {"mute_adapter": "1.0"}
+def translate(problem, x, weight, bias):
+    raise Unsupported("no call says this")
+def run(calls):
+    return []
+def array(result):
+    return result
+def tensor(array):
+    return array
+"""
+
+
+class TestEvidence:
+    @pytest.mark.parametrize("command", [pytest_process, conformance_process])
+    def test_a_lane_that_answers_nothing_fails_and_says_so_in_a_line(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+    ) -> None:
+        (tmp_path / "mute_adapter.py").write_text(MUTE)
+        monkeypatch.setenv("CONFORMANCE_ADAPTERS", str(tmp_path))
+        for options, expected in (((), 1), (("--dtype=float32",), 0), (("--shard=1/2",), 0)):
+            process = command(tmp_path, "-n1", *options, framework="mute_adapter")
+            output, _ = process.communicate(timeout=60)
+            assert process.returncode == expected, output
+            said = f"mute_adapter-only smoke answers nothing: all {RECORDS} records are unsupported"
+            assert (said in output) is bool(expected)
 
 
 @pytest.mark.usefixtures("environment")

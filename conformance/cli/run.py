@@ -16,7 +16,7 @@ from conformance.expectations import Expectation, by_chance, fails, known, unkep
 from conformance.guard import REPEATS, unsteady
 from conformance.pytest_plugin import TIMEOUT
 from conformance.record import Record, Run, Verdict, reproduction
-from conformance.selection import Selection, dtypes_of, select
+from conformance.selection import Selection, dtypes_of, require_seconds, require_workers, select
 
 SHOWN = 12
 QUIET = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--capture=no")
@@ -56,6 +56,8 @@ def command(
     is flaky, which fails unless an expectation says that it is by chance. Exit status: 0 all as expected, 1 some case
     diverges or fails otherwise, 2 usage, 3 a case has no record.
     """
+    require_seconds(timeout)
+    require_workers(workers)
     variants = [variant] if variant else list(adapters.variants(framework))
     selections = [
         select(framework, each, suite, dtypes=dtypes, shard=shard, ids=cases, isolated=isolated)
@@ -106,7 +108,8 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
         raise click.exceptions.Exit(INCOMPLETE)
     if not run.complete:
         return INCOMPLETE
-    return DIVERGED if any(fails(each, selection.expectations) for each in run.records) else OK
+    lack = record.absent_evidence(run.header, run.verdicts)  # which the run has said
+    return DIVERGED if lack or any(fails(each, selection.expectations) for each in run.records) else OK
 
 
 def _path(selection: Selection, folder: Path) -> Path:
