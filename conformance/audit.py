@@ -167,7 +167,9 @@ def _strike(fault: str) -> Struck:
         arguments = ["--framework=process", f"--variant={fault}", "--suite=smoke", f"--records={folder}",
                      "-n1", f"--timeout={TIMEOUT}", "-q"]  # fmt: skip
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
         path = record.path(Path(folder), f"process-{fault}", "smoke")
         if not path.exists():
             return Struck(fault, "none", "", f"no record file: {done.stdout[-300:]} {done.stderr[-300:]}")

@@ -34,7 +34,7 @@ for folder in sys.argv[1:]:
     try:
         runpy.run_path("reproduce.py")
     except Exception:
-        open("error", "w").write(traceback.format_exc())
+        open("error", "w", encoding="utf-8", errors="replace").write(traceback.format_exc())
 """
 """Runs some scripts in one process. Neither it nor they import anything of this package."""
 

@@ -101,7 +101,9 @@ def _side(
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         command = [python, "-m", "conformance.verify", name]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+            done = subprocess.run(
+                command, capture_output=True, encoding="utf-8", errors="replace", timeout=TIMEOUT, check=False
+            )
         except subprocess.TimeoutExpired:
             raise VerifyError(f"{lane}: gave no answer in {TIMEOUT} s: give a smaller shape") from None
         if done.returncode or not (folder / "answer.npy").exists():

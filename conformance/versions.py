@@ -104,7 +104,12 @@ def environment(build: Build, say: Say) -> Path:
     say(f"making an environment with {build}")
     command = [*_tox(), "run", "-q", "-e", build.framework, "--notest", "--workdir", str(folder)]
     result = subprocess.run(
-        command, cwd=_root(), env=os.environ | dict(build.requirements), capture_output=True, text=True
+        command,
+        cwd=_root(),
+        env=os.environ | dict(build.requirements),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
     )
     if result.returncode:
         shutil.rmtree(folder, ignore_errors=True)
@@ -142,7 +147,9 @@ def run(build: Build, options: Sequence[str], say: Say, *, repeat: int = 1) -> P
         say(f"running {build}")
         command = [str(bin_ / "conformance"), "run", build.framework, *options, "--records", str(folder)]
         command += [f"--repeat={repeat}"] if repeat > 1 else []
-        result = subprocess.run(command, cwd=_root(), env=_clean(), capture_output=True, text=True)
+        result = subprocess.run(
+            command, cwd=_root(), env=_clean(), capture_output=True, encoding="utf-8", errors="replace"
+        )
         if result.returncode not in (0, 1):
             raise VersionError(f"{build}: the run ended with status {result.returncode}: {_why(result.stderr)}")
         _require_complete(folder, build)
@@ -187,7 +194,11 @@ def released(build: Build, newer: Build, say: Say) -> list[str]:
         raise VersionError(f"{first} is not older than {last[variable]}: give the older one first")
     python = environment(build, say) / "bin" / "python"
     result = subprocess.run(
-        [str(python), "-m", "pip", "index", "versions", name], capture_output=True, text=True, env=_clean()
+        [str(python), "-m", "pip", "index", "versions", name],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        env=_clean(),
     )
     found = re.search(r"Available versions: (.*)", result.stdout)
     if not found:

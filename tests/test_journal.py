@@ -1,6 +1,7 @@
 """Journals: records come in any order, one file comes out whole; and what atomic writing promises."""
 
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -146,7 +147,16 @@ def test_write_replaces_the_file_and_makes_its_folder(tmp_path: Path, content: b
     write_atomically(path, b"the old content")
     write_atomically(path, content)
     assert path.read_bytes() == b"new"
-    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_written_file_is_for_those_whom_the_umask_lets_see_it(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "file", b"new")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == mode
 
 
 def test_reader_sees_the_old_file_while_the_new_is_written(tmp_path: Path) -> None:
