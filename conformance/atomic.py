@@ -1,36 +1,110 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and never over what is not ours."""
 
+import errno
+import fcntl
+import os
+import re
 import secrets
 import tempfile
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from glob import escape as glob_escape
 from pathlib import Path
+from shutil import rmtree
+
+Content = bytes | Iterable[bytes]
+
+LIST = "written.txt"
+"""The file in a folder of ours that names every other file in it."""
+
+_LIST_HEAD = "Written by conformance, which replaces these files and no others:"
+START = 4096
+"""Bytes of a file among which its mark is."""
+
+FRESH = 60.0
+"""Seconds after which a temporary file that no process has locked was left behind."""
+
+_NEXT_STEPS = {
+    errno.ENOSPC: "make room on that disk and run this again",
+    errno.EDQUOT: "make room within the quota and run this again",
+    errno.EFBIG: "allow larger files, as with `ulimit -f unlimited`, and run this again",
+    errno.EROFS: "give a path on another disk, this one is read only",
+    errno.EIO: "give a path on another disk, this one fails",
+    errno.EMFILE: "allow more open files, as with `ulimit -n 4096`, and run this again",
+}
 
 
-def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
-    """Write a file so that a reader, or a crash, sees the old content or the new and nothing between."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # a file of tempfile's would ignore the umask
+class OverwriteError(ValueError):
+    """A path at which something stands that was not written here; the message names it and the next step."""
+
+
+def explain(error: OSError) -> str:
+    """What failed, why, and the next step, in a line; without a file's name it was standard output."""
+    next_step = _NEXT_STEPS.get(error.errno or 0, "check the path and its permissions")
+    return f"{error.filename or 'standard output'}: {error.strerror or error}: {next_step}"
+
+
+def write_atomically(path: Path, content: Content) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new and nothing between.
+
+    Raises OSError, which names the file, and OverwriteError where a folder, device or the like has its name.
+    """
+    write_together({path: content})
+
+
+def write_together(contents: Mapping[Path, Content | None]) -> None:
+    """Write some files, or none of them: each is whole on the disk before the first one is replaced.
+
+    A file whose content is None is removed. Raises what `write_atomically` does.
+    """
+    for path in contents:
+        require_file(path)
+    made: dict[Path, Path] = {}
     try:
-        with temporary.open("xb") as file:
-            file.writelines([content] if isinstance(content, bytes) else content)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        for path, content in contents.items():
+            if content is not None:
+                with _naming(path):
+                    made[path] = _write_beside(path, content)
+        for path in contents:
+            with _naming(path):
+                made.pop(path).replace(path.resolve()) if path in made else path.unlink(missing_ok=True)
+    finally:
+        for temporary in made.values():
+            temporary.unlink(missing_ok=True)
+
+
+def require_file(path: Path) -> None:
+    """Raise OverwriteError where something that is no regular file has the name."""
+    if path.exists() and not path.is_file():
+        kind = "folder" if path.is_dir() else "device, pipe or socket"
+        raise OverwriteError(f"{path}: is a {kind}, and a file is to be written: give another name")
+
+
+def require_our_file(path: Path, *marks: str) -> None:
+    """Raise OverwriteError where a file stands that begins with none of our marks; an empty one is nobody's."""
+    require_file(path)
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        start = file.read(START).decode("utf-8", "replace")
+    if start and not any(mark in start for mark in marks):
+        raise OverwriteError(f"{path}: was not written by this command: move it away, or give another name")
 
 
 def replace_folder(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
     """Write a folder of files beside the one that is there, and swap them when it is whole.
 
-    Names may have folders of their own. Whatever fails, the folder that was there is there again.
+    Names may have folders of their own. Whatever fails, the folder that was there is there again. The caller makes sure
+    with `require_our_folder` that it may go.
     """
+    folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
+    _sweep(folder)
+    prefix = f".{folder.name}."
+    with _naming(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as name, _lock(name):
         made, before = Path(name, "made"), Path(name, "before")
-        made.mkdir()
-        for path, content in files:
-            (made / path).parent.mkdir(parents=True, exist_ok=True)
-            (made / path).write_bytes(content)
+        _fill(made, files)
         if folder.exists():
             folder.rename(before)
         try:
@@ -39,3 +113,89 @@ def replace_folder(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
             if before.exists():
                 before.rename(folder)
             raise
+
+
+def _fill(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    folder.mkdir()
+    names = [LIST]
+    for path, content in files:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+        names.append(path)
+    (folder / LIST).write_text("\n".join([_LIST_HEAD, *sorted(names), ""]), encoding="utf-8")
+
+
+def require_our_folder(folder: Path, is_ours: Callable[[Path], bool]) -> None:
+    """Raise OverwriteError where a folder holds a file that `replace_folder` has not written.
+
+    `is_ours` recognizes a folder without a list of its files, which an earlier version wrote.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OverwriteError(f"{folder}: is a file, and a folder is to be written: move it away, or write elsewhere")
+    present = {
+        each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_symlink() or not each.is_dir()
+    }
+    for stranger in sorted(present - _listed(folder) if LIST in present or not is_ours(folder) else ()):
+        raise OverwriteError(f"{folder}: holds {stranger}, which was not written by this command: move it away, or "
+                             "write elsewhere")  # fmt: skip
+
+
+def _listed(folder: Path) -> set[str]:
+    """The names in a folder's list."""
+    if not (folder / LIST).is_file():
+        return set()
+    head, *names = (folder / LIST).read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+    return set(names) if head == _LIST_HEAD else set()
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name what is written in errors that name nothing, or something temporary."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None and f".{path.name}." not in str(error.filename):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _write_beside(path: Path, content: Content) -> Path:
+    target = path.resolve()  # a link stays a link
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")  # a file of tempfile's ignores the umask
+    try:
+        with temporary.open("xb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.writelines([content] if isinstance(content, bytes) else content)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed processes left of this file or folder as they wrote it: old, and locked by nobody.
+
+    One that was killed between its two last steps left no folder, and the old one whole: that one is put back.
+    """
+    for left in target.parent.glob(f".{glob_escape(target.name)}.*"):
+        if not re.fullmatch(r"[0-9a-z_]{8}|[0-9a-f]{16}", left.suffix[1:]):
+            continue
+        with suppress(OSError), _lock(left):
+            if time.time() - left.stat().st_mtime < FRESH:
+                continue
+            if (left / "before").exists() and not target.exists():
+                (left / "before").rename(target)
+            rmtree(left) if left.is_dir() else left.unlink()
+
+
+@contextmanager
+def _lock(path: Path | str) -> Iterator[None]:
+    """Have a file or folder for this process alone. Raises BlockingIOError where another one has it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)

@@ -3,13 +3,16 @@
 NumPy's own reader makes room for whatever shape a header claims; this one looks at the bytes first.
 """
 
+import errno
 import io
 import json
 import math
+import os
+import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -20,6 +23,9 @@ LARGEST_TEXT = 1 << 28
 LARGEST_ARRAY = 1 << 30
 """Bytes of one array that are read."""
 
+KINDS = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFDIR: "folder", stat.S_IFCHR: "device",
+         stat.S_IFBLK: "device"}  # fmt: skip
+
 NUMBERS = "iuf"
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -28,13 +34,34 @@ class BoundError(ValueError):
     """A file that is larger than is read, or not what its own header says; the message says what it must be."""
 
 
-def read_text(path: Path) -> str:
-    """A file's text. Raises BoundError where it is too large, OSError and UnicodeDecodeError."""
-    with path.open("rb") as file:
+def open_regular(path: Path) -> BinaryIO:
+    """A regular file, open for reading. Raises OSError for anything else, such as a pipe, whose end may never come."""
+    if not stat.S_ISREG(path.stat().st_mode):  # asked first, since opening a device can do something to it
+        raise _irregular(path, path.stat().st_mode)
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+    if not stat.S_ISREG(mode := os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise _irregular(path, mode)
+    return file
+
+
+def _irregular(path: Path, mode: int) -> OSError:
+    kind = KINDS.get(stat.S_IFMT(mode), "no file")
+    return OSError(errno.EINVAL, f"is a {kind}, not a regular file", str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes. Raises BoundError where it has too many, and OSError."""
+    with open_regular(path) as file:
         content = file.read(LARGEST_TEXT + 1)
     if len(content) > LARGEST_TEXT:
         raise BoundError(f"has more than {LARGEST_TEXT} bytes, which is all that is read: give a smaller file")
-    return content.decode("utf-8")
+    return content
+
+
+def read_text(path: Path) -> str:
+    """A file's text. Raises BoundError where it is too large, OSError and UnicodeDecodeError."""
+    return read_bytes(path).decode("utf-8")
 
 
 def read_json(text: str) -> Any:
@@ -49,7 +76,7 @@ def read_json(text: str) -> Any:
 
 def read_array(path: Path) -> NDArray[Any]:
     """The array of numbers in a .npy file. Raises BoundError for any other file, and OSError."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         content = file.read(LARGEST_ARRAY + 1)
     return parse_array(content)
 
@@ -76,12 +103,7 @@ class Archive(Mapping[str, NDArray[Any]]):
     """The arrays of a .npz file by name, each read when it is asked for. Raises BoundError for what is none."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._zip = zipfile.ZipFile(path)
-        except OSError:
-            raise
-        except Exception:  # zipfile trusts offsets and lengths that it reads
-            raise BoundError("is not an archive of arrays: run the lane again") from None
+        self._zip = open_archive(path)
         self._names = dict.fromkeys(name.removesuffix(".npy") for name in self._zip.namelist())
 
     def __getitem__(self, name: str) -> NDArray[Any]:
@@ -105,6 +127,17 @@ class Archive(Mapping[str, NDArray[Any]]):
 
     def __exit__(self, *_: object) -> None:
         self._zip.close()
+
+
+def open_archive(path: Path) -> zipfile.ZipFile:
+    """A .npz file. Raises BoundError where it is none, and OSError."""
+    open_regular(path).close()
+    try:
+        return zipfile.ZipFile(path)
+    except OSError:
+        raise
+    except Exception:  # zipfile trusts offsets and lengths that it reads
+        raise BoundError("is not an archive of arrays: run the lane again") from None
 
 
 def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from tqdm import tqdm
 
@@ -21,6 +20,7 @@ from conformance.journal import Identity, Journal
 from conformance.record import Header, Record, RecordError, Verdict, absent_evidence, parse
 from conformance.run import record_of
 from conformance.selection import FORWARD, Selection, dtypes_of
+from conformance.terminal import echo
 
 NARROWING = ("keyword", "markexpr", "deselect", "lf")
 """pytest's options by which a run can be less than its selection."""
@@ -83,7 +83,7 @@ class Controller:
         try:
             self._journal.tell_environment(environment)
         except RecordError as error:
-            click.echo(f"{self._selection.lane}: {error}", err=True)
+            echo(f"{self._selection.lane}: {error}", err=True)
             pytest.exit(str(error), returncode=USAGE)
 
     @pytest.hookimpl(optionalhook=True)
@@ -113,13 +113,13 @@ class Controller:
         self._journal.close(header.path(self._folder), header, complete=complete)
         self._scratch.cleanup()
         if not complete:
-            click.echo(self._missing(), err=True)
+            echo(self._missing(), err=True)
         if not complete and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             session.exitstatus = INCOMPLETE
         if complete and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:  # all was done before
             session.exitstatus = pytest.ExitCode.OK
         if complete and (lack := absent_evidence(header, self._journal.verdicts)):
-            click.echo(f"{self._selection.lane} {self._selection.suite.name} {lack}", err=True)
+            echo(f"{self._selection.lane} {self._selection.suite.name} {lack}", err=True)
             session.exitstatus = session.exitstatus or DIVERGED
 
     @property

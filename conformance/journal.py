@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 from zlib import crc32
 
-from conformance.atomic import write_atomically
-from conformance.bounded import read_json, read_member
+from conformance.atomic import write_atomically, write_together
+from conformance.bounded import BoundError, open_archive, read_json, read_member
 from conformance.record import Header, Key, Record, RecordError, Verdict, dump, parse
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # zip members carry a time: a fixed one keeps equal runs equal
@@ -96,12 +96,10 @@ class Journal:
         """Write the record file, and beside it the arrays as .npz where there are any; both sorted by key."""
         for stale in (each for name in (path.name, path.with_suffix(".npz").name) for each in _temporary(path, name)):
             stale.unlink()
-        evidence = path.with_suffix(".npz")
-        if self._members:
-            _archive(((name, self._read_array(*place)) for name, place in sorted(self._members.items())), evidence)
-        else:
-            evidence.unlink(missing_ok=True)
-        write_atomically(path, dump(header, self._sorted_lines(), self.verdicts, complete=complete))
+        places = sorted(self._members.items())
+        arrays = _archive((name, self._read_array(*place)) for name, place in places) if places else None
+        lines = dump(header, self._sorted_lines(), self.verdicts, complete=complete)
+        write_together({path.with_suffix(".npz"): arrays, path: lines})
         if complete:
             shutil.rmtree(self._folder)
         self.leave()
@@ -148,30 +146,31 @@ class Journal:
             yield self._lines.readline().partition(b"\t")[2].decode().rstrip("\n")
 
 
-def join_arrays(sources: Iterable[Path], target: Path) -> None:
-    """Write the members of some .npz files as one, sorted, the same bytes for the same members."""
+def joined_arrays(sources: Iterable[Path]) -> bytes:
+    """The members of some .npz files as one, sorted, the same bytes for the same members."""
     with ExitStack() as stack:
         archives = [stack.enter_context(_opened(source)) for source in sources]
         members = {name: archive for archive in archives for name in archive.namelist()}
-        contents = ((name, read_member(archive, archive.getinfo(name))) for name, archive in sorted(members.items()))
-        _archive(contents, target)
+        return _archive(
+            (name, read_member(archive, archive.getinfo(name))) for name, archive in sorted(members.items())
+        )
 
 
 def _opened(path: Path) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise RecordError(f"{path}: not an archive of arrays ({error}): run the lane again") from None
+        return open_archive(path)
+    except BoundError as error:
+        raise RecordError(f"{path}: {error}") from None
 
 
-def _archive(members: Iterable[tuple[str, bytes]], target: Path) -> None:
+def _archive(members: Iterable[tuple[str, bytes]]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members:
             member = zipfile.ZipInfo(name, EPOCH)
             member.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(member, content)
-    write_atomically(target, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _lock(folder: Path) -> IO[bytes]:

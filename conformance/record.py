@@ -19,7 +19,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from conformance.atomic import write_atomically
+from conformance.atomic import require_our_file, write_atomically
 from conformance.bounded import BoundError, read_json, read_text
 from conformance.json_types import (
     Types,
@@ -38,6 +38,8 @@ from conformance.json_types import (
 )
 
 FORMAT = "conformance-record/1"
+MARK = '{"format": "conformance-record/'
+"""How a record file begins, of whatever version."""
 
 IDIOMS, PORTS, CLAIMS = "idioms", "ports", "claims"
 """The suites whose cases are a framework's own, so that no two frameworks have the same."""
@@ -217,10 +219,15 @@ def path(folder: Path, lane: str, suite: str, shard: tuple[int, int] = (1, 1), *
 
 def write(path: Path, run: Run) -> None:
     """Write a record file atomically, sorted by key; raises RecordError for two records of one key."""
+    write_atomically(path, content(path, run))
+
+
+def content(path: Path, run: Run) -> Iterator[bytes]:
+    """What `write` writes. Raises RecordError, and OverwriteError where what stands there is no record file."""
     records = sorted(run.records, key=lambda record: record.key)
     _refuse_duplicates(str(path), records)
-    lines = (record.to_json() for record in records)
-    write_atomically(path, dump(run.header, lines, run.verdicts, complete=run.complete))
+    require_our_file(path, MARK)
+    return dump(run.header, (record.to_json() for record in records), run.verdicts, complete=run.complete)
 
 
 def dump(header: Header, lines: Iterable[str], verdicts: Mapping[Any, int], *, complete: bool) -> Iterator[bytes]:

@@ -228,7 +228,7 @@ def test_text_that_cannot_be_written_or_seen_is_spelt_out(tmp_path: Path) -> Non
     html = framework_page(
         tmp_path, run(records=[record("a", Verdict.ERRORED, message="lone \ud800 nul \0 turned \u202e")])
     )
-    assert r"lone \ud800 nul \x00 turned \u202e" in html
+    assert r"lone \ud800 nul \u0000 turned \u202e" in html
 
 
 def test_the_same_runs_give_the_same_bytes_in_any_order(tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
 """The command line: one small module a verb, imported only when its verb is used."""
 
 import importlib
+import os
 import sys
-from typing import Any
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
+from conformance.atomic import explain
 from conformance.exit_status import USAGE
+from conformance.terminal import echo, one_line
 
 VERBS = {
     "run": "Run a suite on a framework, case by case, in worker processes.",
@@ -62,22 +67,33 @@ def main() -> None:
     """The program: a user's mistake is one line and exit status 2, never a traceback."""
     try:
         status: Any = commands(standalone_mode=False)
+        sys.stdout.flush()  # so that a full disk behind it is told here, and not while the interpreter ends
     except click.ClickException as error:
-        click.echo(f"conformance: {error.format_message()}", err=True)
-        sys.exit(error.exit_code)
+        _end(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
+        _discard_output()
         sys.exit(0)
     except ValueError as error:
         if not type(error).__module__.startswith("conformance."):
             raise
-        click.echo(f"conformance: {error}", err=True)
-        sys.exit(USAGE)
+        _end(str(error), USAGE)
     except MemoryError as error:
-        click.echo(f"conformance: out of memory: {error}: give a smaller problem", err=True)
-        sys.exit(USAGE)
+        _end(f"out of memory: {error}: give a smaller problem", USAGE)
     except OSError as error:
-        click.echo(f"conformance: {error.filename}: {error.strerror}: check the path and its permissions", err=True)
-        sys.exit(USAGE)
+        if error.filename is None:
+            _discard_output()
+        _end(explain(error), USAGE)
     sys.exit(status or 0)
+
+
+def _end(message: str, status: int) -> NoReturn:
+    echo(f"conformance: {one_line(message)}", err=True)
+    sys.exit(status)
+
+
+def _discard_output() -> None:
+    """Let what is still to be printed go nowhere, since the interpreter would try again as it ends."""
+    with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -11,6 +11,7 @@ import numpy as np
 from conformance import audit, cases
 from conformance.audit import LEAST, SUITES, Matrix, Struck
 from conformance.exit_status import DIVERGED, OK
+from conformance.terminal import echo
 
 SHOWN = 12
 
@@ -47,9 +48,9 @@ def command(as_json: bool) -> int:
     summaries = [_kills(name, smoke if name == SUITES[0] else matrix, struck) for name in SUITES]
     refuted = [m.name for m, row in zip(matrix.mutants, matrix.kills, strict=True) if m.equivalent and row.any()]
     if as_json:
-        click.echo(json.dumps(_document(matrix, struck, summaries, refuted)))
+        echo(json.dumps(_document(matrix, struck, summaries, refuted)))
     else:
-        click.echo("\n".join(_lines(matrix, struck, summaries, refuted)))
+        echo("\n".join(_lines(matrix, struck, summaries, refuted)))
     return OK if all(each.enough for each in summaries) and not refuted else DIVERGED
 
 

@@ -12,6 +12,7 @@ from conformance.cli.upgrade import say
 from conformance.exit_status import DIVERGED, OK
 from conformance.guard import Comparison, Group
 from conformance.record import Record, reproduction
+from conformance.terminal import echo
 from conformance.versions import Build, VersionError
 
 
@@ -37,14 +38,14 @@ def command(old: str, new: str, suites: tuple[str, ...], variant: str | None, ch
     comparisons, _ = compare_folders(*(versions.run(build, whole, say) for build in (first, last)))
     found = chosen(comparisons, change)
     if found is None:
-        click.echo(f"nothing changed{f' that is {change}' if change else ' for the worse'}: {old} to {new}")
+        echo(f"nothing changed{f' that is {change}' if change else ' for the worse'}: {old} to {new}")
         return OK
     comparison, group = found
     version = earliest(names, lambda name: has(versions.at(first, name), comparison, group, options))
     witness = group.witness.record
-    click.echo(f"{versions.at(first, version)} is the first with this change, of {len(names)} versions")
-    click.echo(f"  {group.change}: {group.before} -> {group.after}\n  where {group.where.predicate}")
-    click.echo(f"  {reproduction(witness)}")
+    echo(f"{versions.at(first, version)} is the first with this change, of {len(names)} versions")
+    echo(f"  {group.change}: {group.before} -> {group.after}\n  where {group.where.predicate}")
+    echo(f"  {reproduction(witness)}")
     return DIVERGED
 
 

@@ -9,6 +9,7 @@ from conformance.cli.one import show
 from conformance.idioms.base import Point, Refusal
 from conformance.problem import Ints
 from conformance.selection import DTYPES
+from conformance.terminal import echo
 
 
 class ShapeError(ValueError):
@@ -40,7 +41,7 @@ def command(
     except Refusal as reason:
         raise idioms.IdiomError(f"{expression}: {reason}") from None
     for line in meaning(point):
-        click.echo(line)
+        echo(line)
     if claim:
         return 0
     adapters.require_installed(framework)

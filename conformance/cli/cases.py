@@ -8,6 +8,7 @@ import click
 from conformance import cases
 from conformance.cases import SUITES, Case, Suite
 from conformance.record import ROUNDING
+from conformance.terminal import echo
 
 SMALL = 64
 
@@ -29,7 +30,7 @@ def list_(suite: str, probes: str | None, as_json: bool) -> None:
         raise cases.CaseError(f"nothing probes {probes!r}: the probes are {', '.join(cases.PROBES)}")
     for case in cases.read_suite(suite).cases:
         if probes is None or probes in case.probes:
-            click.echo(_json(case) if as_json else f"{case.id:32} {case.descriptor}")
+            echo(_json(case) if as_json else f"{case.id:32} {case.descriptor}")
 
 
 @command.command()
@@ -41,13 +42,13 @@ def show(case_id: str) -> None:
     everything = tuple(case for suite in ("core", "extreme", ROUNDING) for case in cases.read_suite(suite).cases)
     (case,) = cases.find(Suite("core, extreme or rounding", everything), [case_id]).cases
     problem, answer = case.problem, compute(case)
-    click.echo(f"{case.id} ({case.source})\n{case.why}\nprobes: {', '.join(case.probes)}\n\n{case.descriptor}")
-    click.echo(f"x {problem.input_shape}, weight {problem.weight_shape}, output {problem.output_shape}")
-    click.echo(f"window {problem.window} of {problem.full}, {problem.multiplies} multiplications")
-    click.echo(f"no partial sum of the {answer.terms} terms exceeds {answer.largest}")
+    echo(f"{case.id} ({case.source})\n{case.why}\nprobes: {', '.join(case.probes)}\n\n{case.descriptor}")
+    echo(f"x {problem.input_shape}, weight {problem.weight_shape}, output {problem.output_shape}")
+    echo(f"window {problem.window} of {problem.full}, {problem.multiplies} multiplications")
+    echo(f"no partial sum of the {answer.terms} terms exceeds {answer.largest}")
     for name, array in {**answer.arrays._asdict(), "expected": answer.expected}.items():
         if array is not None:
-            click.echo(f"\n{name} {array.shape}" + (f"\n{array}" if array.size <= SMALL else ": too large to print"))
+            echo(f"\n{name} {array.shape}" + (f"\n{array}" if array.size <= SMALL else ": too large to print"))
 
 
 @command.command()
@@ -58,7 +59,7 @@ def count() -> None:
         sources = Counter(case.source for case in suite.cases)
         ranks = Counter(f"{case.problem.rank}-D" for case in suite.cases)
         parts = ", ".join(f"{number} {label}" for label, number in [*sources.items(), *sorted(ranks.items())])
-        click.echo(f"{name:10} {len(suite.cases):6}  {parts}")
+        echo(f"{name:10} {len(suite.cases):6}  {parts}")
 
 
 def _json(case: Case) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from conformance import adapters, claims
-from conformance.atomic import write_atomically
+from conformance.atomic import require_our_file, write_atomically
 from conformance.claims import Claim, Standing, Test
 from conformance.exit_status import DIVERGED, OK
+from conformance.terminal import echo
 
 SHOWN = 12
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "errata.md"
@@ -32,11 +33,11 @@ def list_(verdict: str | None, framework: str | None) -> None:
         if verdict in (None, claim.standing) and (framework is None or claim.applies(framework))
     ]
     for claim in chosen:
-        click.echo(f"{claim.id:7} {claim.standing:15} {' '.join(claim.claim.split())}")
+        echo(f"{claim.id:7} {claim.standing:15} {' '.join(claim.claim.split())}")
     counts = Counter((claim.document, claim.standing) for claim in chosen)
     for document in dict.fromkeys(claim.document for claim in chosen):
         words = ", ".join(f"{counts[document, each]} {each}" for each in Standing if counts[document, each])
-        click.echo(f"{document}: {words}", err=True)
+        echo(f"{document}: {words}", err=True)
 
 
 @command.command()
@@ -44,9 +45,9 @@ def list_(verdict: str | None, framework: str | None) -> None:
 def show(claim_id: str) -> None:
     """Show one claim: where it stands, its verdict, and how it is checked."""
     claim = claims.find(claim_id)
-    click.echo(_text(claim))
+    echo(_text(claim))
     for test in claim.tests:
-        click.echo(_asked(test))
+        echo(_asked(test))
 
 
 @command.command()
@@ -62,7 +63,7 @@ def check(claim_id: str, framework: str | None, variant: str | None) -> int:
     if not lanes:
         raise claims.ClaimError(f"{claim.id}: nothing that it is asked of is installed here: use a lane's environment")
     faults = 0
-    click.echo(_text(claim))
+    echo(_text(claim))
     for lane in lanes:
         if not claim.applies(lane.framework):
             raise claims.ClaimError(
@@ -70,9 +71,9 @@ def check(claim_id: str, framework: str | None, variant: str | None) -> int:
             )
         adapters.require_installed(lane.framework)
         finding = checking.examine(claim, checking.bench(lane, adapters.load(lane)))
-        click.echo(f"{lane}: {'NOT EARNED, ' + finding.fault if finding.fault else 'earned'}: {finding}")
+        echo(f"{lane}: {'NOT EARNED, ' + finding.fault if finding.fault else 'earned'}: {finding}")
         for weighed in [each for each in finding.trials if each.law is False][:SHOWN]:
-            click.echo(f"  {'inside' if weighed.inside else 'outside'} fails: {dict(weighed.trial)}")
+            echo(f"  {'inside' if weighed.inside else 'outside'} fails: {dict(weighed.trial)}")
         faults += bool(finding.fault)
     return DIVERGED if faults else OK
 
@@ -89,10 +90,11 @@ def errata(checked: bool, document: Path) -> int:
     if checked:
         stale = not document.exists() or document.read_bytes() != text
         if stale:
-            click.echo(f"{document}: not what the claims say: run `conformance claims errata`", err=True)
+            echo(f"{document}: not what the claims say: run `conformance claims errata`", err=True)
         return DIVERGED if stale else OK
+    require_our_file(document, "`conformance claims errata`")
     write_atomically(document, text)
-    click.echo(str(document))
+    echo(str(document))
     return OK
 
 

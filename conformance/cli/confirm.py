@@ -9,11 +9,12 @@ import click
 
 from conformance import adapters, record, verify
 from conformance.answers import oracle_digest
-from conformance.atomic import write_atomically
+from conformance.atomic import require_our_file, write_atomically
 from conformance.confirm import Confirmation, Finding, confirm
 from conformance.exit_status import DIVERGED, OK
 from conformance.expectations import by_chance, expected_of
 from conformance.record import CLAIMS, NEGATIVE, ROUNDING, RecordError, Run, Verdict, reproduction
+from conformance.terminal import echo
 
 SHOWN = 5
 LEFT_OUT = (CLAIMS, NEGATIVE, ROUNDING)
@@ -41,6 +42,8 @@ def command(
     """
     status = OK
     for path, run in _chosen(records, framework, suites):
+        document = folder / f"{path.stem}.json"
+        require_our_file(document, '{\n "lane": "')
         taken = [one for one in run.records if one.verdict is Verdict.DIVERGES and one.redrawn][:: max(each, 1)]
         findings = _confirmed(path, run, taken, max(at_once, 1), keep, python)
         expectations = expected_of(run)
@@ -48,9 +51,8 @@ def command(
                    and by_chance(one.record, expectations)]  # fmt: skip
         failing = [one for one in findings if one.finding is not Finding.CONFIRMED and one not in excused]
         for line in _lines(path, run, findings, excused, failing):
-            click.echo(line)
-        name = f"{path.stem}.json"
-        write_atomically(folder / name, _document(run, findings, excused))
+            echo(line)
+        write_atomically(document, _document(run, findings, excused))
         status = DIVERGED if failing else status
     return status
 

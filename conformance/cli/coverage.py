@@ -9,6 +9,7 @@ import click
 from conformance import record
 from conformance.coverage import of_lanes, table
 from conformance.record import RecordError
+from conformance.terminal import echo
 
 
 @click.command()
@@ -29,9 +30,9 @@ def command(records: Path, chosen: tuple[str, ...], as_json: bool) -> int:
         )
     for lane, found in lanes.items():
         if as_json:
-            click.echo(json.dumps({"lane": lane, "coverage": [asdict(each) for each in found]}))
+            echo(json.dumps({"lane": lane, "coverage": [asdict(each) for each in found]}))
             continue
         for line in table(lane, found):
-            click.echo(line)
-        click.echo()
+            echo(line)
+        echo()
     return 0

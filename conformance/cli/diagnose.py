@@ -17,6 +17,7 @@ from conformance.exit_status import DIVERGED, OK
 from conformance.explain import UNEXPLAINED, Explained, Group, by_diagnosis, group_of, kinds
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.record import Verdict, reproduction
+from conformance.terminal import echo
 
 ALSO = 3
 """Other diagnoses of the same records that are printed."""
@@ -50,9 +51,9 @@ def command(
     found, unlike = _explained(problem, arrays, _load(actual))
     if as_json:
         diagnoses = [{"text": str(each), "statements": each.statements, "window": each.window} for each in found]
-        click.echo(json.dumps({"problem": str(problem), "diagnoses": diagnoses, "difference": unlike}))
+        echo(json.dumps({"problem": str(problem), "diagnoses": diagnoses, "difference": unlike}))
     else:
-        click.echo("\n".join(_said(found, unlike)))
+        echo("\n".join(_said(found, unlike)))
     return OK if found else DIVERGED
 
 
@@ -97,7 +98,7 @@ def _records(path: Path, lines: Any) -> int:
             explained = [Explained(each, kinds(each, arrays)) for each in diverging]
             groups = [group_of(text, those, conforming, arrays) for text, those in by_diagnosis(explained)]
     for line in lines(path, len(diverging), groups):
-        click.echo(line)
+        echo(line)
     return DIVERGED if any(group.diagnosis.startswith(UNEXPLAINED) for group in groups) else OK
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from conformance import record
-from conformance.atomic import write_atomically
+from conformance.atomic import require_our_file, write_together
 from conformance.bounded import Archive, BoundError
 from conformance.change import DRIFT, WORSE, Change
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
@@ -19,6 +19,7 @@ from conformance.expectations import Expectation, by_chance, expected_of, known
 from conformance.explain import kinds
 from conformance.guard import REPEATS, Comparison, Explain, GuardError, compare
 from conformance.record import Record, Run
+from conformance.terminal import echo
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,21 @@ def command(
     --repeat` puts them. Exit status: 0 nothing worse, 1 something is, 2 usage, 3 a run is incomplete or absent.
     """
     fails = chosen(fail_on)
+    require_ours(markdown=markdown, junit=junit, html=html)
     comparisons, absent = compare_folders(old, new, unless_expected=unless_expected, drift=drift)
     publish(comparisons, fails, as_json=as_json, markdown=markdown, junit=junit, html=html)
     for line in absent:
-        click.echo(line, err=True)
+        echo(line, err=True)
     return status(comparisons, fails, absent)
+
+
+def require_ours(**files: Path | None) -> None:
+    """Raise OverwriteError where a file that `publish` is to write, by its format, is none of ours."""
+    from conformance.report import changes
+
+    for name, file in files.items():
+        if file is not None:
+            require_our_file(file, *changes.MARKS[name])
 
 
 def chosen(fail_on: Sequence[str]) -> tuple[Change, ...]:
@@ -160,16 +171,18 @@ def publish(
     junit: Path | None = None,
     html: Path | None = None,
 ) -> None:
-    """Print comparisons, and write each of the files that is asked for."""
+    """Write each of the files that is asked for, all or none, and print the comparisons."""
     from conformance.report import changes
 
-    click.echo(json.dumps(changes.document(comparisons, fails), indent=1) if as_json else "\n".join(_text(comparisons)))
+    contents: dict[Path, bytes] = {}
     if markdown is not None:
-        write_atomically(markdown, changes.markdown(comparisons, fails).encode())
+        contents[markdown] = changes.markdown(comparisons, fails).encode()
     if junit is not None:
-        write_atomically(junit, changes.junit(comparisons, fails))
+        contents[junit] = changes.junit(comparisons, fails)
     if html is not None:
-        write_atomically(html, changes.html(comparisons, fails).encode())
+        contents[html] = changes.html(comparisons, fails).encode()
+    write_together(contents)
+    echo(json.dumps(changes.document(comparisons, fails), indent=1) if as_json else "\n".join(_text(comparisons)))
 
 
 def _text(comparisons: Sequence[Comparison]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from conformance import record
 from conformance.domain import Lane, boundary, by_lane, departing, domain, limits, outcome, regions, table
 from conformance.expectations import read_expectations
 from conformance.record import Record, RecordError, reproduction
+from conformance.terminal import echo
 
 
 @click.command()
@@ -35,10 +36,10 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool,
             f"{records}: has no records of {', '.join(chosen) or 'any lane'}: run `conformance run` first"
         )
     if markdown:
-        click.echo("\n".join(_markdown(of_lane)))
+        echo("\n".join(_markdown(of_lane)))
         return 0
     lanes = [domain(name, those, departing()) for name, those in of_lane.items()]
-    click.echo(json.dumps(_json(lanes), indent=1) if as_json else "\n".join(_lines(lanes)))
+    echo(json.dumps(_json(lanes), indent=1) if as_json else "\n".join(_lines(lanes)))
     return 0
 
 

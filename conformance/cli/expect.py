@@ -19,6 +19,7 @@ from conformance.expectations import Expectation, ExpectationError, expected_of,
 from conformance.explain import UNEXPLAINED
 from conformance.guard import Explain
 from conformance.record import Record, Run
+from conformance.terminal import echo
 
 RECORDS = click.option(
     "--records", default="reports/records", show_default=True, type=Path, help="A folder of record files, or one."
@@ -84,15 +85,13 @@ def check_(records: Path) -> int:
         expectations = read_expectations(framework)
         found, unasked = runs.findings(framework, expectations)
         faults += len(found)
-        click.echo(f"{framework}: {summary(runs.by_framework[framework], expectations)}")
+        echo(f"{framework}: {summary(runs.by_framework[framework], expectations)}")
         for finding in found:
-            click.echo("\n".join(f"  {line}" for line in finding.lines()))
+            echo("\n".join(f"  {line}" for line in finding.lines()))
         if unasked:
-            click.echo(
-                f"  not asked: {', '.join(unasked)}: there is no whole run of {', '.join(runs.absent(framework))}"
-            )
+            echo(f"  not asked: {', '.join(unasked)}: there is no whole run of {', '.join(runs.absent(framework))}")
     if missing := list(runs.incomplete):
-        click.echo("\n".join(missing), err=True)
+        echo("\n".join(missing), err=True)
         return INCOMPLETE
     return DIVERGED if faults else OK
 
@@ -119,7 +118,7 @@ def explain(case: str, records: Path) -> int:
         expectations = expected_of(run)
         for record in (record for record in run.records if record.case == case):
             found = True
-            click.echo("\n".join(_explained(record, expectations)))
+            echo("\n".join(_explained(record, expectations)))
     if not found:
         raise ExpectationError(f"{records}: no record of the case {case!r}: `conformance cases list` has the ids")
     return OK
@@ -153,7 +152,7 @@ def propose_(record_files: tuple[Path, ...]) -> int:
         raise ExpectationError(f"records of {' and '.join(sorted(frameworks))}: give those of one framework at a time")
     with ExitStack() as stack:
         entries = list(entries_for(runs, today(), explainer(builds, stack)))
-    click.echo("\n".join(entries) if entries else "nothing fails that is not expected")
+    echo("\n".join(entries) if entries else "nothing fails that is not expected")
     return DIVERGED if entries else OK
 
 
@@ -209,7 +208,7 @@ def prune(records: Path) -> int:
     """
     runs = _Runs(records)
     if missing := list(runs.incomplete):
-        click.echo("\n".join(missing), err=True)
+        echo("\n".join(missing), err=True)
         return INCOMPLETE
     stale = {
         framework: [finding.subject for finding in runs.findings(framework, read_expectations(framework))[0]
@@ -218,11 +217,11 @@ def prune(records: Path) -> int:
     }  # fmt: skip
     for framework, ids in stale.items():
         for each in ids:
-            click.echo(f"{path(framework)}: {each} taken out: no record shows it any longer")
+            echo(f"{path(framework)}: {each} taken out: no record shows it any longer")
         if ids:
             write_atomically(path(framework), without(path(framework).read_text(encoding="utf-8"), ids).encode())
     if not any(stale.values()):
-        click.echo("nothing is stale")
+        echo("nothing is stale")
     return OK
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from conformance import adapters
-from conformance.atomic import write_atomically
+from conformance.atomic import require_our_file, write_atomically
 from conformance.exit_status import DIVERGED, OK
 from conformance.expectations import read_expectations
 from conformance.record import Verdict, reproduction
 from conformance.selection import DTYPES
+from conformance.terminal import echo
 
 if TYPE_CHECKING:
     from conformance.fuzzing import Found
@@ -48,23 +49,26 @@ def command(
     state = folder / f"{lane}-{dtype}.json"
     first = seed if seed is not None else json.loads(state.read_text(encoding="utf-8"))["next"] if state.exists() else 0
 
+    require_our_file(state, '{"next": ')
+
     def remember(number: int, tried: int) -> None:
         write_atomically(state, json.dumps({"next": number}).encode() + b"\n")
-        click.echo(f"seed {number - 1}: {tried} problems, nothing new", err=True)
+        echo(f"seed {number - 1}: {tried} problems, nothing new", err=True)
 
     found = fuzzing.search(
         lane, dtype, first=first, seconds=60 * minutes, database=folder / "examples" / f"{lane}-{dtype}",
         expectations=() if with_known else read_expectations(framework), chunk=remember,
     )  # fmt: skip
     if found is None:
-        click.echo(f"{lane} {dtype}: nothing new in {minutes:g} minutes")
+        echo(f"{lane} {dtype}: nothing new in {minutes:g} minutes")
         return OK
     path = folder / f"{lane}-{found.case.id}.toml"
+    require_our_file(path, "# Found by `conformance fuzz ")
     write_atomically(path, "\n".join(_toml(found)).encode() + b"\n")
     record = found.result.record
-    click.echo(f'{lane} {dtype}: {record.verdict} {record.kind} after {found.tried} problems: "{found.case.problem}"')
+    echo(f'{lane} {dtype}: {record.verdict} {record.kind} after {found.tried} problems: "{found.case.problem}"')
     for line in (record.message, *_explained(found), reproduction(record), str(path)):
-        click.echo(f"  {line}")
+        echo(f"  {line}")
     return DIVERGED
 
 

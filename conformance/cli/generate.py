@@ -3,7 +3,8 @@
 import click
 
 from conformance import cases, generate
-from conformance.atomic import write_atomically
+from conformance.atomic import require_our_file, write_atomically
+from conformance.terminal import echo
 
 
 @click.command()
@@ -13,12 +14,12 @@ def command(check: bool) -> int:
     different = generate.differences(cases.folder())
     if check:
         for name in different:
-            click.echo(
-                f"{cases.folder() / name}: is not what `conformance generate` writes: run it and commit the file"
-            )
+            echo(f"{cases.folder() / name}: is not what `conformance generate` writes: run it and commit the file")
         return int(bool(different))
+    for name in different:
+        require_our_file(cases.folder() / name, f'"format": "{cases.FORMAT}"')
     for name, text in generate.files().items():
         if name in different:
             write_atomically(cases.folder() / name, text.encode())
-        click.echo(f"{cases.folder() / name}: {'written' if name in different else 'unchanged'}")
+        echo(f"{cases.folder() / name}: {'written' if name in different else 'unchanged'}")
     return 0

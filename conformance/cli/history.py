@@ -11,6 +11,7 @@ from conformance.comparisons import NO_PROBLEM, parsed
 from conformance.exit_status import OK
 from conformance.predicate import Predicate
 from conformance.store import DEFAULT, Line, Store, StoreError, nights
+from conformance.terminal import echo
 
 
 @click.command()
@@ -36,14 +37,14 @@ def command(subject: str | None, records: Path | None, store: Path, lane: str | 
             for run in sorted(build.runs, key=lambda run: run.header.started):
                 new = history.add(run)
                 said = "is there already" if new is None else f"{new:,} answers are new"
-                click.echo(f"{run.header.lane}, {run.header.suite}, {run.header.started}: {said}")
+                echo(f"{run.header.lane}, {run.header.suite}, {run.header.started}: {said}")
         if not subject:
             return OK
         lines = [line for line in history.lines("" if predicate else subject) if lane in (None, line.lane)]
         found = list(_region(lines, predicate) if predicate else _case(lines))
     if not found:
         raise StoreError(f"{store}: nothing is kept of {subject!r}: `conformance cases list` has the ids")
-    click.echo("\n".join(found))
+    echo("\n".join(found))
     return OK
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 import click
 
 from conformance import record
+from conformance.atomic import require_our_file, write_together
 from conformance.exit_status import INCOMPLETE, OK
-from conformance.journal import join_arrays
+from conformance.journal import joined_arrays
 from conformance.record import Run
+from conformance.terminal import echo
 
 
 @click.command()
@@ -26,8 +28,9 @@ def command(shards: tuple[Path, ...], folder: Path) -> int:
     wholes = [(record.merge(parts.values()), parts) for parts in runs.values()]  # all are checked before any is written
     for whole, parts in wholes:
         path = whole.header.path(folder)
-        record.write(path, whole)
-        if arrays := [part for source in parts if (part := source.with_suffix(".npz")).exists()]:
-            join_arrays(arrays, path.with_suffix(".npz"))
-        click.echo(f"{path}: {len(whole.records)} records, {'complete' if whole.complete else 'incomplete'}")
+        arrays = [part for source in parts if (part := source.with_suffix(".npz")).exists()]
+        lines, beside = record.content(path, whole), path.with_suffix(".npz")
+        require_our_file(beside, "PK")  # which every .npz begins with
+        write_together({beside: joined_arrays(arrays) if arrays else None, path: lines})
+        echo(f"{path}: {len(whole.records)} records, {'complete' if whole.complete else 'incomplete'}")
     return OK if all(whole.complete for whole, _ in wholes) else INCOMPLETE

@@ -9,6 +9,7 @@ from conformance.cases import Case
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.record import Verdict
 from conformance.selection import DTYPES
+from conformance.terminal import echo
 
 SMALL = 64
 
@@ -37,7 +38,7 @@ def show(lane: Lane, case: Case, dtype: str) -> int:
     answer, problem = compute(case), case.problem
     (result,) = run.evaluate(lane, adapters.load(lane), [run.Job(case, dtype, answer)])
     record = result.record
-    click.echo(f"{record.verdict} {record.kind}".rstrip() + f": {lane} {dtype} '{problem}'")
+    echo(f"{record.verdict} {record.kind}".rstrip() + f": {lane} {dtype} '{problem}'")
     lines = {
         "message": record.message,
         "call": record.call,
@@ -48,10 +49,10 @@ def show(lane: Lane, case: Case, dtype: str) -> int:
     }
     for name, value in lines.items():
         if value:
-            click.echo(f"  {name}: {value}")
+            echo(f"  {name}: {value}")
     arrays = {"expected": answer.expected, **result.arrays}
     for name, array in {**answer.arrays._asdict(), **arrays}.items():
         if array is not None and array.size <= SMALL:
-            click.echo(f"{name} {array.shape}\n{array}")
+            echo(f"{name} {array.shape}\n{array}")
     refused = record.verdict is Verdict.REJECTS and not record.claimed  # of one call that is an answer, and no fault
     return int(record.fails and not refused)

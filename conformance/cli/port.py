@@ -10,6 +10,7 @@ from conformance import adapters, idioms, port
 from conformance.cli.call import parse_shape
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.port import Port
+from conformance.terminal import echo
 from conformance.verify import Verification, VerifyError, python_for, verify
 
 
@@ -43,11 +44,11 @@ def command(
     missing = [lane.framework for lane in lanes if run and python_for(lane.framework, chosen) is None]
     result = verify(made, *lanes, chosen) if run and not missing else None
     if as_json:
-        click.echo(json.dumps(_json(made, result), indent=2))
+        echo(json.dumps(_json(made, result), indent=2))
     else:
-        click.echo("".join(f"# {line}\n" for line in port.explain(made)) + "\n" + made.code)
+        echo("".join(f"# {line}\n" for line in port.explain(made)) + "\n" + made.code)
         for line in _verified(result) if result else _evidence(made, missing):
-            click.echo(line)
+            echo(line)
     if missing:
         return INCOMPLETE
     return OK if result is None or result.holds else DIVERGED

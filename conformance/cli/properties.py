@@ -12,7 +12,7 @@ import click
 from conformance import adapters, cases
 from conformance.adapters import Lane
 from conformance.asking import FAILS, HOLDS, REFUSED, Check, Finding, check, checks_of
-from conformance.atomic import write_atomically
+from conformance.atomic import require_our_file, write_atomically
 from conformance.cluster import Facts, cluster
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, known, read_expectations
@@ -21,6 +21,7 @@ from conformance.problem import Problem
 from conformance.properties import PROPERTIES
 from conformance.record import Record, Verdict
 from conformance.selection import DTYPES, FORWARD, parse_shard
+from conformance.terminal import echo
 
 CRASHED = "crashed"
 OUTCOMES = (HOLDS, FAILS, CRASHED, REFUSED)
@@ -51,15 +52,16 @@ def command(framework: str, variant: str | None, suite: str, shard: str, dtype: 
         program = [sys.executable, "-c", "from conformance.cli import main; main()", "properties", *words]
         return max(subprocess.call([*program, f"--variant={each}"]) for each in adapters.variants(framework))
     lane, chosen = adapters.lane(framework, variant), cases.read_suite(suite).cases[first - 1 :: step]
+    path = folder / f"{lane}-{suite}-{dtype}.json"
+    require_our_file(path, '{\n "lane": "')
     whole = [check for case in chosen for check in checks_of(case.id, case.problem)]
     findings = list(_checked(Isolation(lane), lane, dtype, whole, TOGETHER * len(PROPERTIES)))
-    path = folder / f"{lane}-{suite}-{dtype}.json"
-    click.echo(f"\n{lane} {dtype}, {len(chosen)} problems of {suite}: {path}")
-    click.echo("\n".join(_table(findings)))
+    echo(f"\n{lane} {dtype}, {len(chosen)} problems of {suite}: {path}")
+    echo("\n".join(_table(findings)))
     failing = {finding: _known(finding, lane, dtype) for finding in findings if finding.outcome in (FAILS, CRASHED)}
     write_atomically(path, _document(lane, suite, dtype, findings, failing))
     for line in _failures(findings, failing):
-        click.echo(line)
+        echo(line)
     if not any(finding.outcome == HOLDS for finding in findings):
         return INCOMPLETE
     return DIVERGED if None in failing.values() else OK

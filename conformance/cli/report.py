@@ -8,21 +8,31 @@ from conformance import adapters, record
 from conformance.exit_status import INCOMPLETE, OK
 from conformance.report.faults import Change
 from conformance.store import DEFAULT, StoreError
+from conformance.terminal import echo
 
 
 @click.command()
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="The record files' folder.")
-@click.option("--to", "page", default="reports/index.html", show_default=True, type=Path, help="Where to write.")
+@click.option(
+    "--to",
+    default="reports/index.html",
+    show_default=True,
+    type=Path,
+    help="The front page, which ends in .html, or a folder for it.",
+)
 @click.option("--baseline", type=Path, help="The last good run's record files: the front page says what changed since.")
 @click.option("--history", type=Path, help=f"Kept runs, for since when (default: {DEFAULT}, where there is one).")
 @click.option("--lane", "lanes", multiple=True, help="A lane that must be there; repeatable (default: all lanes).")
-def command(records: Path, page: Path, baseline: Path | None, history: Path | None, lanes: tuple[str, ...]) -> int:
+def command(records: Path, to: Path, baseline: Path | None, history: Path | None, lanes: tuple[str, ...]) -> int:
     """Build the report from record files and the arrays beside them: a front page, and the folder `site` beside it.
 
     Exit status 3 if the records are not complete and consistent.
     """
     from conformance.gather import gather
-    from conformance.report import write_report
+    from conformance.report import front_page, require_ours, write_report
+
+    page = front_page(to)
+    require_ours(page)
 
     if history and not history.exists():
         raise StoreError(f"{history}: there is no history: keep a run with `conformance history --add {records}`")
@@ -32,9 +42,9 @@ def command(records: Path, page: Path, baseline: Path | None, history: Path | No
     expected = lanes or [str(lane) for lane in adapters.lanes()]
     changes, changed = _since(baseline, records) if baseline else (None, {})
     integrity = write_report(gather(runs, records, expected, changes, changed, history), page)
-    click.echo(page.resolve().as_uri())
+    echo(page.resolve().as_uri())
     for finding in integrity.findings:
-        click.echo(str(finding), err=True)
+        echo(str(finding), err=True)
     return OK if integrity.holds else INCOMPLETE
 
 

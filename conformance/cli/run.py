@@ -17,6 +17,7 @@ from conformance.guard import REPEATS, unsteady
 from conformance.pytest_plugin import TIMEOUT
 from conformance.record import Record, Run, Verdict, reproduction
 from conformance.selection import Selection, dtypes_of, require_seconds, require_workers, select
+from conformance.terminal import echo
 
 SHOWN = 12
 QUIET = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--capture=no")
@@ -81,9 +82,9 @@ def _steady(selection: Selection, records: Path) -> int:
         return INCOMPLETE
     (build,) = read_builds(path).values()
     found = [each for each in unsteady(build.runs) if not by_chance(each, selection.expectations)]
-    click.echo(f"{selection.lane} {selection.suite.name}: {len(build.runs)} runs, {len(found)} cases flaky")
+    echo(f"{selection.lane} {selection.suite.name}: {len(build.runs)} runs, {len(found)} cases flaky")
     for each in found[:SHOWN]:
-        click.echo(f"  {each.case} {each.dtype}\n    {reproduction(each)}")
+        echo(f"  {each.case} {each.dtype}\n    {reproduction(each)}")
     return DIVERGED if found else OK
 
 
@@ -99,11 +100,11 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
     status, interrupted = _finish([sys.executable, "-m", "pytest", *QUIET, *arguments])
     path = _path(selection, folder)
     if not path.exists() or (run := record.read(path)).header.started < started:
-        click.echo(f"{lane}: the run ended with {_ending(status)} and wrote no record: see above", err=True)
+        echo(f"{lane}: the run ended with {_ending(status)} and wrote no record: see above", err=True)
         return INCOMPLETE
-    click.echo(f"\n{lane} {suite}: {summary(run)}\n{path}")
+    echo(f"\n{lane} {suite}: {summary(run)}\n{path}")
     for line in findings(run, selection.expectations):
-        click.echo(line)
+        echo(line)
     if interrupted:
         raise click.exceptions.Exit(INCOMPLETE)
     if not run.complete:

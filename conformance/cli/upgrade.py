@@ -6,7 +6,8 @@ import click
 
 from conformance import versions
 from conformance.change import Change
-from conformance.cli.diff import chosen, compare_folders, publish, status
+from conformance.cli.diff import chosen, compare_folders, publish, require_ours, status
+from conformance.terminal import echo
 
 
 @click.command()
@@ -37,17 +38,19 @@ def command(
         raise versions.VersionError(f"{old} and {new} are of two lanes: give two versions of one")
     options = [f"--workers={workers}", *(f"--suite={suite}" for suite in suites)]
     options += [f"--variant={variant}"] if variant else []
+    page = folder / f"{builds[0].framework}.html"
+    markdown, junit = page.with_suffix(".md"), page.with_suffix(".xml")
+    require_ours(markdown=markdown, junit=junit, html=page)
     for build in builds:  # both are made before one is run, so that a version that does not exist costs nothing
         versions.environment(build, say)
     runs = [versions.run(build, options, say, repeat=repeat) for build in builds]
     comparisons, absent = compare_folders(*runs)
     fails = chosen(fail_on)
-    page = folder / f"{builds[0].framework}.html"
-    publish(comparisons, fails, markdown=page.with_suffix(".md"), junit=page.with_suffix(".xml"), html=page)
-    click.echo(page.resolve().as_uri())
+    publish(comparisons, fails, markdown=markdown, junit=junit, html=page)
+    echo(page.resolve().as_uri())
     return status(comparisons, fails, absent)
 
 
 def say(line: str) -> None:
     """Progress, which is no output."""
-    click.echo(line, err=True)
+    echo(line, err=True)

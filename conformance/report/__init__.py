@@ -2,23 +2,45 @@
 
 from pathlib import Path
 
-from conformance.atomic import replace_folder, write_atomically
+from conformance.atomic import replace_folder, require_our_file, require_our_folder, write_atomically
+from conformance.report.feeds import SUMMARY
 from conformance.report.integrity import Finding, Integrity
-from conformance.report.site import Site, front, pages
-from conformance.report.words import printable
+from conformance.report.site import FRONT, Site, front, pages
 
-__all__ = ["FOLDER", "Finding", "Integrity", "Site", "printable", "write_report"]
+__all__ = ["FOLDER", "Finding", "Integrity", "Site", "front_page", "require_ours", "write_report"]
+
+MARKS = ('<meta name="generator" content="conformance">', "&middot; conformance</title>")
+"""What our pages have in their heads; the second one is of earlier versions."""
 
 FOLDER = "site"
 """The folder, beside the front page, of all other pages."""
 
 
-def write_report(site: Site, path: Path) -> Integrity:
+def front_page(to: Path) -> Path:
+    """Where the front page goes: the file that is named, if it ends in .html, else `index.html` in a folder."""
+    return to if to.suffix in (".html", ".htm") and not to.is_dir() else to / FRONT
+
+
+def require_ours(page: Path) -> None:
+    """Raise OverwriteError where the front page, or the folder beside it, would replace what is no report of ours."""
+    require_our_file(page, *MARKS)
+    require_our_folder(page.parent / FOLDER, _is_ours)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether an earlier version wrote a folder, which kept no list of its files."""
+    summary = folder / "summary.json"
+    return summary.is_file() and SUMMARY in summary.read_text(encoding="utf-8", errors="replace")[:200]
+
+
+def write_report(site: Site, page: Path) -> Integrity:
     """Write the front page and the folder beside it, and return whether the records can be trusted.
 
-    The same runs give the same bytes, in whatever order. Everything is rendered before anything is replaced.
+    The same runs give the same bytes, in whatever order. Everything is rendered before anything is replaced, and what
+    is not ours is never replaced: it raises OverwriteError.
     """
     first = front(site, FOLDER).encode()
-    replace_folder(path.parent / FOLDER, ((name, text.encode()) for name, text in pages(site)))
-    write_atomically(path, first)
+    require_ours(page)
+    replace_folder(page.parent / FOLDER, ((name, text.encode()) for name, text in pages(site)))
+    write_atomically(page, first)
     return site.integrity

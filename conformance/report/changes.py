@@ -13,14 +13,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from conformance.change import MEANING, Change
 from conformance.guard import Comparison, Difference, Group
 from conformance.record import reproduction
-from conformance.report import printable
+from conformance.terminal import printable
 
 SHOWN = 5
 """Cases of a group that Markdown and the page name; JSON and JUnit have all."""
 
 _QUIET = (Change.OLD_ONLY, Change.NEW_ONLY)
-_CONTROL = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000)], "\ufffd")
-"""What no XML file may hold."""
+
+
+MARKS: Mapping[str, tuple[str, ...]] = {
+    "html": ('<meta name="generator" content="conformance">', "<title>What changed</title>"),
+    "junit": ('<testsuites name="conformance diff"',),
+    "markdown": ("<!-- Written by conformance diff -->",),
+}
+"""What a file of ours has in its first lines, by format."""
 
 
 def text_lines(comparison: Comparison) -> Iterator[str]:
@@ -97,7 +103,7 @@ def _group(group: Group, fail_on: Collection[Change]) -> dict[str, Any]:
 
 def markdown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
     """All of it for a pull request, or for the summary of a job: what fails first, what did not change in a line."""
-    lines = [f"# {_verdict(comparisons, fail_on)}", ""]
+    lines = [f"# {_verdict(comparisons, fail_on)}", *MARKS["markdown"], ""]
     told = [each for each in comparisons if each.incomplete or _told(each)]
     for each in sorted(told, key=lambda one: not any(group.fails(fail_on) for group in one.groups)):
         lines += [f"## {_md(each.title)}", "", _md(summary(each)), ""]
@@ -133,12 +139,12 @@ def _verdict(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> 
 
 def _md(text: str) -> str:
     """Text that Markdown leaves as it is, on one line."""
-    escaped = "".join(f"\\{c}" if c in "\\`*_[]<>|#~" else c for c in " ".join(text.split()))
+    escaped = "".join(f"\\{c}" if c in "\\`*_[]<>|#~" else c for c in " ".join(str(printable(text)).split()))
     return escaped.replace("@", "@\u200b")  # which would call people by name
 
 
 def _code(text: str) -> str:
-    line = " ".join(text.split()).replace("|", "\\|")
+    line = " ".join(str(printable(text)).split()).replace("|", "\\|")
     fence = "`" * (1 + max((len(run) for run in line.replace("`", " `").split() if set(run) == {"`"}), default=0))
     return f"{fence}{line}{fence}" if "`" not in line else f"{fence}` {line} `{fence}"
 
@@ -179,7 +185,7 @@ def _testcase(suite: ET.Element, comparison: Comparison, group: Group, differenc
 
 
 def _xml(text: str) -> str:
-    return text.translate(_CONTROL)
+    return str(printable(text))
 
 
 def html(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:

@@ -11,9 +11,10 @@ from conformance.record import Run, reproduction
 from conformance.report.draw import badge
 from conformance.report.faults import Change, Fault
 from conformance.report.integrity import Integrity
-from conformance.report.words import printable
+from conformance.terminal import printable
 
 ATOM = "http://www.w3.org/2005/Atom"
+SUMMARY = "conformance-summary/1"
 NEVER = "1970-01-01T00:00:00+00:00"
 
 
@@ -63,7 +64,7 @@ def _add(parent: ElementTree.Element, name: str, text: str = "") -> ElementTree.
 def as_json(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Change], integrity: Integrity) -> str:
     """The report's facts as one JSON document."""
     content: dict[str, Any] = {
-        "format": "conformance-summary/1",
+        "format": SUMMARY,
         "complete": integrity.holds,
         "findings": [str(finding) for finding in integrity.findings],
         "runs": [

@@ -16,7 +16,8 @@ from conformance.record import reproduction
 from conformance.report import draw
 from conformance.report.faults import Arrays
 from conformance.report.handbook import Shown
-from conformance.report.words import line, printable, slug
+from conformance.report.words import line, slug
+from conformance.terminal import printable
 
 
 def render(template: str, /, **values: Any) -> str:

@@ -13,7 +13,8 @@ from typing import Any
 from conformance.record import Key, Record, Run, Verdict, reproduction
 from conformance.report.counts import precision
 from conformance.report.past import Kept
-from conformance.report.words import GLOSSARY, SYMBOLS, label_of, printable, skeleton
+from conformance.report.words import GLOSSARY, SYMBOLS, label_of, skeleton
+from conformance.terminal import printable
 
 PER_SHARD = 10_000
 PER_BUCKET = 100

@@ -1,0 +1,28 @@
+"""What a person is shown: text from files and frameworks, without anything that a terminal or a browser would obey."""
+
+import click
+
+
+def printable(value: object) -> object:
+    r"""Text with what moves the cursor, colours, hides or reorders as an escape, such as \u001b; all else as it is.
+
+    These are control characters but for line feeds, marks of direction, lone surrogates and what has no glyph. The
+    escapes are those of JSON and Python.
+    """
+    if not isinstance(value, str) or hasattr(value, "__html__") or value.isprintable():
+        return value
+    return "".join(c if c.isprintable() or c == "\n" else _escape(ord(c)) for c in value)
+
+
+def _escape(point: int) -> str:
+    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+def one_line(text: str) -> str:
+    """Printable text in which a line feed is an escape, too."""
+    return str(printable(text)).replace("\n", "\\n")
+
+
+def echo(text: object = "", *, err: bool = False) -> None:
+    """Print text to standard output, or to standard error; every line that is printed goes through here."""
+    click.echo(printable(str(text)), err=err)
