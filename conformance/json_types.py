@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 Types = Mapping[str, Callable[[Any], bool]]
@@ -15,6 +16,19 @@ def is_text(value: Any) -> bool:
 def is_name(value: Any) -> bool:
     """Text that can be part of a file's name, and never of another folder's."""
     return is_text(value) and re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,99})", value) is not None
+
+
+def is_instant(value: Any) -> bool:
+    """A time in UTC to the second, such as 2026-11-01T02:17:00+00:00; or nothing, where none was recorded."""
+    if value == "":
+        return True
+    if not is_text(value) or not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", value, re.ASCII):
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
 
 
 def is_count(value: Any) -> bool:

@@ -14,6 +14,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
@@ -26,6 +27,7 @@ from conformance.json_types import (
     is_count,
     is_count_by_name,
     is_flag,
+    is_instant,
     is_name,
     is_number,
     is_number_by_name,
@@ -336,7 +338,7 @@ def reproduction(record: Record) -> str:
 
 # Whatever is not listed is text.
 _HEADER: Types = {"framework": is_name, "variant": is_name, "suite": is_name, "dtypes": is_texts,
-                  "directions": is_texts, "expected": is_count, "shard": is_shard,
+                  "directions": is_texts, "expected": is_count, "shard": is_shard, "started": is_instant,
                   "environment": is_text_by_name}  # fmt: skip
 _RECORD: Types = {"composed": is_texts, "trace": is_texts, "deviation": is_table,
                   "certificate": is_whole_by_name, "seconds": is_number, "rounding": is_number_by_name}  # fmt: skip
@@ -357,6 +359,10 @@ def _header(path: Path, values: dict[str, Any]) -> Header:
     if values.keys() != known:
         raise RecordError(f"{path}:1: the header's keys differ by {sorted(values.keys() ^ known)}: run the lane again")
     _check_types(f"{path}:1", values, _HEADER)
+    if values["started"] > (datetime.now(UTC) + timedelta(days=1)).isoformat():
+        raise RecordError(
+            f"{path}:1: started is {values['started']}, which is still to come: set the clock and run it again"
+        )
     for name in ("dtypes", "directions", "shard"):
         values[name] = tuple(values[name])
     return Header(**values)

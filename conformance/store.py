@@ -6,8 +6,8 @@ A night rarely changes anything, so a year of nights is little more than one of 
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -36,14 +36,33 @@ create index answers_of_a_case on answers ("case");
 _LAST = """
 select a."case", a.dtype, a.pass, a.problem, a.verdict, a.kind, a.actual, a.message
 from answers a join runs r on r.id = a.run
-where r.lane = ? and r.suite = ? order by a.run
+where r.lane = ? and r.suite = ? and r.started <= ? order by r.started
 """
 _ALL = """
 select r.lane, r.suite, a."case", a.dtype, a.pass, r.started, r.version, r.environment, a.problem, a.verdict, a.kind,
     a.actual, a.message
-from answers a join runs r on r.id = a.run {where} order by r.lane, r.suite, a."case", a.dtype, a.pass, a.run
+from answers a join runs r on r.id = a.run {where} order by r.lane, r.suite, a."case", a.dtype, a.pass, r.started
 """
 Answer = tuple[str, ...]
+GONE: Answer = ("", ABSENT, "", "", "")
+"""The answer of a case that a run does not have any more."""
+
+MEMORY = ":memory:"
+PATIENCE = 5.0
+"""Seconds to wait for another process that writes."""
+
+_DAMAGED = "is damaged, or no history ({}): move it away, and keep the runs again with `conformance history --add`"
+_ERRORS = {
+    sqlite3.SQLITE_BUSY: "another process is writing it: wait for that one and run this again",
+    sqlite3.SQLITE_LOCKED: "another process is writing it: wait for that one and run this again",
+    sqlite3.SQLITE_FULL: "the disk is full, nothing was changed: make room and run this again",
+    sqlite3.SQLITE_IOERR: "cannot be read or written ({}): see to the disk and its room, and run this again",
+    sqlite3.SQLITE_READONLY: "is read only: check its permissions and those of its folder",
+    sqlite3.SQLITE_PERM: "is not to be opened: check its permissions and those of its folder",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: check the path, its permissions and those of its folder",
+    sqlite3.SQLITE_NOMEM: "there is no memory left: end something else and run this again",
+}
+"""What follows from SQLite's errors; from all others, that the file is damaged."""
 
 
 class StoreError(ValueError):
@@ -88,23 +107,33 @@ class Night:
 
 
 class Store:
-    """A history file, made where there is none."""
+    """A history file, made where there is none. Whatever SQLite finds wrong with it raises StoreError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path)
+        memory = str(path) == MEMORY
+        if not memory and path.exists() and not path.is_file():
+            raise StoreError(f"{path}: is no regular file: give another name")
+        with self._guarded():
+            if not memory:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=PATIENCE)
         try:
-            version = self._db.execute("pragma user_version").fetchone()[0]
-            if version == 0 and not self._db.execute("select * from sqlite_master").fetchone():
-                self._db.executescript(f"begin; {_TABLES} pragma user_version = {FORMAT}; commit;")
-                version = FORMAT
-        except sqlite3.DatabaseError as error:
+            with self._guarded():
+                version = self._version()
+        except StoreError:
             self._db.close()
-            raise StoreError(f"{path}: no history ({error}): give another file, or move it away") from None
+            raise
         if version != FORMAT:
             self._db.close()
             raise StoreError(f"{path}: a history of format {version}, this version has {FORMAT}: give another file")
+
+    def _version(self) -> int:
+        version: int = self._db.execute("pragma user_version").fetchone()[0]
+        if version == 0 and not self._db.execute("select * from sqlite_master").fetchone():
+            self._db.executescript(f"begin; {_TABLES} pragma user_version = {FORMAT}; commit;")
+            return FORMAT
+        return version
 
     def __enter__(self) -> "Store":
         return self
@@ -112,69 +141,99 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self._db.close()
 
-    def add(self, run: Run) -> int | None:
-        """Keep a run; how many answers are new with it, and None where it is there already.
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Each of SQLite's errors as a line with its own next step."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says where in SQLite
+            raise StoreError(f"{self.path}: {_ERRORS.get(code, _DAMAGED).format(error)}") from None
 
-        Raises StoreError for a run that is incomplete, a part, or older than what is there.
+    def add(self, run: Run) -> int | None:
+        """Keep a run, in whatever order of dates; how many answers changed with it, and None where it is there already.
+
+        Raises StoreError for a run that is incomplete or a part.
         """
         header = run.header
         name = f"{header.lane}, {header.suite}, {header.started or 'without a date'}"
         if not run.complete or not run.records or header.selection or header.shard != (1, 1) or not header.started:
             raise StoreError(f"{name}: incomplete, narrowed or a shard: only whole runs are kept")
-        with self._db:  # one transaction: a run is there whole or not at all
-            same = "select started from runs where lane = ? and suite = ?"
-            there = [row[0] for row in self._db.execute(same, (header.lane, header.suite))]
-            if header.started in there:
+        of = header.lane, header.suite, header.started
+        with self._guarded(), self._db:  # one transaction: a run is there whole or not at all
+            if self._db.execute("select 1 from runs where (lane, suite, started) = (?, ?, ?)", of).fetchone():
                 return None
-            if there and header.started < max(there):
-                raise StoreError(
-                    f"{name}: older than the last one, of {max(there)}: add runs in the order of their dates"
-                )
-            last, now = self._last(header.lane, header.suite), dict(_answers(run))
-            changed = {key: answer for key, answer in now.items() if last.get(key) != answer}
-            gone = {
-                key: ("", ABSENT, "", "", "") for key, answer in last.items() if key not in now and answer[1] != ABSENT
-            }
+            before, now = self._answers(*of), dict(_answers(run))
+            later = self._next(*of)
+            after = self._answers(*of[:2], later[1]) if later else {}
             environment = json.dumps(dict(header.environment), sort_keys=True)
-            row = (header.lane, header.suite, header.started, header.environment.get(header.framework, ""), environment,
-                   header.oracle)  # fmt: skip
-            statement = (
-                "insert into runs (lane, suite, started, version, environment, oracle) values (?, ?, ?, ?, ?, ?)"
-            )
-            number = self._db.execute(statement, row).lastrowid
-            self._db.executemany(
-                "insert into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [(number, *key, *answer) for key, answer in (changed | gone).items()],
-            )
-        return len(changed | gone)
+            row = (*of, header.environment.get(header.framework, ""), environment, header.oracle)
+            number = self._db.execute(
+                "insert into runs (lane, suite, started, version, environment, oracle) values (?, ?, ?, ?, ?, ?)", row
+            ).lastrowid
+            if later:
+                self._keep(later[0], now, after)
+            return self._keep(number, before, now)
+
+    def drop(self, lane: str, suite: str, started: str) -> None:
+        """Forget a run, as if it had never been kept."""
+        with self._guarded(), self._db:
+            later = self._next(lane, suite, started)
+            after = self._answers(lane, suite, later[1]) if later else {}
+            number = "(select id from runs where (lane, suite, started) = (?, ?, ?))"
+            self._db.execute(f"delete from answers where run = {number}", (lane, suite, started))
+            self._db.execute(f"delete from runs where id = {number}", (lane, suite, started))
+            if later:
+                self._keep(later[0], self._answers(lane, suite, started), after)
 
     def until(self, runs: Iterable[Run]) -> "Store":
         """A copy in memory that ends with some runs: what was kept later is not in it. A run in part is not kept."""
-        copy = Store(Path(":memory:"))
-        self._db.backup(copy._db)
-        later = "(select id from runs where lane = ? and suite = ? and started > ?)"
-        for run in sorted(runs, key=lambda run: run.header.started):
-            of = (run.header.lane, run.header.suite, run.header.started)
-            copy._db.execute(f"delete from answers where run in {later}", of)
-            copy._db.execute(f"delete from runs where id in {later}", of)
-            with suppress(StoreError):
-                copy.add(run)
+        copy = Store(Path(MEMORY))
+        with self._guarded():
+            self._db.backup(copy._db)
+            later = "(select id from runs where lane = ? and suite = ? and started > ?)"
+            for run in sorted(runs, key=lambda run: run.header.started):
+                of = (run.header.lane, run.header.suite, run.header.started)
+                copy._db.execute(f"delete from answers where run in {later}", of)
+                copy._db.execute(f"delete from runs where id in {later}", of)
+                with suppress(StoreError):
+                    copy.add(run)
         return copy
 
-    def _last(self, lane: str, suite: str) -> dict[Key, Answer]:
-        with closing(self._db.execute(_LAST, (lane, suite))) as rows:
+    def _next(self, lane: str, suite: str, started: str) -> tuple[int, str] | None:
+        """Number and start of the run that follows a time."""
+        statement = "select id, started from runs where lane = ? and suite = ? and started > ? order by started limit 1"
+        found: tuple[int, str] | None = self._db.execute(statement, (lane, suite, started)).fetchone()
+        return found
+
+    def _answers(self, lane: str, suite: str, started: str) -> dict[Key, Answer]:
+        """What every case was at a time; where it was not any more, it is absent."""
+        with closing(self._db.execute(_LAST, (lane, suite, started))) as rows:
             return {tuple(row[:3]): tuple(row[3:]) for row in rows}
+
+    def _keep(self, run: int | None, before: Mapping[Key, Answer], now: Mapping[Key, Answer]) -> int:
+        """Keep of a run what was not so before, instead of what is kept of it; how many answers."""
+        changed = {key: answer for key, answer in now.items() if before.get(key, GONE) != answer}
+        changed |= {key: GONE for key, answer in before.items() if key not in now and answer != GONE}
+        self._db.execute("delete from answers where run = ?", (run,))
+        self._db.executemany(
+            "insert into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(run, *key, *answer) for key, answer in changed.items()],
+        )
+        return len(changed)
 
     def lines(self, case: str = "") -> Iterator[Line]:
         """The life of a case on every lane, or of every case."""
         where, values = ('where a."case" = ?', (case,)) if case else ("", ())
-        rows = self._db.execute(_ALL.format(where=where), values)
-        for (lane, suite, *key), states in groupby(rows, key=lambda row: row[:5]):
-            yield Line(lane, suite, (key[0], key[1], key[2]), tuple(_states(states)))
+        with self._guarded():
+            rows = self._db.execute(_ALL.format(where=where), values)
+            for (lane, suite, *key), states in groupby(rows, key=lambda row: row[:5]):
+                yield Line(lane, suite, (key[0], key[1], key[2]), tuple(_states(states)))
 
     def runs(self) -> Iterator[tuple[str, str, str, str]]:
-        """Lane, suite, start and version of every run, in the order that they were kept in."""
-        yield from self._db.execute("select lane, suite, started, version from runs order by id")
+        """Lane, suite, start and version of every run, oldest first."""
+        with self._guarded():
+            yield from self._db.execute("select lane, suite, started, version from runs order by started, id")
 
 
 def nights(lines: Sequence[Line]) -> Iterator[Night]:
@@ -195,7 +254,15 @@ def nights(lines: Sequence[Line]) -> Iterator[Night]:
 
 def _answers(run: Run) -> Iterator[tuple[Key, Answer]]:
     for each in run.records:
-        yield each.key, (each.problem, each.verdict.value, each.kind, each.answer, plain(each.message))
+        yield (
+            _storable(each.key),
+            _storable((each.problem, each.verdict.value, each.kind, each.answer, plain(each.message))),
+        )
+
+
+def _storable(texts: tuple[str, ...]) -> Any:
+    """Texts without lone surrogates, which SQLite does not keep."""
+    return tuple(text.encode("utf-8", "backslashreplace").decode() for text in texts)
 
 
 def _states(rows: Iterator[tuple[Any, ...]]) -> Iterator[Since]:

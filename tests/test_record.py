@@ -239,7 +239,7 @@ def test_absent_file_is_named(tmp_path: Path) -> None:
 
 
 def test_folder_in_place_of_a_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match="cannot be read: Is a directory"):
+    with pytest.raises(RecordError, match="cannot be read: is a folder, not a regular file"):
         read(tmp_path)
 
 

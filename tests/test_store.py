@@ -1,5 +1,6 @@
 """History: what is kept is what changed, and every question gets the run from which on the answer is so."""
 
+import os
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from test_guard import HEADER, PLANTED, RECORDS, crashed, diverging, refused, run, same
 
 from conformance.cli import main
-from conformance.record import Run, Verdict, write
+from conformance.record import RecordError, Run, Verdict, read, write
 from conformance.store import Store, StoreError
 
 History = Callable[..., tuple[int, str, str]]
@@ -91,11 +92,34 @@ def test_what_is_not_whole_is_not_kept(tmp_path: Path, spoilt: Run) -> None:
         assert list(store.runs()) == []
 
 
-def test_a_run_older_than_the_last_is_refused(tmp_path: Path) -> None:
-    with Store(tmp_path / "h") as store:
-        store.add(night(2, run()))
-        with pytest.raises(StoreError, match="older than the last one"):
-            store.add(night(1, run()))
+MAKES = [same, diverging, refused, crashed]
+
+
+def lives(store: Store) -> list[tuple[object, object]]:
+    return [
+        (line.key, [(s.started, s.verdict, s.kind, s.message, s.flaky) for s in line.states]) for line in store.lines()
+    ]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.permutations(range(1, 6)), st.lists(st.sampled_from(MAKES), min_size=5, max_size=5), st.data())
+def test_runs_in_any_order_and_dropped_ones_leave_what_the_others_give_in_order(
+    order: list[int], makes: list[Callable[..., object]], data: st.DataObject
+) -> None:
+    few = [RECORDS[:6], RECORDS[:4], RECORDS[2:6]]
+    runs = [night(at, run(make, "rank > 0", few[at % 3])) for at, make in enumerate(makes, 1)]  # type: ignore[arg-type]  # a Make
+    gone = data.draw(st.sets(st.sampled_from(order), max_size=3))
+    with Store(Path(":memory:")) as store, Store(Path(":memory:")) as straight:
+        for at in order:
+            store.add(runs[at - 1])
+        for at in gone:
+            header = runs[at - 1].header
+            store.drop(header.lane, header.suite, header.started)
+        for each in runs:
+            if int(each.header.started[8:10]) not in gone:
+                straight.add(each)
+        assert lives(store) == lives(straight)
+        assert list(store.runs()) == list(straight.runs())
 
 
 @pytest.mark.parametrize("content", [b"no database at all, but long enough to be one", None])
@@ -110,6 +134,63 @@ def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path, content: bytes
     with pytest.raises(StoreError, match="h: "):
         Store(path)
     assert path.read_bytes() == before
+
+
+def test_a_damaged_page_is_told_by_whatever_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "h"
+    with Store(path) as store:
+        store.add(night(1, run()))
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xa5" * (len(content) - 4096)
+    path.write_bytes(content)
+    uses: tuple[Callable[[Store], object], ...] = (
+        lambda store: list(store.lines()), lambda store: list(store.runs()), lambda store: store.add(night(2, run())),
+        lambda store: store.drop("a", "b", "c"), lambda store: list(store.until([]).lines()),
+    )  # fmt: skip
+    for use in uses:
+        with Store(path) as store, pytest.raises(StoreError, match=r"is damaged, or no history .*: move it away"):
+            use(store)
+
+
+def test_a_store_that_another_process_writes_is_waited_for_and_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conformance.store.PATIENCE", 0.1)
+    with Store(tmp_path / "h") as first, Store(tmp_path / "h") as second:
+        first._db.execute("begin exclusive")
+        with pytest.raises(StoreError, match="h: another process is writing it: wait"):
+            second.add(night(1, run()))
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "below a file"])
+def test_what_cannot_be_opened_is_told(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "h"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.write_text("a file")
+        path /= "h"
+    with pytest.raises((StoreError, OSError), match="h"):
+        Store(path)
+
+
+@pytest.mark.parametrize("started", ["yesterday", "2099-01-01T00:00:00+00:00", "2026-13-01T00:00:00+00:00",
+                                     "2026-11-01", "2026-11-01T00:00:00",
+                                     "2026-11-01T00:00:00+02:00", "2026-11-01T00:00:00Z"])  # fmt: skip
+def test_a_record_file_of_no_date_is_refused_where_it_is_read(tmp_path: Path, started: str) -> None:
+    made = night(1, run(records=RECORDS[:2]))
+    write(tmp_path / "a.jsonl", replace(made, header=replace(made.header, started=started)))
+    with pytest.raises(RecordError, match=r"a\.jsonl:1: started is .*: (run it again|set the clock)"):
+        read(tmp_path / "a.jsonl")
+
+
+def test_a_message_with_a_lone_surrogate_is_kept(tmp_path: Path) -> None:
+    with Store(tmp_path / "h") as store:
+        store.add(night(1, run(records=[replace(RECORDS[0], message="lone \ud800", verdict=Verdict.ERRORED)])))
+        (line,) = store.lines()
+    assert line.states[0].message.startswith("lone \\ud800")
 
 
 class TestCommand:
@@ -139,6 +220,22 @@ class TestCommand:
             f"  since 2026-11-01T02:17:00+00:00, 1.9.1: {len(bad)} conforms\n"
             f"  since 2026-11-02T02:17:00+00:00, 1.9.1: {len(bad)} diverges ({len(bad)} flaky)\n"
         )
+
+    def test_runs_are_listed_and_dropped(self, history: History, tmp_path: Path) -> None:
+        for number in (3, 1, 2):
+            write(tmp_path / str(number) / "mxnet-native-core.jsonl", night(number, run(records=RECORDS[:2])))
+            assert history("--add", tmp_path / str(number))[0] == 0
+        assert history("--runs")[1].splitlines() == [
+            f"mxnet-native, core, 2026-11-0{number}T02:17:00+00:00: 1.9.1" for number in (1, 2, 3)
+        ]
+        assert history("--drop", "2026-11-02", "--drop", "2026-11-03T02:17:00+00:00", "--runs")[1].splitlines() == [
+            "mxnet-native, core, 2026-11-02T02:17:00+00:00: dropped",
+            "mxnet-native, core, 2026-11-03T02:17:00+00:00: dropped",
+            "mxnet-native, core, 2026-11-01T02:17:00+00:00: 1.9.1",
+        ]
+        status, _, err = history("--drop", "2026-11-02")
+        assert status == 2
+        assert "no run of '2026-11-02' is kept: `conformance history --runs`" in err
 
     @pytest.mark.parametrize(
         ("arguments", "line"),

@@ -19,13 +19,19 @@ from conformance.terminal import echo
 @click.option("--add", "records", type=Path, help="First keep these runs: a record file, or a folder of some.")
 @click.option("--store", default=DEFAULT, show_default=True, type=Path, help="The history file.")
 @click.option("--lane", help="Only this lane.")
-def command(subject: str | None, records: Path | None, store: Path, lane: str | None) -> int:
+@click.option("--runs", "listed", is_flag=True, help="List the runs that are kept.")
+@click.option("--drop", "dropped", multiple=True, metavar="TIME",
+              help="First forget the runs of that time or day (and --lane); repeatable.")  # fmt: skip
+def command(
+    subject: str | None, records: Path | None, store: Path, lane: str | None, listed: bool, dropped: tuple[str, ...]
+) -> int:
     """Say since when SUBJECT is what it is: a case by its id, or a cluster by its predicate.
 
-    A change between two runs of the very same build is said to be flaky.
+    Runs are kept in whatever order. A change between two runs of the very same build is said to be flaky.
     """
-    if not subject and not records:
-        raise StoreError("nothing is asked: give a case, a predicate such as 'rank == 3 and groups > 1', or --add")
+    if not (subject or records or listed or dropped):
+        raise StoreError("nothing is asked: give a case, a predicate such as 'rank == 3 and groups > 1', --add, --runs "
+                         "or --drop")  # fmt: skip
     if not records and not store.exists():
         raise StoreError(
             f"{store}: there is no history yet: keep a run with `conformance history --add reports/records`"
@@ -33,11 +39,16 @@ def command(subject: str | None, records: Path | None, store: Path, lane: str | 
     builds = read_builds(records) if records else {}  # all are read before any is kept
     predicate = Predicate.parse(subject) if subject and not _is_id(subject) else None
     with Store(store) as history:
+        for time in dropped:
+            _drop(history, time, lane)
         for build in builds.values():
             for run in sorted(build.runs, key=lambda run: run.header.started):
                 new = history.add(run)
                 said = "is there already" if new is None else f"{new:,} answers are new"
                 echo(f"{run.header.lane}, {run.header.suite}, {run.header.started}: {said}")
+        if listed:
+            for lane_, suite, started, version in history.runs():
+                echo(f"{lane_}, {suite}, {started}: {version or 'version not recorded'}")
         if not subject:
             return OK
         lines = [line for line in history.lines("" if predicate else subject) if lane in (None, line.lane)]
@@ -46,6 +57,17 @@ def command(subject: str | None, records: Path | None, store: Path, lane: str | 
         raise StoreError(f"{store}: nothing is kept of {subject!r}: `conformance cases list` has the ids")
     echo("\n".join(found))
     return OK
+
+
+def _drop(history: Store, time: str, lane: str | None) -> None:
+    """Forget the runs of a time or day. Raises StoreError where there is none."""
+    found = [run for run in history.runs() if time in (run[2], run[2][:10]) and lane in (None, run[0])]
+    if not found:
+        raise StoreError(f"{history.path}: no run of {time!r} is kept{f' of {lane}' if lane else ''}: "
+                         "`conformance history --runs` lists those that are")  # fmt: skip
+    for name, suite, started, _ in found:
+        history.drop(name, suite, started)
+        echo(f"{name}, {suite}, {started}: dropped")
 
 
 def _is_id(subject: str) -> bool:
