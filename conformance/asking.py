@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from conformance import adapters, data
 from conformance.adapters import Lane
 from conformance.adapters.base import Call, Convolving, finish
+from conformance.attempt import Answered, Ended, begin, failed, make
 from conformance.data import SIGNIFICAND, Arrays
 from conformance.problem import Problem
 from conformance.properties import LARGEST_FACTOR, MAGNITUDE, PROPERTIES, Asking, Question, Sides
-from conformance.record import Verdict
-from conformance.run import Ended, first_line, make
 
 Array = NDArray[Any]
 
@@ -63,9 +62,10 @@ def found(
 def _finding(each: Check, asking: Asking, questions: Sequence[Question], answers: Sequence[Array | Ended]) -> Finding:
     problems = tuple(dict.fromkeys(str(question.problem) for question in questions))
     arrays = [answer for answer in answers if not isinstance(answer, Ended)]
-    ended = [answer.message for answer in answers if isinstance(answer, Ended)]
+    ended = sorted((answer for answer in answers if isinstance(answer, Ended)), key=lambda answer: not answer.step)
     if ended:
-        return Finding(each.property, str(each.problem), REFUSED, ended[0], problems)
+        outcome = FAILS if ended[0].step else REFUSED
+        return Finding(each.property, str(each.problem), outcome, ended[0].message, problems)
     if odd := next(filter(None, map(_odd, questions, arrays)), ""):
         return Finding(each.property, str(each.problem), FAILS, odd, problems)
     return Finding(each.property, str(each.problem), *_compared(*_sides(asking, arrays)), problems)
@@ -107,18 +107,20 @@ def answered(adapter: Convolving, questions: Sequence[Question]) -> list[Array |
 def _call(adapter: Convolving, question: Question) -> Call | Ended:
     """The call of a question, on operands that no other call shares."""
     problem, x, weight, bias, translate = question
-    try:
-        return translate(adapter, problem, _own(x), _own(weight), None if bias is None else _own(bias))
-    except Exception as error:  # no convolve, Unsupported, or what a library says of arguments that it checks at once
-        return Ended(Verdict.REJECTS, first_line(error))
+    return begin(lambda: translate(adapter, problem, _own(x), _own(weight), None if bias is None else _own(bias)))
 
 
 def _own(array: Array) -> Array:
     return np.array(array, order="C")
 
 
-def _finished(call: Call, answer: Any) -> Array | Ended:
-    return answer if isinstance(answer, Ended) else finish(call, answer.array)
+def _finished(call: Call, answer: Answered | Ended) -> Array | Ended:
+    if isinstance(answer, Ended):
+        return answer
+    try:
+        return finish(call, answer.array)
+    except Exception as error:
+        return failed("finishing", error)
 
 
 def _arrays(each: Check, dtype: str) -> Arrays | None:

@@ -45,7 +45,7 @@ PROCESS = {
     "segfaults": (Verdict.CRASHED, "killed by SIGSEGV"),
     "hangs": (Verdict.TIMED_OUT, "no answer after"),
     "prints": (Verdict.CONFORMS, ""),
-    "exhausts": (Verdict.ERRORED, "MemoryError"),
+    "exhausts": (Verdict.INCONCLUSIVE, "memory ran out"),
     "late": (Verdict.TIMED_OUT, "no answer after"),
 }
 """What the struck case's record must say of each process mutant. To print is no wrong answer, and must harm none."""

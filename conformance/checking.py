@@ -12,13 +12,14 @@ from typing import Any
 
 from conformance.adapters import Lane
 from conformance.adapters.base import Adapter
+from conformance.attempt import failed
 from conformance.checks import CHECKS, Bench
 from conformance.claims import Claim, Standing, Test, find
 from conformance.expectations import read_expectations
 from conformance.operators import load_operators
 from conformance.predicate import relation
 from conformance.record import Record, Verdict
-from conformance.run import Job, Result, first_line, record_of
+from conformance.run import Job, Result, record_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,8 @@ def _judged(made: Bench, job: Job) -> Record:
     started = time.perf_counter()
     try:
         finding = examine(claim, made)
-    except Exception as error:
-        return record_of(made.lane, job.case, job.dtype, Verdict.ERRORED, message=first_line(error))
+    except BaseException as error:
+        return record_of(made.lane, job.case, job.dtype, Verdict.ERRORED, message=failed("measuring", error).message)
     verdict = Verdict.DIVERGES if finding.fault else Verdict.CONFORMS
     return record_of(
         made.lane, job.case, job.dtype, verdict, message=": ".join(filter(None, [finding.fault, str(finding)])),

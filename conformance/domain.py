@@ -27,6 +27,8 @@ _OF_VERDICT = {
     Verdict.DIVERGES: WRONG, Verdict.ACCEPTS_INVALID: INVALID, Verdict.REJECTS: REFUSES, Verdict.ERRORED: FAILS,
     Verdict.CRASHED: CRASHES, Verdict.TIMED_OUT: HANGS, Verdict.UNSUPPORTED: UNSAID, Verdict.INCONCLUSIVE: UNJUDGED,
 }  # fmt: skip
+_OF_MEMORY = (Verdict.REJECTS, Verdict.ERRORED, Verdict.CRASHED, Verdict.INCONCLUSIVE)
+"""Verdicts of a call for which memory ran out: the last one, or in older record files one of the others."""
 _NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?:(?:, ?| ?x ?)-?\d+)*")
 _LONGEST = 110
 
@@ -55,7 +57,7 @@ def outcome(record: Record) -> str:
     """What a record says that the lane did."""
     if record.verdict is Verdict.CONFORMS:
         return PAST if record.message.startswith("beyond the rule") else RIGHT
-    if record.verdict in (Verdict.REJECTS, Verdict.ERRORED, Verdict.CRASHED) and exhausted(record.message):
+    if record.verdict in _OF_MEMORY and exhausted(record.message):
         return MEMORY
     return _OF_VERDICT[record.verdict]
 

@@ -23,6 +23,8 @@ LONGEST = 90
 LARGEST = 2**22
 """Elements of a stamp or an output above which no answer is computed."""
 _MAGNITUDE = {"x": 9, "weight": 99, "bias": 99}
+_NARROW = {"x": 9, "weight": 15, "bias": 15}
+"""Largest drawn values in bfloat16, in which whole numbers are exact up to 256."""
 
 
 class HostileError(ValueError):
@@ -118,12 +120,27 @@ def operands(case_id: str, problem: Problem, hostile: Hostile, dtype: str) -> di
         kind = {"other": OTHER[dtype], "bfloat16": "float32"}.get(
             hostile.dtypes.get(name, ""), hostile.dtypes.get(name)
         )
-        arrays[name] = data.whole_numbers(f"{case_id} {name}", shape, _MAGNITUDE[name]).astype(kind or dtype)
+        arrays[name] = data.whole_numbers(f"{case_id} {name}", shape, _magnitude(hostile)[name]).astype(kind or dtype)
     for name, value, index in hostile.values:
         arrays[name][index] = VALUES[value]
     if hostile.view:
         arrays["x"] = _viewed(arrays["x"], hostile.view)
     return arrays
+
+
+def _magnitude(hostile: Hostile) -> Mapping[str, int]:
+    return _NARROW if "bfloat16" in hostile.dtypes.values() else _MAGNITUDE
+
+
+def dtype_of(hostile: Hostile, dtype: str) -> str:
+    """The dtype that an answer has in a run of a dtype."""
+    return "bfloat16" if "bfloat16" in hostile.dtypes.values() else dtype
+
+
+def largest_sum(problem: Problem, hostile: Hostile) -> int:
+    """A bound that no partial sum of a case's finite operands exceeds."""
+    most = _magnitude(hostile)
+    return problem.terms * most["x"] * most["weight"] + most["bias"] * problem.bias
 
 
 def _viewed(x: Array, view: str) -> Array:

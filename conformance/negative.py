@@ -13,16 +13,21 @@ from numpy.typing import NDArray
 
 from conformance import adapters, answers, hostile, unchecked
 from conformance.adapters import Lane
-from conformance.adapters.base import Adapter, Unsupported, finish
+from conformance.adapters.base import Adapter, Call, Unsupported, finish
+from conformance.attempt import Ended, begin, failed, make
 from conformance.cases import Case
 from conformance.compare import fingerprint, measure_deviation
+from conformance.data import SIGNIFICAND, Certificate
 from conformance.isolation import Death, Isolation
 from conformance.problem import broken_rule
 from conformance.record import Record, Verdict
-from conformance.run import Ended, Job, Result, evaluate, make, record_of
+from conformance.run import Job, Result, evaluate, record_of
 from conformance.unchecked import WORDS
 
 Array = NDArray[Any]
+
+BITS = {**SIGNIFICAND, "bfloat16": 8}
+"""Bits in which a partial sum may be stored, per dtype of an answer."""
 
 
 def isolated(isolation: Isolation, lane: Lane, case: Case, dtype: str) -> Result:
@@ -53,17 +58,24 @@ def judge(lane: Lane, case: Case, dtype: str) -> Result:
     adapter = adapters.load(lane)
     if case.hostile is None:
         return evaluate(lane, adapter, [Job(case, dtype, answers.compute(case))])[0]
-    try:
-        said = text(lane.framework, case)
-        arrays = hostile.operands(case.id, case.problem, case.hostile, dtype)
-        call = unchecked.call_of(lane.framework, said, _tensors(adapter, lane.framework, case, arrays))
-    except Unsupported as reason:
-        return Result(record_of(lane, case, dtype, Verdict.UNSUPPORTED, message=str(reason)))
+    arrays = hostile.operands(case.id, case.problem, case.hostile, dtype)
+    call = begin(lambda: _call(adapter, lane.framework, case, arrays))
+    if isinstance(call, Ended):
+        return Result(record_of(lane, case, dtype, call.verdict, message=call.message))
     (made,) = make(adapter, [call])
-    said += " with " + unchecked.shapes(arrays)
+    said = f"{text(lane.framework, case)} with {unchecked.shapes(arrays)}"
     if isinstance(made, Ended):
         return Result(record_of(lane, case, dtype, made.verdict, message=made.message, call=said))
-    return judged(record_of(lane, case, dtype, Verdict.CONFORMS, call=said), case, arrays, finish(call, made.array))
+    record = record_of(lane, case, dtype, Verdict.CONFORMS, call=said, composed=made.assisted)
+    try:
+        return judged(record, case, arrays, finish(call, made.array), made.widened or made.array.dtype.name)
+    except Exception as error:
+        return Result(replace(record, verdict=Verdict.ERRORED, message=failed("judging", error).message))
+
+
+def _call(adapter: Adapter, framework: str, case: Case, arrays: Mapping[str, Array]) -> Call:
+    """The call of a case on its operands. Raises Unsupported where the framework has none."""
+    return unchecked.call_of(framework, text(framework, case), _tensors(adapter, framework, case, arrays))
 
 
 def text(framework: str, case: Case) -> str:
@@ -93,8 +105,8 @@ def _tensors(adapter: Adapter, framework: str, case: Case, arrays: Mapping[str, 
     return made
 
 
-def judged(record: Record, case: Case, arrays: Mapping[str, Array], actual: Array) -> Result:
-    """The result of a native answer; the record has everything but the verdict."""
+def judged(record: Record, case: Case, arrays: Mapping[str, Array], actual: Array, dtype: str) -> Result:
+    """The result of a native answer in a dtype; the record has everything but the verdict."""
     assert case.hostile is not None
     if not case.hostile.defined:
         why = hostile.misfit(case.problem, case.hostile) or f"no call says this: {case.why}"
@@ -103,11 +115,18 @@ def judged(record: Record, case: Case, arrays: Mapping[str, Array], actual: Arra
     if actual.shape != case.problem.output_shape:
         facts = f"shape is {actual.shape}, expected {case.problem.output_shape}"
         return Result(replace(record, verdict=Verdict.DIVERGES, kind="shape", message=facts))
+    if dtype != (wanted := hostile.dtype_of(case.hostile, record.dtype)):
+        facts = f"dtype is {dtype}, expected {wanted}"
+        return Result(replace(record, verdict=Verdict.DIVERGES, kind="dtype", message=facts))
+    certificate = Certificate(hostile.largest_sum(case.problem, case.hostile), BITS[wanted], case.problem.terms)
+    if not certificate.holds:
+        facts = f"data is not exact in {wanted}: {certificate}"
+        return Result(replace(record, verdict=Verdict.INCONCLUSIVE, message=facts))
     answer = hostile.answer(case.problem, arrays)
     if answer is None:
         facts = f"answered {actual.shape}, which is too large to be checked"
         return Result(replace(record, verdict=Verdict.INCONCLUSIVE, message=facts))
-    expected = answer.astype(record.dtype)
+    expected = answer.astype(actual.dtype)  # in bfloat16 the values are those of float32, and exact
     deviation = measure_deviation(actual, expected)
     rule = broken_rule(case.problem)
     if deviation is None:

@@ -35,6 +35,8 @@ def transposed(adapter: Convolving, problem: Problem, x: Array, weight: Array, b
 def ordinary(adapter: Convolving, problem: Problem, canvas: Array, weight: Array, bias: Array | None) -> Call:
     """The ordinary convolution, which the problem transposes."""
     assert bias is None
+    if not hasattr(adapter, "convolve"):
+        raise Unsupported("the adapter makes no ordinary convolution")
     return adapter.convolve(problem, canvas, weight)
 
 

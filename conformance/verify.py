@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from conformance import adapters, answers, idioms, proof
 from conformance.adapters import AdapterError, Lane
 from conformance.adapters.base import finish
+from conformance.attempt import Ended, make
 from conformance.compare import measure_deviation
 from conformance.port import Port
 from conformance.program import operands, translate
@@ -131,8 +132,10 @@ def main(folder: Path) -> None:
     if "code" in job:
         point = replace(point, code=job["code"], origin="port", claim=replace(point.claim, data=job["data"]))
     call = translate(adapter, point, [arrays.get(name) for name in "xwb"])
-    (array,) = adapter.run([call])
-    np.save(folder / "answer.npy", finish(call, array))
+    (answer,) = make(adapter, [call])
+    if isinstance(answer, Ended):
+        raise SystemExit(answer.message)
+    np.save(folder / "answer.npy", finish(call, answer.array))
     version = adapter.describe()[lane.framework]
     (folder / "version").write_text(version, encoding="utf-8")
 

@@ -103,7 +103,7 @@ def judged(problem: str, actual: NDArray[Any], fault: Hostile) -> Record:
     case = cases.Case("a", Problem.parse(problem), problem, "w", ("limits",), "", hostile=fault)
     arrays = hostile.operands("a", case.problem, fault, "float64")
     record = Record("f", "v", "a", "float64", "forward", problem, Verdict.CONFORMS)
-    return negative.judged(record, case, arrays, actual).record
+    return negative.judged(record, case, arrays, actual, "float64").record
 
 
 def test_an_answer_to_what_has_none_is_accepted_invalid_and_says_why() -> None:

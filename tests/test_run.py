@@ -15,11 +15,12 @@ from conformance import oracle
 from conformance.adapters import Lane
 from conformance.adapters.base import Call, Unsupported, extends, finish
 from conformance.answers import Answer, compute
+from conformance.attempt import LONGEST_MESSAGE
 from conformance.cases import Case
 from conformance.compare import fingerprint
 from conformance.problem import Problem, Window
 from conformance.record import Record, Verdict
-from conformance.run import LONGEST_MESSAGE, Job, Result, evaluate
+from conformance.run import Job, Result, evaluate
 
 Array = NDArray[Any]
 LANE = Lane("fake", "eager")
@@ -51,6 +52,9 @@ class Fake:
     def run(self, calls: Sequence[Call]) -> Sequence[Array]:
         self.blocks.append(len(calls))
         return [call() for call in calls]
+
+    def array(self, result: Array) -> Array:
+        return result
 
     def tensor(self, array: Array) -> Any:
         return array
@@ -157,7 +161,7 @@ def test_every_element_is_compared(number: int) -> None:
         (RefusalError("Traceback (most):\n  File\nKeyError: 3"), Verdict.REJECTS, "RefusalError: KeyError: 3"),
         (RefusalError("RefusalError: twice"), Verdict.REJECTS, "RefusalError: twice"),
         (RefusalError("{{function_node __x}} node"), Verdict.REJECTS, "RefusalError: node"),
-        (MemoryError("too large"), Verdict.ERRORED, "MemoryError: too large"),
+        (MemoryError("big"), Verdict.INCONCLUSIVE, "memory ran out on this machine: MemoryError: big"),
         (ZeroDivisionError(), Verdict.ERRORED, "ZeroDivisionError: "),
         (Unsupported("late"), Verdict.ERRORED, "Unsupported: late"),
     ],
@@ -248,7 +252,7 @@ def test_failing_block_is_tried_one_by_one() -> None:
     adapter = Fake(refuse_long, BLOCK=6)
     verdicts = [each.record.verdict for each in evaluate(LANE, adapter, jobs)]
     good = Verdict.CONFORMS
-    assert verdicts == [good, good, good, Verdict.REJECTS, Verdict.ERRORED, good]
+    assert verdicts == [good, good, good, Verdict.REJECTS, Verdict.INCONCLUSIVE, good]
     assert adapter.blocks == [6, 1, 1, 1, 1, 1, 1]
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,13 @@ class Call:
         return self.prepared + tuple(name for name, rest in remains if rest is not None)
 
 
+class Widened(NamedTuple):
+    """The values of a result whose dtype NumPy has not, such as bfloat16: exactly, in float32."""
+
+    array: Array
+    dtype: str
+
+
 class Adapter(Protocol):
     """What an adapter module defines."""
 
@@ -80,8 +87,15 @@ class Adapter(Protocol):
         """The most native call that says the problem for these arrays; raises Unsupported where there is none."""
         ...
 
-    def run(self, calls: Sequence[Call]) -> Sequence[Array]:
-        """Make the calls and wait for them; each result as a NumPy array, axes as the framework gave them."""
+    def run(self, calls: Sequence[Call]) -> Sequence[Any]:
+        """Make the calls and wait for them; each result as the framework gave it.
+
+        Nothing else happens here: one of REFUSALS that is raised here is the framework's refusal.
+        """
+        ...
+
+    def array(self, result: Any) -> Array | Widened:
+        """A result of `run` as a NumPy array, axes as the framework gave them."""
         ...
 
     def tensor(self, array: Array) -> Any:
@@ -114,7 +128,15 @@ def finish(call: Call, array: Array) -> Array:
         crop: tuple[Any, ...] = (..., *(slice(max(lo, 0), extent - max(hi, 0)) for extent, (lo, hi) in ends))
         array = array[crop]
     if call.bias is not None:
-        array = np.add(array, call.bias.reshape(-1, *[1] * (array.ndim - 2)))
+        bias = call.bias.reshape(-1, *[1] * (array.ndim - 2))
+        array = np.add(array, bias.astype(array.dtype, copy=False))  # a bias must not hide a result of another dtype
+    return array
+
+
+def widened(array: Array) -> Array | Widened:
+    """An array of the frameworks' own bfloat16 type as Widened; any other as it is."""
+    if array.dtype.kind == "V" and array.dtype.name == "bfloat16":
+        return Widened(array.astype(np.float32), "bfloat16")
     return array
 
 

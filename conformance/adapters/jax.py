@@ -18,7 +18,7 @@ import jax
 import numpy as np
 from jax import lax
 
-from conformance.adapters.base import Array, Call
+from conformance.adapters.base import Array, Call, Widened, widened
 from conformance.problem import Problem
 
 VARIANTS = {"jit": {"JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "2", "JAX_COMPILATION_CACHE_DIR": "{cache}/jax"}}
@@ -67,13 +67,17 @@ def convolve(problem: Problem, canvas: Array, weight: Array) -> Call:
     return Call(lax.conv_general_dilated, operands, options, layout="n k c")
 
 
-def run(calls: Sequence[Call]) -> Sequence[Array]:
+def run(calls: Sequence[Call]) -> Sequence[jax.Array]:
     def block(operands: Sequence[tuple[Array, ...]]) -> Sequence[jax.Array]:
         return [call.function(*arrays, **call.options) for call, arrays in zip(calls, operands, strict=True)]
 
-    results = [np.asarray(y) for y in jax.jit(block)([call.operands for call in calls])]
+    results: Sequence[jax.Array] = jax.block_until_ready(jax.jit(block)([call.operands for call in calls]))
     jax.clear_caches()  # no block comes twice, and what JAX remembers of each would add up
     return results
+
+
+def array(result: jax.Array) -> Array | Widened:
+    return widened(np.asarray(result))
 
 
 def tensor(array: Array) -> Array:

@@ -64,11 +64,19 @@ def convolve(problem: Problem, canvas: Array, weight: Array) -> Call:
     return Call(mx.nd.Convolution, (tensor(canvas), tensor(weight)), options)
 
 
-def run(calls: Sequence[Call]) -> Sequence[Array]:
+def run(calls: Sequence[Call]) -> Sequence[mx.nd.NDArray]:
     try:
-        return [call().asnumpy() for call in calls]
+        results = [call() for call in calls]
+        for result in results:
+            result.wait_to_read()
+        return results
     finally:
         mx.nd.waitall()  # an error still on its way must not surface on another call
+
+
+def array(result: mx.nd.NDArray) -> Array:
+    numbers: Array = result.asnumpy()
+    return numbers
 
 
 def tensor(array: Array) -> mx.nd.NDArray:

@@ -16,7 +16,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.python.util import _pywrap_util_port
 
-from conformance.adapters.base import UNIT_AXIS, Array, Call, Unsupported, onednn_version
+from conformance.adapters.base import UNIT_AXIS, Array, Call, Unsupported, Widened, onednn_version, widened
 from conformance.problem import Ints, Problem, Window
 
 VARIANTS = {
@@ -70,8 +70,12 @@ def convolve(problem: Problem, canvas: Array, weight: Array) -> Call:
     return Call(tf.nn.convolution, operands, options, layout="n k c")
 
 
-def run(calls: Sequence[Call]) -> Sequence[Array]:
-    return [call().numpy() for call in calls]
+def run(calls: Sequence[Call]) -> Sequence[tf.Tensor]:
+    return [call() for call in calls]
+
+
+def array(result: tf.Tensor) -> Array | Widened:
+    return widened(result.numpy())
 
 
 def tensor(array: Array) -> tf.Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from conformance.adapters.base import Array, Call, extends
+from conformance.adapters.base import Array, Call, Widened, extends
 from conformance.problem import Problem
 
 VARIANTS = {"eager": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}}
@@ -61,8 +61,15 @@ def convolve(problem: Problem, canvas: Array, weight: Array) -> Call:
     return Call(function, (tensor(canvas), tensor(weight)), options)
 
 
-def run(calls: Sequence[Call]) -> Sequence[Array]:
-    return [call().numpy() for call in calls]
+def run(calls: Sequence[Call]) -> Sequence[torch.Tensor]:
+    return [call() for call in calls]
+
+
+def array(result: torch.Tensor) -> Array | Widened:
+    if result.dtype is torch.bfloat16:
+        return Widened(result.float().numpy(), "bfloat16")
+    numbers: Array = result.numpy()
+    return numbers
 
 
 def tensor(array: Array) -> torch.Tensor:

@@ -9,7 +9,8 @@ import numpy as np
 
 from conformance import data, idioms, layout, program
 from conformance.adapters import Lane
-from conformance.adapters.base import Adapter, Array, finish
+from conformance.adapters.base import Adapter, Array, Call, finish
+from conformance.attempt import Answered, Ended, make
 from conformance.data import Arrays
 from conformance.expectations import Expectation
 from conformance.idioms.base import Point
@@ -18,6 +19,7 @@ from conformance.operators.base import Convolution, Operators
 from conformance.port import translate
 from conformance.predicate import relation
 from conformance.problem import Problem
+from conformance.record import Verdict
 
 Trial = Mapping[str, Any]
 """What was measured once: numbers, flags and words by name, for a claim's law to judge."""
@@ -25,6 +27,10 @@ Trial = Mapping[str, Any]
 
 class CheckError(ValueError):
     """Parameters that a check cannot use; the message says which and what it takes."""
+
+
+class NoAnswer(Exception):
+    """A call that a check needs and that gave no answer; the message says how it ended."""
 
 
 class Check(NamedTuple):
@@ -91,15 +97,14 @@ class Bench:
         )
 
     def transposed(self, questions: Sequence[Question]) -> list[Array]:
-        """The framework's answers, through its adapter. Raises whatever the framework does."""
+        """The framework's answers, through its adapter. Raises NoAnswer where one is missing."""
         found: list[Array] = []
         for start in range(0, len(questions), self.adapter.BLOCK):
             block = questions[start : start + self.adapter.BLOCK]
             calls = [self.adapter.translate(*map(_float, question)) for question in block]
-            try:
-                found += map(finish, calls, self.adapter.run(calls))
-            except self.adapter.REFUSALS:
-                found += map(self._ported, block)
+            for question, call, answer in zip(block, calls, make(self.adapter, calls), strict=True):
+                refused = isinstance(answer, Ended) and answer.verdict is Verdict.REJECTS
+                found.append(self._ported(question) if refused else _finished(call, answer))
         return found
 
     def _ported(self, question: Question) -> Array:
@@ -132,7 +137,7 @@ class Bench:
         return self.answered(self.point(text, x, weight), x, weight, bias)
 
     def answered(self, point: Point, x: Array, weight: Array, bias: Array | None = None) -> Array:
-        """The answer of a call that has been read."""
+        """The answer of a call that has been read. Raises NoAnswer where there is none."""
         groups = point.claim.problem.groups
         grouped = weight.reshape(groups, -1, *weight.shape[1:])
         operands = [
@@ -141,8 +146,15 @@ class Bench:
             bias,
         ]
         call = program.translate(self.adapter, point, [_float(each) for each in operands])
-        (array,) = self.adapter.run([call])
-        return finish(call, array)
+        (answer,) = make(self.adapter, [call])
+        return _finished(call, answer)
+
+
+def _finished(call: Call, answer: Answered | Ended) -> Array:
+    """The array of an answer. Raises NoAnswer where there is none."""
+    if isinstance(answer, Ended):
+        raise NoAnswer(answer.message)
+    return finish(call, answer.array)
 
 
 def _float(value: Any) -> Any:

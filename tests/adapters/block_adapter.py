@@ -1,6 +1,7 @@
 """The oracle adapter in blocks, as a framework that compiles would be."""
 
 from conformance.adapters.oracle_adapter import (  # type: ignore[import-untyped]  # found at run time
+    array,
     convolve,
     describe,
     run,
@@ -11,4 +12,4 @@ VARIANTS = {"blocks": {"ORACLE_VARIANT": "blocks"}}
 REFUSALS = (ArithmeticError,)
 BLOCK = 16
 
-__all__ = ["BLOCK", "REFUSALS", "VARIANTS", "convolve", "describe", "run", "translate"]
+__all__ = ["BLOCK", "REFUSALS", "VARIANTS", "array", "convolve", "describe", "run", "translate"]
