@@ -141,7 +141,8 @@ def _of(
     others = [record for record in inside if not each.shows(record)]
     if not shown and not each.chance:
         said = ", ".join(sorted({record.verdict.value for record in inside}))
-        yield Finding(Fault.STALE, each.id, f"all {len(inside):,} cases of its region are otherwise: {said}", inside[0])
+        all_ = f"all {len(inside):,} cases of its region are" if len(inside) > 1 else "the only case of its region is"
+        yield Finding(Fault.STALE, each.id, f"{all_} otherwise: {said}", inside[0])
     elif others and each.exact and _is_plain(inside[0]):
         said = f"{len(others):,} of the {len(inside):,} cases of its region are otherwise"
         yield Finding(Fault.NARROWER, each.id, said, _smallest(others), _told([*shown, *more], records))

@@ -11,6 +11,7 @@ from conformance.faults import find, read_arrays
 from conformance.record import Key, Record, Run
 from conformance.report import Site, page
 from conformance.report.faults import Change, Domain, Known, Region, Where
+from conformance.report.outcome import Reason
 
 
 def gather(
@@ -20,6 +21,7 @@ def gather(
     changes: Sequence[Change] | None = None,
     more: Mapping[str, str] | None = None,
     history: Path | None = None,
+    reasons: Sequence[Reason] = (),
 ) -> Site:
     """The site of some runs, whose arrays lie in a folder. Raises DiagnosisError where arrays are missing."""
     kept = past.read(history, runs) if history else past.NOTHING
@@ -31,7 +33,7 @@ def gather(
     return Site(
         runs, expected_lanes, known, on_file, found, tuple(domains(runs)),
         handbook.build(everything), _proofs(everything), literature.build(claims.read_claims(), runs), changes,
-        more or {}, kept.kept, coverage.of_lanes(runs),
+        more or {}, kept.kept, coverage.of_lanes(runs), reasons,
     )  # fmt: skip
 
 

@@ -282,6 +282,15 @@ class TestCommand:
         assert status == 3
         assert "run it again" in err
 
+    def test_check_names_a_lane_that_answers_nothing(
+        self, expect: Callable[..., tuple[int, str, str]], files: Files
+    ) -> None:
+        files(entry("rank == 9"))
+        silent = run(lambda each: replace(each, verdict=Verdict.UNSUPPORTED, actual="", expected=""), "rank > 0")
+        status, out, _ = expect(silent, "check")
+        assert status == 1
+        assert "  mxnet-native core answers nothing: all " in out
+
     def test_check_of_one_suite_counts_the_rest_as_not_asked(
         self, expect: Callable[..., tuple[int, str, str]], files: Files
     ) -> None:

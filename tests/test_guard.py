@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -244,7 +245,7 @@ class TestOneSided:
         assert not found.left_out
 
     @pytest.mark.parametrize("other", [{"shard": (1, 2)}, {"selection": "-k grid"}, {"dtypes": ("float32",)}])
-    def test_a_part_of_a_case_set_lacks_the_rest_of_it(self, other: dict[str, object]) -> None:
+    def test_a_part_of_a_case_set_lacks_the_rest_of_it(self, other: dict[str, Any]) -> None:
         found = compare([run()], [run(records=RECORDS[4:], **other)])
         assert changes(found) == [Change.OLD_ONLY]
 

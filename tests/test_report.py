@@ -62,7 +62,7 @@ def groups(*runs: Run, known: Reason = known_to_nobody) -> tuple[Group, ...]:
 
 
 def said(*runs: Run, known: Reason = known_to_nobody) -> str:
-    return summary(ordered(runs), measure_integrity(runs), list(lane_groups(ordered(runs), known)))
+    return summary(ordered(runs), list(lane_groups(ordered(runs), known)))
 
 
 def text(html: str) -> str:
@@ -75,6 +75,10 @@ TORCH, JAX = run(), run("jax-jit")
 FINDINGS = {
     "no runs": ([], [], "records: no run was given"),
     "no runs of an expected lane": ([], ["torch-eager"], "torch-eager: it is expected, and there is no record of it"),
+    "unsupported": ([run(records=[record("a", Verdict.UNSUPPORTED)])], [],
+                    "torch-eager, core: it answers nothing: all 1 records are unsupported"),
+    "wrong": ([run(records=[record("a", Verdict.DIVERGES, kind="value"), record("b", Verdict.ERRORED)])], [],
+              "torch-eager, core: it conforms nowhere: 1 diverges, 1 errored"),
     "absent": ([TORCH], ["torch-eager", "jax-jit"], "jax-jit: it is expected, and there is no record of it in core"),
     "absent from a suite": ([TORCH, JAX, run(suite="negative")], ["torch-eager", "jax-jit"], "jax-jit: it is expected, "
                             "and there is no record of it in negative"),
@@ -95,14 +99,17 @@ FINDINGS = {
 def test_a_fault_of_the_records_is_one_finding_and_stands_first(
     tmp_path: Path, runs: list[Run], expected_lanes: list[str], finding: str
 ) -> None:
-    integrity = write_report(Site(runs, expected_lanes), tmp_path / "index.html")
-    assert not integrity.holds
-    assert len([found for found in map(str, integrity.findings) if found.startswith(finding)]) == 1
+    site = Site(runs, expected_lanes)
+    outcome = write_report(site, tmp_path / "index.html")
+    assert not site.integrity.holds
+    assert outcome.incomplete is not any(found.silent for found in site.integrity.findings)
+    assert len([found for found in map(str, site.integrity.findings) if found.startswith(finding)]) == 1
     shown = text((tmp_path / "index.html").read_text(encoding="utf-8"))
-    for found in integrity.findings:
-        assert f"{found.subject} : {found.facts}: {found.next_step}" in shown.replace("  ", " ")
-    assert "Evidence: incomplete or inconsistent" in shown
-    assert shown.index("Evidence:") < shown.index("What is new")
+    for found in site.integrity.findings:
+        assert f"{found.subject} : {found.facts} {found.command or found.next_step} " in shown
+    assert "Evidence: complete and consistent" not in shown
+    count = len(site.integrity.findings)
+    assert shown.index(f"Red, {count} reason") < shown.index(f": {count} ") < shown.index("What is new")
 
 
 def test_a_fault_is_not_reported_twice() -> None:
@@ -128,7 +135,7 @@ def test_the_summary_counts_lanes_records_and_verdicts() -> None:
     assert said(TORCH, diverging) == (
         "2 lanes, 5 records: 1 lane diverges somewhere, in 1 record; 3 conform, 1 refused. 2 failing records are new."
     )
-    assert said() == "0 lanes, 0 records: no lane diverges. The evidence has 1 fault, named first."
+    assert said() == "0 lanes, 0 records: no lane diverges."
 
 
 def test_without_divergences_the_page_says_so(tmp_path: Path) -> None:

@@ -298,7 +298,7 @@ def test_the_front_page_says_since_when_a_new_fault_is_there_and_a_case_what_it_
     record.write(run.header.path(records), run)
     np.savez(run.header.path(records).with_suffix(".npz"), **named)
     arguments = ["--records", str(records), "--to", str(tmp_path / "index.html"), "--lane", "torch-eager"]
-    assert command.main([*arguments, "--history", str(tmp_path / "h")], standalone_mode=False) == 0
+    assert command.main([*arguments, "--history", str(tmp_path / "h")], standalone_mode=False) == 1
     assert "for the first time in this run" in (tmp_path / "index.html").read_text(encoding="utf-8")
     case = next(each for each in run.records if each.fails).case
     found = [each for path in tmp_path.glob("site/data/case-*.js") for each in bucket(path) if each["case"] == case]

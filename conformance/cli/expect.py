@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,14 +11,14 @@ import click
 
 from conformance import selection
 from conformance.atomic import write_atomically
-from conformance.cli.diff import explainer, read_builds
+from conformance.cli.diff import Build, explainer, read_builds
 from conformance.cluster import Cluster
 from conformance.exactness import Fault, Finding, asked, check, propose
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, ExpectationError, expected_of, known, path, read_expectations, unkept
 from conformance.explain import UNEXPLAINED
 from conformance.guard import Explain
-from conformance.record import Record, Run
+from conformance.record import Record, Run, absent_evidence
 from conformance.terminal import echo
 
 RECORDS = click.option(
@@ -66,6 +66,33 @@ class _Runs:
                 yield f"{run.header.lane}, {run.header.suite}: {have} records: run it again"
 
 
+Held = tuple[str, list[Finding], list[str]]
+
+
+def held(runs: Sequence[Run], folder: Path) -> Iterator[Held]:
+    """Of each framework what is wrong with its expectations on the runs, and the ids of those that were not asked.
+
+    Arrays are those beside the record files in a folder; the day is that of the last run.
+    """
+    day = max((run.header.started[:10] for run in runs), default="")
+    for framework in sorted({run.header.framework for run in runs}):
+        own = [run for run in runs if run.header.framework == framework]
+        builds = [Build((run.header.path(folder),), (run,)) for run in own]
+        expectations = read_expectations(framework)
+        with ExitStack() as stack:
+            found = check(expectations, own, day=_day(day), explain=explainer(builds, stack))
+        lacking = selection.absent(framework, [run.header for run in own])
+        yield framework, *asked(found, expectations, absent=lacking)
+
+
+def _day(text: str) -> date:
+    """A date, or the first of all where there is none."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return date.min
+
+
 def today() -> date:
     """The day by which an expectation expires."""
     return datetime.now(UTC).date()
@@ -74,7 +101,7 @@ def today() -> date:
 @command.command("check")
 @RECORDS
 def check_(records: Path) -> int:
-    """Whether every expectation is exact on the records, and everything that fails is expected.
+    """Whether every expectation is exact on the records, everything that fails is expected, and every lane answers.
 
     Of some suites or lanes alone, what only the others could show is counted as not asked. Exit status: 0 it is, 1 it
     is not, 2 usage, 3 a run is incomplete.
@@ -84,16 +111,26 @@ def check_(records: Path) -> int:
     for framework in sorted(runs.by_framework):
         expectations = read_expectations(framework)
         found, unasked = runs.findings(framework, expectations)
-        faults += len(found)
+        lacks = list(silent(runs.by_framework[framework]))
+        faults += len(found) + len(lacks)
         echo(f"{framework}: {summary(runs.by_framework[framework], expectations)}")
         for finding in found:
             echo("\n".join(f"  {line}" for line in finding.lines()))
+        for lack in lacks:
+            echo(f"  {lack}")
         if unasked:
             echo(f"  not asked: {', '.join(unasked)}: there is no whole run of {', '.join(runs.absent(framework))}")
     if missing := list(runs.incomplete):
         echo("\n".join(missing), err=True)
         return INCOMPLETE
     return DIVERGED if faults else OK
+
+
+def silent(runs: Iterable[Run]) -> Iterator[str]:
+    """Whole runs that are no evidence, and why."""
+    for run in runs:
+        if lack := absent_evidence(run.header, run.verdicts):
+            yield f"{run.header.lane} {run.header.suite} {lack}"
 
 
 def summary(runs: Sequence[Run], expectations: Sequence[Expectation]) -> str:

@@ -1,12 +1,15 @@
 """conformance report: record files as a site."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from conformance import adapters, record
-from conformance.exit_status import INCOMPLETE, OK
+from conformance.exit_status import DIVERGED, INCOMPLETE, OK
+from conformance.record import Run
 from conformance.report.faults import Change
+from conformance.report.outcome import Reason
 from conformance.store import DEFAULT, StoreError
 from conformance.terminal import echo
 
@@ -26,9 +29,11 @@ from conformance.terminal import echo
 def command(records: Path, to: Path, baseline: Path | None, history: Path | None, lanes: tuple[str, ...]) -> int:
     """Build the report from record files and the arrays beside them: a front page, and the folder `site` beside it.
 
-    Exit status 3 if the records are not complete and consistent.
+    It says whether the runs are green or red, and why, as the front page does. Exit status: 0 green, 1 red, 2 usage, 3
+    the records are not complete and consistent.
     """
     from conformance.gather import gather
+    from conformance.reasons import beside
     from conformance.report import front_page, require_ours, write_report
 
     page = front_page(to)
@@ -41,11 +46,23 @@ def command(records: Path, to: Path, baseline: Path | None, history: Path | None
     runs = record.read_folder(records)
     expected = lanes or [str(lane) for lane in adapters.lanes()]
     changes, changed = _since(baseline, records) if baseline else (None, {})
-    integrity = write_report(gather(runs, records, expected, changes, changed, history), page)
+    reasons = [*_expectations(runs, records), *beside(records, runs)]
+    outcome = write_report(gather(runs, records, expected, changes, changed, history, reasons), page)
     echo(page.resolve().as_uri())
-    for finding in integrity.findings:
-        echo(str(finding), err=True)
-    return OK if integrity.holds else INCOMPLETE
+    echo("\n".join(outcome.lines()))
+    if outcome.incomplete:
+        return INCOMPLETE
+    return OK if outcome.green else DIVERGED
+
+
+def _expectations(runs: Sequence[Run], records: Path) -> Iterator[Reason]:
+    """What is wrong with expectations on the runs, but for what is new, of which there are pages."""
+    from conformance.cli.expect import held
+    from conformance.exactness import Fault
+    from conformance.reasons import of_expectations
+
+    for framework, found, _ in held(runs, records):
+        yield from of_expectations(framework, (each for each in found if each.fault is not Fault.UNKNOWN))
 
 
 def _since(baseline: Path, records: Path) -> tuple[list[Change], dict[str, str]]:

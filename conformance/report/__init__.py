@@ -5,9 +5,12 @@ from pathlib import Path
 from conformance.atomic import replace_folder, require_our_file, require_our_folder, write_atomically
 from conformance.report.feeds import SUMMARY
 from conformance.report.integrity import Finding, Integrity
+from conformance.report.outcome import Outcome, Reason
 from conformance.report.site import FRONT, Site, front, pages
 
-__all__ = ["FOLDER", "Finding", "Integrity", "Site", "front_page", "require_ours", "write_report"]
+__all__ = [
+    "FOLDER", "Finding", "Integrity", "Outcome", "Reason", "Site", "front_page", "require_ours", "write_report",
+]  # fmt: skip
 
 MARKS = ('<meta name="generator" content="conformance">', "&middot; conformance</title>")
 """What our pages have in their heads; the second one is of earlier versions."""
@@ -33,8 +36,8 @@ def _is_ours(folder: Path) -> bool:
     return summary.is_file() and SUMMARY in summary.read_text(encoding="utf-8", errors="replace")[:200]
 
 
-def write_report(site: Site, page: Path) -> Integrity:
-    """Write the front page and the folder beside it, and return whether the records can be trusted.
+def write_report(site: Site, page: Path) -> Outcome:
+    """Write the front page and the folder beside it, and return whether the runs are green or red, and why.
 
     The same runs give the same bytes, in whatever order. Everything is rendered before anything is replaced, and what
     is not ours is never replaced: it raises OverwriteError.
@@ -43,4 +46,4 @@ def write_report(site: Site, page: Path) -> Integrity:
     require_ours(page)
     replace_folder(page.parent / FOLDER, ((name, text.encode()) for name, text in pages(site)))
     write_atomically(page, first)
-    return site.integrity
+    return site.outcome

@@ -11,6 +11,7 @@ from conformance.record import Run, reproduction
 from conformance.report.draw import badge
 from conformance.report.faults import Change, Fault
 from conformance.report.integrity import Integrity
+from conformance.report.outcome import EVIDENCE, NEW, NOUNS, Outcome, Reason
 from conformance.terminal import printable
 
 ATOM = "http://www.w3.org/2005/Atom"
@@ -18,7 +19,7 @@ SUMMARY = "conformance-summary/1"
 NEVER = "1970-01-01T00:00:00+00:00"
 
 
-def feed(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Change], integrity: Integrity) -> str:
+def feed(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Change], outcome: Outcome) -> str:
     """What is new, as an Atom feed; an entry keeps its id as long as its fault, change or finding is the same."""
     started = max((run.header.started for run in runs), default="") or NEVER
     root = ElementTree.Element("feed", xmlns=ATOM)
@@ -27,8 +28,17 @@ def feed(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Cha
     _add(root, "updated", started)
     _add(_add(root, "author"), "name", "conformance")
     _link(root, "../index.html")
-    for finding in integrity.findings:
-        _entry(root, str(finding), f"Evidence: {finding.subject}", "../index.html", started, str(finding))
+    for each in outcome.reasons:
+        if each.kind != NEW:  # which are faults, with entries of their own
+            title = f"{each.kind.capitalize()}: {each.subject}"
+            _entry(
+                root,
+                f"{title}: {each.facts}",
+                title,
+                each.page or "../index.html",
+                started,
+                f"{each.facts}: {each.command}",
+            )
     for change in changes:
         title = f"{change.lane}: {change.change}, {change.count:,}: {change.title}"
         _entry(root, title, title, change.link or "../index.html", started, title)
@@ -61,10 +71,17 @@ def _add(parent: ElementTree.Element, name: str, text: str = "") -> ElementTree.
     return element
 
 
-def as_json(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Change], integrity: Integrity) -> str:
+def as_json(
+    runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Change], integrity: Integrity, outcome: Outcome
+) -> str:
     """The report's facts as one JSON document."""
     content: dict[str, Any] = {
         "format": SUMMARY,
+        "green": outcome.green,
+        "outcome": outcome.sentence,
+        "counts": outcome.counts,
+        "reasons": [{"kind": each.kind, "subject": each.subject, "facts": each.facts, "command": each.command,
+                     "framework": each.framework, "lane": each.lane, "page": each.page} for each in outcome.reasons],
         "complete": integrity.holds,
         "findings": [str(finding) for finding in integrity.findings],
         "runs": [
@@ -87,11 +104,12 @@ def as_json(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[
     return json.dumps(content, indent=1) + "\n"
 
 
-def markdown(summary: str, runs: Sequence[Run], faults: Mapping[str, Fault], integrity: Integrity) -> str:
+def markdown(summary: str, runs: Sequence[Run], faults: Mapping[str, Fault], outcome: Outcome) -> str:
     """The report in a page of Markdown, as a build's summary shows it."""
-    lines = ["# Do the frameworks agree on transposed convolution?", "", _plain(summary), ""]
-    lines += [f"- **{_plain(finding.subject)}**: {_plain(finding.facts)}: {_plain(finding.next_step)}"
-              for finding in integrity.findings]  # fmt: skip
+    lines = ["# Do the frameworks agree on transposed convolution?", "", f"**{_plain(outcome.sentence)}.**", ""]
+    lines += [f"- **{_plain(each.subject)}**: {_plain(each.facts)}: <code>{_plain(each.command)}</code>"
+              for each in outcome.reasons]  # fmt: skip
+    lines += ["", _plain(summary)]
     lines += ["", "| | framework | verdict | records | what | where |", "|---|---|---|---|---|---|"]
     for fault in faults.values():
         where = ", ".join(f"`{_code(text)}`" for text in fault.predicates)
@@ -118,20 +136,23 @@ def _code(text: str) -> str:
     return " ".join(str(printable(text)).split()).replace("`", "'").replace("|", "\\|")
 
 
-def badges(runs: Sequence[Run], faults: Mapping[str, Fault], integrity: Integrity) -> dict[str, str]:
-    """A badge for each lane and one for all, by name: how many records fail that nobody knew of."""
-    new: Counter[str] = Counter(record.lane for fault in faults.values() if fault.new for record in fault.records)
-    known: Counter[str] = Counter(record.lane for fault in faults.values() if not fault.new for record in fault.records)
-    made = {"all": _badge("conformance", new.total(), known.total(), integrity.holds)}
+def badges(runs: Sequence[Run], faults: Mapping[str, Fault], outcome: Outcome) -> dict[str, str]:
+    """A badge for each lane and one for all, by name: green, or why not. Faults count by their records."""
+    known, new = (
+        Counter(record.lane for fault in faults.values() if fault.new is which for record in fault.records)
+        for which in (False, True)
+    )
+    made = {"all": _badge("conformance", outcome.reasons, new.total(), known.total())}
     for lane in sorted({run.header.lane for run in runs}):
-        whole = all(run.complete for run in runs if run.header.lane == lane)
-        made[lane] = _badge(str(printable(lane)), new[lane], known[lane], whole)
+        concerning = [reason for reason in outcome.reasons if reason.concerns(lane)]
+        made[lane] = _badge(str(printable(lane)), concerning, new[lane], known[lane])
     return made
 
 
-def _badge(label: str, new: int, known: int, whole: bool) -> str:
-    if not whole:
+def _badge(label: str, reasons: Sequence[Reason], new: int, known: int) -> str:
+    kinds = Counter(reason.kind for reason in reasons if reason.kind != NEW) | Counter({NEW: new})
+    if kinds[EVIDENCE]:
         return badge(label, "incomplete", False)
-    if new:
-        return badge(label, f"{new:,} new", False)
+    if found := [f"{kinds[kind]:,} {kind}" for kind in NOUNS if kinds[kind]]:
+        return badge(label, ", ".join(found), False)
     return badge(label, f"nothing new, {known:,} known" if known else "all as expected", True)

@@ -1,20 +1,28 @@
 """Whether records can be trusted as they stand: what is absent, cut off, apart, or about other questions."""
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from conformance.record import CLAIMS, IDIOMS, PORTS, Key, Run
+from conformance.record import CLAIMS, IDIOMS, PORTS, Key, Run, absent_evidence
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One reason not to trust the records as they stand: its subject, the facts against each other, the next step."""
+    """One reason not to trust the records as they stand: its subject, the facts against each other, the next step.
+
+    `command` does the next step where one command can, `lane` is the lane that it is about where it is about one.
+    `silent` where all records are there, and show nothing.
+    """
 
     subject: str
     facts: str
     next_step: str
+    command: str = ""
+    lane: str = ""
+    silent: bool = False
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.facts}: {self.next_step}"
@@ -36,7 +44,7 @@ class Integrity:
 def measure_integrity(runs: Sequence[Run], expected_lanes: Sequence[str] = ()) -> Integrity:
     """What speaks against trusting the runs: absent, cut off, apart, or not about the same questions."""
     expected = tuple(sorted(set(expected_lanes)))
-    checks = (_absent(runs, expected), _unfinished(runs), _apart(runs), _questions(runs), _answers(runs))
+    checks = (_absent(runs, expected), _unfinished(runs), _silent(runs), _apart(runs), _questions(runs), _answers(runs))
     return Integrity(tuple(chain.from_iterable(checks)), expected)
 
 
@@ -44,11 +52,15 @@ def _absent(runs: Sequence[Run], expected_lanes: Sequence[str]) -> Iterator[Find
     if not runs:
         yield Finding("records", "no run was given, so nothing is known", "run a lane first")
     present = {(run.header.suite, run.header.lane) for run in runs}
-    for suite in sorted({suite for suite, _ in present}) or ["any suite"]:
-        for lane in expected_lanes:
-            if (suite, lane) not in present:
-                facts = f"it is expected, and there is no record of it in {suite}"
-                yield Finding(lane, facts, "run this lane, or expect it no longer")
+    suites = sorted({suite for suite, _ in present})
+    for lane in expected_lanes:
+        missing = [suite for suite in suites if (suite, lane) not in present]
+        if missing or not suites:
+            nowhere = missing == suites and len(suites) != 1
+            facts = f"it is expected, and there is no record of it in {'any suite' if nowhere else ', '.join(missing)}"
+            whole = f"tox run -e {shlex.quote(lane.partition('-')[0])}"
+            command = whole if missing == suites else _command(lane, *missing)
+            yield Finding(lane, facts, "run this lane, or expect it no longer", command, lane)
 
 
 def _unfinished(runs: Sequence[Run]) -> Iterator[Finding]:
@@ -62,7 +74,23 @@ def _unfinished(runs: Sequence[Run]) -> Iterator[Finding]:
             facts = f"it is marked complete: {count:,} records, {expected:,} expected"
         else:
             continue
-        yield Finding(f"{run.header.lane}, {run.header.suite}", facts, "run this lane again")
+        lane, suite = run.header.lane, run.header.suite
+        yield Finding(f"{lane}, {suite}", facts, "run this lane again", _command(lane, suite), lane)
+
+
+def _silent(runs: Sequence[Run]) -> Iterator[Finding]:
+    for run in runs:
+        if lack := absent_evidence(run.header, run.verdicts):
+            lane, suite = run.header.lane, run.header.suite
+            mend = "mend the lane's environment or its adapter"
+            yield Finding(f"{lane}, {suite}", f"it {lack}", mend, _command(lane, suite), lane, silent=True)
+
+
+def _command(lane: str, *suites: str) -> str:
+    """What runs suites on a lane."""
+    framework, _, variant = lane.partition("-")
+    options = [word for suite in suites for word in ("--suite", suite)]
+    return shlex.join(["conformance", "run", framework, "--variant", variant, *options])
 
 
 def _apart(runs: Sequence[Run]) -> Iterator[Finding]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from conformance.record import Record, Run, Verdict, reproduction
 from conformance.report.counts import precision
-from conformance.report.integrity import Integrity
 from conformance.report.words import label_of, line, plural, skeleton
 
 Reason = Callable[[Record], str]
@@ -77,7 +76,7 @@ def ordered(runs: Iterable[Run]) -> list[Run]:
     return sorted(runs, key=lambda run: (run.header.lane, run.header.suite, run.header.shard, run.header.started))
 
 
-def summary(runs: Sequence[Run], integrity: Integrity, lanes: Sequence[LaneGroups]) -> str:
+def summary(runs: Sequence[Run], lanes: Sequence[LaneGroups]) -> str:
     """The front page's first sentences."""
     named = {run.header.lane for run in runs}
     diverging = {run.header.lane for run in runs if Verdict.DIVERGES in run.verdicts}
@@ -92,8 +91,6 @@ def summary(runs: Sequence[Run], integrity: Integrity, lanes: Sequence[LaneGroup
         text += "no lane diverges"
     rest = [f"{counts[verdict]:,} {_COUNTED.get(verdict, verdict)}" for verdict in Verdict if counts[verdict]]
     text += f"; {', '.join(rest)}." if rest else "."
-    if not integrity.holds:
-        text += f" The evidence has {plural(len(integrity.findings), 'fault')}, named first."
     return f"{text} {news(lanes)}".strip()
 
 

@@ -2,21 +2,22 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from importlib.resources import files
 from itertools import groupby
 
-from conformance.record import Record, Run, Verdict
+from conformance.record import Key, Record, Run, Verdict
 from conformance.report import agreement, counts, feeds, page
 from conformance.report.coverage import ANSWERED, REASONS, Coverage
 from conformance.report.faults import Change, Domain, Fault, Known
 from conformance.report.handbook import Handbook
 from conformance.report.integrity import Integrity, measure_integrity
 from conformance.report.literature import Literature
+from conformance.report.outcome import Outcome, Reason, outcome_of
 from conformance.report.past import SHOWN, Kept, day
-from conformance.report.rendering import render
+from conformance.report.rendering import fragment, render
 from conformance.report.rounded import rounded
 from conformance.report.shards import Placed, data_files
 from conformance.report.words import GLOSSARY, KINDS, SYMBOLS, slug
@@ -49,6 +50,8 @@ class Site:
     """Pages that were made elsewhere, by name."""
     kept: Kept = field(default_factory=Kept)
     coverage: Mapping[str, Sequence[Coverage]] = field(default_factory=dict)
+    reasons: Sequence[Reason] = ()
+    """Why the runs are red, other than by what their records and faults say."""
 
     @cached_property
     def integrity(self) -> Integrity:
@@ -60,6 +63,23 @@ class Site:
         """Every fault under its page's name, which stays the same as long as the fault does; the new ones first."""
         ranked = sorted(self.found, key=lambda fault: (not fault.new, -len(fault.records), fault.framework))
         return {_name(fault): fault for fault in ranked}
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """Whether the runs are green or red, and why."""
+        return outcome_of(self.runs, self.integrity, self.faults.items(), map(self._placed, self.reasons))
+
+    @cached_property
+    def places(self) -> Mapping[tuple[str, Key], str]:
+        """The page of the fault that a record is of."""
+        return {(each.lane, each.key): f"{name}.html" for name, fault in self.faults.items() for each in fault.records}
+
+    def _placed(self, reason: Reason) -> Reason:
+        """A reason with the page that tells most about it."""
+        if reason.page or reason.record is None:
+            return reason
+        place = self.places.get((reason.record.lane, reason.record.key))
+        return replace(reason, page=place or f"case.html#{fragment(reason.record.case)}")
 
     def reason(self, record: Record) -> str:
         """Why a record was expected, in words; empty where it was not."""
@@ -78,7 +98,7 @@ def front(site: Site, folder: str) -> str:
     runs = page.ordered(site.runs)
     lanes = list(page.lane_groups(runs, site.reason))
     return render(
-        "index.html.j2", folder=f"{folder}/", home=FRONT, site=site, summary=page.summary(runs, site.integrity, lanes),
+        "index.html.j2", folder=f"{folder}/", home=FRONT, site=site, summary=page.summary(runs, lanes),
         lanes=list(_lanes(runs)), glossary=GLOSSARY, symbols=SYMBOLS, started=_started(runs), day=day,
     )  # fmt: skip
 
@@ -111,7 +131,7 @@ def pages(site: Site) -> Pages:
             "framework.html.j2", name=name, rows=[row for row in rows if row.framework == name], slowest=_slowest(own),
             groups=[lane for lane in groups.values() if lane.framework == name], rounded=list(rounded(own)), **common,
         )  # fmt: skip
-    yield from _files(site, runs, page.summary(runs, site.integrity, list(groups.values())))
+    yield from _files(site, runs, page.summary(runs, list(groups.values())))
 
 
 def frameworks(site: Site) -> list[str]:
@@ -120,20 +140,18 @@ def frameworks(site: Site) -> list[str]:
 
 
 def _files(site: Site, runs: Sequence[Run], summary: str) -> Pages:
-    of = {(record.lane, record.key): f"{name}.html" for name, fault in site.faults.items() for record in fault.records}
-
     def known(record: Record) -> str:
         found = site.known(record)
         return found.id if found else ""
 
-    placed = Placed(lambda record: of.get((record.lane, record.key), ""), known)
+    placed = Placed(lambda record: site.places.get((record.lane, record.key), ""), known)
     for name, text in data_files(runs, placed, site.kept):
         yield f"data/{name}", text
     changes = site.changes or ()
-    yield "changes.atom", feeds.feed(runs, site.faults, changes, site.integrity)
-    yield "summary.json", feeds.as_json(runs, site.faults, changes, site.integrity)
-    yield "summary.md", feeds.markdown(summary, runs, site.faults, site.integrity)
-    for name, text in feeds.badges(runs, site.faults, site.integrity).items():
+    yield "changes.atom", feeds.feed(runs, site.faults, changes, site.outcome)
+    yield "summary.json", feeds.as_json(runs, site.faults, changes, site.integrity, site.outcome)
+    yield "summary.md", feeds.markdown(summary, runs, site.faults, site.outcome)
+    for name, text in feeds.badges(runs, site.faults, site.outcome).items():
         yield f"badges/{slug(name)}.svg", text
     yield "style.css", render("style.css.j2")
     for script in sorted(files("conformance.report").joinpath("assets").iterdir(), key=lambda each: each.name):

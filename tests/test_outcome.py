@@ -1,0 +1,205 @@
+"""Green or red, and why: each reason has its fact and its command, on the terminal, the page and in every feed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+from typing import Any
+
+import pytest
+from test_report import record, run, text
+
+from conformance import cases
+from conformance.cli.report import command
+from conformance.exactness import Fault, Finding, check
+from conformance.expectations import Expectation
+from conformance.predicate import Predicate
+from conformance.reasons import ReasonError, beside, of_expectations
+from conformance.record import Run, Verdict, write
+from conformance.report import Outcome, Reason, Site, write_report
+from conformance.report.outcome import NOUNS, SHOWN
+from conformance.report.site import pages
+
+LANE = "torch-eager"
+STALE = Reason("stale", "torch-far", "stale: all 3 cases of its region are otherwise: conforms",
+               "conformance one torch x", "torch", LANE, record("case-1"))  # fmt: skip
+
+
+def front(path: Path, *reasons: Reason, runs: tuple[Run, ...] = (run(),)) -> tuple[Outcome, str]:
+    outcome = write_report(Site(runs, [LANE], reasons=reasons), path / "index.html")
+    return outcome, (path / "index.html").read_text(encoding="utf-8")
+
+
+def test_green_says_how_much_was_judged(tmp_path: Path) -> None:
+    outcome, html = front(tmp_path)
+    assert outcome.green
+    assert list(outcome.lines()) == ["Green: 1 lane, 3 records, all as expected", "0 new, 0 known"]
+    assert "Green: 1 lane, 3 records, all as expected" in text(html)
+    assert "Red" not in text(html)
+
+
+def test_a_stale_expectation_is_on_the_front_page_and_in_every_feed(tmp_path: Path) -> None:
+    outcome, html = front(tmp_path, STALE)
+    shown, site = text(html), tmp_path / "site"
+    assert shown.index("Red, 1 reason: 1 stale expectation") < shown.index("1 lane, 3 records") < shown.index("Lanes")
+    assert f"torch-far : {STALE.facts} {STALE.command}" in shown
+    assert 'href="site/case.html#case-1"' in html
+    summary = json.loads((site / "summary.json").read_text())
+    assert (summary["green"], summary["complete"]) == (False, True)
+    assert [(each["kind"], each["subject"]) for each in summary["reasons"]] == [("stale", "torch-far")]
+    assert summary["counts"] == "0 new, 0 known, 1 stale"
+    assert "Stale: torch-far" in (site / "changes.atom").read_text()
+    assert (site / "summary.md").read_text().splitlines()[2] == "**Red, 1 reason: 1 stale expectation.**"
+    assert STALE.command in (site / "summary.md").read_text()
+    assert not outcome.green
+
+
+def test_a_badge_is_red_for_every_reason_of_its_lane_and_for_no_other() -> None:
+    runs = (run(), run("jax-jit"))
+    expired = Reason("expired", "jax-old", "it was to hold until 2026-01-01", "conformance expect check", "jax")
+    made = dict(pages(Site(runs, [LANE, "jax-jit"], reasons=[STALE, expired])))
+    assert "torch-eager: 1 stale<" in made["badges/torch-eager.svg"]
+    assert "jax-jit: 1 expired<" in made["badges/jax-jit.svg"]
+    assert "conformance: 1 stale, 1 expired<" in made["badges/all.svg"]
+    made = dict(pages(Site(runs, [LANE, "jax-jit"], reasons=[STALE])))
+    assert "jax-jit: all as expected<" in made["badges/jax-jit.svg"]
+
+
+def test_a_lane_without_records_is_a_reason_with_the_command_that_runs_it(tmp_path: Path) -> None:
+    outcome = write_report(Site([run(), run(suite="negative")], [LANE, "jax-jit"]), tmp_path / "index.html")
+    assert outcome.incomplete
+    assert list(outcome.lines())[:3] == [
+        "Red, 1 reason:",
+        "  jax-jit: it is expected, and there is no record of it in any suite",
+        "      tox run -e jax",
+    ]
+    outcome = write_report(Site([run(), run(suite="negative"), run("jax-jit")], [LANE, "jax-jit"]), tmp_path / "a.html")
+    assert list(outcome.lines())[2] == "      conformance run jax --variant jit --suite negative"
+
+
+def test_a_lane_that_answers_nothing_is_red_everywhere(tmp_path: Path) -> None:
+    silent = run(
+        "jax-jit", records=[record(f"case-{n}", Verdict.UNSUPPORTED, "jax-jit", message="no") for n in range(3)]
+    )
+    outcome, html = front(tmp_path, runs=(run(), silent))
+    assert not outcome.incomplete
+    assert "jax-jit, core : it answers nothing: all 3 records are unsupported" in text(html)
+    assert "jax-jit: 1 silent<" in (tmp_path / "site" / "badges" / "jax-jit.svg").read_text()
+    assert "torch-eager: all as expected<" in (tmp_path / "site" / "badges" / "torch-eager.svg").read_text()
+    assert not json.loads((tmp_path / "site" / "summary.json").read_text())["complete"]
+
+
+def test_many_reasons_are_a_screen_and_the_rest_is_counted(tmp_path: Path) -> None:
+    outcome, html = front(tmp_path, *(replace(STALE, subject=f"torch-{n}") for n in range(40)))
+    lines = list(outcome.lines())
+    assert len(lines) == 2 * SHOWN + 3
+    assert lines[-2:] == ["  and 30 more", "1 lane, 3 records: 0 new, 0 known, 40 stale"]
+    assert "And 20 more" in text(html)
+
+
+def test_a_terminal_obeys_nothing_in_a_reason(tmp_path: Path) -> None:
+    outcome, _ = front(tmp_path, replace(STALE, subject="\x1b[31mtorch", facts="a\nb\x07", command="x \x1b]0;y"))
+    assert not any(ord(char) < 32 for line in outcome.lines() for char in line)
+    assert len(list(outcome.lines())) == 4
+
+
+def test_every_fault_of_an_expectation_is_a_kind_of_reason() -> None:
+    finding = {fault: Finding(fault, "torch-x", "facts") for fault in Fault}
+    kinds = [reason.kind for reason in of_expectations("torch", finding.values())]
+    assert set(kinds) <= set(NOUNS)
+    assert len(set(kinds)) == len(Fault)
+
+
+def test_a_finding_tells_its_lane_and_the_command_of_its_witness() -> None:
+    far = Expectation("torch-far", Predicate.parse("rank == 1"), Verdict.DIVERGES, "r", "u", date(2026, 1, 1))
+    (reason,) = of_expectations("torch", check([far], [run()]))
+    assert (reason.kind, reason.subject, reason.framework, reason.lane) == ("stale", "torch-far", "torch", LANE)
+    assert reason.command.startswith("conformance one torch ")
+
+
+PROPERTIES = {
+    "lane": LANE, "suite": "covering", "dtype": "float32", "counts": {"linear": {"holds": 2, "fails": 1}},
+    "findings": [{"property": "linear", "outcome": "holds"}, {"property": "linear", "outcome": "fails", "known": None},
+                 {"property": "linear", "outcome": "fails", "known": "torch-x"}],
+}  # fmt: skip
+CONFIRMED = {"lane": LANE, "suite": "core", "taken": 9, "others": [{"by_chance": True}, {"by_chance": False}]}
+CRASHED = {
+    "environment": "torch", "ended": "2030-01-01T00:00:00+00:00",
+    "commands": [{"command": "conformance run torch", "status": 2, "said": "ImportError: no torch"},
+                 {"command": "conformance confirm x", "status": 1, "said": ""},
+                 {"command": "python -m pytest", "status": 1, "said": "1 failed"},
+                 {"command": "conformance properties torch", "status": 0, "said": ""}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("folder", "document", "facts"),
+    [
+        ("properties", PROPERTIES, ["the property linear fails in 1 findings on covering, and nobody knew of it"]),
+        ("properties", PROPERTIES | {"counts": {"linear": {"holds": 0}}, "findings": []},
+         ["no property held on covering, so nothing was shown"]),
+        ("properties", PROPERTIES | {"findings": []}, []),
+        ("confirmed", CONFIRMED, ["1 of 9 divergences in core are not confirmed by plain framework code"]),
+        ("confirmed", CONFIRMED | {"others": []}, []),
+        ("status", CRASHED, ["`conformance run torch` ended with exit status 2: ImportError: no torch",
+                             "`python -m pytest` ended with exit status 1: 1 failed"]),
+        ("status", CRASHED | {"commands": []}, ["its environment could not be installed, so nothing was run"]),
+        ("status", CRASHED | {"ended": "2020-01-01T00:00:00+00:00"}, []),
+    ],
+)  # fmt: skip
+def test_what_other_commands_left_is_told(
+    tmp_path: Path, folder: str, document: Mapping[str, Any], facts: list[str]
+) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "it.json").write_text(json.dumps(document))
+    found = list(beside(tmp_path / "records", [run()]))
+    assert [each.facts for each in found] == facts
+    assert all(each.kind in NOUNS and each.command and each.framework == "torch" for each in found)
+
+
+@pytest.mark.parametrize("folder", ["properties", "confirmed", "status"])
+@pytest.mark.parametrize("content", ["", "[]", "{}", "3", '{"lane": "a", "suite": 3, "others": 4, "environment": 1}'])
+def test_a_file_that_no_command_wrote_is_refused_by_name(tmp_path: Path, folder: str, content: str) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "it.json").write_text(content)
+    with pytest.raises(ReasonError, match=r"it\.json: not as this version writes it"):
+        list(beside(tmp_path / "records", []))
+
+
+ENTRY = """
+[[expectation]]
+id = "torch-far"
+when = "rank == 1"
+verdict = "diverges"
+reason = "because"
+upstream = "none found"
+since = 2026-11-22
+"""
+
+
+@pytest.mark.parametrize(
+    ("entry", "made", "status", "last"),
+    [
+        ("", run(), 0, "0 new, 0 known"),
+        (ENTRY, run(), 1, "1 lane, 3 records: 0 new, 0 known, 1 stale"),
+        ("", run(records=[record("a"), record("b", Verdict.ERRORED, message="Odd: b")]), 1,
+         "1 lane, 2 records: 1 new, 0 known"),
+        (ENTRY, run(complete=False), 3, "1 lane, 3 records: 0 new, 0 known, 1 incomplete, 1 stale"),
+    ],
+    ids=["green", "stale", "new", "incomplete"],
+)  # fmt: skip
+def test_the_command_ends_with_its_counts_and_its_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    entry: str, made: Run, status: int, last: str,
+) -> None:  # fmt: skip
+    copytree(cases.folder(), tmp_path / "cases", ignore=ignore_patterns("torch.toml"))
+    monkeypatch.setenv("CONFORMANCE_CASES", str(tmp_path / "cases"))
+    if entry:
+        (tmp_path / "cases" / "expectations" / "torch.toml").write_text(entry)
+    write(made.header.path(tmp_path / "records"), made)
+    arguments = ["--records", str(tmp_path / "records"), "--to", str(tmp_path / "index.html"), "--lane", LANE]
+    assert command.main(arguments, standalone_mode=False) == status
+    assert capsys.readouterr().out.splitlines()[-1] == last
+    assert (tmp_path / "index.html").exists()
