@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -14,11 +13,6 @@ __all__ = ["operands", "problems", "seeds"]
 
 Array = NDArray[Any]
 Operands = tuple[Array, Array, Array | None]
-
-settings.register_profile(
-    "tests", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("tests")
 
 
 def operands(problem: Problem, seed: int) -> Operands:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import strategies  # noqa: F401  # its Hypothesis profile
 from hypothesis import given
 from hypothesis import strategies as st
 
