@@ -30,7 +30,10 @@ CHECKSUM = 4  # int64 words: a SHA-256
 
 
 class Answer(NamedTuple):
-    """A case's operands and expected array, int64, with its largest possible partial sum and number of terms."""
+    """A case's operands and expected array, int64, with its largest possible partial sum and number of terms.
+
+    No array can be written to.
+    """
 
     arrays: Arrays
     expected: NDArray[Any]
@@ -48,7 +51,14 @@ def compute(case: Case) -> Answer:
     """The answer to one case, from the oracle."""
     arrays = (rounding if case.rounds else data).draw(case.id, case.drawn)
     expected = oracle.expected(case.drawn, *arrays)
-    return Answer(arrays, expected, data.largest_sum(case.drawn, arrays), case.drawn.terms)
+    x, weight, bias = arrays
+    sealed = Arrays(_sealed(x), _sealed(weight), None if bias is None else _sealed(bias))
+    return Answer(sealed, _sealed(expected), data.largest_sum(case.drawn, arrays), case.drawn.terms)
+
+
+def _sealed(array: NDArray[Any]) -> NDArray[Any]:
+    """An array over bytes, which cannot be written to, nor be made so that it can."""
+    return np.ndarray(array.shape, array.dtype, array.tobytes())
 
 
 class Answers:
@@ -70,7 +80,8 @@ def _load(suite: Suite) -> Flat:
     )
     path = cache_folder() / "answers" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
     if path.exists():
-        flat = np.fromfile(path, np.int64)
+        content = path.read_bytes()
+        flat = np.frombuffer(content[: len(content) // 8 * 8], np.int64)
         if flat[:CHECKSUM].tobytes() == _checksum(flat[CHECKSUM:]):
             return flat
     body = np.concatenate([part for case in suite.cases for part in _pack(compute(case))])
