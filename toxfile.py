@@ -1,13 +1,35 @@
-"""What tox.ini cannot say: under the labels `smoke` and `test`, the same lane environments run the smoke suite.
+"""What tox.ini cannot say: the suites of the labels `smoke` and `test`, and last words that say why a run is red.
 
-The properties are then checked on every sixth problem of it, which takes seconds.
+Under those labels the same lane environments run the smoke suite, and the properties are checked on every sixth problem
+of it, which takes seconds. How the commands of each environment ended is left in `reports/status/` for `conformance
+report`, which is the last environment of a night. When tox has ended, and after its own summary, the reasons are
+printed again, and written into the summary of a GitHub job.
 """
 
+import atexit
+import json
 import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
 from tox.config.sets import ConfigSet
+from tox.execute import Outcome
 from tox.plugin import impl
 from tox.session.state import State
+from tox.tox_env.api import ToxEnv
+from tox.tox_env.runner import RunToxEnv
+
+REPORT = "report"
+RUNS = ("run", "r", "run-parallel", "p", "legacy", "le")
+"""Commands of tox that run the commands of environments."""
+LONGEST = 24
+"""Lines of a command's output that are told again."""
+SAID = 200
+"""Characters of a command's last line that are told."""
+
+_ENDED: dict[str, Sequence[Outcome]] = {}
+"""How each command of each environment of this session ended; none where the environment was not installed."""
 
 
 @impl
@@ -16,3 +38,77 @@ def tox_add_core_config(core_conf: ConfigSet, state: State) -> None:
     if {"smoke", "test"} & set(getattr(state.conf.options, "labels", None) or ()):
         os.environ.setdefault("CONFORMANCE_SUITES", "--suite smoke")
         os.environ.setdefault("CONFORMANCE_PROPERTIES", "--suite smoke --shard 1/6")
+
+
+@impl
+def tox_after_run_commands(tox_env: ToxEnv, exit_code: int, outcomes: list[Outcome]) -> None:
+    """Keep how an environment's commands ended."""
+    _end(tox_env, outcomes)
+
+
+@impl
+def tox_env_teardown(tox_env: ToxEnv) -> None:
+    """Keep that an environment ended whose commands were to run and did not."""
+    options = tox_env.options
+    to_run = getattr(options, "command", "") in RUNS and not options.no_test and not options.package_only
+    if isinstance(tox_env, RunToxEnv) and to_run and tox_env.conf.name not in _ENDED:
+        _end(tox_env, ())
+
+
+def _end(tox_env: ToxEnv, outcomes: Sequence[Outcome]) -> None:
+    if not _ENDED:
+        atexit.register(_tell)
+    name = tox_env.conf.name
+    _ENDED[name] = tuple(outcomes)
+    status = {
+        "environment": name,
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commands": [{"command": _command(each), "status": each.exit_code, "said": _said(each)} for each in outcomes],
+    }
+    path = Path(tox_env.core["tox_root"], "reports", "status", f"{name}.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(status, indent=1) + "\n", encoding="utf-8")
+
+
+def _command(outcome: Outcome) -> str:
+    """A command as tox.ini has it, whose program is in the environment."""
+    program, *arguments = outcome.request.cmd
+    return " ".join([Path(program).name, *arguments])
+
+
+def _said(outcome: Outcome) -> str:
+    """The last line that a command wrote to standard error; nothing where it succeeded."""
+    lines = outcome.err.replace("\r", "\n").split("\n") if outcome.exit_code else []
+    return next((line.strip()[:SAID] for line in reversed(lines) if line.strip()), "")
+
+
+def _tell() -> None:
+    """Say at the very end whether this was red and why."""
+    text = "\n".join(_last_words())
+    print(text, flush=True)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(f"```\n{text}\n```\n")
+
+
+def _last_words() -> Iterator[str]:
+    """What the report said, where there is one; else each command that failed, with its own reasons."""
+    if reported := _ENDED.get(REPORT):
+        yield reported[-1].out.strip() or f"Red: the report was not built: {_said(reported[-1])}"
+        return
+    failed = [(name, each) for name, outcomes in _ENDED.items() for each in outcomes if each.exit_code]
+    absent = [name for name, outcomes in _ENDED.items() if not outcomes]
+    if not failed and not absent:
+        yield f"Green: {', '.join(_ENDED)}"
+    for name in absent:
+        yield f"Red: {name}: its environment could not be installed, so nothing was run: tox run -e {name}"
+    for name, each in failed:
+        yield f"Red: {name}: `{_command(each)}` ended with exit status {each.exit_code}"
+        yield from (f"  {line}" for line in _reasons(each))
+
+
+def _reasons(outcome: Outcome) -> list[str]:
+    """What a command printed from where it began to say why it is red, or else its last words."""
+    lines = outcome.out.splitlines()
+    starts = [at for at, line in enumerate(lines) if line.startswith("Red, ")]
+    return lines[starts[-1] :][:LONGEST] if starts else [said] if (said := _said(outcome)) else []

@@ -4,12 +4,13 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from conformance import adapters
 from conformance.bounded import read_json, read_text
 from conformance.exactness import Fault, Finding
 from conformance.record import Run, reproduction
-from conformance.report.outcome import COMMAND, NEW, PROPERTY, UNCONFIRMED, Reason
+from conformance.report.outcome import COMMAND, NEW, PROPERTY, UNCONFIRMED, Outcome, Reason
 
 PROPERTIES, CONFIRMED, STATUS = "properties", "confirmed", "status"
 """Folders beside that of record files; `toxfile.py` writes the last one, how each environment's commands ended."""
@@ -17,6 +18,7 @@ PROPERTIES, CONFIRMED, STATUS = "properties", "confirmed", "status"
 JUDGED = (0, 1, 3)
 """Exit statuses of a command that has said in a file what it found."""
 
+T = TypeVar("T")
 Document = Mapping[str, Any]
 Reasons = Iterator[Reason]
 
@@ -40,18 +42,20 @@ def beside(records: Path, runs: Sequence[Run]) -> Reasons:
     """What the files beside the folder of the record files say against the runs."""
     yield from _of_each(records.parent / PROPERTIES, _properties)
     yield from _of_each(records.parent / CONFIRMED, lambda found: _unconfirmed(records, found))
-    started = {run.header.framework: run.header.started for run in sorted(runs, key=lambda run: run.header.started)}
-    yield from _of_each(records.parent / STATUS, lambda found: _commands(found, started))
+    yield from _commands(records, runs)
 
 
 def _of_each(folder: Path, reasons: Callable[[Document], Reasons]) -> Reasons:
     for path in sorted(folder.glob("*.json")):
-        try:
-            yield from list(reasons(read_json(read_text(path))))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ReasonError(
-                f"{path}: not as this version writes it ({error}): write it again, or move it away"
-            ) from None
+        yield from _read(path, reasons)
+
+
+def _read(path: Path, what: Callable[[Document], Iterator[T]]) -> list[T]:
+    """What a file says. Raises ReasonError for one that is not as its command writes it."""
+    try:
+        return list(what(read_json(read_text(path))))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ReasonError(f"{path}: not as this version writes it ({error}): write it again, or move it away") from None
 
 
 def _properties(found: Document) -> Reasons:
@@ -76,16 +80,51 @@ def _unconfirmed(records: Path, found: Document) -> Reasons:
         yield Reason(UNCONFIRMED, lane, facts, command, lane.partition("-")[0], lane)
 
 
-def _commands(found: Document, started: Mapping[str, str]) -> Reasons:
-    """How an environment ended, as far as no record file is newer and no other file tells it."""
-    name, commands = str(found["environment"]), found["commands"]
-    if started.get(name, "") > found["ended"]:
+def unexplained(records: Path, runs: Sequence[Run], outcome: Outcome) -> Reasons:
+    """Commands that failed, of frameworks of which nothing else is a reason to be red."""
+    explained = {reason.framework or reason.lane.partition("-")[0] for reason in outcome.reasons}
+    for name, each in _ended(records, runs):
+        if name not in explained and each and _is_judged(each) and each["status"]:
+            yield _failed(name, each)
+
+
+def _commands(records: Path, runs: Sequence[Run]) -> Reasons:
+    """What failed before it could say what it found."""
+    for name, each in _ended(records, runs):
+        if not each:
+            facts = "its environment could not be installed, so nothing was run"
+            yield Reason(COMMAND, name, facts, f"tox run -e {name}", name)
+        elif each["status"] and not _is_judged(each):
+            yield _failed(name, each)
+
+
+def _is_judged(each: Document) -> bool:
+    """Whether a command told in a file of its own what it found."""
+    return each["command"].startswith("conformance ") and each["status"] in JUDGED
+
+
+def _failed(name: str, each: Document) -> Reason:
+    said = f": {each['said']}" if each["said"] else ""
+    facts = f"`{each['command']}` ended with exit status {each['status']}{said}"
+    return Reason(COMMAND, name, facts, f"tox run -e {name}", name)
+
+
+def _ended(records: Path, runs: Sequence[Run]) -> Iterator[tuple[str, Document]]:
+    """How the commands of each framework's environment ended, unless a record file is newer.
+
+    Nothing stands for the commands of an environment that was not installed.
+    """
+    for framework in adapters.frameworks():
+        path = records.parent / STATUS / f"{framework}.json"
+        started = max((run.header.started for run in runs if run.header.framework == framework), default="")
+        if path.exists():
+            yield from ((framework, each) for each in _read(path, lambda found: _statuses(found, started)))
+
+
+def _statuses(found: Document, started: str) -> Iterator[Document]:
+    if found["ended"] < started:
         return
-    again = shlex.join(["tox", "run", "-e", name])
-    if not commands:
-        yield Reason(COMMAND, name, "its environment could not be installed, so nothing was run", again, name)
-    for each in commands:
-        status, command = int(each["status"]), str(each["command"])
-        if status not in JUDGED or (status and not command.startswith("conformance ")):
-            said = f": {each['said']}" if each["said"] else ""
-            yield Reason(COMMAND, name, f"`{command}` ended with exit status {status}{said}", again, name)
+    for each in found["commands"]:
+        yield {"command": str(each["command"]), "status": int(each["status"]), "said": str(each["said"])}
+    if not found["commands"]:
+        yield {}

@@ -13,10 +13,11 @@ from test_report import record, run, text
 
 from conformance import cases
 from conformance.cli.report import command
+from conformance.cli.run import told
 from conformance.exactness import Fault, Finding, check
 from conformance.expectations import Expectation
 from conformance.predicate import Predicate
-from conformance.reasons import ReasonError, beside, of_expectations
+from conformance.reasons import ReasonError, beside, of_expectations, unexplained
 from conformance.record import Run, Verdict, write
 from conformance.report import Outcome, Reason, Site, write_report
 from conformance.report.outcome import NOUNS, SHOWN
@@ -153,18 +154,33 @@ def test_what_other_commands_left_is_told(
     tmp_path: Path, folder: str, document: Mapping[str, Any], facts: list[str]
 ) -> None:
     (tmp_path / folder).mkdir()
-    (tmp_path / folder / "it.json").write_text(json.dumps(document))
+    (tmp_path / folder / "torch.json").write_text(json.dumps(document))
     found = list(beside(tmp_path / "records", [run()]))
     assert [each.facts for each in found] == facts
     assert all(each.kind in NOUNS and each.command and each.framework == "torch" for each in found)
+
+
+def test_a_command_that_failed_is_told_where_nothing_else_explains_it(tmp_path: Path) -> None:
+    (tmp_path / "status").mkdir()
+    (tmp_path / "status" / "torch.json").write_text(json.dumps(CRASHED))
+    green, red = (Site([run()], [LANE], reasons=those).outcome for those in ((), (STALE,)))
+    (told,) = unexplained(tmp_path / "records", [run()], green)
+    assert told.facts == "`conformance confirm x` ended with exit status 1"
+    assert list(unexplained(tmp_path / "records", [run()], red)) == []
+
+
+def test_an_environment_that_is_no_framework_s_is_no_lane_s_reason(tmp_path: Path) -> None:
+    (tmp_path / "status").mkdir()
+    (tmp_path / "status" / "lint.json").write_text(json.dumps(CRASHED))
+    assert list(beside(tmp_path / "records", [run()])) == []
 
 
 @pytest.mark.parametrize("folder", ["properties", "confirmed", "status"])
 @pytest.mark.parametrize("content", ["", "[]", "{}", "3", '{"lane": "a", "suite": 3, "others": 4, "environment": 1}'])
 def test_a_file_that_no_command_wrote_is_refused_by_name(tmp_path: Path, folder: str, content: str) -> None:
     (tmp_path / folder).mkdir()
-    (tmp_path / folder / "it.json").write_text(content)
-    with pytest.raises(ReasonError, match=r"it\.json: not as this version writes it"):
+    (tmp_path / folder / "torch.json").write_text(content)
+    with pytest.raises(ReasonError, match=r"torch\.json: not as this version writes it"):
         list(beside(tmp_path / "records", []))
 
 
@@ -177,6 +193,30 @@ reason = "because"
 upstream = "none found"
 since = 2026-11-22
 """
+
+
+@pytest.mark.parametrize(
+    ("made", "status", "said"),
+    [
+        ([run()], 1, ["Red, 1 reason:", "  torch-far: stale: all 3 cases of its region are otherwise: conforms"]),
+        ([run(shard=(1, 2))], 1, ["Red, 1 reason:", "  torch-far: stale: all 3 cases of its region are otherwise: con"]),
+        ([run(records=[record("a", problem="i3x3 k2")])], 0, ["Green: 1 lane, 1 record, all as expected"]),
+        ([run(records=[record("a", Verdict.UNSUPPORTED, problem="i3x3 k2")])], 1,
+         ["Red, 1 reason:", "  torch-eager, core: it answers nothing: all 1 records are unsupported"]),
+        ([], 0, []),
+    ],
+)  # fmt: skip
+def test_a_lane_s_own_run_ends_with_what_it_alone_can_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    made: list[Run], status: int, said: list[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("CONFORMANCE_CASES", str(tmp_path))
+    (tmp_path / "expectations").mkdir()
+    (tmp_path / "expectations" / "torch.toml").write_text(ENTRY)
+    assert told(made, tmp_path / "records") == status
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert all(line.startswith(start) for line, start in zip(lines, said, strict=False))
+    assert len(lines) >= len(said)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """conformance report: record files as a site."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -33,7 +34,7 @@ def command(records: Path, to: Path, baseline: Path | None, history: Path | None
     the records are not complete and consistent.
     """
     from conformance.gather import gather
-    from conformance.reasons import beside
+    from conformance.reasons import beside, unexplained
     from conformance.report import front_page, require_ours, write_report
 
     page = front_page(to)
@@ -47,7 +48,9 @@ def command(records: Path, to: Path, baseline: Path | None, history: Path | None
     expected = lanes or [str(lane) for lane in adapters.lanes()]
     changes, changed = _since(baseline, records) if baseline else (None, {})
     reasons = [*_expectations(runs, records), *beside(records, runs)]
-    outcome = write_report(gather(runs, records, expected, changes, changed, history, reasons), page)
+    site = gather(runs, records, expected, changes, changed, history, reasons)
+    failed = unexplained(records, runs, site.outcome)
+    outcome = write_report(replace(site, reasons=[*reasons, *failed]), page)
     echo(page.resolve().as_uri())
     echo("\n".join(outcome.lines()))
     if outcome.incomplete:

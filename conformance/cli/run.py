@@ -67,10 +67,36 @@ def command(
     records.mkdir(parents=True, exist_ok=True)
     options = [f"-n{workers}", f"--timeout={timeout}", *["--resume"] * resume]
     status = max(_run(selection, records, options) for selection in selections)
+    status = max(status, told(_whole(selections, records), records))
     for number in range(2, repeat + 1):
         folder = records / REPEATS / str(number)
         status = max(status, *(_run(selection, folder, options) for selection in selections))
     return max(status, *(_steady(selection, records) for selection in selections)) if repeat > 1 else status
+
+
+def _whole(selections: Sequence[Selection], folder: Path) -> list[Run]:
+    """The runs of selections, or of shards of them, that were not narrowed and came to their own end."""
+    paths = [_path(each, folder) for each in selections if not each.ids]
+    runs = [record.read(path) for path in paths if path.exists()]
+    return [run for run in runs if run.complete and not run.header.selection]
+
+
+def told(runs: Sequence[Run], folder: Path) -> int:
+    """Say whether runs of a framework are green or red, and why: expectations are held against all of them."""
+    from conformance.cli.expect import held
+    from conformance.reasons import of_expectations
+    from conformance.report.integrity import Integrity, measure_integrity
+    from conformance.report.outcome import outcome_of
+
+    if not runs:
+        return OK
+    whole = all(run.header.shard == (1, 1) for run in runs)
+    reasons = [reason for framework, found, _ in held(runs, folder) for reason in of_expectations(framework, found)]
+    outcome = outcome_of(runs, measure_integrity(runs) if whole else Integrity((), ()), (), reasons)
+    echo()
+    for line in list(outcome.lines())[:-1]:
+        echo(line)
+    return OK if outcome.green else DIVERGED
 
 
 def _steady(selection: Selection, records: Path) -> int:
