@@ -8,6 +8,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +28,7 @@ from conformance.reproducer import Reproducer
 Array = NDArray[Any]
 
 TIMEOUT = 600
+"""Seconds for the scripts of one process; one that has no answer then is run again alone."""
 RUNNER = """
 import os, runpy, sys, traceback
 for folder in sys.argv[1:]:
@@ -73,7 +75,9 @@ def _confirm(lane: Lane, records: Sequence[Record], python: str, folder: Path) -
         _put(place, script)
     _run(lane, python, list(scripts))
     for place in scripts:
-        if not (place / "y.npy").exists() and not (place / "error").exists():  # another one ended the process
+        if (
+            not (place / "y.npy").exists() and not (place / "error").exists()
+        ):  # another one ended the process, or took its time
             _run(lane, python, [place])
     for record, (place, script) in zip(records, scripts.items(), strict=True):
         yield _judge(record, script, place)
@@ -96,7 +100,8 @@ def _run(lane: Lane, python: str, places: Sequence[Path]) -> None:
     variant = adapters.variants(lane.framework)[lane.variant]
     settings = {name: value.replace("{cache}", str(cache_folder())) for name, value in variant.items()}
     command = [python, "-I", "-c", RUNNER, *map(str, places)]
-    subprocess.run(command, env=os.environ | settings, capture_output=True, timeout=TIMEOUT, check=False)
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run(command, env=os.environ | settings, capture_output=True, timeout=TIMEOUT, check=False)
 
 
 def _judge(record: Record, script: Reproducer, place: Path) -> Confirmation:
@@ -111,7 +116,8 @@ def _judge(record: Record, script: Reproducer, place: Path) -> Confirmation:
     try:
         actual = script.canonical(read_array(place / "y.npy"))
     except (OSError, BoundError, ValueError):
-        said = (place / "error").read_text(encoding="utf-8").strip() if (place / "error").exists() else "it died"
+        ended = f"it died, or gave no answer in {TIMEOUT} s"
+        said = (place / "error").read_text(encoding="utf-8").strip() if (place / "error").exists() else ended
         return Confirmation(record, Finding.NOTHING, said.splitlines()[-1])
     if fingerprint(actual) == record.actual:
         return Confirmation(record, Finding.CONFIRMED)

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from conformance import confirm as confirmation
 from conformance import data, oracle, reproducer
 from conformance import record as records
+from conformance.adapters import Lane
 from conformance.answers import oracle_digest
 from conformance.cli import confirm as cli
 from conformance.compare import fingerprint
@@ -118,6 +120,21 @@ def test_every_ending_of_a_script_is_told_apart(script: str, finding: Finding, m
     found = _judge(made, written, place)
     assert found.finding is finding
     assert message in found.message
+
+
+def test_a_script_that_hangs_costs_no_other_its_confirmation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def written(made: Record) -> reproducer.Reproducer:
+        problem = Problem.parse(PROBLEM)
+        y = oracle.expected(problem, *data.draw(made.case, problem)).astype("float32") + 1
+        text = f"import numpy as np\nnp.save('y.npy', np.float32({y.tolist()}))\n"
+        return reproducer.Reproducer("import time; time.sleep(60)" if made is first else text, {}, problem)
+
+    first, second = record(), record(dtype="float32", direction="forward", variant="onednn")
+    monkeypatch.setattr(confirmation, "TIMEOUT", 5)
+    monkeypatch.setattr(reproducer, "write", written)
+    found = list(confirmation.confirm(Lane("mxnet", "native"), [first, second], sys.executable, keep=tmp_path))
+    assert [each.finding for each in found] == [Finding.NOTHING, Finding.CONFIRMED]
+    assert found[0].message == "it died, or gave no answer in 5 s"
 
 
 def test_an_expected_array_that_is_not_the_oracles_is_no_confirmation(tmp_path: Path) -> None:
