@@ -3,6 +3,7 @@
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -118,10 +119,10 @@ def _ended(records: Path, runs: Sequence[Run]) -> Iterator[tuple[str, Document]]
         path = records.parent / STATUS / f"{framework}.json"
         started = max((run.header.started for run in runs if run.header.framework == framework), default="")
         if path.exists():
-            yield from ((framework, each) for each in _read(path, lambda found: _statuses(found, started)))
+            yield from ((framework, each) for each in _read(path, partial(_statuses, started)))
 
 
-def _statuses(found: Document, started: str) -> Iterator[Document]:
+def _statuses(started: str, found: Document) -> Iterator[Document]:
     if found["ended"] < started:
         return
     for each in found["commands"]:

@@ -199,7 +199,7 @@ since = 2026-11-22
     ("made", "status", "said"),
     [
         ([run()], 1, ["Red, 1 reason:", "  torch-far: stale: all 3 cases of its region are otherwise: conforms"]),
-        ([run(shard=(1, 2))], 1, ["Red, 1 reason:", "  torch-far: stale: all 3 cases of its region are otherwise: con"]),
+        ([run(shard=(1, 2))], 1, ["Red, 1 reason:", "  torch-far: stale: all 3 cases of its region are otherwise"]),
         ([run(records=[record("a", problem="i3x3 k2")])], 0, ["Green: 1 lane, 1 record, all as expected"]),
         ([run(records=[record("a", Verdict.UNSUPPORTED, problem="i3x3 k2")])], 1,
          ["Red, 1 reason:", "  torch-eager, core: it answers nothing: all 1 records are unsupported"]),
