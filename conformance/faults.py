@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance import adapters, cases, data, idioms, oracle, proof
+from conformance import adapters, cases, data, idioms, oracle, proof, recorded_call
 from conformance.bounded import Archive, BoundError
 from conformance.cluster import cluster
 from conformance.comparisons import facts, problem_of
@@ -19,6 +19,7 @@ from conformance.expression import ExpressionError
 from conformance.idioms.base import Point, Refusal
 from conformance.problem import Problem
 from conformance.record import CLAIM, NEGATIVE, PORTS, Key, Record, Run, Verdict
+from conformance.recorded_call import RecordedCallError, ported_from
 from conformance.report.faults import Answer, Arrays, Fault, Snippet, Where
 from conformance.report.words import label_of, skeleton
 from conformance.snippets import LARGEST as WRITTEN
@@ -243,16 +244,14 @@ def _read(witness: Record) -> tuple[Point | None, str]:
     source = witness.framework
     if not witness.idiom:
         return None, source
-    if witness.idiom.startswith("port/"):
-        source = witness.idiom.removeprefix("port/").partition("-to-")[0]
-    text, _, said = witness.call.partition(" with ")
-    shapes = {}
-    for part in said.split():
-        name, _, extents = part.partition("=")
-        shapes[name] = tuple(map(int, extents.split(",")))
+    source = ported_from(witness.idiom) or source
+    try:
+        call = recorded_call.parse(witness.call)
+    except RecordedCallError:
+        return None, source
     variant = witness.variant if source == witness.framework else adapters.lane(source).variant
     try:
-        return idioms.read(source, text, shapes, variant), source
+        return idioms.read(source, call.text, call.shapes, variant), source
     except Refusal:  # a call that was copied from elsewhere, and says no problem here
         copied = proof.suite(source, variant).cases if source == witness.framework else ()
         return next((case.point for case in copied if case.id == witness.case), None), source

@@ -13,6 +13,11 @@ def is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def is_label(value: Any) -> bool:
+    """Text on one line, of which a terminal shows every character."""
+    return is_text(value) and value != "" and value.isprintable()
+
+
 def is_name(value: Any) -> bool:
     """Text that can be part of a file's name, and never of another folder's."""
     return is_text(value) and re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,99})", value) is not None

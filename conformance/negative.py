@@ -21,6 +21,7 @@ from conformance.data import SIGNIFICAND, Certificate
 from conformance.isolation import Death, Isolation
 from conformance.problem import broken_rule
 from conformance.record import Record, Verdict
+from conformance.recorded_call import RecordedCall
 from conformance.run import Job, Result, evaluate, record_of
 from conformance.unchecked import WORDS
 
@@ -63,7 +64,7 @@ def judge(lane: Lane, case: Case, dtype: str) -> Result:
     if isinstance(call, Ended):
         return Result(record_of(lane, case, dtype, call.verdict, message=call.message))
     (made,) = make(adapter, [call])
-    said = f"{text(lane.framework, case)} with {unchecked.shapes(arrays)}"
+    said = str(RecordedCall(text(lane.framework, case), {name: array.shape for name, array in arrays.items()}))
     if isinstance(made, Ended):
         return Result(record_of(lane, case, dtype, made.verdict, message=made.message, call=said))
     record = record_of(lane, case, dtype, Verdict.CONFORMS, call=said, composed=made.assisted)

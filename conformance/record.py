@@ -9,13 +9,13 @@ build may disagree on. A file is written whole or not at all, and read strictly.
 """
 
 import json
-import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from conformance.json_types import (
     is_count_by_name,
     is_flag,
     is_instant,
+    is_label,
     is_name,
     is_number,
     is_number_by_name,
@@ -38,6 +39,9 @@ from conformance.json_types import (
     is_texts,
     is_whole_by_name,
 )
+from conformance.problem import Problem, ProblemError
+from conformance.recorded_call import RecordedCallError, ported_from
+from conformance.recorded_call import parse as parse_call
 
 FORMAT = "conformance-record/1"
 MARK = '{"format": "conformance-record/'
@@ -54,9 +58,6 @@ NEGATIVE = "negative"
 
 ROUNDING = "rounding"
 """The suite whose answers cannot be exact."""
-
-_PLAIN = re.compile(r"[\w :.-]*", re.ASCII)
-"""What a shell leaves alone between double quotes."""
 
 
 class Verdict(StrEnum):
@@ -314,33 +315,40 @@ def parse(line: str) -> Record:
 
 def reproduction(record: Record) -> str:
     """The shell command that judges a record's case again, on the same data, in its lane and dtype."""
+    lane = ["--variant", record.variant]
     if record.idiom == CLAIM:
-        return f"conformance claims check {record.case} --framework {record.framework} --variant {record.variant}"
-    if record.idiom:
-        text, _, shapes = record.call.partition(" with ")
-        call = shlex.quote(text) + "".join(f" --shape {shape}" for shape in shapes.split())
-        if record.idiom.startswith("port/"):
-            source = record.idiom.removeprefix("port/").partition("-to-")[0]
-            return (
-                f"conformance port {call} --from {source} --to {record.framework} --variant {record.variant} --verify"
-            )
-        lane = f"--variant {record.variant} --dtype {record.dtype} --case {record.case}"
-        return f"conformance call {record.framework} {call} {lane}"
+        return _shell("claims", "check", record.case, "--framework", record.framework, *lane)
+    lane += ["--dtype", record.dtype, "--case", record.case]
     if record.fault or record.rounding:
-        lane = f"{record.framework} --variant {record.variant} --suite {NEGATIVE if record.fault else ROUNDING}"
-        return f"conformance run {lane} --case {record.case} --dtype {record.dtype}"
-    plain = _PLAIN.fullmatch(record.problem)
-    problem = f'"{record.problem}"' if plain else shlex.quote(record.problem)
-    names = (record.framework, record.variant, record.dtype, record.case)
-    framework, variant, dtype, case = map(shlex.quote, names)
-    return f"conformance one {framework} {problem} --variant {variant} --dtype {dtype} --case {case}"
+        return _run(record, NEGATIVE if record.fault else ROUNDING)
+    if not record.idiom:
+        return _shell("one", record.framework, record.problem, *lane)
+    source = ported_from(record.idiom)
+    try:
+        call = parse_call(record.call)
+    except RecordedCallError:
+        return _run(record, PORTS if source else IDIOMS)
+    words = [call.text, *(word for shape in call.words for word in ("--shape", shape))]
+    if source:
+        return _shell("port", *words, "--from", source, "--to", record.framework, *lane[:2], "--verify")
+    return _shell("call", record.framework, *words, *lane)
+
+
+def _run(record: Record, suite: str) -> str:
+    words = ("--variant", record.variant, "--suite", suite, "--case", record.case, "--dtype", record.dtype)
+    return _shell("run", record.framework, *words)
+
+
+def _shell(*words: str) -> str:
+    """A command of ours for a POSIX shell."""
+    return shlex.join(["conformance", *words])
 
 
 # Whatever is not listed is text.
 _HEADER: Types = {"framework": is_name, "variant": is_name, "suite": is_name, "dtypes": is_texts,
                   "directions": is_texts, "expected": is_count, "shard": is_shard, "started": is_instant,
                   "environment": is_text_by_name}  # fmt: skip
-_RECORD: Types = {"composed": is_texts, "trace": is_texts, "deviation": is_table,
+_RECORD: Types = {"case": is_label, "dtype": is_name, "pass": is_name, "composed": is_texts, "trace": is_texts, "deviation": is_table,
                   "certificate": is_whole_by_name, "seconds": is_number, "rounding": is_number_by_name}  # fmt: skip
 _FOOTER: Types = {"complete": is_flag, "records": is_count,
                   "verdicts": is_count_by_name}  # fmt: skip
@@ -378,9 +386,21 @@ def _record(where: str, values: Any) -> Record:
         values["verdict"] = Verdict(values["verdict"])
     except ValueError:
         raise RecordError(f"{where}: unknown verdict {values['verdict']!r}: the verdicts are {list(Verdict)}") from None
+    if values.get("idiom") != CLAIM and (fault := _fault_of(values["problem"])):
+        raise RecordError(f"{where}: {fault}: another version wrote this; run the lane again")
     for name in ("composed", "trace"):
         values[name] = tuple(values.get(name, ()))
     return Record(**{_FROM_DISK[name]: value for name, value in values.items()})
+
+
+@lru_cache(maxsize=2**14)  # a case has a record for each dtype
+def _fault_of(problem: str) -> str:
+    """What is wrong with a descriptor; nothing with a good one."""
+    try:
+        Problem.parse(problem)
+    except ProblemError as error:
+        return str(error)
+    return ""
 
 
 def _refuse_duplicates(path: str, records: Iterable[Record]) -> None:

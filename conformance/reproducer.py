@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import data, idioms, layout, program
-from conformance.idioms.base import Dialect, Point, Shapes
+from conformance import data, idioms, layout, program, recorded_call
+from conformance.idioms.base import Dialect, Point
 from conformance.port import port
 from conformance.problem import Problem
 from conformance.record import Record
+from conformance.recorded_call import RecordedCall, RecordedCallError, ported_from
 
 Array = NDArray[Any]
 
@@ -52,12 +53,12 @@ def write(record: Record) -> Reproducer:
         raise ReproducerError(f"{record.case}: a call of {record.framework!r} cannot be written out")
     if not record.idiom:
         return _of_case(record)
-    return _of_port(record) if record.idiom.startswith("port/") else _of_idiom(record)
+    return _of_port(record) if ported_from(record.idiom) else _of_idiom(record)
 
 
 def _of_idiom(record: Record) -> Reproducer:
-    text, shapes = _said(record)
-    point = idioms.read(record.framework, text, shapes, record.variant)
+    call = _called(record)
+    point = idioms.read(record.framework, call.text, call.shapes, record.variant)
     problem = point.claim.problem
     given = _operands(record, point)
     if "z" in point.shapes:
@@ -70,9 +71,8 @@ def _of_idiom(record: Record) -> Reproducer:
 
 def _of_port(record: Record) -> Reproducer:
     """The code that a port prints, and a call of it on the source's arrays."""
-    text, shapes = _said(record)
-    source = record.idiom.removeprefix("port/").partition("-to-")[0]
-    made = port(text, source, record.framework, shapes, variant=record.variant)
+    call = _called(record)
+    made = port(call.text, ported_from(record.idiom), record.framework, call.shapes, variant=record.variant)
     given = _operands(record, made.point)
     dialect = idioms.dialect(record.framework)
     lines = [
@@ -85,13 +85,12 @@ def _of_port(record: Record) -> Reproducer:
     return Reproducer(_script(record, lines), given, made.source.claim.problem, made.point.claim.data)
 
 
-def _said(record: Record) -> tuple[str, Shapes]:
+def _called(record: Record) -> RecordedCall:
     """The call and the shapes of its operands that an idiom's record says."""
-    text, _, words = record.call.rpartition(" with ")
-    pairs = [word.partition("=") for word in words.split()]
-    if not text or not all(dims.replace(",", "").isdecimal() for _, _, dims in pairs):
-        raise ReproducerError(f"{record.case}: {record.call!r} is not a call with its shapes")
-    return text, {name: tuple(map(int, dims.split(","))) for name, _, dims in pairs}
+    try:
+        return recorded_call.parse(record.call)
+    except RecordedCallError as error:
+        raise ReproducerError(f"{record.case}: {error}") from None
 
 
 def _operands(record: Record, point: Point) -> dict[str, Array]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from conformance import expression
 from conformance.adapters.base import Call, Unsupported
 from conformance.expression import Invocation, Name, write
-from conformance.problem import Ints, Problem
+from conformance.problem import Problem
 
 Array = NDArray[Any]
 X, W, B = Name("x"), Name("w"), Name("b")
@@ -161,12 +161,3 @@ def _function(words: Words, name: str) -> Any:
     for part in parts:
         found = getattr(found, part)
     return found
-
-
-def shapes(tensors: Mapping[str, Any]) -> str:
-    """Shapes of operands in a line."""
-
-    def said(shape: Ints) -> str:
-        return ",".join(map(str, shape)) or "()"
-
-    return " ".join(f"{name}={said(array.shape)}" for name, array in tensors.items())

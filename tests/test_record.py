@@ -63,7 +63,9 @@ def listed(record: Record) -> dict[str, Any]:
 
 texts = st.text(max_size=8)
 records = st.builds(
-    Record, texts, texts, texts, texts, texts, texts, st.sampled_from(Verdict), kind=texts, message=texts, call=texts,
+    Record, texts, texts, st.text(st.sampled_from("aé 1;$'-"), min_size=1), st.sampled_from(["float32", "bfloat16"]),
+    st.just("forward"), st.sampled_from(["i3 k2", "i5x7 k3 s2 bias"]), st.sampled_from(Verdict), kind=texts,
+    message=texts, call=texts,
     composed=st.lists(texts, max_size=2).map(tuple),
     deviation=st.none() | st.dictionaries(texts, st.integers() | texts | st.lists(st.integers()), min_size=1),
     certificate=st.none() | st.dictionaries(texts, st.integers(), min_size=1),
@@ -357,7 +359,7 @@ def test_only_conforming_refusing_and_unsupported_do_not_fail(verdict: Verdict) 
 
 def test_reproduction_names_lane_problem_and_case() -> None:
     said = module.reproduction(RECORDS[0])
-    assert said == 'conformance one torch "i1 k1" --variant eager --dtype float32 --case grid-i1'
+    assert said == "conformance one torch 'i1 k1' --variant eager --dtype float32 --case grid-i1"
 
 
 def test_a_refusal_of_a_negative_case_is_no_failure() -> None:

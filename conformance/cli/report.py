@@ -41,7 +41,7 @@ def command(records: Path, to: Path, baseline: Path | None, history: Path | None
     require_ours(page)
 
     if history and not history.exists():
-        raise StoreError(f"{history}: there is no history: keep a run with `conformance history --add {records}`")
+        raise StoreError(f"{history}: there is no history: keep a run with `conformance history --add`")
     if not history and DEFAULT.exists():
         history = DEFAULT
     runs = record.read_folder(records)

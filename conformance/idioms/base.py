@@ -14,6 +14,7 @@ from conformance import layout
 from conformance.expression import HOLE, Invocation, Name
 from conformance.layout import LayoutError
 from conformance.problem import Ints, Problem, Window
+from conformance.recorded_call import RecordedCall
 
 Shapes = Mapping[str, Ints]
 
@@ -220,7 +221,7 @@ class Point:
 
     def __str__(self) -> str:
         """The call with its shapes in a line."""
-        return f"{self.text} with " + " ".join(f"{name}={','.join(map(str, s))}" for name, s in self.shapes.items())
+        return str(RecordedCall(self.text, self.shapes))
 
     @property
     def name(self) -> str:
