@@ -3,7 +3,7 @@
 import ast
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
 
@@ -20,9 +20,13 @@ class ExpressionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """An argument that is not a literal: a tensor, or anything else that has a value only at run time."""
+    """An argument that is not a literal: a tensor, or anything else that has a value only at run time.
+
+    `at` is where it stands in its line, counted from 0, where that is known.
+    """
 
     text: str
+    at: int | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         return self.text
@@ -102,6 +106,22 @@ def _written(value: Any) -> str:
     return repr(value)
 
 
+def rename(text: str, names: Mapping[str, str]) -> str:
+    """An expression with other names, dotted ones included."""
+    if all(old == new for old, new in names.items()):
+        return text.strip()
+
+    class Renaming(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.expr:  # ast chooses the name
+            return ast.Name(names.get(node.id, node.id))
+
+        def visit_Attribute(self, node: ast.Attribute) -> ast.AST:  # ast chooses the name
+            whole = ast.unparse(node)
+            return ast.Name(names[whole]) if whole in names else self.generic_visit(node)
+
+    return ast.unparse(Renaming().visit(ast.parse(text.strip(), mode="eval")))
+
+
 @cache
 def _form(form: str) -> ast.expr:
     return ast.parse(form, mode="eval").body
@@ -151,7 +171,8 @@ def _alike(form: Any, tree: Any, found: list[ast.AST]) -> bool:
     if isinstance(form, ast.Name | ast.arg):  # a variable may have any name
         return isinstance(tree, ast.Name | ast.arg | ast.Attribute)
     if isinstance(form, ast.Attribute) and isinstance(tree, ast.Attribute | ast.Name):  # modules may be left out
-        return form.attr == (tree.attr if isinstance(tree, ast.Attribute) else tree.id)
+        full, name = ast.unparse(form), ast.unparse(tree)
+        return f".{full}".endswith(f".{name}") or (name.startswith("mx.") and full == f"mxnet.{name[3:]}")
     return type(form) is type(tree) and all(_alike(getattr(form, f), getattr(tree, f), found) for f in form._fields)
 
 

@@ -16,22 +16,8 @@ import numpy as np
 from conformance import adapters, data, expression, idioms, layout, oracle
 from conformance.diagnose import diagnose, difference
 from conformance.expression import ExpressionError, Name, write
-from conformance.idioms.base import Example, Idiom, Point, Refusal, Shapes
+from conformance.idioms.base import MEANINGS, Example, Idiom, Point, Refusal, Shapes
 from conformance.problem import Problem
-
-MEANINGS: Mapping[str, frozenset[str]] = {
-    "stride": frozenset({"stride", "strides", "window_strides"}),
-    "padding": frozenset({"padding", "pad"}),
-    "output_padding": frozenset({"output_padding", "adj"}),
-    "dilation": frozenset({"dilation", "dilations", "dilate", "rhs_dilation", "dilation_rate", "kernel_dilation"}),
-    "groups": frozenset({"groups", "num_group", "feature_group_count"}),
-    "bias": frozenset({"bias", "use_bias"}),
-    "in": frozenset({"in_channels"}),
-    "out": frozenset({"out_channels", "filters", "channels", "features", "num_filter"}),
-    "kernel": frozenset({"kernel_size", "kernel"}),
-    "output": frozenset({"output_shape"}),
-}
-"""The names that frameworks have for the same argument."""
 
 COUNTERPARTS = (
     ("torch-functional", "tf-nn", "jax-conv-transpose", "mx-deconvolution"),

@@ -153,7 +153,7 @@ def _shapes(idiom: Idiom, problem: Problem) -> Shapes:
     w: list[int] = []
     for part in layout.groups(idiom.weight):
         w += problem.kernel if part == "k" else [prod(of[letter] for letter in part)]
-    return {"x": x, "w": tuple(w)}
+    return {"x": x} if idiom.layer else {"x": x, "w": tuple(w)}
 
 
 def _reductions(problem: Problem) -> Iterator[Reduction]:

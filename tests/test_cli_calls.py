@@ -75,7 +75,10 @@ def test_a_port_is_data_for_other_programs() -> None:
         (("call", "torch", "nn.ConvTranspose2d(8, 4", *SHAPE), "not a Python expression"),
         (("call", "torch", "nn.ConvTranspose2d(8, 4, 3, strides=2)", *SHAPE), "unexpected keyword argument 'strides'"),
         (("call", "torch", "nn.ConvTranspose2d(8, 4, 3, stride=(2, 2, 2))", *SHAPE), "it takes 2 numbers"),
-        (("call", "torch", "nn.ConvTranspose2d(8, 4, open('x'))", *SHAPE), "neither a literal nor a name"),
+        (
+            ("call", "torch", "nn.ConvTranspose2d(8, 4, open('x'))", *SHAPE),
+            "open('x') (at character 26) has none before",
+        ),
         (("call", "torch", LAYER, *SHAPE, "--variant", "lazy"), "torch has no variant 'lazy'"),
         (("port", LAYER, "--from", "torch", "--to", "keras", *SHAPE), "it is among the idioms of 'tensorflow'"),
         ((*PORT, "--idiom", "tf-layer"), "no idiom 'tf-layer' to port to: those are"),

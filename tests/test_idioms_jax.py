@@ -119,7 +119,7 @@ def test_in_channels_must_agree() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ("(2,), [(-3, -3)]", "the window cuts everything"),  # answered, with nothing in it
+        ("(2,), [(-3, -3)]", "nothing is left of the stamp"),  # answered, with nothing in it
         ('(1,), "FULL"', "the strings are SAME, VALID, SAME_LOWER"),
         ('(2,), "SAME", dimension_numbers=("NWC", "WIO")', "three strings"),
         ('(2,), "SAME", dimension_numbers=("NWC", "WIO", "NCW")', "differ in order"),
@@ -265,7 +265,8 @@ def drawn(count: int) -> Iterator[Problem]:
 def shapes_of(idiom: Idiom, problem: Problem) -> dict[str, tuple[int, ...]]:
     g, ic, oc = problem.groups, problem.in_channels, problem.out_channels
     channels = {"k o i": (oc, ic), "k i (g o)": (ic, g * oc)}[idiom.weight]
-    return {"x": (problem.batch, *problem.input, g * ic), "w": (*problem.kernel, *channels)}
+    x = {"x": (problem.batch, *problem.input, g * ic)}
+    return x if idiom.layer else {**x, "w": (*problem.kernel, *channels)}
 
 
 SAYING = [idiom for idiom in idioms.idioms("jax") if idiom.say]

@@ -188,13 +188,18 @@ def test_a_layer_refuses(arguments: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "more",
-    ['activation="relu"', "activation=keras.activations.relu", 'dtype="float16"', 'kernel_constraint="max_norm"'],
+    "more", ['activation="relu"', "activation=keras.activations.relu", 'kernel_constraint="max_norm"', "name=f'up_{i}'"]
 )
-def test_what_is_not_transposed_convolution_is_left_to_the_user(more: str) -> None:
-    with pytest.raises(Refusal, match="apply it afterwards"):
-        layer(f"3, {more}", 4)
-    assert not layer('3, activation="linear", kernel_initializer="zeros", name="up"', 4).refused
+def test_what_cannot_change_the_answer_is_set_aside_and_said(more: str) -> None:
+    point = idioms.read("tensorflow", f"Conv2DTranspose(4, 3, {more})", {"x": (1, 4, 4, 2)})
+    assert not point.claim.refused
+    assert [each.partition("=")[0] for each in point.aside] == [more.partition("=")[0]]
+    assert ("activation" in point.text) is False
+
+
+def test_another_dtype_than_that_of_the_run_is_refused_by_name() -> None:
+    with pytest.raises(Refusal, match="dtype is float16: the call is read in float32"):
+        layer('3, dtype="float16"', 4)
 
 
 def test_the_last_parts_of_the_name_decide() -> None:

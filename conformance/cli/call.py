@@ -37,7 +37,7 @@ def command(
     lane = adapters.lane(framework, variant)
     given = dict(map(parse_shape, shapes))
     try:
-        point = idioms.read(framework, expression, given, lane.variant)
+        point = idioms.read(framework, expression, given, lane.variant, dtype=dtype)
     except Refusal as reason:
         raise idioms.IdiomError(f"{expression}: {reason}") from None
     for line in meaning(point):

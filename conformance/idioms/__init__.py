@@ -3,21 +3,20 @@
 read("torch", "F.conv_transpose2d(x, w, stride=2)", {"x": (1, 2, 5, 7), "w": (2, 3, 3, 3)})
 """
 
-import ast
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from conformance import expression
-from conformance.expression import Invocation, Name
-from conformance.idioms.base import Dialect, Idiom, Point, Shapes, Use
-from conformance.problem import Ints
+from conformance.idioms import _reading
+from conformance.idioms._dtypes import require_dtype
+from conformance.idioms._reading import Catalogue, IdiomError, Reading, Values
+from conformance.idioms._weight import derived
+from conformance.idioms.base import FLOAT32, Dialect, Idiom, Point, Refusal, Shapes, Use
 
-
-class IdiomError(ValueError):
-    """A call that no idiom knows, or that cannot be read; the message says what can."""
+__all__ = ["IdiomError", "Point", "Reading", "dialect", "frameworks", "idioms", "point", "read", "read_all", "reading"]
 
 
 @cache
@@ -52,92 +51,100 @@ def dialect(framework: str) -> Dialect:
     return found
 
 
-def read(framework: str, text: str, shapes: Shapes, variant: str = "") -> Point:
-    """The call in an expression with its claim. `shapes` are of its tensors, by the names they have there; a layer's
-    input is called x.
+def reading(framework: str, text: str, given: Values | None = None) -> Reading:
+    """The one call that stands in a text, by its idiom and with its arguments; `given` are values of names in it.
 
-    Raises ExpressionError for text that is no call, IdiomError for a call that no idiom of the framework knows,
-    and Refusal where the arguments say no problem, so that no shape of an answer could be named.
+    Raises ExpressionError for text that is no call, and IdiomError for a call that no idiom of the framework knows.
     """
-    found = [
-        (idiom, invocation)
-        for idiom in idioms(framework)
-        if (invocation := expression.parse(text, idiom.form)) is not None and idiom.named(invocation)
-    ]
-    if not found:
-        raise IdiomError(_unknown(framework, text))
-    idiom, invocation = max(found, key=lambda each: each[0].likeness(each[1]))  # the first of equals
-    return _point(idiom, text, invocation, shapes, variant)
+    return _reading.read(_catalogue(framework), text, given or {})
 
 
-def _unknown(framework: str, text: str) -> str:
-    invocation = expression.parse(text)
-    if invocation is None:
-        return f"{text!r} is no call that {framework} has: give one, such as {idioms(framework)[0].functions[2]}(...)"
-    known = {name for idiom in idioms(framework) for name in idiom.functions.values()}
-    last = {name.rpartition(".")[2]: name for name in sorted(known)}
-    near = get_close_matches(invocation.last, last, 1, 0.5)
-    hint = f": the nearest is {last[near[0]]!r}" if near else f": known are {', '.join(sorted(known))}"
-    return f"{framework} has no idiom {invocation.last!r}{hint}"
+def read_all(framework: str, text: str, given: Values | None = None) -> Iterator[tuple[int, Reading | str]]:
+    """Every call in a source text, with its line; the reason for one that cannot be read."""
+    return _reading.read_all(_catalogue(framework), text, given or {})
 
 
-def _point(idiom: Idiom, text: str, invocation: Invocation, shapes: Shapes, variant: str) -> Point:
-    arguments, written = expression.bind(idiom.signature, invocation)
-    outer = invocation.outer or Invocation("", (Name("x"),), {})
-    if idiom.layer:
-        arguments |= expression.bind(idiom.outer, outer)[0]
-    elif invocation.outer:
-        raise IdiomError(f"{invocation.function} makes no layer, its result is not called: write one call")
-    names = {operand: arguments.get(name, Name(operand)) for operand, name in idiom.tensors.items()}
-    of = {operand: shapes.get(name.text) for operand, name in names.items() if isinstance(name, Name)}
-    use = Use(_rank(idiom, invocation, of), arguments, {name: shape for name, shape in of.items() if shape}, variant)
+@cache
+def _catalogue(framework: str) -> Catalogue:
+    return Catalogue(framework, idioms(framework), dialect(framework))
+
+
+def read(
+    framework: str, text: str, shapes: Shapes, variant: str = "", *, dtype: str = FLOAT32, given: Values | None = None
+) -> Point:
+    """The call in an expression with its claim. `shapes` are of its tensors, by the names they have there, or by the
+    letters x, w, b and z; a layer's input is x.
+
+    Raises what `reading` raises, and Refusal where the arguments say no problem, so that no shape of an answer could be
+    named.
+    """
+    return point(reading(framework, text, given), shapes, variant, dtype)
+
+
+def point(reading: Reading, shapes: Shapes, variant: str = "", dtype: str = FLOAT32) -> Point:
+    """A call that has been read, on tensors of these shapes, with its claim."""
+    idiom, of = reading.idiom, operands(reading, shapes)
+    rank = rank_of(reading, of)
+    of = derived(reading, of, rank)
     for operand in ("x",) if idiom.layer else ("x", "w", "z")[: 2 + ("z" in idiom.tensors)]:
-        if operand not in use.shapes:
-            raise IdiomError(f"{invocation.function}: the shape of {names[operand]} is missing: give it, as in "
-                             f"--shape {names[operand]}=1,8,5,7")  # fmt: skip
-    text = _canonical(text, {invocation.function: idiom.functions[use.rank], **{
-        name.text: operand for operand, name in names.items() if isinstance(name, Name)
-    }})  # fmt: skip
+        if operand not in of:
+            name = reading.tensors.get(operand) or operand
+            name = name if name.replace(".", "").isidentifier() else operand
+            raise IdiomError(f"{reading.function}: the shape of {name} is missing: give it, as in "
+                             f"--shape {name}=1,8,5,7")  # fmt: skip
+    use = Use(rank, reading.arguments, {name: shape for name, shape in of.items() if name != "b"}, variant, dtype)
+    require_plain(reading, dtype)
     try:
         claim = idiom.read(use)
     except TypeError as error:
-        raise IdiomError(f"{invocation.function}: an argument is of a type that it cannot have: {error}") from error
-    return Point(idiom, text, use.shapes, claim, *_parts(text, idiom, invocation), arguments, written)
+        raise IdiomError(f"{reading.function}: an argument is of a type that it cannot have: {error}") from error
+    biases = claim.problem.groups * claim.problem.out_channels
+    if "b" in of and of["b"] != (biases,):
+        raise Refusal(f"b {of['b']} is not one number for each of the {biases} channels of the answer")
+    inner, outer = _parts(reading)
+    return Point(idiom, reading.text, use.shapes, claim, inner, outer, reading.arguments, reading.written,
+                 aside=reading.aside)  # fmt: skip
 
 
-def _canonical(text: str, names: Mapping[str, str]) -> str:
-    """The expression with its function's full name and its tensors called x, w, b and z."""
-    if all(old == new for old, new in names.items()):
-        return text.strip()
-
-    class Renaming(ast.NodeTransformer):
-        def visit_Name(self, node: ast.Name) -> ast.expr:  # ast chooses the name
-            return ast.Name(names.get(node.id, node.id))
-
-        def visit_Attribute(self, node: ast.Attribute) -> ast.AST:  # ast chooses the name
-            whole = ast.unparse(node)
-            return ast.Name(names[whole]) if whole in names else self.generic_visit(node)
-
-    return ast.unparse(Renaming().visit(ast.parse(text.strip(), mode="eval")))
+def operands(reading: Reading, shapes: Mapping[str, Any]) -> dict[str, Any]:
+    """Shapes by the letters of the operands. Raises IdiomError for the shape of what is no tensor of the call."""
+    letters = {name: operand for operand, name in reading.tensors.items() if operand in "xwbz"}
+    letters |= {operand: operand for operand in reading.tensors if operand in "xwbz" and operand not in letters}
+    if unknown := [name for name in shapes if name not in letters]:
+        raise IdiomError(f"{unknown[0]} is no tensor of this call, {reading.function}: those are {', '.join(letters)}")
+    return {letters[name]: shape for name, shape in shapes.items()}
 
 
-def _rank(idiom: Idiom, invocation: Invocation, shapes: Mapping[str, Ints | None]) -> int:
-    ranks = [rank for rank, name in idiom.functions.items() if name.rpartition(".")[2] == invocation.last]
+def require_plain(reading: Reading, dtype: str) -> None:
+    """Raises Refusal for an argument that would make another operation of it, or another dtype."""
+    for name, values in reading.idiom.only.items():
+        if (value := reading.arguments.get(name, values[0])) not in values:
+            raise Refusal(f"{name} is {value!r}: it takes {' or '.join(map(repr, values))} here, anything else is "
+                          "another operation")  # fmt: skip
+    for name in reading.idiom.dtypes:
+        require_dtype(name, reading.arguments.get(name), dtype)
+
+
+def rank_of(reading: Reading, shapes: Mapping[str, Any]) -> int:
+    """How many spatial axes a call has: by its function, else by the shape of x, else by its kernel."""
+    last = reading.last if reading.last in _lasts(reading.idiom) else reading.text.partition("(")[0].rpartition(".")[2]
+    ranks = [rank for rank, name in reading.idiom.functions.items() if name.rpartition(".")[2] == last]
+    ranks = ranks or list(reading.idiom.functions)
     if len(ranks) == 1:
         return ranks[0]
+    kernel = reading.arguments.get("kernel_size", reading.arguments.get("kernel"))
+    if "x" not in shapes and isinstance(kernel, list | tuple) and len(kernel) in ranks:
+        return len(kernel)
     rank = len(shapes.get("x") or (0,) * 4) - 2
     if rank not in ranks:
-        raise IdiomError(f"{invocation.function} of {rank} spatial axes: it takes {', '.join(map(str, ranks))}")
+        raise IdiomError(f"{reading.function} of {rank} spatial axes: it takes {', '.join(map(str, ranks))}")
     return rank
 
 
-def _parts(text: str, idiom: Idiom, invocation: Invocation) -> tuple[str, str]:
+def _lasts(idiom: Idiom) -> set[str]:
+    return {name.rpartition(".")[2] for name in idiom.functions.values()}
+
+
+def _parts(reading: Reading) -> tuple[str, str]:
     """A layer's construction and the arguments of its call, as text; all of the text for a function."""
-    if not idiom.layer:
-        return text, ""
-    if invocation.outer is None:
-        return text, "x"
-    tree = ast.parse(text.strip(), mode="eval").body
-    assert isinstance(tree, ast.Call)
-    words = [*map(ast.unparse, tree.args), *(f"{word.arg}={ast.unparse(word.value)}" for word in tree.keywords)]
-    return ast.unparse(tree.func), ", ".join(words)
+    return _reading.parts(reading.idiom, reading.text)

@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance.expression import Name, write
 from conformance.idioms import _lax
-from conformance.idioms.base import Claim, Example, Idiom, Refusal, Use, draws, with_window
+from conformance.idioms.base import EFFORT, LABEL, VALUES, Claim, Example, Idiom, Refusal, Use, draws, with_window
 from conformance.problem import Ints, Problem
 
 X = Name("x")
@@ -152,14 +152,18 @@ def _example(nnx: bool, pick: dict[str, Any], pads: Any, padding: Any) -> Iterat
     yield Example(text, {"x": (pick["n"], *problem.input, pick["ic"] + pick["wrong"])})
 
 
+ASIDE = {"precision": EFFORT, "kernel_init": VALUES, "bias_init": VALUES}
+TYPES = frozenset({"dtype", "param_dtype", "preferred_element_type"})
+
 IDIOMS = (
     Idiom(
         id="flax-linen",
         functions=dict.fromkeys((1, 2, 3), "flax.linen.ConvTranspose"),
         signature="features, kernel_size, strides=None, padding='SAME', kernel_dilation=None, use_bias=True, "
                   "mask=None, dtype=None, param_dtype=None, precision=None, kernel_init=None, bias_init=None, "
-                  "transpose_kernel=False, promote_dtype=None, preferred_element_type=None",
-        outer="inputs",
+                  "transpose_kernel=False, promote_dtype=None, preferred_element_type=None, parent=None, "
+                  "name=None",
+        outer="inputs", aside={**ASIDE, "name": LABEL, "parent": LABEL}, dtypes=TYPES, only={"promote_dtype": (None,)},
         tensors={"x": "inputs"}, data="n k c", weight="k o i",
         imports=("import flax.linen",),
         read=_read_linen, say=_say_linen, examples=partial(_examples, False), program=_run_linen,
@@ -171,7 +175,8 @@ IDIOMS = (
                   "use_bias=True, mask=None, dtype=None, param_dtype=None, precision=None, kernel_init=None, "
                   "bias_init=None, transpose_kernel=False, promote_dtype=None, preferred_element_type=None, rngs, "
                   "kernel_metadata=None, bias_metadata=None",
-        outer="inputs",
+        outer="inputs", dtypes=TYPES, only={"promote_dtype": (None,)},
+        aside={**ASIDE, "kernel_metadata": LABEL, "bias_metadata": LABEL, "rngs": VALUES},
         tensors={"x": "inputs", "rngs": "rngs"}, data="n k c", weight="k o i",
         imports=("import flax.nnx",),
         read=_read_nnx, say=_say_nnx, examples=partial(_examples, True), program=_run_nnx,

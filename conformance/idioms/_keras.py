@@ -5,7 +5,20 @@ from typing import Any
 
 from conformance.expression import Name, write
 from conformance.idioms._tf import WEIGHT, claim, distinct, window
-from conformance.idioms.base import Claim, Example, Idiom, Refusal, Use, draws
+from conformance.idioms.base import (
+    AFTER,
+    FLOAT32,
+    LABEL,
+    TRAINING,
+    VALUES,
+    Claim,
+    Example,
+    Idiom,
+    Refusal,
+    Spelling,
+    Use,
+    draws,
+)
 from conformance.problem import Ints, Problem
 
 X, W = Name("x"), Name("w")
@@ -62,10 +75,11 @@ def _read_layer(use: Use) -> Claim:
     (i - 1)*s + 1 to i*s (such as an even kernel with an output_padding of 0), and, without oneDNN, dilation and
     channels_first.
     """
-    _require_plain(use)
     stride, dilation = use.per_axis("strides"), use.per_axis("dilation_rate")
     output_padding = None if use["output_padding"] is None else use.per_axis("output_padding")
     given = tuple(zip(output_padding or (), stride, strict=False))
+    if use.dtype != FLOAT32 and use["dtype"] is None:
+        raise Refusal(f"dtype is None: the layer answers in float32 whatever x is of, give dtype='{use.dtype}'")
     if not isinstance(use["filters"], int):
         raise Refusal(f"filters is {use['filters']!r}: it takes a whole number")
     return _claim(
@@ -77,16 +91,6 @@ def _read_layer(use: Use) -> Claim:
             ("a stride above 1 together with a dilation above 1", lambda _: max(stride) > 1 and max(dilation) > 1),
         ],
     )  # fmt: skip
-
-
-def _require_plain(use: Use) -> None:
-    """Raises Refusal for an argument that does more than transposed convolution."""
-    for name, plain in (
-        ("activation", (None, "linear")), ("dtype", (None, "float32")), ("kernel_constraint", (None,)),
-        ("bias_constraint", (None,)),
-    ):  # fmt: skip
-        if use[name] not in plain:
-            raise Refusal(f"{name} is {use[name]!r}: it is not part of transposed convolution, apply it afterwards")
 
 
 def _read_ops(use: Use) -> Claim:
@@ -191,6 +195,23 @@ def _ops_examples() -> Iterator[Example]:
         yield Example(write("keras.ops.conv_transpose", X, W, **_options(pick)), {"x": _shape(pick), "w": weight})
 
 
+ASIDE = {
+    "activation": AFTER, "kernel_initializer": VALUES, "bias_initializer": VALUES, "kernel_regularizer": TRAINING,
+    "bias_regularizer": TRAINING, "activity_regularizer": TRAINING, "kernel_constraint": TRAINING,
+    "bias_constraint": TRAINING, "trainable": TRAINING, "name": LABEL, "input_shape": "the shape of x says it",
+    "batch_shape": "the shape of x says it",
+}  # fmt: skip
+TF1 = (
+    Spelling(
+        functions={rank: f"tf.compat.v1.layers.conv{rank}d_transpose" for rank in (2, 3)},
+        signature="inputs, filters, kernel_size, strides=1, padding='valid', data_format='channels_last', "
+                  "activation=None, use_bias=True, kernel_initializer=None, bias_initializer=None, "
+                  "kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None, "
+                  "bias_constraint=None, trainable=True, name=None, reuse=None",
+        names={"reuse": None}, applied="inputs",
+    ),
+)  # fmt: skip
+
 IDIOMS = (
     Idiom(
         id="keras-layer",
@@ -200,8 +221,8 @@ IDIOMS = (
                   "dilation_rate=1, activation=None, use_bias=True, kernel_initializer='glorot_uniform', "
                   "bias_initializer='zeros', kernel_regularizer=None, bias_regularizer=None, "
                   "activity_regularizer=None, kernel_constraint=None, bias_constraint=None, name=None, "
-                  "trainable=True, dtype=None, input_shape=None",
-        outer="inputs",
+                  "trainable=True, dtype=None, autocast=True, input_shape=None, batch_shape=None",
+        outer="inputs", aside=ASIDE, dtypes=frozenset({"dtype"}), only={"autocast": (True,)}, spellings=TF1,
         tensors={"x": "inputs"},
         data="n k c", weight=WEIGHT, imports=("import keras",), program=_run_layer,
         read=_read_layer, say=_say_layer, examples=lambda: distinct(_layer_examples()),

@@ -7,7 +7,7 @@ answer of that size has the extents of the input. Weight "k o (g i)", kernel as 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from conformance.idioms.base import Claim, Example, Use
+from conformance.idioms.base import FLOAT32, Claim, Example, Use
 from conformance.problem import Ints, Problem, Window
 
 WEIGHT = "k o (g i)"
@@ -59,9 +59,10 @@ def claim(
 ) -> Claim:
     """The claim of a call whose answer has the extents `size`; `first` with the channels before the spatial axes.
 
-    Pairs run on Eigen even where oneDNN is on, and on a CPU Eigen knows neither dilation, groups nor channels first.
+    Pairs and float64 run on Eigen even where oneDNN is on, and on a CPU Eigen knows neither dilation, groups nor
+    channels first.
     """
-    eigen = use.variant == "eigen" or not isinstance(padding, str)
+    eigen = use.variant == "eigen" or use.dtype != FLOAT32 or not isinstance(padding, str)
     return use.claim(
         law, data="n c k" if first else "n k c", weight=WEIGHT, stride=stride, dilation=dilation,
         window=lambda p: window(p, padding, size(p)),

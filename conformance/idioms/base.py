@@ -19,13 +19,20 @@ from conformance.recorded_call import RecordedCall
 Shapes = Mapping[str, Ints]
 
 
+EMPTY = "nothing is left of the stamp: the answer has extents {}, and nothing is claimed of an empty one"
+"""Some are given and some refused, by the same framework: it hangs on the batch, the dtype and the library beneath."""
+
+FLOAT32 = "float32"
+"""The dtype that a call is read in unless another is given."""
+
 Layer = tuple[int | None, int, Ints]
 """What a layer says of its weight: in channels, out channels, kernel."""
 _OPERANDS = {"x": "input", "w": "weight"}
 
 
 class Refusal(Exception):
-    """Arguments that the framework refuses and that say no problem at all; the message says why."""
+    """Arguments of which nothing can be claimed, since they say no problem, or one that not every build takes alike;
+    the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ class Use:
     arguments: Mapping[str, Any]
     shapes: Shapes
     variant: str
+    dtype: str = FLOAT32
 
     def __getitem__(self, name: str) -> Any:
         return self.arguments[name]
@@ -103,7 +111,11 @@ class Use:
         )  # fmt: skip
         if window and not refused:
             problem = with_window(problem, window(problem))
+        if min(problem.output) == 0:
+            raise Refusal(EMPTY.format(problem.output))
         refused = refused or next((reason for reason, holds in refusals if holds(problem)), "")
+        if not refused and min(problem.output) < 0:
+            raise Refusal(EMPTY.format(problem.output))
         return Claim(problem, law, data, weight, reversed, refused)
 
     def _sizes(self, operand: str, axes: str, known: Mapping[str, int]) -> dict[str, Any]:
@@ -138,6 +150,44 @@ class Example(NamedTuple):
     shapes: Shapes
 
 
+VALUES = "its values are given"
+AFTER = "applied to the answer afterwards"
+TRAINING = "of training alone"
+PLACE = "where it is computed"
+EFFORT = "how it is computed"
+LABEL = "a name"
+NO_PART = "has no part in this answer"
+
+MEANINGS: Mapping[str, frozenset[str]] = {
+    "stride": frozenset({"stride", "strides", "window_strides"}),
+    "padding": frozenset({"padding", "pad"}),
+    "output_padding": frozenset({"output_padding", "adj"}),
+    "dilation": frozenset({"dilation", "dilations", "dilate", "rhs_dilation", "dilation_rate", "kernel_dilation"}),
+    "groups": frozenset({"groups", "num_group", "feature_group_count"}),
+    "bias": frozenset({"bias", "use_bias"}),
+    "in": frozenset({"in_channels", "in_features"}),
+    "out": frozenset({"out_channels", "filters", "channels", "features", "num_filter", "out_features"}),
+    "kernel": frozenset({"kernel_size", "kernel"}),
+    "output": frozenset({"output_shape"}),
+}
+"""The names that frameworks have for the same argument."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spelling:
+    """Another function that says what an idiom does, such as an older version's: its arguments become the idiom's.
+
+    `names` are the parameters that are called otherwise there, None for those that the idiom does not have;
+    `applied` is the parameter that is a layer's input. `values` turns an argument's value into the idiom's.
+    """
+
+    functions: Mapping[int, str]
+    signature: str
+    names: Mapping[str, str | None] = field(default_factory=dict)
+    applied: str = ""
+    values: Callable[[str, Any], Any] = lambda _, value: value
+
+
 @dataclass(frozen=True, kw_only=True)
 class Idiom:
     """One way to call transposed convolution.
@@ -166,6 +216,13 @@ class Idiom:
     program: Callable[[str, str, bool], Sequence[str]] = lambda call, outer, bias: [f"y = {call}"]
     variants: tuple[str, ...] = ()
     """The lanes it is proved in; empty for all."""
+    aside: Mapping[str, str] = field(default_factory=dict)
+    """The parameters that cannot change the answer, each with the reason: one of the words above."""
+    only: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """The values that a parameter may have here, where others would mean something else."""
+    dtypes: frozenset[str] = frozenset()
+    """The parameters that name a dtype, which is to be the operands' own."""
+    spellings: tuple[Spelling, ...] = ()
 
     @property
     def layer(self) -> bool:
@@ -175,10 +232,6 @@ class Idiom:
     def named(self, invocation: Invocation) -> bool:
         """Whether an invocation is of one of this idiom's functions."""
         return invocation.last in {name.rpartition(".")[2] for name in self.functions.values()}
-
-    def likeness(self, invocation: Invocation) -> int:
-        """How many last parts an invocation's dotted name shares with one of this idiom's functions."""
-        return max(_shared(invocation.function, name) for name in self.functions.values())
 
 
 Widths = Sequence[tuple[int, int]]
@@ -197,6 +250,8 @@ class Dialect:
     array: str
     pad: Callable[[str, Widths], str]
     concat: Callable[[str, int], str]
+    modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The other names that a module goes by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +273,8 @@ class Point:
     """Names of the arguments that were written out."""
     code: str = ""
     origin: str = ""
+    aside: tuple[str, ...] = ()
+    """What was set aside in reading it, each with the reason."""
 
     def __str__(self) -> str:
         """The call with its shapes in a line."""
@@ -229,17 +286,12 @@ class Point:
         return self.origin or f"{self.idiom.id}/{self.claim.law}"
 
 
-def _shared(*names: str) -> int:
-    parts = zip(*(reversed(name.split(".")) for name in names), strict=False)
-    return next((at for at, (a, b) in enumerate(parts) if a != b), min(len(name.split(".")) for name in names))
-
-
 def _require_whole(groups: Any, layer: Layer | None) -> None:
     """Raises Refusal for a number of groups or channels that is none."""
     channels = zip(("in channels", "out channels"), (layer or ())[:2], strict=False)
     for what, value in (("groups", groups), *channels):
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-            raise Refusal(f"{what} is {value!r}: it takes a whole number")
+            raise Refusal(f"{what} is {value!r}: it takes a whole number{_mend(value)}")
     if groups < 1:
         raise Refusal(f"{groups} groups: there is at least one")
 
@@ -252,7 +304,17 @@ def per_axis(name: str, value: Any, rank: int) -> Ints:
         if len(value) == rank:
             return tuple(value)
         raise Refusal(f"{name} is {value!r}: it takes {rank} numbers here")
-    raise Refusal(f"{name} is {value!r}: it takes a whole number, or {rank} of them")
+    raise Refusal(f"{name} is {value!r}: it takes a whole number, or {rank} of them{_mend(value)}")
+
+
+def _mend(value: Any) -> str:
+    """How a value that the text does not say can be given, and where it stands."""
+    names = [value] if isinstance(value, Name) else value if isinstance(value, list | tuple) else ()
+    unknown = next((each for each in names if isinstance(each, Name)), None)
+    if unknown is None:
+        return ""
+    where = "" if unknown.at is None else f" (at character {unknown.at + 1})"
+    return f', and {unknown}{where} has none before it runs: write its value, or give it: --let "{unknown}=2"'
 
 
 def with_window(problem: Problem, window: Window) -> Problem:

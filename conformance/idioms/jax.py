@@ -14,7 +14,7 @@ from conformance import layout
 from conformance.expression import HOLE, Name, write
 from conformance.idioms import _flax, _lax
 from conformance.idioms._lax import CHANNELS_FIRST, CHANNELS_LAST, Numbers, Rule
-from conformance.idioms.base import Claim, Dialect, Example, Idiom, Refusal, Use, draws, with_window
+from conformance.idioms.base import EFFORT, Claim, Dialect, Example, Idiom, Refusal, Use, draws, with_window
 from conformance.layout import LayoutError
 from conformance.problem import Ints, Problem, Window
 
@@ -324,11 +324,15 @@ def _gradient_idioms() -> Iterator[Idiom]:
                 functions=dict.fromkeys((1, 2, 3), function),
                 signature=PLAIN_SIGNATURE if plain else GENERAL_SIGNATURE,
                 tensors={"z": "lhs", "w": "rhs", "x": "x"},
-                form=form, imports=("import jax",), read=_read_plain_gradient if plain else _read_gradient,
+                form=form, imports=("import jax",), aside=ASIDE, dtypes=TYPES,
+                only={} if plain else SHARDING, read=_read_plain_gradient if plain else _read_gradient,
                 examples=partial(_gradient_examples, name, plain),
             )  # fmt: skip
 
 
+ASIDE = {"precision": EFFORT}
+TYPES = frozenset({"preferred_element_type"})
+SHARDING = {"out_sharding": (None,)}
 PLAIN_SIGNATURE = "lhs, rhs, window_strides, padding, precision=None, preferred_element_type=None"
 GENERAL_SIGNATURE = (
     "lhs, rhs, window_strides, padding, lhs_dilation=None, rhs_dilation=None, dimension_numbers=None, "
@@ -341,6 +345,7 @@ DIALECT = Dialect(
     array="jax.device_get({})",
     pad=lambda name, widths: write("jax.numpy.pad", Name(name), list(widths)),
     concat=lambda parts, axis: f"jax.numpy.concatenate({parts}, {axis})",
+    modules={"flax.linen": ("nn",), "flax.nnx": ("nn", "flax.experimental.nnx")},
 )
 
 IDIOMS = (
@@ -350,13 +355,14 @@ IDIOMS = (
         signature="lhs, rhs, strides, padding, rhs_dilation=None, dimension_numbers=None, transpose_kernel=False, "
                   "precision=None, preferred_element_type=None, use_consistent_padding=False",
         tensors={"x": "lhs", "w": "rhs"}, data="n k c", weight="k o i",
-        imports=("import jax",), read=_read, say=_say, examples=_examples,
+        imports=("import jax",), aside=ASIDE, dtypes=TYPES, read=_read, say=_say, examples=_examples,
     ),
     Idiom(
         id="jax-conv-general-dilated",
         functions=dict.fromkeys((1, 2, 3), "jax.lax.conv_general_dilated"),
         signature=GENERAL_SIGNATURE,
         tensors={"x": "lhs", "w": "rhs"}, data="n k c", weight="k i (g o)",
+        aside=ASIDE, dtypes=TYPES, only=SHARDING,
         imports=("import jax",), read=_read_general, say=_say_general, examples=_general_examples,
     ),
     *_gradient_idioms(),

@@ -4,7 +4,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.expression import Name, write
-from conformance.idioms.base import Claim, Dialect, Example, Idiom, Refusal, Use, Widths, draws, sized
+from conformance.idioms.base import (
+    AFTER,
+    EFFORT,
+    FLOAT32,
+    LABEL,
+    VALUES,
+    Claim,
+    Dialect,
+    Example,
+    Idiom,
+    Refusal,
+    Use,
+    Widths,
+    draws,
+    sized,
+)  # fmt: skip
 from conformance.problem import Ints, Problem
 
 X, W, B, Z = map(Name, "xwbz")
@@ -46,6 +61,15 @@ def arguments(problem: Problem) -> dict[str, Any]:
     }
 
 
+def _onednn(use: Use) -> bool:
+    """Whether oneDNN takes the call, which knows float32 alone."""
+    return use.variant == "onednn" and use.dtype == FLOAT32
+
+
+def _native(use: Use) -> bool:
+    return use.variant == "native" or use.dtype != FLOAT32
+
+
 def _words(options: dict[str, Any]) -> dict[str, Any]:
     """Arguments as people write them, defaults left out."""
     plain = {"stride": 1, "strides": 1, "dilate": 1, "dilation": 1, "pad": 0, "padding": 0, "adj": 0,
@@ -75,10 +99,10 @@ def _operator(use: Use, filters: Callable[[Problem], int]) -> tuple[Ints, Ints, 
 def _limits(use: Use, range_of_adj: str) -> Refusals:
     """What the operator refuses, whichever way it was called."""
     return [
-        ("nothing is left of the stamp", lambda p: min(p.output) < 1),
+        ("the window cuts more than there is", lambda p: min(p.output) < 0),
         ("stride and dilation are at least 1", lambda p: min(*p.stride, *p.dilation) < 1),
         (FLAT, lambda p: p.rank == 3 and max(p.dilation) > 1),
-        ("without oneDNN there is no 3-D", lambda p: p.rank == 3 and use.variant == "native"),
+        ("without oneDNN there is no 3-D", lambda p: p.rank == 3 and _native(use)),
         ("pad is not negative", lambda p: min(lo for lo, _ in p.window) < 0),
         (range_of_adj, lambda p: _out_of_range(use, p)),
     ]  # fmt: skip
@@ -92,7 +116,7 @@ def _out_of_range(use: Use, problem: Problem) -> bool:
         problem.window, problem.stride, problem.input, problem.kernel, problem.effective_kernel, strict=True
     ):
         adj = lo - hi
-        lone = i == 1 and -s < adj < 0 and (use.variant == "onednn" or ke + adj >= k)
+        lone = i == 1 and -s < adj < 0 and (_onednn(use) or ke + adj >= k)
         if not (0 <= adj < s or lone):
             return True
     return False
@@ -128,7 +152,7 @@ def _read(use: Use) -> Claim:
     bias = use.has("bias")
     unlike = "a bias takes no_bias=False" if bias else "no_bias=False takes a bias"
     refusals += [*misfits, (unlike, lambda p: bias == bool(use["no_bias"]))]
-    law = "padding" if not any(target) else "output-size" if use.variant == "onednn" else "centred-late"
+    law = "padding" if not any(target) else "output-size" if _onednn(use) else "centred-late"
 
     def window(problem: Problem) -> Any:
         if law == "padding":
@@ -236,8 +260,6 @@ def _read_layer(use: Use) -> Claim:
     2**32 - 1, for which the unknown is taken. Only NC* data, no dilation in 3-D, and without oneDNN no 3-D at all; a
     negative output_padding as in Deconvolution. An activation is no part of a transposed convolution.
     """
-    if use["activation"] is not None:
-        raise Refusal(f"activation {use['activation']!r} is applied to the answer: leave it out")
     data, weight, refusals = _layout(use)
     groups = use["groups"]
     return use.claim(
@@ -247,6 +269,7 @@ def _read_layer(use: Use) -> Claim:
         layer=(use["in_channels"] or None, use["channels"], use.per_axis("kernel_size")),
         refusals=[
             *refusals,
+            ("the layer is of float32: cast it", lambda _: use.dtype != FLOAT32),
             ("groups need in_channels", lambda p: not use["in_channels"] and UNKNOWN % groups > 0),
             *_limits(use, "output_padding is from 0 to stride - 1"),
         ],
@@ -312,7 +335,7 @@ def _read_gradient(use: Use) -> Claim:
                      for o, p, ke, s in zip(z[2:], pad, problem.effective_kernel, stride, strict=True))  # fmt: skip
 
     def checked(problem: Problem) -> bool:
-        return use.variant != "native" or use.rank > 1 or (*problem.kernel, *stride, *pad) == (1, 1, 0)
+        return not _native(use) or use.rank > 1 or (*problem.kernel, *stride, *pad) == (1, 1, 0)
 
     return use.claim(
         "gradient", stride=stride, dilation=dilation, groups=use["num_group"],
@@ -373,8 +396,10 @@ def _read_upsampling(use: Use) -> Claim:
     if len(use.shapes["x"]) != 4:
         raise Refusal(f"x has {len(use.shapes['x'])} axes: it takes 4")
     scale, channels = use["scale"], use.shapes["x"][1]
-    if scale < 1:
-        raise Refusal(f"scale is {scale}: it is at least 1")
+    if not isinstance(scale, int) or scale < 1:
+        raise Refusal(f"scale is {scale!r}: it takes a whole number of at least 1")
+    if not use["num_filter"]:
+        raise Refusal("num_filter is 0, its default: it ends the process, give the number of channels")
     kernel, pad = 2 * scale - scale % 2, scale // 2
     return use.claim(
         "upsampling", stride=(scale, scale), dilation=(1, 1), pads=pad, groups=channels,
@@ -415,16 +440,23 @@ DIALECT = Dialect(
     array="{}.asnumpy()",
     pad=_pad,
     concat=lambda parts, axis: f"mxnet.nd.concat(*{parts}, dim={axis})",
+    modules={
+        "mxnet": ("mx",),
+        "mxnet.nd": ("mx.nd", "mxnet.ndarray", "mx.ndarray", "mxnet.sym", "mx.sym", "mxnet.symbol", "mx.symbol", "F"),
+        "mxnet.gluon": ("mx.gluon",),
+    },
 )
+
+ASIDE = {"workspace": EFFORT, "cudnn_tune": EFFORT, "cudnn_off": EFFORT}
 
 IDIOMS = (
     Idiom(
         id="mx-deconvolution",
         functions=dict.fromkeys((1, 2, 3), "mxnet.nd.Deconvolution"),
-        signature="data, weight, bias=None, kernel=None, stride=None, dilate=None, pad=None, adj=None, "
+        signature="data, weight=None, bias=None, kernel=None, stride=None, dilate=None, pad=None, adj=None, "
                   "target_shape=None, num_filter=None, num_group=1, workspace=512, no_bias=True, cudnn_tune=None, "
-                  "cudnn_off=False, layout=None",
-        tensors={"x": "data", "w": "weight", "b": "bias"},
+                  "cudnn_off=False, layout=None, name=None, out=None",
+        tensors={"x": "data", "w": "weight", "b": "bias"}, aside={**ASIDE, "name": LABEL}, only={"out": (None,)},
         imports=("import mxnet",), read=_read, say=_say, examples=_examples,
     ),
     Idiom(
@@ -434,6 +466,8 @@ IDIOMS = (
                   "activation=None, use_bias=True, weight_initializer=None, bias_initializer='zeros', in_channels=0, "
                   "prefix=None, params=None",
         outer="x",
+        aside={"activation": AFTER, "weight_initializer": VALUES, "bias_initializer": VALUES, "prefix": LABEL,
+               "params": VALUES},
         tensors={"x": "x"},
         imports=("import mxnet",), read=_read_layer, say=_say_layer, examples=_layer_examples, program=_run_layer,
     ),
@@ -443,7 +477,7 @@ IDIOMS = (
         signature="data, weight, bias=None, kernel=None, stride=None, dilate=None, pad=None, num_filter=None, "
                   "num_group=1, workspace=1024, no_bias=False, cudnn_tune=None, cudnn_off=False, layout=None",
         tensors={"z": "data", "w": "weight", "x": "x"},
-        form="mxnet.autograd.grad(CALL, [z], head_grads=[x])[0]",
+        form="mxnet.autograd.grad(CALL, [z], head_grads=[x])[0]", aside=ASIDE,
         imports=("import mxnet",), read=_read_gradient, examples=_gradient_examples, program=_run_gradient,
     ),
     Idiom(
@@ -451,6 +485,7 @@ IDIOMS = (
         functions={2: "mxnet.nd.UpSampling"},
         signature="data, weight, *, scale, sample_type, num_filter=0, multi_input_mode='concat', num_args=2, "
                   "workspace=512",
+        aside={"workspace": EFFORT}, only={"multi_input_mode": ("concat",), "num_args": (2,)},
         tensors={"x": "data", "w": "weight"},
         imports=("import mxnet",), read=_read_upsampling, examples=_upsampling_examples,
     ),

@@ -11,7 +11,7 @@ from typing import Any
 from conformance.expression import Name, write
 from conformance.idioms import _keras
 from conformance.idioms._tf import WEIGHT, Padding, claim, distinct, legal, window
-from conformance.idioms.base import Claim, Dialect, Example, Idiom, Refusal, Use, Widths, draws
+from conformance.idioms.base import EFFORT, LABEL, Claim, Dialect, Example, Idiom, Refusal, Spelling, Use, Widths, draws
 from conformance.problem import Ints, Problem, Window
 
 X, W = Name("x"), Name("w")
@@ -130,6 +130,8 @@ def _spatial(use: Use, name: str, *, first: bool) -> tuple[Ints, str]:
     if len(values) != use.rank + 2 or use.rank + 2 == 1:
         return tuple(values * use.rank if len(values) == 1 else values), ""
     outer, spatial = _parted(values, first=first)
+    if use.rank == 1 and set(outer) != {1}:
+        raise Refusal(f"{name} {value} of batch or channels: in 1-D some are passed over, nothing is claimed of them")
     return tuple(spatial), "" if set(outer) == {1} else f"{name} {value} of batch or channels"
 
 
@@ -341,6 +343,28 @@ DIALECT = Dialect(
     array="{}.numpy()",
     pad=_pad,
     concat=lambda parts, axis: f"tf.concat({parts}, {axis})",
+    modules={
+        "tf": ("tensorflow",),
+        "tf.nn": ("tensorflow.nn", "tf.compat.v1.nn", "tensorflow.compat.v1.nn", "tf.compat.v2.nn"),
+        "tf.compat.v1.nn": ("tf.nn", "tensorflow.nn", "tensorflow.compat.v1.nn"),
+        "tf.compat.v1.layers": ("tf.layers", "tensorflow.layers", "tensorflow.compat.v1.layers"),
+        "keras.layers": (
+            "tf.keras.layers",
+            "tensorflow.keras.layers",
+            "tensorflow.python.keras.layers",
+            "L",
+            "KL",
+            "kl",
+            "tfl",
+            "tfkl",
+            "keras.layers.convolutional",
+            "tf.compat.v1.keras.layers",
+            "tensorflow.compat.v1.keras.layers",
+            "tf_keras.layers",
+        ),
+        "keras.backend": ("K", "tf.keras.backend", "tensorflow.keras.backend", "backend"),
+        "keras.ops": ("ops",),
+    },
 )
 
 
@@ -349,13 +373,39 @@ def _nn(id: str, functions: Mapping[int, str], **rest: Any) -> Idiom:
         id=id, functions=functions,
         signature="input, filters, output_shape, strides, padding='SAME', data_format=None, dilations=None, name=None",
         tensors={"x": "input", "w": "filters"},
-        data="n k c", weight=WEIGHT, imports=("import tensorflow as tf",), read=_read, **rest,
+        data="n k c", weight=WEIGHT, imports=("import tensorflow as tf",), read=_read, aside={"name": LABEL}, **rest,
     )  # fmt: skip
+
+
+def _upper(name: str, value: Any) -> Any:
+    """Padding in capitals, as tf.nn has it; a bytes literal as the string that it holds."""
+    value = value.decode("ascii", "replace") if isinstance(value, bytes) else value
+    return value.upper() if name == "padding" and isinstance(value, str) else value
+
+
+def _plain(name: str, value: Any) -> Any:
+    return value.decode("ascii", "replace") if isinstance(value, bytes) else value
+
+
+OLDER = (
+    Spelling(
+        functions={rank: f"tf.nn.conv{rank}d_transpose" for rank in (1, 2, 3)},
+        signature="value=None, filter=None, output_shape=None, strides=None, padding='SAME', data_format=None, "
+                  "name=None, input=None, filters=None, dilations=None",
+        names={"value": "input", "filter": "filters"}, values=_plain,
+    ),
+    Spelling(
+        functions={2: "keras.backend.conv2d_transpose", 3: "keras.backend.conv3d_transpose"},
+        signature="x, kernel, output_shape, strides=1, padding='valid', data_format=None, dilation_rate=None",
+        names={"x": "input", "kernel": "filters", "dilation_rate": "dilations"}, values=_upper,
+    ),
+)  # fmt: skip
+"""TensorFlow 1's names of the arguments, and Keras' older function."""
 
 
 IDIOMS = (
     _nn("tf-nn", {rank: f"tf.nn.conv{rank}d_transpose" for rank in (1, 2, 3)},
-        say=_say, examples=lambda: distinct(_examples())),
+        say=_say, examples=lambda: distinct(_examples()), spellings=OLDER),
     *_keras.IDIOMS,
     _nn("tf-nn-rank-free", dict.fromkeys((1, 2, 3), "tf.nn.conv_transpose"),
         say=_say_rank_free, examples=lambda: distinct(_rank_free_examples())),
@@ -366,6 +416,7 @@ IDIOMS = (
                   "data_format='NHWC', dilations=[1, 1, 1, 1], name=None, filters=None",
         tensors={"x": "out_backprop", "w": "filter"},
         data="n k c", weight=WEIGHT, imports=("import tensorflow as tf",),
+        aside={"use_cudnn_on_gpu": EFFORT, "name": LABEL}, only={"filters": (None,)},
         read=_read_gradient, examples=lambda: distinct(_gradient_examples()),
     ),
     Idiom(
@@ -374,6 +425,6 @@ IDIOMS = (
         signature="value, filters, output_shape, rate, padding, name=None",
         tensors={"x": "value", "w": "filters"},
         data="n k c", weight=WEIGHT, imports=("import tensorflow as tf",),
-        read=_read_atrous, examples=lambda: distinct(_atrous_examples()),
+        aside={"name": LABEL}, read=_read_atrous, examples=lambda: distinct(_atrous_examples()),
     ),
 )  # fmt: skip

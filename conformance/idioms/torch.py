@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from conformance.expression import Name, write
-from conformance.idioms.base import Claim, Dialect, Example, Idiom, Refusal, Use, Widths, draws
+from conformance.idioms.base import NO_PART, PLACE, Claim, Dialect, Example, Idiom, Refusal, Use, Widths, draws
 from conformance.problem import Ints, Problem
 
 X, W, B, Z = map(Name, "xwbz")
@@ -59,7 +59,7 @@ def _padded(use: Use, bias: bool, layer: tuple[int, int, Ints] | None = None) ->
             ("stride and dilation must be at least 1", lambda p: min(*p.stride, *p.dilation) < 1),
             (NEGATIVE, lambda _: min(*padding, *output_padding, 0) < 0),
             (LIMIT, _past_limit),
-            ("the window cuts everything", lambda p: min(p.output) < 1),
+            ("the window cuts more than there is", lambda p: min(p.output) < 0),
         ],
     )  # fmt: skip
 
@@ -119,7 +119,7 @@ def _read_layer(use: Use) -> Claim:
         refusals=[
             ("output_size is out of reach", lambda p: any(
                 not 0 <= lo - hi < s for (lo, hi), s in zip(p.window, p.stride, strict=True))),
-            ("the window cuts everything", lambda p: min(p.output) < 1),
+            ("the window cuts more than there is", lambda p: min(p.output) < 0),
         ],
     )  # fmt: skip
 
@@ -165,6 +165,9 @@ def _read_input_gradient(use: Use) -> Claim:
     size = use["input_size"]
     if not isinstance(size, list | tuple) or len(size) != use.rank + 2:
         raise Refusal(f"input_size is {size!r}: it takes {use.rank + 2} extents")
+    if use.shapes["x"][1:2] != use.shapes["w"][:1]:
+        raise Refusal(f"the weight is of {use.shapes['w'][:1]} channels, the input of {use.shapes['x'][1:2]}: some are "
+                      "taken, in groups and in float64, and nothing is claimed of them")  # fmt: skip
     return _gradient(use, tuple(size))
 
 
@@ -226,7 +229,8 @@ def _gradients(key: str, text: Any) -> Iterator[Example]:
                 size = (pick["n"], pick["g"] * pick["oc"], *pick["out"])
                 channels = pick["g"] * pick["ic"]
                 yield Example(text(rank, size, words), {
-                    "x": (pick["n"], channels, *extents), "w": (channels, pick["oc"], *pick["k"]), "z": size
+                      "x": (pick["n"], channels, *extents), "w": (channels, pick["oc"], *pick["k"]),
+                    **({"z": size} if "autograd" in key else {}),
                 })  # fmt: skip
     for k in (1, 2, 3, 4, 5) if "autograd" in key else ():
         for d in (1, 2):
@@ -242,6 +246,8 @@ def _read_aten(use: Use) -> Claim:
     """The operator under all of them: arguments as in the function, groups last, `transposed` True."""
     if use["transposed"] is not True:
         raise Refusal("transposed is not True: it is an ordinary convolution")
+    if min(use.per_axis("dilation")) < 1:
+        raise Refusal(f"dilation is {use['dilation']!r}: the operator takes 0 of some shapes, nothing is claimed of it")
     return _padded(use, use.has("bias"))
 
 
@@ -268,6 +274,7 @@ DIALECT = Dialect(
     array="{}.detach().numpy()",
     pad=_pad,
     concat=lambda parts, axis: f"torch.cat({parts}, {axis})",
+    modules={"torch.nn.functional": ("F", "nn.F"), "torch.ops.aten": ("aten",)},
 )
 
 IDIOMS = (
@@ -285,6 +292,7 @@ IDIOMS = (
                   "dilation=1, padding_mode='zeros', device=None, dtype=None",
         outer="input, output_size=None",
         tensors={"x": "input"},
+        aside={"device": PLACE}, only={"padding_mode": ("zeros",)}, dtypes=frozenset({"dtype"}),
         imports=("import torch",), read=_read_layer, say=_say_layer, examples=_layer_examples, program=_run_layer,
     ),
     Idiom(
@@ -292,7 +300,7 @@ IDIOMS = (
         functions={rank: f"torch.nn.functional.conv{rank}d" for rank in (1, 2, 3)},
         signature="input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1",
         tensors={"z": "input", "w": "weight", "x": "x"},
-        form="torch.autograd.grad(CALL, z, x)[0]",
+        form="torch.autograd.grad(CALL, z, x)[0]", aside={"bias": NO_PART},
         imports=("import torch",), read=_read_gradient, examples=_gradient_examples, program=_run_gradient,
     ),
     Idiom(

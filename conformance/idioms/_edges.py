@@ -1,0 +1,48 @@
+"""Calls on both sides of every border of a claim's domain: neighbours of which one is refused and one is not."""
+
+import ast
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from conformance.idioms.base import Example, Idiom, Point, Refusal
+
+
+def edges(idiom: Idiom, read: Callable[[Example], Point], count: int, step: int = 1) -> Iterator[Example]:
+    """Up to `count` neighbours of an idiom's examples that cross a border: one number more or less, of an argument or
+    an extent, and the call that was claimed to be answered is claimed to be refused, or the other way round."""
+    return islice(_crossing(idiom, read, step), count)
+
+
+def _crossing(idiom: Idiom, read: Callable[[Example], Point], step: int) -> Iterator[Example]:
+    seen: set[tuple[object, ...]] = set()
+    for example in islice(idiom.examples(), 0, None, step):
+        here = _side(read, example)
+        for neighbour in neighbours(example) if here is not None else ():
+            identity = (neighbour.text, *neighbour.shapes.items())
+            if identity not in seen and _side(read, neighbour) not in (None, here):
+                seen.add(identity)
+                yield neighbour
+
+
+def _side(read: Callable[[Example], Point], example: Example) -> bool | None:
+    """Whether a call is claimed to be refused; None where nothing is claimed."""
+    try:
+        return bool(read(example).claim.refused)
+    except (Refusal, ValueError):
+        return None
+
+
+def neighbours(example: Example) -> Iterator[Example]:
+    """The calls that differ from an example in one whole number, by one."""
+    tree = ast.parse(example.text, mode="eval")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and type(node.value) is int:
+            was = node.value
+            for value in (was - 1, was + 1):
+                node.value = value
+                yield Example(ast.unparse(tree), example.shapes)
+            node.value = was
+    for name, shape in example.shapes.items():
+        for at, extent in enumerate(shape):
+            for value in range(max(extent - 1, 1), extent + 2):
+                yield Example(example.text, {**example.shapes, name: (*shape[:at], value, *shape[at + 1 :])})

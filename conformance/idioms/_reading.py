@@ -1,0 +1,332 @@
+"""From a text to an idiom with its arguments: which function it names, what they are called, and what is set aside."""
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+from conformance import arithmetic, expression
+from conformance.arithmetic import NotLiteral
+from conformance.expression import HOLE, ExpressionError, Invocation, Name, write
+from conformance.idioms import _source
+from conformance.idioms._source import Found
+from conformance.idioms.base import AFTER, PLACE, Dialect, Idiom, Spelling
+
+Values = Mapping[str, Any]
+"""Values of names and formulas, by their text."""
+
+
+class IdiomError(ValueError):
+    """A call that no idiom knows, or that cannot be read; the message says what can."""
+
+
+OWNERS = {
+    "paddle": "PaddlePaddle", "mlx": "MLX", "snt": "Sonnet", "sonnet": "Sonnet", "slim": "TF-Slim",
+    "tf_slim": "TF-Slim", "tflearn": "TFLearn", "hk": "Haiku", "haiku": "Haiku", "eqx": "Equinox",
+    "equinox": "Equinox", "objax": "Objax", "chainer": "Chainer", "oneflow": "OneFlow", "flow": "OneFlow",
+    "mindspore": "MindSpore", "jittor": "Jittor", "jt": "Jittor", "tinygrad": "tinygrad", "megengine": "MegEngine",
+    "tl": "TensorLayer", "tensorlayer": "TensorLayer", "stax": "JAX's stax", "onnx": "ONNX", "cntk": "CNTK",
+    "lasagne": "Lasagne", "theano": "Theano", "caffe": "Caffe", "torch": "torch", "keras": "tensorflow",
+    "tensorflow": "tensorflow", "tf": "tensorflow", "jax": "jax", "flax": "jax", "mxnet": "mxnet", "mx": "mxnet",
+}  # fmt: skip
+"""Whose function it is, by the first part of its dotted name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A call that has been read: its idiom, its arguments by name with those that were written, its text in the words
+    of the idiom, the names of its tensors by operand, and what was set aside."""
+
+    idiom: Idiom
+    function: str
+    arguments: Mapping[str, Any]
+    written: frozenset[str]
+    text: str
+    tensors: Mapping[str, str]
+    aside: tuple[str, ...] = ()
+    casts: tuple[str, ...] = ()
+    line: int = 1
+
+    @property
+    def last(self) -> str:
+        """The function's own name."""
+        return self.function.rpartition(".")[2]
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """A framework's idioms, with every name by which one of their functions can be called."""
+
+    framework: str
+    idioms: tuple[Idiom, ...]
+    dialect: Dialect
+
+    @cached_property
+    def plain(self) -> Mapping[str, Sequence[tuple[Idiom, Spelling | None]]]:
+        """The idioms whose call stands for itself, by every dotted name of their functions."""
+        found: dict[str, list[tuple[Idiom, Spelling | None]]] = {}
+        for idiom in self.idioms:
+            for spelling in (None, *idiom.spellings) if idiom.form == HOLE else ():
+                for name in self.names_of(spelling or idiom):
+                    found.setdefault(name, []).append((idiom, spelling))
+        return found
+
+    @cached_property
+    def last_names(self) -> Set[str]:
+        """The functions' own names, without the modules before them."""
+        return {name.rpartition(".")[2] for name in self.plain}
+
+    @cached_property
+    def formed(self) -> Sequence[tuple[Idiom, Set[str]]]:
+        """The idioms whose call stands in a form, each with the names of its functions."""
+        return [(idiom, self.names_of(idiom)) for idiom in self.idioms if idiom.form != HOLE]
+
+    def names_of(self, functions: Idiom | Spelling) -> Set[str]:
+        """Every name of an idiom's functions."""
+        return {name for full in functions.functions.values() for name in _names(full, self.dialect.modules)}
+
+
+def _names(full: str, modules: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """Every name of a function: its modules' other names, and from each the first parts left out."""
+    wholes = [full]
+    for module, others in modules.items():
+        wholes += [other + full.removeprefix(module) for other in others if full.startswith(module + ".")]
+    for whole in wholes:
+        parts = whole.split(".")
+        yield from (".".join(parts[at:]) for at in range(len(parts)))
+
+
+def read(catalogue: Catalogue, text: str, given: Values) -> Reading:
+    """The one call that stands in a text. Raises IdiomError where there is none, or more than one."""
+    if reading := _formed(catalogue, text, given):
+        return reading
+    tree = _source.parse(text.strip())
+    found = tuple(_source.find(tree, catalogue.last_names))
+    if len(found) != 1:
+        raise IdiomError(_several(found) if found else _unknown(catalogue, text))
+    reading = resolve(catalogue, found[0], given)
+    whole = tree.body[0].value if isinstance(tree.body[0], ast.Expr) else None
+    if whole in (found[0].call, found[0].outer) and ast.unparse(ast.parse(reading.text)) == ast.unparse(tree):
+        return replace(reading, text=text.strip())  # it says all of it in these words already
+    return reading
+
+
+def read_all(catalogue: Catalogue, text: str, given: Values) -> Iterator[tuple[int, Reading | str]]:
+    """Every call in a source text, with its line: what it is, or why it cannot be read."""
+    for found in _source.find(_source.parse(text), catalogue.last_names):
+        try:
+            yield found.line, resolve(catalogue, found, given)
+        except (IdiomError, ExpressionError) as error:
+            yield found.line, str(error)
+
+
+def _several(found: Sequence[Found]) -> str:
+    names = ", ".join(f"{each.function} (line {each.line})" for each in found)
+    return f"{len(found)} calls stand in it: {names}: give one of them"
+
+
+def _unknown(catalogue: Catalogue, text: str) -> str:
+    framework, idioms = catalogue.framework, catalogue.idioms
+    calls = [node for node in ast.walk(_source.parse(text.strip())) if isinstance(node, ast.Call)]
+    name = next(filter(None, (_source.dotted(call.func) for call in calls)), "")
+    if not name:
+        return f"{text[:100]!r} is no call that {framework} has: give one, such as {idioms[0].functions[2]}(...)"
+    known = {each for idiom in idioms for each in idiom.functions.values()}
+    last = {each.rpartition(".")[2]: each for each in sorted(known)}
+    near = get_close_matches(name.rpartition(".")[2], last, 1, 0.5)
+    hint = f": the nearest is {last[near[0]]!r}" if near else f": known are {', '.join(sorted(known))}"
+    return f"{framework} has no idiom {name.rpartition('.')[2]!r}{hint}"
+
+
+def resolve(catalogue: Catalogue, found: Found, given: Values) -> Reading:
+    """A found call as an idiom's. Raises IdiomError for a function that the framework has not, and ExpressionError
+    for arguments that do not fit."""
+    name = found.function.removeprefix("self.")
+    entries = catalogue.plain.get(name)
+    if entries is None:
+        raise IdiomError(_foreign(catalogue, found.function))
+    invocation = _invocation(found.call, given, name)
+    problem: ExpressionError | None = None
+    for idiom, spelling in entries:
+        try:
+            return _bound(idiom, spelling, invocation, found, given)
+        except ExpressionError as error:
+            problem = problem or error
+    assert problem is not None
+    raise problem
+
+
+def _foreign(catalogue: Catalogue, name: str) -> str:
+    last, root = name.rpartition(".")[2], name.partition(".")[0]
+    own = next((full for idiom in catalogue.idioms for full in idiom.functions.values() if full.endswith(f".{last}")),
+               catalogue.idioms[0].functions[2])  # fmt: skip
+    if root == "<this file>":
+        return f"{last} is defined in this text, and is not {own}"
+    owner = next((OWNERS[part] for part in name.split(".") if part in OWNERS and part != "nn"), "")
+    if owner and owner != catalogue.framework:
+        return f"{name}: {root} is none of {catalogue.framework}'s modules, it is {owner}'s: what is read here is {own}"
+    return f"{name}: {catalogue.framework} has no function of this name: the nearest is {own!r}"
+
+
+def _invocation(call: ast.Call, given: Values, name: str) -> Invocation:
+    for star in (*call.args, *call.keywords):
+        if isinstance(star, ast.Starred) or (isinstance(star, ast.keyword) and star.arg is None):
+            raise ExpressionError(f"{name}: {ast.unparse(star.value)!r} at line {star.lineno}, character "
+                                  f"{star.col_offset + 1} unpacks arguments: write each of them out")  # fmt: skip
+    words = [word.arg for word in call.keywords]
+    if twice := next((word for at, word in enumerate(words) if word in words[:at]), None):
+        raise ExpressionError(f"{name}: {twice} is given twice: give it once")
+    named = {str(word.arg): value(word.value, given) for word in call.keywords}
+    return Invocation(name, tuple(value(each, given) for each in call.args), named)
+
+
+def value(node: ast.expr, given: Values) -> Any:
+    """An expression's value where literals say it; else a Name, which has none, or a sequence that holds some."""
+    try:
+        return arithmetic.value(node, given)
+    except NotLiteral:
+        if isinstance(node, ast.Tuple | ast.List) and not any(isinstance(each, ast.Starred) for each in node.elts):
+            elements = [value(each, given) for each in node.elts]
+            return elements if isinstance(node, ast.List) else tuple(elements)
+        return Name(ast.unparse(node), node.col_offset)
+    except RecursionError:
+        raise ExpressionError(f"an argument at line {node.lineno} is nested too deeply to be read") from None
+
+
+def _bound(
+    idiom: Idiom, spelling: Spelling | None, invocation: Invocation, found: Found, given: Values
+) -> Reading:  # fmt: skip
+    aside: list[str] = []
+    outer = Invocation("", (Name("x"),), {})
+    if found.outer is not None and idiom.layer and not (spelling and spelling.applied):
+        outer = _invocation(found.outer, given, invocation.function)
+    elif found.outer is not None:
+        raise IdiomError(f"{invocation.function} makes no layer, its result is not called: write one call")
+    function = invocation.function
+    if spelling:
+        invocation, outer = _modern(idiom, spelling, invocation, outer)
+        aside.append(f"read as {invocation.function}")
+    arguments, written = expression.bind(idiom.signature, invocation)
+    parts = [_call(idiom, invocation, arguments, aside)]
+    tensors = {operand: _text(arguments[name]) for operand, name in idiom.tensors.items() if name in arguments}
+    if idiom.layer:
+        of_outer, _ = expression.bind(idiom.outer, outer)
+        arguments |= of_outer
+        tensors |= {operand: _text(of_outer[name]) for operand, name in idiom.tensors.items() if name in of_outer}
+        if found.outer is not None or (spelling and spelling.applied):
+            parts.append(write("", *_renamed(idiom, idiom.outer, outer.positional),
+                               **_renamed_words(idiom, outer.named)))  # fmt: skip
+    aside += [f"around the call: {' '.join(found.around)}"] if found.around else []
+    text = "".join(parts)
+    names = {operand: name for operand, name in tensors.items() if name}
+    return Reading(idiom, function, arguments, written, text, names, tuple(aside), found.casts, found.line)
+
+
+def _text(value: Any) -> str:
+    """A tensor's name; empty where there is none, as for an optional one."""
+    return value.text if isinstance(value, Name) else ""
+
+
+def _modern(
+    idiom: Idiom, spelling: Spelling, invocation: Invocation, outer: Invocation
+) -> tuple[Invocation, Invocation]:
+    """The idiom's own call for another function's."""
+    arguments, written = expression.bind(spelling.signature, invocation)
+    ranks = [rank for rank, name in spelling.functions.items() if name.endswith(invocation.last)]
+    renamed = {spelling.names.get(name, name): spelling.values(name, arguments[name])
+               for name in expression.signature(spelling.signature).parameters
+               if name in written and name != spelling.applied}  # fmt: skip
+    if dropped := sorted(name for name in written if spelling.names.get(name, name) is None and arguments[name]):
+        raise ExpressionError(f"{invocation.function}: {dropped[0]} is not read")
+    named = {str(name): value for name, value in renamed.items() if name is not None}
+    positional = [named.pop(name) for name in _leading(idiom) if name in named]
+    if spelling.applied:
+        outer = Invocation("", (arguments[spelling.applied],), {})
+    return Invocation(idiom.functions[ranks[0]], tuple(positional), named), outer
+
+
+def _leading(idiom: Idiom) -> list[str]:
+    """The parameters that people write without their names: the tensors of a function."""
+    return [] if idiom.layer else [name for name in expression.signature(idiom.signature).parameters
+                                   if name in (idiom.tensors.get("x"), idiom.tensors.get("w"))]  # fmt: skip
+
+
+def _call(idiom: Idiom, invocation: Invocation, arguments: Mapping[str, Any], aside: list[str]) -> str:
+    """The call in the idiom's words: full name, tensors by their letters, and without what is set aside."""
+    ranks = [rank for rank, full in idiom.functions.items() if full.endswith(invocation.last)]
+    parameters = expression.signature(idiom.signature).parameters
+    positional: list[Any] = []
+    for name, each in zip(parameters, _renamed(idiom, idiom.signature, invocation.positional), strict=False):
+        dropped = _set_aside(idiom, name, each, aside)
+        positional.append(parameters[name].default if dropped else each)
+    named = {name: each for name, each in _renamed_words(idiom, invocation.named).items()
+             if not _set_aside(idiom, name, each, aside)}  # fmt: skip
+    return write(idiom.functions[ranks[0]], *positional, **named)
+
+
+def _set_aside(idiom: Idiom, name: str, value: Any, aside: list[str]) -> bool:
+    """Whether an argument is left out of the text; that it cannot change the answer is said in any case."""
+    reason = idiom.aside.get(name)
+    if reason is None or value == expression.signature(idiom.signature).parameters[name].default:
+        return False
+    aside.append(f"{name}={value!r}: {reason}")
+    return name not in idiom.tensors.values() and (reason in (AFTER, PLACE) or _opaque(value))
+
+
+def _opaque(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_opaque, value))
+    return isinstance(value, Name)
+
+
+def _renamed(idiom: Idiom, signature: str, positional: Sequence[Any]) -> list[Any]:
+    names = list(expression.signature(signature).parameters)
+    return [_letter(idiom, name, each) for name, each in zip(names, positional, strict=False)]
+
+
+def _renamed_words(idiom: Idiom, named: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _letter(idiom, name, each) for name, each in named.items()}
+
+
+def _letter(idiom: Idiom, name: str, value: Any) -> Any:
+    """A tensor's letter for its name."""
+    letter = next((operand for operand, parameter in idiom.tensors.items() if parameter == name), None)
+    return Name(letter) if letter and isinstance(value, Name) else value
+
+
+def _formed(catalogue: Catalogue, text: str, given: Values) -> Reading | None:
+    """The call in a form such as a gradient's; None where the text is of none."""
+    if not any(form in text for form in _source.FORMS):
+        return None
+    stripped = text.strip()
+    for idiom, names in catalogue.formed:
+        invocation = expression.parse(stripped, idiom.form)
+        if invocation is None or invocation.function not in names:
+            continue
+        arguments, written = expression.bind(idiom.signature, invocation)
+        aside: list[str] = []
+        for name in written:
+            if _set_aside(idiom, name, arguments[name], aside):
+                raise IdiomError(
+                    f"{invocation.function}: {name} is {arguments[name]}: {idiom.aside[name]}, leave it out"
+                )
+        tensors = {operand: _text(arguments.get(name, Name(operand))) for operand, name in idiom.tensors.items()}
+        renamed = {name: operand for operand, name in tensors.items() if name}
+        ranks = [full for full in idiom.functions.values() if full.endswith(invocation.last)]
+        text = expression.rename(stripped, {invocation.function: ranks[0], **renamed})
+        return Reading(idiom, invocation.function, arguments, written, text, tensors, tuple(aside))
+    return None
+
+
+def parts(idiom: Idiom, text: str) -> tuple[str, str]:
+    """A layer's construction and the arguments of its call, as text; all of the text for a function."""
+    if not idiom.layer:
+        return text, ""
+    tree = ast.parse(text, mode="eval").body
+    assert isinstance(tree, ast.Call)
+    if not isinstance(tree.func, ast.Call):
+        return text, "x"
+    words = [*map(ast.unparse, tree.args), *(f"{word.arg}={ast.unparse(word.value)}" for word in tree.keywords)]
+    return ast.unparse(tree.func), ", ".join(words)

@@ -1,0 +1,135 @@
+"""Calls as they stand in source text: found in its syntax tree, with what stands around them. Nothing is evaluated."""
+
+import ast
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+
+from conformance.expression import ExpressionError
+
+LONGEST = 1_000_000
+"""Characters that a source text may have."""
+
+CONTAINERS = frozenset({
+    "Sequential", "HybridSequential", "ModuleList", "ModuleDict", "OrderedDict", "append", "add", "extend", "insert",
+    "add_module", "list", "tuple",
+})  # fmt: skip
+"""Calls that only hold others, by their last names."""
+CASTS = {"half": "float16", "double": "float64", "float": "float32", "bfloat16": "bfloat16"}
+"""Suffixes that change the dtype."""
+FORMS = "autograd.grad", "linear_transpose", "vjp"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A call that stands in a text: its dotted function, as the text's imports say; the call of its result, if there
+    is one; what stands around both; and the dtypes that this casts to."""
+
+    function: str
+    call: ast.Call
+    outer: ast.Call | None
+    around: tuple[str, ...]
+    casts: tuple[str, ...]
+    line: int
+
+
+def parse(text: str) -> ast.Module:
+    """A text's syntax tree. Raises ExpressionError, which names the character, for what is none."""
+    if len(text) > LONGEST:
+        raise ExpressionError(f"{text[:60]!r}... has {len(text)} characters: at most {LONGEST} are read")
+    try:
+        return ast.parse(text)
+    except SyntaxError as error:
+        line = f"line {error.lineno}, " if "\n" in text else ""
+        raise ExpressionError(f"{text[:200]!r} is not a Python expression ({error.msg}, {line}character "
+                              f"{error.offset}): give a call, such as 'torch.nn.ConvTranspose2d(8, 4, 3, stride=2)'"
+                              ) from None  # fmt: skip
+    except ValueError as error:
+        raise ExpressionError(f"{text[:60]!r} is not a Python expression ({error}): give a call") from None
+    except (RecursionError, MemoryError):
+        raise ExpressionError(f"{text[:60]!r}... is nested too deeply to be read") from None
+
+
+def find(tree: ast.Module, last_names: Set[str]) -> Iterator[Found]:
+    """The calls of functions with these last names, in the order of the text."""
+    origins = _origins(tree)
+    wanted = last_names | {name for name, origin in origins.items() if origin.rpartition(".")[2] in last_names}
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
+        name = dotted(call.func)
+        if name and name.rpartition(".")[2] in wanted:
+            outer, around, casts = _surroundings(call, parents)
+            yield Found(_resolved(name, origins), call, outer, around, casts, call.lineno)
+
+
+def dotted(node: ast.expr) -> str:
+    """The dotted name that an expression is; empty where it is another expression."""
+    parts = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join(reversed([*parts, node.id])) if isinstance(node, ast.Name) else ""
+
+
+def _origins(tree: ast.Module) -> dict[str, str]:
+    """What names stand for by the text's own imports and definitions."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.asname or alias.name.partition(".")[0]: alias.name if alias.asname else
+                      alias.name.partition(".")[0] for alias in node.names}  # fmt: skip
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            found |= {alias.asname or alias.name: f"{module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("__"):
+            found.setdefault(node.name, f"<this file>.{node.name}")
+    return found
+
+
+def _resolved(name: str, origins: Mapping[str, str]) -> str:
+    root, dot, rest = name.partition(".")
+    return origins.get(root, root) + dot + rest
+
+
+def _surroundings(call: ast.Call, parents: Mapping[ast.AST, ast.AST]) -> (
+    tuple[ast.Call | None, tuple[str, ...], tuple[str, ...]]
+):  # fmt: skip
+    outer: ast.Call | None = None
+    around: list[str] = []
+    casts: list[str] = []
+    node: ast.AST = call
+    while (parent := parents.get(node)) is not None and not isinstance(parent, ast.stmt | ast.Lambda):
+        if isinstance(parent, ast.Attribute):
+            above = parents.get(parent)
+            called = isinstance(above, ast.Call) and above.func is parent
+            node = above if called and above is not None else parent
+            around.append(_shortened(f".{parent.attr}", above if isinstance(above, ast.Call) and called else None))
+            casts += _casts(parent.attr, above) if called else []
+            continue
+        if isinstance(parent, ast.Call) and parent.func is node:
+            outer, around = (parent, around) if outer is None else (outer, [*around, "(...)"])
+        elif isinstance(parent, ast.Call) and (name := dotted(parent.func)).rpartition(".")[2] not in CONTAINERS:
+            around.append(f"{name or '...'}(...)")
+        elif isinstance(parent, ast.Subscript | ast.BinOp | ast.UnaryOp | ast.BoolOp | ast.Compare | ast.Await):
+            around.append(type(parent).__name__.lower().replace("binop", "an operation").replace("op", " operation"))
+        node = parent
+    return outer, tuple(around), tuple(casts)
+
+
+def _shortened(name: str, call: ast.Call | None) -> str:
+    if call is None:
+        return name
+    arguments = ", ".join(ast.unparse(each) for each in (*call.args, *(word.value for word in call.keywords)))
+    return f"{name}({arguments if len(arguments) < 30 else '...'})"
+
+
+def _casts(attribute: str, call: ast.AST | None) -> list[str]:
+    """The dtype that a suffix casts to, such as .half() or .to(torch.float16)."""
+    if attribute in CASTS:
+        return [CASTS[attribute]]
+    if attribute not in ("to", "astype", "cast", "type") or not isinstance(call, ast.Call):
+        return []
+    names = [dotted(each) or getattr(each, "value", "")
+             for each in (*call.args, *(word.value for word in call.keywords))]  # fmt: skip
+    last = [str(name).rpartition(".")[2] for name in names]
+    return [CASTS.get(name, name) for name in last if name in CASTS or name.startswith(("float", "bfloat", "complex"))]
