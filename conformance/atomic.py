@@ -64,10 +64,10 @@ def write_together(contents: Mapping[Path, Content | None]) -> None:
     try:
         for path, content in contents.items():
             if content is not None:
-                with _naming(path):
+                with naming(path):
                     made[path] = _write_beside(path, content)
         for path in contents:
-            with _naming(path):
+            with naming(path):
                 made.pop(path).replace(path.resolve()) if path in made else path.unlink(missing_ok=True)
     finally:
         for temporary in made.values():
@@ -102,7 +102,7 @@ def replace_folder(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     prefix = f".{folder.name}."
-    with _naming(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as name, _lock(name):
+    with naming(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as name, _lock(name):
         made, before = Path(name, "made"), Path(name, "before")
         _fill(made, files)
         if folder.exists():
@@ -149,7 +149,7 @@ def _listed(folder: Path) -> set[str]:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Name what is written in errors that name nothing, or something temporary."""
     try:
         yield

@@ -14,13 +14,14 @@ import pytest
 from tqdm import tqdm
 
 from conformance.answers import Answers, oracle_digest
+from conformance.atomic import explain
 from conformance.exit_status import DIVERGED, INCOMPLETE, USAGE
 from conformance.items import LaneItems, attach
 from conformance.journal import Identity, Journal
 from conformance.record import Header, Record, RecordError, Verdict, absent_evidence, parse
 from conformance.run import record_of
 from conformance.selection import FORWARD, Selection, dtypes_of
-from conformance.terminal import echo
+from conformance.terminal import echo, one_line
 
 NARROWING = ("keyword", "markexpr", "deselect", "lf")
 """pytest's options by which a run can be less than its selection."""
@@ -37,6 +38,7 @@ class Controller:
         self._environment: Mapping[str, str] = {}
         self._nodeids: list[str] = []
         self._deaths = 0
+        self._unwritable = False
         self._folder = Path(config.option.records)
         self._journal = Journal(*journal_of(config, selection), resume=config.option.resume)
         self.done = frozenset(self._journal.keys)
@@ -76,8 +78,17 @@ class Controller:
         if record := getattr(report, "record", None):
             if environment := getattr(report, "environment", None):
                 self._require_same(environment)
-            self._journal.add(parse(record), report.arrays)
+            try:
+                self._journal.add(parse(record), report.arrays)
+            except OSError as error:
+                self._end(error)
             self._bar.update()
+
+    def _end(self, error: OSError) -> None:
+        """End a run that cannot write any more; what its journal holds stays for --resume."""
+        self._unwritable = True
+        echo(f"{self._selection.lane}: {one_line(explain(error))}, with --resume", err=True)
+        pytest.exit("records cannot be written", returncode=INCOMPLETE)
 
     def _require_same(self, environment: Mapping[str, str]) -> None:
         try:
@@ -106,11 +117,19 @@ class Controller:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write what there is, always; a run in which a selected case has no record is incomplete and says so."""
         self._bar.close()
+        if self._unwritable:
+            self._scratch.cleanup()
+            return
         items = session.config.pluginmanager.get_plugin("conformance-items")
         assert isinstance(items, LaneItems)
         complete = len(self._journal) == self._expected > 0
         header = self._header(self._journal.environment or self._environment or items.environment())
-        self._journal.close(header.path(self._folder), header, complete=complete)
+        try:
+            self._journal.close(header.path(self._folder), header, complete=complete)
+        except OSError as error:
+            echo(f"{self._selection.lane}: {one_line(explain(error))}, with --resume", err=True)
+            session.exitstatus = INCOMPLETE
+            return
         self._scratch.cleanup()
         if not complete:
             echo(self._missing(), err=True)

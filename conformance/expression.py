@@ -193,6 +193,9 @@ def _invocation(call: ast.Call) -> Invocation:
 def _arguments(call: ast.Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if any(isinstance(argument, ast.Starred) for argument in call.args) or any(k.arg is None for k in call.keywords):
         raise ExpressionError(f"{ast.unparse(call)!r} unpacks arguments: write each of them out")
+    names = [word.arg for word in call.keywords]
+    if twice := sorted({str(name) for name in names if names.count(name) > 1}):
+        raise ExpressionError(f"{ast.unparse(call)!r} gives {twice[0]} twice: write it once")
     return tuple(map(_value, call.args)), {str(word.arg): _value(word.value) for word in call.keywords}
 
 

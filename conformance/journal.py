@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 from zlib import crc32
 
-from conformance.atomic import write_atomically, write_together
+from conformance.atomic import naming, write_atomically, write_together
 from conformance.bounded import BoundError, open_archive, read_json, read_member
 from conformance.record import Header, Key, Record, RecordError, Verdict, dump, parse
 
@@ -84,13 +84,15 @@ class Journal:
         if record.key in self._offsets:
             raise RecordError(f"{' '.join(record.key)}: recorded a second time in one run: this is a bug, report it")
         places = {}
-        for name, npy in arrays.items():
-            places[name] = (self._arrays.tell(), len(npy), crc32(npy))
-            self._arrays.write(npy)
-        self._arrays.flush()  # before the line that points to it
-        self._note(record, places, self._lines.tell())
-        self._lines.write(f"{json.dumps(places)}\t{record.to_json()}\n".encode())
-        self._lines.flush()
+        with naming(self._folder):
+            for name, npy in arrays.items():
+                places[name] = (self._arrays.tell(), len(npy), crc32(npy))
+                self._arrays.write(npy)
+            self._arrays.flush()  # before the line that points to it
+            offset = self._lines.tell()
+            self._lines.write(f"{json.dumps(places)}\t{record.to_json()}\n".encode())
+            self._lines.flush()
+        self._note(record, places, offset)  # once it is there: a full disk keeps half a line
 
     def close(self, path: Path, header: Header, *, complete: bool) -> None:
         """Write the record file, and beside it the arrays as .npz where there are any; both sorted by key."""

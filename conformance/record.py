@@ -348,7 +348,8 @@ def _shell(*words: str) -> str:
 _HEADER: Types = {"framework": is_name, "variant": is_name, "suite": is_name, "dtypes": is_texts,
                   "directions": is_texts, "expected": is_count, "shard": is_shard, "started": is_instant,
                   "environment": is_text_by_name}  # fmt: skip
-_RECORD: Types = {"case": is_label, "dtype": is_name, "pass": is_name, "composed": is_texts, "trace": is_texts, "deviation": is_table,
+_RECORD: Types = {"case": is_label, "dtype": is_name, "pass": is_name, "composed": is_texts, "trace": is_texts,
+                  "deviation": is_table,
                   "certificate": is_whole_by_name, "seconds": is_number, "rounding": is_number_by_name}  # fmt: skip
 _FOOTER: Types = {"complete": is_flag, "records": is_count,
                   "verdicts": is_count_by_name}  # fmt: skip

@@ -124,6 +124,14 @@ def require_seconds(seconds: float) -> None:
         raise SelectionError(f"--timeout {seconds:g} is no limit of time: give a number of seconds above 0")
 
 
+def require_suites(suites: Sequence[str]) -> None:
+    """Raises SelectionError for a suite that no lane has."""
+    every = (*cases.SUITES, *MADE)
+    for suite in suites:
+        if suite not in every:
+            raise SelectionError(f"there is no suite {suite!r}: the suites are {', '.join(every)}")
+
+
 def require_workers(workers: str) -> None:
     """Raises SelectionError for what is no number of worker processes."""
     if not re.fullmatch(r"auto|logical|\d{1,4}", workers):

@@ -109,6 +109,45 @@ MISTAKES = {
     "unknown case to show": (["cases", "show", "one-pixl"], ["no case 'one-pixl', the nearest is 'one-pixel'"]),
     "absent record": (["merge", "none.jsonl"], ["none.jsonl: cannot be read: No such file"]),
     "no records to report": (["report", "--records=."], ["has no record files: run a lane first"]),
+    "unknown case of one": (["one", "zeros", "i5 k3", "--case=nosuch"], ["has no case 'nosuch'"]),
+    "a keyword twice": (
+        ["call", "torch", "F.conv_transpose2d(x, w, stride=2, stride=1)", "--claim"],
+        ["gives stride twice: write it once"],
+    ),
+    "a shape twice": (
+        [
+            "call",
+            "torch",
+            "F.conv_transpose1d(x, w)",
+            "--shape=x=1,1,3",
+            "--shape=x=1,1,4",
+            "--shape=w=1,1,2",
+            "--claim",
+        ],
+        ["--shape x is given twice"],
+    ),
+    "a shape of no tensor": (
+        ["call", "torch", "F.conv_transpose1d(x, w)", "--shape=x=1,1,3", "--shape=weight=1,1,2", "--claim"],
+        ["--shape weight: no tensor of 'F.conv_transpose1d(x, w)' has that name"],
+    ),
+    "a suite to upgrade": (
+        ["upgrade", "jax==0.9.0", "jax==0.10.2", "--suite=nosuch"],
+        ["there is no suite 'nosuch'", "idioms, ports, claims"],
+    ),
+    "a suite to bisect": (["bisect", "jax==0.9.0", "jax==0.10.2", "--suite=nosuch"], ["there is no suite 'nosuch'"]),
+    "workers to upgrade": (["upgrade", "jax==0.9.0", "jax==0.10.2", "-n", "-3"], ["-n -3 is no number of workers"]),
+    **{
+        f"{verb[0]} {option}={value}": ([*verb, f"{option}={value}"], [option])
+        for verb, option in (
+            (("fuzz", "zeros"), "--minutes"),
+            (("fuzz", "zeros"), "--seed"),
+            (("diff", "a", "b"), "--drift"),
+            (("confirm", "a"), "--each"),
+            (("confirm", "a"), "--at-once"),
+            (("upgrade", "a", "b"), "--repeat"),
+        )
+        for value in ("-1", "nan", "1e999", "x")
+    },
     "unknown verb": (["mrege"], ["No such command 'mrege'"]),
     "unknown option": (["merge", "--too=x", "a"], ["No such option", "--too"]),
 }

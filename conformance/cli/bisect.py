@@ -12,6 +12,7 @@ from conformance.cli.upgrade import say
 from conformance.exit_status import DIVERGED, OK
 from conformance.guard import Comparison, Group
 from conformance.record import Record, reproduction
+from conformance.selection import require_suites, require_workers
 from conformance.terminal import echo
 from conformance.versions import Build, VersionError
 
@@ -31,6 +32,8 @@ def command(old: str, new: str, suites: tuple[str, ...], variant: str | None, ch
     Both are run whole, as `conformance upgrade` does. The versions between run the change's smallest case alone.
     Exit status: 0 nothing changed, 1 found, 2 usage, or a version that cannot be had.
     """
+    require_suites(suites)
+    require_workers(workers)
     first, last = versions.parse(old), versions.parse(new)
     names = versions.released(first, last, say)
     options = [f"--workers={workers}"] + ([f"--variant={variant}"] if variant else [])

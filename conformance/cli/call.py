@@ -1,5 +1,7 @@
 """conformance call: one call expression, read and made."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import click
@@ -35,7 +37,7 @@ def command(
     """
     idioms.idioms(framework)  # which knows where a name like keras belongs
     lane = adapters.lane(framework, variant)
-    given = dict(map(parse_shape, shapes))
+    given = parse_shapes(expression, shapes)
     try:
         point = idioms.read(framework, expression, given, lane.variant, dtype=dtype)
     except Refusal as reason:
@@ -60,6 +62,18 @@ def meaning(point: Point) -> list[str]:
         f"  taps: {'reversed' if made.reversed else 'as stored'}",
         f"  axes: data '{made.data}', weight '{made.weight}'",
     ]
+
+
+def parse_shapes(expression: str, texts: Sequence[str]) -> dict[str, Ints]:
+    """Shapes by the names of an expression's tensors. Raises ShapeError for a name that it has not, or given twice."""
+    pairs = [parse_shape(text) for text in texts]
+    given = dict(pairs)
+    for name in given:
+        if [each for each, _ in pairs].count(name) > 1:
+            raise ShapeError(f"--shape {name} is given twice: give it once")
+        if name != "x" and not re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", expression):
+            raise ShapeError(f"--shape {name}: no tensor of {expression!r} has that name; a layer's input is x")
+    return given
 
 
 def parse_shape(text: str) -> tuple[str, Ints]:

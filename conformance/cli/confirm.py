@@ -25,8 +25,22 @@ LEFT_OUT = (CLAIMS, NEGATIVE, ROUNDING)
 @click.argument("records", nargs=-1, required=True, type=Path)
 @click.option("--framework", help="Only of this framework.")
 @click.option("--suite", "suites", multiple=True, help="Only of this suite; repeatable.")
-@click.option("--each", default=1, show_default=True, metavar="N", help="Only every N-th divergence of a file.")
-@click.option("--at-once", default=250, show_default=True, metavar="N", help="Scripts that share a process.")
+@click.option(
+    "--each",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Only every N-th divergence of a file.",
+)
+@click.option(
+    "--at-once",
+    default=250,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Scripts that share a process.",
+)
 @click.option("--keep", type=Path, help="Leave the scripts and their arrays in this folder.")
 @click.option("--python", metavar="PATH", help="An interpreter that has the framework (default: found).")
 @click.option("--to", "folder", default="reports/confirmed", show_default=True, type=Path, help="Where results go.")
@@ -44,8 +58,8 @@ def command(
     for path, run in _chosen(records, framework, suites):
         document = folder / f"{path.stem}.json"
         require_our_file(document, '{\n "lane": "')
-        taken = [one for one in run.records if one.verdict is Verdict.DIVERGES and one.redrawn][:: max(each, 1)]
-        findings = _confirmed(path, run, taken, max(at_once, 1), keep, python)
+        taken = [one for one in run.records if one.verdict is Verdict.DIVERGES and one.redrawn][::each]
+        findings = _confirmed(path, run, taken, at_once, keep, python)
         expectations = expected_of(run)
         excused = [one for one in findings if one.finding in (Finding.VARIES, Finding.RIGHT, Finding.NOTHING)
                    and by_chance(one.record, expectations)]  # fmt: skip

@@ -14,6 +14,7 @@ from conformance import record
 from conformance.atomic import require_our_file, write_together
 from conformance.bounded import Archive, BoundError
 from conformance.change import DRIFT, WORSE, Change
+from conformance.cli.options import number
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, by_chance, expected_of, known
 from conformance.explain import kinds
@@ -38,8 +39,8 @@ Builds = Mapping[tuple[str, str], Build]
 @click.argument("new", type=Path)
 @click.option("--fail-on", multiple=True, type=click.Choice([*(each.value for each in Change), "none"]),
               help="A change to exit with 1 on; repeatable (default: everything worse).")  # fmt: skip
-@click.option("--drift", default=DRIFT, show_default=True, type=click.FloatRange(1), metavar="FACTOR",
-              help="Tell a rounding error that grew by more than this.")  # fmt: skip
+@click.option("--drift", default=DRIFT, show_default=True, type=click.FloatRange(1, 10**6), callback=number,
+              metavar="FACTOR", help="Tell a rounding error that grew by more than this.")  # fmt: skip
 @click.option("--unless-expected", is_flag=True, help="Do not fail on what cases/expectations say of the new run.")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON object.")
 @click.option("--markdown", type=Path, help="Write it as Markdown too, as for a job's summary.")

@@ -9,6 +9,7 @@ import click
 
 from conformance import adapters
 from conformance.atomic import require_our_file, write_atomically
+from conformance.cli.options import number
 from conformance.exit_status import DIVERGED, OK
 from conformance.expectations import read_expectations
 from conformance.record import Verdict, reproduction
@@ -26,9 +27,14 @@ class FuzzError(ValueError):
 @click.command()
 @click.argument("framework")
 @click.option("--variant", help="How the framework executes (default: its first variant).")
-@click.option("--minutes", default=5.0, show_default=True, help="How long to search.")
+@click.option("--minutes", default=5.0, show_default=True, type=click.FloatRange(0, 10**6), callback=number,
+              help="How long to search.")  # fmt: skip
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))
-@click.option("--seed", type=int, help="Begin with this seed (default: where the last search in the folder ended).")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32),
+    help="Begin with this seed (default: where the last search in the folder ended).",
+)
 @click.option("--known", "with_known", is_flag=True, help="Find what is on file as known, too.")
 @click.option("--to", "folder", default="reports/fuzz", show_default=True, type=Path, help="Where findings go.")
 def command(

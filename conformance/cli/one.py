@@ -2,10 +2,10 @@
 
 import click
 
-from conformance import adapters, run
+from conformance import adapters, cases, run
 from conformance.adapters import Lane
 from conformance.answers import compute
-from conformance.cases import Case
+from conformance.cases import Case, Suite, read_suite
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.record import Verdict
 from conformance.selection import DTYPES
@@ -19,8 +19,8 @@ SMALL = 64
 @click.argument("descriptor")
 @click.option("--variant", help="How the framework executes (default: its first variant).")
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))
-@click.option("--case", default="one", metavar="ID", help="Draw the data that the case of this id has.")
-def command(framework: str, descriptor: str, variant: str | None, dtype: str, case: str) -> int:
+@click.option("--case", metavar="ID", help="Draw the data that the case of this id has.")
+def command(framework: str, descriptor: str, variant: str | None, dtype: str, case: str | None) -> int:
     """Evaluate the problem of DESCRIPTOR, such as "i5x7 k3 s2 p1 op1 bias", on FRAMEWORK.
 
     Prints the verdict, the native call, the deviation, and the arrays where they are small. Exit status: 0 conforms,
@@ -29,8 +29,16 @@ def command(framework: str, descriptor: str, variant: str | None, dtype: str, ca
     problem = Problem.parse(descriptor)
     if rule := broken_rule(problem):
         raise ProblemError(f"{descriptor!r}: {rule}")
+    if case is not None:
+        _require_case(case)
     lane = adapters.lane(framework, variant)
-    return show(lane, Case(case, problem, str(problem), "", (), ""), dtype)
+    return show(lane, Case(case or "one", problem, str(problem), "", (), ""), dtype)
+
+
+def _require_case(case: str) -> None:
+    """Raise CaseError for an id that no suite has, and no search found: data is drawn by the id."""
+    if not case.startswith("found-"):
+        cases.find(Suite("core or extreme", (*read_suite("core").cases, *read_suite("extreme").cases)), [case])
 
 
 def show(lane: Lane, case: Case, dtype: str) -> int:

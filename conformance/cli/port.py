@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from conformance import adapters, idioms, port
-from conformance.cli.call import parse_shape
+from conformance.cli.call import parse_shapes
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.port import Port
 from conformance.terminal import echo
@@ -39,7 +39,9 @@ def command(
     for framework in (source, target):
         idioms.idioms(framework)  # which knows where a name like keras belongs
     lanes = adapters.lane(source), adapters.lane(target, variant)
-    made = port.port(expression, source, target, dict(map(parse_shape, shapes)), variant=lanes[1].variant, idiom=idiom)
+    made = port.port(
+        expression, source, target, parse_shapes(expression, shapes), variant=lanes[1].variant, idiom=idiom
+    )
     chosen = dict(map(_python, pythons))
     missing = [lane.framework for lane in lanes if run and python_for(lane.framework, chosen) is None]
     result = verify(made, *lanes, chosen) if run and not missing else None

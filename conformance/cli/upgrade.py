@@ -7,6 +7,7 @@ import click
 from conformance import versions
 from conformance.change import Change
 from conformance.cli.diff import chosen, compare_folders, publish, require_ours, status
+from conformance.selection import require_suites, require_workers
 from conformance.terminal import echo
 
 
@@ -17,7 +18,7 @@ from conformance.terminal import echo
     "--suite", "suites", multiple=True, default=["core", "idioms", "rounding"], show_default=True, help="What to run."
 )
 @click.option("--variant", help="Only this way of executing.")
-@click.option("--repeat", default=1, show_default=True, type=click.IntRange(1),
+@click.option("--repeat", default=1, show_default=True, type=click.IntRange(1, 1000),
               help="Runs of each, from 2 on for times and flakiness.")  # fmt: skip
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")
 @click.option("--fail-on", multiple=True, type=click.Choice([*(each.value for each in Change), "none"]),
@@ -33,6 +34,8 @@ def command(
     as in "jax==0.9.0 flax==0.12.3". Environments and runs are kept in the cache folder. Writes a page, Markdown, and
     JUnit XML. Exit status: 0 nothing worse, 1 something is, 2 usage, or a version that cannot be had, 3 incomplete.
     """
+    require_suites(suites)
+    require_workers(workers)
     builds = versions.parse(old), versions.parse(new)
     if builds[0].framework != builds[1].framework:
         raise versions.VersionError(f"{old} and {new} are of two lanes: give two versions of one")
