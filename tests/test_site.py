@@ -167,7 +167,9 @@ def test_crashes_and_errors_are_faults_by_their_words() -> None:
     assert [(each.verdict, each.title, len(each.records)) for each in found] == [
         (Verdict.ERRORED, "Odd: \u2026", 4), (Verdict.CRASHED, "killed at \u2026", 2),
     ]  # fmt: skip
-    assert all("No array came" in page_of(Site([run], found=found), each) for each in found)
+    made = [page_of(Site([run], found=found), each) for each in found]
+    assert all("No array came" in each for each in made)
+    assert [re.findall(r"<h1>(.*?)</h1>", each) for each in made] == [["torch: ends in an error"], ["torch: dies"]]
 
 
 def test_many_kinds_of_failure_do_not_make_many_pages() -> None:

@@ -14,6 +14,15 @@ Array = NDArray[Any]
 Window = tuple[tuple[int, int], ...]
 
 
+_DOES = {
+    Verdict.CONFORMS: "answers", Verdict.DIVERGES: "answers otherwise",
+    Verdict.REJECTS: "refuses", Verdict.UNSUPPORTED: "cannot say it", Verdict.ACCEPTS_INVALID: "accepts it",
+    Verdict.ERRORED: "ends in an error", Verdict.CRASHED: "dies", Verdict.TIMED_OUT: "does not answer in time",
+    Verdict.INCONCLUSIVE: "cannot be judged",
+}  # fmt: skip
+"""What a framework does, by verdict."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """An expectation on file: a known fault, where it is expected, why, and since when."""
@@ -101,6 +110,13 @@ class Fault:
     def new(self) -> bool:
         """Whether nobody expected it."""
         return self.known is None
+
+    @property
+    def headline(self) -> str:
+        """What it is in our own words: its diagnosis, or the expectation that knew of it, or its verdict."""
+        if self.diagnosis:
+            return self.title
+        return self.known.id if self.known else _DOES[self.verdict]
 
     @property
     def predicates(self) -> tuple[str, ...]:
