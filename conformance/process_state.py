@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD, signal.SIGUSR1)
+_SIGNALS = tuple(map(int, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD)))
 _STREAMS = 0, 1, 2
 _ABOVE = 200  # where copies of the standard streams are put, so that they are not closed together with them
 
@@ -93,7 +93,7 @@ class ProcessState:
         self._locale = locale.setlocale(locale.LC_ALL)
         self._errors = np.geterr()
         self._filters = warnings.filters, warnings.filters[:]
-        self._handlers = [_signal.getsignal(number) for number in _SIGNALS]
+        self._handlers = [*map(_signal.getsignal, _SIGNALS)]
         self._collects = gc.isenabled()
         self._reports = faulthandler.is_enabled()
 
@@ -117,7 +117,8 @@ class ProcessState:
         if np.geterr() != self._errors:
             np.seterr(**self._errors)
         self._restore_filters()
-        self._restore_handlers()
+        if [*map(_signal.getsignal, _SIGNALS)] != self._handlers:
+            self._restore_handlers()
         if gc.isenabled() != self._collects:
             (gc.enable if self._collects else gc.disable)()
         if self._reports and not faulthandler.is_enabled():
