@@ -7,6 +7,10 @@ inputs each reader had and every other exception. `tests/test_readers.py` is the
 import argparse
 import io
 import json
+import os
+import resource
+import shlex
+import socket
 import sys
 import tempfile
 import time
@@ -16,25 +20,32 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from conformance import cases, claims, expectations, idioms, record
-from conformance.bounded import Archive, BoundError, parse_array
+from conformance import cases, claims, expectations, idioms, record, recorded_call
+from conformance.bounded import Archive, BoundError, parse_array, read_array
 from conformance.cases import CaseError
 from conformance.claims import ClaimError
+from conformance.cli.run import findings
 from conformance.expectations import ExpectationError
 from conformance.expression import ExpressionError
+from conformance.guard import compare
 from conformance.idioms import IdiomError
 from conformance.idioms.base import Refusal
 from conformance.predicate import Predicate, PredicateError
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.record import RecordError
+from conformance.recorded_call import RecordedCallError
+from conformance.report import changes
+from conformance.store import Store
+from conformance.terminal import printable
 
 FOLDER = Path(tempfile.mkdtemp(prefix="conformance-fuzz-"))
 
@@ -262,7 +273,93 @@ def read_archive(content: bytes) -> None:
     assert {path for path in FOLDER.parent.iterdir() if path.suffix == ".npy"} == before
 
 
+HOSTILE = [
+    "\x1b[31m",
+    "\x07",
+    "\r",
+    "\b",
+    "\x7f",
+    "\x9b",
+    "\u202e",
+    "\ud800",
+    "\0",
+    "\n",
+    "$(id)",
+    "';id;'",
+    "<b>",
+    "]]>",
+    "|",
+]
+texts = st.lists(st.sampled_from([*HOSTILE, "a", " with ", "x=1", "3"]), max_size=5).map("".join)
+
+
+@st.composite
+def hostile_records(draw: st.DrawFn) -> bytes:
+    """A record file whose texts are made to be obeyed by a terminal, a shell, a browser or a parser of XML."""
+    fields = draw(st.lists(st.sampled_from(["case", "message", "call", "kind", "idiom", "fault", "claimed", "problem"]),
+                           max_size=4))  # fmt: skip
+    line = LINES[1] | {name: draw(texts) for name in fields} | {"trace": [draw(texts)], "composed": [draw(texts)]}
+    header = LINES[0] | {"environment": {draw(texts): draw(texts)}}
+    return "\n".join(map(json.dumps, [header, line, *LINES[2:]])).encode()
+
+
+def read_hostile(content: bytes) -> None:
+    """Whatever is told of it is fit for a terminal, and its commands are one command each."""
+    run = record.read(file("hostile.jsonl", content))
+    comparison = compare((run,), (run,))
+    said = [*changes.text_lines(comparison), *findings(run, ())]
+    assert str(printable("\n".join(said))).replace("\n", "").isprintable()
+    ElementTree.fromstring(changes.junit([comparison], ()))
+    assert changes.markdown([comparison], ()).replace("\n", "").isprintable()
+    json.dumps(changes.document([comparison], ())).encode()
+    for each in run.records:
+        assert shlex.split(record.reproduction(each))[0] == "conformance"
+    with Store(Path(":memory:")) as store:
+        store.add(record.Run(replace(run.header, started="2026-01-01T00:00:00+00:00"), run.records, run.complete))
+        list(store.lines())
+
+
+kinds = st.sampled_from(["pipe", "socket", "folder", "device", "link"])
+
+
+def read_irregular(kind: str) -> None:
+    """What is no regular file, by every reader of files; the folder is left empty."""
+    with tempfile.TemporaryDirectory(dir=FOLDER) as name, socket.socket(socket.AF_UNIX) as server:
+        path = Path(name, "torch-eager-smoke.jsonl")
+        if kind == "folder":
+            path.mkdir()
+        elif kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "socket":
+            server.bind(str(path))
+        else:
+            path.symlink_to("/dev/zero" if kind == "device" else "nowhere")
+        for read in (record.read, expectations.read_file, lambda p: list(cases.read_file(p))):
+            with suppress(RecordError, ExpectationError, CaseError):
+                read(path)
+                raise AssertionError(f"{kind} was read")
+        read_array(path)
+
+
+def write_on_a_full_disk(largest: int) -> None:
+    """A record file, written where no file may have more than some bytes: it is whole, or the old one is there."""
+    target = FOLDER / "full" / "a.jsonl"
+    record.write(target, record.Run(replace(HEADER, expected=0), (), complete=True))
+    old, limits = target.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, limits[1]))
+    try:
+        record.write(target, record.Run(HEADER, RECORDS, complete=True))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert [each.name for each in target.parent.iterdir()] == ["a.jsonl"]
+        assert target.read_bytes() == (old if largest < len(RECORD_FILE) else RECORD_FILE)
+
+
 READERS = (
+    Reader("hostile records", hostile_records(), read_hostile, (RecordError,)),
+    Reader("irregular files", kinds, read_irregular, (OSError,)),
+    Reader("full disks", st.integers(0, 2 * len(RECORD_FILE)), write_on_a_full_disk, (OSError,)),
+    Reader("recorded calls", texts | st.text(max_size=30), lambda t: str(recorded_call.parse(t)), (RecordedCallError,)),
     Reader("record files", record_files, read_records, (RecordError, ProblemError)),
     Reader("record lines", record_lines, record.parse, (RecordError,)),
     Reader("case files, TOML", damaged(TOML), lambda c: list(cases.read_file(file("c.toml", c))), (CaseError,)),
