@@ -29,6 +29,7 @@ from conformance.atomic import (
     write_together,
 )
 from conformance.bounded import Archive, read_array, read_bytes
+from conformance.journal import Journal
 
 PROGRAM = [sys.executable, "-m", "conformance"]
 LIMIT = 4096
@@ -314,3 +315,17 @@ def test_every_failure_of_a_disk_has_a_next_step_of_its_own(code: int) -> None:
 def test_an_array_is_read_from_a_regular_file(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.arange(3))
     assert read_array(tmp_path / "a.npy").tolist() == [0, 1, 2]
+
+
+def test_a_record_that_a_full_disk_does_not_take_is_not_counted(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as raised:
+            journal.add(RUN.records[0], {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert raised.value.filename == str(tmp_path / "journal")
+    assert len(journal) == 0
+    journal.leave()
