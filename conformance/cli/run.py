@@ -54,8 +54,9 @@ def command(
     """Run a suite on FRAMEWORK and write a record file for each of its variants.
 
     With --repeat, further runs go into repeats/2, repeats/3 and so on, and a case that is not the same in all of them
-    is flaky, which fails unless an expectation says that it is by chance. Exit status: 0 all as expected, 1 some case
-    diverges or fails otherwise, 2 usage, 3 a case has no record.
+    is flaky, which fails unless an expectation says that it is by chance. The last lines say whether the lanes are
+    green or red, and why: expectations are held against all that was run. Exit status: 0 all as expected, 1 some case
+    diverges or fails otherwise, or an expectation is wrong, 2 usage, 3 a case has no record.
     """
     require_seconds(timeout)
     require_workers(workers)
