@@ -319,13 +319,16 @@ def read_hostile(content: bytes) -> None:
         list(store.lines())
 
 
-kinds = st.sampled_from(["pipe", "socket", "folder", "device", "link"])
+kinds = st.sampled_from(["pipe", "socket", "folder", "device", "link", "file"])
 
 
 def read_irregular(kind: str) -> None:
-    """What is no regular file, by every reader of files; the folder is left empty."""
+    """What is no regular file, by every reader of files, and one that is."""
     with tempfile.TemporaryDirectory(dir=FOLDER) as name, socket.socket(socket.AF_UNIX) as server:
         path = Path(name, "torch-eager-smoke.jsonl")
+        if kind == "file":
+            read_array(file(f"{path.parent.name}/a.npy", ARRAYS[0]))
+            return
         if kind == "folder":
             path.mkdir()
         elif kind == "pipe":
@@ -359,7 +362,12 @@ READERS = (
     Reader("hostile records", hostile_records(), read_hostile, (RecordError,)),
     Reader("irregular files", kinds, read_irregular, (OSError,)),
     Reader("full disks", st.integers(0, 2 * len(RECORD_FILE)), write_on_a_full_disk, (OSError,)),
-    Reader("recorded calls", texts | st.text(max_size=30), lambda t: str(recorded_call.parse(t)), (RecordedCallError,)),
+    Reader(
+        "recorded calls",
+        texts | texts.map("f({}) with x=1,2".format),
+        lambda t: str(recorded_call.parse(t)),
+        (RecordedCallError,),
+    ),
     Reader("record files", record_files, read_records, (RecordError, ProblemError)),
     Reader("record lines", record_lines, record.parse, (RecordError,)),
     Reader("case files, TOML", damaged(TOML), lambda c: list(cases.read_file(file("c.toml", c))), (CaseError,)),
