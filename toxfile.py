@@ -93,8 +93,9 @@ def _tell() -> None:
 
 def _last_words() -> Iterator[str]:
     """What the report said, where there is one; else each command that failed, with its own reasons."""
-    if reported := _ENDED.get(REPORT):
-        yield reported[-1].out.strip() or f"Red: the report was not built: {_said(reported[-1])}"
+    reported = _ENDED.get(REPORT)
+    if reported and reported[-1].exit_code in (0, 1, 3):  # else it did not come to say anything
+        yield reported[-1].out.strip()
         return
     failed = [(name, each) for name, outcomes in _ENDED.items() for each in outcomes if each.exit_code]
     absent = [name for name, outcomes in _ENDED.items() if not outcomes]
