@@ -1,7 +1,8 @@
 """A call in a process of its own, forked from a warm server, with limits of time and memory.
 
 The server has imported the framework and run nothing, so a fork costs milliseconds. Each call has its own process, pipe
-and log: whatever it does to its process ends with it, and an answer that comes late has nowhere to arrive.
+and log: whatever it does to its process ends with it, and an answer that comes late has nowhere to arrive. The limit of
+time is kept from outside (`process_tree`), and a call that dies of a signal which others send is made once more.
 """
 
 import faulthandler
@@ -19,10 +20,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from conformance.adapters import Lane
+from conformance.process_tree import POLL, Watch, adopt_orphans, die_with, end_strays, end_tree, end_watched
 from conformance.record import Verdict
 
 SECONDS = 10.0
-"""What one call may take, its process's start included."""
+"""What one call may take of CPU time, and asleep, its process's start included."""
 MEMORY = 4 * 2**30
 """Bytes of address space that one call may take, beyond what the warm server has."""
 STARTS = 5
@@ -30,10 +32,11 @@ STARTS = 5
 LAST_LINES = 3
 LONGEST = 400
 LANE = "CONFORMANCE_WARM"
-"""The environment variable that tells a server which lane to warm up, as FRAMEWORK/VARIANT."""
+"""The environment variable that tells a server which lane to warm up, for whom: FRAMEWORK/VARIANT/SUITE/PID."""
 
 _MOURNING = 0.5  # until a dead server can be told from a living one
-_GRACE = 10.0  # for a process to write its trace and end by itself
+_FOREIGN = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT, 255}
+"""How a process ends that others kill, or their memory's shortage; 255 is what is known where the server died."""
 _EXHAUSTED = re.compile(
     r"bad_alloc|out of memory|out_of_memory|can't allocate|cannot allocate|resource_exhausted|resource exhausted"
     r"|memoryerror|oom when|failed to allocate|bad_array_new_length",
@@ -57,6 +60,8 @@ class Death:
     verdict: Verdict
     cause: str
     trace: tuple[str, ...] = ()
+    foreign: bool = False
+    """Whether others may have ended it, and not what was called."""
 
     @property
     def message(self) -> str:
@@ -76,11 +81,12 @@ class Isolation:
 
     _warm: Lane | None = None
 
-    def __init__(self, lane: Lane, limits: Limits | None = None) -> None:
+    def __init__(self, lane: Lane, limits: Limits | None = None, suite: str = "") -> None:
         if Isolation._warm not in (None, lane):
             raise IsolationError(f"{lane}: the server here is warm for {Isolation._warm}: use another process for it")
         Isolation._warm = lane
-        self._lane, self._limits = lane, limits or Limits()
+        self._lane, self._limits, self._suite = lane, limits or Limits(), suite
+        adopt_orphans()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["conformance.warm"])
         self._failed = 0
@@ -90,11 +96,15 @@ class Isolation:
 
         `seconds`, unless 0, is what this call may take.
         """
+        found = self._call(function, arguments, seconds)
+        return self._call(function, arguments, seconds) if isinstance(found, Death) and found.foreign else found
+
+    def _call(self, function: Callable[..., Any], arguments: Sequence[Any], seconds: float) -> Any:
         if self._failed >= STARTS:
             cause = f"{self._failed} of {STARTS} starts used: {self._lane} is broken at import"
             return Death(Verdict.CRASHED, cause)
         limits = self._limits._replace(seconds=seconds or self._limits.seconds)
-        os.environ[LANE] = f"{self._lane.framework}/{self._lane.variant}"
+        os.environ[LANE] = "/".join([self._lane.framework, self._lane.variant, self._suite, str(os.getpid())])
         ours, theirs = self._context.Pipe(duplex=False)
         with tempfile.TemporaryDirectory(prefix="conformance-") as folder, ours:
             log = Path(folder, "log")
@@ -104,43 +114,59 @@ class Isolation:
             except (OSError, EOFError):  # the server died, and the next start makes a new one
                 self._failed += 1
                 time.sleep(_MOURNING)
-                return self.call(function, *arguments, seconds=seconds)
+                return self._call(function, arguments, seconds)
             finally:
                 theirs.close()
-            answered, answer = _receive(ours, limits.seconds + _GRACE)
-            if not answered:
+            assert process.pid is not None
+            answered, answer, passed = _receive(ours, Watch(process.pid, limits.seconds))
+            if not answered and not passed:
                 process.join(1.0)
-            killed = process.is_alive() and not answered
-            if process.is_alive():
-                process.kill()
+            end_watched(process.pid) if passed else end_tree(process.pid)
             process.join()
+            end_strays()
             if answered:
                 self._failed = 0
                 return answer
-            return _death(process.exitcode, log, limits, killed=killed)
+            return _death(process.exitcode, log, passed)
 
 
-def _receive(pipe: Connection, seconds: float) -> tuple[bool, Any]:
+def _receive(pipe: Connection, watch: Watch) -> tuple[bool, Any, str]:
+    """Whether an answer came, the answer, and which limit was passed before one could."""
     try:
-        return (True, pipe.recv()) if pipe.poll(seconds) else (False, None)
+        while not pipe.poll(POLL):
+            if passed := watch.exceeded:
+                return False, None, passed
+        return True, pipe.recv(), ""
     except (EOFError, OSError):
-        return False, None
+        return False, None, ""
 
 
 def _serve(pipe: Connection, log: Path, limits: Limits, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
     """In the process of a call: bound it, let it write into its log alone, and send what the function returns."""
+    die_with(_server)
+    os.setsid()
+    adopt_orphans()
     with log.open("w", encoding="utf-8") as stream:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
         faulthandler.enable(stream)
-        faulthandler.dump_traceback_later(limits.seconds, exit=True, file=stream)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         most = _address_space() + limits.memory
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
         pipe.send(function(*arguments))
-        faulthandler.cancel_dump_traceback_later()
         pipe.close()
         os._exit(0)  # a framework may hang while it is torn down; the answer is there
+
+
+_server = 0
+"""The process that the calls are forked from, known to itself and to them."""
+
+
+def serve(parent: int) -> None:
+    """Make this process, which is a server, end with its parent, and its calls with itself."""
+    global _server
+    die_with(parent)
+    _server = os.getpid()
 
 
 def _address_space() -> int:
@@ -148,18 +174,18 @@ def _address_space() -> int:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
 
 
-def _death(status: int | None, log: Path, limits: Limits, *, killed: bool) -> Death:
+def _death(status: int | None, log: Path, passed: str) -> Death:
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     said, stack = _said(text), _where(text)
-    if killed or re.search(r"^Timeout \(", text, re.MULTILINE):
-        return Death(Verdict.TIMED_OUT, f"no answer after {limits.seconds:g} s{stack}", said)
+    if passed:
+        return Death(Verdict.TIMED_OUT, f"no answer after {passed}{stack}", said)
     if status is not None and status < 0:
         cause = f"killed by {signal.Signals(-status).name}{stack}"
     else:
         cause = f"exited with status {status}{stack}"
     if exhausted(text):
         cause = f"out of memory, {cause}"
-    return Death(Verdict.CRASHED, cause, said)
+    return Death(Verdict.CRASHED, cause, said, foreign=status in _FOREIGN)
 
 
 def exhausted(text: str) -> bool:
@@ -176,6 +202,6 @@ def _said(text: str) -> tuple[str, ...]:
 
 def _where(text: str) -> str:
     """The innermost Python function of the trace that faulthandler left."""
-    stack = text.partition("most recent call first")[2]
+    stack = (text.partition("Current thread")[2] or text).partition("most recent call first")[2]
     frame = re.search(r'File ".*", line \d+ in (\S+)', stack)
     return f" in {frame[1]}" if frame else ""

@@ -1,10 +1,15 @@
-"""What a fork server imports before it forks: the adapter of the lane that $CONFORMANCE_WARM names."""
+"""What a fork server imports before it forks: the adapter, and the suite where one is made, that $CONFORMANCE_WARM names."""
 
 import os
 
 from conformance import adapters, negative  # noqa: F401  # so that no fork has to import it
 from conformance.adapters import Lane
-from conformance.isolation import LANE
+from conformance.isolation import LANE, serve
+from conformance.selection import MADE
 
-if lane := os.environ.get(LANE):
-    adapters.load(Lane(*lane.split("/")))
+if warm := os.environ.get(LANE):
+    framework, variant, suite, parent = warm.split("/")
+    serve(int(parent))
+    adapters.load(Lane(framework, variant))
+    if suite in MADE:
+        MADE[suite](framework, variant)
