@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import signal
 import tempfile
@@ -18,6 +19,7 @@ from conformance.atomic import explain
 from conformance.exit_status import DIVERGED, INCOMPLETE, USAGE
 from conformance.items import LaneItems, attach
 from conformance.journal import Identity, Journal
+from conformance.process_tree import adopt_orphans, interrupt_on_end
 from conformance.record import Header, Record, RecordError, Verdict, absent_evidence, parse
 from conformance.run import record_of
 from conformance.selection import FORWARD, Selection, dtypes_of
@@ -43,6 +45,8 @@ class Controller:
         self._journal = Journal(*journal_of(config, selection), resume=config.option.resume)
         self.done = frozenset(self._journal.keys)
         """Keys of the records that an earlier process made."""
+        adopt_orphans()
+        interrupt_on_end()
         self._bar = tqdm(unit="", disable=None if config.option.progress else True)
         self._bar.set_description(f"{selection.lane} {selection.suite.name}")
         if not selection.isolated:
@@ -63,6 +67,7 @@ class Controller:
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput["conformance_claims"] = self._scratch.name
         node.workerinput["conformance_log"] = self._log(node)
+        node.workerinput["conformance_parent"] = os.getpid()
         node.workerinput["conformance_done"] = sorted(self.done)
 
     @pytest.hookimpl(optionalhook=True)

@@ -9,6 +9,7 @@ offset a record.
 import fcntl
 import io
 import json
+import os
 import shutil
 import zipfile
 from collections import Counter
@@ -177,12 +178,18 @@ def _archive(members: Iterable[tuple[str, bytes]]) -> bytes:
 
 def _lock(folder: Path) -> IO[bytes]:
     """An open file that no other process has; it is free again when this one ends, however it does."""
-    file = (folder / "lock").open("wb")
+    file = (folder / "lock").open("a+b")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        file.seek(0)
+        holder = file.read(20).decode(errors="replace")
         file.close()
-        raise RecordError(f"{folder}: another run is writing it: wait for it, or give another --records") from None
+        who = f"another run (pid {holder})" if holder.isdecimal() else "another run"
+        raise RecordError(f"{folder}: {who} is writing it: wait for it, or give another --records") from None
+    file.truncate(0)
+    file.write(str(os.getpid()).encode())
+    file.flush()
     return file
 
 

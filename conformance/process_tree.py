@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
 POLL = 0.1
 """Seconds between two looks at a process that is watched."""
@@ -19,6 +20,11 @@ LONGEST = 20.0
 """So many times its limit a process may take by the clock, which ends one that does a little now and then."""
 GRACE = 2.0
 """Seconds that a process has to write its trace before it is killed."""
+
+ENDING = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+"""The signals by which a run is asked to end."""
+SAME_REQUEST = 1.0
+"""Seconds in which several of them are one request."""
 
 _DEATH_SIGNAL, _SUBREAPER = 1, 36  # of prctl
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -30,6 +36,27 @@ def die_with(parent: int) -> None:
     _LIBC.prctl(_DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def interrupt_on_end() -> None:
+    """Let each signal that asks this process to end interrupt it as Ctrl-C does, and a second one end it.
+
+    What comes within a second is the same request: a terminal sends it to a command and its children, and the command
+    passes it on.
+    """
+    first = 0.0
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal first
+        if not first:
+            first = time.monotonic()
+            raise KeyboardInterrupt(signal.Signals(number).name)
+        if time.monotonic() - first > SAME_REQUEST:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    for number in ENDING:
+        signal.signal(number, interrupt)
 
 
 def adopt_orphans() -> None:

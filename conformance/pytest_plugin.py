@@ -40,6 +40,7 @@ def _configure_lane(config: pytest.Config) -> None:
     from conformance.controller import Controller
     from conformance.exit_status import USAGE
     from conformance.items import LaneItems
+    from conformance.process_tree import adopt_orphans, die_with
     from conformance.record import RecordError
     from conformance.selection import USER_ERRORS, require_seconds, require_workers, select
 
@@ -56,6 +57,8 @@ def _configure_lane(config: pytest.Config) -> None:
         adapters.set_environment(selection.lane)  # workers inherit it
         plugins: dict[str, object] = {}
         if hasattr(config, "workerinput"):
+            die_with(config.workerinput["conformance_parent"])
+            adopt_orphans()
             done = frozenset(tuple(key) for key in config.workerinput["conformance_done"])
         else:
             plugins["conformance-controller"] = controller = Controller(config, selection)

@@ -161,7 +161,7 @@ class TestJournal:
 
     def test_two_runs_do_not_write_one_journal(self, tmp_path: Path) -> None:
         journal = Journal(tmp_path)
-        with pytest.raises(RecordError, match="another run is writing it"):
+        with pytest.raises(RecordError, match=rf"another run \(pid {os.getpid()}\) is writing it"):
             Journal(tmp_path)
         journal.add(ROWS[0], {})
         assert len(journal) == 1

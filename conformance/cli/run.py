@@ -1,5 +1,6 @@
 """conformance run: a suite on a framework, in each of its variants."""
 
+import os
 import re
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -14,6 +16,7 @@ from conformance import adapters, record
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, by_chance, fails, known, unkept
 from conformance.guard import REPEATS, unsteady
+from conformance.process_tree import ENDING, die_with
 from conformance.pytest_plugin import TIMEOUT
 from conformance.record import Record, Run, Verdict, reproduction
 from conformance.selection import Selection, dtypes_of, require_seconds, require_workers, select
@@ -169,13 +172,23 @@ def findings(run: Run, expectations: Sequence[Expectation]) -> Iterator[str]:
 
 
 def _finish(command: list[str]) -> tuple[int, bool]:
-    """The command's exit status, and whether Ctrl-C ended it: it gets the signal too, and time to write what it has."""
-    process, interrupted = subprocess.Popen(command), False
-    while True:
-        try:
-            return process.wait(), interrupted
-        except KeyboardInterrupt:
-            interrupted = True
+    """The command's exit status, and whether a signal ended it: it gets the signal too, and time to write what it has.
+
+    It dies with this process.
+    """
+    ours, signals = os.getpid(), []
+    process = subprocess.Popen(command, preexec_fn=lambda: die_with(ours))
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        signals.append(number)
+        process.send_signal(number)
+
+    before = {number: signal.signal(number, forward) for number in ENDING}
+    try:
+        return process.wait(), bool(signals)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _ending(status: int) -> str:
