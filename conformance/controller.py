@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import re
-import signal
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,14 +14,23 @@ from tqdm import tqdm
 
 from conformance.answers import Answers, oracle_digest
 from conformance.atomic import explain
+from conformance import adapters
+from conformance.again import noted, trial
+from conformance.cases import Case
 from conformance.exit_status import DIVERGED, INCOMPLETE, USAGE
-from conformance.items import LaneItems, attach
+from conformance.isolation import Death, death_of
+from conformance.items import LaneItems, attach, npy
 from conformance.journal import Identity, Journal
-from conformance.process_tree import adopt_orphans, interrupt_on_end
-from conformance.record import Header, Record, RecordError, Verdict, absent_evidence, parse
+from conformance.outside import START
+from conformance.overseer import Overseer
+from conformance.process_tree import adopt_orphans, end_strays, interrupt_on_end
+from conformance.record import Header, RecordError, absent_evidence, parse
 from conformance.run import record_of
 from conformance.selection import FORWARD, Selection, dtypes_of
 from conformance.terminal import echo, one_line
+
+PATIENCE = 4
+"""So many limits of time a worker may take that keeps one itself: it may make a call twice, and end its process."""
 
 NARROWING = ("keyword", "markexpr", "deselect", "lf")
 """pytest's options by which a run can be less than its selection."""
@@ -41,6 +48,9 @@ class Controller:
         self._nodeids: list[str] = []
         self._deaths = 0
         self._unwritable = False
+        self._again: dict[str, str] = {}
+        """The items to be tried again, alone, and why if that is to be told."""
+        self._overseer = Overseer()
         self._folder = Path(config.option.records)
         self._journal = Journal(*journal_of(config, selection), resume=config.option.resume)
         self.done = frozenset(self._journal.keys)
@@ -69,6 +79,15 @@ class Controller:
         node.workerinput["conformance_log"] = self._log(node)
         node.workerinput["conformance_parent"] = os.getpid()
         node.workerinput["conformance_done"] = sorted(self.done)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodeready(self, node: Any) -> None:
+        process = node.gateway._io.popen  # the only place where execnet keeps a worker's process
+        pulse = Path(self._log(node)).with_suffix(".pulse")
+        seconds = self._config.option.timeout
+        if self._selection.isolated or adapters.is_outside(self._selection.lane.framework):
+            seconds = START + PATIENCE * seconds  # since the worker watches the process that answers itself
+        self._overseer.watch(node.gateway.id, process, pulse, seconds)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -110,9 +129,37 @@ class Controller:
         if self._selection.block > 1 and not Path(self._scratch.name, f"item-{index}").exists():
             report.outcome = "rerun"
             return
-        verdict, cause = death(report.node, Path(self._log(report.node)))
+        passed = self._overseer.passed.get(report.node.gateway.id, "")
+        died = death(report.node, Path(self._log(report.node)), passed)
+        if died.foreign or passed:
+            self._again[crashitem] = died.cause if passed else ""
+            report.outcome = "rerun"
+            return
         report.arrays = {}
-        attach(report, self._record(crashitem, verdict, cause), self._selection.expectations)
+        case, dtype = self._case(crashitem)
+        record = record_of(self._selection.lane, case, dtype, died.verdict, message=died.cause)
+        attach(report, record, self._selection.expectations)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Any:
+        """After all has been run, try again what others may have ended: now nothing else runs."""
+        try:
+            done = yield
+        finally:
+            self._overseer.stop()
+            end_strays()
+        if self._again:
+            self._try_again(session)
+        return done
+
+    def _try_again(self, session: pytest.Session) -> None:
+        alone = trial(self._selection, self._config.option.timeout)
+        for nodeid, why in self._again.items():
+            result = noted(alone(*self._case(nodeid)), why)
+            report: Any = pytest.TestReport(nodeid, ("", None, nodeid), {}, "passed", None, "call")
+            attach(report, result.record, self._selection.expectations)
+            report.arrays = {name: npy(array) for name, array in result.arrays.items()}
+            session.config.hook.pytest_runtest_logreport(report=report)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -189,10 +236,9 @@ class Controller:
     def _log(self, node: Any) -> str:
         return str(Path(self._scratch.name, f"{node.gateway.id}.log"))
 
-    def _record(self, nodeid: str, verdict: Verdict, message: str) -> Record:
+    def _case(self, nodeid: str) -> tuple[Case, str]:
         case_id, _, dtype = nodeid.rpartition("::")[2].partition(".")
-        case = next(case for case in self._selection.cases if case.id == case_id)
-        return record_of(self._selection.lane, case, dtype, verdict, message=message)
+        return next(case for case in self._selection.cases if case.id == case_id), dtype
 
 
 def journal_of(config: pytest.Config, selection: Selection) -> tuple[Path, Identity]:
@@ -207,19 +253,8 @@ def journal_of(config: pytest.Config, selection: Selection) -> tuple[Path, Ident
     return Path(config.option.records, name), identity
 
 
-def death(worker: Any, log: Path) -> tuple[Verdict, str]:
-    """How a worker died, from the trace that it left and from its exit status."""
+def death(worker: Any, log: Path, passed: str) -> Death:
+    """How a worker died, from its exit status, the trace that it left, and the limit that it passed, if it did."""
     trace = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    if limit := re.search(r"^Timeout \((.+)\)!", trace, re.MULTILINE):
-        return Verdict.TIMED_OUT, f"no answer after {limit[1]}{_where(trace.rpartition('Thread 0x')[2])}"
     status = worker.gateway._io.wait()  # the only place where execnet keeps a worker's exit status
-    where = _where(trace.partition("Current thread")[2])
-    if status < 0:
-        return Verdict.CRASHED, f"killed by {signal.Signals(-status).name}{where}"
-    return Verdict.CRASHED, f"exited with status {status}{where}"
-
-
-def _where(stack: str) -> str:
-    """The innermost Python function of a stack, as faulthandler prints it."""
-    frame = re.search(r'File ".*", line \d+ in (\S+)', stack)
-    return f" in {frame[1]}" if frame else ""
+    return death_of(status, trace, passed)

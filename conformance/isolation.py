@@ -85,7 +85,7 @@ class Isolation:
         if Isolation._warm not in (None, lane):
             raise IsolationError(f"{lane}: the server here is warm for {Isolation._warm}: use another process for it")
         Isolation._warm = lane
-        self._lane, self._limits, self._suite = lane, limits or Limits(), suite
+        self._lane, self._limits, self.suite = lane, limits or Limits(), suite
         adopt_orphans()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["conformance.warm"])
@@ -104,7 +104,7 @@ class Isolation:
             cause = f"{self._failed} of {STARTS} starts used: {self._lane} is broken at import"
             return Death(Verdict.CRASHED, cause)
         limits = self._limits._replace(seconds=seconds or self._limits.seconds)
-        os.environ[LANE] = "/".join([self._lane.framework, self._lane.variant, self._suite, str(os.getpid())])
+        os.environ[LANE] = "/".join([self._lane.framework, self._lane.variant, self.suite, str(os.getpid())])
         ours, theirs = self._context.Pipe(duplex=False)
         with tempfile.TemporaryDirectory(prefix="conformance-") as folder, ours:
             log = Path(folder, "log")
@@ -127,7 +127,8 @@ class Isolation:
             if answered:
                 self._failed = 0
                 return answer
-            return _death(process.exitcode, log, passed)
+            text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+            return death_of(process.exitcode, text, passed)
 
 
 def _receive(pipe: Connection, watch: Watch) -> tuple[bool, Any, str]:
@@ -151,8 +152,7 @@ def _serve(pipe: Connection, log: Path, limits: Limits, function: Callable[..., 
         os.dup2(stream.fileno(), 2)
         faulthandler.enable(stream)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        most = _address_space() + limits.memory
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        bound_memory(limits.memory)
         pipe.send(function(*arguments))
         pipe.close()
         os._exit(0)  # a framework may hang while it is torn down; the answer is there
@@ -169,14 +169,20 @@ def serve(parent: int) -> None:
     _server = os.getpid()
 
 
+def bound_memory(more: int) -> None:
+    """Let this process have so many more bytes of address space than it has now."""
+    most = _address_space() + more
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
 def _address_space() -> int:
     """Bytes of address space that this process has."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
 
 
-def _death(status: int | None, log: Path, passed: str) -> Death:
-    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    said, stack = _said(text), _where(text)
+def death_of(status: int | None, text: str, passed: str) -> Death:
+    """How a process died, from its exit status, what it printed, and the limit that it passed, if it did."""
+    said, stack = last_words(text), innermost(text)
     if passed:
         return Death(Verdict.TIMED_OUT, f"no answer after {passed}{stack}", said)
     if status is not None and status < 0:
@@ -193,14 +199,14 @@ def exhausted(text: str) -> bool:
     return _EXHAUSTED.search(text) is not None
 
 
-def _said(text: str) -> tuple[str, ...]:
+def last_words(text: str) -> tuple[str, ...]:
     """The last lines that are of the framework, without Python's own trace and the stack of native code."""
     before = re.split(r"^(?:Fatal Python error|Timeout \(|\*\*\* Check failure stack)", text, maxsplit=1, flags=re.M)[0]
     lines = [_PREFIX.sub("", line.strip()) for line in before.splitlines() if not _NOISE.match(line)]
     return tuple(lines[-LAST_LINES:])
 
 
-def _where(text: str) -> str:
+def innermost(text: str) -> str:
     """The innermost Python function of the trace that faulthandler left."""
     stack = (text.partition("Current thread")[2] or text).partition("most recent call first")[2]
     frame = re.search(r'File ".*", line \d+ in (\S+)', stack)

@@ -4,6 +4,7 @@ import faulthandler
 import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
@@ -12,14 +13,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from conformance import adapters, checking
+from conformance import adapters, checking, outside
 from conformance.adapters import Lane
 from conformance.adapters.base import Adapter
-from conformance.answers import Answers
+from conformance.answers import Answers, compute
 from conformance.cases import Case, source
 from conformance.expectations import Expectation, fails, known, unkept
 from conformance.isolation import Death, Isolation
 from conformance.negative import isolated
+from conformance.outside import LaneProcess
+from conformance.pulse import Pulse
 from conformance.record import CLAIMS, Key, Record, Verdict, reproduction
 from conformance.run import Job, Result, evaluate
 from conformance.selection import FORWARD, Selection
@@ -75,8 +78,9 @@ class LaneItems:
     def __init__(self, config: pytest.Config, selection: Selection) -> None:
         self._selection = selection
         self._files = {case.source for case in selection.cases}
-        self._blocks = _Blocks(selection, getattr(config, "workerinput", {}).get("conformance_claims"))
+        self._blocks = _Blocks(config, selection)
         self._log: IO[str] | None = None
+        self._pulse: Pulse | None = None
         self._told = False
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -84,6 +88,7 @@ class LaneItems:
         if log := getattr(session.config, "workerinput", {}).get("conformance_log"):
             self._log = Path(log).open("w", encoding="utf-8")  # noqa: SIM115  # open as long as the process lives
             faulthandler.enable(self._log)
+            self._pulse = Pulse(Path(log).with_suffix(".pulse"))
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         return None if collection_path.is_dir() or source(collection_path) in self._files else True
@@ -102,7 +107,8 @@ class LaneItems:
         assert isinstance(item, CaseItem)
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         started = time.time()
-        result = self._blocks.result(item)
+        with self._pulse or nullcontext():
+            result = self._blocks.result(item)
         if result is not None:
             report = self._report(item, result, started)
             item.ihook.pytest_runtest_logreport(report=report)
@@ -139,18 +145,8 @@ class LaneItems:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_timeout_set_timer(self, settings: Any) -> bool | None:
-        """A timer in C: it ends a worker even where native code hangs while it holds the interpreter lock."""
-        if self._log is None:
-            return None
-        faulthandler.dump_traceback_later(settings.timeout, exit=True, file=self._log)
-        return True
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_timeout_cancel_timer(self) -> bool | None:
-        if self._log is None:
-            return None
-        faulthandler.cancel_dump_traceback_later()
-        return True
+        """No timer where the controller watches, or where the item is watched from here."""
+        return True if self._pulse or adapters.is_outside(self._selection.lane.framework) else None
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if hasattr(session.config, "workeroutput"):
@@ -173,10 +169,11 @@ class _Blocks:
     that the next death names its own item; an item whose own claim is found has been recorded already.
     """
 
-    def __init__(self, selection: Selection, claims: str | None) -> None:
+    def __init__(self, config: pytest.Config, selection: Selection) -> None:
         self.items: list[CaseItem] = []
         self._selection = selection
-        self._claims = claims
+        self._claims = getattr(config, "workerinput", {}).get("conformance_claims")
+        self._option = config.option
         self._results: dict[int, Result] = {}
 
     @cached_property
@@ -185,7 +182,11 @@ class _Blocks:
 
     @cached_property
     def _isolation(self) -> Isolation:
-        return Isolation(self._selection.lane)
+        return Isolation(self._selection.lane, suite=self._selection.suite.name)
+
+    @cached_property
+    def _process(self) -> LaneProcess:
+        return LaneProcess(self._selection.lane, self._option.timeout)
 
     @cached_property
     def _answers(self) -> Answers:
@@ -198,14 +199,19 @@ class _Blocks:
         return self._results.pop(item.index, None)
 
     def environment(self) -> Mapping[str, str]:
+        if "_process" in self.__dict__:
+            return self._process.environment
         if "_isolation" in self.__dict__:
             found = self._isolation.call(environment_of, self._selection.lane)
             return {} if isinstance(found, Death) else found
         return adapters.environment(self._adapter) if "_adapter" in self.__dict__ else {}
 
     def _evaluate(self, item: CaseItem) -> dict[int, Result]:
+        lane = self._selection.lane
+        if adapters.is_outside(lane.framework):
+            return self._evaluate_outside(item)
         if self._selection.isolated:
-            return {item.index: isolated(self._isolation, self._selection.lane, item.case, item.dtype)}
+            return {item.index: isolated(self._isolation, lane, item.case, item.dtype)}
         size = self._selection.block
         start = item.index // size * size
         block = self.items[start : start + size]
@@ -213,7 +219,23 @@ class _Blocks:
             block = [item] if claim(self._claims, f"item-{item.index}") else []
         jobs = [Job(each.case, each.dtype, self._answers[each.case]) for each in block]
         judge = checking.evaluate if self._selection.suite.name == CLAIMS else evaluate
-        results = judge(self._selection.lane, self._adapter, jobs)
+        results = judge(lane, self._adapter, jobs)
+        return {each.index: result for each, result in zip(block, results, strict=True)}
+
+    def _evaluate_outside(self, item: CaseItem) -> dict[int, Result]:
+        """The results of a block, or of the item where each is to have a process of its own."""
+        lane, alone = self._selection.lane, self._selection.isolated
+        if result := outside.unsaid(lane, item.case, item.dtype):
+            return {item.index: result}
+        size = 1 if alone else self._selection.block
+        start = item.index // size * size
+        block = self.items[start : start + size]
+        expected = compute if alone else self._answers.__getitem__
+        results = outside.evaluate(
+            self._process, lane, [Job(each.case, each.dtype, expected(each.case)) for each in block]
+        )
+        if alone:
+            self._process.stop()
         return {each.index: result for each, result in zip(block, results, strict=True)}
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import adapters, answers, hostile, unchecked
+from conformance import adapters, answers, checking, hostile, unchecked
 from conformance.adapters import Lane
 from conformance.adapters.base import Adapter, Call, Unsupported, finish
 from conformance.attempt import Ended, begin, failed, make
-from conformance.cases import Case
+from conformance.cases import Case, find
 from conformance.compare import fingerprint, measure_deviation
 from conformance.data import SIGNIFICAND, Certificate
 from conformance.isolation import Death, Isolation
@@ -23,6 +23,7 @@ from conformance.problem import broken_rule
 from conformance.record import Record, Verdict
 from conformance.recorded_call import RecordedCall
 from conformance.run import Job, Result, evaluate, record_of
+from conformance.selection import MADE
 from conformance.unchecked import WORDS
 
 Array = NDArray[Any]
@@ -34,7 +35,10 @@ BITS = {**SIGNIFICAND, "bfloat16": 8}
 def isolated(isolation: Isolation, lane: Lane, case: Case, dtype: str) -> Result:
     """The result of any case in a process of its own; of a death, a record of how the process died."""
     seconds = 0.0 if case.hostile is None else case.hostile.seconds
-    result = isolation.call(judge, lane, case, dtype, seconds=seconds)
+    if case.point is None:
+        result = isolation.call(judge, lane, case, dtype, seconds=seconds)
+    else:  # which has functions, so that no other process can be given it
+        result = isolation.call(judge_named, lane, isolation.suite, case.id, dtype)
     if isinstance(result, Death):
         return Result(ended(lane, case, dtype, result))
     assert isinstance(result, Result)
@@ -54,9 +58,17 @@ def _said(lane: Lane, case: Case) -> str:
         return ""
 
 
+def judge_named(lane: Lane, suite: str, case: str, dtype: str) -> Result:
+    """The result of a case of a suite that is made for a lane, in this process."""
+    made = MADE[suite](lane.framework, lane.variant)
+    return judge(lane, find(made, [case]).cases[0], dtype)
+
+
 def judge(lane: Lane, case: Case, dtype: str) -> Result:
     """The result of a case, in this process."""
     adapter = adapters.load(lane)
+    if case.claim:
+        return checking.evaluate(lane, adapter, [Job(case, dtype, answers.compute(case))])[0]
     if case.hostile is None:
         return evaluate(lane, adapter, [Job(case, dtype, answers.compute(case))])[0]
     arrays = hostile.operands(case.id, case.problem, case.hostile, dtype)

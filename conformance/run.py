@@ -74,6 +74,13 @@ def evaluate(lane: Lane, adapter: Adapter, jobs: Sequence[Job]) -> list[Result]:
     return [_end(lane, trial) if isinstance(trial.answer, Ended) else _judge(lane, trial) for trial in trials]
 
 
+def judge(lane: Lane, job: Job, call: Call | None, answer: Answered | Ended) -> Result:
+    """The result of a job whose call was made in another process, on copies of its operands."""
+    operands = job.answer.arrays.astype(job.dtype)
+    trial = _Trial(job, operands, operands.contents(), job.answer.expected.tobytes(), call, answer)
+    return _end(lane, trial) if isinstance(answer, Ended) else _judge(lane, trial)
+
+
 def _begin(adapter: Adapter, job: Job) -> _Trial:
     operands = job.answer.arrays.astype(job.dtype)
     before = operands.contents()

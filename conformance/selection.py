@@ -83,8 +83,6 @@ def select(
         raise SelectionError(f"there is no suite {suite!r}{near}: the suites are {', '.join(known_suites)}")
     whole = MADE[suite](lane.framework, lane.variant) if suite in MADE else cases.read_suite(suite)
     known = applying(read_expectations(framework), _installed(framework), datetime.now(UTC).date())
-    if isolated and suite in MADE:
-        raise SelectionError(f"suite {suite!r} is made for each framework and cannot be isolated: run it without")
     chosen = cases.find(whole, ids) if ids else whole
     return Selection(
         lane,

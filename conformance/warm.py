@@ -1,4 +1,4 @@
-"""What a fork server imports before it forks: the adapter, and the suite where one is made, that $CONFORMANCE_WARM names."""
+"""What a fork server imports before it forks: what $CONFORMANCE_WARM names, an adapter and a suite that is made."""
 
 import os
 

@@ -53,6 +53,12 @@ def frameworks() -> tuple[str, ...]:
 
 
 @cache
+def is_outside(framework: str) -> bool:
+    """Whether an adapter comes from a folder of $CONFORMANCE_ADAPTERS, so that it runs in a process of its own."""
+    return framework in frameworks() and not Path(__file__).with_name(f"{framework}.py").exists()
+
+
+@cache
 def _source(framework: str) -> ast.Module:
     """An adapter's source, parsed: what it says of itself can be read without importing its framework."""
     for folder in __path__:

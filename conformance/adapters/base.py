@@ -32,7 +32,8 @@ class Call:
     """A problem in a framework's own words: one native call, not yet made, and what remains to be done to its result.
 
     The result of the call, whose axes are in `layout`, is extended and cropped by `window`, and `bias` is added.
-    `prepared` names what was done to the input beforehand other than permuting axes.
+    `prepared` names what was done to the input beforehand other than permuting axes; `text` is the call as a line, of
+    one that was made in another process.
     """
 
     function: Callable[..., Any]
@@ -42,6 +43,7 @@ class Call:
     bias: Array | None = None
     prepared: tuple[str, ...] = ()
     layout: str = "n c k"
+    text: str = ""
 
     def __call__(self) -> Any:
         """Make the native call; returns the framework's own tensor."""
@@ -49,6 +51,8 @@ class Call:
 
     def __str__(self) -> str:
         """The call as a line of code, with operands as shapes."""
+        if self.text:
+            return self.text
         words = [str(list(getattr(operand, "shape", ()))) for operand in self.operands]
         words += [f"{name}={value!r}" for name, value in self.options.items()]
         return f"{getattr(self.function, '__name__', self.function)}({', '.join(words)})"
