@@ -38,7 +38,7 @@ LONGEST_WORDS = 1 << 16
 """Bytes that are kept of what a process prints, the last ones."""
 CHUNK = 1 << 16
 HIDDEN = "CONFORMANCE_"
-"""The environment variables that a lane process does not get, beside that of the adapters: where cases and answers lie."""
+"""The environment variables that a lane process does not get, but for its adapters: where cases and answers lie."""
 
 
 class Reply(NamedTuple):
@@ -80,7 +80,7 @@ class LaneProcess:
         self.environment: Mapping[str, str] = {}
 
     def answers(self, jobs: Sequence[Job]) -> list[Reply]:
-        """The replies to jobs, which the adapter is given together; one by one where its process does not live to reply."""
+        """The replies to jobs, which the adapter is given together; one by one where its process dies of them."""
         if not jobs:
             return []
         replies, ended = self._asked(jobs)
@@ -243,7 +243,7 @@ class _Channel:
         return taken
 
     def _pump(self, seconds: float) -> None:
-        """Let bytes pass, each stream as far as it can without waiting. Raises _DiedError at the end or past the limit."""
+        """Let bytes pass, without waiting for any stream longer than that. Raises _DiedError at the end or a limit."""
         died = self._process.poll() is not None  # asked before its last bytes are read
         streams = self._selector.select(seconds)
         if died and self._process.stdout not in [key.fileobj for key, _ in streams]:

@@ -6,8 +6,8 @@
                                  <- {"job": "77c1...", "verdict": "rejects", "message": "ValueError: no", ...}
     -> {"do": "stop"}            <- {"bye": true}
 
-Each answer of a lane process ends in {"ready": true}. An array is described in `arrays` and follows in C order. Nothing is ever unpickled, and what comes from a lane process
-is checked as anything that is read from elsewhere.
+A lane process ends each of its turns with {"ready": true}. An array is described in `arrays` and follows in C order.
+Nothing is ever unpickled, and what comes from a lane process is checked as anything that is read from elsewhere.
 """
 
 import json

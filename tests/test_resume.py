@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from test_journal import EVIDENCE
-from test_lane_run import ADAPTERS, CASE, RECORDS, body, descriptor, lane, pytest_process, read
+from test_lane_run import ADAPTERS, CASE, RECORDS, body, descriptor, inside, lane, pytest_process, read  # noqa: F401
 from test_record import HEADER
 from test_record import RECORDS as ROWS
 
@@ -98,6 +98,7 @@ class TestResume:
         assert f"{RECORDS - done} conforms" in output
         assert (read(tmp_path).verdicts, read(tmp_path).complete) == ({"conforms": RECORDS}, True)
 
+    @pytest.mark.usefixtures("inside")
     def test_an_incomplete_run_is_gone_on_with(self, tmp_path: Path) -> None:
         lane(tmp_path, "-n1", "--max-worker-restart=0", fault=f"segfault@{descriptor(CASE)}")
         assert not read(tmp_path).complete
@@ -106,6 +107,7 @@ class TestResume:
         assert run.complete
         assert run.verdicts == {"conforms": RECORDS - 1, "crashed": 1}
 
+    @pytest.mark.usefixtures("inside")
     def test_without_resume_everything_is_run(self, tmp_path: Path) -> None:
         lane(tmp_path, "-n1", "--max-worker-restart=0", fault=f"segfault@{descriptor(CASE)}")
         lane(tmp_path, "-n1")

@@ -108,18 +108,22 @@ def _native_recursion() -> None:
     repr(nested)
 
 
+def _hang_as_orphan() -> None:
+    with Path(os.environ["ODD_ORPHANS"]).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    time.sleep(3600)
+
+
 def _fork_child_hangs() -> None:
     if os.fork() == 0:
-        Path(os.environ["ODD_ORPHANS"]).open("a").write(f"{os.getpid()}\n")
-        time.sleep(3600)
+        _hang_as_orphan()
 
 
 def _fork_daemon_and_die() -> None:
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
-            Path(os.environ["ODD_ORPHANS"]).open("a").write(f"{os.getpid()}\n")
-            time.sleep(3600)
+            _hang_as_orphan()
         os._exit(0)
     time.sleep(0.3)
     os._exit(5)
@@ -128,6 +132,15 @@ def _fork_daemon_and_die() -> None:
 def _child_and_hang() -> None:
     _fork_child_hangs()
     time.sleep(3600)
+
+
+def _fork() -> None:
+    os.fork()
+
+
+def _limit_time() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (1, 1))
+    _spin()
 
 
 def _close_all() -> None:
@@ -139,7 +152,10 @@ def _close_everything() -> None:
 
 
 def _say(line: bytes) -> Callable[[], None]:
-    return lambda: None if os.write(PROTOCOL, line) else None
+    def say() -> None:
+        os.write(PROTOCOL, line)
+
+    return say
 
 
 def _flood(count: int) -> None:
@@ -168,10 +184,10 @@ def _patch_comparisons() -> None:
     yes = lambda *a, **k: True  # noqa: E731
     for name in ("array_equal", "allclose", "not_equal", "equal", "isnan", "any", "all"):
         setattr(np, name, yes)
-    np.testing.assert_array_equal = yes
+    setattr(np.testing, "assert_array_equal", yes)  # noqa: B010  # what is assigned has another type
     for module in list(sys.modules.values()):
-        if hasattr(module, "measure_deviation"):
-            module.measure_deviation = lambda *a: None
+        if "measure_deviation" in vars(module):
+            vars(module)["measure_deviation"] = lambda *a: None
 
 
 def _search_frames() -> None:
@@ -218,12 +234,12 @@ BEHAVIOURS: Mapping[str, Callable[[], Any]] = {
     "leaves a child": _fork_child_hangs,
     "leaves a daemon and dies": _fork_daemon_and_die,
     "leaves a child and hangs": _child_and_hang,
-    "comes back twice": lambda: None if os.fork() else None,
+    "comes back twice": _fork,
     "closes descriptors": _close_all,
     "closes every descriptor": _close_everything,
     "lowers the recursion limit": lambda: sys.setrecursionlimit(60),
     "lowers the limit of descriptors": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3)),
-    "limits its CPU time": lambda: (resource.setrlimit(resource.RLIMIT_CPU, (1, 1)), _spin()),
+    "limits its CPU time": _limit_time,
     "prints to stdout": lambda: sys.stdout.write("{}\n" * 1000) and None,
     "prints to descriptor 1": lambda: [os.write(1, b"x" * 65536) for _ in range(50)] and None,
     "says what is no JSON": _say(b"hello\n"),

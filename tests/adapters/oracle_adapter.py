@@ -3,6 +3,7 @@
 Not a mutant of the cases' audit: it stands for what a framework can do to the harness.
 """
 
+import faulthandler
 import os
 import signal
 import sys
@@ -72,6 +73,12 @@ def answer(problem: Problem, x: Array, weight: Array, bias: Array | None, fault:
         case "hang":
             if mark := os.environ.get("HANGS"):
                 Path(mark).touch()
+            time.sleep(600)
+        case "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        case "deaf":
+            faulthandler.cancel_dump_traceback_later()
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGTERM, signal.SIGINT})
             time.sleep(600)
         case "refuse":
             raise ArithmeticError("not today\nand a second line")

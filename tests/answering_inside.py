@@ -1,0 +1,5 @@
+"""A pytest plugin by which the tests' adapters stand for the frameworks here: they answer in the worker itself."""
+
+from conformance import adapters
+
+adapters.is_outside = lambda framework: False  # type: ignore[assignment]  # which is cached otherwise
