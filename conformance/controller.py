@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 from tqdm import tqdm
 
-from conformance.answers import Answers, oracle_digest
-from conformance.atomic import explain
 from conformance import adapters
 from conformance.again import noted, trial
 from conformance.answers import Answers, oracle_digest
+from conformance.atomic import explain
 from conformance.cases import Case
 from conformance.exit_status import DIVERGED, INCOMPLETE, USAGE
 from conformance.isolation import Death, death_of
