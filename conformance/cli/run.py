@@ -35,7 +35,9 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 @click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable.")
 @click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th case, from the I-th on.")
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes; 0 runs without any.")
-@click.option("--timeout", default=TIMEOUT, show_default=True, help="Seconds that one case may take.")
+@click.option(
+    "--timeout", default=TIMEOUT, show_default=True, help="Seconds of CPU time, or asleep, that a case may take."
+)
 @click.option("--resume", is_flag=True, help="Go on with the same run that was interrupted or killed.")
 @click.option("--isolated", is_flag=True, help="Each case in a process of its own, bounded in memory; slower.")
 @click.option("--repeat", default=1, show_default=True, type=click.IntRange(1), help="Run so often, and compare.")
