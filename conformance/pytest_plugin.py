@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 TIMEOUT = 120.0
-"""Seconds of CPU time, or asleep, that one item may take unless --timeout says otherwise; a block of compilations counts as its first item."""
+"""Seconds of CPU time, or asleep, that an item may take without --timeout; a block counts as its first item."""
 
 RESTARTS = 20
 """Workers that may die before a run gives up, unless --max-worker-restart says otherwise."""
