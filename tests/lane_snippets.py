@@ -105,14 +105,14 @@ def recorded(lane: Lane) -> Mapping[str, Record]:
 def as_recorded(record: Record) -> str:
     """What a script says, or dies by, if it ends as the record has it."""
     if record.verdict is Verdict.CRASHED:
-        return re.findall(r"killed by SIG[A-Z]+", record.message)[0]
+        return str(re.findall(r"killed by SIG[A-Z]+", record.message)[0])
     if record.verdict is Verdict.ACCEPTS_INVALID:
         return "answered, though "
     if record.verdict in (Verdict.REJECTS, Verdict.ERRORED):
         return record.message.partition(":")[0]
     if record.kind == "shape":
         return "shape "
-    return f"{record.deviation['count'] if record.verdict is Verdict.DIVERGES else 0} of "
+    return f"{record.deviation['count'] if record.deviation else 0} of "
 
 
 @pytest.mark.parametrize(
