@@ -54,6 +54,9 @@ WORSE = (
     Change.FLAKY, Change.DRIFT, Change.SLOWER,
 )  # fmt: skip
 
+OF_THE_MACHINE = (Change.DRIFT, Change.SLOWER, Change.FASTER)
+"""What another machine alone does to the same build: it rounds otherwise, and takes another time."""
+
 DRIFT = 2.0
 """The factor by which an error must grow, beyond a single rounding, to be told."""
 

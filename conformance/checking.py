@@ -15,11 +15,11 @@ from conformance.adapters.base import Adapter
 from conformance.attempt import failed
 from conformance.checks import CHECKS, Bench
 from conformance.claims import Claim, Standing, Test, find
-from conformance.expectations import read_expectations
 from conformance.operators import load_operators
 from conformance.predicate import relation
 from conformance.record import Record, Verdict
 from conformance.run import Job, Result, record_of
+from conformance.selection import expected_here
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ _BENCHES: dict[Lane, Bench] = {}
 def bench(lane: Lane, adapter: Adapter) -> Bench:
     """A lane's bench; one a process, which remembers the sizes it has seen."""
     if lane not in _BENCHES:
-        _BENCHES[lane] = Bench(lane, adapter, load_operators(lane), read_expectations(lane.framework))
+        _BENCHES[lane] = Bench(lane, adapter, load_operators(lane), expected_here(lane))
     return _BENCHES[lane]
 
 

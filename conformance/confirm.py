@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from conformance import adapters, data, oracle, reproducer
 from conformance.adapters import Lane
 from conformance.bounded import BoundError, read_array
-from conformance.cache import cache_folder
 from conformance.compare import fingerprint, measure_deviation
 from conformance.record import Record
 from conformance.reproducer import Reproducer
@@ -97,8 +96,7 @@ def _put(place: Path, script: Reproducer) -> None:
 
 
 def _run(lane: Lane, python: str, places: Sequence[Path]) -> None:
-    variant = adapters.variants(lane.framework)[lane.variant]
-    settings = {name: value.replace("{cache}", str(cache_folder())) for name, value in variant.items()}
+    settings = adapters.settings(lane)
     command = [python, "-I", "-c", RUNNER, *map(str, places)]
     with suppress(subprocess.TimeoutExpired):
         subprocess.run(command, env=os.environ | settings, capture_output=True, timeout=TIMEOUT, check=False)

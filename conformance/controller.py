@@ -52,7 +52,9 @@ class Controller:
         """The items to be tried again, alone, and why if that is to be told."""
         self._overseer = Overseer()
         self._folder = Path(config.option.records)
+        self._machine = adapters.machine(selection.lane)
         self._journal = Journal(*journal_of(config, selection), resume=config.option.resume)
+        self._journal.tell("machine", self._machine)
         self.done = frozenset(self._journal.keys)
         """Keys of the records that an earlier process made."""
         adopt_orphans()
@@ -116,7 +118,7 @@ class Controller:
 
     def _require_same(self, environment: Mapping[str, str]) -> None:
         try:
-            self._journal.tell_environment(environment)
+            self._journal.tell("environment", environment)
         except RecordError as error:
             echo(f"{self._selection.lane}: {error}", err=True)
             pytest.exit(str(error), returncode=USAGE)
@@ -224,6 +226,7 @@ class Controller:
             selection=self._narrowed(),
             environment=environment,
             started=self._started,
+            machine=self._machine,
         )
 
     def _narrowed(self) -> str:

@@ -81,17 +81,37 @@ def check(
         for each in expectations
         if each.expires is not None and day > each.expires
     ]
-    current = [each for each in expectations if each.applies(version, date.min)]
+    about = [each for each in expectations if each.applies(version, date.min)]
+    current = [each for each in about if not unjudged([each], runs)]
     records = [record for run in runs for record in run.records]
-    inside = {each.id: _region(each, records) for each in current}
+    inside = {each.id: _region(each, _where(each, runs)) for each in current}
     shown = {each.id: [record for record in inside[each.id] if each.shows(record)] for each in current}
-    strays = _strays([record for record in records if record.fails and known(record, current) is None], current, shown)
+    strays = _strays(unknown(runs, about), current, shown)
     for each in current:
         found += _of(each, inside[each.id], shown[each.id], strays.pop(each.id, []), records)
         found += _otherwise(each, shown[each.id], explain)
     found += _overlaps(current, inside)
     found += _flaky(current, runs, repeats)
     found += [_unknown(text, those, records) for text, those in sorted(strays.items())]
+    return found
+
+
+def unjudged(expectations: Sequence[Expectation], runs: Sequence[Run]) -> dict[str, str]:
+    """The expectations that are about none of some runs because of the machines that these ran on, each with why."""
+    machines = [run.header.machine for run in runs]
+    return {
+        each.id: f"{each.machine.text}, but {' or '.join(dict.fromkeys(map(each.machine.why_not, machines)))}"
+        for each in expectations
+        if each.machine and machines and not any(map(each.holds_on, machines))
+    }
+
+
+def unknown(runs: Iterable[Run], expectations: Sequence[Expectation]) -> list[Record]:
+    """The failing records that no expectation covers which is about their run's machine."""
+    found = []
+    for run in runs:
+        here = [each for each in expectations if each.holds_on(run.header.machine)]
+        found += [record for record in run.records if record.fails and known(record, here) is None]
     return found
 
 
@@ -113,6 +133,11 @@ def _needs_all_runs(found: Finding, of: Expectation | None) -> bool:
         return False
     only_negative = found.witness is not None and found.witness.fault and "fault" not in of.when.text
     return found.fault is Fault.EMPTY or not of.exact or bool(only_negative)
+
+
+def _where(each: Expectation, runs: Iterable[Run]) -> list[Record]:
+    """The records of those runs whose machine an expectation is about."""
+    return [record for run in runs if each.holds_on(run.header.machine) for record in run.records]
 
 
 def _region(each: Expectation, records: Sequence[Record]) -> list[Record]:
@@ -203,8 +228,7 @@ def _flaky(expectations: Sequence[Expectation], runs: Sequence[Run], repeats: Se
     for each in expectations:
         unsteady = [
             record
-            for run in runs
-            for record in run.records
+            for record in _where(each, runs)
             if not each.chance
             and any(each.covers(other) != each.covers(record) for other in again[record.lane, record.key])
         ]
@@ -244,12 +268,12 @@ def propose(
 ) -> list[Proposal]:
     """What fails in runs and nobody knew of. A claim of the ledger is never to be expected otherwise."""
     records = [record for run in runs for record in run.records if record.idiom != CLAIM]
-    unknown: dict[tuple[str, bool], list[Explained]] = defaultdict(list)
-    for record in records:
-        if record.fails and known(record, expectations) is None:
+    alike: dict[tuple[str, bool], list[Explained]] = defaultdict(list)
+    for record in unknown(runs, expectations):
+        if record.idiom != CLAIM:
             texts = explain(record) if record.verdict is Verdict.DIVERGES and record.redrawn else ()
-            unknown[likeness(record), bool(record.fault)].append(Explained(record, texts or ("",)))
-    grouped = [group for _, alike in sorted(unknown.items()) for group in by_diagnosis(alike)]
+            alike[likeness(record), bool(record.fault)].append(Explained(record, texts or ("",)))
+    grouped = [group for _, those in sorted(alike.items()) for group in by_diagnosis(those)]
     each = [(text, [explained.record for explained in those]) for text, those in grouped]
     return [Proposal(those, text, _told(those, records)) for text, those in each]
 

@@ -7,7 +7,7 @@ happens in its region fails a run as a new divergence would. Where exactness can
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatchcase
@@ -20,6 +20,8 @@ from packaging.version import InvalidVersion, Version
 
 from conformance.bounded import read_text
 from conformance.cases import folder
+from conformance.condition import Condition
+from conformance.machine import Machine
 from conformance.predicate import Predicate, PredicateError
 from conformance.problem import Problem
 from conformance.record import CLAIM, Record, Run, Verdict
@@ -27,7 +29,7 @@ from conformance.record import CLAIM, Record, Run, Verdict
 _KEYS = {"id": str, "when": str, "verdict": str, "reason": str, "upstream": str, "since": date}
 _OPTIONAL = {
     "message": str, "diagnosis": str, "idiom": (str, list), "versions": str, "expires": date, "partly": str,
-    "chance": str,
+    "chance": str, "machine": str,
 }  # fmt: skip
 _NAMES: Mapping[Any, str] = {str: "text", date: "date", (str, list): "text, or list of texts,"}
 
@@ -43,6 +45,7 @@ class Expectation:
     With `message`, it must occur in the record's; with `diagnosis`, in what explains its array. `idiom` are patterns of
     the claims that it is about, such as "mx-gluon/*"; without any it is about problems in the adapter's own words.
     `partly` says why not every case of the region shows the verdict, `chance` why two runs of one build do not agree.
+    With `machine` it is about the runs alone whose machine fulfils that condition.
     """
 
     id: str
@@ -58,6 +61,7 @@ class Expectation:
     partly: str = ""
     chance: str = ""
     diagnosis: str = ""
+    machine: Condition | None = None
 
     @property
     def exact(self) -> bool:
@@ -80,6 +84,10 @@ class Expectation:
     def covers(self, record: Record) -> bool:
         """Whether a record is of the expected verdict and message and inside the region."""
         return self.shows(record) and self.reaches(record)
+
+    def holds_on(self, machine: Machine) -> bool:
+        """Whether it is about runs on a machine; it is not where what its condition asks for is not known."""
+        return self.machine is None or self.machine(machine) is True
 
     def applies(self, version: str, day: date) -> bool:
         """Whether it is about this version of the framework, "" for one that is not known, and has not expired."""
@@ -119,16 +127,25 @@ def read_file(file: Path) -> tuple[Expectation, ...]:
     return read
 
 
-def applying(expectations: Iterable[Expectation], version: str, day: date) -> tuple[Expectation, ...]:
-    """Those that are about a version of the framework, and have not expired by that day."""
-    return tuple(each for each in expectations if each.applies(version, day))
+def applying(expectations: Iterable[Expectation], version: str, day: date, machine: Machine) -> tuple[Expectation, ...]:
+    """Those that are about a version of the framework and a machine, and have not expired by that day."""
+    return tuple(each for each in expectations if each.applies(version, day) and each.holds_on(machine))
 
 
 def expected_of(run: Run) -> tuple[Expectation, ...]:
-    """What was expected of a run's lane, in its version and on its day. Raises ExpectationError."""
+    """What was expected of a run's lane, in its version, on its day and machine. Raises ExpectationError."""
     header = run.header
     day = date.fromisoformat(header.started[:10]) if re.match(r"\d{4}-\d\d-\d\d", header.started) else date.min
-    return applying(read_expectations(header.framework), header.environment.get(header.framework, ""), day)
+    version = header.environment.get(header.framework, "")
+    return applying(read_expectations(header.framework), version, day, header.machine)
+
+
+def of_records(runs: Iterable[Run]) -> Callable[[Record], Expectation | None]:
+    """Which expectation knew of a failing record of some runs, each of which has its own version, day and machine."""
+    of = {
+        (each.lane, each.key): here for run in runs for here in [expected_of(run)] for each in run.records if each.fails
+    }
+    return lambda record: known(record, of.get((record.lane, record.key), ()))
 
 
 def known(record: Record, expectations: Sequence[Expectation]) -> Expectation | None:
@@ -172,6 +189,7 @@ def _read(where: str, table: Mapping[str, Any]) -> Expectation:
     try:
         when, verdict = Predicate.parse(table["when"]), Verdict(table["verdict"])
         versions = SpecifierSet(table.get("versions", ""))
+        machine = Condition.parse(table["machine"]) if "machine" in table else None
     except PredicateError as error:
         raise ExpectationError(f"{where}: {error}") from None
     except InvalidSpecifier:
@@ -183,7 +201,7 @@ def _read(where: str, table: Mapping[str, Any]) -> Expectation:
     return Expectation(
         table["id"], when, verdict, table["reason"], table["upstream"], table["since"], table.get("message", ""),
         _patterns(where, table.get("idiom", [])), versions, table.get("expires"), table.get("partly", ""),
-        table.get("chance", ""), table.get("diagnosis", ""),
+        table.get("chance", ""), table.get("diagnosis", ""), machine,
     )  # fmt: skip
 
 

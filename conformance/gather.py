@@ -39,11 +39,11 @@ def gather(
 
 def _expected(runs: Sequence[Run]) -> tuple[tuple[Known, ...], Callable[[Record], Known | None]]:
     """The expectations on file, and which of them knew of a record; asked once of each."""
-    of = {run.header.framework: expectations.expected_of(run) for run in page.ordered(runs)}
+    knew = expectations.of_records(runs)
     plain = {
         (name, each.id): Known(each.id, name, each.when.text, each.verdict, " ".join(each.reason.split()),
                                each.upstream, each.since)
-        for name, those in of.items() for each in those
+        for run in page.ordered(runs) for name in [run.header.framework] for each in expectations.expected_of(run)
     }  # fmt: skip
     asked: dict[tuple[str, Key], Known | None] = {}
 
@@ -52,7 +52,7 @@ def _expected(runs: Sequence[Run]) -> tuple[tuple[Known, ...], Callable[[Record]
         if not record.fails:
             return None
         if name not in asked:
-            found = expectations.known(record, of[record.framework])
+            found = knew(record)
             asked[name] = plain[record.framework, found.id] if found else None
         return asked[name]
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from conformance.change import DRIFT, WORSE, Change, answer_of, classify, plain, rho, state_of
+from conformance.change import DRIFT, OF_THE_MACHINE, WORSE, Change, answer_of, classify, plain, rho, state_of
 from conformance.cluster import Cluster, cluster
 from conformance.comparisons import Facts, facts, size
+from conformance.machine import differing
 from conformance.pace import Pace, measure_pace
 from conformance.record import Key, Record, Run, Verdict
 
@@ -89,9 +90,17 @@ class Comparison:
 
     @property
     def title(self) -> str:
-        """Both builds and the suite."""
+        """Both builds and the suite, and what else is not the same."""
         ends = [f"{run.header.lane} {version(run)}".strip() for run in (self.old, self.new)]
-        return f"{ends[0]} -> {ends[1]}, {self.new.header.suite}"
+        said = f"{ends[0]} -> {ends[1]}, {self.new.header.suite}"
+        if not self.machines:
+            return said
+        return said + (": one build on two machines" if one_build(self.old, self.new) else ": on two machines")
+
+    @property
+    def machines(self) -> list[str]:
+        """The facts in which the machines differ, in words; none where they do not, or one is not known."""
+        return differing(self.old.header.machine, self.new.header.machine)
 
     @property
     def incomplete(self) -> str:
@@ -111,6 +120,11 @@ class Comparison:
 def version(run: Run) -> str:
     """The framework's version that a run was of, as it says itself."""
     return run.header.environment.get(run.header.framework, "")
+
+
+def one_build(old: Run, new: Run) -> bool:
+    """Whether two runs are of one lane and of the very same build."""
+    return old.header.lane == new.header.lane and old.header.environment == new.header.environment
 
 
 def no_diagnosis(record: Record) -> tuple[str, ...]:
@@ -161,6 +175,8 @@ def compare(
     still = [pair for at, pair in enumerate(same) if at not in moved]
     one_sided = list(_one_sided(before, after, _absent(old[0], new[0])))
     left_out.update("are in one run only" for each in one_sided if each.change in (Change.OLD_ONLY, Change.NEW_ONLY))
+    if one_build(old[0], new[0]) and differing(old[0].header.machine, new[0].header.machine):
+        differences = [_of_the_machine(each) for each in differences]
     groups = tuple(_groups([*differences, *one_sided], still, before, after))
     return Comparison(old[0], new[0], len(pairs), dict(left_out), groups, pace)
 
@@ -261,6 +277,13 @@ def _difference(old: Sequence[Record], new: Sequence[Record], drift: float) -> D
     change = classify(old[0], new[0], drift)
     note = f"rho {rho(old[0]):g}, now {rho(new[0]):g}" if change is Change.DRIFT else ""
     return Difference(change, old[0], new[0], note) if change else None
+
+
+def _of_the_machine(difference: Difference) -> Difference:
+    """A difference of one build between two machines: expected where it is of rounding or of time."""
+    if difference.change in OF_THE_MACHINE and not difference.expected:
+        return difference._replace(expected="another machine")
+    return difference
 
 
 def _outcome(record: Record) -> str:

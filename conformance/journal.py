@@ -1,9 +1,9 @@
 """Records on their way to a file: appended to disk as they come, written sorted and whole at the end.
 
-A journal is a folder: `identity`, what was to be run; `environment`, on what; `records`, a line a record; and
-`arrays`, the evidence, which the lines point into. It stays until its run is complete. A process that is killed leaves
-at most a last line that is not whole, and the next one goes on behind the whole ones. Memory holds one key and one
-offset a record.
+A journal is a folder: `identity`, what was to be run; `environment` and `machine`, on what; `records`, a line a record;
+and `arrays`, the evidence, which the lines point into. It stays until its run is complete. A process that is killed
+leaves at most a last line that is not whole, and the next one goes on behind the whole ones. Memory holds one key and
+one offset a record.
 """
 
 import fcntl
@@ -48,7 +48,7 @@ class Journal:
             self._lock.close()
             raise RecordError(f"{folder}: an unfinished run of other cases or options: run without --resume")
         if not left:
-            for name in ("identity", "environment", "records", "arrays"):
+            for name in ("identity", "environment", "machine", "records", "arrays"):
                 (folder / name).unlink(missing_ok=True)
         self._lines, self._arrays = (_appendable(folder / name) for name in ("records", "arrays"))
         if left:
@@ -68,17 +68,23 @@ class Journal:
     @property
     def environment(self) -> dict[str, str]:
         """What the records were made on; empty as long as nobody told."""
-        found: dict[str, str] = read_json(_text(self._folder / "environment") or "{}")
+        return self._told("environment")
+
+    def _told(self, name: str) -> dict[str, str]:
+        found: dict[str, str] = read_json(_text(self._folder / name) or "{}")
         return found
 
-    def tell_environment(self, environment: Mapping[str, str]) -> None:
-        """Say what the records to come are made on. Raises RecordError where those that came were made on another."""
-        before = self.environment
-        if not before:
-            write_atomically(self._folder / "environment", json.dumps(dict(environment)).encode())
-        elif differ := sorted(name for name in {**before, **environment} if before.get(name) != environment.get(name)):
-            facts = ", ".join(f"{name} was {before.get(name)}, is {environment.get(name)}" for name in differ)
-            raise RecordError(f"the unfinished run was made elsewhere ({facts}): run without --resume")
+    def tell(self, name: str, facts: Mapping[str, str]) -> None:
+        """Say on which `environment`, or `machine`, the records to come are made.
+
+        Raises RecordError where those that came were made on another, or on one that nobody told.
+        """
+        before = self._told(name)
+        if not before and not (len(self) and name == "machine"):
+            write_atomically(self._folder / name, json.dumps(dict(facts)).encode())
+        elif differ := sorted(each for each in {**before, **facts} if before.get(each) != facts.get(each)):
+            said = ", ".join(f"{each} was {before.get(each)}, is {facts.get(each)}" for each in differ)
+            raise RecordError(f"the unfinished run was made elsewhere ({said}): run without --resume")
 
     def add(self, record: Record, arrays: Mapping[str, bytes]) -> None:
         """Append a record, and its evidence as .npy by name. Raises RecordError for a second record of one key."""

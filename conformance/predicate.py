@@ -2,9 +2,10 @@
 
 Outside an aggregate only whole-problem fields have a value; inside `any`, `all`, `min`, `max`, `sum` or `prod` a field
 with axes stands for its value on one axis, and the aggregate runs over the axes. With `where` it runs over the axes of
-which a condition holds, as in NumPy: `prod(input, where=kernel != 2) < prod(kernel, where=kernel != 2)` leaves out each
-axis with a kernel of 2. A record's dtype, variant, framework and pass are fields too, the verdict that an idiom claims
-for it, and the fault of a negative case; each is empty where there is none.
+which a condition holds, as in NumPy: `prod(input, where=kernel != 2) < prod(kernel, where=kernel != 2)` leaves out
+every axis with a kernel of 2. `in` asks for one of a text's words, never for a part of one. A record's dtype, variant,
+framework and pass are fields too, the verdict that an idiom claims for it, and the fault of a negative case; each is
+empty where there is none.
 """
 
 import ast
@@ -30,6 +31,7 @@ LONGEST = 1000
 _COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt,
     ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
+    ast.In: lambda word, words: word in _words(words), ast.NotIn: lambda word, words: word not in _words(words),
 }  # fmt: skip
 _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Mod: operator.mod,
@@ -70,13 +72,19 @@ def relation(text: str, names: Collection[str]) -> Callable[[Values], Any]:
 
     Raises PredicateError for anything else.
     """
-    meaning = _compile(_parse(" ".join(text.split())), inside=True, field=lambda name, *, inside: _named(name, names))
+    _, meaning = compile_relation(" ".join(text.split()), names)
     return lambda values: meaning(values, None)
+
+
+def compile_relation(text: str, names: Collection[str]) -> tuple[ast.expr, Meaning]:
+    """A relation over some names as it is parsed, and its meaning. Raises PredicateError for anything else."""
+    tree = _parse(text)
+    return tree, _compile(tree, inside=True, field=lambda name, *, inside: _named(name, names))
 
 
 def _named(name: str, names: Collection[str]) -> Meaning:
     if name not in names:
-        raise PredicateError(f"there is no number {name!r} here: those are {', '.join(sorted(names))}")
+        raise PredicateError(f"there is no name {name!r} here: the names are {', '.join(sorted(names))}")
     return lambda values, axis: values[name]
 
 
@@ -130,8 +138,8 @@ def _compile(node: ast.expr, *, inside: bool, field: Callable[..., Meaning] | No
             where = compiled(_condition(name, keywords), inside=True)
             return _aggregate(AGGREGATES[name], compiled(body, inside=True), where)
     raise PredicateError(
-        f"{ast.unparse(node)!r} is not allowed here: use fields, whole numbers, strings, + - * // %, one comparison at "
-        f"a time, and/or/not, and {', '.join(AGGREGATES)} around fields of an axis, with where=CONDITION"
+        f"{ast.unparse(node)!r} is not allowed here: use fields, whole numbers, strings, + - * // %, one comparison or "
+        f"`in` at a time, and/or/not, and {', '.join(AGGREGATES)} around fields of an axis, with where=CONDITION"
     )
 
 
@@ -147,6 +155,13 @@ def _condition(name: str, keywords: list[ast.keyword]) -> ast.expr:
 
 def _aggregate(apply: Callable[[Iterable[Any]], Any], body: Meaning, where: Meaning) -> Meaning:
     return lambda values, axis: apply(body(values, at) for at in range(values["rank"]) if where(values, at))
+
+
+def _words(value: Any) -> list[str]:
+    """A text's words: what is asked for must be one of them, and not a part of one."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} has no words")
+    return value.split()
 
 
 def _number(value: Any) -> Any:

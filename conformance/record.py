@@ -39,6 +39,7 @@ from conformance.json_types import (
     is_texts,
     is_whole_by_name,
 )
+from conformance.machine import Machine, common
 from conformance.problem import Problem, ProblemError
 from conformance.recorded_call import RecordedCallError, ported_from
 from conformance.recorded_call import parse as parse_call
@@ -159,6 +160,9 @@ _REQUIRED = frozenset({"framework", "variant", "case", "dtype", "pass", "problem
 class Header:
     """What was run, on what: `cases` is the suite's digest, `expected` how many records the run was to have.
 
+    `environment` is what the build consists of, `machine` where it ran, as in `machine.FACTS`; files that were written
+    before there was a `machine` are read, and theirs is not known.
+
     `selection` says what narrowed the suite (such as "-k grid"); empty where all of it, or of a shard, was to run.
     """
 
@@ -174,6 +178,7 @@ class Header:
     selection: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     started: str = ""
+    machine: Machine = field(default_factory=dict)
 
     @property
     def lane(self) -> str:
@@ -281,7 +286,10 @@ def read_folder(folder: Path) -> list[Run]:
 
 
 def merge(runs: Iterable[Run]) -> Run:
-    """One run from the shards of it. Raises RecordError for shards of different runs and for conflicting records."""
+    """One run from the shards of it, whose machine has the facts that all of them share.
+
+    Raises RecordError for shards of different runs and for conflicting records.
+    """
     first, *rest = runs
     whole = replace(first.header, shard=(1, 1), started=min(run.header.started for run in (first, *rest)))
     for run in rest:
@@ -290,7 +298,7 @@ def merge(runs: Iterable[Run]) -> Run:
             raise RecordError(f"shards are of different partitions, into {parts}: merge shards of one run only")
         for name in (f.name for f in fields(Header)):
             ours, theirs = getattr(first.header, name), getattr(run.header, name)
-            if name not in ("shard", "started", "expected") and ours != theirs:
+            if name not in ("shard", "started", "expected", "machine") and ours != theirs:
                 raise RecordError(f"shards differ in {name}: {ours} against {theirs}: merge shards of one run only")
     records: dict[Key, Record] = {}
     for record in (record for run in (first, *rest) for record in run.records):
@@ -301,7 +309,7 @@ def merge(runs: Iterable[Run]) -> Run:
     shards = {run.header.shard: run.header.expected for run in (first, *rest)}
     present = len(shards) == first.header.shard[1]  # they are different, and none is above it
     complete = present and all(run.complete for run in (first, *rest))
-    whole = replace(whole, expected=sum(shards.values()))
+    whole = replace(whole, expected=sum(shards.values()), machine=common(run.header.machine for run in (first, *rest)))
     return Run(whole, tuple(sorted(records.values(), key=lambda record: record.key)), complete)
 
 
@@ -347,7 +355,7 @@ def _shell(*words: str) -> str:
 # Whatever is not listed is text.
 _HEADER: Types = {"framework": is_name, "variant": is_name, "suite": is_name, "dtypes": is_texts,
                   "directions": is_texts, "expected": is_count, "shard": is_shard, "started": is_instant,
-                  "environment": is_text_by_name}  # fmt: skip
+                  "environment": is_text_by_name, "machine": is_text_by_name}  # fmt: skip
 _RECORD: Types = {"case": is_label, "dtype": is_name, "pass": is_name, "composed": is_texts, "trace": is_texts,
                   "deviation": is_table,
                   "certificate": is_whole_by_name, "seconds": is_number, "rounding": is_number_by_name}  # fmt: skip
@@ -365,8 +373,10 @@ def _check_types(where: str, values: Mapping[str, Any], types: Types) -> None:
 
 def _header(path: Path, values: dict[str, Any]) -> Header:
     known = {f.name for f in fields(Header)}
-    if values.keys() != known:
-        raise RecordError(f"{path}:1: the header's keys differ by {sorted(values.keys() ^ known)}: run the lane again")
+    if {*values, "machine"} != known:
+        raise RecordError(
+            f"{path}:1: the header's keys differ by {sorted({*values, 'machine'} ^ known)}: run the lane again"
+        )
     _check_types(f"{path}:1", values, _HEADER)
     if values["started"] > (datetime.now(UTC) + timedelta(days=1)).isoformat():
         raise RecordError(

@@ -82,7 +82,7 @@ def select(
         near = cases.nearest(suite, known_suites)
         raise SelectionError(f"there is no suite {suite!r}{near}: the suites are {', '.join(known_suites)}")
     whole = MADE[suite](lane.framework, lane.variant) if suite in MADE else cases.read_suite(suite)
-    known = applying(read_expectations(framework), _installed(framework), datetime.now(UTC).date())
+    known = expected_here(lane)
     chosen = cases.find(whole, ids) if ids else whole
     return Selection(
         lane,
@@ -94,6 +94,12 @@ def select(
         known,
         isolated=isolated or suite == NEGATIVE,
     )
+
+
+def expected_here(lane: Lane) -> tuple[Expectation, ...]:
+    """What is expected of a lane today: of the version that is installed, on this machine."""
+    today = datetime.now(UTC).date()
+    return applying(read_expectations(lane.framework), _installed(lane.framework), today, adapters.machine(lane))
 
 
 def dtypes_of(suite: Suite) -> tuple[str, ...]:

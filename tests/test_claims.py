@@ -220,7 +220,7 @@ def test_a_good_claim_is_read(ledger: Any) -> None:
         ('"confirmed"', '"true-only-when"', "'when' is for what is true-only-when, and it needs one"),
         ('law = "o > i"', 'law = "o > i"\nwhen = "k > 1"', "'when' is for what is true-only-when"),
         ('law = "o > i"', "", "is measured for nothing"),
-        ('"o > i"', '"o > j"', "there is no number 'j' here"),
+        ('"o > i"', '"o > j"', "there is no name 'j' here"),
         ('"o > i"', '"o > __import__(1)"', "is not allowed here"),
         ("transposed-size", "transposed-sise", "the nearest is 'transposed-size'"),
         ("k = 3", "kernel = 3", "unknown key 'kernel'"),

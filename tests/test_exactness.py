@@ -200,9 +200,9 @@ def test_an_id_that_stands_twice_is_refused(files: Files) -> None:
 
 def test_an_expired_entry_excuses_nothing(files: Files) -> None:
     told = files(entry(more="expires = 2026-11-22"))
-    assert applying(told, "1.9.1", date(2026, 11, 22)) == told
-    assert applying(told, "1.9.1", date(2026, 11, 23)) == ()
-    assert applying(told, "a build of mine", date(2026, 11, 22)) == told
+    assert applying(told, "1.9.1", date(2026, 11, 22), {}) == told
+    assert applying(told, "1.9.1", date(2026, 11, 23), {}) == ()
+    assert applying(told, "a build of mine", date(2026, 11, 22), {}) == told
 
 
 REGIONS = st.sampled_from(["bias", "rank == 2", "any(stride > 2)", "groups > 1 and rank < 3", "all(kernel == 1)"])

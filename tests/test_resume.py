@@ -155,10 +155,10 @@ class TestJournal:
 
     def test_a_run_on_another_version_is_not_gone_on_with(self, tmp_path: Path) -> None:
         journal = Journal(tmp_path)
-        journal.tell_environment({"torch": "2.12"})
-        journal.tell_environment({"torch": "2.12"})
+        journal.tell("environment", {"torch": "2.12"})
+        journal.tell("environment", {"torch": "2.12"})
         with pytest.raises(RecordError, match=r"torch was 2.12, is 2.13\): run without --resume"):
-            journal.tell_environment({"torch": "2.13"})
+            journal.tell("environment", {"torch": "2.13"})
         journal.leave()
 
     def test_two_runs_do_not_write_one_journal(self, tmp_path: Path) -> None:

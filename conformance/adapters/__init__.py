@@ -11,11 +11,12 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -25,6 +26,7 @@ import numpy as np
 import conformance
 from conformance.adapters.base import Adapter
 from conformance.cache import cache_folder
+from conformance.machine import Machine, measure_machine, threads
 
 __path__ += filter(None, os.environ.get("CONFORMANCE_ADAPTERS", "").split(os.pathsep))
 
@@ -114,10 +116,25 @@ def lanes() -> tuple[Lane, ...]:
     return tuple(Lane(framework, variant) for framework in frameworks() for variant in variants(framework))
 
 
+def settings(lane: Lane) -> dict[str, str]:
+    """A lane's environment variables; `{cache}` is the cache folder, `{threads}` how many threads a call may use."""
+    given = variants(lane.framework)[lane.variant]
+    return {
+        name: value.replace("{cache}", str(cache_folder())).replace("{threads}", threads())
+        for name, value in given.items()
+    }
+
+
 def set_environment(lane: Lane) -> None:
-    """Set a lane's environment variables, for this process and those that it starts; `{cache}` is the cache folder."""
-    for name, value in variants(lane.framework)[lane.variant].items():
-        os.environ[name] = value.replace("{cache}", str(cache_folder()))
+    """Set a lane's environment variables, for this process and those that it starts."""
+    os.environ.update(settings(lane))
+
+
+def machine(lane: Lane) -> Machine:
+    """What a lane stands on here; an adapter that names no libraries has none whose caps are known."""
+    assigned = {ast.unparse(each.targets[0]) for each in _source(lane.framework).body if isinstance(each, ast.Assign)}
+    libraries = _literal(lane.framework, "LIBRARIES").get(lane.variant, {}) if "LIBRARIES" in assigned else {}
+    return measure_machine(libraries)
 
 
 def load(lane: Lane) -> Adapter:
@@ -134,14 +151,22 @@ def load(lane: Lane) -> Adapter:
 
 
 def environment(adapter: Adapter) -> Mapping[str, str]:
-    """What an adapter runs on: its own description, the interpreter and the machine."""
+    """The build that an adapter runs: its own description, the distributions beneath, and the interpreter."""
     return {
+        **dict(_distributions(getattr(adapter, "DISTRIBUTIONS", ()))),
         **{name: str(value) for name, value in adapter.describe().items()},
         "conformance": conformance.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
         "platform": f"{platform.system()}-{platform.machine()}",
     }
+
+
+def _distributions(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The versions of those distributions that are installed."""
+    for name in names:
+        with suppress(PackageNotFoundError):
+            yield name, version(name)
 
 
 @contextmanager

@@ -72,7 +72,12 @@ class Widened(NamedTuple):
 
 
 class Adapter(Protocol):
-    """What an adapter module defines."""
+    """What an adapter module defines.
+
+    It may also assign LIBRARIES, which is read like VARIANTS without importing it: for each variant the libraries of
+    `machine.WORDS` beneath, each with the environment variables that cap it, or with none where it is off; and
+    DISTRIBUTIONS, the names of the packages whose versions belong to the build.
+    """
 
     VARIANTS: Mapping[str, Mapping[str, str]]
     """Ways to execute, the default first, each with the environment variables set before the framework is imported."""
@@ -84,7 +89,7 @@ class Adapter(Protocol):
     """How many calls `run` takes at once; above 1 only where calls share a cost, such as a compilation."""
 
     def describe(self) -> Mapping[str, str]:
-        """The framework's version, device, threads and the libraries under it."""
+        """The build: the framework's version, the device and the libraries under it."""
         ...
 
     def translate(self, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:

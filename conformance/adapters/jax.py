@@ -9,9 +9,7 @@ name. Neither call has a bias.
 XLA compiles every new shape, so `run` makes one program of many calls. JAX_COMPILATION_CACHE_DIR keeps it for later.
 """
 
-import os
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
 import jax
@@ -21,7 +19,14 @@ from jax import lax
 from conformance.adapters.base import Array, Call, Widened, widened
 from conformance.problem import Problem
 
-VARIANTS = {"jit": {"JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "2", "JAX_COMPILATION_CACHE_DIR": "{cache}/jax"}}
+VARIANTS = {
+    "jit": {
+        "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "2", "JAX_COMPILATION_CACHE_DIR": "{cache}/jax",
+        "PJRT_NPROC": "{threads}",
+    },
+}  # fmt: skip
+LIBRARIES = {"jit": {"xla": ["XLA_FLAGS"]}}
+DISTRIBUTIONS = ("flax", "jaxlib", "ml_dtypes", "scipy")
 REFUSALS = (ValueError, TypeError, NotImplementedError, jax.errors.JaxRuntimeError)
 BLOCK = 128
 
@@ -32,11 +37,8 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 def describe() -> Mapping[str, str]:
     return {
         "jax": jax.__version__,
-        "jaxlib": version("jaxlib"),
         "device": str(jax.devices()[0]),
-        "threads": os.environ.get("PJRT_NPROC") or str(os.cpu_count()),  # XLA's own default: one for each core
         "x64": str(jax.config.jax_enable_x64),
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "compilation_cache": "persistent" if jax.config.jax_compilation_cache_dir else "none",
     }
 

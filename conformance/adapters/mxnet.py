@@ -15,9 +15,10 @@ from conformance.adapters.base import Array, Call, extends, onednn_version
 from conformance.problem import Problem
 
 VARIANTS = {
-    "onednn": {"MXNET_MKLDNN_ENABLED": "1", "OMP_NUM_THREADS": "1", "MXNET_STORAGE_FALLBACK_LOG_VERBOSE": "0"},
-    "native": {"MXNET_MKLDNN_ENABLED": "0", "OMP_NUM_THREADS": "1", "MXNET_STORAGE_FALLBACK_LOG_VERBOSE": "0"},
+    "onednn": {"MXNET_MKLDNN_ENABLED": "1", "OMP_NUM_THREADS": "{threads}", "MXNET_STORAGE_FALLBACK_LOG_VERBOSE": "0"},
+    "native": {"MXNET_MKLDNN_ENABLED": "0", "OMP_NUM_THREADS": "{threads}", "MXNET_STORAGE_FALLBACK_LOG_VERBOSE": "0"},
 }
+LIBRARIES = {"onednn": {"onednn": ["DNNL_MAX_CPU_ISA"]}, "native": {"onednn": []}}
 REFUSALS = (mx.base.MXNetError, ValueError)
 BLOCK = 1
 ONEDNN = Path(mx.libinfo.find_include_path(), "mkldnn/oneapi/dnnl/dnnl_version.h")
@@ -28,7 +29,6 @@ def describe() -> Mapping[str, str]:
     return {
         "mxnet": mx.__version__,
         "device": str(mx.context.current_context()),
-        "threads": os.environ.get("OMP_NUM_THREADS", "unset"),
         "engine": os.environ.get("MXNET_ENGINE_TYPE", "default"),
         "onednn": onednn_version(ONEDNN) if onednn else "off",
     }

@@ -10,6 +10,7 @@ The output shape is an argument and `padding` says which window (lo, hi) it mean
 On a CPU pairs are refused when dilated or grouped. Every window that is left is cut from the whole stamp, by "VALID".
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,13 +21,24 @@ from conformance.adapters.base import UNIT_AXIS, Array, Call, Unsupported, Widen
 from conformance.problem import Ints, Problem, Window
 
 VARIANTS = {
-    "onednn": {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
-    "eigen": {"TF_ENABLE_ONEDNN_OPTS": "0", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
+    "onednn": {
+        "TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_NUM_INTRAOP_THREADS": "{threads}",
+    },
+    "eigen": {
+        "TF_ENABLE_ONEDNN_OPTS": "0", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_NUM_INTRAOP_THREADS": "{threads}",
+    },
+}  # fmt: skip
+LIBRARIES = {
+    "onednn": {"onednn": ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"], "xla": ["XLA_FLAGS"]},
+    "eigen": {"onednn": [], "xla": ["XLA_FLAGS"]},
 }
+DISTRIBUTIONS = ("keras", "ml_dtypes")
 REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, ValueError, TypeError)
 BLOCK = 1
 
-tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_intra_op_parallelism_threads(int(os.environ["TF_NUM_INTRAOP_THREADS"]))
 tf.config.threading.set_inter_op_parallelism_threads(1)
 tf.config.experimental.enable_op_determinism()
 
@@ -38,7 +50,6 @@ def describe() -> Mapping[str, str]:
     return {
         "tensorflow": tf.__version__,
         "device": "cpu",
-        "threads": str(tf.config.threading.get_intra_op_parallelism_threads()),
         "onednn": onednn_version(ONEDNN) if _pywrap_util_port.IsMklEnabled() else "off",
     }
 

@@ -4,6 +4,7 @@ Data NC*, weight (in, out/groups, *kernel), kernel as stored. `padding` and `out
 (p, p - op), so one call says every window with 0 <= lo - hi < max(stride, dilation) and lo >= 0.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 
@@ -12,12 +13,14 @@ import torch
 from conformance.adapters.base import Array, Call, Widened, extends
 from conformance.problem import Problem
 
-VARIANTS = {"eager": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}}
+VARIANTS = {"eager": {"OMP_NUM_THREADS": "{threads}", "MKL_NUM_THREADS": "{threads}"}}
+LIBRARIES = {"eager": {"aten": ["ATEN_CPU_CAPABILITY"], "onednn": ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"]}}
+DISTRIBUTIONS = ("scikit-learn",)
 REFUSALS = (RuntimeError, ValueError, TypeError)
 BLOCK = 1
 
 torch.set_grad_enabled(False)
-torch.set_num_threads(1)
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 torch.use_deterministic_algorithms(True)
 
 FUNCTIONS = {
@@ -32,8 +35,6 @@ def describe() -> Mapping[str, str]:
     return {
         "torch": str(torch.__version__),
         "device": "cpu",
-        "threads": str(torch.get_num_threads()),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
         "onednn": match[1] if (match := re.search(r"MKL-DNN v([\w.]+)", build)) else "off",
     }
 

@@ -7,8 +7,7 @@ import click
 from conformance import evidence, record
 from conformance.atomic import require_our_file, write_atomically
 from conformance.exit_status import DIVERGED, OK
-from conformance.expectations import expected_of, known
-from conformance.record import Record
+from conformance.expectations import of_records
 from conformance.terminal import echo
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "conventions.md"
@@ -40,9 +39,5 @@ def command(records: Path | None, check: bool, document: Path) -> int:
 def proved(folder: Path) -> evidence.Evidence:
     """The evidence in the record files of a folder."""
     runs = record.read_folder(folder)
-    expectations = {run.header.framework: expected_of(run) for run in runs}
-
-    def why(each: Record) -> bool:
-        return known(each, expectations[each.framework]) is not None
-
-    return evidence.collect(runs, why)
+    knew = of_records(runs)
+    return evidence.collect(runs, lambda each: knew(each) is not None)

@@ -1,7 +1,7 @@
 """conformance domain: what each lane accepts, and where its domain ends."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +11,8 @@ import click
 
 from conformance import record
 from conformance.domain import Lane, boundary, by_lane, departing, domain, limits, outcome, regions, table
-from conformance.expectations import read_expectations
-from conformance.record import Record, RecordError, reproduction
+from conformance.expectations import Expectation, expected_of
+from conformance.record import Record, RecordError, Run, reproduction
 from conformance.terminal import echo
 
 
@@ -36,7 +36,7 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool,
             f"{records}: has no records of {', '.join(chosen) or 'any lane'}: run `conformance run` first"
         )
     if markdown:
-        echo("\n".join(_markdown(of_lane)))
+        echo("\n".join(_markdown(of_lane, runs)))
         return 0
     lanes = [domain(name, those, departing()) for name, those in of_lane.items()]
     echo(json.dumps(_json(lanes), indent=1) if as_json else "\n".join(_lines(lanes)))
@@ -59,10 +59,12 @@ def _lines(lanes: Sequence[Lane]) -> Iterator[str]:
         yield from (f"  {line}" for line in boundary(lane))
 
 
-def _markdown(of_lane: Mapping[str, Sequence[Record]]) -> Iterator[str]:
-    known = {each[0].framework: read_expectations(each[0].framework) for each in of_lane.values()}
+def _markdown(of_lane: Mapping[str, Sequence[Record]], runs: Sequence[Run]) -> Iterator[str]:
+    known: dict[str, dict[str, Expectation]] = defaultdict(dict)
+    for run in runs:
+        known[run.header.framework] |= {each.id: each for each in expected_of(run)}
     yield from table([Lane(name, Counter(map(outcome, records)), ()) for name, records in of_lane.items()])
     yield ""
-    yield from regions(of_lane, known)
+    yield from regions(of_lane, {name: tuple(those.values()) for name, those in known.items()})
     yield ""
     yield from limits(of_lane)

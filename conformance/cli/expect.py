@@ -13,7 +13,7 @@ from conformance import selection
 from conformance.atomic import write_atomically
 from conformance.cli.diff import Build, explainer, read_builds
 from conformance.cluster import Cluster
-from conformance.exactness import Fault, Finding, asked, check, propose
+from conformance.exactness import Fault, Finding, asked, check, propose, unjudged, unknown
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, ExpectationError, expected_of, known, path, read_expectations, unkept
 from conformance.explain import UNEXPLAINED
@@ -118,6 +118,8 @@ def check_(records: Path) -> int:
             echo("\n".join(f"  {line}" for line in finding.lines()))
         for lack in lacks:
             echo(f"  {lack}")
+        for name, why in unjudged(expectations, runs.by_framework[framework]).items():
+            echo(f"  not judged here: {name}: it is about machines where {why}")
         if unasked:
             echo(f"  not asked: {', '.join(unasked)}: there is no whole run of {', '.join(runs.absent(framework))}")
     if missing := list(runs.incomplete):
@@ -137,7 +139,7 @@ def summary(runs: Sequence[Run], expectations: Sequence[Expectation]) -> str:
     """How much the expectations cover, in a line."""
     records = [record for run in runs for record in run.records]
     failing = [record for record in records if record.fails]
-    covered = sum(known(record, expectations) is not None for record in failing)
+    covered = len(failing) - len(unknown(runs, expectations))
     exact = sum(each.exact for each in expectations)
     return (
         f"{len(expectations)} expectations, {exact} of them exact, cover {covered:,} of {len(failing):,} records that "
@@ -195,7 +197,12 @@ def propose_(record_files: tuple[Path, ...]) -> int:
 
 def entries_for(runs: Sequence[Run], day: date, explain: Explain) -> Iterator[str]:
     """TOML for what nobody knew of, with an empty reason."""
-    for number, (records, diagnosis, where) in enumerate(propose(runs, expected_of(runs[0]), explain), 1):
+    header = runs[0].header
+    about = [
+        each for each in read_expectations(header.framework)
+        if each.applies(header.environment.get(header.framework, ""), _day(header.started[:10]))
+    ]  # fmt: skip
+    for number, (records, diagnosis, where) in enumerate(propose(runs, about, explain), 1):
         first = records[0]
         idioms = sorted({record.idiom for record in records})
         message = "" if first.verdict == "diverges" else _shared(record.message for record in records)

@@ -11,9 +11,8 @@ from conformance import adapters
 from conformance.atomic import require_our_file, write_atomically
 from conformance.cli.options import number
 from conformance.exit_status import DIVERGED, OK
-from conformance.expectations import read_expectations
 from conformance.record import Verdict, reproduction
-from conformance.selection import DTYPES
+from conformance.selection import DTYPES, expected_here
 from conformance.terminal import echo
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def command(
 
     found = fuzzing.search(
         lane, dtype, first=first, seconds=60 * minutes, database=folder / "examples" / f"{lane}-{dtype}",
-        expectations=() if with_known else read_expectations(framework), chunk=remember,
+        expectations=() if with_known else expected_here(lane), chunk=remember,
     )  # fmt: skip
     if found is None:
         echo(f"{lane} {dtype}: nothing new in {minutes:g} minutes")

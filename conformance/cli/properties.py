@@ -15,12 +15,12 @@ from conformance.asking import FAILS, HOLDS, REFUSED, Check, Finding, check, che
 from conformance.atomic import require_our_file, write_atomically
 from conformance.cluster import Facts, cluster
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.expectations import Expectation, known, read_expectations
+from conformance.expectations import Expectation, known
 from conformance.isolation import Death, Isolation
 from conformance.problem import Problem
 from conformance.properties import PROPERTIES
 from conformance.record import Record, Verdict
-from conformance.selection import DTYPES, FORWARD, parse_shard
+from conformance.selection import DTYPES, FORWARD, expected_here, parse_shard
 from conformance.terminal import echo
 
 CRASHED = "crashed"
@@ -125,5 +125,5 @@ def _known(finding: Finding, lane: Lane, dtype: str) -> Expectation | None:
     records = (
         Record(lane.framework, lane.variant, "", dtype, FORWARD, problem, verdict) for problem in finding.problems
     )
-    expectations = read_expectations(lane.framework)
+    expectations = expected_here(lane)
     return next((found for record in records if (found := known(record, expectations))), None)

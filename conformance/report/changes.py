@@ -32,6 +32,8 @@ MARKS: Mapping[str, tuple[str, ...]] = {
 def text_lines(comparison: Comparison) -> Iterator[str]:
     """A comparison for people at a terminal."""
     yield f"{comparison.title}: {summary(comparison)}"
+    if comparison.machines:
+        yield f"  machine: {'; '.join(comparison.machines)}"
     for group in comparison.groups:
         known = f" (expected: {group.expected})" if group.expected else ""
         yield f"  {len(group.differences):,} {group.change}{known}: {group.before} -> {group.after}"
@@ -83,7 +85,8 @@ def document(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> 
 
 
 def _side(header: Any) -> dict[str, Any]:
-    return {"lane": header.lane, "started": header.started, "environment": dict(header.environment)}
+    return {"lane": header.lane, "started": header.started, "environment": dict(header.environment),
+            "machine": dict(header.machine)}  # fmt: skip
 
 
 def _group(group: Group, fail_on: Collection[Change]) -> dict[str, Any]:
@@ -107,6 +110,7 @@ def markdown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> 
     told = [each for each in comparisons if each.incomplete or _told(each)]
     for each in sorted(told, key=lambda one: not any(group.fails(fail_on) for group in one.groups)):
         lines += [f"## {_md(each.title)}", "", _md(summary(each)), ""]
+        lines += [f"Machine: {_md('; '.join(each.machines))}", ""] if each.machines else []
         if groups := _told(each):
             lines += ["| | cases | change | before | after | where | smallest |", "|---|---:|---|---|---|---|---|"]
             lines += [_row(group, fail_on) for group in groups] + [""]
