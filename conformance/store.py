@@ -71,7 +71,10 @@ class StoreError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """From which run on a case is what it is; `flaky` where the run before was of the very same build."""
+    """From which run on a case is what it is; `flaky` where a run before was of the very same build and machine.
+
+    `moved` where one was of the same build on another machine alone.
+    """
 
     started: str
     version: str
@@ -80,6 +83,7 @@ class Since:
     kind: str
     message: str
     flaky: bool
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,7 @@ class Store:
             before, now = self._answers(*of), dict(_answers(run))
             later = self._next(*of)
             after = self._answers(*of[:2], later[1]) if later else {}
-            environment = json.dumps(dict(header.environment), sort_keys=True)
+            environment = json.dumps([dict(header.environment), dict(header.machine)], sort_keys=True)
             row = _storable((*of, header.environment.get(header.framework, ""), environment, header.oracle))
             number = self._db.execute(
                 "insert into runs (lane, suite, started, version, environment, oracle) values (?, ?, ?, ?, ?, ?)", row
@@ -266,7 +270,17 @@ def _storable(texts: tuple[str, ...]) -> Any:
 
 
 def _states(rows: Iterator[tuple[Any, ...]]) -> Iterator[Since]:
-    builds: set[str] = set()
+    builds: set[tuple[str, str]] = set()
     for _, _, _, _, _, started, version, environment, problem, verdict, kind, _, message in rows:
-        yield Since(started, version, problem, verdict, kind, message, environment in builds)
-        builds.add(environment)
+        build, machine = _stood(environment)
+        flaky = (build, machine) in builds
+        moved = not flaky and machine != "{}" and any(each == build and at != "{}" for each, at in builds)
+        yield Since(started, version, problem, verdict, kind, message, flaky, moved)
+        builds.add((build, machine))
+
+
+def _stood(environment: str) -> tuple[str, str]:
+    """A run's build and machine as text; a row that was kept before there were machines has the build alone."""
+    kept = json.loads(environment)
+    build, machine = kept if isinstance(kept, list) else (kept, {})
+    return json.dumps(build, sort_keys=True), json.dumps(machine, sort_keys=True)

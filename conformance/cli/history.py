@@ -10,7 +10,7 @@ from conformance.cli.diff import read_builds
 from conformance.comparisons import NO_PROBLEM, parsed
 from conformance.exit_status import OK
 from conformance.predicate import Predicate
-from conformance.store import DEFAULT, Line, Store, StoreError, nights
+from conformance.store import DEFAULT, Line, Since, Store, StoreError, nights
 from conformance.terminal import echo
 
 
@@ -27,7 +27,7 @@ def command(
 ) -> int:
     """Say since when SUBJECT is what it is: a case by its id, or a cluster by its predicate.
 
-    Runs are kept in whatever order. A change between two runs of the very same build is said to be flaky.
+    Runs are kept in whatever order. A change between two runs of one build on one machine is flaky.
     """
     if not (subject or records or listed or dropped):
         raise StoreError("nothing is asked: give a case, a predicate such as 'rank == 3 and groups > 1', --add, --runs "
@@ -79,7 +79,14 @@ def _case(lines: Sequence[Line]) -> Iterator[str]:
         yield f"{line.lane} {line.suite} {line.key[1]} '{next(s.problem for s in line.states if s.problem)}'"
         for state in line.states:
             said = " ".join(filter(None, [state.verdict, state.kind, state.message]))
-            yield f"  since {state.started}, {state.version}: {said}{' (flaky)' if state.flaky else ''}"
+            yield f"  since {state.started}, {state.version}: {said}{_how(state)}"
+
+
+def _how(state: Since) -> str:
+    """What a change may come from, where the build is none of it."""
+    if state.flaky:
+        return " (flaky)"
+    return " (another machine)" if state.moved else ""
 
 
 def _region(lines: Sequence[Line], predicate: Predicate) -> Iterator[str]:
