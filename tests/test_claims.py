@@ -129,6 +129,12 @@ def test_a_fault_costs_claims_their_verdict(fault: str, at_least: set[str]) -> N
         assert examine(claims.find(id), bench(fault)).fault, id
 
 
+@pytest.mark.parametrize("text", ["nn.ConvTranspose2d(2, 3, 3, bias=False)", "F.conv_transpose2d(x, w)"])
+def test_a_layer_has_no_weight_to_be_given_and_a_function_has(text: str) -> None:
+    point = bench().point(text, np.ones((1, 2, 4, 5), np.float32), np.ones((2, 3, 3, 3), np.float32))
+    assert point.claim.problem == Problem.parse("i4x5 k3 ic2 oc3")
+
+
 def finding(id: str, *trials: tuple[bool, bool | None, bool | None]) -> Finding:
     """A claim with trials that are (inside, law, truth)."""
     return Finding(claims.find(id), tuple(Weighed({"n": at}, *each) for at, each in enumerate(trials)))

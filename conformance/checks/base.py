@@ -125,12 +125,11 @@ class Bench:
 
     def point(self, text: str, x: Array, weight: Array) -> Point:
         """A call as it is written, read by its idiom. x and weight are canonical."""
-        first = idioms.idioms(self.framework)[0]
-        shapes = {
-            "x": layout.arrange(x, layout.DATA, first.data).shape,
-            "w": layout.arrange(weight[None], layout.WEIGHT, first.weight).shape,
-        }
-        return idioms.read(self.framework, text, shapes, self.lane.variant)
+        first, reading = idioms.idioms(self.framework)[0], idioms.reading(self.framework, text)
+        shapes = {"x": layout.arrange(x, layout.DATA, first.data).shape}
+        if not reading.idiom.layer:
+            shapes["w"] = layout.arrange(weight[None], layout.WEIGHT, first.weight).shape
+        return idioms.point(reading, shapes, self.lane.variant)
 
     def called(self, text: str, x: Array, weight: Array, bias: Array | None = None) -> Array:
         """The answer of a call as it is written, (n, c, *k); the kernel is handed over as stored, never reversed."""
