@@ -79,7 +79,7 @@ def bench(fault: str = "") -> Bench:
 
     adapter = SimpleNamespace(
         BLOCK=1, REFUSALS=(ArithmeticError,), translate=lambda *question: Call(answer, question),
-        run=lambda calls: [np.asarray(call(), np.float32) for call in calls],
+        run=lambda calls: [np.asarray(call(), np.float32) for call in calls], array=lambda result: result,
     )  # fmt: skip
     return Bench(Lane("torch", "eager"), cast(Any, adapter), cast(Any, SimpleNamespace(convolve=convolve, RESIZES=())))
 
