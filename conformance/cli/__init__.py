@@ -20,6 +20,7 @@ VERBS = {
     "diagnose": "Name the misreading that explains an array, or a record file's divergences.",
     "diff": "Say what changed from one build's records to another's.",
     "expect": "Hold known divergences and refusals against records: check, explain, propose, prune.",
+    "borders": "Draw problems in and around every known region, and hold what is predicted of them.",
     "history": "Keep runs, and say since when a case, or a region of cases, is what it is.",
     "upgrade": "Run two versions of a framework, and say what changed.",
     "bisect": "Find the first version that has a change.",

@@ -1,0 +1,121 @@
+"""conformance borders: problems drawn in and around every known region, to hold what is predicted there."""
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from conformance import adapters, cases, record
+from conformance.adapters import Lane
+from conformance.answers import oracle_digest
+from conformance.borders import draw, is_drawn_for
+from conformance.exit_status import DIVERGED, INCOMPLETE, OK
+from conformance.expectations import Expectation
+from conformance.isolation import Death, Isolation
+from conformance.items import environment_of
+from conformance.negative import isolated
+from conformance.predictions import (
+    FalsePrediction,
+    Outcome,
+    better,
+    case_of,
+    false_predictions,
+    frequencies,
+    run,
+    run_of,
+)
+from conformance.record import Header, Record, reproduction
+from conformance.selection import DTYPES, FORWARD, known_of
+
+SUITE = "borders"
+START = ("smoke", "core", "extreme")
+"""Suites whose problems a walk to a region begins with."""
+
+
+@click.command()
+@click.argument("framework")
+@click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
+@click.option("--seed", type=int, help="Draw what was drawn with this seed (default: the date, as in 20261128).")
+@click.option("--draws", default=24, show_default=True, type=click.IntRange(1), help="Problems for each region.")
+@click.option(
+    "--seconds", default=40.0, show_default=True, type=click.FloatRange(0, 86400), help="Begin no problem after these."
+)  # fmt: skip
+@click.option("--to", "folder", default="reports/borders", show_default=True, type=Path, help="Where records go.")
+def command(framework: str, variant: str | None, seed: int | None, draws: int, seconds: float, folder: Path) -> int:
+    """Draw problems in and around every region that is known of FRAMEWORK, and hold what is predicted of them.
+
+    Each runs in a process of its own. Inside an exact region the verdict is to show, elsewhere a problem is to conform;
+    what is right by chance is run several times. A false prediction is shown with its smallest problem, and with the
+    predicate that is right on all that was drawn. Exit status: 0 every prediction holds, 1 one is false, 2 usage,
+    3 nothing was run.
+    """
+    adapters.require_installed(framework)
+    seed = int(f"{datetime.now(UTC):%Y%m%d}") if seed is None else seed
+    if variant is None:  # each in a process of its own, since a framework reads its environment once
+        words = [framework, f"--seed={seed}", f"--draws={draws}", f"--seconds={seconds}", f"--to={folder}"]
+        program = [sys.executable, "-c", "from conformance.cli import main; main()", SUITE, *words]
+        return max(subprocess.call([*program, f"--variant={each}"]) for each in adapters.variants(framework))
+    lane, expectations = adapters.lane(framework, variant), known_of(framework)
+    started, isolation = datetime.now(UTC), Isolation(lane)
+
+    def evaluate(case: cases.Case, dtype: str) -> Record:
+        return isolated(isolation, lane, case, dtype).record
+
+    start = [case.problem for name in START for case in cases.read_suite(name).cases]
+    drawn = draw(lane, expectations, start, seed=seed, count=draws)
+    before = time.monotonic()
+    outcomes = run(drawn, expectations, evaluate, seconds)
+    wrong = false_predictions(outcomes, expectations, evaluate)
+    header = _header(lane, f"--seed {seed} --draws {draws}", outcomes, isolation, started)
+    path = folder / f"{lane}.jsonl"
+    made = run_of(header, outcomes)
+    record.write(path, made)
+    took = time.monotonic() - before
+    click.echo(f"\n{lane} borders, seed {seed}: {len(outcomes)} of {len(drawn)} drawn problems in {took:.0f} s\n{path}")
+    for line in _regions(lane, expectations, outcomes):
+        click.echo(line)
+    for line in _false(wrong):
+        click.echo(line)
+    if wrong:
+        for finding in better(expectations, made):
+            click.echo("\n".join(f"  {line}" for line in finding.lines()))
+        click.echo(f"  again: conformance {SUITE} {framework} --variant {variant} --seed {seed} --draws {draws}")
+        return DIVERGED
+    return OK if outcomes or not drawn else INCOMPLETE
+
+
+def _header(lane: Lane, selection: str, outcomes: Sequence[Outcome], isolation: Isolation, started: datetime) -> Header:
+    found = isolation.call(environment_of, lane)
+    suite = cases.Suite(SUITE, tuple({each.record.case: case_of(each.draw.problem) for each in outcomes}.values()))
+    return Header(
+        framework=lane.framework, variant=lane.variant, suite=SUITE, dtypes=DTYPES, directions=(FORWARD,),
+        cases=suite.digest, expected=len(outcomes), oracle=oracle_digest(), selection=selection,
+        environment={} if isinstance(found, Death) else found, started=started.isoformat(timespec="seconds"),
+    )  # fmt: skip
+
+
+def _regions(lane: Lane, expectations: Sequence[Expectation], outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """For each region, how many problems were run inside and around it; and those of which none could be drawn."""
+    sides = Counter((each.draw.about, each.draw.inside) for each in outcomes)
+    by_chance = frequencies(outcomes, expectations)
+    for each in expectations:
+        inside, around = sides[each.id, True], sides[each.id, False]
+        if inside or around:
+            kind = "exact" if each.exact else "chance" if each.chance else "partly"
+            often = "{} of {} calls show it".format(*by_chance[each.id]) if each.id in by_chance else ""
+            yield "  " + ", ".join(filter(None, [f"{each.id} ({kind}): {inside} inside, {around} around", often]))
+    without = [each.id for each in expectations if is_drawn_for(each) and not sides[each.id, True]]
+    if without:
+        yield f"  no problem of {lane} was drawn inside {', '.join(without)}"
+
+
+def _false(wrong: Sequence[FalsePrediction]) -> Iterator[str]:
+    for each in wrong:
+        found = f"{each.record.verdict} {each.record.kind} {each.record.message}".strip()
+        yield f"  FALSE {each.about}, {each.count} times: predicted {each.said}, found {found}"
+        yield f"    {reproduction(each.record)}"
