@@ -1,7 +1,7 @@
 """Problems in and around the border of a region of problems, drawn by a seed.
 
-A region is what an expectation's predicate holds for. A walk begins with problems of the suites and changes one thing at
-a time: what steps over the border tells a region from one that is a little wider or narrower.
+A region is what an expectation's predicate holds for. A walk begins with problems of the suites and changes one thing
+at a time. What steps over the border tells a region from one that is a little wider or narrower.
 """
 
 import re
@@ -45,12 +45,15 @@ class Draw:
 def draw(
     lane: Lane, expectations: Sequence[Expectation], start: Sequence[Problem], *, seed: int, count: int
 ) -> list[Draw]:
-    """For each expectation `count` problems, half of them inside if the region has so many; the regions take turns.
+    """For each region `count` problems, half of them inside if it has so many; the regions take turns.
 
-    Those whose region holds no valid problem in the adapter's own words get none. A problem is drawn once a dtype.
+    A region that several expectations share is drawn for the first of them. One that holds no valid problem in the
+    adapter's own words gets none. A problem is drawn once a dtype.
     """
     smallest = sorted({each for each in start if is_cheap(each)}, key=lambda each: (each.multiplies, str(each)))
-    walks = [_walk(lane, each, smallest, Random(f"{seed} {lane} {each.id}"), count) for each in expectations]
+    regions = {each.when.text: each for each in reversed(expectations) if is_drawn_for(each)}
+    first = [each for each in expectations if each in regions.values()]
+    walks = [_walk(lane, each, smallest, Random(f"{seed} {lane} {each.id}"), count) for each in first]
     turns = (each for each in chain.from_iterable(zip_longest(*walks)) if each is not None)
     return list({(each.problem, each.dtype): each for each in reversed(list(turns))}.values())[::-1]
 
@@ -71,8 +74,6 @@ def is_drawn_for(expectation: Expectation) -> bool:
 
 def _walk(lane: Lane, expectation: Expectation, start: Sequence[Problem], random: Random, count: int) -> list[Draw]:
     """Problems of one region and around it, in the order in which they were found."""
-    if not is_drawn_for(expectation):
-        return []
 
     def inside(problem: Problem, dtype: str) -> bool:
         run = {"framework": lane.framework, "variant": lane.variant, "dtype": dtype, "direction": FORWARD}
@@ -124,7 +125,7 @@ def _other_axes(random: Random, axes: Sequence[Axis[int]]) -> list[Axis[int]]:
 
 
 def _other_axis(random: Random, axis: Axis[int], constants: Sequence[int]) -> Axis[int]:
-    """An axis with one field changed: by one, to another field's value, around a constant, or by a factor where long."""
+    """An axis with one field changed: by one, by a factor, to another field's value, or to one near a constant."""
     name = random.choice(Axis._fields)
     value, reach = getattr(axis, name), axis.d * (axis.k - 1)
     others = [axis.i, axis.k, axis.s, axis.d] if name in ("i", "k", "s", "d") else [0, 1, reach, reach + 1, reach - 1]

@@ -10,17 +10,22 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from conformance.adapters import Lane
+from conformance.answers import oracle_digest
 from conformance.borders import Draw, simpler
-from conformance.cases import Case
+from conformance.cases import Case, Suite
 from conformance.data import DataError
 from conformance.exactness import Fault, Finding, check
 from conformance.expectations import Expectation, fails, unkept
 from conformance.problem import Problem
 from conformance.record import Header, Record, Run
+from conformance.selection import DTYPES, FORWARD
 
 Evaluate = Callable[[Case, str], Record]
 
-REPEATS = 4
+SUITE = "borders"
+"""What a record file of drawn problems says that its suite is."""
+REPEATS = 2
 """How often more a problem is run of which the answer is right by chance."""
 SHRINKS = 150
 """Problems that are run to shrink one false prediction."""
@@ -72,16 +77,20 @@ def run(
 
 
 def false_predictions(
-    outcomes: Sequence[Outcome], expectations: Sequence[Expectation], evaluate: Evaluate
+    outcomes: Sequence[Outcome], expectations: Sequence[Expectation], evaluate: Evaluate, seconds: float
 ) -> list[FalsePrediction]:
-    """The false predictions among outcomes, those that are false in one way together, with the smallest problem."""
+    """The false predictions among outcomes, those that are false in one way together, with the smallest problem.
+
+    `seconds` is what the search for smaller problems may take.
+    """
+    until = time.monotonic() + seconds
     ways: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for each in outcomes:
         for record in (each.record, *each.repeats):
             if fails(record, expectations):
                 ways[_way(record, expectations) or (f"near {each.draw.about}", "conforms")].append(record)
     return [
-        FalsePrediction(about, said, len(records), _shrunk(min(records, key=_size), expectations, evaluate))
+        FalsePrediction(about, said, len(records), _shrunk(min(records, key=_size), expectations, evaluate, until))
         for (about, said), records in ways.items()
     ]
 
@@ -97,14 +106,16 @@ def _size(record: Record) -> tuple[int, int, str]:
     return problem.multiplies, len(record.problem), record.problem
 
 
-def _shrunk(record: Record, expectations: Sequence[Expectation], evaluate: Evaluate) -> Record:
+def _shrunk(record: Record, expectations: Sequence[Expectation], evaluate: Evaluate, until: float) -> Record:
     """The record of the smallest problem found that is false in the same way, by steps that each keep it so."""
     way, verdict, tried, seen = _way(record, expectations), record.verdict, 0, {record.problem}
     going = True
     while going:
         going = False
         for problem in simpler(Problem.parse(record.problem)):
-            if str(problem) in seen or tried == SHRINKS:
+            if tried == SHRINKS or time.monotonic() > until:
+                return record
+            if str(problem) in seen:
                 continue
             seen.add(str(problem))
             tried += 1
@@ -120,19 +131,21 @@ def better(expectations: Sequence[Expectation], made: Run) -> list[Finding]:
     return [each for each in check(expectations, [made]) if each.fault in _OF_DRAWS]
 
 
-def run_of(header: Header, outcomes: Sequence[Outcome]) -> Run:
-    """The record file of outcomes."""
+def run_of(
+    lane: Lane, outcomes: Sequence[Outcome], selection: str, started: str, environment: Mapping[str, str]
+) -> Run:
+    """The record file of outcomes; `selection` says how they were drawn."""
     records = sorted((each.record for each in outcomes), key=lambda each: each.key)
+    suite = Suite(SUITE, tuple({each.draw.problem: case_of(each.draw.problem) for each in outcomes}.values()))
+    header = Header(
+        framework=lane.framework, variant=lane.variant, suite=SUITE, dtypes=DTYPES, directions=(FORWARD,),
+        cases=suite.digest, expected=len(records), oracle=oracle_digest(), selection=selection,
+        environment=environment, started=started,
+    )  # fmt: skip
     return Run(header, tuple(records), complete=True)
 
 
-def frequencies(outcomes: Sequence[Outcome], expectations: Sequence[Expectation]) -> Mapping[str, tuple[int, int]]:
-    """For each region of chance: how many calls in it showed the verdict, of how many."""
-    shown, calls = Counter[str](), Counter[str]()
-    by_id = {each.id: each for each in expectations if each.chance}
-    for each in outcomes:
-        if each.draw.inside and (about := by_id.get(each.draw.about)):
-            records = (each.record, *each.repeats)
-            shown[about.id] += sum(about.shows(record) for record in records)
-            calls[about.id] += len(records)
-    return {id: (shown[id], calls[id]) for id in calls}
+def frequencies(outcomes: Sequence[Outcome], about: Expectation) -> Mapping[str, int]:
+    """How many calls inside a region of chance gave each verdict, repeated ones counted each."""
+    inside = [each for each in outcomes if each.draw.inside and each.draw.about == about.id]
+    return Counter(record.verdict.value for each in inside for record in (each.record, *each.repeats))

@@ -12,7 +12,6 @@ import click
 
 from conformance import adapters, cases, record
 from conformance.adapters import Lane
-from conformance.answers import oracle_digest
 from conformance.borders import draw, is_drawn_for
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation
@@ -23,16 +22,14 @@ from conformance.predictions import (
     FalsePrediction,
     Outcome,
     better,
-    case_of,
     false_predictions,
     frequencies,
     run,
     run_of,
 )
-from conformance.record import Header, Record, reproduction
-from conformance.selection import DTYPES, FORWARD, known_of
+from conformance.record import Record, reproduction
+from conformance.selection import known_of
 
-SUITE = "borders"
 START = ("smoke", "core", "extreme")
 """Suites whose problems a walk to a region begins with."""
 
@@ -41,7 +38,7 @@ START = ("smoke", "core", "extreme")
 @click.argument("framework")
 @click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
 @click.option("--seed", type=int, help="Draw what was drawn with this seed (default: the date, as in 20261128).")
-@click.option("--draws", default=24, show_default=True, type=click.IntRange(1), help="Problems for each region.")
+@click.option("--draws", default=20, show_default=True, type=click.IntRange(1), help="Problems for each region.")
 @click.option(
     "--seconds", default=40.0, show_default=True, type=click.FloatRange(0, 86400), help="Begin no problem after these."
 )  # fmt: skip
@@ -58,10 +55,11 @@ def command(framework: str, variant: str | None, seed: int | None, draws: int, s
     seed = int(f"{datetime.now(UTC):%Y%m%d}") if seed is None else seed
     if variant is None:  # each in a process of its own, since a framework reads its environment once
         words = [framework, f"--seed={seed}", f"--draws={draws}", f"--seconds={seconds}", f"--to={folder}"]
-        program = [sys.executable, "-c", "from conformance.cli import main; main()", SUITE, *words]
+        program = [sys.executable, "-c", "from conformance.cli import main; main()", "borders", *words]
         return max(subprocess.call([*program, f"--variant={each}"]) for each in adapters.variants(framework))
     lane, expectations = adapters.lane(framework, variant), known_of(framework)
-    started, isolation = datetime.now(UTC), Isolation(lane)
+    started, isolation = datetime.now(UTC).isoformat(timespec="seconds"), Isolation(lane)
+    environment = isolation.call(environment_of, lane)  # which imports the framework, before any time is counted
 
     def evaluate(case: cases.Case, dtype: str) -> Record:
         return isolated(isolation, lane, case, dtype).record
@@ -70,47 +68,33 @@ def command(framework: str, variant: str | None, seed: int | None, draws: int, s
     drawn = draw(lane, expectations, start, seed=seed, count=draws)
     before = time.monotonic()
     outcomes = run(drawn, expectations, evaluate, seconds)
-    wrong = false_predictions(outcomes, expectations, evaluate)
-    header = _header(lane, f"--seed {seed} --draws {draws}", outcomes, isolation, started)
+    wrong = false_predictions(outcomes, expectations, evaluate, seconds / 2)
+    took, selection = time.monotonic() - before, f"--seed {seed} --draws {draws}"
+    made = run_of(lane, outcomes, selection, started, {} if isinstance(environment, Death) else environment)
     path = folder / f"{lane}.jsonl"
-    made = run_of(header, outcomes)
     record.write(path, made)
-    took = time.monotonic() - before
     click.echo(f"\n{lane} borders, seed {seed}: {len(outcomes)} of {len(drawn)} drawn problems in {took:.0f} s\n{path}")
-    for line in _regions(lane, expectations, outcomes):
-        click.echo(line)
-    for line in _false(wrong):
-        click.echo(line)
-    if wrong:
-        for finding in better(expectations, made):
-            click.echo("\n".join(f"  {line}" for line in finding.lines()))
-        click.echo(f"  again: conformance {SUITE} {framework} --variant {variant} --seed {seed} --draws {draws}")
-        return DIVERGED
-    return OK if outcomes or not drawn else INCOMPLETE
-
-
-def _header(lane: Lane, selection: str, outcomes: Sequence[Outcome], isolation: Isolation, started: datetime) -> Header:
-    found = isolation.call(environment_of, lane)
-    suite = cases.Suite(SUITE, tuple({each.record.case: case_of(each.draw.problem) for each in outcomes}.values()))
-    return Header(
-        framework=lane.framework, variant=lane.variant, suite=SUITE, dtypes=DTYPES, directions=(FORWARD,),
-        cases=suite.digest, expected=len(outcomes), oracle=oracle_digest(), selection=selection,
-        environment={} if isinstance(found, Death) else found, started=started.isoformat(timespec="seconds"),
-    )  # fmt: skip
+    click.echo("\n".join([*_regions(lane, expectations, outcomes), *_false(wrong)]))
+    if not wrong:
+        return OK if outcomes or not drawn else INCOMPLETE
+    for finding in better(expectations, made):
+        click.echo("\n".join(f"  {line}" for line in finding.lines()))
+    click.echo(f"  again: conformance borders {framework} --variant {variant} {selection}")
+    return DIVERGED
 
 
 def _regions(lane: Lane, expectations: Sequence[Expectation], outcomes: Sequence[Outcome]) -> Iterator[str]:
     """For each region, how many problems were run inside and around it; and those of which none could be drawn."""
     sides = Counter((each.draw.about, each.draw.inside) for each in outcomes)
-    by_chance = frequencies(outcomes, expectations)
     for each in expectations:
         inside, around = sides[each.id, True], sides[each.id, False]
         if inside or around:
             kind = "exact" if each.exact else "chance" if each.chance else "partly"
-            often = "{} of {} calls show it".format(*by_chance[each.id]) if each.id in by_chance else ""
-            yield "  " + ", ".join(filter(None, [f"{each.id} ({kind}): {inside} inside, {around} around", often]))
-    without = [each.id for each in expectations if is_drawn_for(each) and not sides[each.id, True]]
-    if without:
+            counts = frequencies(outcomes, each) if each.chance else {}
+            calls = f"; calls inside: {', '.join(f'{n} {verdict}' for verdict, n in counts.items())}" if counts else ""
+            yield f"  {each.id} ({kind}): {inside} inside, {around} around{calls}"
+    drawn = {each.when.text for each in expectations if sides[each.id, True]}
+    if without := [each.id for each in expectations if is_drawn_for(each) and each.when.text not in drawn]:
         yield f"  no problem of {lane} was drawn inside {', '.join(without)}"
 
 
