@@ -120,7 +120,8 @@ def _changed(random: Random, problem: Problem, dtype: str, constants: Sequence[i
 def _other_axes(random: Random, axes: Sequence[Axis[int]]) -> list[Axis[int]]:
     """One axis less, one more, or another order."""
     plain, copied = Axis(2, 2, 1, 1, 0, 0, 0), random.choice(axes)
-    less = [each for at, each in enumerate(axes) if at != random.randrange(len(axes)) or len(axes) == 1]
+    gone = random.randrange(len(axes))
+    less = [*axes[:gone], *axes[gone + 1 :]] or [plain]
     return random.choice([less, [*axes, plain][:3], [copied, *axes][:3], list(axes[::-1])])
 
 
