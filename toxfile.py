@@ -1,9 +1,9 @@
 """What tox.ini cannot say: the suites of the labels `smoke` and `test`, and last words that say why a run is red.
 
-Under those labels the same lane environments run the smoke suite, and the properties are checked on every sixth problem
-of it, which takes seconds. How the commands of each environment ended is left in `reports/status/` for `conformance
-report`, which is the last environment of a night. When tox has ended, and after its own summary, the reasons are
-printed again, and written into the summary of a GitHub job.
+Under those labels the same lane environments run the smoke suite, the properties are checked on every sixth problem of
+it, and two problems are drawn for each known region, which takes seconds. How the commands of each environment ended is
+left in `reports/status/` for `conformance report`, which is the last environment of a night. When tox has ended, and
+after its own summary, the reasons are printed again, and written into the summary of a GitHub job.
 """
 
 import atexit
@@ -38,6 +38,7 @@ def tox_add_core_config(core_conf: ConfigSet, state: State) -> None:
     if {"smoke", "test"} & set(getattr(state.conf.options, "labels", None) or ()):
         os.environ.setdefault("CONFORMANCE_SUITES", "--suite smoke")
         os.environ.setdefault("CONFORMANCE_PROPERTIES", "--suite smoke --shard 1/6")
+        os.environ.setdefault("CONFORMANCE_BORDERS", "--draws 2 --seconds 5")
 
 
 @impl

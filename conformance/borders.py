@@ -4,6 +4,7 @@ A region is what an expectation's predicate holds for. A walk begins with proble
 at a time. What steps over the border tells a region from one that is a little wider or narrower.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from math import prod
 from random import Random
 
 from conformance.adapters import Lane
+from conformance.cases import Case
 from conformance.expectations import Expectation
 from conformance.generate import Axis, Shared, of_axis, of_shared, to_problem
 from conformance.problem import Problem, broken_rule
@@ -40,6 +42,28 @@ class Draw:
     dtype: str
     about: str
     inside: bool
+
+
+def case_of(problem: Problem) -> Case:
+    """A drawn problem as a case; its id, and so its data, is made of its descriptor."""
+    digest = hashlib.sha256(str(problem).encode()).hexdigest()[:8]
+    return Case(f"found-{digest}", problem, str(problem), "", _probes(problem), "")
+
+
+def _probes(problem: Problem) -> tuple[str, ...]:
+    """What a problem has that a plain one has not."""
+    unlike = {
+        "window": any(ends != (0, 0) for ends in problem.pads),
+        "output-padding": any(problem.output_padding),
+        "stride": max(problem.stride) > 1,
+        "dilation": max(problem.dilation) > 1,
+        "groups": problem.groups > 1,
+        "channels": problem.in_channels != problem.out_channels,
+        "bias": problem.bias,
+        "batch": problem.batch > 1,
+        "rank": problem.rank > 1,
+    }
+    return tuple(name for name, holds in unlike.items() if holds) or ("taps",)
 
 
 def draw(

@@ -3,7 +3,6 @@
 Hypothesis is an optional dependency; only what draws needs it.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from hypothesis.errors import Flaky
 
 from conformance.adapters import Lane
+from conformance.borders import case_of
 from conformance.cases import Case
 from conformance.data import DataError
 from conformance.expectations import Expectation, known
@@ -54,28 +54,6 @@ class Found:
     case: Case
     result: Result
     tried: int
-
-
-def case_of(problem: Problem) -> Case:
-    """A drawn problem as a case; its id, and so its data, is made of its descriptor."""
-    digest = hashlib.sha256(str(problem).encode()).hexdigest()[:8]
-    return Case(f"found-{digest}", problem, str(problem), "", _probes(problem), "")
-
-
-def _probes(problem: Problem) -> tuple[str, ...]:
-    """What a problem has that a plain one has not."""
-    unlike = {
-        "window": any(ends != (0, 0) for ends in problem.pads),
-        "output-padding": any(problem.output_padding),
-        "stride": max(problem.stride) > 1,
-        "dilation": max(problem.dilation) > 1,
-        "groups": problem.groups > 1,
-        "channels": problem.in_channels != problem.out_channels,
-        "bias": problem.bias,
-        "batch": problem.batch > 1,
-        "rank": problem.rank > 1,
-    }
-    return tuple(name for name, holds in unlike.items() if holds) or ("taps",)
 
 
 def search(

@@ -4,7 +4,6 @@ Inside an exact region the verdict is to show, and where no expectation is about
 prediction is shrunk to the smallest problem on which it is false in the same way.
 """
 
-import hashlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 
 from conformance.adapters import Lane
 from conformance.answers import oracle_digest
-from conformance.borders import Draw, simpler
+from conformance.borders import Draw, case_of, simpler
 from conformance.cases import Case, Suite
 from conformance.data import DataError
 from conformance.exactness import Fault, Finding, check
@@ -50,12 +49,6 @@ class FalsePrediction:
     said: str
     count: int
     record: Record
-
-
-def case_of(problem: Problem) -> Case:
-    """A drawn problem as a case; its id, and so its data, is made of its descriptor."""
-    digest = hashlib.sha256(str(problem).encode()).hexdigest()[:8]
-    return Case(f"border-{digest}", problem, str(problem), "", (), "")
 
 
 def run(

@@ -27,8 +27,8 @@ def start() -> list[Problem]:
     return [case.problem for case in cases.read_suite("smoke").cases]
 
 
-def expectation(when: str, id: str = "planted", **rest: str) -> Expectation:
-    return Expectation(id, Predicate.parse(when), Verdict.DIVERGES, "r", "u", date(2026, 1, 1), **rest)
+def expectation(when: str, id: str = "planted") -> Expectation:
+    return Expectation(id, Predicate.parse(when), Verdict.DIVERGES, "r", "u", date(2026, 1, 1))
 
 
 def drawn(*expectations: Expectation, seed: int = 1, count: int = 40) -> list[Draw]:
@@ -132,7 +132,7 @@ def test_an_exact_expectation_holds_and_its_records_can_be_read(tmp_path: Path) 
     ("stated", "said", "smallest"),
     [
         ("any(stride > 1 and dilation > 1)", "FALSE planted, ", "i1x1x1 k1x1x1 s2x1x1 d2x1x1"),
-        (f"{TRUE} and groups == 1", "FALSE near planted, ", "i1 k1 s2 d2 g2"),
+        (f"{TRUE} and not bias", "FALSE near planted, ", "i1 k1 s2 d2 bias"),
         ("any(stride > 2 and dilation > 1) and rank <= 2", "FALSE near planted, ", "i1 k1 s2 d2"),
     ],
     ids=["too wide", "too narrow", "off by one"],

@@ -344,23 +344,5 @@ def test_merge_of_different_runs_is_one_line(conformance: Command, tmp_path: Pat
     assert not (tmp_path / "to").exists()
 
 
-@pytest.mark.parametrize(
-    ("descriptor", "status", "texts"),
-    [
-        ("i3 k2", 1, ["diverges value: zeros-eager float32 'i3 k2'", "4 of 4 values differ", "expected (1, 1, 4)"]),
-        ("i1x1x1 k1", 0, ["unsupported: zeros-eager float32 'i1x1x1 k1'", "volumes are not zero"]),
-        ("i2 k1 s4 p1", 0, ["conforms: zeros-eager float32 'i2 k1 s4 p1'", "output: (1, 1, 3)"]),
-    ],
-)
-def test_one_problem_is_shown_with_its_verdict(
-    conformance: Command, descriptor: str, status: int, texts: Sequence[str]
-) -> None:
-    ended = conformance("one", "zeros", descriptor)
-    assert ended.status == status
-    assert ended.out.startswith(texts[0])
-    for text in texts[1:]:
-        assert text in ended.out
-
-
 def test_cases_folder_is_the_projects() -> None:
     assert (cases.folder() / "README.md").exists()

@@ -15,7 +15,7 @@ from conformance.adapters import Lane
 from conformance.borders import draw, is_drawn_for
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation
-from conformance.isolation import Death, Isolation
+from conformance.isolation import Death, Isolation, Limits
 from conformance.items import environment_of
 from conformance.negative import isolated
 from conformance.predictions import (
@@ -32,6 +32,9 @@ from conformance.selection import known_of
 
 START = ("smoke", "core", "extreme")
 """Suites whose problems a walk to a region begins with."""
+
+LIMITS = Limits(seconds=30.0)
+"""What a drawn problem may take: less than a second, on a machine that does nothing else."""
 
 
 @click.command()
@@ -58,7 +61,7 @@ def command(framework: str, variant: str | None, seed: int | None, draws: int, s
         program = [sys.executable, "-c", "from conformance.cli import main; main()", "borders", *words]
         return max(subprocess.call([*program, f"--variant={each}"]) for each in adapters.variants(framework))
     lane, expectations = adapters.lane(framework, variant), known_of(framework)
-    started, isolation = datetime.now(UTC).isoformat(timespec="seconds"), Isolation(lane)
+    started, isolation = datetime.now(UTC).isoformat(timespec="seconds"), Isolation(lane, LIMITS)
     environment = isolation.call(environment_of, lane)  # which imports the framework, before any time is counted
 
     def evaluate(case: cases.Case, dtype: str) -> Record:

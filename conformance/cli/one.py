@@ -1,17 +1,21 @@
-"""conformance one: a single problem on a framework, in this process."""
+"""conformance one: a single problem on a framework, in a process of its own."""
 
 import click
 
-from conformance import adapters, cases, run
+from conformance import adapters, cases
 from conformance.adapters import Lane
 from conformance.answers import compute
 from conformance.cases import Case, Suite, read_suite
+from conformance.isolation import Isolation, Limits
+from conformance.negative import isolated
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.record import Verdict
 from conformance.selection import DTYPES
 from conformance.terminal import echo
 
 SMALL = 64
+LIMITS = Limits(seconds=600.0, memory=2**44)
+"""What a single call may take: it is watched by a person, and has the memory that the machine has."""
 
 
 @click.command()
@@ -24,7 +28,7 @@ def command(framework: str, descriptor: str, variant: str | None, dtype: str, ca
     """Evaluate the problem of DESCRIPTOR, such as "i5x7 k3 s2 p1 op1 bias", on FRAMEWORK.
 
     Prints the verdict, the native call, the deviation, and the arrays where they are small. Exit status: 0 conforms,
-    refuses or is unsupported; 1 diverges or fails otherwise; 2 usage.
+    refuses or is unsupported; 1 diverges, crashes or fails otherwise; 2 usage.
     """
     problem = Problem.parse(descriptor)
     if rule := broken_rule(problem):
@@ -42,9 +46,10 @@ def _require_case(case: str) -> None:
 
 
 def show(lane: Lane, case: Case, dtype: str) -> int:
-    """Evaluate a case in this process, print all that is known of it, and give the exit status."""
+    """Evaluate a case in a process of its own, print all that is known of it, and give the exit status."""
+    adapters.require_installed(lane.framework)
     answer, problem = compute(case), case.problem
-    (result,) = run.evaluate(lane, adapters.load(lane), [run.Job(case, dtype, answer)])
+    result = isolated(Isolation(lane, LIMITS), lane, case, dtype)
     record = result.record
     echo(f"{record.verdict} {record.kind}".rstrip() + f": {lane} {dtype} '{problem}'")
     lines = {
@@ -54,6 +59,7 @@ def show(lane: Lane, case: Case, dtype: str) -> int:
         "output": f"{problem.output_shape}, window {problem.window} of {problem.full}",
         "exact because": f"no partial sum exceeds {answer.largest}, {answer.terms} terms",
         "seconds": record.seconds,
+        "last words": "\n    ".join(record.trace),
     }
     for name, value in lines.items():
         if value:
