@@ -8,6 +8,7 @@ from datetime import date
 from functools import cache
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_lane_run import ADAPTERS
@@ -167,11 +168,12 @@ def test_a_wrong_border_is_found_with_its_smallest_problem_and_a_better_predicat
 def _turned(descriptor: str) -> set[str]:
     """The descriptors of the same problem with its axes in every order."""
     problem = Problem.parse(descriptor)
-    orders = permutations(range(problem.rank))
-    return {
-        str(replace(problem, **{name: tuple(getattr(problem, name)[at] for at in order) for name in FIELDS_OF_AXES}))
-        for order in orders
-    }
+
+    def turned(order: tuple[int, ...]) -> Problem:
+        values: dict[str, Any] = {name: tuple(getattr(problem, name)[at] for at in order) for name in FIELDS_OF_AXES}
+        return replace(problem, **values)
+
+    return {str(turned(order)) for order in permutations(range(problem.rank))}
 
 
 def test_a_fault_that_is_gone_is_stale(tmp_path: Path) -> None:
