@@ -16,6 +16,7 @@ from conformance.cases import Case, Suite
 from conformance.data import DataError
 from conformance.exactness import Fault, Finding, check
 from conformance.expectations import Expectation, fails, unkept
+from conformance.machine import Machine
 from conformance.problem import Problem
 from conformance.record import Header, Record, Run
 from conformance.selection import DTYPES, FORWARD
@@ -125,7 +126,12 @@ def better(expectations: Sequence[Expectation], made: Run) -> list[Finding]:
 
 
 def run_of(
-    lane: Lane, outcomes: Sequence[Outcome], selection: str, started: str, environment: Mapping[str, str]
+    lane: Lane,
+    outcomes: Sequence[Outcome],
+    selection: str,
+    started: str,
+    environment: Mapping[str, str],
+    machine: Machine,
 ) -> Run:
     """The record file of outcomes; `selection` says how they were drawn."""
     records = sorted((each.record for each in outcomes), key=lambda each: each.key)
@@ -133,7 +139,7 @@ def run_of(
     header = Header(
         framework=lane.framework, variant=lane.variant, suite=SUITE, dtypes=DTYPES, directions=(FORWARD,),
         cases=suite.digest, expected=len(records), oracle=oracle_digest(), selection=selection,
-        environment=environment, started=started,
+        environment=environment, started=started, machine=machine,
     )  # fmt: skip
     return Run(header, tuple(records), complete=True)
 

@@ -158,7 +158,7 @@ def test_a_wrong_border_is_found_with_its_smallest_problem_and_a_better_predicat
     (false,) = false_predictions(outcomes, told, judged, 600)
     assert false.about == about
     assert false.record.problem in {smallest, str(Problem.parse(smallest)), *_turned(smallest)}
-    (found,) = better(told, run_of(LANE, outcomes, "--seed 1", "", {}))
+    (found,) = better(told, run_of(LANE, outcomes, "--seed 1", "", {}, {}))
     assert found.where is not None
     assert found.where.exact
     better_one, true = Predicate.parse(found.where.predicate), Predicate.parse(TRUE)

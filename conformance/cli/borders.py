@@ -28,7 +28,7 @@ from conformance.predictions import (
     run_of,
 )
 from conformance.record import Record, reproduction
-from conformance.selection import known_of
+from conformance.selection import expected_here
 
 START = ("smoke", "core", "extreme")
 """Suites whose problems a walk to a region begins with."""
@@ -60,7 +60,8 @@ def command(framework: str, variant: str | None, seed: int | None, draws: int, s
         words = [framework, f"--seed={seed}", f"--draws={draws}", f"--seconds={seconds}", f"--to={folder}"]
         program = [sys.executable, "-c", "from conformance.cli import main; main()", "borders", *words]
         return max(subprocess.call([*program, f"--variant={each}"]) for each in adapters.variants(framework))
-    lane, expectations = adapters.lane(framework, variant), known_of(framework)
+    lane = adapters.lane(framework, variant)
+    expectations = expected_here(lane)
     started, isolation = datetime.now(UTC).isoformat(timespec="seconds"), Isolation(lane, LIMITS)
     environment = isolation.call(environment_of, lane)  # which imports the framework, before any time is counted
 
@@ -73,7 +74,8 @@ def command(framework: str, variant: str | None, seed: int | None, draws: int, s
     outcomes = run(drawn, expectations, evaluate, seconds)
     wrong = false_predictions(outcomes, expectations, evaluate, seconds / 2)
     took, selection = time.monotonic() - before, f"--seed {seed} --draws {draws}"
-    made = run_of(lane, outcomes, selection, started, {} if isinstance(environment, Death) else environment)
+    said = {} if isinstance(environment, Death) else environment
+    made = run_of(lane, outcomes, selection, started, said, adapters.machine(lane))
     path = folder / f"{lane}.jsonl"
     record.write(path, made)
     click.echo(f"\n{lane} borders, seed {seed}: {len(outcomes)} of {len(drawn)} drawn problems in {took:.0f} s\n{path}")
