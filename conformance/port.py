@@ -6,12 +6,14 @@ one that the target can say: the bias is added afterwards, the window cropped, t
 groups are taken one by one.
 """
 
-from collections.abc import Iterator, Sequence
+import ast
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import prod
+from typing import Any
 
-from conformance import adapters, idioms, layout
+from conformance import adapters, expression, idioms, layout
 from conformance.idioms.base import Dialect, Idiom, Point, Refusal, Shapes, with_window
 from conformance.layout import Ints
 from conformance.problem import Problem, Window
@@ -66,19 +68,26 @@ class Reduction:
     rest: Window | None
 
 
+SIZES = frozenset({"output_shape", "input_sizes", "input_size"})
+"""The arguments that are the shape of an answer, the batch first."""
+
 STEPS = ("bias", "crop", "stretch", "groups")
 """What can stand around a call, the cheapest first."""
 
 
-def port(text: str, source: str, target: str, shapes: Shapes, *, variant: str = "", idiom: str = "") -> Port:
+def port(
+    text: str, source: str, target: str, shapes: Mapping[str, Any], *, variant: str = "", idiom: str = "",
+    given: Mapping[str, Any] | None = None,
+) -> Port:  # fmt: skip
     """The target framework's code for a call of the source framework.
 
     `shapes` are those of the call's tensors, in the source's own order of axes; of a layer's input, by the name x.
-    `variant` is the target's, whose limits count; `idiom` the id of the one to use. Raises PortError where there is
+    `variant` is the target's, whose limits count; `idiom` the id of the one to use; `given` are values of names in
+    the text. Raises PortError where there is
     none, and what `idioms.read` raises.
     """
     try:
-        point = idioms.read(source, text, shapes, adapters.lane(source).variant)
+        point = idioms.read(source, text, shapes, adapters.lane(source).variant, given=given)
     except Refusal as reason:
         raise PortError(f"{text}: {reason}") from None
     if point.claim.refused:
@@ -197,6 +206,8 @@ def _port(
     source: Point, target: Point, frameworks: tuple[str, str], reduction: Reduction, refusals: tuple[str, ...]
 ) -> Port:
     dialect = idioms.dialect(frameworks[1])
+    if dialect.batch:
+        target = _with_batch(target, dialect.batch)
     made, given = source.claim, target.claim
     convert = _convert_weight(source, target, reduction)
     numpy = ["import numpy as np"] if any("np." in line for line in convert) else []
@@ -217,6 +228,39 @@ def _port(
     if reduction.steps and reduction.steps != ("bias",):
         notes += [f"a single call cannot say it: {reason}" for reason in refusals[:1]]
     return Port(source, target, *frameworks, reduction.steps, "\n".join(code) + "\n", tuple(notes))
+
+
+def _with_batch(point: Point, batch: str) -> Point:
+    """A call whose answer has another batch, where one of its arguments is the shape of the answer."""
+    names = [*expression.signature(point.idiom.signature).parameters]
+    tree = ast.parse(point.text, mode="eval")
+    shapes = [word.value for word in ast.walk(tree) if isinstance(word, ast.keyword) and word.arg in SIZES]
+    if isinstance(tree.body, ast.Call):
+        shapes += [each for name, each in zip(names, tree.body.args, strict=False) if name in SIZES]
+    for shape in shapes:
+        if isinstance(shape, ast.Tuple | ast.List) and len(shape.elts) == point.claim.problem.rank + 2:
+            shape.elts[0] = ast.parse(batch, mode="eval").body
+            text = ast.unparse(tree)
+            return replace(point, text=text, inner=text)
+    return point
+
+
+def other_batch(port: Port) -> Port | None:
+    """The same code for a batch one larger, which it claims to be for as well; None where there is no batch."""
+    source, claim = port.source, port.source.claim
+    at = _axes(claim.data, claim.problem, claim.problem.input, 1).strip("()").split(", ").index("N") if (
+        "n" in claim.data) else None  # fmt: skip
+    if at is None:
+        return None
+    batch = claim.problem.batch + 1
+    text = _with_batch(source, str(batch)).text
+    shapes = {name: shape if name == "w" else (*shape[:at], batch, *shape[at + 1 :])
+              for name, shape in source.shapes.items()}  # fmt: skip
+    try:
+        point = idioms.read(port.source_framework, text, shapes, adapters.lane(port.source_framework).variant)
+    except (Refusal, ValueError):
+        return None
+    return None if point.claim.refused else replace(port, source=point)
 
 
 def _axes(data: str, problem: Problem, spatial: Ints, channels: int) -> str:
@@ -299,4 +343,5 @@ def explain(port: Port) -> list[str]:
         "stretch": "the kernel is stretched by zeros, which is what dilation means",
         "groups": "the groups are taken one by one",
     }
-    return [*text, *(words[step] for step in port.steps), *port.notes]
+    aside = [f"set aside: {each}" for each in port.source.aside]
+    return [*text, *aside, *(words[step] for step in port.steps), *port.notes]

@@ -3,23 +3,29 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from itertools import chain, islice
 from pathlib import Path
 
 from conformance import adapters, conventions, idioms, literal
 from conformance.cases import Case, CaseError, Suite
-from conformance.idioms.base import Claim, Point, Refusal, Shapes
+from conformance.idioms._edges import edges
+from conformance.idioms.base import Claim, Example, Point, Refusal, Shapes
 from conformance.port import PortError, translate
 from conformance.record import IDIOMS, PORTS
 
 SAMPLE = 13
 """Of so many examples of an idiom, one is ported."""
+EDGES = 40
+"""How many calls across a border of its claim's domain an idiom has."""
+EVERY = 9
+"""Of so many examples of an idiom, one has its neighbours tried for that."""
 
 
 @cache
 def suite(framework: str, variant: str) -> Suite:
-    """Every example of a framework's idioms, the laws' witnesses, and the calls that are copied from other frameworks.
+    """Every example of a framework's idioms, the laws' witnesses, the calls that are copied from other frameworks, and
+    calls on both sides of the borders of every claim.
 
     A case's id is made of the call and stays as long as that does.
     """
@@ -62,10 +68,22 @@ def _cases(framework: str, variant: str) -> Iterator[Case]:
             seen.add(case.id)
             yield case
     witnesses = (_read(framework, variant, *example) for example in conventions.examples(framework))
-    for point in chain(filter(None, witnesses), _copies(framework, variant)):
+    for point in chain(filter(None, witnesses), _copies(framework, variant), _edges(framework, variant)):
         if (case := case_of(point, framework)).id not in seen:
             seen.add(case.id)
             yield case
+
+
+def _edges(framework: str, variant: str) -> Iterator[Point]:
+    """Calls beside the borders of every claim's domain: what the claim says to be refused is asked there most."""
+    reader = partial(_of_example, framework, variant)
+    for idiom in idioms.idioms(framework):
+        if variant in (idiom.variants or (variant,)):
+            yield from map(reader, edges(idiom, reader, EDGES, EVERY))
+
+
+def _of_example(framework: str, variant: str, example: Example) -> Point:
+    return idioms.read(framework, *example, variant)
 
 
 def _copies(framework: str, variant: str) -> Iterator[Point]:

@@ -132,7 +132,7 @@ MISTAKES = {
     ),
     "a shape of no tensor": (
         ["call", "torch", "F.conv_transpose1d(x, w)", "--shape=x=1,1,3", "--shape=weight=1,1,2", "--claim"],
-        ["--shape weight: no tensor of 'F.conv_transpose1d(x, w)' has that name"],
+        ["weight is no tensor of this call, F.conv_transpose1d: those are x, w"],
     ),
     "a suite to upgrade": (
         ["upgrade", "jax==0.9.0", "jax==0.10.2", "--suite=nosuch"],

@@ -1,16 +1,20 @@
-"""conformance call: one call expression, read and made."""
+"""conformance call: a call, or every call of a source file, read; and one that is known in whole, made."""
 
-import re
-from collections.abc import Sequence
+import ast
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import click
 
-from conformance import adapters, idioms, proof
-from conformance.cli.one import show
+from conformance import adapters, idioms
+from conformance.adapters import Lane
+from conformance.data import SIGNIFICAND
+from conformance.idioms import Reading
 from conformance.idioms.base import Point, Refusal
-from conformance.problem import Ints
-from conformance.selection import DTYPES
+from conformance.meaning import Meaning, as_json, lines, understand
 from conformance.terminal import echo
 
 
@@ -22,63 +26,120 @@ class ShapeError(ValueError):
 @click.argument("framework")
 @click.argument("expression")
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=DIMS", help="Of a tensor, as in x=1,8,5,7; repeatable.")
+@click.option("--let", "lets", multiple=True, metavar="NAME=VALUE", help="Of a name, as in ngf=64; repeatable.")
 @click.option("--variant", help="How the framework executes (default: its first variant).")
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))
+@click.option("--dtype", default="float32", show_default=True, type=click.Choice(sorted(SIGNIFICAND)))
 @click.option("--case", "case_id", help="Draw the data that the case of this id has.")
 @click.option("--claim", is_flag=True, help="Say what it means, and make no call.")
+@click.option("--json", "json_", is_flag=True, help="What it means as JSON, and make no call.")
 def command(
-    framework: str, expression: str, shapes: tuple[str, ...], variant: str | None, dtype: str, case_id: str | None,
-    claim: bool,
+    framework: str, expression: str, shapes: tuple[str, ...], lets: tuple[str, ...], variant: str | None, dtype: str,
+    case_id: str | None, claim: bool, json_: bool,
 ) -> int:  # fmt: skip
     """Read EXPRESSION, a call of FRAMEWORK as people write it, such as "torch.nn.ConvTranspose2d(8, 4, 3, stride=2)".
 
-    Prints what the call means, makes it on exact data, and compares. A layer's input is called x. Exit status: 0 it
-    does what is claimed, 1 it does not, 2 usage.
+    Prints what the call means, makes it on exact data, and compares. A layer's input is called x; an extent that is
+    not known is None. Of a file, such as model.py, or of several calls, it lists what each means. Nothing in them is
+    ever evaluated. Exit status: 0 it does what is claimed, 1 it does not, 2 usage.
     """
     idioms.idioms(framework)  # which knows where a name like keras belongs
     lane = adapters.lane(framework, variant)
-    given = parse_shapes(expression, shapes)
+    given = dict(map(parse_let, lets))
+    if expression.endswith(".py"):
+        return _list(lane, Path(expression).read_text(encoding="utf-8"), expression, given, dtype, json_)
+    if len(entries := list(idioms.read_all(framework, expression, given))) > 1:
+        return _list(lane, expression, "line", given, dtype, json_, entries)
+    reading = idioms.reading(framework, expression, given)
+    of = parse_shapes(shapes)
     try:
-        point = idioms.read(framework, expression, given, lane.variant, dtype=dtype)
+        meaning = understand(framework, reading, of, lane.variant, dtype)
     except Refusal as reason:
+        if json_:
+            echo(json.dumps({"framework": framework, "call": reading.text, "refused": str(reason)}, indent=2))
         raise idioms.IdiomError(f"{expression}: {reason}") from None
-    for line in meaning(point):
-        echo(line)
-    if claim:
+    if json_:
+        echo(json.dumps(as_json(meaning), indent=2))
         return 0
-    adapters.require_installed(framework)
-    case = proof.case_of(point, framework)
+    point = None if claim else _point(lane, reading, of, dtype)
+    for line in lines(meaning):
+        echo(line)
+    return 0 if point is None else _make(lane, point, dtype, case_id)
+
+
+def _make(lane: Lane, point: Point, dtype: str, case_id: str | None) -> int:
+    """Make the call on exact data, and judge the answer."""
+    from conformance import proof
+    from conformance.cli.one import show
+
+    adapters.require_installed(lane.framework)
+    case = proof.case_of(point, lane.framework)
     return show(lane, case if case_id is None else replace(case, id=case_id), dtype)
 
 
-def meaning(point: Point) -> list[str]:
-    """What a call means, a line each."""
-    made, problem = point.claim, point.claim.problem
-    if made.refused:
-        return [f"refused: {made.refused}"]
-    return [
-        f"means '{problem}' ({point.name})",
-        f"  window: {' x '.join(map(str, problem.window))} cut from {problem.full}, which leaves {problem.output}",
-        f"  taps: {'reversed' if made.reversed else 'as stored'}",
-        f"  axes: data '{made.data}', weight '{made.weight}'",
-    ]
+def _point(lane: Lane, reading: Reading, shapes: Mapping[str, Any], dtype: str) -> Point:
+    """The call as it can be made. Raises IdiomError where something of it is not known, or is not of the dtype."""
+    if other := [cast for cast in reading.casts if cast != dtype]:
+        raise idioms.IdiomError(f"{reading.function}: it is cast to {other[0]}, and the run is in {dtype}: leave the "
+                                "cast out, or give --claim")  # fmt: skip
+    if unknown := next((name for name, shape in shapes.items() if None in shape), ""):
+        raise idioms.IdiomError(f"{reading.function}: {unknown} has an extent that is not known, so that no call can "
+                                "be made: give all of them, or --claim")  # fmt: skip
+    try:
+        return idioms.point(reading, shapes, lane.variant, dtype)
+    except Refusal as reason:
+        raise idioms.IdiomError(f"{reading.text}: {reason}") from None
 
 
-def parse_shapes(expression: str, texts: Sequence[str]) -> dict[str, Ints]:
-    """Shapes by the names of an expression's tensors. Raises ShapeError for a name that it has not, or given twice."""
+def _list(
+    lane: Lane, text: str, name: str, given: Mapping[str, Any], dtype: str, json_: bool, entries: Any = None
+) -> int:
+    """What every call of a source text means, or why it cannot be read."""
+    found: list[tuple[int, Meaning | str]] = []
+    for line, entry in entries or idioms.read_all(lane.framework, text, given):
+        try:
+            found.append((line, entry if isinstance(entry, str) else understand(
+                lane.framework, entry, {}, lane.variant, dtype)))  # fmt: skip
+        except (Refusal, idioms.IdiomError) as reason:
+            found.append((line, str(reason)))
+    if json_:
+        echo(json.dumps([as_json(each) if isinstance(each, Meaning) else {"line": line, "refused": each}
+                         for line, each in found], indent=2))  # fmt: skip
+        return 0
+    for line, each in found:
+        if isinstance(each, str):
+            echo(f"{name}:{line}: not read: {each}")
+            continue
+        echo(f"{name}:{line}: {each.call}")
+        for said in lines(each):
+            echo(f"  {said.strip()}")
+    unread = sum(isinstance(each, str) for _, each in found)
+    echo(f"{len(found)} calls, {unread} of them not read")
+    return 0
+
+
+def parse_let(text: str) -> tuple[str, Any]:
+    """("ngf", 64) from "ngf=64"."""
+    name, _, value = text.rpartition("=")
+    try:
+        return ast.unparse(ast.parse(name.strip(), mode="eval")), ast.literal_eval(value.strip())
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ShapeError(f"{text!r} gives no value: write a name and a literal, as in ngf=64") from None
+
+
+def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int | None, ...]]:
+    """Shapes by the names of tensors. Raises ShapeError for a name that is given twice."""
     pairs = [parse_shape(text) for text in texts]
     given = dict(pairs)
-    for name in given:
-        if [each for each, _ in pairs].count(name) > 1:
-            raise ShapeError(f"--shape {name} is given twice: give it once")
-        if name != "x" and not re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", expression):
-            raise ShapeError(f"--shape {name}: no tensor of {expression!r} has that name; a layer's input is x")
+    if twice := next((name for name in given if [each for each, _ in pairs].count(name) > 1), ""):
+        raise ShapeError(f"--shape {twice} is given twice: give it once")
     return given
 
 
-def parse_shape(text: str) -> tuple[str, Ints]:
-    """("x", (1, 8, 5, 7)) from "x=1,8,5,7"."""
+def parse_shape(text: str) -> tuple[str, tuple[int | None, ...]]:
+    """("x", (1, 8, 5, None)) from "x=1,8,5,None"; an extent that is not known may also be -1 or a name."""
     name, _, dims = text.partition("=")
-    if not name.replace(".", "").isidentifier() or not all(part.strip().isdecimal() for part in dims.split(",")):
+    parts = [part.strip() for part in dims.split(",")]
+    known = [part.isdecimal() or part == "-1" or part.isidentifier() for part in parts]
+    if not name.replace(".", "").isidentifier() or not all(known):
         raise ShapeError(f"{text!r} is not a shape: write the tensor's name and its extents, as in x=1,8,5,7")
-    return name, tuple(map(int, dims.split(",")))
+    return name, tuple(int(part) if part.isdecimal() else None for part in parts)

@@ -1,14 +1,16 @@
 """conformance port: one framework's call as another's code."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from conformance import adapters, idioms, port
-from conformance.cli.call import parse_shapes
+from conformance.cli.call import parse_let, parse_shapes
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
+from conformance.meaning import as_json, of_point
 from conformance.port import Port
 from conformance.terminal import echo
 from conformance.verify import Verification, VerifyError, python_for, verify
@@ -25,10 +27,11 @@ from conformance.verify import Verification, VerifyError, python_for, verify
 @click.option("--variant", help="Where the target will run: its limits count (default: its first variant).")
 @click.option("--verify", "run", is_flag=True, help="Run both sides on exact data and compare.")
 @click.option("--python", "pythons", multiple=True, metavar="FRAMEWORK=PATH", help="The interpreter that has it.")
-@click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object.")
+@click.option("--let", "lets", multiple=True, metavar="NAME=VALUE", help="Of a name, as in ngf=64; repeatable.")
+@click.option("--json", "json_", is_flag=True, help="All of it as one JSON object.")
 def command(
     expression: str, source: str, target: str, shapes: tuple[str, ...], idiom: str, variant: str | None, run: bool,
-    pythons: tuple[str, ...], as_json: bool,
+    pythons: tuple[str, ...], lets: tuple[str, ...], json_: bool,
 ) -> int:  # fmt: skip
     """Print code of one framework that does what EXPRESSION does in another.
 
@@ -39,30 +42,37 @@ def command(
     for framework in (source, target):
         idioms.idioms(framework)  # which knows where a name like keras belongs
     lanes = adapters.lane(source), adapters.lane(target, variant)
+    of = parse_shapes(shapes)
+    if unknown := next((name for name, shape in of.items() if None in shape), ""):
+        raise port.PortError(f"--shape {unknown}: every extent is needed for a port")
     made = port.port(
-        expression, source, target, parse_shapes(expression, shapes), variant=lanes[1].variant, idiom=idiom
+        expression, source, target, of, variant=lanes[1].variant, idiom=idiom, given=dict(map(parse_let, lets))
     )
     chosen = dict(map(_python, pythons))
     missing = [lane.framework for lane in lanes if run and python_for(lane.framework, chosen) is None]
-    result = verify(made, *lanes, chosen) if run and not missing else None
-    if as_json:
-        echo(json.dumps(_json(made, result), indent=2))
+    batches = [made, *filter(None, [port.other_batch(made)])] if run and not missing else []
+    results = [verify(each, *lanes, chosen) for each in batches]
+    if json_:
+        echo(json.dumps(_json(made, results), indent=2))
     else:
         echo("".join(f"# {line}\n" for line in port.explain(made)) + "\n" + made.code)
-        for line in _verified(result) if result else _evidence(made, missing):
+        for each, result in zip(batches, results, strict=True):
+            for line in _verified(each.source.claim.problem.batch, result):
+                echo(line)
+        for line in () if results else _evidence(made, missing):
             echo(line)
     if missing:
         return INCOMPLETE
-    return OK if result is None or result.holds else DIVERGED
+    return OK if all(result.holds for result in results) else DIVERGED
 
 
-def _verified(result: Verification) -> list[str]:
+def _verified(batch: int, result: Verification) -> list[str]:
     sides = [
         f"# {side.lane} {side.version}: {side.deviation or 'equals the expected answer, bit for bit'}"
         for side in (result.source, result.target)
     ]
     word = f"differ: {result.deviation}" if result.deviation else f"agree in all {result.source.array.size:,} values"
-    return [f"# verified by running both on exact data: they {word}", *sides]
+    return [f"# verified by running both on exact data, of batch {batch}: they {word}", *sides]
 
 
 def _evidence(made: Port, missing: list[str]) -> list[str]:
@@ -84,16 +94,22 @@ def _python(text: str) -> tuple[str, str]:
     return framework, path
 
 
-def _json(made: Port, result: Verification | None) -> dict[str, Any]:
+def _json(made: Port, results: Sequence[Verification]) -> dict[str, Any]:
+    """A port as data, by the keys that docs/porting.md documents."""
     problem = made.source.claim.problem
     said: dict[str, Any] = {
-        "problem": str(problem), "window": problem.window, "output": made.output, "call": made.target.text,
-        "idiom": made.target.idiom.id, "steps": made.steps, "notes": made.notes, "code": made.code,
+        **as_json(of_point(made.framework, made.target)), "problem": str(problem), "window": problem.window,
+        "full": problem.full, "output": made.output, "set_aside": made.source.aside, "steps": made.steps,
+        "notes": made.notes, "code": made.code,
     }  # fmt: skip
-    if result is not None:
+    if results:
         said["verified"] = {
-            "holds": result.holds,
+            "holds": all(result.holds for result in results),
             **{side.lane: {"version": side.version, "deviation": side.deviation}
-               for side in (result.source, result.target)},
+               for result in results for side in (result.source, result.target)},
+        }  # fmt: skip
+        said["verified"] |= {
+            side.lane: {"version": side.version, "deviation": side.deviation}
+            for result in results for side in (result.source, result.target) if side.deviation
         }  # fmt: skip
     return said

@@ -14,9 +14,21 @@ from conformance.idioms import _reading
 from conformance.idioms._dtypes import require_dtype
 from conformance.idioms._reading import Catalogue, IdiomError, Reading, Values
 from conformance.idioms._weight import derived
-from conformance.idioms.base import FLOAT32, Dialect, Idiom, Point, Refusal, Shapes, Use
+from conformance.idioms.base import FLOAT32, Claim, Dialect, Idiom, Point, Refusal, Shapes, Use
 
-__all__ = ["IdiomError", "Point", "Reading", "dialect", "frameworks", "idioms", "point", "read", "read_all", "reading"]
+__all__ = [
+    "IdiomError",
+    "Point",
+    "Reading",
+    "Refusal",
+    "dialect",
+    "frameworks",
+    "idioms",
+    "point",
+    "read",
+    "read_all",
+    "reading",
+]
 
 
 @cache
@@ -83,6 +95,14 @@ def read(
 
 def point(reading: Reading, shapes: Shapes, variant: str = "", dtype: str = FLOAT32) -> Point:
     """A call that has been read, on tensors of these shapes, with its claim."""
+    claim, of = claim_of(reading, shapes, variant, dtype)
+    inner, outer = _reading.parts(reading.idiom, reading.text)
+    return Point(reading.idiom, reading.text, of, claim, inner, outer, reading.arguments, reading.written,
+                 aside=reading.aside)  # fmt: skip
+
+
+def claim_of(reading: Reading, shapes: Shapes, variant: str, dtype: str) -> tuple[Claim, Shapes]:
+    """The claim of a call that has been read, and the shapes of its operands."""
     idiom, of = reading.idiom, operands(reading, shapes)
     rank = rank_of(reading, of)
     of = derived(reading, of, rank)
@@ -101,9 +121,7 @@ def point(reading: Reading, shapes: Shapes, variant: str = "", dtype: str = FLOA
     biases = claim.problem.groups * claim.problem.out_channels
     if "b" in of and of["b"] != (biases,):
         raise Refusal(f"b {of['b']} is not one number for each of the {biases} channels of the answer")
-    inner, outer = _parts(reading)
-    return Point(idiom, reading.text, use.shapes, claim, inner, outer, reading.arguments, reading.written,
-                 aside=reading.aside)  # fmt: skip
+    return claim, use.shapes
 
 
 def operands(reading: Reading, shapes: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,8 +161,3 @@ def rank_of(reading: Reading, shapes: Mapping[str, Any]) -> int:
 
 def _lasts(idiom: Idiom) -> set[str]:
     return {name.rpartition(".")[2] for name in idiom.functions.values()}
-
-
-def _parts(reading: Reading) -> tuple[str, str]:
-    """A layer's construction and the arguments of its call, as text; all of the text for a function."""
-    return _reading.parts(reading.idiom, reading.text)

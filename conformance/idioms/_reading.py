@@ -107,6 +107,8 @@ def read(catalogue: Catalogue, text: str, given: Values) -> Reading:
     if len(found) != 1:
         raise IdiomError(_several(found) if found else _unknown(catalogue, text))
     reading = resolve(catalogue, found[0], given)
+    if reading.text == text.strip():
+        return reading
     whole = tree.body[0].value if isinstance(tree.body[0], ast.Expr) else None
     if whole in (found[0].call, found[0].outer) and ast.unparse(ast.parse(reading.text)) == ast.unparse(tree):
         return replace(reading, text=text.strip())  # it says all of it in these words already
@@ -177,7 +179,7 @@ def _invocation(call: ast.Call, given: Values, name: str) -> Invocation:
                                   f"{star.col_offset + 1} unpacks arguments: write each of them out")  # fmt: skip
     words = [word.arg for word in call.keywords]
     if twice := next((word for at, word in enumerate(words) if word in words[:at]), None):
-        raise ExpressionError(f"{name}: {twice} is given twice: give it once")
+        raise ExpressionError(f"{name} gives {twice} twice: write it once")
     named = {str(word.arg): value(word.value, given) for word in call.keywords}
     return Invocation(name, tuple(value(each, given) for each in call.args), named)
 
@@ -205,6 +207,8 @@ def _bound(
     elif found.outer is not None:
         raise IdiomError(f"{invocation.function} makes no layer, its result is not called: write one call")
     function = invocation.function
+    if not spelling and (encoded := [each for each in _values(invocation) if isinstance(each, bytes)]):
+        raise ExpressionError(f"{function}: {encoded[0]!r} is bytes: write a string")
     if spelling:
         invocation, outer = _modern(idiom, spelling, invocation, outer)
         aside.append(f"read as {invocation.function}")
@@ -222,6 +226,11 @@ def _bound(
     text = "".join(parts)
     names = {operand: name for operand, name in tensors.items() if name}
     return Reading(idiom, function, arguments, written, text, names, tuple(aside), found.casts, found.line)
+
+
+def _values(invocation: Invocation) -> Iterator[Any]:
+    yield from invocation.positional
+    yield from invocation.named.values()
 
 
 def _text(value: Any) -> str:
@@ -322,8 +331,8 @@ def _formed(catalogue: Catalogue, text: str, given: Values) -> Reading | None:
 
 def parts(idiom: Idiom, text: str) -> tuple[str, str]:
     """A layer's construction and the arguments of its call, as text; all of the text for a function."""
-    if not idiom.layer:
-        return text, ""
+    if not idiom.layer or ")(" not in text:
+        return text, "x" if idiom.layer else ""
     tree = ast.parse(text, mode="eval").body
     assert isinstance(tree, ast.Call)
     if not isinstance(tree.func, ast.Call):

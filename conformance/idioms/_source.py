@@ -1,7 +1,7 @@
 """Calls as they stand in source text: found in its syntax tree, with what stands around them. Nothing is evaluated."""
 
 import ast
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from conformance.expression import ExpressionError
@@ -51,10 +51,11 @@ def parse(text: str) -> ast.Module:
 
 def find(tree: ast.Module, last_names: Set[str]) -> Iterator[Found]:
     """The calls of functions with these last names, in the order of the text."""
-    origins = _origins(tree)
+    nodes = list(ast.walk(tree))
+    origins = _origins(nodes)
     wanted = last_names | {name for name, origin in origins.items() if origin.rpartition(".")[2] in last_names}
-    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    parents = {child: node for node in nodes for child in ast.iter_child_nodes(node)}
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
         name = dotted(call.func)
         if name and name.rpartition(".")[2] in wanted:
@@ -71,10 +72,10 @@ def dotted(node: ast.expr) -> str:
     return ".".join(reversed([*parts, node.id])) if isinstance(node, ast.Name) else ""
 
 
-def _origins(tree: ast.Module) -> dict[str, str]:
+def _origins(nodes: Sequence[ast.AST]) -> dict[str, str]:
     """What names stand for by the text's own imports and definitions."""
     found: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.asname or alias.name.partition(".")[0]: alias.name if alias.asname else
                       alias.name.partition(".")[0] for alias in node.names}  # fmt: skip

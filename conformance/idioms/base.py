@@ -252,6 +252,8 @@ class Dialect:
     concat: Callable[[str, int], str]
     modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The other names that a module goes by."""
+    batch: str = ""
+    """The batch of x as the framework says it, where an argument has to name it."""
 
 
 @dataclass(frozen=True, slots=True)

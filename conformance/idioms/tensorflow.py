@@ -343,6 +343,7 @@ DIALECT = Dialect(
     array="{}.numpy()",
     pad=_pad,
     concat=lambda parts, axis: f"tf.concat({parts}, {axis})",
+    batch="tf.shape(x)[0]",
     modules={
         "tf": ("tensorflow",),
         "tf.nn": ("tensorflow.nn", "tf.compat.v1.nn", "tensorflow.compat.v1.nn", "tf.compat.v2.nn"),
