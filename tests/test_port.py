@@ -7,7 +7,7 @@ import pytest
 
 from conformance import adapters, idioms, oracle
 from conformance.idioms.base import Refusal
-from conformance.port import PortError, explain, port, port_layers
+from conformance.port import PortError, explain, other_batch, port, port_layers
 from conformance.problem import Problem
 from conformance.proof import case_of, ports
 from conformance.record import PORTS
@@ -172,3 +172,27 @@ def test_a_case_of_a_call_keeps_its_id_as_long_as_the_call() -> None:
     point = port(KERAS, "tensorflow", "torch", SEVEN).source
     assert case_of(point, "tensorflow").id == case_of(point, "tensorflow").id
     assert case_of(point, "tensorflow").problem == Problem.parse("i7x7 k5 s2 p1:2 ic32 oc64 bias")
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "target", "shapes"),
+    [
+        ("nn.ConvTranspose2d(5, 2, 3, 2, 1, output_padding=1)", "torch", "tensorflow", {"x": (1, 5, 6, 6)}),
+        ("F.conv_transpose1d(x, w, stride=2)", "torch", "tensorflow", {"x": (3, 4, 5), "w": (4, 2, 3)}),
+        ("tf.nn.conv2d_transpose(x, w, (1, 8, 8, 3), 2)", "tensorflow", "jax", {"x": (1, 4, 4, 5), "w": (3, 3, 3, 5)}),
+    ],
+)  # fmt: skip
+def test_a_port_is_for_any_batch_and_is_verified_for_another(
+    text: str, source: str, target: str, shapes: dict[str, tuple[int, ...]]
+) -> None:
+    made = port(text, source, target, shapes, idiom="tf-nn" if target == "tensorflow" else "")
+    assert ("output_shape=(tf.shape(x)[0], " in made.code) == (target == "tensorflow")
+    other = other_batch(made)
+    assert other is not None
+    assert other.code == made.code
+    assert other.source.claim.problem.batch == shapes["x"][0] + 1
+    assert other.source.shapes["x"] == (shapes["x"][0] + 1, *shapes["x"][1:])
+
+
+def test_what_has_no_batch_is_not_verified_for_another() -> None:
+    assert other_batch(port("nn.ConvTranspose1d(2, 3, 3)", "torch", "jax", {"x": (2, 5)})) is None
