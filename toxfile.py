@@ -1,7 +1,9 @@
-"""What tox.ini cannot say: the suites of the labels `smoke` and `test`, and last words that say why a run is red.
+"""What tox.ini cannot say: the suites of the labels other than `nightly`, and last words that say why a run is red.
 
-Under those labels the same lane environments run the smoke suite, the properties are checked on every sixth problem of
-it, and two problems are drawn for each known region, which takes seconds. How the commands of each environment ended is
+Under `smoke` and `test` the same lane environments run the smoke suite, the properties are checked on every sixth problem
+of it, and two problems are drawn for each known region, the same ones every time, which takes seconds; under `test` the
+suite runs once more with the lowest instruction sets. Under `machines` the lanes run what depends most on the machine,
+under every cap. How the commands of each environment ended is
 left in `reports/status/` for `conformance report`, which is the last environment of a night. When tox has ended, and
 after its own summary, the reasons are printed again, and written into the summary of a GitHub job.
 """
@@ -20,6 +22,22 @@ from tox.session.state import State
 from tox.tox_env.api import ToxEnv
 from tox.tox_env.runner import RunToxEnv
 
+_SMOKE = {
+    "CONFORMANCE_SUITES": "--suite smoke",
+    "CONFORMANCE_PROPERTIES": "--suite smoke --shard 1/6",
+    "CONFORMANCE_BORDERS": "--seed 1 --draws 2 --seconds 5",
+}
+CHOSEN = {
+    "smoke": _SMOKE,
+    "test": _SMOKE | {"CONFORMANCE_CAPS": "--caps lowest"},
+    "machines": _SMOKE
+    | {
+        "CONFORMANCE_SUITES": "--suite covering --suite extreme --suite rounding --suite claims --suite negative",
+        "CONFORMANCE_CAPS": "--caps all",
+    },
+}
+"""Environment variables by label."""
+
 REPORT = "report"
 RUNS = ("run", "r", "run-parallel", "p", "legacy", "le")
 """Commands of tox that run the commands of environments."""
@@ -34,11 +52,10 @@ _ENDED: dict[str, Sequence[Outcome]] = {}
 
 @impl
 def tox_add_core_config(core_conf: ConfigSet, state: State) -> None:
-    """Choose the suites by label, unless the environment chose them."""
-    if {"smoke", "test"} & set(getattr(state.conf.options, "labels", None) or ()):
-        os.environ.setdefault("CONFORMANCE_SUITES", "--suite smoke")
-        os.environ.setdefault("CONFORMANCE_PROPERTIES", "--suite smoke --shard 1/6")
-        os.environ.setdefault("CONFORMANCE_BORDERS", "--draws 2 --seconds 5")
+    """Choose the suites and caps by label, unless the environment chose them."""
+    for label in set(getattr(state.conf.options, "labels", None) or ()) & set(CHOSEN):
+        for name, value in CHOSEN[label].items():
+            os.environ.setdefault(name, value)
 
 
 @impl

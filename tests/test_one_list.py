@@ -25,7 +25,10 @@ def test_tox_has_an_environment_for_each_framework() -> None:
     assert environments - plain == set(adapters.frameworks())
 
 
-@pytest.mark.parametrize(("label", "rest"), [("nightly", {"report"}), ("smoke", set()), ("test", {"lint", "tests"})])
+@pytest.mark.parametrize(
+    ("label", "rest"),
+    [("nightly", {"report"}), ("smoke", set()), ("machines", set()), ("test", {"lint", "tests"})],
+)
 def test_tox_labels_run_every_framework(label: str, rest: set[str]) -> None:
     assert set(LABELS[label].split(", ")) == {*adapters.frameworks(), *rest}
 

@@ -5,17 +5,19 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 
 import click
 
 from conformance import adapters, record
+from conformance.caps import CHOICES, caps_here
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, by_chance, fails, known, unkept
 from conformance.guard import REPEATS, unsteady
+from conformance.machine import measure_machine
 from conformance.process_tree import ENDING, die_with
 from conformance.pytest_plugin import TIMEOUT
 from conformance.record import Record, Run, Verdict, reproduction
@@ -23,6 +25,8 @@ from conformance.selection import Selection, dtypes_of, require_seconds, require
 from conformance.terminal import echo
 
 SHOWN = 12
+MACHINES = "machines"
+"""The folder beside the record files for runs under caps, in a folder for each."""
 QUIET = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--capture=no")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
@@ -41,6 +45,7 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 @click.option("--resume", is_flag=True, help="Go on with the same run that was interrupted or killed.")
 @click.option("--isolated", is_flag=True, help="Each case in a process of its own, bounded in memory; slower.")
 @click.option("--repeat", default=1, show_default=True, type=click.IntRange(1), help="Run so often, and compare.")
+@click.option("--caps", type=click.Choice(CHOICES), help="Run again with fewer instruction sets, and other threads.")
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="Where record files go.")
 def command(
     framework: str,
@@ -54,12 +59,15 @@ def command(
     resume: bool,
     isolated: bool,
     repeat: int,
+    caps: str | None,
     records: Path,
 ) -> int:
     """Run a suite on FRAMEWORK and write a record file for each of its variants.
 
     With --repeat, further runs go into repeats/2, repeats/3 and so on, and a case that is not the same in all of them
-    is flaky, which fails unless an expectation says that it is by chance. The last lines say whether the lanes are
+    is flaky, which fails unless an expectation says that it is by chance. With --caps, further runs go into
+    machines/sse4, machines/avx and so on: the same under the lowest cap of instruction sets, or under all caps that
+    this CPU has more than, and with two threads. The last lines say whether the lanes are
     green or red, and why: expectations are held against all that was run. Exit status: 0 all as expected, 1 some case
     diverges or fails otherwise, or an expectation is wrong, 2 usage, 3 a case has no record.
     """
@@ -77,7 +85,28 @@ def command(
     for number in range(2, repeat + 1):
         folder = records / REPEATS / str(number)
         status = max(status, *(_run(selection, folder, options) for selection in selections))
-    return max(status, *(_steady(selection, records) for selection in selections)) if repeat > 1 else status
+    if repeat > 1:
+        status = max(status, *(_steady(selection, records) for selection in selections))
+    words = [
+        *(f"--suite={each}" for each in suites), *(f"--case={each}" for each in cases),
+        *(f"--dtype={each}" for each in dtypes), *(f"--variant={each}" for each in variants if variant),
+        f"--shard={shard}", *options, *["--isolated"] * isolated,
+    ]  # fmt: skip
+    return max(status, _capped(caps, framework, words, records)) if caps else status
+
+
+def _capped(choice: str, framework: str, words: Sequence[str], records: Path) -> int:
+    """Run the same under caps, each in a process of its own, since a framework reads them when it starts."""
+    here, status = measure_machine({}), OK
+    for name, variables in caps_here(choice, here.get("isa", "").split(), int(here.get("cores", 1))).items():
+        echo(f"\n{framework} under the cap {name}: {' '.join(f'{each}={value}' for each, value in variables.items())}")
+        folder = records / MACHINES / name
+        command = [sys.executable, "-m", "conformance", "run", framework, *words, "--records", str(folder)]
+        ended, interrupted = _finish(command, variables)
+        if interrupted:
+            raise click.exceptions.Exit(INCOMPLETE)
+        status = max(status, ended if ended >= 0 else INCOMPLETE)
+    return status
 
 
 def _whole(selections: Sequence[Selection], folder: Path) -> list[Run]:
@@ -173,13 +202,13 @@ def findings(run: Run, expectations: Sequence[Expectation]) -> Iterator[str]:
         yield f"  and {len(largest) - SHOWN} more kinds: `conformance report` shows all"
 
 
-def _finish(command: list[str]) -> tuple[int, bool]:
+def _finish(command: list[str], variables: Mapping[str, str] = MappingProxyType({})) -> tuple[int, bool]:
     """The command's exit status, and whether a signal ended it: it gets the signal too, and time to write what it has.
 
-    It dies with this process.
+    It has the environment variables beside those of this process, and dies with it.
     """
     ours, signals = os.getpid(), []
-    process = subprocess.Popen(command, preexec_fn=lambda: die_with(ours))
+    process = subprocess.Popen(command, preexec_fn=lambda: die_with(ours), env={**os.environ, **variables})
 
     def forward(number: int, frame: FrameType | None) -> None:
         signals.append(number)
