@@ -170,6 +170,18 @@ def test_what_is_refused_is_json_as_well() -> None:
     assert json.loads(done.stdout)["refused"].startswith("padding_mode is 'circular'")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nn.ConvTranspose1d(n, n, 3)", "--let", "m=4"), "--let m: nothing of this name"),
+        (("nn.ConvTranspose1d(n, n, 3)", "--let", "n=f()"), "gives no value"),
+        (("a = nn.ConvTranspose1d(1, 1, 3)\nb = nn.ConvTranspose1d(1, 1, 3)", "--shape", "x=1,1,3"), "of one call"),
+    ],
+)
+def test_what_is_given_for_nothing_is_refused(arguments: tuple[str, ...], message: str) -> None:
+    assert message in str(invoke("call", "torch", *arguments).exception)
+
+
 def test_a_name_can_be_given_a_value() -> None:
     text = "nn.ConvTranspose1d(n * 2, n, k, stride=2, padding=k // 2)"
     done = invoke("call", "torch", text, "--let", "n=4", "--let", "k=5", "--shape", "x=1,8,5", "--claim")

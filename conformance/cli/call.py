@@ -44,11 +44,16 @@ def command(
     """
     idioms.idioms(framework)  # which knows where a name like keras belongs
     lane = adapters.lane(framework, variant)
-    given = dict(map(parse_let, lets))
-    if expression.endswith(".py"):
-        return _list(lane, Path(expression).read_text(encoding="utf-8"), expression, given, dtype, json_)
-    if len(entries := list(idioms.read_all(framework, expression, given))) > 1:
-        return _list(lane, expression, "line", given, dtype, json_, entries)
+    file = expression.endswith(".py")
+    text = Path(expression).read_text(encoding="utf-8") if file else expression
+    given = parse_lets(lets, text)
+    entries = list(idioms.read_all(framework, text, given))
+    if shapes and (file or len(entries) > 1):
+        raise ShapeError(f"--shape is of the tensors of one call, and {len(entries)} are read here: give one of them")
+    if file:
+        return _list(lane, expression, dtype, json_, entries)
+    if len(entries) > 1:
+        return _list(lane, "line", dtype, json_, entries)
     reading = idioms.reading(framework, expression, given)
     of = parse_shapes(shapes)
     try:
@@ -90,12 +95,10 @@ def _point(lane: Lane, reading: Reading, shapes: Mapping[str, Any], dtype: str) 
         raise idioms.IdiomError(f"{reading.text}: {reason}") from None
 
 
-def _list(
-    lane: Lane, text: str, name: str, given: Mapping[str, Any], dtype: str, json_: bool, entries: Any = None
-) -> int:
+def _list(lane: Lane, name: str, dtype: str, json_: bool, entries: Sequence[tuple[int, Reading | str]]) -> int:
     """What every call of a source text means, or why it cannot be read."""
     found: list[tuple[int, Meaning | str]] = []
-    for line, entry in entries or idioms.read_all(lane.framework, text, given):
+    for line, entry in entries:
         try:
             found.append((line, entry if isinstance(entry, str) else understand(
                 lane.framework, entry, {}, lane.variant, dtype)))  # fmt: skip
@@ -115,6 +118,14 @@ def _list(
     unread = sum(isinstance(each, str) for _, each in found)
     echo(f"{len(found)} calls, {unread} of them not read")
     return 0
+
+
+def parse_lets(lets: Sequence[str], text: str) -> dict[str, Any]:
+    """Values by what they are of. Raises ShapeError for what does not stand in the text."""
+    given = dict(map(parse_let, lets))
+    if unknown := next((name for name in given if name.replace(" ", "") not in text.replace(" ", "")), ""):
+        raise ShapeError(f"--let {unknown}: nothing of this name stands in the text")
+    return given
 
 
 def parse_let(text: str) -> tuple[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from conformance import adapters, idioms, port
-from conformance.cli.call import parse_let, parse_shapes
+from conformance.cli.call import parse_lets, parse_shapes
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.meaning import as_json, of_point
 from conformance.port import Port
@@ -46,7 +46,7 @@ def command(
     if unknown := next((name for name, shape in of.items() if None in shape), ""):
         raise port.PortError(f"--shape {unknown}: every extent is needed for a port")
     made = port.port(
-        expression, source, target, of, variant=lanes[1].variant, idiom=idiom, given=dict(map(parse_let, lets))
+        expression, source, target, of, variant=lanes[1].variant, idiom=idiom, given=parse_lets(lets, expression)
     )
     chosen = dict(map(_python, pythons))
     missing = [lane.framework for lane in lanes if run and python_for(lane.framework, chosen) is None]

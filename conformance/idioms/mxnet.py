@@ -260,6 +260,8 @@ def _read_layer(use: Use) -> Claim:
     2**32 - 1, for which the unknown is taken. Only NC* data, no dilation in 3-D, and without oneDNN no 3-D at all; a
     negative output_padding as in Deconvolution. An activation is no part of a transposed convolution.
     """
+    if use.dtype != FLOAT32:
+        raise Refusal(f"the layer is of float32, and takes {use.dtype} without a bias alone: nothing is claimed of it")
     data, weight, refusals = _layout(use)
     groups = use["groups"]
     return use.claim(
@@ -269,7 +271,6 @@ def _read_layer(use: Use) -> Claim:
         layer=(use["in_channels"] or None, use["channels"], use.per_axis("kernel_size")),
         refusals=[
             *refusals,
-            ("the layer is of float32: cast it", lambda _: use.dtype != FLOAT32),
             ("groups need in_channels", lambda p: not use["in_channels"] and UNKNOWN % groups > 0),
             *_limits(use, "output_padding is from 0 to stride - 1"),
         ],
