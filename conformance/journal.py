@@ -83,7 +83,8 @@ class Journal:
         if not before and not (len(self) and name == "machine"):
             write_atomically(self._folder / name, json.dumps(dict(facts)).encode())
         elif differ := sorted(each for each in {**before, **facts} if before.get(each) != facts.get(each)):
-            said = ", ".join(f"{each} was {before.get(each)}, is {facts.get(each)}" for each in differ)
+            old, new = ([side.get(each, "not known") or "none" for each in differ] for side in (before, facts))
+            said = ", ".join(f"{each} was {was}, is {now}" for each, was, now in zip(differ, old, new, strict=True))
             raise RecordError(f"the unfinished run was made elsewhere ({said}): run without --resume")
 
     def add(self, record: Record, arrays: Mapping[str, bytes]) -> None:

@@ -5,11 +5,14 @@ A night rarely changes anything, so a year of nights is little more than one of 
 
 import json
 import sqlite3
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from itertools import groupby
+from functools import cache
+from itertools import groupby, zip_longest
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +46,10 @@ select r.lane, r.suite, a."case", a.dtype, a.pass, r.started, r.version, r.envir
     a.actual, a.message
 from answers a join runs r on r.id = a.run {where} order by r.lane, r.suite, a."case", a.dtype, a.pass, r.started
 """
+_RUNS = "select lane, suite, started, environment from runs order by started"
 Answer = tuple[str, ...]
+Stood = tuple[str, str]
+"""A run's build and machine, as text."""
 GONE: Answer = ("", ABSENT, "", "", "")
 """The answer of a case that a run does not have any more."""
 
@@ -71,9 +77,9 @@ class StoreError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """From which run on a case is what it is; `flaky` where a run before was of the very same build and machine.
+    """From which run on a case is what it is; `flaky` where the very same build and machine last answered otherwise.
 
-    `moved` where one was of the same build on another machine alone.
+    `moved` where only the same build on another machine did.
     """
 
     started: str
@@ -230,9 +236,17 @@ class Store:
         """The life of a case on every lane, or of every case."""
         where, values = ('where a."case" = ?', (case,)) if case else ("", ())
         with self._guarded():
+            runs = self._stood()
             rows = self._db.execute(_ALL.format(where=where), values)
             for (lane, suite, *key), states in groupby(rows, key=lambda row: row[:5]):
-                yield Line(lane, suite, (key[0], key[1], key[2]), tuple(_states(states)))
+                yield Line(lane, suite, (key[0], key[1], key[2]), tuple(_states(list(states), runs[lane, suite])))
+
+    def _stood(self) -> Mapping[tuple[str, str], Sequence[tuple[str, Stood]]]:
+        """When every run of a lane and suite was made, and on what, oldest first."""
+        found: dict[tuple[str, str], list[tuple[str, Stood]]] = defaultdict(list)
+        for lane, suite, started, environment in self._db.execute(_RUNS):
+            found[lane, suite].append((started, _stood(environment)))
+        return found
 
     def runs(self) -> Iterator[tuple[str, str, str, str]]:
         """Lane, suite, start and version of every run, oldest first."""
@@ -269,17 +283,24 @@ def _storable(texts: tuple[str, ...]) -> Any:
     return tuple(text.encode("utf-8", "backslashreplace").decode() for text in texts)
 
 
-def _states(rows: Iterator[tuple[Any, ...]]) -> Iterator[Since]:
-    builds: set[tuple[str, str]] = set()
-    for _, _, _, _, _, started, version, environment, problem, verdict, kind, _, message in rows:
-        build, machine = _stood(environment)
-        flaky = (build, machine) in builds
-        moved = not flaky and machine != "{}" and any(each == build and at != "{}" for each, at in builds)
+def _states(rows: Sequence[tuple[Any, ...]], runs: Sequence[tuple[str, Stood]]) -> Iterator[Since]:
+    """The changes of a case, with what each may come from, which the runs between them tell too."""
+    last: dict[Stood, Answer] = {}
+    for row, later in zip_longest(rows, rows[1:]):
+        started, version, environment, *answer = row[5:]
+        problem, verdict, kind, _, message = answer
+        build, machine = stood = _stood(environment)
+        otherwise = {each for each, said in last.items() if said != tuple(answer)}
+        flaky = stood in otherwise
+        moved = not flaky and machine != "{}" and any(each == build and at != "{}" for each, at in otherwise)
         yield Since(started, version, problem, verdict, kind, message, flaky, moved)
-        builds.add((build, machine))
+        if later:
+            first, end = (bisect_left(runs, time, key=itemgetter(0)) for time in (started, later[5]))
+            last |= dict.fromkeys((each for _, each in runs[first:end]), tuple(answer))
 
 
-def _stood(environment: str) -> tuple[str, str]:
+@cache
+def _stood(environment: str) -> Stood:
     """A run's build and machine as text; a row that was kept before there were machines has the build alone."""
     kept = json.loads(environment)
     build, machine = kept if isinstance(kept, list) else (kept, {})

@@ -282,6 +282,27 @@ class TestCommand:
         assert status == 3
         assert "run it again" in err
 
+    @pytest.mark.parametrize(
+        ("machine", "why"),
+        [({"onednn": "sse41"}, "onednn is sse41"), ({}, "onednn is not known")],
+        ids=["other", "old"],
+    )
+    def test_check_names_what_it_cannot_judge_on_the_machine_of_the_runs(
+        self, expect: Callable[..., tuple[int, str, str]], files: Files, machine: dict[str, str], why: str
+    ) -> None:
+        files(entry(more="machine = '\"avx2\" in onednn'"))
+        made = run()
+        status, out, err = expect(replace(made, header=replace(made.header, machine=machine)), "check")
+        assert (status, err) == (0, "")
+        assert [line for line in out.splitlines() if "planted" in line] == [
+            f'  not judged here: planted: it is about machines where "avx2" in onednn, but {why}'
+        ]
+        there = replace(made, header=replace(made.header, machine={"onednn": "sse41 avx avx2"}))
+        status, out, _ = expect(there, "check")
+        assert status == 1
+        assert "planted: stale: " in out
+        assert "not judged here" not in out
+
     def test_check_names_a_lane_that_answers_nothing(
         self, expect: Callable[..., tuple[int, str, str]], files: Files
     ) -> None:

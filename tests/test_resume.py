@@ -15,8 +15,9 @@ from test_lane_run import ADAPTERS, CASE, RECORDS, body, descriptor, inside, lan
 from test_record import HEADER
 from test_record import RECORDS as ROWS
 
-from conformance import record
+from conformance import exit_status, record
 from conformance.journal import Journal
+from conformance.machine import CAPS
 from conformance.record import RecordError
 
 KILLS = 25
@@ -30,6 +31,8 @@ LONGEST = 0.6
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONFORMANCE_ADAPTERS", str(ADAPTERS))
+    for name in CAPS:
+        monkeypatch.delenv(name, raising=False)
 
 
 def journals(folder: Path) -> list[Path]:
@@ -108,6 +111,22 @@ class TestResume:
         assert run.verdicts == {"conforms": RECORDS - 1, "crashed": 1}
 
     @pytest.mark.usefixtures("inside")
+    def test_a_run_under_other_caps_is_refused_by_name_and_waits_for_its_own_machine(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lane(tmp_path, "-n1", "--max-worker-restart=0", fault=f"segfault@{descriptor(CASE)}")
+        (journal,) = journals(tmp_path)
+        kept = journal.read_bytes()
+        monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+        status, output = lane(tmp_path, "-n1", "--resume")
+        assert (status, "Traceback" in output) == (exit_status.USAGE, False)
+        assert "(caps was none, is ATEN_CPU_CAPABILITY=default): run without --resume" in output
+        assert journal.read_bytes() == kept
+        monkeypatch.delenv("ATEN_CPU_CAPABILITY")
+        lane(tmp_path, "-n1", "--resume")
+        assert read(tmp_path).complete
+
+    @pytest.mark.usefixtures("inside")
     def test_without_resume_everything_is_run(self, tmp_path: Path) -> None:
         lane(tmp_path, "-n1", "--max-worker-restart=0", fault=f"segfault@{descriptor(CASE)}")
         lane(tmp_path, "-n1")
@@ -160,6 +179,22 @@ class TestJournal:
         with pytest.raises(RecordError, match=r"torch was 2.12, is 2.13\): run without --resume"):
             journal.tell("environment", {"torch": "2.13"})
         journal.leave()
+
+    def test_a_run_on_another_machine_is_not_gone_on_with(self, tmp_path: Path) -> None:
+        journal = Journal(tmp_path)
+        journal.tell("machine", {"cores": "2", "caps": ""})
+        journal.add(ROWS[0], {})
+        journal.tell("machine", {"cores": "2", "caps": ""})
+        with pytest.raises(RecordError, match=r"\(caps was none, is A=1, cores was 2, is not known\)"):
+            journal.tell("machine", {"caps": "A=1"})
+        journal.leave()
+
+    def test_records_of_a_machine_that_nobody_told_are_not_gone_on_with(self, tmp_path: Path) -> None:
+        self.left(tmp_path)
+        again = Journal(tmp_path, {"cases": "a"}, resume=True)
+        with pytest.raises(RecordError, match=r"\(cores was not known, is 2\): run without --resume"):
+            again.tell("machine", {"cores": "2"})
+        again.leave()
 
     def test_two_runs_do_not_write_one_journal(self, tmp_path: Path) -> None:
         journal = Journal(tmp_path)

@@ -17,6 +17,7 @@ from conformance.record import RecordError, Run, Verdict, read, write
 from conformance.store import Store, StoreError
 
 History = Callable[..., tuple[int, str, str]]
+AVX2, SSE = {"onednn": "sse41 avx avx2"}, {"onednn": "sse41"}
 
 
 def night(number: int, made: Run, version: str = "1.9.1") -> Run:
@@ -47,6 +48,75 @@ def test_a_case_knows_since_when_and_what_was_flaky(tmp_path: Path) -> None:
         ("2026-11-01", "1.9.1", "conforms", False), ("2026-11-02", "1.9.2", "diverges", False),
         ("2026-11-03", "1.9.2", "conforms", True),
     ]  # fmt: skip
+
+
+def on(machine: dict[str, str], made: Run) -> Run:
+    return replace(made, header=replace(made.header, machine=machine))
+
+
+@pytest.mark.parametrize(
+    ("machines", "flaky", "moved"),
+    [
+        ((AVX2, AVX2), True, False),
+        ((AVX2, SSE), False, True),
+        (({}, {}), True, False),
+        (({}, SSE), False, False),
+        ((AVX2, {}), False, False),
+        ((AVX2, SSE, AVX2), False, True),
+    ],
+    ids=["same", "another", "none known", "first not known", "last not known", "back"],
+)
+def test_a_change_of_one_build_is_flaky_on_one_machine_and_the_machine_s_on_two(
+    tmp_path: Path, machines: tuple[dict[str, str], ...], flaky: bool, moved: bool
+) -> None:
+    case = next(each for each in run(diverging).records if each.fails)
+    with Store(tmp_path / "h") as store:
+        for number, machine in enumerate(machines, 1):
+            store.add(on(machine, night(number, run() if number % 2 else run(diverging))))
+        (line, *_) = [each for each in store.lines(case.case) if each.key == case.key]
+    assert len(line.states) == len(machines)
+    assert (line.states[-1].flaky, line.states[-1].moved) == (flaky, moved)
+
+
+def test_a_change_of_another_build_is_neither_flaky_nor_the_machine_s(tmp_path: Path) -> None:
+    case = next(each for each in run(diverging).records if each.fails)
+    with Store(tmp_path / "h") as store:
+        store.add(on(AVX2, night(1, run())))
+        store.add(on(SSE, night(2, run(diverging), "1.9.2")))
+        (line, *_) = [each for each in store.lines(case.case) if each.key == case.key]
+    assert (line.states[-1].flaky, line.states[-1].moved) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("stood", "flaky"),
+    [
+        (((AVX2, "1"), (SSE, "1"), (SSE, "1")), True),
+        (((AVX2, "1"), (AVX2, "2"), (AVX2, "2")), True),
+        (((AVX2, "1"), (SSE, "1"), (AVX2, "2")), False),
+    ],
+    ids=["machine", "build", "neither"],
+)
+def test_runs_that_changed_nothing_tell_what_is_flaky_too(
+    tmp_path: Path, stood: tuple[tuple[dict[str, str], str], ...], flaky: bool
+) -> None:
+    case = next(each for each in run(diverging).records if each.fails)
+    with Store(tmp_path / "h") as store:
+        for number, (machine, version) in enumerate(stood, 1):
+            store.add(on(machine, night(number, run() if number < 3 else run(diverging), version)))
+        (line, *_) = [each for each in store.lines(case.case) if each.key == case.key]
+    assert [(state.started[:10], state.flaky, state.moved) for state in line.states] == [
+        ("2026-11-01", False, False), ("2026-11-03", flaky, False)
+    ]  # fmt: skip
+
+
+def test_builds_that_take_turns_are_not_flaky(tmp_path: Path) -> None:
+    case = next(each for each in run(diverging).records if each.fails)
+    with Store(tmp_path / "h") as store:
+        for number in range(1, 5):
+            odd = number % 2
+            store.add(night(number, run() if odd else run(diverging), "1.9.1" if odd else "1.9.2"))
+        (line, *_) = [each for each in store.lines(case.case) if each.key == case.key]
+    assert [state.flaky for state in line.states] == [False] * 4
 
 
 def test_a_case_that_is_gone_is_absent_and_can_come_back(tmp_path: Path) -> None:
@@ -220,6 +290,19 @@ class TestCommand:
             f"  since 2026-11-01T02:17:00+00:00, 1.9.1: {len(bad)} conforms\n"
             f"  since 2026-11-02T02:17:00+00:00, 1.9.1: {len(bad)} diverges ({len(bad)} flaky)\n"
         )
+
+    def test_another_machine_is_told_from_what_is_flaky(self, history: History, tmp_path: Path) -> None:
+        for number, machine, made in ((1, AVX2, run()), (2, SSE, run(diverging)), (3, SSE, run())):
+            write(tmp_path / str(number) / "mxnet-native-core.jsonl", on(machine, night(number, made)))
+            assert history("--add", tmp_path / str(number))[0] == 0
+        bad = [each for each in run(diverging).records if each.verdict is Verdict.DIVERGES]
+        _, first, second, third = history(bad[0].case)[1].splitlines()[:4]
+        assert not first.endswith(")")
+        assert second.endswith(" (another machine)")
+        assert third.endswith(" (flaky)")
+        nights = history(PLANTED)[1].splitlines()[2:]
+        assert "(" not in nights[0], "the change of machine is not counted as flaky"
+        assert nights[1].endswith(f"({len(bad)} flaky)")
 
     def test_runs_are_listed_and_dropped(self, history: History, tmp_path: Path) -> None:
         for number in (3, 1, 2):
