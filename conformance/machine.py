@@ -53,6 +53,9 @@ XLA: Mapping[str, Sequence[str]] = {
 ATEN: Mapping[str, Sequence[str]] = {"default": (), "avx2": ("avx2", "fma"), "avx512": _CORE}
 """ATen's levels, likewise; of them it takes the highest alone."""
 
+LEVELS: Mapping[str, Mapping[str, Sequence[str]]] = {"aten": ATEN, "onednn": ONEDNN, "xla": XLA}
+"""The levels of each library that an adapter can name."""
+
 WORDS: Mapping[str, Sequence[str]] = {
     "isa": ISA, "aten": tuple(ATEN), "onednn": (*ONEDNN, "off"), "xla": tuple(XLA),
 }  # fmt: skip
@@ -98,6 +101,11 @@ def differing(old: Machine, new: Machine) -> list[str]:
         return []
     told = {name: (old.get(name, "not known"), new.get(name, "not known")) for name in {**old, **new}}
     return [f"{name} {was or 'none'} -> {now or 'none'}" for name, (was, now) in told.items() if was != now]
+
+
+def host(machine: Machine) -> Machine:
+    """What is the same for every lane on a machine: the facts that are of no library."""
+    return {name: value for name, value in machine.items() if name not in LEVELS}
 
 
 def common(machines: Iterable[Machine]) -> Machine:
@@ -156,7 +164,7 @@ def _level(library: str, caps: Sequence[str], isa: Sequence[str]) -> str:
 
 def allowed(library: str, cap: str, isa: Sequence[str]) -> list[str]:
     """The levels of a library that a CPU has, up to a cap; none where the cap is no level that is known here."""
-    levels = {"aten": ATEN, "onednn": ONEDNN, "xla": XLA}[library]
+    levels = LEVELS[library]
     if cap.lower() not in ("", "all", *(["default"] if library == "onednn" else []), *levels):
         return []
     found: list[str] = []

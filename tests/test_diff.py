@@ -1,5 +1,6 @@
 """conformance diff: what it prints and writes, what it exits with, and what it refuses to compare."""
 
+import html
 import json
 import re
 import sys
@@ -232,6 +233,33 @@ def test_two_files_are_compared_whatever_their_lanes(diff: Diff, tmp_path: Path)
     assert status == 1
     assert out.startswith("mxnet-onednn 1.9.1 -> mxnet-native 1.9.1, core: ")
     assert Change.BROKEN in out
+
+
+def test_every_format_lists_the_facts_in_which_two_machines_differ(diff: Diff, tmp_path: Path) -> None:
+    old, new = ({"vendor": "GenuineIntel", "caps": caps, "isa": isa}
+                for caps, isa in (("", "avx2 avx512f"), ("A=<b>", "avx2")))  # fmt: skip
+    runs = [replace(made, header=replace(made.header, machine=machine))
+            for made, machine in ((run(), old), (run(refused), new))]  # fmt: skip
+    line = "machine: caps none -> A=<b>; isa avx2 avx512f -> avx2"
+    files = [tmp_path / "a.html", tmp_path / "a.md"]
+    _, out, _ = diff(*runs, "--html", files[0], "--markdown", files[1])
+    assert f"  {line}\n" in out
+    page, markdown = (each.read_text() for each in files)
+    assert f'<p class="note">{html.escape(line)}</p>' in page
+    assert "<dt>isa</dt><dd>avx2 avx512f</dd>" in page
+    assert "machine: caps none -\\> A=\\<b\\>; isa avx2 avx512f -\\> avx2\n" in markdown
+    sides = json.loads(diff(*runs, "--json")[1])["comparisons"][0]
+    assert (sides["old"]["machine"], sides["new"]["machine"]) == (old, new)
+
+
+def test_machines_that_differ_are_told_where_nothing_changed_and_one_machine_never_is(
+    diff: Diff, tmp_path: Path
+) -> None:
+    here, there = (replace(run(), header=replace(run().header, machine={"cores": cores})) for cores in "24")
+    files = [tmp_path / "a.html", tmp_path / "a.md"]
+    for new, said in ((there, True), (here, False), (run(), False)):
+        assert diff(here, new, "--html", files[0], "--markdown", files[1])[0] == 0
+        assert ["machine: cores 2 -" in each.read_text() for each in files] == [said, said]
 
 
 def test_what_is_expected_of_the_new_run_fails_only_without_the_option(diff: Diff, tmp_path: Path) -> None:

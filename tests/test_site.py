@@ -245,6 +245,61 @@ def test_the_feed_json_markdown_and_badges_tell_the_same(site: Site) -> None:
     assert "jax-jit: all as expected" in made["badges/jax-jit.svg"]
 
 
+XEON = {"vendor": "GenuineIntel", "model": "Xeon <8375C>", "isa": "avx2 avx512f", "cores": "8", "memory": "31",
+        "threads": "1", "caps": "XLA_FLAGS=--a", "onednn": "sse41 avx2"}  # fmt: skip
+EPYC = {"vendor": "AuthenticAMD", "model": "EPYC", "isa": "avx2", "cores": "2", "memory": "7", "threads": "2"}
+SHOWN = ("GenuineIntel", "Xeon <8375C>", "cores: 8", "31 GiB", "threads in a call: 1", "CPU: avx2 avx512f",
+         "capped by XLA_FLAGS=--a")  # fmt: skip
+
+
+def on(site: Site, *machines: dict[str, str]) -> Site:
+    stood = [replace(run, header=replace(run.header, machine=each))
+             for run, each in zip(site.runs, machines, strict=True)]  # fmt: skip
+    return replace(site, runs=stood)
+
+
+def machine_lines(html: str) -> list[str]:
+    return [unescape(each) for each in re.findall(r'<p class="note">(Machine.*?)</p>', html)]
+
+
+def test_the_machine_stands_on_the_front_page_each_framework_s_and_in_the_feeds(tmp_path: Path, site: Site) -> None:
+    stood = on(site, XEON, XEON | {"onednn": "off"})
+    write_report(stood, tmp_path / "index.html")
+    line = f"Machine: {'; '.join(SHOWN)}"
+    assert machine_lines((tmp_path / "index.html").read_text()) == [line]
+    made = dict(pages(stood))
+    assert machine_lines(made["framework-torch.html"]) == [line.replace("; capped", "; oneDNN: sse41 avx2; capped")]
+    assert machine_lines(made["framework-jax.html"]) == [line.replace("; capped", "; oneDNN: off; capped")]
+    assert [each["machine"] for each in json.loads(made["summary.json"])["runs"]] == [
+        XEON | {"onednn": "off"}, XEON
+    ]  # fmt: skip
+    feed = ElementTree.fromstring(made["changes.atom"])
+    assert feed.findtext("{http://www.w3.org/2005/Atom}subtitle") == line
+    assert f"- {line}".replace("<", "&#60;").replace(">", "&#62;") in made["summary.md"].splitlines()
+
+
+def test_several_machines_are_all_named_with_what_ran_on_them(tmp_path: Path, site: Site) -> None:
+    write_report(on(site, XEON, EPYC), tmp_path / "index.html")
+    first, second = machine_lines((tmp_path / "index.html").read_text())
+    assert first.startswith("Machine of jax-jit: AuthenticAMD; EPYC; ")
+    assert second.startswith("Machine of torch-eager: GenuineIntel; ")
+    page = (tmp_path / "site" / "framework-torch.html").read_text()
+    assert [each[:24] for each in machine_lines(page)] == ["Machine: GenuineIntel; X"]
+
+
+def test_a_lane_that_stood_on_two_machines_is_named_with_its_suites(site: Site) -> None:
+    torch = replace(site, runs=[site.runs[0], replace(site.runs[0], header=replace(site.runs[0].header, suite="core"))])
+    lines = machine_lines(dict(pages(on(torch, XEON, EPYC)))["framework-torch.html"])
+    assert [each.partition(": ")[0] for each in lines] == [
+        "Machine of torch-eager core", "Machine of torch-eager smoke"
+    ]  # fmt: skip
+
+
+def test_a_machine_that_no_header_tells_is_said_to_be_not_known(tmp_path: Path, site: Site) -> None:
+    write_report(site, tmp_path / "index.html")
+    assert machine_lines((tmp_path / "index.html").read_text()) == ["Machine: not known"]
+
+
 def test_changes_stand_first_on_the_front_page_and_in_the_feed(tmp_path: Path, site: Site) -> None:
     change = Change("torch-eager", "broken", "window moved by (+1, -1)", 12, True, "search.html")
     write_report(replace(site, changes=(change,)), tmp_path / "index.html")

@@ -33,7 +33,7 @@ def text_lines(comparison: Comparison) -> Iterator[str]:
     """A comparison for people at a terminal."""
     yield f"{comparison.title}: {summary(comparison)}"
     if comparison.machines:
-        yield f"  machine: {'; '.join(comparison.machines)}"
+        yield f"  {moved(comparison)}"
     for group in comparison.groups:
         known = f" (expected: {group.expected})" if group.expected else ""
         yield f"  {len(group.differences):,} {group.change}{known}: {group.before} -> {group.after}"
@@ -54,6 +54,11 @@ def summary(comparison: Comparison) -> str:
     if (pace := comparison.pace) is not None:
         said += f"; times moved by {pace.drift:.2f} in the middle, one build varies by {pace.noise:.1f}"
     return f"INCOMPLETE, {comparison.incomplete}; {said}" if comparison.incomplete else said
+
+
+def moved(comparison: Comparison) -> str:
+    """The facts in which the two machines differ, in a line; empty where there is none."""
+    return f"machine: {'; '.join(comparison.machines)}" if comparison.machines else ""
 
 
 def coverage(group: Group) -> str:
@@ -110,11 +115,13 @@ def markdown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> 
     told = [each for each in comparisons if each.incomplete or _told(each)]
     for each in sorted(told, key=lambda one: not any(group.fails(fail_on) for group in one.groups)):
         lines += [f"## {_md(each.title)}", "", _md(summary(each)), ""]
-        lines += [f"Machine: {_md('; '.join(each.machines))}", ""] if each.machines else []
+        lines += [_md(moved(each)), ""] if each.machines else []
         if groups := _told(each):
             lines += ["| | cases | change | before | after | where | smallest |", "|---|---:|---|---|---|---|---|"]
             lines += [_row(group, fail_on) for group in groups] + [""]
-    lines += [f"- {_md(f'{each.title}: {summary(each)}')}" for each in comparisons if each not in told]
+    quiet = ("; ".join(filter(None, [f"{each.title}: {summary(each)}", moved(each)]))
+             for each in comparisons if each not in told)  # fmt: skip
+    lines += [f"- {_md(each)}" for each in quiet]
     return "\n".join(lines) + "\n"
 
 
@@ -203,7 +210,7 @@ def html(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
         lstrip_blocks=True,
     )
     functions: Mapping[str, Any] = {
-        "summary": summary, "coverage": coverage, "witness": witness, "reproduction": reproduction,
+        "summary": summary, "coverage": coverage, "witness": witness, "moved": moved, "reproduction": reproduction,
     }  # fmt: skip
     return environment.get_template("changes.html.j2").render(
         verdict=_verdict(comparisons, fail_on), comparisons=comparisons, fail_on=fail_on, meaning=MEANING,

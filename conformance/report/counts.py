@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
 
+from conformance.machine import line
 from conformance.record import Record, Run, Verdict
 
 Labels = Callable[[Run, str, str], tuple[str, ...]]
@@ -59,7 +60,12 @@ def run_row(run: Run) -> RunRow:
         started=header.started or "not recorded",
         recorded=len(run.records),
         expected=header.expected,
-        environment=(*sorted(header.environment.items()), ("case set", header.cases), ("oracle", header.oracle)),
+        environment=(
+            *sorted(header.environment.items()),
+            ("case set", header.cases),
+            ("oracle", header.oracle),
+            ("machine", line(header.machine)),
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from conformance.record import Run, reproduction
 from conformance.report.draw import badge
 from conformance.report.faults import Change, Fault
 from conformance.report.integrity import Integrity
+from conformance.report.machines import hosts
 from conformance.report.outcome import EVIDENCE, NEW, NOUNS, Outcome, Reason
 from conformance.terminal import printable
 
@@ -25,6 +26,8 @@ def feed(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Cha
     root = ElementTree.Element("feed", xmlns=ATOM)
     _add(root, "id", "tag:conformance,2026:report")
     _add(root, "title", "conformance: transposed convolution")
+    if stands := hosts(runs):
+        _add(root, "subtitle", f"Machine: {' | '.join(map(str, stands))}")
     _add(root, "updated", started)
     _add(_add(root, "author"), "name", "conformance")
     _link(root, "../index.html")
@@ -87,7 +90,8 @@ def as_json(
         "runs": [
             {"lane": run.header.lane, "suite": run.header.suite, "shard": run.header.shard,
              "version": run.header.environment.get(run.header.framework, ""), "started": run.header.started,
-             "expected": run.header.expected, "verdicts": dict(run.verdicts)} for run in runs
+             "machine": dict(run.header.machine), "expected": run.header.expected,
+             "verdicts": dict(run.verdicts)} for run in runs
         ],
         "changes": [{"lane": each.lane, "change": each.change, "title": each.title, "count": each.count,
                      "worse": each.worse} for each in changes],
@@ -109,7 +113,8 @@ def markdown(summary: str, runs: Sequence[Run], faults: Mapping[str, Fault], out
     lines = ["# Do the frameworks agree on transposed convolution?", "", f"**{_plain(outcome.sentence)}.**", ""]
     lines += [f"- **{_plain(each.subject)}**: {_plain(each.facts)}: <code>{_plain(each.command)}</code>"
               for each in outcome.reasons]  # fmt: skip
-    lines += ["", _plain(summary)]
+    lines += ["", _plain(summary), ""]
+    lines += [f"- Machine: {_plain(str(stand))}" for stand in hosts(runs)]
     lines += ["", "| | framework | verdict | records | what | where |", "|---|---|---|---|---|---|"]
     for fault in faults.values():
         where = ", ".join(f"`{_code(text)}`" for text in fault.predicates)

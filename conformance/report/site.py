@@ -15,6 +15,7 @@ from conformance.report.faults import Change, Domain, Fault, Known
 from conformance.report.handbook import Handbook
 from conformance.report.integrity import Integrity, measure_integrity
 from conformance.report.literature import Literature
+from conformance.report.machines import hosts, machines
 from conformance.report.outcome import Outcome, Reason, outcome_of
 from conformance.report.past import SHOWN, Kept, day
 from conformance.report.rendering import fragment, render
@@ -100,6 +101,7 @@ def front(site: Site, folder: str) -> str:
     return render(
         "index.html.j2", folder=f"{folder}/", home=FRONT, site=site, summary=page.summary(runs, lanes),
         lanes=list(_lanes(runs)), glossary=GLOSSARY, symbols=SYMBOLS, started=_started(runs), day=day,
+        machines=hosts(runs),
     )  # fmt: skip
 
 
@@ -129,7 +131,8 @@ def pages(site: Site) -> Pages:
         own = [run for run in runs if run.header.framework == name]
         yield f"framework-{slug(name)}.html", render(
             "framework.html.j2", name=name, rows=[row for row in rows if row.framework == name], slowest=_slowest(own),
-            groups=[lane for lane in groups.values() if lane.framework == name], rounded=list(rounded(own)), **common,
+            groups=[lane for lane in groups.values() if lane.framework == name], rounded=list(rounded(own)),
+            machines=machines(own), **common,
         )  # fmt: skip
     yield from _files(site, runs, page.summary(runs, list(groups.values())))
 
