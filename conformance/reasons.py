@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 from conformance import adapters
 from conformance.bounded import read_json, read_text
 from conformance.exactness import Fault, Finding
-from conformance.record import Run, reproduction
-from conformance.report.outcome import COMMAND, NEW, PROPERTY, UNCONFIRMED, Outcome, Reason
+from conformance.expectations import expected_of, fails
+from conformance.record import Run, read, reproduction
+from conformance.report.outcome import BORDER, COMMAND, NEW, PROPERTY, UNCONFIRMED, Outcome, Reason
 
-PROPERTIES, CONFIRMED, STATUS = "properties", "confirmed", "status"
+PROPERTIES, BORDERS, CONFIRMED, STATUS = "properties", "borders", "confirmed", "status"
 """Folders beside that of record files; `toxfile.py` writes the last one, how each environment's commands ended."""
 
 JUDGED = (0, 1, 3)
@@ -42,6 +43,8 @@ def of_expectations(framework: str, found: Iterable[Finding]) -> Reasons:
 def beside(records: Path, runs: Sequence[Run]) -> Reasons:
     """What the files beside the folder of the record files say against the runs."""
     yield from _of_each(records.parent / PROPERTIES, _properties)
+    for path in sorted((records.parent / BORDERS).glob("*.jsonl")):
+        yield from _borders(read(path))
     yield from _of_each(records.parent / CONFIRMED, lambda found: _unconfirmed(records, found))
     yield from _commands(records, runs)
 
@@ -71,6 +74,15 @@ def _properties(found: Document) -> Reasons:
     for name, count in sorted(unknown.items()):
         facts = f"the property {name} fails in {count:,} findings on {suite}, and nobody knew of it"
         yield Reason(PROPERTY, lane, facts, command, framework, lane)
+
+
+def _borders(run: Run) -> Reasons:
+    """What drawn problems showed that no expectation predicts."""
+    expectations, header = expected_of(run), run.header
+    if wrong := [record for record in run.records if fails(record, expectations)]:
+        facts = f"{len(wrong):,} of {len(run.records):,} drawn problems are not as predicted"
+        command = f"conformance borders {header.framework} --variant {header.variant} {header.selection}"
+        yield Reason(BORDER, header.lane, facts, command, header.framework, header.lane)
 
 
 def _unconfirmed(records: Path, found: Document) -> Reasons:

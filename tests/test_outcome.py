@@ -160,6 +160,19 @@ def test_what_other_commands_left_is_told(
     assert all(each.kind in NOUNS and each.command and each.framework == "torch" for each in found)
 
 
+def test_drawn_problems_that_nobody_predicted_are_a_reason_with_the_command_that_draws_them_again(
+    tmp_path: Path,
+) -> None:
+    right, wrong = record("drawn-1"), record("drawn-2", verdict=Verdict.DIVERGES, kind="value")
+    drawn = run(records=(right, wrong))
+    header = replace(drawn.header, suite="borders", selection="--seed 7 --draws 2", expected=2)
+    write(tmp_path / "borders" / "torch-eager.jsonl", replace(drawn, header=header))
+    (reason,) = beside(tmp_path / "records", [])
+    assert (reason.kind, reason.lane) == ("border", LANE)
+    assert reason.facts == "1 of 2 drawn problems are not as predicted"
+    assert reason.command == "conformance borders torch --variant eager --seed 7 --draws 2"
+
+
 def test_a_command_that_failed_is_told_where_nothing_else_explains_it(tmp_path: Path) -> None:
     (tmp_path / "status").mkdir()
     (tmp_path / "status" / "torch.json").write_text(json.dumps(CRASHED))

@@ -28,7 +28,9 @@ from conformance.predictions import (
     run_of,
 )
 from conformance.record import Record, reproduction
+from conformance.report.words import plural
 from conformance.selection import expected_here
+from conformance.terminal import echo
 
 START = ("smoke", "core", "extreme")
 """Suites whose problems a walk to a region begins with."""
@@ -78,13 +80,14 @@ def command(framework: str, variant: str | None, seed: int | None, draws: int, s
     made = run_of(lane, outcomes, selection, started, said, adapters.machine(lane))
     path = folder / f"{lane}.jsonl"
     record.write(path, made)
-    click.echo(f"\n{lane} borders, seed {seed}: {len(outcomes)} of {len(drawn)} drawn problems in {took:.0f} s\n{path}")
-    click.echo("\n".join([*_regions(lane, expectations, outcomes), *_false(wrong)]))
+    echo(f"\n{lane} borders, seed {seed}: {len(outcomes)} of {len(drawn)} drawn problems in {took:.0f} s\n{path}")
+    echo("\n".join(_regions(lane, expectations, outcomes)))
     if not wrong:
         return OK if outcomes or not drawn else INCOMPLETE
+    echo("\n".join([f"Red, {plural(len(wrong), 'reason')}:", *_false(wrong)]))
     for finding in better(expectations, made):
-        click.echo("\n".join(f"  {line}" for line in finding.lines()))
-    click.echo(f"  again: conformance borders {framework} --variant {variant} {selection}")
+        echo("\n".join(f"  {line}" for line in finding.lines()))
+    echo(f"  again: conformance borders {framework} --variant {variant} {selection}")
     return DIVERGED
 
 

@@ -13,14 +13,8 @@ from conformance.terminal import one_line
 SHOWN = 10
 """Reasons that are printed; two lines each, they are a screen."""
 
-EVIDENCE, SILENT, NEW, COMMAND, PROPERTY, UNCONFIRMED = (
-    "incomplete",
-    "silent",
-    "new",
-    "failed",
-    "property",
-    "unconfirmed",
-)
+EVIDENCE, SILENT, NEW = "incomplete", "silent", "new"
+COMMAND, PROPERTY, BORDER, UNCONFIRMED = "failed", "property", "border", "unconfirmed"
 NOUNS = {
     COMMAND: ("command that failed", "commands that failed"),
     EVIDENCE: ("gap in the evidence", "gaps in the evidence"),
@@ -35,6 +29,7 @@ NOUNS = {
     "flaky": ("expectation that one build does not repeat", "expectations that one build does not repeat"),
     "otherwise": ("expectation of another diagnosis", "expectations of another diagnosis"),
     PROPERTY: ("property that fails", "properties that fail"),
+    BORDER: ("lane with false predictions", "lanes with false predictions"),
     UNCONFIRMED: ("lane with unconfirmed divergences", "lanes with unconfirmed divergences"),
 }
 """What a reason is, by its kind, in the order in which reasons are told."""
