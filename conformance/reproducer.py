@@ -4,6 +4,7 @@ It loads x.npy, w.npy and b.npy beside it, all in the order of axes that the cal
 y.npy. The call is taken from the record's own text, so that no adapter has a part in it.
 """
 
+import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from conformance.port import port
 from conformance.problem import Problem
 from conformance.record import Record
 from conformance.recorded_call import RecordedCall, RecordedCallError, ported_from
+from conformance.terminal import one_line
 
 Array = NDArray[Any]
 
@@ -26,6 +28,7 @@ MODULES = {"jax": "jax.lax", "mxnet": "mxnet.nd", "tensorflow": "tf.nn", "torch"
 
 PRELUDES = {"jax": ("jax.config.update('jax_enable_x64', True)",)}
 
+_DOTTED = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
 _OPERAND = re.compile(r"\[[\d, ]*\]")
 
 
@@ -114,13 +117,36 @@ def _of_case(record: Record) -> Reproducer:
     if "unit-axis" in record.composed:
         given["x"], given["w"] = given["x"][:, None], given["w"][None]
     dialect, operands = idioms.dialect(record.framework), [name for name in given if name in "xwb"[:count]]
-    lines = [*_loaded(operands, dialect), f"y = {function}({arguments})", f"y = {dialect.array.format('y')}"]
+    call = f"{function}({arguments})"
+    _require_literal(record, call)
+    lines = [*_loaded(operands, dialect), f"y = {call}", f"y = {dialect.array.format('y')}"]
     if "unit-axis" in record.composed:
         lines.append("y = y[:, 0]")
     if last:
         lines.append("y = np.moveaxis(y, -1, 1)")
     lines += _finished(problem, record.composed)
     return Reproducer(_script(record, lines), given, problem)
+
+
+def _require_literal(record: Record, call: str) -> None:
+    """Raises ReproducerError unless a record's call is one of operands and literals: its script may be run."""
+    try:
+        tree = ast.parse(call, mode="eval").body
+        literal = isinstance(tree, ast.Call) and _is_literal(tree)
+    except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError):
+        literal = False
+    if not literal:
+        raise ReproducerError(
+            f"{record.case}: its call is {record.call[:80]!r}, not a call of operands and literals: run the lane again"
+        )
+
+
+def _is_literal(call: ast.Call) -> bool:
+    """Whether a call is of a dotted name, with operands and named literals. Raises ValueError for no literal."""
+    for each in call.keywords:
+        ast.literal_eval(each.value)
+    operands = all(isinstance(each, ast.Name) and each.id in "xwb" for each in call.args)
+    return operands and all(each.arg for each in call.keywords) and bool(_DOTTED.fullmatch(ast.unparse(call.func)))
 
 
 def _channels_last(problem: Problem, w: Array, *, reversed: bool) -> Array:
@@ -152,6 +178,6 @@ def _loaded(names: Iterable[str], dialect: Dialect) -> Iterator[str]:
 
 
 def _script(record: Record, lines: Sequence[str], imports: Sequence[str] = ()) -> str:
-    about = f"# {record.lane} {record.dtype}, case {record.case}: {record.problem}"
+    about = one_line(f"# {record.lane} {record.dtype}, case {record.case}: {record.problem}")
     needed = dict.fromkeys(("import numpy as np", *idioms.dialect(record.framework).imports, *imports))
     return "\n".join([about, *needed, *PRELUDES.get(record.framework, ()), *lines, "np.save('y.npy', y)", ""])

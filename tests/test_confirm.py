@@ -46,6 +46,29 @@ def test_a_case_becomes_the_native_call_and_what_follows_it() -> None:
     assert "conformance" not in text
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "Deconvolution([1, 1, 3], [1, 2, 2], kernel=open('x', 'w'))",
+        "Deconvolution([1, 1, 3], [1, 2, 2], kernel=(2,)); open('x', 'w')",
+        "Deconvolution([1, 1, 3], [1, 2, 2], **open('x', 'w'))",
+        "Deconvolution([1, 1, 3], open('x', 'w'))",
+        "Deconvolution\nopen([1, 1, 3], [1, 2, 2])",
+        "__import__('os').system([1, 1, 3])",
+        "Deconvolution([1, 1, 3], [1, 2, 2], kernel=(2,)",
+    ],
+)
+def test_a_call_that_is_more_than_operands_and_literals_becomes_no_script(call: str) -> None:
+    with pytest.raises(ReproducerError, match="not a call of operands and literals: run the lane again"):
+        reproducer.write(record(call=call))
+
+
+def test_a_script_s_first_line_is_a_comment_whatever_the_record_says() -> None:
+    script = reproducer.write(record(variant="x\nimport os")).text.splitlines()
+    assert script[0].startswith("# mxnet-x\\nimport os")
+    assert script[1] == "import numpy as np"
+
+
 def test_what_remains_after_the_call_gives_the_answer() -> None:
     script = reproducer.write(record())
     whole = replace(script.problem, pads=((0, 0),), bias=False)
