@@ -19,7 +19,7 @@ from conformance.adapters.base import Adapter
 from conformance.answers import Answers, compute
 from conformance.cases import Case, source
 from conformance.expectations import Expectation, fails, known, unkept
-from conformance.isolation import Death, Isolation
+from conformance.isolation import SECONDS, Death, Isolation
 from conformance.negative import isolated
 from conformance.outside import LaneProcess
 from conformance.pulse import Pulse
@@ -186,7 +186,8 @@ class _Blocks:
 
     @cached_property
     def _process(self) -> LaneProcess:
-        return LaneProcess(self._selection.lane, self._option.timeout)
+        limit = self._option.timeout
+        return LaneProcess(self._selection.lane, min(limit, SECONDS) if self._selection.isolated else limit)
 
     @cached_property
     def _answers(self) -> Answers:

@@ -105,7 +105,7 @@ def test_torchs_arguments_mean_the_window_from_the_other_side() -> None:
         ('(2,), "same", use_consistent_padding=True', "is not a (begin, end) tuple"),
         ('(2,), "same"', "needs stride 1"),
         ("(2,), [(-4, -4)]", "negative padding"),
-        ('(0,), "SAME"', "are positive"),
+        ('(0,), "VALID"', "are positive"),
     ],
 )
 def test_what_conv_transpose_refuses(arguments: str, reason: str) -> None:
