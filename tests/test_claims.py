@@ -17,7 +17,7 @@ from conformance.adapters import Lane
 from conformance.adapters.base import Array, Call
 from conformance.checking import Finding, Weighed, examine
 from conformance.checks import CHECKS, Bench
-from conformance.checks.base import CheckError, sweep
+from conformance.checks.base import CheckError, Question, sweep, torch_call
 from conformance.claims import ClaimError, Standing, read_claims
 from conformance.cli import commands
 from conformance.operators.base import Convolution
@@ -133,6 +133,13 @@ def test_a_fault_costs_claims_their_verdict(fault: str, at_least: set[str]) -> N
 def test_a_layer_has_no_weight_to_be_given_and_a_function_has(text: str) -> None:
     point = bench().point(text, np.ones((1, 2, 4, 5), np.float32), np.ones((2, 3, 3, 3), np.float32))
     assert point.claim.problem == Problem.parse("i4x5 k3 ic2 oc3")
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_question_is_a_call_of_torch_with_the_bias_that_it_has(bias: bool) -> None:
+    problem = Problem.parse(f"i4x5 k3 g2 ic2 oc3{' bias' * bias}")
+    asked = Question(problem, np.ones((1, 4, 4, 5)), np.ones((4, 3, 3, 3)), np.ones(6) if bias else None)
+    assert torch_call(asked).claim.problem == problem
 
 
 def finding(id: str, *trials: tuple[bool, bool | None, bool | None]) -> Finding:

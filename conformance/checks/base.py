@@ -109,12 +109,8 @@ class Bench:
 
     def _ported(self, question: Question) -> Array:
         """The answer where no single call gives it, such as a dilation in TensorFlow without oneDNN."""
-        problem, x, weight, bias = question
-        text = f"F.conv_transpose2d(x, w{', b' if problem.bias else ''}, **options)"
-        options = arguments(problem)
-        words = ", ".join(f"{name}={value!r}" for name, value in options.items())
-        shapes = {"x": x.shape, "w": weight.shape, "b": problem.bias_shape}
-        point = idioms.read("torch", text.replace("**options", words), shapes)
+        _, x, weight, bias = question
+        point = torch_call(question)
         if self.framework != "torch":
             point = translate(point, "torch", self.framework, variant=self.lane.variant).point
         return self.answered(point, x, weight, bias)
@@ -209,3 +205,13 @@ def _values(name: str, given: Numbers) -> Sequence[Any]:
 def square(i: int, k: int, s: int = 1, p: int = 0, d: int = 1, op: int = 0, **rest: Any) -> Problem:
     """A problem with two axes alike."""
     return Problem.of((i, i), (k, k), s, p, op, d, **rest)
+
+
+def torch_call(question: Question) -> Point:
+    """A question in two dimensions as PyTorch's call."""
+    problem, x, weight, _ = question
+    operands, shapes = ["x", "w"], {"x": x.shape, "w": weight.shape}
+    if problem.bias:
+        operands, shapes = [*operands, "b"], shapes | {"b": problem.bias_shape}
+    words = [*operands, *(f"{name}={value!r}" for name, value in arguments(problem).items())]
+    return idioms.read("torch", f"F.conv_transpose2d({', '.join(words)})", shapes)
