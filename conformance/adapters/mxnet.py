@@ -69,6 +69,7 @@ def run(calls: Sequence[Call]) -> Sequence[mx.nd.NDArray]:
         results = [call() for call in calls]
         for result in results:
             result.wait_to_read()
+            _ = result.shape  # a call that infers none, or a negative one, is refused only here
         return results
     finally:
         mx.nd.waitall()  # an error still on its way must not surface on another call
