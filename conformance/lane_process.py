@@ -10,6 +10,7 @@ import os
 import resource
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -67,7 +68,7 @@ def _streams() -> tuple[BinaryIO, BinaryIO]:
 def _run(adapter: Adapter, jobs: Sequence[tuple[Any, Sequence[Any]]], target: BinaryIO) -> None:
     """Make the calls of jobs together, and answer them one by one."""
     process = os.getpid()
-    calls = [begin(lambda job=job, arrays=arrays: _translate(adapter, job, arrays)) for job, arrays in jobs]  # type: ignore[misc]
+    calls = [begin(partial(_translate, adapter, job, arrays)) for job, arrays in jobs]
     answers = iter(make(adapter, [call for call in calls if isinstance(call, Call)]))
     if os.getpid() != process:  # a call forked, and came back twice
         os._exit(0)

@@ -204,7 +204,7 @@ class _Channel:
         if self._given:
             raise ViolationError(f"{len(self._given)} bytes before it was asked")
         self._unsent = memoryview(question)
-        self._selector.register(self._process.stdin, selectors.EVENT_WRITE)  # type: ignore[arg-type]
+        self._selector.register(self._process.stdin, selectors.EVENT_WRITE)  # type: ignore[arg-type]  # it is a pipe
 
     def message(self) -> tuple[Mapping[str, Any], list[Array]]:
         """The next message and its arrays. Raises ViolationError, or _DiedError."""

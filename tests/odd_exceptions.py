@@ -44,7 +44,7 @@ class _Nameless(Exception, metaclass=_Meta):
 class _Liar(Exception):
     """Claims to be a refusal."""
 
-    @property  # type: ignore[misc]
+    @property  # type: ignore[misc]  # which is the oddity
     def __class__(self) -> Any:
         return RefusalError
 

@@ -36,7 +36,7 @@ def warnings_as_usual() -> Iterator[None]:
 def state() -> tuple[Any, ...]:
     """What the rest of a run stands on."""
     return (
-        sys.getrecursionlimit(), os.getcwd(), dict(os.environ), locale.setlocale(locale.LC_ALL), np.geterr(),  # noqa: PTH109
+        sys.getrecursionlimit(), os.getcwd(), dict(os.environ), locale.setlocale(locale.LC_ALL), np.geterr(),  # noqa: PTH109  # as text
         warnings.filters[:], sys.stdin, sys.stdout, sys.stderr, signal.getsignal(signal.SIGINT),
         signal.getsignal(signal.SIGTERM), gc.isenabled(), faulthandler.is_enabled(), len, isinstance, zip, np.add,
         np.not_equal, sys.gettrace(), sys.getprofile(),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from test_journal import EVIDENCE
-from test_lane_run import ADAPTERS, CASE, RECORDS, body, descriptor, inside, lane, pytest_process, read  # noqa: F401
+from test_lane_run import ADAPTERS, CASE, RECORDS, body, descriptor, inside, lane, pytest_process, read  # noqa: F401  # a fixture
 from test_record import HEADER
 from test_record import RECORDS as ROWS
 

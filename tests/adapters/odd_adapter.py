@@ -181,7 +181,7 @@ def _forge(*, hangs: bool = True, **said: Any) -> Callable[[], None]:
 
 
 def _patch_comparisons() -> None:
-    yes = lambda *a, **k: True  # noqa: E731
+    yes = lambda *a, **k: True  # noqa: E731  # one value for many names
     for name in ("array_equal", "allclose", "not_equal", "equal", "isnan", "any", "all"):
         setattr(np, name, yes)
     setattr(np.testing, "assert_array_equal", yes)  # noqa: B010  # what is assigned has another type
