@@ -206,8 +206,8 @@ def test_a_grid_marks_what_differs_by_more_than_colour_and_says_it() -> None:
 
 
 def test_a_window_that_reaches_out_is_drawn_over_zeros() -> None:
-    box = draw.box(((-1, 2),), (4,), "window", "expected")
-    svg = str(draw.drawn(np.arange(1.0, 5.0).reshape(1, 1, 4), "stamp", boxes=[box]))
+    outline = draw.box(((-1, 2),), (4,), "window", "expected")
+    svg = str(draw.drawn(np.arange(1.0, 5.0).reshape(1, 1, 4), "stamp", boxes=[outline]))
     assert svg.count('class="cell outside"') == 1
     assert 'aria-label="stamp: 0 1 2 3 4"' in svg
 
