@@ -7,8 +7,8 @@ import pytest
 
 from conformance import answers
 from conformance.answers import Answer, Answers, compute, oracle_digest
-from conformance.cache import cache_folder
 from conformance.cases import Case, Suite, read_suite
+from conformance.folders import cache_folder
 
 SMOKE = read_suite("smoke")
 FEW = Suite("smoke", SMOKE.cases[:7])
@@ -117,3 +117,33 @@ def test_other_oracle_is_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_digest_is_of_the_modules_that_decide_an_answer() -> None:
     assert oracle_digest() == oracle_digest()
     assert len(oracle_digest()) == 16
+
+
+SOURCE = '''"""A module."""
+
+import math
+
+
+def twice(number: int) -> int:
+    """Its double."""
+    return 2 * number  # exactly
+
+
+LARGEST = 3
+"""Of all."""
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("import math", "from math import sqrt"), ("A module.", "Another."), ('    """Its double."""\n', ""),
+     ("  # exactly", ""), ("Of all.", "Of few.")],
+)  # fmt: skip
+def test_the_digest_of_the_oracle_leaves_out_imports_docstrings_and_comments(old: str, new: str) -> None:
+    assert old in SOURCE
+    assert answers._without_words(SOURCE.replace(old, new)) == answers._without_words(SOURCE)
+
+
+@pytest.mark.parametrize(("old", "new"), [("2 * number", "3 * number"), ("LARGEST = 3", "LARGEST = 4")])
+def test_the_digest_of_the_oracle_changes_with_what_it_computes(old: str, new: str) -> None:
+    assert answers._without_words(SOURCE.replace(old, new)) != answers._without_words(SOURCE)
