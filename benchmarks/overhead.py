@@ -30,10 +30,10 @@ from conformance import adapters, cases
 from conformance.adapters import Lane
 from conformance.adapters.base import Adapter, Call, Unsupported
 from conformance.answers import Answers
+from conformance.data import DTYPES
 from conformance.expectations import Expectation, read_expectations
-from conformance.record import Verdict
+from conformance.record import FORWARD, Verdict
 from conformance.run import Job, evaluate
-from conformance.selection import DTYPES, FORWARD
 
 SIDES = ("call", "array", "harness", "warm")
 

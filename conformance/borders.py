@@ -14,10 +14,11 @@ from random import Random
 
 from conformance.adapters import Lane
 from conformance.cases import Case
+from conformance.data import DTYPES
 from conformance.expectations import Expectation
 from conformance.generate import Axis, Shared, of_axis, of_shared, to_problem
 from conformance.problem import Problem, broken_rule
-from conformance.selection import DTYPES, FORWARD
+from conformance.record import FORWARD
 
 MOST_MULTIPLIES = 20_000
 MOST_ELEMENTS = 2**20

@@ -6,7 +6,6 @@ reason its cases share, then one line a case. `cases/README.md` describes both f
 
 import hashlib
 import json
-import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -17,6 +16,7 @@ from typing import Any
 
 from conformance import hostile
 from conformance.bounded import read_json, read_text
+from conformance.folders import cases_folder
 from conformance.hostile import Hostile, HostileError
 from conformance.idioms.base import Point
 from conformance.problem import Problem, ProblemError, broken_rule
@@ -117,24 +117,17 @@ class Suite:
         return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
 
-def folder() -> Path:
-    """Where the case files are: $CONFORMANCE_CASES, else `cases/` beside the package, else the installed copy."""
-    if chosen := os.environ.get("CONFORMANCE_CASES"):
-        return Path(chosen)
-    package = Path(__file__).parent
-    beside = package.parent / "cases"
-    return beside if (beside / "README.md").exists() else package / "_cases"
-
-
 def read_suite(name: str) -> Suite:
     """The suite of that name. Raises CaseError for an unknown name, a bad file, or a suite without cases."""
     if name not in SUITES:
         raise CaseError(f"there is no suite {name!r}{nearest(name, SUITES)}: the suites are {', '.join(SUITES)}")
-    files = [path for pattern in SUITES[name] for path in sorted(folder().glob(pattern))]
+    files = [path for pattern in SUITES[name] for path in sorted(cases_folder().glob(pattern))]
     dtypes = ("float32",) if name == NEGATIVE else ()  # float64 takes as long again: docs/adr/0006 says what it adds
     suite = Suite(name, tuple(case for path in files for case in read_file(path)), dtypes)
     if not suite.cases:
-        raise CaseError(f"suite {name!r} has no cases in {folder()}: set CONFORMANCE_CASES to a folder that has them")
+        raise CaseError(
+            f"suite {name!r} has no cases in {cases_folder()}: set CONFORMANCE_CASES to a folder that has them"
+        )
     _refuse_duplicates(suite.cases)
     return suite
 
@@ -160,8 +153,8 @@ def read_file(path: Path) -> Iterator[Case]:
 
 def source(path: Path) -> str:
     """A case file's name inside the cases folder; its own where it lies elsewhere."""
-    inside = path.resolve().is_relative_to(folder().resolve())
-    return path.resolve().relative_to(folder().resolve()).as_posix() if inside else path.name
+    inside = path.resolve().is_relative_to(cases_folder().resolve())
+    return path.resolve().relative_to(cases_folder().resolve()).as_posix() if inside else path.name
 
 
 def dump_jsonl(cases: Sequence[Case], *, why: str, probes: tuple[str, ...]) -> str:

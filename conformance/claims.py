@@ -15,10 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from conformance import adapters, cases
+from conformance import adapters
 from conformance.bounded import read_text
 from conformance.cases import Case, Suite
 from conformance.checks import CHECKS
+from conformance.folders import cases_folder
 from conformance.predicate import PredicateError, relation
 from conformance.problem import Problem
 from conformance.record import CLAIMS
@@ -101,7 +102,7 @@ class Claim:
 
 def folder() -> Path:
     """Where the claims are."""
-    return cases.folder() / "claims"
+    return cases_folder() / "claims"
 
 
 @cache

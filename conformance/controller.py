@@ -24,9 +24,9 @@ from conformance.journal import Identity, Journal
 from conformance.outside import START
 from conformance.overseer import Overseer
 from conformance.process_tree import adopt_orphans, end_strays, interrupt_on_end
-from conformance.record import Header, RecordError, absent_evidence, parse
+from conformance.record import FORWARD, Header, RecordError, absent_evidence, parse
 from conformance.run import record_of
-from conformance.selection import FORWARD, Selection, dtypes_of
+from conformance.selection import Selection, dtypes_of
 from conformance.terminal import echo, one_line
 
 PATIENCE = 4

@@ -5,14 +5,10 @@ witness is a call of a real framework, so the numbers beside it are those that i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from conformance import idioms, oracle
+from conformance import idioms
 from conformance.idioms.base import Example, Point, Shapes
-from conformance.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,21 +206,6 @@ LAWS = (
     ),
 )
 BY_ID: Mapping[str, Law] = {law.id: law for law in LAWS}
-
-
-def probe(point: Point) -> tuple[NDArray[np.int64], ...]:
-    """x = 1, 2, ..., w = 1, 10, 100, ... in the call's own order of taps, the answer, and the whole stamp: last axis.
-
-    Every digit of an answer is one input element, so it shows which taps met which inputs.
-    """
-    said = point.claim.problem
-    problem = Problem.of(said.input[-1], said.kernel[-1], said.stride[-1], said.window[-1:], 0, said.dilation[-1])
-    x = np.arange(1, problem.input[0] + 1)
-    weight = 10 ** np.arange(problem.kernel[0])
-    stored = weight[::-1] if point.claim.reversed else weight
-    arrays = x.reshape(1, 1, -1), stored.reshape(1, 1, -1), None
-    y, full = (oracle.expected(each, *arrays).ravel() for each in (problem, replace(problem, pads=((0, 0),))))
-    return x, weight, y, full
 
 
 def examples(framework: str) -> list[Example]:

@@ -19,6 +19,7 @@ Array = NDArray[Any]
 
 SIGNIFICAND = {"float64": 53, "float32": 24}
 """Bits in which a partial sum may be stored, per dtype: integers up to 2**bits are exact."""
+DTYPES = tuple(sorted(SIGNIFICAND))
 
 MAGNITUDE = {"x": 9, "weight": 4095, "bias": 99}
 """Largest drawn values. Weights need 12 bits, so that inputs rounded to TF32 or bfloat16 show."""

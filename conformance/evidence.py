@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.atomic import write_atomically
-from conformance.cases import folder
+from conformance.folders import cases_folder
 from conformance.record import IDIOMS, PORTS, Record, Run
 
 
@@ -62,7 +62,7 @@ class Evidence:
 
 def path() -> Path:
     """Where the evidence is kept."""
-    return folder() / "proved.json"
+    return cases_folder() / "proved.json"
 
 
 def read() -> Evidence:

@@ -19,8 +19,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from conformance.bounded import read_text
-from conformance.cases import folder
 from conformance.condition import Condition
+from conformance.folders import cases_folder
 from conformance.machine import Machine
 from conformance.predicate import Predicate, PredicateError
 from conformance.problem import Problem
@@ -104,7 +104,7 @@ _problem = lru_cache(maxsize=2**14)(Problem.parse)
 
 def path(framework: str) -> Path:
     """Where a framework's expectations are."""
-    return folder() / "expectations" / f"{framework}.toml"
+    return cases_folder() / "expectations" / f"{framework}.toml"
 
 
 def read_expectations(framework: str) -> tuple[Expectation, ...]:

@@ -1,9 +1,19 @@
-"""Where results that can be made again are kept."""
+"""Where case files are, and where results are kept that can be made again."""
 
 import os
 from pathlib import Path
 
 import platformdirs
+
+PACKAGE = Path(__file__).parent
+
+
+def cases_folder() -> Path:
+    """Where the case files are: $CONFORMANCE_CASES, else `cases/` beside the package, else the installed copy."""
+    if chosen := os.environ.get("CONFORMANCE_CASES"):
+        return Path(chosen)
+    beside = PACKAGE.parent / "cases"
+    return beside if (beside / "README.md").exists() else PACKAGE / "_cases"
 
 
 def cache_folder() -> Path:

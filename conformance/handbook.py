@@ -3,13 +3,17 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
-from conformance import adapters, conventions, idioms, layout, literal, proof
-from conformance.conventions import Law, Witness, probe
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance import adapters, conventions, idioms, layout, literal, oracle, proof
+from conformance.conventions import Law, Witness
 from conformance.evidence import Evidence
 from conformance.expression import HOLE
 from conformance.idioms.base import Idiom, Point
+from conformance.problem import Problem
 from conformance.report.handbook import CopyEntry, Handbook, IdiomEntry, LawEntry, LayoutEntry, Shown
 
 TAPS = (
@@ -78,7 +82,7 @@ def _named(idiom: Idiom) -> str:
 
 def _shown(witness: Witness) -> Shown:
     point = witness.read()
-    x, weight, y, full = (" ".join(map(str, array)) for array in probe(point))
+    x, weight, y, full = (" ".join(map(str, array)) for array in _probe(point))
     return Shown(
         witness.framework, witness.text, str(point.claim.problem.window[-1]), x, weight, y, witness.fact, full
     )  # fmt: skip
@@ -115,3 +119,18 @@ def _copies() -> Iterator[CopyEntry]:
     for each in literal.outcomes():
         source = next(name for name in idioms.frameworks() if each.source.idiom in idioms.idioms(name))
         yield CopyEntry(source, each.source.text, literal.find(each.target)[0], each.text, each.kind, each.how)
+
+
+def _probe(point: Point) -> tuple[NDArray[np.int64], ...]:
+    """x = 1, 2, ..., w = 1, 10, 100, ... in the call's own order of taps, the answer, and the whole stamp: last axis.
+
+    Every digit of an answer is one input element, so it shows which taps met which inputs.
+    """
+    said = point.claim.problem
+    problem = Problem.of(said.input[-1], said.kernel[-1], said.stride[-1], said.window[-1:], 0, said.dilation[-1])
+    x = np.arange(1, problem.input[0] + 1)
+    weight = 10 ** np.arange(problem.kernel[0])
+    stored = weight[::-1] if point.claim.reversed else weight
+    arrays = x.reshape(1, 1, -1), stored.reshape(1, 1, -1), None
+    y, full = (oracle.expected(each, *arrays).ravel() for each in (problem, replace(problem, pads=((0, 0),))))
+    return x, weight, y, full

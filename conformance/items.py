@@ -23,9 +23,9 @@ from conformance.isolation import SECONDS, Death, Isolation
 from conformance.negative import isolated
 from conformance.outside import LaneProcess
 from conformance.pulse import Pulse
-from conformance.record import CLAIMS, Key, Record, Verdict, reproduction
+from conformance.record import CLAIMS, FORWARD, Key, Record, Verdict, reproduction
 from conformance.run import Job, Result, evaluate
-from conformance.selection import FORWARD, Selection
+from conformance.selection import Selection
 
 LETTERS = {
     Verdict.CONFORMS: ".", Verdict.DIVERGES: "D", Verdict.REJECTS: "R", Verdict.UNSUPPORTED: "U",

@@ -13,13 +13,12 @@ from conformance.adapters import Lane
 from conformance.answers import oracle_digest
 from conformance.borders import Draw, case_of, simpler
 from conformance.cases import Case, Suite
-from conformance.data import DataError
+from conformance.data import DTYPES, DataError
 from conformance.exactness import Fault, Finding, check
 from conformance.expectations import Expectation, fails, unkept
 from conformance.machine import Machine
 from conformance.problem import Problem
-from conformance.record import Header, Record, Run
-from conformance.selection import DTYPES, FORWARD
+from conformance.record import FORWARD, Header, Record, Run
 
 Evaluate = Callable[[Case, str], Record]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from conformance import adapters, conventions, idioms, literal
 from conformance.cases import Case, CaseError, Suite
+from conformance.folders import PACKAGE
 from conformance.idioms._edges import edges
 from conformance.idioms.base import Claim, Example, Point, Refusal, Shapes
 from conformance.port import PortError, translate
@@ -50,7 +51,7 @@ def _ported(framework: str, variant: str) -> Iterator[Case]:
 
 def source(framework: str) -> Path:
     """The file that a framework's idioms stand in."""
-    return Path(idioms.__file__).with_name(f"{framework}.py")
+    return PACKAGE / "idioms" / f"{framework}.py"
 
 
 def _cases(framework: str, variant: str) -> Iterator[Case]:

@@ -36,9 +36,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _configure_lane(config: pytest.Config) -> None:
-    from conformance import adapters, cases, proof
+    from conformance import adapters, proof
     from conformance.controller import Controller
     from conformance.exit_status import USAGE
+    from conformance.folders import cases_folder
     from conformance.items import LaneItems
     from conformance.process_tree import adopt_orphans, die_with
     from conformance.record import RecordError
@@ -70,7 +71,7 @@ def _configure_lane(config: pytest.Config) -> None:
         pytest.exit(f"{error.filename}: {error.strerror}: give another --records folder", returncode=USAGE)
     config.addinivalue_line("filterwarnings", "ignore")  # a framework's warnings are its own affair
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        config.args = [str(proof.source(option.framework) if option.suite in proof.SUITES else cases.folder())]
+        config.args = [str(proof.source(option.framework) if option.suite in proof.SUITES else cases_folder())]
     if getattr(option, "timeout", 0) is None:
         option.timeout = TIMEOUT
     if getattr(option, "maxworkerrestart", "") is None:

@@ -48,6 +48,9 @@ FORMAT = "conformance-record/1"
 MARK = '{"format": "conformance-record/'
 """How a record file begins, of whatever version."""
 
+FORWARD = "forward"
+"""The one direction that is recorded so far."""
+
 IDIOMS, PORTS, CLAIMS = "idioms", "ports", "claims"
 """The suites whose cases are a framework's own, so that no two frameworks have the same."""
 

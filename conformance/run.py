@@ -21,9 +21,8 @@ from conformance.attempt import Answered, Ended, begin, failed, make, plain
 from conformance.cases import Case
 from conformance.compare import Deviation, contents, digest, fingerprint, measure_deviation
 from conformance.data import SIGNIFICAND, Arrays, Certificate, modified
-from conformance.record import CLAIM, Record, Verdict
+from conformance.record import CLAIM, FORWARD, Record, Verdict
 from conformance.rounding import explain, measure_rounding
-from conformance.selection import FORWARD
 
 Array = NDArray[Any]
 

@@ -10,12 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from conformance import adapters, cases, claims, proof
 from conformance.adapters import Lane
 from conformance.cases import Case, Suite
-from conformance.data import SIGNIFICAND, DataError
+from conformance.data import DTYPES, DataError
 from conformance.expectations import Expectation, ExpectationError, applying, read_expectations
-from conformance.record import CLAIMS, IDIOMS, NEGATIVE, PORTS, ROUNDING, Header, Key
-
-DTYPES = tuple(sorted(SIGNIFICAND))
-FORWARD = "forward"
+from conformance.record import CLAIMS, FORWARD, IDIOMS, NEGATIVE, PORTS, ROUNDING, Header, Key
 
 NIGHTLY = ("core", "extreme", ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)
 """The suites that every lane is to run in a night, as `tox.ini` says too: what expectations are held against."""

@@ -20,6 +20,7 @@ from conformance.adapters import AdapterError, Lane
 from conformance.adapters.base import finish
 from conformance.attempt import Ended, make
 from conformance.compare import measure_deviation
+from conformance.folders import PACKAGE
 from conformance.port import Port
 from conformance.program import operands, translate
 
@@ -27,7 +28,7 @@ Array = NDArray[Any]
 
 TIMEOUT = 600
 """Seconds that one side may take, its framework's import included."""
-CHECKOUT = Path(__file__).parent.parent
+CHECKOUT = PACKAGE.parent
 
 
 class VerifyError(ValueError):

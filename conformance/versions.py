@@ -19,8 +19,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
-from conformance import cases
-from conformance.cache import cache_folder
+from conformance.folders import PACKAGE, cache_folder, cases_folder
 from conformance.guard import REPEATS
 from conformance.record import read
 
@@ -84,7 +83,7 @@ def _pins() -> dict[str, tuple[str, str]]:
 
 
 def _root() -> Path:
-    root = Path(__file__).parent.parent
+    root = PACKAGE.parent
     if not (root / "tox.ini").exists():
         raise VersionError(f"{root} has no tox.ini, which has the lanes' pins: run this from a checkout")
     return root
@@ -171,7 +170,7 @@ def _clean() -> dict[str, str]:
 
 def _source() -> str:
     """Hash of the source and the cases that decide records."""
-    files = [*Path(__file__).parent.rglob("*.py"), *cases.folder().rglob("*.jsonl"), *cases.folder().rglob("*.toml")]
+    files = [*PACKAGE.rglob("*.py"), *cases_folder().rglob("*.jsonl"), *cases_folder().rglob("*.toml")]
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(file.as_posix().encode() + file.read_bytes())

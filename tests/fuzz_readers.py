@@ -36,6 +36,7 @@ from conformance.claims import ClaimError
 from conformance.cli.run import findings
 from conformance.expectations import ExpectationError
 from conformance.expression import ExpressionError
+from conformance.folders import cases_folder
 from conformance.guard import compare
 from conformance.idioms import IdiomError
 from conformance.idioms.base import Refusal
@@ -152,12 +153,12 @@ def read_records(content: bytes) -> None:
         broken_rule(problem)
 
 
-TOML = (cases.folder() / "curated" / "windows.toml").read_bytes()[:1500].rpartition(b"[[case]]")[0]
-NEGATIVE = (cases.folder() / "negative" / "operands.toml").read_bytes()[:3000].rpartition(b"[[case]]")[0]
-CLAIMS = (cases.folder() / "claims" / "000.toml").read_bytes()[:4000].rpartition(b"[[claim]]")[0]
-ARRAY_TABLE = tomllib.loads((cases.folder() / "claims" / "arrays.toml").read_text())
-EXPECTATIONS = (cases.folder() / "expectations" / "mxnet.toml").read_bytes()
-JSON_LINES = [json.loads(line) for line in (cases.folder() / "smoke.jsonl").read_bytes().splitlines()[:4]]
+TOML = (cases_folder() / "curated" / "windows.toml").read_bytes()[:1500].rpartition(b"[[case]]")[0]
+NEGATIVE = (cases_folder() / "negative" / "operands.toml").read_bytes()[:3000].rpartition(b"[[case]]")[0]
+CLAIMS = (cases_folder() / "claims" / "000.toml").read_bytes()[:4000].rpartition(b"[[claim]]")[0]
+ARRAY_TABLE = tomllib.loads((cases_folder() / "claims" / "arrays.toml").read_text())
+EXPECTATIONS = (cases_folder() / "expectations" / "mxnet.toml").read_bytes()
+JSON_LINES = [json.loads(line) for line in (cases_folder() / "smoke.jsonl").read_bytes().splitlines()[:4]]
 JSON_LINES[0]["cases"] = len(JSON_LINES) - 1
 JSONL = "\n".join(map(json.dumps, JSON_LINES)).encode()
 case_lines = damaged(JSONL) | changed_lines(JSON_LINES)

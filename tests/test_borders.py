@@ -18,6 +18,7 @@ from conformance.adapters import Lane
 from conformance.borders import Draw, draw, is_cheap, simpler
 from conformance.cases import Case
 from conformance.expectations import Expectation
+from conformance.folders import cases_folder
 from conformance.predicate import Predicate
 from conformance.predictions import better, false_predictions, run, run_of
 from conformance.problem import PER_AXIS, Problem
@@ -112,7 +113,7 @@ def borders(
     """The command on an adapter that is wrong where `true` holds, with an expectation that says `when`."""
     known = folder / "cases" / "expectations" / "region_adapter.toml"
     known.parent.mkdir(parents=True)
-    for each in cases.folder().iterdir():
+    for each in cases_folder().iterdir():
         if each.name != "expectations":
             (folder / "cases" / each.name).symlink_to(each)
     known.write_text(ENTRY.format(when=when, more=more))

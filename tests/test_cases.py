@@ -8,6 +8,7 @@ import pytest
 
 from conformance import cases
 from conformance.cases import FORMAT, PROBES, SUITES, CaseError, find, read_file, read_suite
+from conformance.folders import cases_folder
 from conformance.problem import broken_rule
 
 GOOD: dict[str, Any] = {
@@ -223,7 +224,7 @@ def test_found_cases_stand_in_file_order() -> None:
 
 
 def test_ids_are_unique_over_all_files() -> None:
-    paths = [path for path in cases.folder().rglob("*") if path.suffix in (".toml", ".jsonl")]
+    paths = [path for path in cases_folder().rglob("*") if path.suffix in (".toml", ".jsonl")]
     paths = [path for path in paths if not {"expectations", "external", "claims"} & set(path.parts[-2:])]
     found = [case.id for path in paths for case in read_file(path)]
     assert len(found) == len(set(found)) > 4000

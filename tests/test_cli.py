@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from test_record import HEADER, RECORDS, RUN
 
-from conformance import adapters, cases, generate
+from conformance import adapters, generate
 from conformance.cases import SUITES, read_suite
 from conformance.cli import VERBS, main
+from conformance.folders import cases_folder
 from conformance.record import Run, read, write
 
 ADAPTER = '''
@@ -345,4 +346,4 @@ def test_merge_of_different_runs_is_one_line(conformance: Command, tmp_path: Pat
 
 
 def test_cases_folder_is_the_projects() -> None:
-    assert (cases.folder() / "README.md").exists()
+    assert (cases_folder() / "README.md").exists()

@@ -7,6 +7,7 @@ import pytest
 
 from conformance import adapters, cases
 from conformance.expectations import ExpectationError, known, read_expectations
+from conformance.folders import cases_folder
 from conformance.record import Record, Verdict
 
 GOOD = """
@@ -69,7 +70,7 @@ def test_a_faulty_file_is_refused_by_name(write: Path, old: str, new: str, messa
 
 
 def test_every_file_is_of_a_framework_and_can_be_read() -> None:
-    files = {path.stem for path in (cases.folder() / "expectations").glob("*.toml")}
+    files = {path.stem for path in (cases_folder() / "expectations").glob("*.toml")}
     assert files <= set(adapters.frameworks())
     assert all(read_expectations(framework) for framework in files)
 

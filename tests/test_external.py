@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance import cases, oracle
+from conformance import oracle
+from conformance.folders import cases_folder
 from conformance.problem import Problem
 
-VECTORS = tomllib.loads((cases.folder() / "external" / "vectors.toml").read_text(encoding="utf-8"))["vector"]
+VECTORS = tomllib.loads((cases_folder() / "external" / "vectors.toml").read_text(encoding="utf-8"))["vector"]
 WAYS = (oracle.expected, oracle.by_zero_insertion, oracle.by_matrix)
 
 

@@ -7,8 +7,9 @@ from shutil import copy
 
 import pytest
 
-from conformance import cases, generate
+from conformance import generate
 from conformance.cases import read_suite
+from conformance.folders import cases_folder
 from conformance.problem import Problem, broken_rule
 
 NAMES = ("rounding.jsonl", "smoke.jsonl", "covering.jsonl", "grid.jsonl")
@@ -24,7 +25,7 @@ def committed(tmp_path: Path, files: Mapping[str, str], monkeypatch: pytest.Monk
     """A copy of the committed files, compared with files that are generated once."""
     monkeypatch.setattr(generate, "files", lambda: files)
     for name in NAMES:
-        copy(cases.folder() / name, tmp_path / name)
+        copy(cases_folder() / name, tmp_path / name)
     return tmp_path
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from conformance import exit_status, record
+from conformance.folders import cases_folder
 from conformance.record import Run, Verdict
 
 ADAPTERS = Path(__file__).parent / "adapters"
@@ -335,11 +336,10 @@ class TestKnownDivergences:
     def test_a_known_divergence_does_not_fail_and_a_new_one_does(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from conformance import cases
 
         copy = tmp_path / "cases"
         (copy / "expectations").mkdir(parents=True)
-        (copy / "smoke.jsonl").write_bytes((cases.folder() / "smoke.jsonl").read_bytes())
+        (copy / "smoke.jsonl").write_bytes((cases_folder() / "smoke.jsonl").read_bytes())
         (copy / "expectations" / "oracle_adapter.toml").write_text(
             '[[expectation]]\nid = "known"\nwhen = "rank == 2"\nverdict = "diverges"\n'
             'partly = "one of them"\nreason = "on purpose"\nupstream = "none found"\nsince = 2026-11-22\n'
@@ -356,11 +356,10 @@ class TestKnownDivergences:
     def test_what_was_expected_and_is_no_longer_so_fails(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
     ) -> None:
-        from conformance import cases
 
         copy = tmp_path / "cases"
         (copy / "expectations").mkdir(parents=True)
-        (copy / "smoke.jsonl").write_bytes((cases.folder() / "smoke.jsonl").read_bytes())
+        (copy / "smoke.jsonl").write_bytes((cases_folder() / "smoke.jsonl").read_bytes())
         (copy / "expectations" / "oracle_adapter.toml").write_text(
             '[[expectation]]\nid = "known"\nwhen = "rank == 2 and dtype == \'float32\'"\nverdict = "diverges"\n'
             'reason = "on purpose"\nupstream = "none found"\nsince = 2026-11-22\n'

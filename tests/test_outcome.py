@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from test_report import record, run, text
 
-from conformance import cases
 from conformance.cli.report import command
 from conformance.cli.run import told
 from conformance.exactness import Fault, Finding, check
 from conformance.expectations import Expectation
+from conformance.folders import cases_folder
 from conformance.predicate import Predicate
 from conformance.reasons import ReasonError, beside, of_expectations, unexplained
 from conformance.record import Run, Verdict, write
@@ -247,7 +247,7 @@ def test_the_command_ends_with_its_counts_and_its_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     entry: str, made: Run, status: int, last: str,
 ) -> None:  # fmt: skip
-    copytree(cases.folder(), tmp_path / "cases", ignore=ignore_patterns("torch.toml"))
+    copytree(cases_folder(), tmp_path / "cases", ignore=ignore_patterns("torch.toml"))
     monkeypatch.setenv("CONFORMANCE_CASES", str(tmp_path / "cases"))
     if entry:
         (tmp_path / "cases" / "expectations" / "torch.toml").write_text(entry)

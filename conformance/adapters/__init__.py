@@ -25,7 +25,7 @@ import numpy as np
 
 import conformance
 from conformance.adapters.base import Adapter
-from conformance.cache import cache_folder
+from conformance.folders import cache_folder
 from conformance.machine import Machine, measure_machine, threads
 
 __path__ += filter(None, os.environ.get("CONFORMANCE_ADAPTERS", "").split(os.pathsep))

@@ -9,10 +9,11 @@ from conformance import adapters, claims
 from conformance.atomic import require_our_file, write_atomically
 from conformance.claims import Claim, Standing, Test
 from conformance.exit_status import DIVERGED, OK
+from conformance.folders import PACKAGE
 from conformance.terminal import echo
 
 SHOWN = 12
-DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "errata.md"
+DOCUMENT = PACKAGE.parent / "docs" / "errata.md"
 
 
 @click.group()

@@ -8,9 +8,10 @@ from conformance import evidence, record
 from conformance.atomic import require_our_file, write_atomically
 from conformance.exit_status import DIVERGED, OK
 from conformance.expectations import of_records
+from conformance.folders import PACKAGE
 from conformance.terminal import echo
 
-DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "conventions.md"
+DOCUMENT = PACKAGE.parent / "docs" / "conventions.md"
 
 
 @click.command()

@@ -10,9 +10,10 @@ import click
 from conformance import adapters
 from conformance.atomic import require_our_file, write_atomically
 from conformance.cli.options import number
+from conformance.data import DTYPES
 from conformance.exit_status import DIVERGED, OK
 from conformance.record import Verdict, reproduction
-from conformance.selection import DTYPES, expected_here
+from conformance.selection import expected_here
 from conformance.terminal import echo
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ import click
 
 from conformance import cases, generate
 from conformance.atomic import require_our_file, write_atomically
+from conformance.folders import cases_folder
 from conformance.terminal import echo
 
 
@@ -11,15 +12,15 @@ from conformance.terminal import echo
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file differs from what would be written.")
 def command(check: bool) -> int:
     """Write the generated case files, the same bytes every time."""
-    different = generate.differences(cases.folder())
+    different = generate.differences(cases_folder())
     if check:
         for name in different:
-            echo(f"{cases.folder() / name}: is not what `conformance generate` writes: run it and commit the file")
+            echo(f"{cases_folder() / name}: is not what `conformance generate` writes: run it and commit the file")
         return int(bool(different))
     for name in different:
-        require_our_file(cases.folder() / name, f'"format": "{cases.FORMAT}"')
+        require_our_file(cases_folder() / name, f'"format": "{cases.FORMAT}"')
     for name, text in generate.files().items():
         if name in different:
-            write_atomically(cases.folder() / name, text.encode())
-        echo(f"{cases.folder() / name}: {'written' if name in different else 'unchanged'}")
+            write_atomically(cases_folder() / name, text.encode())
+        echo(f"{cases_folder() / name}: {'written' if name in different else 'unchanged'}")
     return 0

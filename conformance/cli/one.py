@@ -6,11 +6,11 @@ from conformance import adapters, cases
 from conformance.adapters import Lane
 from conformance.answers import compute
 from conformance.cases import Case, Suite, read_suite
+from conformance.data import DTYPES
 from conformance.isolation import Isolation, Limits
 from conformance.negative import isolated
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.record import Verdict
-from conformance.selection import DTYPES
 from conformance.terminal import echo
 
 SMALL = 64

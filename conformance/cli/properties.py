@@ -14,13 +14,14 @@ from conformance.adapters import Lane
 from conformance.asking import FAILS, HOLDS, REFUSED, Check, Finding, check, checks_of
 from conformance.atomic import require_our_file, write_atomically
 from conformance.cluster import Facts, cluster
+from conformance.data import DTYPES
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, known
 from conformance.isolation import Death, Isolation
 from conformance.problem import Problem
 from conformance.properties import PROPERTIES
-from conformance.record import Record, Verdict
-from conformance.selection import DTYPES, FORWARD, expected_here, parse_shard
+from conformance.record import FORWARD, Record, Verdict
+from conformance.selection import expected_here, parse_shard
 from conformance.terminal import echo
 
 CRASHED = "crashed"
