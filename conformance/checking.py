@@ -15,11 +15,11 @@ from conformance.adapters.base import Adapter
 from conformance.attempt import failed
 from conformance.checks import CHECKS, Bench
 from conformance.claims import Claim, Standing, Test, find
+from conformance.expectations import expected_here
 from conformance.operators import load_operators
 from conformance.predicate import relation
 from conformance.record import Record, Verdict
 from conformance.run import Job, Result, record_of
-from conformance.selection import expected_here
 
 
 @dataclass(frozen=True, slots=True)

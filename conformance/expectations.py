@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +18,8 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from conformance import adapters
+from conformance.adapters import Lane
 from conformance.bounded import read_text
 from conformance.condition import Condition
 from conformance.folders import cases_folder
@@ -138,6 +140,14 @@ def expected_of(run: Run) -> tuple[Expectation, ...]:
     day = date.fromisoformat(header.started[:10]) if re.match(r"\d{4}-\d\d-\d\d", header.started) else date.min
     version = header.environment.get(header.framework, "")
     return applying(read_expectations(header.framework), version, day, header.machine)
+
+
+def expected_here(lane: Lane) -> tuple[Expectation, ...]:
+    """What is expected of a lane today: of the version that is installed, on this machine."""
+    today = datetime.now(UTC).date()
+    return applying(
+        read_expectations(lane.framework), adapters.installed_version(lane.framework), today, adapters.machine(lane)
+    )
 
 
 def of_records(runs: Iterable[Run]) -> Callable[[Record], Expectation | None]:

@@ -4,14 +4,12 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
 from conformance import adapters, cases, claims, proof
 from conformance.adapters import Lane
 from conformance.cases import Case, Suite
 from conformance.data import DTYPES, DataError
-from conformance.expectations import Expectation, ExpectationError, applying, read_expectations
+from conformance.expectations import Expectation, ExpectationError, expected_here
 from conformance.record import CLAIMS, FORWARD, IDIOMS, NEGATIVE, PORTS, ROUNDING, Header, Key
 
 NIGHTLY = ("core", "extreme", ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)
@@ -93,12 +91,6 @@ def select(
     )
 
 
-def expected_here(lane: Lane) -> tuple[Expectation, ...]:
-    """What is expected of a lane today: of the version that is installed, on this machine."""
-    today = datetime.now(UTC).date()
-    return applying(read_expectations(lane.framework), _installed(lane.framework), today, adapters.machine(lane))
-
-
 def dtypes_of(suite: Suite) -> tuple[str, ...]:
     """The dtypes that a suite runs in where nothing else is asked for."""
     return suite.dtypes or DTYPES
@@ -109,14 +101,6 @@ def absent(framework: str, headers: Iterable[Header]) -> list[str]:
     whole = {(header.lane, header.suite) for header in headers if header.shard == (1, 1) and not header.selection}
     lanes = [f"{framework}-{variant}" for variant in adapters.variants(framework)]
     return [f"{lane} {suite}" for lane in lanes for suite in NIGHTLY if (lane, suite) not in whole]
-
-
-def _installed(framework: str) -> str:
-    """The framework's version, "" where no distribution has its name; nothing is imported."""
-    try:
-        return version(framework)
-    except PackageNotFoundError:
-        return ""
 
 
 def require_seconds(seconds: float) -> None:

@@ -92,6 +92,14 @@ def require_installed(framework: str) -> None:
             )
 
 
+def installed_version(framework: str) -> str:
+    """The framework's version, "" where no distribution has its name; nothing is imported."""
+    try:
+        return version(framework)
+    except PackageNotFoundError:
+        return ""
+
+
 @cache
 def variants(framework: str) -> Mapping[str, Mapping[str, str]]:
     """The variants of a framework, the default first, with the environment variables of each."""

@@ -14,7 +14,7 @@ from conformance import adapters, cases, record
 from conformance.adapters import Lane
 from conformance.borders import draw, is_drawn_for
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.expectations import Expectation
+from conformance.expectations import Expectation, expected_here
 from conformance.isolation import Death, Isolation, Limits
 from conformance.items import environment_of
 from conformance.negative import isolated
@@ -29,7 +29,6 @@ from conformance.predictions import (
 )
 from conformance.record import Record, reproduction
 from conformance.report.words import plural
-from conformance.selection import expected_here
 from conformance.terminal import echo
 
 START = ("smoke", "core", "extreme")

@@ -12,8 +12,8 @@ from conformance.atomic import require_our_file, write_atomically
 from conformance.cli.options import number
 from conformance.data import DTYPES
 from conformance.exit_status import DIVERGED, OK
+from conformance.expectations import expected_here
 from conformance.record import Verdict, reproduction
-from conformance.selection import expected_here
 from conformance.terminal import echo
 
 if TYPE_CHECKING:

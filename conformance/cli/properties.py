@@ -16,12 +16,12 @@ from conformance.atomic import require_our_file, write_atomically
 from conformance.cluster import Facts, cluster
 from conformance.data import DTYPES
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.expectations import Expectation, known
+from conformance.expectations import Expectation, expected_here, known
 from conformance.isolation import Death, Isolation
 from conformance.problem import Problem
 from conformance.properties import PROPERTIES
 from conformance.record import FORWARD, Record, Verdict
-from conformance.selection import expected_here, parse_shard
+from conformance.selection import parse_shard
 from conformance.terminal import echo
 
 CRASHED = "crashed"
