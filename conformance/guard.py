@@ -18,6 +18,7 @@ from conformance.machine import differing
 from conformance.pace import Pace, measure_pace
 from conformance.record import Key, Record, Run, Verdict
 
+ANOTHER = "another problem has its id"
 REPEATS = "repeats"
 """The folder, beside record files, of the same build's further runs: repeats/2, repeats/3 and so on."""
 
@@ -220,9 +221,9 @@ def _paired(
     pairs, left_out = [], Counter[str]()
     for key in sorted(before.records.keys() & after.records.keys()):
         was, now = before.records[key], after.records[key]
-        if was.problem != now.problem or was.idiom != now.idiom:
-            left_out["ask another problem under the same id"] += 1
-        elif by_chance(was) or by_chance(now):
+        if _asks_another(was, now):
+            continue  # it is one case that vanished, and another that came
+        if by_chance(was) or by_chance(now):
             left_out["are known to be right or wrong by chance"] += 1
         else:
             pairs.append((was, now))
@@ -231,10 +232,17 @@ def _paired(
 
 def _one_sided(before: _Side, after: _Side, absent: tuple[Change, Change]) -> Iterator[Difference]:
     """What one of the runs has alone, as the changes that it is where only the old, and only the new one has it."""
-    for key in sorted(before.records.keys() - after.records.keys()):
-        yield Difference(absent[0], before.records[key], None)
-    for key in sorted(after.records.keys() - before.records.keys()):
-        yield Difference(absent[1], None, after.records[key])
+    both = before.records.keys() & after.records.keys()
+    others = {key for key in both if _asks_another(before.records[key], after.records[key])}
+    for key in sorted(before.records.keys() - both | others):
+        yield Difference(absent[0], before.records[key], None, ANOTHER if key in others else "")
+    for key in sorted(after.records.keys() - both | others):
+        yield Difference(absent[1], None, after.records[key], ANOTHER if key in others else "")
+
+
+def _asks_another(was: Record, now: Record) -> bool:
+    """Whether two records of one id are of two questions."""
+    return (was.problem, was.idiom) != (now.problem, now.idiom)
 
 
 def _absent(old: Run, new: Run) -> tuple[Change, Change]:

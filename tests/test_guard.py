@@ -257,11 +257,12 @@ class TestOneSided:
         with pytest.raises(GuardError, match="no case is in both"):
             compare([run(records=RECORDS[:4])], [run(records=RECORDS[4:])])
 
-    def test_an_id_that_asks_another_problem_is_left_out(self) -> None:
+    def test_an_id_that_asks_another_problem_is_a_case_that_vanished_and_one_that_appeared(self) -> None:
         other = replace(RECORDS[0], problem="i9 k9")
         found = compare([run()], [run(records=[diverging(other), *RECORDS[1:]])])
-        assert found.groups == ()
-        assert found.left_out == {"ask another problem under the same id": 1}
+        assert changes(found) == [Change.VANISHED, Change.APPEARED]
+        assert {group.witness.note for group in found.groups} == {"another problem has its id"}
+        assert found.left_out == {}
 
 
 @pytest.mark.parametrize("name", ["oracle", "suite"])
