@@ -334,6 +334,15 @@ def test_merge_without_a_shard_is_incomplete(conformance: Command, tmp_path: Pat
     assert not read(tmp_path / "to" / "torch-eager-smoke.jsonl").complete
 
 
+def test_merge_without_a_shard_leaves_a_complete_file_as_it_is(conformance: Command, tmp_path: Path) -> None:
+    path = tmp_path / "to" / "torch-eager-smoke.jsonl"
+    assert conformance("merge", *shards(tmp_path, 3), "--to", tmp_path / "to").status == 0
+    before = path.read_bytes()
+    ended = conformance("merge", *shards(tmp_path, 3)[1:], "--to", tmp_path / "to")
+    assert (ended.status, ended.err.count("\n"), path.read_bytes()) == (2, 1, before)
+    assert f"{path}: is of a complete run" in ended.err
+
+
 def test_merge_of_different_runs_is_one_line(conformance: Command, tmp_path: Path) -> None:
     first, second = shards(tmp_path, 2)
     other = read(second)

@@ -26,6 +26,8 @@ def command(shards: tuple[Path, ...], folder: Path) -> int:
         run = record.read(path)
         runs[run.header.lane, run.header.suite][path] = run
     wholes = [(record.merge(parts.values()), parts) for parts in runs.values()]  # all are checked before any is written
+    for whole, _ in wholes:
+        _require_no_loss(whole, whole.header.path(folder))
     for whole, parts in wholes:
         path = whole.header.path(folder)
         arrays = [part for source in parts if (part := source.with_suffix(".npz")).exists()]
@@ -34,3 +36,12 @@ def command(shards: tuple[Path, ...], folder: Path) -> int:
         write_together({beside: joined_arrays(arrays) if arrays else None, path: lines})
         echo(f"{path}: {len(whole.records)} records, {'complete' if whole.complete else 'incomplete'}")
     return OK if all(whole.complete for whole, _ in wholes) else INCOMPLETE
+
+
+def _require_no_loss(whole: Run, path: Path) -> None:
+    """Raise RecordError where an incomplete run would replace a complete one."""
+    if whole.complete or not path.exists() or not record.read(path).complete:
+        return
+    raise record.RecordError(
+        f"{path}: is of a complete run, and these shards are of an incomplete one: give all of them, or another --to"
+    )
