@@ -2,6 +2,9 @@
 
 import json
 import os
+import subprocess
+import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -178,3 +181,21 @@ def test_reader_that_opened_the_old_file_keeps_it(tmp_path: Path) -> None:
     with path.open("rb") as reader:
         write_atomically(path, b"new")
         assert reader.read() == b"old"
+
+
+def test_a_run_whose_records_another_run_writes_is_a_user_error(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "conformance", "run", "oracle_adapter", "--variant=single", "-n0"]
+    variables = os.environ | {"CONFORMANCE_ADAPTERS": str(Path(__file__).parent / "adapters"), "FAULT": "hang@"}
+    options = ["--suite=smoke", "--case=smoke-1d-01", "--timeout=60", f"--records={tmp_path}"]
+    first = subprocess.Popen([*command, *options], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        while not any(each.stat().st_size for each in tmp_path.glob(".*.journal/lock")):
+            assert first.poll() is None, first.communicate()
+            time.sleep(0.1)
+        done = subprocess.run([*command, *options], env=variables, capture_output=True, text=True, check=False)
+    finally:
+        first.terminate()
+        first.communicate()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is writing it: wait for it, or give another --records" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -14,7 +14,7 @@ import click
 
 from conformance import adapters, record
 from conformance.caps import CHOICES, caps_here
-from conformance.exit_status import DIVERGED, INCOMPLETE, OK
+from conformance.exit_status import DIVERGED, INCOMPLETE, OK, USAGE
 from conformance.expectations import Expectation, by_chance, fails, known, unkept
 from conformance.guard import REPEATS, unsteady
 from conformance.machine import measure_machine
@@ -161,6 +161,8 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
     status, interrupted = _finish([sys.executable, "-m", "pytest", *QUIET, *arguments])
     path = _path(selection, folder)
     if not path.exists() or (run := record.read(path)).header.started < started:
+        if status == USAGE and not interrupted:
+            return USAGE  # it has said why, and left every file as it was
         echo(f"{lane}: the run ended with {_ending(status)} and wrote no record: see above", err=True)
         return INCOMPLETE
     echo(f"\n{lane} {suite}: {summary(run)}\n{path}")
