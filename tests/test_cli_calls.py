@@ -1,6 +1,7 @@
 """The verbs that read calls: what they print, and the one line that a mistake gets."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,10 @@ def test_a_port_is_data_for_other_programs() -> None:
             ("call", "torch", "nn.ConvTranspose2d(8, 4, open('x'))", *SHAPE),
             "open('x') (at character 26) has none before",
         ),
+        (
+            ("call", "torch", LAYER, *SHAPE, "--case", "nosuch"),
+            "suite 'core or extreme or idioms or ports' has no case",
+        ),
         (("call", "torch", LAYER, *SHAPE, "--variant", "lazy"), "torch has no variant 'lazy'"),
         (("port", LAYER, "--from", "torch", "--to", "keras", *SHAPE), "it is among the idioms of 'tensorflow'"),
         ((*PORT, "--idiom", "tf-layer"), "no idiom 'tf-layer' to port to: those are"),
@@ -95,3 +100,13 @@ def test_a_mistake_gets_one_line_and_status_2(arguments: tuple[str, ...], messag
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "bytes that are no text"])
+def test_a_source_file_that_is_none_is_one_line(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.py"
+    make = {"pipe": os.mkfifo, "folder": os.mkdir, "bytes that are no text": lambda each: each.write_bytes(b"\xff")}
+    make[kind](path)
+    done = conformance("call", "torch", str(path))
+    assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, "")
+    assert str(path) in done.stderr

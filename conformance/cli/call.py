@@ -9,17 +9,20 @@ from typing import Any
 
 import click
 
-from conformance import adapters, idioms
+from conformance import adapters, idioms, proof
 from conformance.adapters import Lane
+from conformance.bounded import read_text
+from conformance.cli.one import require_case, show
 from conformance.data import SIGNIFICAND
 from conformance.idioms import Reading
 from conformance.idioms.base import Point, Refusal
 from conformance.meaning import Meaning, as_json, lines, understand
+from conformance.record import IDIOMS, PORTS
 from conformance.terminal import echo
 
 
 class ShapeError(ValueError):
-    """A shape that cannot be read."""
+    """A shape, or a source file, that cannot be read."""
 
 
 @click.command()
@@ -45,7 +48,7 @@ def command(
     idioms.idioms(framework)  # which knows where a name like keras belongs
     lane = adapters.lane(framework, variant)
     file = expression.endswith(".py")
-    text = Path(expression).read_text(encoding="utf-8") if file else expression
+    text = _source(Path(expression)) if file else expression
     given = parse_lets(lets, text)
     entries = list(idioms.read_all(framework, text, given))
     if shapes and (file or len(entries) > 1):
@@ -65,17 +68,24 @@ def command(
     if json_:
         echo(json.dumps(as_json(meaning), indent=2))
         return 0
+    if case_id is not None:
+        require_case(lane, case_id, IDIOMS, PORTS)
     point = None if claim else _point(lane, reading, of, dtype)
     for line in lines(meaning):
         echo(line)
     return 0 if point is None else _make(lane, point, dtype, case_id)
 
 
+def _source(path: Path) -> str:
+    """A source file's text. Raises ShapeError for what is no text, and OSError."""
+    try:
+        return read_text(path)
+    except ValueError as error:
+        raise ShapeError(f"{path}: is no source text: {error}: give a file of Python in UTF-8") from None
+
+
 def _make(lane: Lane, point: Point, dtype: str, case_id: str | None) -> int:
     """Make the call on exact data, and judge the answer."""
-    from conformance import proof
-    from conformance.cli.one import show
-
     adapters.require_installed(lane.framework)
     case = proof.case_of(point, lane.framework)
     return show(lane, case if case_id is None else replace(case, id=case_id), dtype)

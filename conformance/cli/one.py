@@ -11,6 +11,7 @@ from conformance.isolation import Isolation, Limits
 from conformance.negative import isolated
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.record import Verdict
+from conformance.selection import MADE
 from conformance.terminal import echo
 
 SMALL = 64
@@ -33,16 +34,25 @@ def command(framework: str, descriptor: str, variant: str | None, dtype: str, ca
     problem = Problem.parse(descriptor)
     if rule := broken_rule(problem):
         raise ProblemError(f"{descriptor!r}: {rule}")
-    if case is not None:
-        _require_case(case)
     lane = adapters.lane(framework, variant)
+    if case is not None:
+        require_case(lane, case)
     return show(lane, Case(case or "one", problem, str(problem), "", (), ""), dtype)
 
 
-def _require_case(case: str) -> None:
-    """Raise CaseError for an id that no suite has, and no search found: data is drawn by the id."""
-    if not case.startswith("found-"):
-        cases.find(Suite("core or extreme", (*read_suite("core").cases, *read_suite("extreme").cases)), [case])
+def require_case(lane: Lane, case: str, *suites: str) -> None:
+    """Raise CaseError for an id that neither a suite for all lanes has, nor one of these suites of the lane.
+
+    Data is drawn by the id; what a search found is in no suite.
+    """
+    if case.startswith("found-"):
+        return
+    known: list[Case] = []
+    for name in (names := ("core", "extreme", *suites)):  # of which the last take seconds to be made
+        known += (MADE[name](lane.framework, lane.variant) if name in MADE else read_suite(name)).cases
+        if case in {each.id for each in known}:
+            return
+    cases.find(Suite(" or ".join(names), tuple(known)), [case])
 
 
 def show(lane: Lane, case: Case, dtype: str) -> int:
