@@ -7,32 +7,17 @@ that others send.
 from collections.abc import Callable
 from dataclasses import replace
 
-from conformance import adapters, outside
-from conformance.answers import compute
 from conformance.cases import Case
 from conformance.isolation import Isolation, Limits
 from conformance.negative import isolated
-from conformance.outside import LaneProcess
-from conformance.run import Job, Result
+from conformance.run import Result
 from conformance.selection import Selection
 
 
 def trial(selection: Selection, seconds: float) -> Callable[[Case, str], Result]:
     """What tries a case of a selection in a dtype."""
-    lane = selection.lane
-    if not adapters.is_outside(lane.framework):
-        isolation = Isolation(lane, Limits(seconds=seconds), selection.suite.name)
-        return lambda case, dtype: isolated(isolation, lane, case, dtype)
-    process = LaneProcess(lane, seconds)
-
-    def alone(case: Case, dtype: str) -> Result:
-        if result := outside.unsaid(lane, case, dtype):
-            return result
-        (result,) = outside.evaluate(process, lane, [Job(case, dtype, compute(case))])
-        process.stop()
-        return result
-
-    return alone
+    isolation = Isolation(selection.lane, Limits(seconds=seconds), selection.suite.name)
+    return lambda case, dtype: isolated(isolation, selection.lane, case, dtype)
 
 
 def noted(result: Result, why: str) -> Result:

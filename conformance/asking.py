@@ -11,12 +11,15 @@ from conformance.adapters import Lane
 from conformance.adapters.base import Call, Convolving, finish
 from conformance.attempt import Answered, Ended, begin, failed, make
 from conformance.data import SIGNIFICAND, Arrays
+from conformance.outside import Asked, LaneProcess, Reply
 from conformance.problem import Problem
 from conformance.properties import LARGEST_FACTOR, MAGNITUDE, PROPERTIES, Asking, Question, Sides
+from conformance.record import Verdict
 
 Array = NDArray[Any]
 
-HOLDS, FAILS, REFUSED = "holds", "fails", "refused"
+HOLDS, FAILS, CRASHED, REFUSED = "holds", "fails", "crashed", "refused"
+_WORST = (CRASHED, FAILS, REFUSED)
 
 
 class Finding(NamedTuple):
@@ -48,6 +51,30 @@ def check(lane: Lane, checks: Sequence[Check], dtype: str) -> list[Finding]:
     return found(checks, dtype, lambda questions: answered(adapter, questions))
 
 
+def check_outside(process: LaneProcess, block: int, checks: Sequence[Check], dtype: str) -> list[Finding]:
+    """What becomes of some checks with the answers of a lane process, so many calls at once; they are judged here."""
+
+    def answer(questions: Sequence[Question]) -> list[Array | Ended]:
+        asked = [_asked(question) for question in questions]
+        blocks = (asked[at : at + block] for at in range(0, len(asked), block))
+        replies = [reply for each in blocks for reply in process.answers(each)]
+        return [_told(reply) for reply in replies]
+
+    return found(checks, dtype, answer)
+
+
+def _asked(question: Question) -> Asked:
+    operands = (question.x, question.weight, question.bias)
+    return Asked(question.problem, tuple(each for each in operands if each is not None), question.translate.__name__)
+
+
+def _told(reply: Reply) -> Array | Ended:
+    if isinstance(reply.answer, Ended):
+        return reply.answer
+    assert reply.call is not None, "a message that answers has its call"
+    return _finished(reply.call, reply.answer)
+
+
 def found(
     checks: Sequence[Check], dtype: str, answer: Callable[[Sequence[Question]], Sequence[Array | Ended]]
 ) -> list[Finding]:
@@ -62,13 +89,19 @@ def found(
 def _finding(each: Check, asking: Asking, questions: Sequence[Question], answers: Sequence[Array | Ended]) -> Finding:
     problems = tuple(dict.fromkeys(str(question.problem) for question in questions))
     arrays = [answer for answer in answers if not isinstance(answer, Ended)]
-    ended = sorted((answer for answer in answers if isinstance(answer, Ended)), key=lambda answer: not answer.step)
+    ended = [answer for answer in answers if isinstance(answer, Ended)]
     if ended:
-        outcome = FAILS if ended[0].step else REFUSED
-        return Finding(each.property, str(each.problem), outcome, ended[0].message, problems)
+        worst = min(ended, key=lambda answer: _WORST.index(_outcome(answer)))
+        return Finding(each.property, str(each.problem), _outcome(worst), worst.message, problems)
     if odd := next(filter(None, map(_odd, questions, arrays)), ""):
         return Finding(each.property, str(each.problem), FAILS, odd, problems)
     return Finding(each.property, str(each.problem), *_compared(*_sides(asking, arrays)), problems)
+
+
+def _outcome(ended: Ended) -> str:
+    if ended.verdict in (Verdict.CRASHED, Verdict.TIMED_OUT):
+        return CRASHED
+    return FAILS if ended.step else REFUSED
 
 
 def _odd(question: Question, answer: Array) -> str:

@@ -85,7 +85,7 @@ class Isolation:
         if Isolation._warm not in (None, lane):
             raise IsolationError(f"{lane}: the server here is warm for {Isolation._warm}: use another process for it")
         Isolation._warm = lane
-        self._lane, self._limits, self.suite = lane, limits or Limits(), suite
+        self._lane, self.limits, self.suite = lane, limits or Limits(), suite
         adopt_orphans()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["conformance.warm"])
@@ -103,7 +103,7 @@ class Isolation:
         if self._failed >= STARTS:
             cause = f"{self._failed} of {STARTS} starts used: {self._lane} is broken at import"
             return Death(Verdict.CRASHED, cause)
-        limits = self._limits._replace(seconds=seconds or self._limits.seconds)
+        limits = self.limits._replace(seconds=seconds or self.limits.seconds)
         os.environ[LANE] = "/".join([self._lane.framework, self._lane.variant, self.suite, str(os.getpid())])
         ours, theirs = self._context.Pipe(duplex=False)
         with tempfile.TemporaryDirectory(prefix="conformance-") as folder, ours:

@@ -11,17 +11,18 @@ import resource
 import sys
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from conformance import adapters, wire
 from conformance.adapters import Lane
-from conformance.adapters.base import Adapter, Call
+from conformance.adapters.base import Call, Convolving
 from conformance.attempt import Answered, Ended, begin, failed, make
 from conformance.isolation import MEMORY, bound_memory
 from conformance.problem import Problem
 from conformance.process_tree import adopt_orphans, die_with
+from conformance.properties import CALLS
 
 READY = {"ready": True}
 """Said when a message is done with; who has answered and does not come to it is not ready to be asked again."""
@@ -41,7 +42,7 @@ def main(parent: int) -> None:
         message = wire.decode(line)
         match message["do"]:
             case "start":
-                adapter = adapters.load(Lane(message["framework"], message["variant"]))
+                adapter = cast(Convolving, adapters.load(Lane(message["framework"], message["variant"])))
                 bound_memory(MEMORY)
                 _send(target, {"environment": dict(adapters.environment(adapter))})
                 _send(target, READY)
@@ -65,7 +66,7 @@ def _streams() -> tuple[BinaryIO, BinaryIO]:
     return source, target  # type: ignore[return-value]  # of a mode that is not a literal
 
 
-def _run(adapter: Adapter, jobs: Sequence[tuple[Any, Sequence[Any]]], target: BinaryIO) -> None:
+def _run(adapter: Convolving, jobs: Sequence[tuple[Any, Sequence[Any]]], target: BinaryIO) -> None:
     """Make the calls of jobs together, and answer them one by one."""
     process = os.getpid()
     calls = [begin(partial(_translate, adapter, job, arrays)) for job, arrays in jobs]
@@ -78,9 +79,9 @@ def _run(adapter: Adapter, jobs: Sequence[tuple[Any, Sequence[Any]]], target: Bi
         _send(target, {"job": job["job"], **said}, arrays)
 
 
-def _translate(adapter: Adapter, job: Any, arrays: Sequence[Any]) -> Call:
+def _translate(adapter: Convolving, job: Any, arrays: Sequence[Any]) -> Call:
     x, weight, *bias = arrays
-    return adapter.translate(Problem.parse(job["problem"]), x, weight, bias[0] if bias else None)
+    return CALLS[job["call"]](adapter, Problem.parse(job["problem"]), x, weight, bias[0] if bias else None)
 
 
 def _text(call: Call | Ended) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import adapters, answers, checking, hostile, unchecked
+from conformance import adapters, answers, checking, hostile, outside, unchecked
 from conformance.adapters import Lane
 from conformance.adapters.base import Adapter, Call, Unsupported, finish
 from conformance.attempt import Ended, begin, failed, make
@@ -35,6 +35,8 @@ BITS = {**SIGNIFICAND, "bfloat16": 8}
 def isolated(isolation: Isolation, lane: Lane, case: Case, dtype: str) -> Result:
     """The result of any case in a process of its own; of a death, a record of how the process died."""
     seconds = 0.0 if case.hostile is None else case.hostile.seconds
+    if adapters.is_outside(lane.framework):
+        return outside.evaluate_alone(lane, case, dtype, seconds or isolation.limits.seconds)
     if case.point is None:
         result = isolation.call(judge, lane, case, dtype, seconds=seconds)
     else:  # which has functions, so that no other process can be given it

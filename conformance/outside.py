@@ -22,10 +22,13 @@ from numpy.typing import NDArray
 from conformance import wire
 from conformance.adapters import Lane
 from conformance.adapters.base import Call
+from conformance.answers import compute
 from conformance.attempt import Answered, Ended
 from conformance.cases import Case
 from conformance.isolation import STARTS, Death, death_of
+from conformance.problem import Problem
 from conformance.process_tree import POLL, Watch, end_strays, end_tree, end_watched
+from conformance.properties import transposed
 from conformance.record import Verdict
 from conformance.run import Job, Result, judge, record_of
 from conformance.wire import ViolationError
@@ -49,9 +52,37 @@ class Reply(NamedTuple):
     trace: tuple[str, ...] = ()
 
 
+class Asked(NamedTuple):
+    """What a lane process is asked, and all that it is given: a problem, its operands, and which call of it to make.
+
+    `call` is the name of one of `properties.CALLS`.
+    """
+
+    problem: Problem
+    arrays: tuple[Array, ...]
+    call: str = transposed.__name__
+
+
 def evaluate(process: "LaneProcess", lane: Lane, jobs: Sequence[Job]) -> list[Result]:
     """The results of jobs, in order; the counterpart of `run.evaluate`."""
-    return [_result(lane, job, reply) for job, reply in zip(jobs, process.answers(jobs), strict=True)]
+    replies = process.answers([_asked(job) for job in jobs])
+    return [_result(lane, job, reply) for job, reply in zip(jobs, replies, strict=True)]
+
+
+def evaluate_alone(lane: Lane, case: Case, dtype: str, seconds: float) -> Result:
+    """The result of a case in a process of its own, which may take so long; counterpart of `negative.isolated`."""
+    if result := unsaid(lane, case, dtype):
+        return result
+    process = LaneProcess(lane, seconds)
+    try:
+        return evaluate(process, lane, [Job(case, dtype, compute(case))])[0]
+    finally:
+        process.stop()
+
+
+def _asked(job: Job) -> Asked:
+    arrays = job.answer.arrays.astype(job.dtype)
+    return Asked(job.case.problem, tuple(each for each in arrays if each is not None))
 
 
 def unsaid(lane: Lane, case: Case, dtype: str) -> Result | None:
@@ -79,7 +110,7 @@ class LaneProcess:
         self._failed, self._why = 0, ""
         self.environment: Mapping[str, str] = {}
 
-    def answers(self, jobs: Sequence[Job]) -> list[Reply]:
+    def answers(self, jobs: Sequence[Asked]) -> list[Reply]:
         """The replies to jobs, which the adapter is given together; one by one where its process dies of them."""
         if not jobs:
             return []
@@ -96,7 +127,7 @@ class LaneProcess:
             self._channel.end()
             self._channel = None
 
-    def _asked(self, jobs: Sequence[Job]) -> tuple[list[Reply], Reply | None]:
+    def _asked(self, jobs: Sequence[Asked]) -> tuple[list[Reply], Reply | None]:
         """The replies that came, and how the process ended if it did; once more if by a signal that others send."""
         replies, ended = self._ask(jobs)
         if isinstance(ended, Death) and ended.foreign and not replies:
@@ -105,7 +136,7 @@ class LaneProcess:
             return replies, Reply(None, Ended(ended.verdict, ended.message), ended.trace)
         return replies, None if ended is None else Reply(None, ended)
 
-    def _ask(self, jobs: Sequence[Job]) -> tuple[list[Reply], Death | Ended | None]:
+    def _ask(self, jobs: Sequence[Asked]) -> tuple[list[Reply], Death | Ended | None]:
         replies: list[Reply] = []
         try:
             channel = self._started()
@@ -149,21 +180,20 @@ class LaneProcess:
         self._channel, self.environment, self._failed = channel, environment, 0
 
 
-def _question(names: Sequence[str], jobs: Sequence[Job]) -> bytes:
-    """The problems and operands of jobs, and nothing else of them."""
+def _question(names: Sequence[str], jobs: Sequence[Asked]) -> bytes:
+    """The jobs as a message, with the bytes of their operands."""
     asked, contents = [], []
     for name, job in zip(names, jobs, strict=True):
-        arrays = [each for each in job.answer.arrays.astype(job.dtype) if each is not None]
-        described = [{"dtype": each.dtype.str, "shape": each.shape} for each in arrays]
-        asked.append({"job": name, "problem": str(job.case.problem), "arrays": described})
-        contents += [each.tobytes() for each in arrays]
+        described = [{"dtype": each.dtype.str, "shape": each.shape} for each in job.arrays]
+        asked.append({"job": name, "problem": str(job.problem), "call": job.call, "arrays": described})
+        contents += [each.tobytes() for each in job.arrays]
     return wire.encode({"do": "run", "jobs": asked}) + b"".join(contents)
 
 
-def _reply(name: str, job: Job, message: Mapping[str, Any], arrays: Sequence[Array]) -> Reply:
+def _reply(name: str, job: Asked, message: Mapping[str, Any], arrays: Sequence[Array]) -> Reply:
     if message.get("job") != name:
         raise ViolationError("an answer to another job")
-    return Reply(*wire.answered(message, arrays, job.case.problem.rank))
+    return Reply(*wire.answered(message, arrays, job.problem.rank))
 
 
 class _DiedError(Exception):

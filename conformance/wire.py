@@ -1,7 +1,7 @@
 """What a lane process and its parent say to each other: lines of JSON, each with the bytes of its arrays behind it.
 
     -> {"do": "start", "protocol": 1, "framework": "mine", "variant": "only"}   <- {"environment": {...}}
-    -> {"do": "run", "jobs": [{"job": "8f03...", "problem": "i5 k3", "arrays": [{"dtype": "<f4", "shape": [1, 1, 5]}]}]}
+    -> {"do": "run", "jobs": [{"job": "8f03...", "problem": "i5 k3", "call": "transposed", "arrays": [{...}]}]}
                                  <- {"job": "8f03...", "seconds": 0.001, "text": "f([1, 1, 5])", "arrays": [{...}], ...}
                                  <- {"job": "77c1...", "verdict": "rejects", "message": "ValueError: no", ...}
     -> {"do": "stop"}            <- {"bye": true}

@@ -129,10 +129,13 @@ def test_a_refusal_is_neither_held_nor_failed() -> None:
     assert {(each.outcome, each.message) for each in findings(refuse)} == {(REFUSED, "ArithmeticError: not today")}
 
 
-def properties(folder: Path, fault: str = "") -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"CONFORMANCE_ADAPTERS": str(ADAPTERS), "FAULT": fault}
-    command = [sys.executable, "-c", "from conformance.cli import main; main()", "properties", "oracle_adapter"]
-    options = [f"--to={folder}", "--variant=single", "--shard=1/12"]
+CHEATS = {"ODD_PLAN": json.dumps({"every problem": "wrong, patches comparisons"})}
+
+
+def properties(folder: Path, fault: str = "", adapter: str = "oracle_adapter") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"CONFORMANCE_ADAPTERS": str(ADAPTERS), "FAULT": fault} | CHEATS
+    command = [sys.executable, "-c", "from conformance.cli import main; main()", "properties", adapter]
+    options = [f"--to={folder}", "--shard=1/12"]
     return subprocess.run(command + options, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -155,9 +158,21 @@ def test_a_fault_that_is_not_known_fails_the_run(fault: str, status: int, says: 
     assert says in done.stdout
 
 
-def fuzz(folder: Path, fault: str, *options: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"CONFORMANCE_ADAPTERS": str(ADAPTERS), "FAULT": fault}
-    command = [sys.executable, "-c", "from conformance.cli import main; main()", "fuzz", "oracle_adapter"]
+def test_an_implementation_from_outside_does_not_judge_its_properties(tmp_path: Path) -> None:
+    done = properties(tmp_path, adapter="odd_adapter")
+    assert done.returncode == 1, done.stderr
+    assert "translated: 5 fail, 5 of them new" in done.stdout
+
+
+def test_an_implementation_from_outside_does_not_judge_what_is_drawn(tmp_path: Path) -> None:
+    done = fuzz(tmp_path, "", "--minutes", "0.5", "--seed", "0", adapter="odd_adapter")
+    assert done.returncode == 1, done.stderr
+    assert "diverges value" in done.stdout
+
+
+def fuzz(folder: Path, fault: str, *options: str, adapter: str = "oracle_adapter") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"CONFORMANCE_ADAPTERS": str(ADAPTERS), "FAULT": fault} | CHEATS
+    command = [sys.executable, "-c", "from conformance.cli import main; main()", "fuzz", adapter]
     return subprocess.run(
         [*command, f"--to={folder}", *options],
         env=environment,
@@ -187,3 +202,18 @@ def test_a_search_without_findings_remembers_where_it_ended(tmp_path: Path) -> N
     done = fuzz(tmp_path, "", "--minutes", "0.15")
     assert done.returncode == 0, done.stderr
     assert "nothing new" in done.stdout
+
+
+@pytest.mark.parametrize("content", ["", '{"next": ', '{"next": "x"}', '{"next": -4}', '{"next": 1e400}'])
+def test_a_file_that_remembers_no_seed_is_one_line(content: str, tmp_path: Path) -> None:
+    state = tmp_path / "oracle_adapter-single-float32.json"
+    state.write_text(content)
+    done = fuzz(tmp_path, "")
+    assert (done.returncode, done.stderr.count("\n"), state.read_text()) == (2, 1, content)
+    assert f"{state}: says no seed to go on with" in done.stderr
+
+
+def test_a_pipe_in_the_place_of_the_seed_is_one_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "oracle_adapter-single-float32.json")
+    done = fuzz(tmp_path, "")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)

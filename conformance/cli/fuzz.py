@@ -9,10 +9,12 @@ import click
 
 from conformance import adapters
 from conformance.atomic import require_our_file, write_atomically
+from conformance.bounded import read_json, read_text
 from conformance.cli.options import number
 from conformance.data import DTYPES
 from conformance.exit_status import DIVERGED, OK
 from conformance.expectations import expected_here
+from conformance.json_types import is_count
 from conformance.record import Verdict, reproduction
 from conformance.terminal import echo
 
@@ -53,9 +55,8 @@ def command(
         raise FuzzError("fuzz needs Hypothesis, which is not installed here: `pip install hypothesis`") from None
     lane = adapters.lane(framework, variant)
     state = folder / f"{lane}-{dtype}.json"
-    first = seed if seed is not None else json.loads(state.read_text(encoding="utf-8"))["next"] if state.exists() else 0
-
     require_our_file(state, '{"next": ')
+    first = _next(state) if seed is None else seed
 
     def remember(number: int, tried: int) -> None:
         write_atomically(state, json.dumps({"next": number}).encode() + b"\n")
@@ -76,6 +77,19 @@ def command(
     for line in (record.message, *_explained(found), reproduction(record), str(path)):
         echo(f"  {line}")
     return DIVERGED
+
+
+def _next(state: Path) -> int:
+    """The seed where the last search ended. Raises FuzzError where the file that remembers it says none."""
+    if not state.exists():
+        return 0
+    try:
+        said = read_json(read_text(state))
+    except ValueError:
+        said = None
+    if not isinstance(said, dict) or not is_count(said.get("next")):
+        raise FuzzError(f"{state}: says no seed to go on with: give one with --seed, or remove the file")
+    return int(said["next"])
 
 
 def _explained(found: "Found") -> Iterator[str]:

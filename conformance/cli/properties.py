@@ -11,20 +11,20 @@ import click
 
 from conformance import adapters, cases
 from conformance.adapters import Lane
-from conformance.asking import FAILS, HOLDS, REFUSED, Check, Finding, check, checks_of
+from conformance.asking import CRASHED, FAILS, HOLDS, REFUSED, Check, Finding, check, check_outside, checks_of
 from conformance.atomic import require_our_file, write_atomically
 from conformance.cluster import Facts, cluster
 from conformance.data import DTYPES
 from conformance.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.expectations import Expectation, expected_here, known
 from conformance.isolation import Death, Isolation
+from conformance.outside import LaneProcess
 from conformance.problem import Problem
 from conformance.properties import PROPERTIES
 from conformance.record import FORWARD, Record, Verdict
 from conformance.selection import parse_shard
 from conformance.terminal import echo
 
-CRASHED = "crashed"
 OUTCOMES = (HOLDS, FAILS, CRASHED, REFUSED)
 TOGETHER = 16
 """Problems whose questions are put in one process."""
@@ -56,7 +56,7 @@ def command(framework: str, variant: str | None, suite: str, shard: str, dtype: 
     path = folder / f"{lane}-{suite}-{dtype}.json"
     require_our_file(path, '{\n "lane": "')
     whole = [check for case in chosen for check in checks_of(case.id, case.problem)]
-    findings = list(_checked(Isolation(lane), lane, dtype, whole, TOGETHER * len(PROPERTIES)))
+    findings = list(_findings(lane, dtype, whole))
     echo(f"\n{lane} {dtype}, {len(chosen)} problems of {suite}: {path}")
     echo("\n".join(_table(findings)))
     failing = {finding: _known(finding, lane, dtype) for finding in findings if finding.outcome in (FAILS, CRASHED)}
@@ -66,6 +66,21 @@ def command(framework: str, variant: str | None, suite: str, shard: str, dtype: 
     if not any(finding.outcome == HOLDS for finding in findings):
         return INCOMPLETE
     return DIVERGED if None in failing.values() else OK
+
+
+def _findings(lane: Lane, dtype: str, checks: Sequence[Check]) -> Iterator[Finding]:
+    """Findings of checks; a lane from outside answers in a process in which nothing is compared."""
+    together = TOGETHER * len(PROPERTIES)
+    if not adapters.is_outside(lane.framework):
+        yield from _checked(Isolation(lane), lane, dtype, checks, together)
+        return
+    process = LaneProcess(lane, SECONDS)
+    try:
+        for start in range(0, len(checks), together):
+            part = checks[start : start + together]
+            yield from check_outside(process, adapters.block(lane.framework), part, dtype)
+    finally:
+        process.stop()
 
 
 def _checked(isolation: Isolation, lane: Lane, dtype: str, checks: Sequence[Check], together: int) -> Iterator[Finding]:

@@ -44,7 +44,7 @@ def run(calls: Sequence[Call]) -> Sequence[Array]:
 
 
 def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
-    behaviour = PLAN.get(str(problem), "")
+    behaviour = PLAN.get(str(problem), PLAN.get("every problem", ""))
     if behaviour.startswith("translate: "):
         BEHAVIOURS[behaviour]()
     return Call(answer, (problem, x, weight, bias, behaviour))
@@ -187,6 +187,8 @@ def _patch_comparisons() -> None:
     for module in list(sys.modules.values()):
         if "measure_deviation" in vars(module):
             vars(module)["measure_deviation"] = lambda *a: None
+        if "_compared" in vars(module):
+            vars(module)["_compared"] = lambda *a: ("holds", "")
 
 
 def _search_frames() -> None:
