@@ -17,12 +17,11 @@ import numpy as np
 
 from conformance import adapters, wire
 from conformance.adapters import Lane
-from conformance.adapters.base import Call, Convolving
+from conformance.adapters.base import CALLS, Call, Convolving
 from conformance.attempt import Answered, Ended, begin, failed, make
 from conformance.isolation import MEMORY, bound_memory
 from conformance.problem import Problem
 from conformance.process_tree import adopt_orphans, die_with
-from conformance.properties import CALLS
 
 READY = {"ready": True}
 """Said when a message is done with; who has answered and does not come to it is not ready to be asked again."""

@@ -21,14 +21,13 @@ from numpy.typing import NDArray
 
 from conformance import wire
 from conformance.adapters import Lane
-from conformance.adapters.base import Call
+from conformance.adapters.base import Call, transposed
 from conformance.answers import compute
 from conformance.attempt import Answered, Ended
 from conformance.cases import Case
 from conformance.isolation import STARTS, Death, death_of
 from conformance.problem import Problem
 from conformance.process_tree import POLL, Watch, end_strays, end_tree, end_watched
-from conformance.properties import transposed
 from conformance.record import Verdict
 from conformance.run import Job, Result, judge, record_of
 from conformance.wire import ViolationError
@@ -55,7 +54,7 @@ class Reply(NamedTuple):
 class Asked(NamedTuple):
     """What a lane process is asked, and all that it is given: a problem, its operands, and which call of it to make.
 
-    `call` is the name of one of `properties.CALLS`.
+    `call` is the name of one of `adapters.base.CALLS`.
     """
 
     problem: Problem

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import data
-from conformance.adapters.base import Call, Convolving, Unsupported
+from conformance.adapters.base import Call, Convolving, ordinary, silent, transposed
 from conformance.data import Arrays
 from conformance.problem import Ints, Problem, Window
 
@@ -23,33 +23,6 @@ MAGNITUDE = {"x": 9, "weight": 31, "bias": 99, "y": 9}
 """Largest drawn values."""
 LARGEST_FACTOR = 4
 """How many times the largest sum of one answer there is on a side, which must be exact, too."""
-DILATIONS = frozenset({"dilation", "dilations", "dilate", "rhs_dilation"})
-"""What the frameworks call the dilation of a kernel."""
-
-
-def transposed(adapter: Convolving, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
-    """The transposed convolution."""
-    return adapter.translate(problem, x, weight, bias)
-
-
-def ordinary(adapter: Convolving, problem: Problem, canvas: Array, weight: Array, bias: Array | None) -> Call:
-    """The ordinary convolution, which the problem transposes."""
-    assert bias is None
-    if not hasattr(adapter, "convolve"):
-        raise Unsupported("the adapter makes no ordinary convolution")
-    return adapter.convolve(problem, canvas, weight)
-
-
-def silent(adapter: Convolving, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
-    """The transposed convolution by a call that does not mention dilation."""
-    call = adapter.translate(problem, x, weight, bias)
-    if not DILATIONS & call.options.keys():
-        raise Unsupported("its call names no dilation that could be left out")
-    return replace(call, options={name: value for name, value in call.options.items() if name not in DILATIONS})
-
-
-CALLS = {each.__name__: each for each in (transposed, ordinary, silent)}
-"""The calls that can be asked for, by name."""
 
 
 class Question(NamedTuple):

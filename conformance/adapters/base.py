@@ -7,7 +7,7 @@ and recorded.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -153,3 +153,32 @@ def onednn_version(header: Path) -> str:
     """The version in a oneDNN version header that a framework ships; "on" where it ships none."""
     text = header.read_text(encoding="utf-8") if header.exists() else ""
     return ".".join(re.findall(r"DNNL_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)", text)) or "on"
+
+
+DILATIONS = frozenset({"dilation", "dilations", "dilate", "rhs_dilation"})
+"""What the frameworks call the dilation of a kernel."""
+
+
+def transposed(adapter: Convolving, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+    """The transposed convolution."""
+    return adapter.translate(problem, x, weight, bias)
+
+
+def ordinary(adapter: Convolving, problem: Problem, canvas: Array, weight: Array, bias: Array | None) -> Call:
+    """The ordinary convolution, which the problem transposes."""
+    assert bias is None
+    if not hasattr(adapter, "convolve"):
+        raise Unsupported("the adapter makes no ordinary convolution")
+    return adapter.convolve(problem, canvas, weight)
+
+
+def silent(adapter: Convolving, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+    """The transposed convolution by a call that does not mention dilation."""
+    call = adapter.translate(problem, x, weight, bias)
+    if not DILATIONS & call.options.keys():
+        raise Unsupported("its call names no dilation that could be left out")
+    return replace(call, options={name: value for name, value in call.options.items() if name not in DILATIONS})
+
+
+CALLS = {each.__name__: each for each in (transposed, ordinary, silent)}
+"""The calls that can be asked for, by name."""
