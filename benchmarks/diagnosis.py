@@ -19,14 +19,15 @@ import click
 import numpy as np
 
 from benchmarks.overhead import survivable
-from conformance import adapters, answers, cases
+from conformance import adapters
 from conformance.adapters import Lane
 from conformance.adapters.base import Adapter
-from conformance.cluster import Facts, cluster
-from conformance.compare import measure_deviation
-from conformance.diagnose import diagnose
-from conformance.record import Verdict
+from conformance.diagnosis.diagnose import diagnose
+from conformance.numerics.deviation import measure_deviation
+from conformance.predicates.induction import Facts, cluster
+from conformance.records.record import Verdict
 from conformance.run import Job, evaluate
+from conformance.suites import cases, references
 
 TESTS = Path(__file__).parents[1] / "tests"
 STEP = 7919  # a prime, so that every mutant meets cases from everywhere in the suite
@@ -93,12 +94,12 @@ def of_lane(lane: Lane, suite: str, count: int) -> Side:
 
 def of_mutants(suite: str, count: int) -> Side:
     """Divergences that the mutants have, evenly over them; the oracle is the framework that is called."""
-    from conformance.mutants import FUNCTIONS
+    from conformance.audit.mutants import FUNCTIONS
 
     adapters.__path__.append(str(TESTS / "adapters"))
     adapters.frameworks.cache_clear()  # so that it is found there
     lane = adapters.lane("oracle_adapter")
-    jobs = [Job(case, "float64", answers.compute(case)) for case in cases.read_suite(suite).cases]
+    jobs = [Job(case, "float64", references.compute(case)) for case in cases.read_suite(suite).cases]
     found: list[Divergence] = []
     for number in range(40 * count):
         job, mutant = jobs[number * STEP % len(jobs)], FUNCTIONS[number % len(FUNCTIONS)]
@@ -118,7 +119,7 @@ def call(side: Side) -> None:
 def from_scratch(side: Side) -> None:
     """Evaluate the divergences' jobs as a worker does that has no cache of data."""
     for job, _ in side.divergences:
-        evaluate(side.lane, side.adapter, [job._replace(answer=answers.compute(job.case))])
+        evaluate(side.lane, side.adapter, [job._replace(answer=references.compute(job.case))])
 
 
 def explain(side: Side) -> None:

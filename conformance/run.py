@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from conformance import program
 from conformance.adapters import Lane
 from conformance.adapters.base import Adapter, Call, finish
-from conformance.answers import Answer
-from conformance.attempt import Answered, Ended, begin, failed, make, plain
-from conformance.cases import Case
-from conformance.compare import Deviation, contents, digest, fingerprint, measure_deviation
-from conformance.data import SIGNIFICAND, Arrays, Certificate, modified
-from conformance.record import CLAIM, FORWARD, Record, Verdict
-from conformance.rounding import explain, measure_rounding
+from conformance.calls import native
+from conformance.numerics.deviation import Deviation, contents, digest, fingerprint, measure_deviation
+from conformance.numerics.operands import SIGNIFICAND, Arrays, Certificate, modified
+from conformance.numerics.rounding import explain, measure_rounding
+from conformance.processes.attempt import Answered, Ended, begin, failed, make, plain
+from conformance.records.record import CLAIM, FORWARD, Record, Verdict
+from conformance.suites.cases import Case
+from conformance.suites.references import Answer
 
 Array = NDArray[Any]
 
@@ -91,7 +91,7 @@ def _begin(adapter: Adapter, job: Job) -> _Trial:
 
 def _translate(adapter: Adapter, job: Job, arrays: Arrays) -> Call:
     if job.case.point is not None:
-        return program.translate(adapter, job.case.point, program.operands(job.case.point, *arrays))
+        return native.translate(adapter, job.case.point, native.operands(job.case.point, *arrays))
     return adapter.translate(job.case.problem, *arrays)
 
 

@@ -17,15 +17,15 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from test_site import runs_of
 
-from conformance import coverage, handbook
-from conformance.evidence import Evidence
-from conformance.faults import find
-from conformance.gather import domains
-from conformance.predicate import Predicate
+from conformance.analysis.content import coverage, handbook
+from conformance.analysis.content.faults import find
+from conformance.analysis.content.site import domains
+from conformance.analysis.proofs import Evidence
+from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
-from conformance.record import Header, Record, Run, Verdict
+from conformance.records.record import Header, Record, Run, Verdict
 from conformance.report import Site, write_report
-from conformance.report.past import Kept, Night, Past, State
+from conformance.report.content.history import Kept, Night, Past, State
 
 CHROMIUM = os.environ.get("CONFORMANCE_CHROMIUM", "/usr/bin/chromium")
 AXE = Path(os.environ["CONFORMANCE_AXE"])

@@ -29,24 +29,27 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from conformance import cases, claims, expectations, idioms, record, recorded_call
-from conformance.bounded import Archive, BoundError, parse_array, read_array
-from conformance.cases import CaseError
-from conformance.claims import ClaimError
+from conformance import idioms
+from conformance.claims import ledger
+from conformance.claims.ledger import ClaimError
 from conformance.cli.run import findings
-from conformance.expectations import ExpectationError
-from conformance.expression import ExpressionError
-from conformance.folders import cases_folder
-from conformance.guard import compare
 from conformance.idioms import IdiomError
 from conformance.idioms.base import Refusal
-from conformance.predicate import Predicate, PredicateError
+from conformance.idioms.expression import ExpressionError
+from conformance.io.bounded import Archive, BoundError, parse_array, read_array
+from conformance.io.folders import cases_folder
+from conformance.io.terminal import printable
+from conformance.predicates.predicate import Predicate, PredicateError
 from conformance.problem import Problem, ProblemError, broken_rule
-from conformance.record import RecordError
-from conformance.recorded_call import RecordedCallError
+from conformance.records import record
+from conformance.records.calls import RecordedCallError, parse
+from conformance.records.record import RecordError
+from conformance.regression.comparison import compare
+from conformance.regression.history import Store
 from conformance.report import changes
-from conformance.store import Store
-from conformance.terminal import printable
+from conformance.suites import cases, expectations
+from conformance.suites.cases import CaseError
+from conformance.suites.expectations import ExpectationError
 
 FOLDER = Path(tempfile.mkdtemp(prefix="conformance-fuzz-"))
 
@@ -366,14 +369,14 @@ READERS = (
     Reader(
         "recorded calls",
         texts | texts.map("f({}) with x=1,2".format),
-        lambda t: str(recorded_call.parse(t)),
+        lambda t: str(parse(t)),
         (RecordedCallError,),
     ),
     Reader("record files", record_files, read_records, (RecordError, ProblemError)),
     Reader("record lines", record_lines, record.parse, (RecordError,)),
     Reader("case files, TOML", damaged(TOML), lambda c: list(cases.read_file(file("c.toml", c))), (CaseError,)),
     Reader("negative cases", damaged(NEGATIVE), read_negative, (CaseError,)),
-    Reader("claims", damaged(CLAIMS), lambda c: list(claims.read_file(file("l.toml", c), ARRAY_TABLE)), (ClaimError,)),
+    Reader("claims", damaged(CLAIMS), lambda c: list(ledger.read_file(file("l.toml", c), ARRAY_TABLE)), (ClaimError,)),
     Reader("case files, JSONL", case_lines, lambda c: list(cases.read_file(file("c.jsonl", c))), (CaseError,)),
     Reader("expectations", damaged(EXPECTATIONS), read_expectations, (ExpectationError, PredicateError)),
     Reader("descriptors", descriptors(), read_descriptor, (ProblemError,)),

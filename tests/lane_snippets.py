@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from conformance import adapters, cases, data, oracle, proof
+from conformance import adapters, oracle
 from conformance.adapters import AdapterError, Lane
+from conformance.analysis.content.snippets import of_call, of_negative, of_problem, of_record
+from conformance.calls import suites
+from conformance.numerics import operands
 from conformance.problem import Problem
-from conformance.record import NEGATIVE, Record, Verdict, read
-from conformance.snippets import of_call, of_negative, of_problem, of_record
+from conformance.records.record import NEGATIVE, Record, Verdict, read
+from conformance.suites import cases
 
 DTYPE = "float32"
 RIGHT = ("i3 k2", "i5 k3 s2 p1:2 op1 bias n2", "i4x3 k3x2 s2 p1x0 oc2 ic2", "i3x2 k2 s2x1 p0:1x-1")
@@ -85,7 +88,7 @@ def ending(path: Path, code: str) -> str:
 )
 def test_a_script_prints_how_many_values_differ(tmp_path: Path, lane: Lane, problem: str, said: str) -> None:
     drawn = Problem.parse(problem)
-    arrays = data.draw(problem.replace(" ", "-"), drawn)
+    arrays = operands.draw(problem.replace(" ", "-"), drawn)
     snippet = of_problem(lane, drawn, arrays, oracle.expected(drawn, *arrays), DTYPE)
     assert ending(tmp_path, snippet.code).startswith(said)
 
@@ -129,10 +132,10 @@ def test_a_negative_case_s_script_ends_as_its_record_says(tmp_path: Path, lane: 
 
 @pytest.mark.parametrize("lane", installed(), ids=str)
 def test_a_call_that_is_to_be_refused_ends_in_an_exception(tmp_path: Path, lane: Lane) -> None:
-    every = proof.suite(lane.framework, lane.variant).cases
+    every = suites.suite(lane.framework, lane.variant).cases
     case = min((each for each in every if each.refused), key=lambda each: (not each.id.startswith("keras"), each.id))
     assert case.point is not None
-    arrays = data.draw(case.id, case.drawn)
+    arrays = operands.draw(case.id, case.drawn)
     made = of_call(lane, case.point, lane.framework, arrays, None, DTYPE)
     assert re.match(r"\w*Error\b", ending(tmp_path, made.code))
 
@@ -148,5 +151,5 @@ def test_a_refused_call_s_script_is_that_call_and_not_a_way_around_it(
     tmp_path: Path, lane: Lane, problem: str, call: str, said: str
 ) -> None:
     record = Record(lane.framework, lane.variant, "a", "float32", "forward", problem, Verdict.REJECTS, call=call)
-    expected = oracle.expected(Problem.parse(problem), *data.draw("a", Problem.parse(problem)))
+    expected = oracle.expected(Problem.parse(problem), *operands.draw("a", Problem.parse(problem)))
     assert ending(tmp_path, of_record(lane, record, expected).code).startswith(said)

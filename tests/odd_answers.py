@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from oddity import CONFORMS, DIVERGES, ERRORED, Array, Behaviour, Odd, RefusalError
 
-from conformance.record import Verdict
+from conformance.records.record import Verdict
 
 
 class _Equal(np.ndarray):

@@ -33,7 +33,7 @@ def document() -> str:
         "each of them a case is run that conforms. `python tests/odd_behaviours.py` prints this page.",
         "",
         "An exception is a refusal only where it is raised while the call is made. What of the process's state is put",
-        "back, and what is left alone, is said in `conformance/process_state.py`.",
+        "back, and what is left alone, is said in `conformance/processes/state.py`.",
         "",
         "A SIGINT that a call sends to its own process cannot be told from Ctrl-C: it interrupts the run.",
     ]

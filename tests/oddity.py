@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from conformance.record import Verdict
+from conformance.records.record import Verdict
 
 Array = NDArray[Any]
 Behaviour = Callable[[Array], Any]

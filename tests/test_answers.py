@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conformance import answers
-from conformance.answers import Answer, Answers, compute, oracle_digest
-from conformance.cases import Case, Suite, read_suite
-from conformance.folders import cache_folder
+from conformance.io.folders import cache_folder
+from conformance.suites import references
+from conformance.suites.cases import Case, Suite, read_suite
+from conformance.suites.references import Answer, Answers, compute, oracle_digest
 
 SMOKE = read_suite("smoke")
 FEW = Suite("smoke", SMOKE.cases[:7])
@@ -47,7 +47,7 @@ def test_every_smoke_answer_is_the_oracles() -> None:
 def test_second_time_nothing_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     Answers(FEW)
     before = the_file().read_bytes()
-    monkeypatch.delattr(answers, "compute")
+    monkeypatch.delattr(references, "compute")
     for case in FEW.cases:
         assert_right(Answers(FEW)[case], case)
     assert the_file().read_bytes() == before
@@ -109,7 +109,7 @@ def test_other_cases_are_another_file() -> None:
 
 def test_other_oracle_is_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
     Answers(FEW)
-    monkeypatch.setattr(answers, "oracle_digest", lambda: "0" * 16)
+    monkeypatch.setattr(references, "oracle_digest", lambda: "0" * 16)
     Answers(FEW)
     assert len(list((cache_folder() / "answers").iterdir())) == 2
 
@@ -141,9 +141,9 @@ LARGEST = 3
 )  # fmt: skip
 def test_the_digest_of_the_oracle_leaves_out_imports_docstrings_and_comments(old: str, new: str) -> None:
     assert old in SOURCE
-    assert answers._without_words(SOURCE.replace(old, new)) == answers._without_words(SOURCE)
+    assert references._without_words(SOURCE.replace(old, new)) == references._without_words(SOURCE)
 
 
 @pytest.mark.parametrize(("old", "new"), [("2 * number", "3 * number"), ("LARGEST = 3", "LARGEST = 4")])
 def test_the_digest_of_the_oracle_changes_with_what_it_computes(old: str, new: str) -> None:
-    assert answers._without_words(SOURCE.replace(old, new)) != answers._without_words(SOURCE)
+    assert references._without_words(SOURCE.replace(old, new)) != references._without_words(SOURCE)

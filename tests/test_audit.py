@@ -14,18 +14,29 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from test_record import HEADER
 
-from conformance import audit, cases
 from conformance.adapters import Lane
 from conformance.adapters.base import Array, Call
-from conformance.answers import Answers
-from conformance.audit import DTYPE, STRUCK, Matrix, Struck, killers, smallest_cover
-from conformance.cases import Suite
+from conformance.audit.kills import (
+    BLOCK,
+    DTYPE,
+    PROCESS,
+    STRUCK,
+    Matrix,
+    Struck,
+    _struck,
+    killers,
+    process_mutants,
+    smallest_cover,
+)
+from conformance.audit.mutants import FUNCTIONS, Mutant
+from conformance.audit.mutants.base import right
 from conformance.cli.audit import _kills
-from conformance.mutants import FUNCTIONS, Mutant
-from conformance.mutants.base import right
 from conformance.problem import Problem
-from conformance.record import Record, Run, Verdict
+from conformance.records.record import Record, Run, Verdict
 from conformance.run import Job, evaluate
+from conformance.suites import cases
+from conformance.suites.cases import Suite
+from conformance.suites.references import Answers
 
 FAMILIES = {"window", "taps", "axes", "numerics", "boundary", "memory", "contract"}
 
@@ -59,7 +70,7 @@ class Adapter:
 
     VARIANTS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
     REFUSALS: tuple[type[Exception], ...] = ()
-    BLOCK = audit.BLOCK
+    BLOCK = BLOCK
 
     def __init__(self, mutant: Mutant) -> None:
         self.answer = mutant.make()
@@ -85,7 +96,7 @@ def test_a_case_kills_where_a_run_would_not_conform(mutant: Mutant) -> None:
     suite, answers = answered("smoke")
     jobs = [Job(case, DTYPE, answers[case]) for case in suite.cases]
     adapter = Adapter(mutant)
-    blocks = [jobs[start : start + audit.BLOCK] for start in range(0, len(jobs), audit.BLOCK)]
+    blocks = [jobs[start : start + BLOCK] for start in range(0, len(jobs), BLOCK)]
     records = [each.record for block in blocks for each in evaluate(Lane("f", "v"), adapter, block)]
     expected = [record.verdict is not Verdict.CONFORMS for record in records]
     assert killers(mutant.make(), suite, answers).tolist() == expected
@@ -140,13 +151,11 @@ def test_smoke_has_enough_at_95_percent_and_not_below() -> None:
 
 class TestProcessMutants:
     def test_noise_and_exhausted_memory_harm_no_other_case(self) -> None:
-        prints, exhausts = audit.process_mutants(["prints", "exhausts"])
+        prints, exhausts = process_mutants(["prints", "exhausts"])
         assert (prints.verdict, prints.wrong) == ("conforms", "")
         assert (exhausts.verdict, exhausts.wrong) == ("inconclusive", "")
 
-    RIGHT = Record(
-        "process", "exits", STRUCK, DTYPE, "forward", "i1 k1", Verdict.CRASHED, message=audit.PROCESS["exits"][1]
-    )
+    RIGHT = Record("process", "exits", STRUCK, DTYPE, "forward", "i1 k1", Verdict.CRASHED, message=PROCESS["exits"][1])
     OTHER = Record("process", "exits", "other", DTYPE, "forward", "i1 k1", Verdict.CONFORMS)
 
     @pytest.mark.parametrize(
@@ -160,4 +169,4 @@ class TestProcessMutants:
         ],
     )
     def test_whatever_else_happened_is_wrong(self, struck: Record, other: Record, complete: bool, wrong: str) -> None:
-        assert audit._struck("exits", Run(HEADER, (other, struck), complete)).wrong == wrong
+        assert _struck("exits", Run(HEADER, (other, struck), complete)).wrong == wrong

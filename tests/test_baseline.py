@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from test_report import record, run
 
 from conformance.cli import commands
-from conformance.record import Verdict, write
+from conformance.records.record import Verdict, write
 
 
 @pytest.fixture

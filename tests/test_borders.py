@@ -13,17 +13,18 @@ from typing import Any
 import pytest
 from test_lane_run import ADAPTERS
 
-from conformance import cases, record
 from conformance.adapters import Lane
-from conformance.borders import Draw, draw, is_cheap, simpler
-from conformance.cases import Case
-from conformance.expectations import Expectation
-from conformance.folders import cases_folder
-from conformance.predicate import Predicate
-from conformance.predictions import better, false_predictions, run, run_of
+from conformance.analysis.predictions import better, false_predictions, run, run_of
+from conformance.io.folders import cases_folder
+from conformance.predicates.predicate import Predicate
 from conformance.problem import PER_AXIS, Problem
-from conformance.record import Record, Verdict
+from conformance.records import record
+from conformance.records.record import Record, Verdict
 from conformance.run import record_of
+from conformance.suites import cases
+from conformance.suites.borders import Draw, draw, is_cheap, simpler
+from conformance.suites.cases import Case
+from conformance.suites.expectations import Expectation
 
 LANE = Lane("region_adapter", "only")
 FIELDS_OF_AXES = ("input", *PER_AXIS)

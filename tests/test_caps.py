@@ -4,7 +4,7 @@ import pytest
 
 from conformance import adapters
 from conformance.adapters import Lane
-from conformance.caps import caps_here
+from conformance.processes.caps import caps_here
 
 AVX2 = ("sse4_1", "sse4_2", "avx", "avx2", "fma")
 AVX512 = (*AVX2, "avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512_vnni")
@@ -31,7 +31,7 @@ def test_the_lowest_cap_leaves_each_library_its_first_level(lane: Lane, monkeypa
     (cap,) = caps_here("lowest", AVX512, 1).values()
     for name, value in cap.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("conformance.machine._cpu", lambda: {"isa": " ".join(AVX512)})
+    monkeypatch.setattr("conformance.records.machine._cpu", lambda: {"isa": " ".join(AVX512)})
     lowest = {"aten": "default", "onednn": "sse41", "xla": "sse4_2"}
     found = {name: words for name, words in adapters.machine(lane).items() if name in lowest and words != "off"}
     assert found == {name: lowest[name] for name in found}

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from conformance import cases
-from conformance.cases import FORMAT, PROBES, SUITES, CaseError, find, read_file, read_suite
-from conformance.folders import cases_folder
+from conformance.io.folders import cases_folder
 from conformance.problem import broken_rule
+from conformance.suites import cases
+from conformance.suites.cases import FORMAT, PROBES, SUITES, CaseError, find, read_file, read_suite
 
 GOOD: dict[str, Any] = {
     "id": "one-two",

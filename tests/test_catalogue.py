@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from conformance import adapters, expression, idioms
-from conformance.expression import ExpressionError
-from conformance.idioms import IdiomError
+from conformance import adapters, idioms
+from conformance.idioms import IdiomError, expression
 from conformance.idioms.base import Idiom, Refusal, Use
+from conformance.idioms.expression import ExpressionError
 
 ALL = [(framework, idiom) for framework in idioms.frameworks() for idiom in idioms.idioms(framework)]
 SPELLED = [(framework, idiom, spelling) for framework, idiom in ALL for spelling in idiom.spellings]

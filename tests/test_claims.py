@@ -12,18 +12,20 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from conformance import adapters, checking, claims, literature, oracle
+from conformance import adapters, oracle
 from conformance.adapters import Lane
 from conformance.adapters.base import Array, Call
-from conformance.checking import Finding, Weighed, examine
-from conformance.checks import CHECKS, Bench
-from conformance.checks.base import CheckError, Question, sweep, torch_call
-from conformance.claims import ClaimError, Standing, read_claims
+from conformance.adapters.operators.base import Convolution
+from conformance.analysis.content import literature
+from conformance.claims import judgement
+from conformance.claims.checks import CHECKS, Bench
+from conformance.claims.checks.base import CheckError, Question, sweep, torch_call
+from conformance.claims.judgement import Finding, Weighed, examine
+from conformance.claims.ledger import ARRAYS, Claim, ClaimError, Standing, find, folder, read_claims, suite
 from conformance.cli import commands
-from conformance.operators.base import Convolution
-from conformance.predicate import PredicateError, relation
+from conformance.predicates.predicate import PredicateError, relation
 from conformance.problem import Problem
-from conformance.record import CLAIM, Header, Record, Run, Verdict, reproduction
+from conformance.records.record import CLAIM, Header, Record, Run, Verdict, reproduction
 from conformance.report import Site
 from conformance.report.site import pages
 
@@ -104,13 +106,13 @@ def test_the_ledger_is_whole() -> None:
 
 
 def test_every_framework_is_asked_and_every_measurement_made() -> None:
-    counts = {name: len(claims.suite(name, "").cases) for name in adapters.frameworks()}
+    counts = {name: len(suite(name, "").cases) for name in adapters.frameworks()}
     assert min(counts.values()) > 100
     assert {test.measure for claim in read_claims() for test in claim.tests} == set(CHECKS)
 
 
 @pytest.mark.parametrize("claim", MEASURABLE, ids=[claim.id for claim in MEASURABLE])
-def test_a_verdict_is_earned_where_both_operators_are_right(claim: claims.Claim) -> None:
+def test_a_verdict_is_earned_where_both_operators_are_right(claim: Claim) -> None:
     assert examine(claim, bench()).fault == ""
 
 
@@ -124,9 +126,9 @@ def test_a_verdict_is_earned_where_both_operators_are_right(claim: claims.Claim)
     ],
 )
 def test_a_fault_costs_claims_their_verdict(fault: str, at_least: set[str]) -> None:
-    assert {claims.find(id).id for id in at_least} == at_least
+    assert {find(id).id for id in at_least} == at_least
     for id in at_least:
-        assert examine(claims.find(id), bench(fault)).fault, id
+        assert examine(find(id), bench(fault)).fault, id
 
 
 @pytest.mark.parametrize("text", ["nn.ConvTranspose2d(2, 3, 3, bias=False)", "F.conv_transpose2d(x, w)"])
@@ -144,7 +146,7 @@ def test_a_question_is_a_call_of_torch_with_the_bias_that_it_has(bias: bool) -> 
 
 def finding(id: str, *trials: tuple[bool, bool | None, bool | None]) -> Finding:
     """A claim with trials that are (inside, law, truth)."""
-    return Finding(claims.find(id), tuple(Weighed({"n": at}, *each) for at, each in enumerate(trials)))
+    return Finding(find(id), tuple(Weighed({"n": at}, *each) for at, each in enumerate(trials)))
 
 
 CONFIRMED, CONDITIONAL, REFUTED, ACROSS = "D0-01", "D1-24", "D1-92", "D1-06"
@@ -175,7 +177,7 @@ def test_a_verdict_is_earned_or_the_fault_is_named(id: str, trials: list[Any], f
 
 
 def test_conditions_are_tried_from_both_sides() -> None:
-    found = examine(claims.find("D1-25"), bench())
+    found = examine(find("D1-25"), bench())
     inside = [each for each in found.trials if each.inside]
     outside = [each for each in found.trials if each.law is not None and not each.inside]
     assert all(each.law for each in inside)
@@ -207,7 +209,7 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     (tmp_path / "claims/arrays.toml").write_text("K = [[1, 2], [3, 4]]\n")
     monkeypatch.setenv("CONFORMANCE_CASES", str(tmp_path))
 
-    def read(text: str) -> tuple[claims.Claim, ...]:
+    def read(text: str) -> tuple[Claim, ...]:
         (tmp_path / "claims/900.toml").write_text(text)
         return read_claims.__wrapped__()
 
@@ -274,7 +276,7 @@ def test_no_claim_is_a_sentence_of_another() -> None:
     assert all(len(text) < 260 for text in texts)
 
 
-def _run(claim: claims.Claim, verdict: Verdict = Verdict.CONFORMS) -> Run:
+def _run(claim: Claim, verdict: Verdict = Verdict.CONFORMS) -> Run:
     record = Record("torch", "eager", claim.id, "float32", "forward", "asked", verdict, message="5 of 5", idiom=CLAIM)
     header = Header(
         "torch", "eager", "claims", ("float32",), ("forward",), "", 1, "", environment={"torch": "2.13.0"},
@@ -289,13 +291,13 @@ def _page(run: Run) -> str:
 
 
 def test_the_page_has_every_claim_and_where_it_was_checked() -> None:
-    page = _page(_run(claims.find("D1-92")))
+    page = _page(_run(find("D1-92")))
     assert all(f'id="{claim.id}"' in page for claim in read_claims())
     assert all(claim.document in page for claim in read_claims())
     assert "Earned in torch-eager 2.13.0" in page
     assert "torch-eager 2.13.0, 2026-11-22: 5 of 5" in page
     assert "http" not in page.replace("http-equiv", "")
-    assert "NOT EARNED" in _page(_run(claims.find("D1-92"), Verdict.DIVERGES))
+    assert "NOT EARNED" in _page(_run(find("D1-92"), Verdict.DIVERGES))
 
 
 def test_the_witness_is_one_pixel_off() -> None:
@@ -344,21 +346,21 @@ def test_claims_are_listed_by_verdict_and_framework() -> None:
 
 def test_an_unknown_claim_has_a_neighbour() -> None:
     with pytest.raises(ClaimError, match=re.escape("there is no claim 'D1-92c', the nearest is 'D1-92")):
-        claims.find("D1-92c")
+        find("D1-92c")
 
 
 def test_a_claim_says_how_it_is_checked_again() -> None:
-    (record,) = _run(claims.find("D1-92")).records
+    (record,) = _run(find("D1-92")).records
     assert reproduction(record) == "conformance claims check D1-92 --framework torch --variant eager"
 
 
 def test_shared_arrays_are_used() -> None:
-    arrays = tomllib.loads((claims.folder() / claims.ARRAYS).read_text())
-    text = "".join(path.read_text() for path in claims.folder().glob("[0-9s]*.toml"))
+    arrays = tomllib.loads((folder() / ARRAYS).read_text())
+    text = "".join(path.read_text() for path in folder().glob("[0-9s]*.toml"))
     assert [name for name in arrays if f'"@{name}"' not in text] == []
 
 
 def test_trials_have_one_digest() -> None:
-    one, other = (examine(claims.find("D1-24"), bench(fault)) for fault in ("", "short"))
-    assert checking.digest(one) == checking.digest(examine(claims.find("D1-24"), bench()))
-    assert checking.digest(one) != checking.digest(other)
+    one, other = (examine(find("D1-24"), bench(fault)) for fault in ("", "short"))
+    assert judgement.digest(one) == judgement.digest(examine(find("D1-24"), bench()))
+    assert judgement.digest(one) != judgement.digest(other)

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from test_record import HEADER, RECORDS, RUN
 
-from conformance import adapters, generate
-from conformance.cases import SUITES, read_suite
+from conformance import adapters
 from conformance.cli import VERBS, main
-from conformance.folders import cases_folder
-from conformance.record import Run, read, write
+from conformance.io.folders import cases_folder
+from conformance.records.record import Run, read, write
+from conformance.suites import generate
+from conformance.suites.cases import SUITES, read_suite
 
 ADAPTER = '''
 """The oracle's neighbour: answers zeros."""

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from conformance import verify
+from conformance.calls import verify
 from conformance.cli import commands
-from conformance.exit_status import INCOMPLETE
+from conformance.io.exit_status import INCOMPLETE
 
 LAYER = "nn.ConvTranspose2d(8, 4, 3, stride=2)"
 SHAPE = ("--shape", "x=1,8,5,7")

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import problems
 
-from conformance import cases
-from conformance.cluster import MOST, Cluster, cluster
-from conformance.comparisons import Facts, of_axes, of_cases
-from conformance.predicate import Predicate
+from conformance.predicates.comparisons import Facts, of_axes, of_cases
+from conformance.predicates.induction import MOST, Cluster, cluster
+from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
+from conformance.suites import cases
 
 FACTS = [
     Facts(case.problem, "mxnet", "native", dtype, "forward")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from conformance.compare import Deviation, fingerprint, measure_deviation
+from conformance.numerics.deviation import Deviation, fingerprint, measure_deviation
 
 Array = NDArray[Any]
 EXPECTED = np.arange(6, dtype=np.float32).reshape(1, 2, 3)

@@ -11,25 +11,27 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from conformance import confirm as confirmation
-from conformance import data, oracle, reproducer
-from conformance import record as records
+from conformance import oracle
 from conformance.adapters import Lane
-from conformance.answers import oracle_digest
+from conformance.audit import confirm as confirmation
+from conformance.audit.confirm import RUNNER, Confirmation, Finding, _judge, _place, _put
+from conformance.calls import reproducer
+from conformance.calls.port import port
+from conformance.calls.reproducer import ReproducerError
 from conformance.cli import confirm as cli
-from conformance.compare import fingerprint
-from conformance.confirm import RUNNER, Confirmation, Finding, _judge, _place, _put
-from conformance.port import port
+from conformance.numerics import operands
+from conformance.numerics.deviation import fingerprint
 from conformance.problem import Problem
-from conformance.record import Header, Record, Run, Verdict
-from conformance.reproducer import ReproducerError
+from conformance.records import record as records
+from conformance.records.record import Header, Record, Run, Verdict
+from conformance.suites.references import oracle_digest
 
 PROBLEM = "i3 k2 s2 p-1:1 oc2 bias"
 
 
 def record(framework: str = "mxnet", **changes: object) -> Record:
     problem = Problem.parse(PROBLEM)
-    expected = oracle.expected(problem, *data.draw("a-case", problem)).astype("float32")
+    expected = oracle.expected(problem, *operands.draw("a-case", problem)).astype("float32")
     made = Record(
         framework, "native", "a-case", "float32", "forward", PROBLEM, Verdict.DIVERGES, kind="value",
         call="Deconvolution([1, 1, 3], [1, 2, 2], kernel=(2,), stride=(2,), pad=(0,), no_bias=True)",
@@ -136,7 +138,7 @@ def test_every_ending_of_a_script_is_told_apart(script: str, finding: Finding, m
     written = reproducer.write(made)
     place = _place(tmp_path, made)
     problem = Problem.parse(PROBLEM)
-    np.save(tmp_path / "e.npy", oracle.expected(problem, *data.draw("a-case", problem)).astype("float32"))
+    np.save(tmp_path / "e.npy", oracle.expected(problem, *operands.draw("a-case", problem)).astype("float32"))
     text = f"import numpy as np\nEXPECTED = np.load({str(tmp_path / 'e.npy')!r})\n{script}\n"
     _put(place, replace(written, text=text))
     subprocess.run([sys.executable, "-I", "-c", RUNNER, str(place)], check=False)
@@ -148,7 +150,7 @@ def test_every_ending_of_a_script_is_told_apart(script: str, finding: Finding, m
 def test_a_script_that_hangs_costs_no_other_its_confirmation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def written(made: Record) -> reproducer.Reproducer:
         problem = Problem.parse(PROBLEM)
-        y = oracle.expected(problem, *data.draw(made.case, problem)).astype("float32") + 1
+        y = oracle.expected(problem, *operands.draw(made.case, problem)).astype("float32") + 1
         text = f"import numpy as np\nnp.save('y.npy', np.float32({y.tolist()}))\n"
         return reproducer.Reproducer("import time; time.sleep(60)" if made is first else text, {}, problem)
 

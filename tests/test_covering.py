@@ -6,10 +6,10 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from conformance.cases import Case, read_suite
-from conformance.covering import covering_array
-from conformance.generate import COVERING, SHARED, SMOKE, Axis
 from conformance.problem import Problem
+from conformance.suites.cases import Case, read_suite
+from conformance.suites.covering import covering_array
+from conformance.suites.generate import COVERING, SHARED, SMOKE, Axis
 
 Row = tuple[int, ...]
 

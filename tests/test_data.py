@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from conformance.cases import SUITES, Case, read_suite
-from conformance.data import MAGNITUDE, SIGNIFICAND, Arrays, Certificate, DataError, draw, largest_sum
+from conformance.numerics.operands import MAGNITUDE, SIGNIFICAND, Arrays, Certificate, DataError, draw, largest_sum
 from conformance.problem import Problem
-from conformance.record import NEGATIVE
+from conformance.records.record import NEGATIVE
+from conformance.suites.cases import SUITES, Case, read_suite
 
 Array = NDArray[Any]
 CORE = read_suite("core").cases
@@ -128,6 +128,8 @@ def test_certificate_is_evidence() -> None:
 
 
 def test_symmetric_draws_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conformance.data._integers", lambda words, magnitude: np.full(len(words), magnitude))
+    monkeypatch.setattr(
+        "conformance.numerics.operands._integers", lambda words, magnitude: np.full(len(words), magnitude)
+    )
     with pytest.raises(DataError, match="one: no draw of 64 for 'i2 k1' is asymmetric and exact: give it another id"):
         draw("one", Problem.parse("i2 k1"))

@@ -10,9 +10,9 @@ from strategies import seeds
 from test_data import symmetries
 
 from conformance import oracle
-from conformance.cases import Case
-from conformance.data import Arrays, draw, largest_sum
+from conformance.numerics.operands import Arrays, draw, largest_sum
 from conformance.problem import Problem
+from conformance.suites.cases import Case
 
 ids = st.text("abcdefghij-0123456789", min_size=1, max_size=12)
 

@@ -14,15 +14,18 @@ from hypothesis import given
 from numpy.typing import NDArray
 from strategies import problems
 
-from conformance import cases, cli, data, oracle, record, statements
-from conformance.data import Arrays
-from conformance.diagnose import DiagnosisError, TooLargeError, diagnose, difference
-from conformance.landing import Rule, landing
-from conformance.mutants import FUNCTIONS, Mutant
+from conformance import cli, oracle
+from conformance.audit.mutants import FUNCTIONS, Mutant
+from conformance.diagnosis import misreadings
+from conformance.diagnosis.diagnose import DiagnosisError, TooLargeError, diagnose, difference
+from conformance.diagnosis.misreadings import Placing, Statement, rounded
+from conformance.diagnosis.observation import questions
+from conformance.diagnosis.scatter import Rule, landing
+from conformance.numerics.operands import Arrays, DataError, draw
 from conformance.problem import Problem, broken_rule
-from conformance.question import questions
-from conformance.record import Header, Record, Run, Verdict
-from conformance.statements import Placing, Statement, rounded
+from conformance.records import record
+from conformance.records.record import Header, Record, Run, Verdict
+from conformance.suites import cases
 
 Array = NDArray[Any]
 Plant = Callable[[Problem, Arrays], Array]
@@ -36,7 +39,7 @@ MOVED = ["in reverse order", "moved on by one", "moved back by one"]
 
 def drawn(problem: Problem) -> Arrays:
     """Operands whose inputs, too, are rounded by 11 bits."""
-    arrays = data.draw("planted", problem)
+    arrays = draw("planted", problem)
     return arrays._replace(x=arrays.x * 1037)
 
 
@@ -231,8 +234,8 @@ def test_names_a_planted_misreading(text: str, descriptor: str, plant: Plant) ->
 def catalogue(problem: Problem) -> dict[str, tuple[str, Callable[[Any], Any], str]]:
     """Every statement about an operand of a problem, by text: the operand it is about, what it does, its family."""
     of: dict[str, Callable[[Problem], Iterator[Statement[Any]]]]
-    of = {"weight": statements.of_weight, "x": statements.of_input, "placing": statements.of_placing,
-          "bias": statements.of_bias}  # fmt: skip
+    of = {"weight": misreadings.of_weight, "x": misreadings.of_input, "placing": misreadings.of_placing,
+          "bias": misreadings.of_bias}  # fmt: skip
     return {each.text: (name, each.change, each.family) for name, every in of.items() for each in every(problem)}
 
 
@@ -372,8 +375,8 @@ def test_leaves_unexplained_what_has_another_rank_batch_or_channels(shape: tuple
 @given(problems())
 def test_the_right_answer_needs_no_statement(problem: Problem) -> None:
     try:
-        arrays = data.draw("planted", problem)
-    except data.DataError:
+        arrays = draw("planted", problem)
+    except DataError:
         return
     (first, *_) = diagnose(problem, arrays, oracle.expected(problem, *arrays))
     assert first.statements == ()
@@ -384,8 +387,8 @@ def test_every_diagnosis_really_gives_the_array(problem: Problem) -> None:
     moved = replace(problem, pads=tuple((lo + 1, hi - 1) for lo, hi in problem.window),
                     output_padding=(0,) * problem.rank)  # fmt: skip
     try:
-        arrays = data.draw("planted", problem)
-    except data.DataError:
+        arrays = draw("planted", problem)
+    except DataError:
         return
     actual = oracle.expected(moved, *arrays)
     given = diagnose(problem, arrays, actual)
@@ -409,7 +412,7 @@ def test_says_how_far_a_window_moved() -> None:
 
 
 def test_operands_of_another_problem_are_refused() -> None:
-    arrays = data.draw("planted", Problem.parse("i5 k3 ic2"))
+    arrays = draw("planted", Problem.parse("i5 k3 ic2"))
     with pytest.raises(DiagnosisError, match=r"x is \(1, 2, 5\), 'i5 k3' takes \(1, 1, 5\)"):
         diagnose(Problem.parse("i5 k3"), arrays, np.zeros((1, 1, 7)))
 
@@ -423,7 +426,7 @@ def test_a_problem_that_would_take_minutes_is_refused() -> None:
 
 def test_an_unexplained_array_comes_with_where_it_differs() -> None:
     problem = Problem.parse("i5 k3 ic2")
-    arrays = data.draw("planted", problem)
+    arrays = draw("planted", problem)
     actual = oracle.expected(problem, *arrays)
     actual[0, 0, 3] += 1
     assert diagnose(problem, arrays, actual) == ()
@@ -524,7 +527,7 @@ def divergences(mutant: Mutant) -> list[tuple[Problem, Arrays, Array]]:
     for descriptor in WITNESSES:
         problem = Problem.parse(descriptor)
         assert broken_rule(problem) is None, descriptor
-        arrays = data.draw("planted", problem)
+        arrays = draw("planted", problem)
         actual, expected = mutant.make()(problem, *arrays.astype("float64")), oracle.expected(problem, *arrays)
         if actual.dtype.kind == "c" or not np.array_equal(actual, expected):
             given.append((problem, arrays, actual))
@@ -558,7 +561,7 @@ class TestCommand:
     @pytest.fixture
     def files(self, tmp_path: Path) -> dict[str, str]:
         problem = Problem.parse("i5 k3 s2 p1 ic2")
-        arrays = data.draw("planted", problem)
+        arrays = draw("planted", problem)
         shifted = read_as(problem, arrays, pads=((0, 2),)).astype(np.float32)
         for name, array in {"x": arrays.x, "weight": arrays.weight, "actual": shifted}.items():
             np.save(tmp_path / f"{name}.npy", array)
@@ -613,7 +616,7 @@ class TestRecords:
         """A run of smoke that reverses the taps where there are groups and shifts the window in batches of two."""
         records, arrays = [], {}
         for case in cases.read_suite("smoke").cases:
-            problem, operands = case.problem, data.draw(case.id, case.problem)
+            problem, operands = case.problem, draw(case.id, case.problem)
             actual = expected = oracle.expected(problem, *operands)
             if problem.groups > 1:
                 actual = with_weight(lambda w: np.flip(w, -1))(problem, operands)
@@ -678,7 +681,7 @@ class TestRecords:
 def test_every_smoke_case_can_be_told_from_a_reversed_kernel() -> None:
     blind = []
     for case in cases.read_suite("smoke").cases:
-        arrays = data.draw(case.id, case.problem)
+        arrays = draw(case.id, case.problem)
         if max(case.problem.kernel) > 1:
             actual = oracle.expected(
                 case.problem, arrays.x, np.flip(arrays.weight, tuple(range(2, arrays.weight.ndim))), arrays.bias

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from test_guard import HEADER, PLANTED, RECORDS, conforming, crashed, diverging, refused, run, slow
 
-from conformance import data, oracle
-from conformance.change import Change
+from conformance import oracle
 from conformance.cli import main
+from conformance.numerics import operands
 from conformance.problem import Problem
-from conformance.record import Record, Run, write
+from conformance.records.record import Record, Run, write
+from conformance.regression.change import Change
 
 HOSTILE = "<script>alert(1)</script> | `x` \x00 @someone ]]> \ud800"
 PATH = "mxnet-native-core.jsonl"
@@ -135,7 +136,7 @@ def test_diagnoses_come_from_the_arrays_beside_a_file(diff: Diff, tmp_path: Path
     arrays = {}
     for record in right:
         problem = Problem.parse(record.problem)
-        x, weight, bias = data.draw(record.case, problem)
+        x, weight, bias = operands.draw(record.case, problem)
         arrays["/".join((*record.key, "actual")) + ".npy"] = oracle.expected(problem, x, weight[..., ::-1], bias)
     (tmp_path / "new").mkdir()
     with (tmp_path / "new" / PATH).with_suffix(".npz").open("wb") as file:

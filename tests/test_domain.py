@@ -5,9 +5,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from conformance import cases
-from conformance.coverage import coverage
-from conformance.domain import (
+from conformance.analysis.content.coverage import coverage
+from conformance.analysis.domain import (  # fmt: skip
     CRASHES,
     INVALID,
     MEMORY,
@@ -20,12 +19,13 @@ from conformance.domain import (
     outcome,
     regions,
     table,
-)  # fmt: skip
-from conformance.expectations import Expectation
-from conformance.predicate import Predicate
+)
+from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
-from conformance.record import Record, Verdict
-from conformance.report.coverage import ANSWERED
+from conformance.records.record import Record, Verdict
+from conformance.report.content.coverage import ANSWERED
+from conformance.suites import cases
+from conformance.suites.expectations import Expectation
 
 
 def record(

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from conformance.cases import read_suite
 from conformance.cli import commands
-from conformance.cluster import cluster
-from conformance.comparisons import facts
-from conformance.record import CLAIM, CLAIMS, IDIOMS, NEGATIVE, PORTS, Header, Record, Run, Verdict, read, write
+from conformance.predicates.comparisons import facts
+from conformance.predicates.induction import cluster
+from conformance.records.record import CLAIM, CLAIMS, IDIOMS, NEGATIVE, PORTS, Header, Record, Run, Verdict, read, write
+from conformance.suites.cases import read_suite
 
 STARTED = "2026-11-22T01:02:03+00:00"
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import conformance
-from conformance.claims import read_claims
+from conformance.claims.ledger import read_claims
 
 EXACT = {
     "sums of products: of operands that are whole numbers times one power of two, and few enough for every order": """
@@ -97,7 +97,7 @@ PYTHON = {name for kind in (str, list, dict, set, int) for name in dir(kind)}
 
 def sources() -> Iterator[tuple[str, str]]:
     """What is looked through: every operator and check by its file, and the Python in claims by their ids."""
-    for path in sorted([*FOLDER.glob("operators/*.py"), *FOLDER.glob("checks/*.py")]):
+    for path in sorted([*FOLDER.glob("adapters/operators/*.py"), *FOLDER.glob("claims/checks/*.py")]):
         if path.stem != TRAINED:
             yield path.name, path.read_text(encoding="utf-8")
     for claim in read_claims():

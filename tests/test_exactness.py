@@ -11,10 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_guard import HEADER, PLANTED, RECORDS, conforming, crashed, diverging, refused, run
 
+from conformance.analysis.exactness import Fault, Finding, asked, check, propose
 from conformance.cli import main
 from conformance.cli.expect import without
-from conformance.exactness import Fault, Finding, asked, check, propose
-from conformance.expectations import (
+from conformance.predicates.predicate import Predicate
+from conformance.problem import Problem
+from conformance.records.record import Record, Run, Verdict, write
+from conformance.runner.selection import NIGHTLY, absent
+from conformance.suites.expectations import (
     Expectation,
     ExpectationError,
     applying,
@@ -25,10 +29,6 @@ from conformance.expectations import (
     read_expectations,
     unkept,
 )
-from conformance.predicate import Predicate
-from conformance.problem import Problem
-from conformance.record import Record, Run, Verdict, write
-from conformance.selection import NIGHTLY, absent
 
 ENTRY = """
 [[expectation]]

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from conformance import adapters, cases
-from conformance.expectations import ExpectationError, known, read_expectations
-from conformance.folders import cases_folder
-from conformance.record import Record, Verdict
+from conformance import adapters
+from conformance.io.folders import cases_folder
+from conformance.records.record import Record, Verdict
+from conformance.suites import cases
+from conformance.suites.expectations import ExpectationError, known, read_expectations
 
 GOOD = """
 [[expectation]]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.expression import ExpressionError, Name, bind, parse, write
+from conformance.idioms.expression import ExpressionError, Name, bind, parse, write
 
 
 def test_a_call_has_its_dotted_function_its_literals_and_its_names() -> None:

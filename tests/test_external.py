@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from conformance import oracle
-from conformance.folders import cases_folder
+from conformance.io.folders import cases_folder
 from conformance.problem import Problem
 
 VECTORS = tomllib.loads((cases_folder() / "external" / "vectors.toml").read_text(encoding="utf-8"))["vector"]

@@ -17,8 +17,8 @@ import pytest
 from test_cli import Ended
 from test_record import RUN
 
-from conformance import cases, expectations, record, report
-from conformance.atomic import (
+from conformance import report
+from conformance.io.atomic import (
     LIST,
     OverwriteError,
     explain,
@@ -28,8 +28,10 @@ from conformance.atomic import (
     write_atomically,
     write_together,
 )
-from conformance.bounded import Archive, read_array, read_bytes
-from conformance.journal import Journal
+from conformance.io.bounded import Archive, read_array, read_bytes
+from conformance.records import record
+from conformance.records.journal import Journal
+from conformance.suites import cases, expectations
 
 PROGRAM = [sys.executable, "-m", "conformance"]
 LIMIT = 4096

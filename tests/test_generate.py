@@ -7,10 +7,10 @@ from shutil import copy
 
 import pytest
 
-from conformance import generate
-from conformance.cases import read_suite
-from conformance.folders import cases_folder
+from conformance.io.folders import cases_folder
 from conformance.problem import Problem, broken_rule
+from conformance.suites import generate
+from conformance.suites.cases import read_suite
 
 NAMES = ("rounding.jsonl", "smoke.jsonl", "covering.jsonl", "grid.jsonl")
 

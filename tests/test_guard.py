@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from strategies import seeds
 
-from conformance import cases
-from conformance.change import WORSE, Change, classify, plain
-from conformance.guard import Comparison, GuardError, compare
-from conformance.predicate import Predicate
+from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
-from conformance.record import Header, Record, Run, Verdict
+from conformance.records.record import Header, Record, Run, Verdict
+from conformance.regression.change import WORSE, Change, classify, plain
+from conformance.regression.comparison import Comparison, GuardError, compare
 from conformance.report.changes import text_lines
+from conformance.suites import cases
 
 CASES = [*cases.read_suite("grid").cases[::25], *cases.read_suite("covering").cases[::5]]
 HEADER = Header(

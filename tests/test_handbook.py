@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from conformance import conventions, evidence, handbook, idioms, literal
-from conformance.evidence import Evidence, Lane, Proof
-from conformance.record import IDIOMS, Header, Record, Run, Verdict
+from conformance import idioms
+from conformance.analysis import proofs
+from conformance.analysis.content import handbook
+from conformance.analysis.proofs import Evidence, Lane, Proof
+from conformance.calls import copies
+from conformance.idioms import laws
+from conformance.records.record import IDIOMS, Header, Record, Run, Verdict
 from conformance.report import Site
-from conformance.report.handbook import Handbook, markdown
+from conformance.report.content.handbook import Handbook, markdown
 from conformance.report.site import pages
 
 
@@ -21,7 +25,7 @@ def book() -> Handbook:
 
 def test_every_law_and_idiom_is_in_it(book: Handbook) -> None:
     text = markdown(book)
-    assert all(f"### {law.title}\n" in text for law in conventions.LAWS)
+    assert all(f"### {law.title}\n" in text for law in laws.LAWS)
     ids = [each.id for framework in idioms.frameworks() for each in idioms.idioms(framework)]
     assert all(f"### {name}\n" in text for name in ids)
     assert "torch-functional/padding on torch-eager 2.13.0, 2026-11-22: 12 hold, 3 refused as claimed" in text
@@ -49,14 +53,14 @@ def test_every_ordered_pair_of_frameworks_has_copied_calls(book: Handbook) -> No
 
 @pytest.mark.parametrize("rank", [1, 3])
 def test_copying_gives_the_same_kind_of_result_in_every_rank(rank: int) -> None:
-    pairs = {(each.source.idiom.id, each.target) for each in literal.outcomes(rank)}
+    pairs = {(each.source.idiom.id, each.target) for each in copies.outcomes(rank)}
     assert len(pairs) == 24
 
 
 def test_torch_padding_copied_to_jax_shifts_the_window_and_reverses_the_taps() -> None:
     found = [
         each
-        for each in literal.outcomes(2)
+        for each in copies.outcomes(2)
         if each.source.text == "torch.nn.functional.conv_transpose2d(x, w, stride=2)" and "jax" in each.target
     ]
     (each,) = found
@@ -92,13 +96,13 @@ def test_evidence_counts_what_held_what_was_refused_and_what_failed(
     )
     header = Header("torch", "eager", IDIOMS, ("float32",), ("forward",), "", 5, "", environment={"torch": "2.13.0"},
                     started="2026-11-22T01:02:03+00:00")  # fmt: skip
-    found = evidence.collect([Run(header, records, True)], lambda each: each.case == "e")
+    found = proofs.collect([Run(header, records, True)], lambda each: each.case == "e")
     proof = Proof(answered=1, refused=1, known=1, failed=2)
     assert found.lanes == {"torch-eager": Lane("2.13.0", "2026-11-22", {"torch-layer/padding": proof})}
     monkeypatch.setenv("CONFORMANCE_CASES", str(tmp_path))
-    assert evidence.read() == Evidence({})
-    evidence.write(found)
-    assert evidence.read() == found
+    assert proofs.read() == Evidence({})
+    proofs.write(found)
+    assert proofs.read() == found
     assert list(found.of("torch-layer/padding")) == [
         "torch-layer/padding on torch-eager 2.13.0, 2026-11-22: 1 hold, 1 refused as claimed, 1 known faults, 2 FAIL"
     ]
@@ -118,5 +122,5 @@ def test_evidence_that_nobody_wrote_is_told_in_a_line(
 ) -> None:
     monkeypatch.setenv("CONFORMANCE_CASES", str(tmp_path))
     (tmp_path / "proved.json").write_text(text)
-    with pytest.raises(evidence.EvidenceError, match=r"proved.json: is not as `conformance conventions --records`"):
-        evidence.read()
+    with pytest.raises(proofs.EvidenceError, match=r"proved.json: is not as `conformance conventions --records`"):
+        proofs.read()

@@ -2,10 +2,10 @@
 
 import pytest
 
-from conformance import adapters, conventions, idioms
-from conformance.idioms import IdiomError
+from conformance import adapters, idioms
+from conformance.calls.native import program
+from conformance.idioms import IdiomError, laws
 from conformance.idioms.base import Example, Refusal, draws
-from conformance.program import program
 
 FUNCTION = "torch.nn.functional.conv_transpose2d(x, w, stride=2, padding=1, output_padding=1)"
 SHAPES = {"x": (1, 4, 5, 7), "w": (4, 2, 3, 3)}
@@ -95,8 +95,8 @@ def test_draws_are_the_same_ones_for_a_key_and_never_twice() -> None:
     assert len({str(pick) for pick in picks[0]}) == len(picks[0]) == 18
 
 
-@pytest.mark.parametrize("law", conventions.LAWS, ids=lambda law: law.id)
-def test_every_law_has_a_formula_and_a_witness_that_follows_it(law: conventions.Law) -> None:
+@pytest.mark.parametrize("law", laws.LAWS, ids=lambda law: law.id)
+def test_every_law_has_a_formula_and_a_witness_that_follows_it(law: laws.Law) -> None:
     assert law.formula
     points = [witness.read() for witness in law.witnesses]
     assert law.id in {point.claim.law for point in points}
@@ -111,7 +111,7 @@ def test_every_law_that_a_claim_names_is_in_the_catalogue() -> None:
         for example, _ in zip(idiom.examples(), range(60), strict=False)
         if _readable(framework, example)
     }
-    assert names <= set(conventions.BY_ID)
+    assert names <= set(laws.BY_ID)
 
 
 def _readable(framework: str, example: Example) -> bool:
@@ -123,7 +123,7 @@ def _readable(framework: str, example: Example) -> bool:
 
 
 def test_same_crops_seven_to_fourteen_by_one_and_two() -> None:
-    same, usual = conventions.BY_ID["same"].witnesses[:2]
+    same, usual = laws.BY_ID["same"].witnesses[:2]
     assert same.read().claim.problem.window == ((1, 2),)
     assert usual.read().claim.problem.window == ((2, 1),)
     assert same.read().claim.problem.output == usual.read().claim.problem.output == (14,)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from conformance import idioms
-from conformance.expression import ExpressionError
-from conformance.idioms import jax
 from conformance.idioms.base import Claim, Idiom, Refusal, with_window
+from conformance.idioms.catalogue import jax
+from conformance.idioms.expression import ExpressionError
 from conformance.problem import Problem
 
 TRANSPOSE = "jax.lax.conv_transpose(x, w, {})"

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from conformance import idioms
-from conformance.idioms import mxnet
+from conformance.calls.native import program
 from conformance.idioms.base import Claim, Idiom, Refusal
+from conformance.idioms.catalogue import mxnet
 from conformance.problem import Ints, Problem, Window
-from conformance.program import program
 
 VARIANTS = ["onednn", "native"]
 SAYING = [each for each in mxnet.IDIOMS if each.say is not None]

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from conformance import idioms, layout
-from conformance.expression import ExpressionError
-from conformance.idioms import _keras, tensorflow
 from conformance.idioms.base import Claim, Idiom, Refusal
+from conformance.idioms.catalogue import _keras, tensorflow
+from conformance.idioms.expression import ExpressionError
 from conformance.problem import Ints, Problem
 
 SAYING = [each for each in idioms.idioms("tensorflow") if each.say is not None]

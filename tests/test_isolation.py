@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from test_lane_run import ADAPTERS, descriptor, lane
 
-from conformance import record
 from conformance.adapters import Lane
-from conformance.isolation import STARTS, Death, Isolation, IsolationError, Limits, exhausted
-from conformance.record import Verdict
+from conformance.processes.isolation import STARTS, Death, Isolation, IsolationError, Limits, exhausted
+from conformance.records import record
+from conformance.records.record import Verdict
 
 CASE = "smoke-2d-05"
 ORACLE = Lane("oracle_adapter", "single")
@@ -110,7 +110,7 @@ def test_a_framework_that_dies_at_import_is_started_a_bounded_number_of_times(
         f"with Path({str(tmp_path / 'starts')!r}).open('a') as log:\n    log.write('.')\nos.abort()\n"
     )
     code = (
-        "from conformance.adapters import Lane\nfrom conformance.isolation import Isolation\n"
+        "from conformance.adapters import Lane\nfrom conformance.processes.isolation import Isolation\n"
         "isolation = Isolation(Lane('broken_adapter', 'only'))\n"
         "print([isolation.call(int).message for _ in range(3)])\n"
     )

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from test_record import HEADER, RECORDS, RUN
 
-from conformance.atomic import write_atomically
-from conformance.items import npy
-from conformance.journal import Journal, joined_arrays
-from conformance.record import RecordError, read, write
+from conformance.io.atomic import write_atomically
+from conformance.records.journal import Journal, joined_arrays
+from conformance.records.record import RecordError, read, write
+from conformance.runner.items import npy
 
 ARRAYS = {"actual": np.arange(3.0), "expected": np.ones((1, 2), np.float32)}
 EVIDENCE = {name: npy(array) for name, array in ARRAYS.items()}

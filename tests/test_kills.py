@@ -14,7 +14,7 @@ import pytest
 from test_lane_run import ADAPTERS, RECORDS, conformance_process, descriptor, read, wait_until_it_hangs
 from test_resume import NAME, without_times
 
-from conformance.process_tree import descendants
+from conformance.processes.tree import descendants
 
 KILLS = 25
 SEEDS = (1, 2, 3, 4)
@@ -36,7 +36,7 @@ def started(folder: Path, *options: str, fault: str = "slow@") -> Any:
 def role(pid: int) -> str:
     with suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        for name in (b"conformance.lane_process", b"pytest"):
+        for name in (b"conformance.processes.lane_process", b"pytest"):
             if name in words:
                 return name.decode()
         return "worker" if b"-c" in words else "command"
@@ -104,7 +104,7 @@ def test_a_command_that_is_ended_takes_all_of_its_processes_with_it(
     process = started(tmp_path, fault=f"hang@{descriptor('smoke-3d-10')}")
     wait_until_it_hangs(tmp_path / "hangs")
     family = [*descendants(process.pid)]
-    assert {role(pid) for pid in family} >= {"pytest", "worker", "conformance.lane_process"}
+    assert {role(pid) for pid in family} >= {"pytest", "worker", "conformance.processes.lane_process"}
     os.kill(process.pid, number)
     process.communicate(timeout=60)
     require_ended(family)

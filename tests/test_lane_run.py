@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance import exit_status, record
-from conformance.folders import cases_folder
-from conformance.record import Run, Verdict
+from conformance.io import exit_status
+from conformance.io.folders import cases_folder
+from conformance.records import record
+from conformance.records.record import Run, Verdict
 
 ADAPTERS = Path(__file__).parent / "adapters"
 RECORDS = 120  # 60 smoke cases in two dtypes
@@ -39,7 +40,7 @@ def inside(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def descriptor(case: str) -> str:
-    from conformance import cases
+    from conformance.suites import cases
 
     return cases.find(cases.read_suite("smoke"), [case]).cases[0].descriptor
 

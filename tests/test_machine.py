@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from conformance import adapters, record
+from conformance import adapters
 from conformance.adapters import Lane
-from conformance.change import Change
-from conformance.condition import Condition
-from conformance.exactness import unjudged, unknown
-from conformance.expectations import ExpectationError, applying, read_expectations
-from conformance.guard import compare
-from conformance.machine import FACTS, WORDS, allowed, cpu, differing, line, measure_machine
-from conformance.predicate import PredicateError
-from conformance.record import Header, Record, RecordError, Run, Verdict
+from conformance.analysis.exactness import unjudged, unknown
+from conformance.predicates.condition import Condition
+from conformance.predicates.predicate import PredicateError
+from conformance.records import record
+from conformance.records.machine import FACTS, WORDS, allowed, cpu, differing, line, measure_machine
+from conformance.records.record import Header, Record, RecordError, Run, Verdict
+from conformance.regression.change import Change
+from conformance.regression.comparison import compare
+from conformance.suites.expectations import ExpectationError, applying, read_expectations
 
 XEON = """processor\t: 0
 vendor_id\t: GenuineIntel
@@ -87,7 +88,7 @@ def test_a_cap_that_is_no_level_leaves_the_fact_unknown() -> None:
 
 
 def test_the_facts_follow_the_environment_and_the_strongest_variable_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conformance.machine._cpu", lambda: cpu(XEON))
+    monkeypatch.setattr("conformance.records.machine._cpu", lambda: cpu(XEON))
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
     monkeypatch.setenv("DNNL_MAX_CPU_ISA", "AVX2")
     monkeypatch.setenv("XLA_FLAGS", "--a=b --xla_cpu_max_isa=AVX2")
@@ -102,7 +103,7 @@ def test_the_facts_follow_the_environment_and_the_strongest_variable_wins(monkey
 
 @pytest.mark.parametrize("lane", adapters.lanes(), ids=str)
 def test_every_lane_names_facts_that_are_explained(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conformance.machine._cpu", lambda: cpu(XEON))
+    monkeypatch.setattr("conformance.records.machine._cpu", lambda: cpu(XEON))
     found = adapters.machine(lane)
     assert found.keys() <= FACTS.keys()
     assert all(set(found[name].split()) <= set(WORDS[name]) for name in WORDS if name in found)

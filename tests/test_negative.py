@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from conformance import cases, expression, hostile, idioms, negative
+from conformance import idioms
 from conformance.adapters.base import Unsupported
-from conformance.cases import CaseError
-from conformance.hostile import Hostile
+from conformance.calls.unchecked import WORDS, UncheckedError, call_of
+from conformance.idioms import expression
 from conformance.problem import Problem
-from conformance.record import Record, Verdict
-from conformance.unchecked import WORDS, UncheckedError, call_of
+from conformance.records.record import Record, Verdict
+from conformance.runner import negative
+from conformance.suites import cases, departure
+from conformance.suites.cases import CaseError
+from conformance.suites.departure import Hostile
 
 SUITE = cases.read_suite("negative")
 TABLE = '[[case]]\nid = "a"\nproblems = ["i5 k3 s0"]\nwhy = "w"\nprobes = ["limits"]\ndefined = false\n'
@@ -30,9 +33,9 @@ def test_every_operand_is_an_array_of_its_shape_also_without_axes() -> None:
     scalars = 0
     for case in (case for case in SUITE.cases if case.hostile and not case.hostile.calls):
         assert case.hostile
-        for name, array in hostile.operands(case.id, case.problem, case.hostile, "float32").items():
+        for name, array in departure.operands(case.id, case.problem, case.hostile, "float32").items():
             assert isinstance(array, np.ndarray), case.id
-            assert array.shape == hostile.shape_of(case.problem, case.hostile, name), case.id
+            assert array.shape == departure.shape_of(case.problem, case.hostile, name), case.id
             scalars += array.ndim == 0
     assert scalars
 
@@ -62,15 +65,15 @@ def test_a_description_that_says_nothing_is_refused_with_what_would(tmp_path: Pa
 @pytest.mark.parametrize("case", [case for case in SUITE.cases if case.hostile and case.hostile.defined], ids=str)
 def test_the_definition_answers_wherever_a_case_says_so(case: cases.Case) -> None:
     assert case.hostile
-    arrays = hostile.operands(case.id, case.problem, case.hostile, "float64")
-    answer = hostile.answer(case.problem, arrays)
+    arrays = departure.operands(case.id, case.problem, case.hostile, "float64")
+    answer = departure.answer(case.problem, arrays)
     assert answer is None or answer.shape == case.problem.output_shape
 
 
 def test_a_nan_reaches_what_its_own_products_reach() -> None:
     case = next(case for case in SUITE.cases if case.id == "x-nan-1d")
     assert case.hostile
-    answer = hostile.answer(case.problem, hostile.operands(case.id, case.problem, case.hostile, "float32"))
+    answer = departure.answer(case.problem, departure.operands(case.id, case.problem, case.hostile, "float32"))
     assert answer is not None
     assert np.isnan(answer[0]).tolist() == [[3 <= at < 5 for at in range(11)]] * 3
 
@@ -101,7 +104,7 @@ def test_nothing_but_a_convolution_is_called(text: str) -> None:
 
 def judged(problem: str, actual: NDArray[Any], fault: Hostile) -> Record:
     case = cases.Case("a", Problem.parse(problem), problem, "w", ("limits",), "", hostile=fault)
-    arrays = hostile.operands("a", case.problem, fault, "float64")
+    arrays = departure.operands("a", case.problem, fault, "float64")
     record = Record("f", "v", "a", "float64", "forward", problem, Verdict.CONFORMS)
     return negative.judged(record, case, arrays, actual, "float64").record
 
@@ -114,8 +117,8 @@ def test_an_answer_to_what_has_none_is_accepted_invalid_and_says_why() -> None:
 
 def test_an_answer_past_pytorchs_rule_conforms_if_it_is_the_definitions_and_says_so() -> None:
     problem = Problem.parse("i3 k1 s2 op2")
-    arrays = hostile.operands("a", problem, Hostile(""), "float64")
-    answer = hostile.answer(problem, arrays)
+    arrays = departure.operands("a", problem, Hostile(""), "float64")
+    answer = departure.answer(problem, arrays)
     assert answer is not None
     assert judged(str(problem), answer, Hostile("op")).message.startswith("beyond the rule: output_padding 2 on axis 0")
     assert judged(str(problem), answer + 1, Hostile("op")).verdict is Verdict.DIVERGES
@@ -124,7 +127,7 @@ def test_an_answer_past_pytorchs_rule_conforms_if_it_is_the_definitions_and_says
 
 def test_a_nan_that_spreads_too_far_diverges() -> None:
     fault = Hostile("x-nan", values=(("x", "nan", (0, 0, 0)),))
-    answer = hostile.answer(Problem.parse("i3 k1"), hostile.operands("a", Problem.parse("i3 k1"), fault, "float64"))
+    answer = departure.answer(Problem.parse("i3 k1"), departure.operands("a", Problem.parse("i3 k1"), fault, "float64"))
     assert answer is not None
     assert judged("i3 k1", answer, fault).verdict is Verdict.CONFORMS
     assert judged("i3 k1", np.full_like(answer, np.nan), fault).kind == "nonfinite"

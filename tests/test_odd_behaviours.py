@@ -19,7 +19,7 @@ from test_run import LANE, Fake, job
 
 from conformance.adapters.base import Call
 from conformance.problem import Problem
-from conformance.record import Record, Verdict, parse
+from conformance.records.record import Record, Verdict, parse
 from conformance.run import evaluate
 
 ODD = [odd for group in GROUPS.values() for odd in group]

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from conformance import adapters, answers, record
+from conformance import adapters
 from conformance.adapters import AdapterError, Lane
-from conformance.cases import PROBES
-from conformance.record import Verdict
-from conformance.selection import NIGHTLY
+from conformance.records import record
+from conformance.records.record import Verdict
+from conformance.runner.selection import NIGHTLY
+from conformance.suites import references
+from conformance.suites.cases import PROBES
 
 ROOT = Path(__file__).parent.parent
 TOX = configparser.ConfigParser(interpolation=None)
@@ -47,7 +49,7 @@ def test_the_workflow_runs_every_framework() -> None:
 def test_the_workflow_compares_nights_of_one_oracle() -> None:
     workflow = (ROOT / ".github/workflows/nightly.yml").read_text()
     (by,) = re.findall(r"by=\$\{\{ hashFiles\((.*)\) \}\}", workflow)
-    made_by = {Path(str(module.__file__)).relative_to(ROOT).as_posix() for module in (*answers.SOURCES, record)}
+    made_by = {Path(str(module.__file__)).relative_to(ROOT).as_posix() for module in (*references.SOURCES, record)}
     assert set(re.findall(r"'([^']*)'", by)) == made_by
 
 
@@ -107,12 +109,11 @@ def test_every_probe_is_explained_in_a_sentence() -> None:
 
 
 def test_every_framework_has_the_operators_that_claims_need() -> None:
-    wanted = set(
-        re.findall(r"^    def (\w+)\(self|^    ([A-Z]+):", (ROOT / "conformance/operators/base.py").read_text(), re.M)
-    )
+    text = (ROOT / "conformance/adapters/operators/base.py").read_text()
+    wanted = set(re.findall(r"^    def (\w+)\(self|^    ([A-Z]+):", text, re.M))
     names = {function or constant for function, constant in wanted}
     for framework in adapters.frameworks():
-        tree = ast.parse((ROOT / f"conformance/operators/{framework}.py").read_text())
+        tree = ast.parse((ROOT / f"conformance/adapters/operators/{framework}.py").read_text())
         functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
         constants = {
             ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)

@@ -11,10 +11,11 @@ from hypothesis import given
 from numpy.typing import NDArray
 from strategies import operands, seeds
 
-from conformance import data, oracle
-from conformance.cases import read_suite
+from conformance import oracle
+from conformance.numerics.operands import draw
 from conformance.oracle import conv_transpose
 from conformance.problem import Problem, ProblemError
+from conformance.suites.cases import read_suite
 
 Array = NDArray[Any]
 SEVEN = range(1, 8)
@@ -176,7 +177,7 @@ def test_window_that_leaves_nothing_gives_an_empty_array() -> None:
 @pytest.mark.parametrize("derivation", [oracle.by_zero_insertion, oracle.by_matrix])
 def test_derivations_agree_on_every_case(derivation: Any) -> None:
     for case in read_suite("core").cases:
-        arrays = data.draw(case.id, case.problem)
+        arrays = draw(case.id, case.problem)
         expected, other = oracle.expected(case.problem, *arrays), derivation(case.problem, *arrays)
         assert expected.dtype == other.dtype == np.int64
         assert expected.shape == other.shape == case.problem.output_shape

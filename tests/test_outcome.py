@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from test_report import record, run, text
 
+from conformance.analysis.exactness import Fault, Finding, check
+from conformance.analysis.reasons import ReasonError, beside, of_expectations, unexplained
 from conformance.cli.report import command
 from conformance.cli.run import told
-from conformance.exactness import Fault, Finding, check
-from conformance.expectations import Expectation
-from conformance.folders import cases_folder
-from conformance.predicate import Predicate
-from conformance.reasons import ReasonError, beside, of_expectations, unexplained
-from conformance.record import Run, Verdict, write
+from conformance.io.folders import cases_folder
+from conformance.predicates.predicate import Predicate
+from conformance.records.record import Run, Verdict, write
 from conformance.report import Outcome, Reason, Site, write_report
 from conformance.report.outcome import NOUNS, SHOWN
 from conformance.report.site import pages
+from conformance.suites.expectations import Expectation
 
 LANE = "torch-eager"
 STALE = Reason("stale", "torch-far", "stale: all 3 cases of its region are otherwise: conforms",

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from conformance import cases, record
 from conformance.adapters import Lane, is_outside
-from conformance.record import Run
+from conformance.records import record
+from conformance.records.record import Run
+from conformance.suites import cases
 
 ADAPTERS = Path(__file__).parent / "adapters"
 SECONDS = 2

@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from conformance import idioms
+from conformance.calls.meaning import as_json, understand
 from conformance.cli import commands
 from conformance.cli.call import parse_let
-from conformance.meaning import as_json, understand
 
 CALLS = [
     json.loads(line) for line in (Path(__file__).parent / "pasted_calls.jsonl").read_text(encoding="utf-8").splitlines()
@@ -196,8 +196,8 @@ def test_a_name_can_be_given_a_value() -> None:
 def test_saying_what_a_call_means_loads_no_runner(command: str) -> None:
     arguments = ["conformance", "call", "torch", "nn.ConvTranspose2d(8, 4, 3)", "--shape", "x=1,8,5,7", "--claim"]
     code = command.format(arguments).replace("main()", "\ntry:\n    main()\nexcept SystemExit:\n    pass\n") + (
-        "print(sorted(name for name in sys.modules if name in ('pytest', 'conformance.run', 'conformance.claims', "
-        "'conformance.cases', 'jinja2')))"
+        "print(sorted(name for name in sys.modules if name in ('pytest', 'conformance.run', "
+        "'conformance.claims.ledger', 'conformance.suites.cases', 'jinja2')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

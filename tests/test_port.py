@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from conformance import adapters, idioms, oracle
+from conformance.calls.port import PortError, explain, other_batch, port, port_layers
+from conformance.calls.suites import case_of, ports
 from conformance.idioms.base import Refusal
-from conformance.port import PortError, explain, other_batch, port, port_layers
 from conformance.problem import Problem
-from conformance.proof import case_of, ports
-from conformance.record import PORTS
+from conformance.records.record import PORTS
 
 KERAS = 'keras.layers.Conv2DTranspose(64, 5, strides=2, padding="same")'
 SEVEN = {"x": (1, 7, 7, 32)}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.predicate import LONGEST, Predicate, PredicateError
+from conformance.predicates.predicate import LONGEST, Predicate, PredicateError
 from conformance.problem import Problem
 
 PROBLEM = Problem.parse("i5x7 k3x2 s2x1 p1:2x0 op1x0 d1x3 g2 ic3 n2 bias")

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from test_lane_run import ADAPTERS
 
-from conformance import cases
 from conformance.adapters.base import Array, Call
-from conformance.asking import FAILS, HOLDS, REFUSED, Check, Finding, answered, found
-from conformance.cases import read_file
-from conformance.mutants import FUNCTIONS
-from conformance.mutants.base import Run, right
+from conformance.audit.mutants import FUNCTIONS
+from conformance.audit.mutants.base import Run, right
+from conformance.audit.properties import PROPERTIES
+from conformance.audit.property_run import FAILS, HOLDS, REFUSED, Check, Finding, answered, found
 from conformance.problem import Problem
-from conformance.properties import PROPERTIES
+from conformance.suites import cases
+from conformance.suites.cases import read_file
 
 
 class Adapter:

@@ -12,12 +12,12 @@ from fuzz_readers import READERS, Reader, claiming, feed
 from numpy.typing import NDArray
 from test_record import RUN
 
-from conformance.bounded import LARGEST_ARRAY, Archive, BoundError, parse_array, read_array
-from conformance.diagnose import DiagnosisError
-from conformance.faults import read_arrays
-from conformance.predicate import Predicate, PredicateError
+from conformance.analysis.content.faults import read_arrays
+from conformance.diagnosis.diagnose import DiagnosisError
+from conformance.io.bounded import LARGEST_ARRAY, Archive, BoundError, parse_array, read_array
+from conformance.predicates.predicate import Predicate, PredicateError
 from conformance.problem import Problem
-from conformance.record import RecordError, Run, Verdict, read, write
+from conformance.records.record import RecordError, Run, Verdict, read, write
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)

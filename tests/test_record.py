@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import record as module
-from conformance.record import Header, Record, RecordError, Run, Verdict, merge, parse, read, read_folder, write
+from conformance.records import record as module
+from conformance.records.record import Header, Record, RecordError, Run, Verdict, merge, parse, read, read_folder, write
 
 RECORDS = tuple(
     sorted(

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import faults, reproducer
-from conformance.record import CLAIM, Record, Verdict, reproduction
-from conformance.recorded_call import RecordedCall, RecordedCallError, parse, ported_from
+from conformance.analysis.content import faults
+from conformance.calls import reproducer
+from conformance.records.calls import RecordedCall, RecordedCallError, parse, ported_from
+from conformance.records.record import CLAIM, Record, Verdict, reproduction
 
 AMBIGUOUS = "tf.nn.conv1d_transpose(x, w, [1, 7, 3], 2, name='a with b with x=1')"
 SHAPES = {"x": (1, 3, 2), "w": (3, 3, 2)}

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from conformance.record import Header, Record, Run, Verdict
-from conformance.report import Site, counts, write_report
+from conformance.records.record import Header, Record, Run, Verdict
+from conformance.report import Site, write_report
 from conformance.report.integrity import measure_integrity
-from conformance.report.page import Group, Reason, lane_groups, ordered, summary
+from conformance.report.overview import Group, Reason, lane_groups, ordered, summary
+from conformance.report.tables import counts
 from conformance.report.words import GLOSSARY
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> \"'&"

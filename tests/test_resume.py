@@ -15,10 +15,11 @@ from test_lane_run import ADAPTERS, CASE, RECORDS, body, descriptor, inside, lan
 from test_record import HEADER
 from test_record import RECORDS as ROWS
 
-from conformance import exit_status, record
-from conformance.journal import Journal
-from conformance.machine import CAPS
-from conformance.record import RecordError
+from conformance.io import exit_status
+from conformance.records import record
+from conformance.records.journal import Journal
+from conformance.records.machine import CAPS
+from conformance.records.record import RecordError
 
 KILLS = 25
 SEEDS = (1, 2, 3, 4)

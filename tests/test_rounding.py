@@ -9,15 +9,16 @@ import pytest
 from numpy.typing import NDArray
 from test_run import LANE, Fake
 
-from conformance import mutants, oracle
-from conformance.answers import compute
-from conformance.cases import Case, read_suite
-from conformance.data import SIGNIFICAND, DataError, largest_sum
-from conformance.mutants.numerics import rounded
+from conformance import oracle
+from conformance.audit import mutants
+from conformance.audit.mutants.numerics import rounded
+from conformance.numerics.operands import SIGNIFICAND, DataError, largest_sum
+from conformance.numerics.rounding import BITS, SUM_BITS, draw, explain, measure_rounding
 from conformance.problem import Problem
-from conformance.record import Record, Verdict, parse, reproduction
-from conformance.rounding import BITS, SUM_BITS, draw, explain, measure_rounding
+from conformance.records.record import Record, Verdict, parse, reproduction
 from conformance.run import Job, evaluate
+from conformance.suites.cases import Case, read_suite
+from conformance.suites.references import compute
 
 CASES = read_suite("rounding").cases
 SMALL = [case for case in CASES if case.problem.multiplies < 20_000][::3]

@@ -14,13 +14,13 @@ from strategies import operands, seeds
 from conformance import oracle
 from conformance.adapters import Lane
 from conformance.adapters.base import Call, Unsupported, extends, finish
-from conformance.answers import Answer, compute
-from conformance.attempt import LONGEST_MESSAGE
-from conformance.cases import Case
-from conformance.compare import fingerprint
+from conformance.numerics.deviation import fingerprint
 from conformance.problem import Problem, Window
-from conformance.record import Record, Verdict
+from conformance.processes.attempt import LONGEST_MESSAGE
+from conformance.records.record import Record, Verdict
 from conformance.run import Job, Result, evaluate
+from conformance.suites.cases import Case
+from conformance.suites.references import Answer, compute
 
 Array = NDArray[Any]
 LANE = Lane("fake", "eager")

@@ -13,20 +13,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance import adapters, answers, cases, data, oracle, past, record
-from conformance.atomic import replace_folder
+from conformance import adapters, oracle
+from conformance.analysis.content import history
+from conformance.analysis.content.faults import find, read_arrays
+from conformance.analysis.content.snippets import of_problem
 from conformance.cli.report import command
-from conformance.compare import fingerprint, measure_deviation
-from conformance.diagnose import DiagnosisError
-from conformance.faults import find, read_arrays
+from conformance.diagnosis.diagnose import DiagnosisError
+from conformance.io.atomic import replace_folder
+from conformance.numerics import operands
+from conformance.numerics.deviation import fingerprint, measure_deviation
 from conformance.problem import Problem
-from conformance.record import CLAIM, CLAIMS, NEGATIVE, ROUNDING, Header, Key, Record, Run, Verdict
-from conformance.report import Site, draw, write_report
-from conformance.report.agreement import agreement
-from conformance.report.faults import Change, Fault, Known
+from conformance.records import record
+from conformance.records.record import CLAIM, CLAIMS, NEGATIVE, ROUNDING, Header, Key, Record, Run, Verdict
+from conformance.regression.history import Store, StoreError
+from conformance.report import Site, write_report
+from conformance.report.content.faults import Change, Fault, Known
+from conformance.report.drawings.svg import bar, box, drawn
 from conformance.report.site import pages
-from conformance.snippets import of_problem
-from conformance.store import Store, StoreError
+from conformance.report.tables.agreement import agreement
+from conformance.suites import cases, references
 
 SUITE = cases.read_suite("smoke")
 KNOWN = Known("late-crop", "torch", "rank > 1", Verdict.DIVERGES, "Because.", "https://example.org/1", date(2026, 1, 2))
@@ -45,7 +50,7 @@ def runs_of(lanes: Sequence[str], wrong: str = "") -> tuple[list[Run], dict[tupl
         framework, _, variant = lane.partition("-")
         records = []
         for case in SUITE.cases:
-            answer = answers.compute(case)
+            answer = references.compute(case)
             expected = answer.expected.astype("float32")
             actual = expected
             if lane == wrong and case.problem.rank == 2:
@@ -119,7 +124,7 @@ def test_a_script_on_the_page_is_the_text_to_paste(site: Site, fault: Fault) -> 
 
 def test_a_script_holds_the_case_s_very_arrays() -> None:
     problem = Problem.parse("i3 k2 s2 bias")
-    arrays = data.draw("a", problem)
+    arrays = operands.draw("a", problem)
     code = of_problem(
         adapters.lane("mxnet", "native"), problem, arrays, oracle.expected(problem, *arrays), "float32"
     ).code
@@ -133,7 +138,7 @@ def test_a_script_holds_the_case_s_very_arrays() -> None:
 
 def test_a_script_asks_jax_for_the_precision_that_it_needs() -> None:
     problem = Problem.parse("i3 k2")
-    arrays = data.draw("a", problem)
+    arrays = operands.draw("a", problem)
     code = of_problem(adapters.lane("jax"), problem, arrays, oracle.expected(problem, *arrays), "float64").code
     assert 'os.environ["JAX_ENABLE_X64"] = "1"' in code
 
@@ -200,33 +205,33 @@ def test_a_refusal_neither_agrees_nor_differs() -> None:
 
 def test_a_grid_marks_what_differs_by_more_than_colour_and_says_it() -> None:
     array = np.arange(6.0).reshape(1, 1, 2, 3)
-    svg = str(draw.drawn(array, "actual", differs=array == 4))
+    svg = str(drawn(array, "actual", differs=array == 4))
     assert svg.count('class="cell differs"') == svg.count('class="hatched"') == 1
     assert 'aria-label="actual: 0 1 2; 3 \u22604 5"' in svg
 
 
 def test_a_window_that_reaches_out_is_drawn_over_zeros() -> None:
-    outline = draw.box(((-1, 2),), (4,), "window", "expected")
-    svg = str(draw.drawn(np.arange(1.0, 5.0).reshape(1, 1, 4), "stamp", boxes=[outline]))
+    outline = box(((-1, 2),), (4,), "window", "expected")
+    svg = str(drawn(np.arange(1.0, 5.0).reshape(1, 1, 4), "stamp", boxes=[outline]))
     assert svg.count('class="cell outside"') == 1
     assert 'aria-label="stamp: 0 1 2 3 4"' in svg
 
 
 def test_an_array_of_three_axes_is_drawn_in_planes() -> None:
-    svg = str(draw.drawn(np.zeros((2, 1, 3, 2, 2)), "y"))
+    svg = str(drawn(np.zeros((2, 1, 3, 2, 2)), "y"))
     assert re.findall(r"<figcaption>(.*?)</figcaption>", svg) == [
         f"y, n{n} depth {d}" for n in (0, 1) for d in range(3)
     ]
 
 
 def test_a_large_array_is_a_heat_map() -> None:
-    svg = str(draw.drawn(np.ones((1, 1, 40, 40)), "y"))
+    svg = str(drawn(np.ones((1, 1, 40, 40)), "y"))
     assert 'class="map"' in svg
     assert "<text" not in svg
 
 
 def test_a_bar_has_every_verdict_however_rare() -> None:
-    svg = str(draw.bar({"conforms": 100_000, "crashed": 1, "diverges": 0}, "lane"))
+    svg = str(bar({"conforms": 100_000, "crashed": 1, "diverges": 0}, "lane"))
     assert "fill-crashed" in svg
     assert "fill-diverges" not in svg
     assert 'aria-label="lane: 100,000 conforms, 1 crashed"' in svg
@@ -335,9 +340,9 @@ def test_a_fault_says_since_when_and_every_night_in_which_it_changed(
     tmp_path: Path, nights: list[tuple[int, str]], said: str
 ) -> None:
     runs = history_of(nights, tmp_path / "h")
-    kept = past.read(tmp_path / "h", runs)
+    kept = history.read(tmp_path / "h", runs)
     wrong = [each for each in runs[0].records if each.fails]
-    found = past.of_fault(wrong, kept)
+    found = history.of_fault(wrong, kept)
     assert found is not None
     assert str(found) == said
     verdicts = ["diverges" if wrong else "conforms" for _, wrong in nights]

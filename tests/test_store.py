@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from test_guard import HEADER, PLANTED, RECORDS, crashed, diverging, refused, run, same
 
 from conformance.cli import main
-from conformance.record import RecordError, Run, Verdict, read, write
-from conformance.store import Store, StoreError
+from conformance.records.record import RecordError, Run, Verdict, read, write
+from conformance.regression.history import Store, StoreError
 
 History = Callable[..., tuple[int, str, str]]
 AVX2, SSE = {"onednn": "sse41 avx avx2"}, {"onednn": "sse41"}
@@ -225,7 +225,7 @@ def test_a_damaged_page_is_told_by_whatever_reads_it(tmp_path: Path) -> None:
 def test_a_store_that_another_process_writes_is_waited_for_and_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conformance.store.PATIENCE", 0.1)
+    monkeypatch.setattr("conformance.regression.history.PATIENCE", 0.1)
     with Store(tmp_path / "h") as first, Store(tmp_path / "h") as second:
         first._db.execute("begin exclusive")
         with pytest.raises(StoreError, match="h: another process is writing it: wait"):

@@ -11,8 +11,8 @@ from test_cli import Ended
 from test_record import HEADER, RECORDS
 
 import conformance
-from conformance.record import Run, Verdict, write
-from conformance.terminal import one_line, printable
+from conformance.io.terminal import one_line, printable
+from conformance.records.record import Run, Verdict, write
 
 PACKAGE = Path(str(conformance.__file__)).parent
 HOSTILE = ["\x1b[31m", "\x07", "\r", "\b", "\t", "\x7f", "\x9b31m", "\u202e", "\u2066", "\ud800", "\0", "\u2028"]

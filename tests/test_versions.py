@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_guard import conforming, crashed, refused, run
 
-from conformance import versions
-from conformance.change import Change
 from conformance.cli import bisect, main
-from conformance.guard import compare
-from conformance.record import write
-from conformance.versions import Build, VersionError, parse
+from conformance.records.record import write
+from conformance.regression import environments
+from conformance.regression.change import Change
+from conformance.regression.comparison import compare
+from conformance.regression.environments import Build, VersionError, parse
 
 JAX = "jax==0.9.0 flax==0.12.3"
 
@@ -30,7 +30,7 @@ def quiet(line: str) -> None:
 def test_requirements_replace_the_pins_of_their_lane() -> None:
     build = parse(JAX)
     assert build == Build("jax", {"CONFORMANCE_JAX": "jax==0.9.0", "CONFORMANCE_FLAX": "flax==0.12.3"})
-    assert str(versions.at(build, "0.9.1")) == "jax==0.9.1 flax==0.12.3"
+    assert str(environments.at(build, "0.9.1")) == "jax==0.9.1 flax==0.12.3"
     assert {parse(f"{name}==1").framework for name in ("torch", "tensorflow", "jax", "mxnet")} == {
         "torch", "tensorflow", "jax", "mxnet",
     }  # fmt: skip
@@ -62,7 +62,7 @@ def test_what_is_no_version_of_a_lane_is_one_line(text: str, line: str) -> None:
 )
 def test_ends_that_have_nothing_between_them_are_refused(old: str, new: str, line: str) -> None:
     with pytest.raises(VersionError, match=line):
-        versions.released(parse(old), parse(new), quiet)
+        environments.released(parse(old), parse(new), quiet)
 
 
 @given(st.integers(2, 60).flatmap(lambda count: st.tuples(st.just(count), st.integers(1, count - 1))))
@@ -93,13 +93,13 @@ def test_the_worst_change_is_searched_for_or_the_one_that_is_asked() -> None:
 def test_tox_is_found_where_the_readme_puts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
-    monkeypatch.setattr(versions, "_root", lambda: tmp_path)
+    monkeypatch.setattr(environments, "_root", lambda: tmp_path)
     with pytest.raises(VersionError, match="there is no tox, which makes the environments: `pip install tox`"):
-        versions._tox()
+        environments._tox()
     tox = tmp_path / ".venv" / "bin" / "tox"
     tox.parent.mkdir(parents=True)
     tox.touch(mode=0o755)
-    assert versions._tox() == [str(tox)]
+    assert environments._tox() == [str(tox)]
 
 
 class TestRuns:
@@ -125,17 +125,17 @@ class TestRuns:
             return real([sys.executable, "-c", f"exit({os.environ.get('STATUS', 0)})"], **options)
 
         monkeypatch.setattr(subprocess, "run", start)
-        monkeypatch.setattr(versions, "_tox", lambda: ["tox"])
+        monkeypatch.setattr(environments, "_tox", lambda: ["tox"])
         return started
 
     def test_the_same_question_is_answered_from_the_cache(self, lane: list[Sequence[str]]) -> None:
-        first = versions.run(parse("mxnet==1.9.1"), ["--suite=core"], quiet)
+        first = environments.run(parse("mxnet==1.9.1"), ["--suite=core"], quiet)
         assert len(lane) == 2
-        assert versions.run(parse("mxnet==1.9.1"), ["--suite=core"], quiet) == first
+        assert environments.run(parse("mxnet==1.9.1"), ["--suite=core"], quiet) == first
         assert len(lane) == 2
-        assert versions.run(parse("mxnet==1.9.1"), ["--suite=smoke"], quiet) != first
+        assert environments.run(parse("mxnet==1.9.1"), ["--suite=smoke"], quiet) != first
         assert len(lane) == 3
-        versions.run(parse("mxnet==1.8.0"), ["--suite=core"], quiet)
+        environments.run(parse("mxnet==1.8.0"), ["--suite=core"], quiet)
         assert len(lane) == 5
 
     @pytest.mark.parametrize(("name", "value"), [("STATUS", "3"), ("STATUS", "2"), ("CUT", "1")])
@@ -145,8 +145,8 @@ class TestRuns:
         with monkeypatch.context() as patch:
             patch.setenv(name, value)
             with pytest.raises(VersionError, match=r"mxnet==1\.9\.1: "):
-                versions.run(parse("mxnet==1.9.1"), [], quiet)
-        versions.run(parse("mxnet==1.9.1"), [], quiet)
+                environments.run(parse("mxnet==1.9.1"), [], quiet)
+        environments.run(parse("mxnet==1.9.1"), [], quiet)
         assert len(lane) == 3
 
     @pytest.mark.parametrize(

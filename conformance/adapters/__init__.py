@@ -25,8 +25,8 @@ import numpy as np
 
 import conformance
 from conformance.adapters.base import Adapter
-from conformance.folders import cache_folder
-from conformance.machine import Machine, measure_machine, threads
+from conformance.io.folders import cache_folder
+from conformance.records.machine import Machine, measure_machine, threads
 
 __path__ += filter(None, os.environ.get("CONFORMANCE_ADAPTERS", "").split(os.pathsep))
 

@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 
 import click
 
-from conformance.atomic import explain
-from conformance.exit_status import USAGE
-from conformance.terminal import echo, one_line
+from conformance.io.atomic import explain
+from conformance.io.exit_status import USAGE
+from conformance.io.terminal import echo, one_line
 
 VERBS = {
     "run": "Run a suite on a framework, case by case, in worker processes.",

@@ -8,10 +8,10 @@ from typing import Any
 import click
 import numpy as np
 
-from conformance import audit, cases
-from conformance.audit import LEAST, SUITES, Matrix, Struck
-from conformance.exit_status import DIVERGED, OK
-from conformance.terminal import echo
+from conformance.audit.kills import LEAST, SUITES, Matrix, Struck, kill_matrix, process_mutants, smallest_cover
+from conformance.io.exit_status import DIVERGED, OK
+from conformance.io.terminal import echo
+from conformance.suites import cases
 
 SHOWN = 12
 
@@ -42,9 +42,9 @@ def command(as_json: bool) -> int:
     broken framework may do: it is killed where its record says exactly that and no other record is harmed.
     Exit status: 1 where smoke kills less than 95 % or core less than all, or a mutant proved equivalent is killed.
     """
-    matrix = audit.kill_matrix(cases.read_suite(SUITES[-1]))
-    smoke = audit.kill_matrix(cases.read_suite(SUITES[0]))  # in its own order, which mutants with a memory tell
-    struck = audit.process_mutants()
+    matrix = kill_matrix(cases.read_suite(SUITES[-1]))
+    smoke = kill_matrix(cases.read_suite(SUITES[0]))  # in its own order, which mutants with a memory tell
+    struck = process_mutants()
     summaries = [_kills(name, smoke if name == SUITES[0] else matrix, struck) for name in SUITES]
     refuted = [m.name for m, row in zip(matrix.mutants, matrix.kills, strict=True) if m.equivalent and row.any()]
     if as_json:
@@ -94,7 +94,7 @@ def _lines(
 
 
 def _case_lines(matrix: Matrix) -> Iterator[str]:
-    cover = audit.smallest_cover(matrix.kills)
+    cover = smallest_cover(matrix.kills)
     yield f"smallest set of cases that kills all functions that any case kills, exactly: {len(cover)} cases"
     for at in cover:
         yield f"  {matrix.cases[at].id}: '{matrix.cases[at].descriptor}' kills {matrix.kills[:, at].sum()}"
@@ -125,7 +125,7 @@ def _document(
         "suites": [asdict(each) | {"enough": each.enough} for each in summaries],
         "equivalent": {m.name: m.equivalent for m in matrix.mutants if m.equivalent},
         "refuted": refuted,
-        "smallest": {"exact": True, "cases": [ids[at] for at in audit.smallest_cover(matrix.kills)]},
+        "smallest": {"exact": True, "cases": [ids[at] for at in smallest_cover(matrix.kills)]},
         "alone": alone,
         "redundant": [each for each in ids if each not in alone],
         "process": [asdict(each) for each in struck],

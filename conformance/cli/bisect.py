@@ -5,16 +5,17 @@ from pathlib import Path
 
 import click
 
-from conformance import record, versions
-from conformance.change import WORSE, Change, classify
 from conformance.cli.diff import compare_folders
 from conformance.cli.upgrade import say
-from conformance.exit_status import DIVERGED, OK
-from conformance.guard import Comparison, Group
-from conformance.record import Record, reproduction
-from conformance.selection import require_suites, require_workers
-from conformance.terminal import echo
-from conformance.versions import Build, VersionError
+from conformance.io.exit_status import DIVERGED, OK
+from conformance.io.terminal import echo
+from conformance.records import record
+from conformance.records.record import Record, reproduction
+from conformance.regression import environments
+from conformance.regression.change import WORSE, Change, classify
+from conformance.regression.comparison import Comparison, Group
+from conformance.regression.environments import Build, VersionError
+from conformance.runner.selection import require_suites, require_workers
 
 
 @click.command()
@@ -34,19 +35,19 @@ def command(old: str, new: str, suites: tuple[str, ...], variant: str | None, ch
     """
     require_suites(suites)
     require_workers(workers)
-    first, last = versions.parse(old), versions.parse(new)
-    names = versions.released(first, last, say)
+    first, last = environments.parse(old), environments.parse(new)
+    names = environments.released(first, last, say)
     options = [f"--workers={workers}"] + ([f"--variant={variant}"] if variant else [])
     whole = [*options, *(f"--suite={suite}" for suite in suites)]
-    comparisons, _ = compare_folders(*(versions.run(build, whole, say) for build in (first, last)))
+    comparisons, _ = compare_folders(*(environments.run(build, whole, say) for build in (first, last)))
     found = chosen(comparisons, change)
     if found is None:
         echo(f"nothing changed{f' that is {change}' if change else ' for the worse'}: {old} to {new}")
         return OK
     comparison, group = found
-    version = earliest(names, lambda name: has(versions.at(first, name), comparison, group, options))
+    version = earliest(names, lambda name: has(environments.at(first, name), comparison, group, options))
     witness = group.witness.record
-    echo(f"{versions.at(first, version)} is the first with this change, of {len(names)} versions")
+    echo(f"{environments.at(first, version)} is the first with this change, of {len(names)} versions")
     echo(f"  {group.change}: {group.before} -> {group.after}\n  where {group.where.predicate}")
     echo(f"  {reproduction(witness)}")
     return DIVERGED
@@ -71,7 +72,7 @@ def has(build: Build, comparison: Comparison, group: Group, options: Sequence[st
     assert new
     suite = comparison.new.header.suite
     narrow = [f"--suite={suite}", f"--case={new.case}", f"--dtype={new.dtype}", f"--variant={new.variant}"]
-    folder = versions.run(build, [*(each for each in options if "variant" not in each), *narrow], say)
+    folder = environments.run(build, [*(each for each in options if "variant" not in each), *narrow], say)
     answer = _record(folder, new)
     say(f"  {build}: {answer.verdict} {answer.message}".rstrip())
     return classify(old, answer) is group.change

@@ -10,15 +10,9 @@ from pathlib import Path
 
 import click
 
-from conformance import adapters, cases, record
+from conformance import adapters
 from conformance.adapters import Lane
-from conformance.borders import draw, is_drawn_for
-from conformance.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.expectations import Expectation, expected_here
-from conformance.isolation import Death, Isolation, Limits
-from conformance.items import environment_of
-from conformance.negative import isolated
-from conformance.predictions import (
+from conformance.analysis.predictions import (
     FalsePrediction,
     Outcome,
     better,
@@ -27,9 +21,17 @@ from conformance.predictions import (
     run,
     run_of,
 )
-from conformance.record import Record, reproduction
+from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
+from conformance.io.terminal import echo
+from conformance.processes.isolation import Death, Isolation, Limits
+from conformance.records import record
+from conformance.records.record import Record, reproduction
 from conformance.report.words import plural
-from conformance.terminal import echo
+from conformance.runner.items import environment_of
+from conformance.runner.negative import isolated
+from conformance.suites import cases
+from conformance.suites.borders import draw, is_drawn_for
+from conformance.suites.expectations import Expectation, expected_here
 
 START = ("smoke", "core", "extreme")
 """Suites whose problems a walk to a region begins with."""

@@ -9,16 +9,17 @@ from typing import Any
 
 import click
 
-from conformance import adapters, idioms, proof
+from conformance import adapters, idioms
 from conformance.adapters import Lane
-from conformance.bounded import read_text
+from conformance.calls import suites
+from conformance.calls.meaning import Meaning, as_json, lines, understand
 from conformance.cli.one import require_case, show
-from conformance.data import SIGNIFICAND
 from conformance.idioms import Reading
 from conformance.idioms.base import Point, Refusal
-from conformance.meaning import Meaning, as_json, lines, understand
-from conformance.record import IDIOMS, PORTS
-from conformance.terminal import echo
+from conformance.io.bounded import read_text
+from conformance.io.terminal import echo
+from conformance.numerics.operands import SIGNIFICAND
+from conformance.records.record import IDIOMS, PORTS
 
 
 class ShapeError(ValueError):
@@ -87,7 +88,7 @@ def _source(path: Path) -> str:
 def _make(lane: Lane, point: Point, dtype: str, case_id: str | None) -> int:
     """Make the call on exact data, and judge the answer."""
     adapters.require_installed(lane.framework)
-    case = proof.case_of(point, lane.framework)
+    case = suites.case_of(point, lane.framework)
     return show(lane, case if case_id is None else replace(case, id=case_id), dtype)
 
 

@@ -5,10 +5,10 @@ from collections import Counter
 
 import click
 
-from conformance import cases
-from conformance.cases import SUITES, Case, Suite
-from conformance.record import ROUNDING
-from conformance.terminal import echo
+from conformance.io.terminal import echo
+from conformance.records.record import ROUNDING
+from conformance.suites import cases
+from conformance.suites.cases import SUITES, Case, Suite
 
 SMALL = 64
 
@@ -37,7 +37,7 @@ def list_(suite: str, probes: str | None, as_json: bool) -> None:
 @click.argument("case_id", metavar="ID")
 def show(case_id: str) -> None:
     """Show one case: why it is there, its geometry, and the oracle's arrays where they are small."""
-    from conformance.answers import compute
+    from conformance.suites.references import compute
 
     everything = tuple(case for suite in ("core", "extreme", ROUNDING) for case in cases.read_suite(suite).cases)
     (case,) = cases.find(Suite("core, extreme or rounding", everything), [case_id]).cases

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
-from conformance import adapters, claims
-from conformance.atomic import require_our_file, write_atomically
-from conformance.claims import Claim, Standing, Test
-from conformance.exit_status import DIVERGED, OK
-from conformance.folders import PACKAGE
-from conformance.terminal import echo
+from conformance import adapters
+from conformance.claims import ledger
+from conformance.claims.ledger import Claim, Standing, Test
+from conformance.io.atomic import require_our_file, write_atomically
+from conformance.io.exit_status import DIVERGED, OK
+from conformance.io.folders import PACKAGE
+from conformance.io.terminal import echo
 
 SHOWN = 12
 DOCUMENT = PACKAGE.parent / "docs" / "errata.md"
@@ -30,7 +31,7 @@ def list_(verdict: str | None, framework: str | None) -> None:
         adapters.variants(framework)
     chosen = [
         claim
-        for claim in claims.read_claims()
+        for claim in ledger.read_claims()
         if verdict in (None, claim.standing) and (framework is None or claim.applies(framework))
     ]
     for claim in chosen:
@@ -45,7 +46,7 @@ def list_(verdict: str | None, framework: str | None) -> None:
 @click.argument("claim_id", metavar="ID")
 def show(claim_id: str) -> None:
     """Show one claim: where it stands, its verdict, and how it is checked."""
-    claim = claims.find(claim_id)
+    claim = ledger.find(claim_id)
     echo(_text(claim))
     for test in claim.tests:
         echo(_asked(test))
@@ -57,21 +58,21 @@ def show(claim_id: str) -> None:
 @click.option("--variant", help="How it executes (default: its first variant).")
 def check(claim_id: str, framework: str | None, variant: str | None) -> int:
     """Measure one claim here, and judge it. Exit status: 0 its verdict is earned, 1 it is not, 2 usage."""
-    from conformance import checking
+    from conformance.claims import judgement
 
-    claim = claims.find(claim_id)
+    claim = ledger.find(claim_id)
     lanes = [adapters.lane(name, variant) for name in ([framework] if framework else _installed(claim))]
     if not lanes:
-        raise claims.ClaimError(f"{claim.id}: nothing that it is asked of is installed here: use a lane's environment")
+        raise ledger.ClaimError(f"{claim.id}: nothing that it is asked of is installed here: use a lane's environment")
     faults = 0
     echo(_text(claim))
     for lane in lanes:
         if not claim.applies(lane.framework):
-            raise claims.ClaimError(
+            raise ledger.ClaimError(
                 f"{claim.id} is not asked of {lane.framework}: `conformance claims show {claim.id}`"
             )
         adapters.require_installed(lane.framework)
-        finding = checking.examine(claim, checking.bench(lane, adapters.load(lane)))
+        finding = judgement.examine(claim, judgement.bench(lane, adapters.load(lane)))
         echo(f"{lane}: {'NOT EARNED, ' + finding.fault if finding.fault else 'earned'}: {finding}")
         for weighed in [each for each in finding.trials if each.law is False][:SHOWN]:
             echo(f"  {'inside' if weighed.inside else 'outside'} fails: {dict(weighed.trial)}")
@@ -84,10 +85,10 @@ def check(claim_id: str, framework: str | None, variant: str | None) -> int:
 @click.option("--to", "document", default=DOCUMENT, type=Path, help="Where to write (default: docs/errata.md).")
 def errata(checked: bool, document: Path) -> int:
     """Write docs/errata.md: what the texts have wrong, for those who write such texts."""
-    from conformance import literature
-    from conformance.report import literature as pages
+    from conformance.analysis.content import literature
+    from conformance.report.content import literature as pages
 
-    text = pages.errata(literature.build(claims.read_claims(), ())).encode()
+    text = pages.errata(literature.build(ledger.read_claims(), ())).encode()
     if checked:
         stale = not document.exists() or document.read_bytes() != text
         if stale:

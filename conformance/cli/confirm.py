@@ -7,14 +7,16 @@ from pathlib import Path
 
 import click
 
-from conformance import adapters, record, verify
-from conformance.answers import oracle_digest
-from conformance.atomic import require_our_file, write_atomically
-from conformance.confirm import Confirmation, Finding, confirm
-from conformance.exit_status import DIVERGED, OK
-from conformance.expectations import by_chance, expected_of
-from conformance.record import CLAIMS, NEGATIVE, ROUNDING, RecordError, Run, Verdict, reproduction
-from conformance.terminal import echo
+from conformance import adapters
+from conformance.audit.confirm import Confirmation, Finding, confirm
+from conformance.calls import verify
+from conformance.io.atomic import require_our_file, write_atomically
+from conformance.io.exit_status import DIVERGED, OK
+from conformance.io.terminal import echo
+from conformance.records import record
+from conformance.records.record import CLAIMS, NEGATIVE, ROUNDING, RecordError, Run, Verdict, reproduction
+from conformance.suites.expectations import by_chance, expected_of
+from conformance.suites.references import oracle_digest
 
 SHOWN = 5
 LEFT_OUT = (CLAIMS, NEGATIVE, ROUNDING)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from conformance import record
-from conformance.coverage import of_lanes, table
-from conformance.record import RecordError
-from conformance.terminal import echo
+from conformance.analysis.content.coverage import of_lanes, table
+from conformance.io.terminal import echo
+from conformance.records import record
+from conformance.records.record import RecordError
 
 
 @click.command()

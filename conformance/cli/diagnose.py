@@ -8,16 +8,16 @@ from typing import Any
 
 import click
 
-from conformance import record
-from conformance.bounded import Archive, BoundError, read_array
-from conformance.comparisons import facts
-from conformance.data import Arrays
-from conformance.diagnose import Diagnosis, DiagnosisError, diagnose, difference
-from conformance.exit_status import DIVERGED, OK
-from conformance.explain import UNEXPLAINED, Explained, Group, by_diagnosis, group_of, kinds
+from conformance.diagnosis.diagnose import Diagnosis, DiagnosisError, diagnose, difference
+from conformance.diagnosis.explain import UNEXPLAINED, Explained, Group, by_diagnosis, group_of, kinds
+from conformance.io.bounded import Archive, BoundError, read_array
+from conformance.io.exit_status import DIVERGED, OK
+from conformance.io.terminal import echo
+from conformance.numerics.operands import Arrays
+from conformance.predicates.comparisons import facts
 from conformance.problem import Problem, ProblemError, broken_rule
-from conformance.record import Verdict, reproduction
-from conformance.terminal import echo
+from conformance.records import record
+from conformance.records.record import Verdict, reproduction
 
 ALSO = 3
 """Other diagnoses of the same records that are printed."""

@@ -10,17 +10,17 @@ from typing import Any
 
 import click
 
-from conformance import record
-from conformance.atomic import require_our_file, write_together
-from conformance.bounded import Archive, BoundError
-from conformance.change import DRIFT, WORSE, Change
 from conformance.cli.options import number
-from conformance.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.expectations import Expectation, by_chance, expected_of, known
-from conformance.explain import kinds
-from conformance.guard import REPEATS, Comparison, Explain, GuardError, compare
-from conformance.record import Record, Run
-from conformance.terminal import echo
+from conformance.diagnosis.explain import kinds
+from conformance.io.atomic import require_our_file, write_together
+from conformance.io.bounded import Archive, BoundError
+from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
+from conformance.io.terminal import echo
+from conformance.records import record
+from conformance.records.record import Record, Run
+from conformance.regression.change import DRIFT, WORSE, Change
+from conformance.regression.comparison import REPEATS, Comparison, Explain, GuardError, compare
+from conformance.suites.expectations import Expectation, by_chance, expected_of, known
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from conformance import record
-from conformance.domain import Lane, boundary, by_lane, departing, domain, limits, outcome, regions, table
-from conformance.expectations import Expectation, expected_of
-from conformance.record import Record, RecordError, Run, reproduction
-from conformance.terminal import echo
+from conformance.analysis.domain import Lane, boundary, by_lane, departing, domain, limits, outcome, regions, table
+from conformance.io.terminal import echo
+from conformance.records import record
+from conformance.records.record import Record, RecordError, Run, reproduction
+from conformance.suites.expectations import Expectation, expected_of
 
 
 @click.command()

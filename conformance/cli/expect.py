@@ -9,17 +9,25 @@ from pathlib import Path
 
 import click
 
-from conformance import selection
-from conformance.atomic import write_atomically
+from conformance.analysis.exactness import Fault, Finding, asked, check, propose, unjudged, unknown
 from conformance.cli.diff import Build, explainer, read_builds
-from conformance.cluster import Cluster
-from conformance.exactness import Fault, Finding, asked, check, propose, unjudged, unknown
-from conformance.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.expectations import Expectation, ExpectationError, expected_of, known, path, read_expectations, unkept
-from conformance.explain import UNEXPLAINED
-from conformance.guard import Explain
-from conformance.record import Record, Run, absent_evidence
-from conformance.terminal import echo
+from conformance.diagnosis.explain import UNEXPLAINED
+from conformance.io.atomic import write_atomically
+from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
+from conformance.io.terminal import echo
+from conformance.predicates.induction import Cluster
+from conformance.records.record import Record, Run, absent_evidence
+from conformance.regression.comparison import Explain
+from conformance.runner import selection
+from conformance.suites.expectations import (
+    Expectation,
+    ExpectationError,
+    expected_of,
+    known,
+    path,
+    read_expectations,
+    unkept,
+)
 
 RECORDS = click.option(
     "--records", default="reports/records", show_default=True, type=Path, help="A folder of record files, or one."

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import click
 
 from conformance import adapters
-from conformance.atomic import require_our_file, write_atomically
-from conformance.bounded import read_json, read_text
 from conformance.cli.options import number
-from conformance.data import DTYPES
-from conformance.exit_status import DIVERGED, OK
-from conformance.expectations import expected_here
-from conformance.json_types import is_count
-from conformance.record import Verdict, reproduction
-from conformance.terminal import echo
+from conformance.io.atomic import require_our_file, write_atomically
+from conformance.io.bounded import read_json, read_text
+from conformance.io.exit_status import DIVERGED, OK
+from conformance.io.terminal import echo
+from conformance.numerics.operands import DTYPES
+from conformance.records.record import Verdict, reproduction
+from conformance.records.schema import is_count
+from conformance.suites.expectations import expected_here
 
 if TYPE_CHECKING:
-    from conformance.fuzzing import Found
+    from conformance.runner.fuzzing import Found
 
 
 class FuzzError(ValueError):
@@ -50,7 +50,7 @@ def command(
     """
     adapters.require_installed(framework)
     try:
-        from conformance import fuzzing
+        from conformance.runner import fuzzing
     except ImportError:
         raise FuzzError("fuzz needs Hypothesis, which is not installed here: `pip install hypothesis`") from None
     lane = adapters.lane(framework, variant)
@@ -94,8 +94,8 @@ def _next(state: Path) -> int:
 
 def _explained(found: "Found") -> Iterator[str]:
     """What gives the actual array exactly, where there is one."""
-    from conformance.answers import compute
-    from conformance.diagnose import DiagnosisError, diagnose
+    from conformance.diagnosis.diagnose import DiagnosisError, diagnose
+    from conformance.suites.references import compute
 
     if found.result.record.verdict is not Verdict.DIVERGES:
         return

@@ -2,10 +2,10 @@
 
 import click
 
-from conformance import cases, generate
-from conformance.atomic import require_our_file, write_atomically
-from conformance.folders import cases_folder
-from conformance.terminal import echo
+from conformance.io.atomic import require_our_file, write_atomically
+from conformance.io.folders import cases_folder
+from conformance.io.terminal import echo
+from conformance.suites import cases, generate
 
 
 @click.command()

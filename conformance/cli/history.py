@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from conformance.cli.diff import read_builds
-from conformance.comparisons import NO_PROBLEM, parsed
-from conformance.exit_status import OK
-from conformance.predicate import Predicate
-from conformance.store import DEFAULT, Line, Since, Store, StoreError, nights
-from conformance.terminal import echo
+from conformance.io.exit_status import OK
+from conformance.io.terminal import echo
+from conformance.predicates.comparisons import NO_PROBLEM, parsed
+from conformance.predicates.predicate import Predicate
+from conformance.regression.history import DEFAULT, Line, Since, Store, StoreError, nights
 
 
 @click.command()

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
-from conformance import record
-from conformance.atomic import require_our_file, write_together
-from conformance.exit_status import INCOMPLETE, OK
-from conformance.journal import joined_arrays
-from conformance.record import Run
-from conformance.terminal import echo
+from conformance.io.atomic import require_our_file, write_together
+from conformance.io.exit_status import INCOMPLETE, OK
+from conformance.io.terminal import echo
+from conformance.records import record
+from conformance.records.journal import joined_arrays
+from conformance.records.record import Run
 
 
 @click.command()

@@ -2,17 +2,18 @@
 
 import click
 
-from conformance import adapters, cases
+from conformance import adapters
 from conformance.adapters import Lane
-from conformance.answers import compute
-from conformance.cases import Case, Suite, read_suite
-from conformance.data import DTYPES
-from conformance.isolation import Isolation, Limits
-from conformance.negative import isolated
+from conformance.io.terminal import echo
+from conformance.numerics.operands import DTYPES
 from conformance.problem import Problem, ProblemError, broken_rule
-from conformance.record import Verdict
-from conformance.selection import MADE
-from conformance.terminal import echo
+from conformance.processes.isolation import Isolation, Limits
+from conformance.records.record import Verdict
+from conformance.runner.negative import isolated
+from conformance.runner.selection import MADE
+from conformance.suites import cases
+from conformance.suites.cases import Case, Suite, read_suite
+from conformance.suites.references import compute
 
 SMALL = 64
 LIMITS = Limits(seconds=600.0, memory=2**44)

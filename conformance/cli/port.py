@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
-from conformance import adapters, idioms, port
+from conformance import adapters, idioms
+from conformance.calls import port
+from conformance.calls.meaning import as_json, of_point
+from conformance.calls.port import Port
+from conformance.calls.verify import Verification, VerifyError, python_for, verify
 from conformance.cli.call import parse_lets, parse_shapes
-from conformance.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.meaning import as_json, of_point
-from conformance.port import Port
-from conformance.terminal import echo
-from conformance.verify import Verification, VerifyError, python_for, verify
+from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
+from conformance.io.terminal import echo
 
 
 @click.command()
@@ -77,9 +78,9 @@ def _verified(batch: int, result: Verification) -> list[str]:
 
 def _evidence(made: Port, missing: list[str]) -> list[str]:
     """What is known of both calls without running them."""
-    from conformance import evidence
+    from conformance.analysis import proofs
 
-    proved = evidence.read()
+    proved = proofs.read()
     lines = [f"# {framework}: not run, since no environment here has it: `tox run -e {framework} --notest` makes one"
              for framework in missing]  # fmt: skip
     for point in (made.source, made.target):

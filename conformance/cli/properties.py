@@ -9,21 +9,32 @@ from pathlib import Path
 
 import click
 
-from conformance import adapters, cases
+from conformance import adapters
 from conformance.adapters import Lane
-from conformance.asking import CRASHED, FAILS, HOLDS, REFUSED, Check, Finding, check, check_outside, checks_of
-from conformance.atomic import require_our_file, write_atomically
-from conformance.cluster import Facts, cluster
-from conformance.data import DTYPES
-from conformance.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.expectations import Expectation, expected_here, known
-from conformance.isolation import Death, Isolation
-from conformance.outside import LaneProcess
+from conformance.audit.properties import PROPERTIES
+from conformance.audit.property_run import (
+    CRASHED,
+    FAILS,
+    HOLDS,
+    REFUSED,
+    Check,
+    Finding,
+    check,
+    check_outside,
+    checks_of,
+)
+from conformance.io.atomic import require_our_file, write_atomically
+from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
+from conformance.io.terminal import echo
+from conformance.numerics.operands import DTYPES
+from conformance.predicates.induction import Facts, cluster
 from conformance.problem import Problem
-from conformance.properties import PROPERTIES
-from conformance.record import FORWARD, Record, Verdict
-from conformance.selection import parse_shard
-from conformance.terminal import echo
+from conformance.processes.isolation import Death, Isolation
+from conformance.records.record import FORWARD, Record, Verdict
+from conformance.runner.outside import LaneProcess
+from conformance.runner.selection import parse_shard
+from conformance.suites import cases
+from conformance.suites.expectations import Expectation, expected_here, known
 
 OUTCOMES = (HOLDS, FAILS, CRASHED, REFUSED)
 TOGETHER = 16

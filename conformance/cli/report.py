@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from conformance import adapters, record
-from conformance.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.record import Run
-from conformance.report.faults import Change
+from conformance import adapters
+from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
+from conformance.io.terminal import echo
+from conformance.records import record
+from conformance.records.record import Run
+from conformance.regression.history import DEFAULT, StoreError
+from conformance.report.content.faults import Change
 from conformance.report.outcome import Reason
-from conformance.store import DEFAULT, StoreError
-from conformance.terminal import echo
 
 
 @click.command()
@@ -33,8 +34,8 @@ def command(records: Path, to: Path, baseline: Path | None, history: Path | None
     It says whether the runs are green or red, and why, as the front page does. Exit status: 0 green, 1 red, 2 usage, 3
     the records are not complete and consistent.
     """
-    from conformance.gather import gather
-    from conformance.reasons import beside, unexplained
+    from conformance.analysis.content.site import gather
+    from conformance.analysis.reasons import beside, unexplained
     from conformance.report import front_page, require_ours, write_report
 
     page = front_page(to)
@@ -60,9 +61,9 @@ def command(records: Path, to: Path, baseline: Path | None, history: Path | None
 
 def _expectations(runs: Sequence[Run], records: Path) -> Iterator[Reason]:
     """What is wrong with expectations on the runs, but for what is new, of which there are pages."""
+    from conformance.analysis.exactness import Fault
+    from conformance.analysis.reasons import of_expectations
     from conformance.cli.expect import held
-    from conformance.exactness import Fault
-    from conformance.reasons import of_expectations
 
     for framework, found, _ in held(runs, records):
         yield from of_expectations(framework, (each for each in found if each.fault is not Fault.UNKNOWN))
@@ -70,8 +71,8 @@ def _expectations(runs: Sequence[Run], records: Path) -> Iterator[Reason]:
 
 def _since(baseline: Path, records: Path) -> tuple[list[Change], dict[str, str]]:
     """What changed since a run, and the guard's page about it. Raises GuardError where the two cannot be compared."""
-    from conformance.change import WORSE
     from conformance.cli.diff import compare_folders
+    from conformance.regression.change import WORSE
     from conformance.report import changes
 
     comparisons, absent = compare_folders(baseline, records, unless_expected=True)

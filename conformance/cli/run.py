@@ -12,17 +12,18 @@ from types import FrameType, MappingProxyType
 
 import click
 
-from conformance import adapters, record
-from conformance.caps import CHOICES, caps_here
-from conformance.exit_status import DIVERGED, INCOMPLETE, OK, USAGE
-from conformance.expectations import Expectation, by_chance, fails, known, unkept
-from conformance.guard import REPEATS, unsteady
-from conformance.machine import measure_machine
-from conformance.process_tree import ENDING, die_with
-from conformance.pytest_plugin import TIMEOUT
-from conformance.record import Record, Run, Verdict, reproduction
-from conformance.selection import Selection, dtypes_of, require_seconds, require_workers, select
-from conformance.terminal import echo
+from conformance import adapters
+from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK, USAGE
+from conformance.io.terminal import echo
+from conformance.processes.caps import CHOICES, caps_here
+from conformance.processes.tree import ENDING, die_with
+from conformance.records import record
+from conformance.records.machine import measure_machine
+from conformance.records.record import Record, Run, Verdict, reproduction
+from conformance.regression.comparison import REPEATS, unsteady
+from conformance.runner.plugin import TIMEOUT
+from conformance.runner.selection import Selection, dtypes_of, require_seconds, require_workers, select
+from conformance.suites.expectations import Expectation, by_chance, fails, known, unkept
 
 SHOWN = 12
 MACHINES = "machines"
@@ -118,8 +119,8 @@ def _whole(selections: Sequence[Selection], folder: Path) -> list[Run]:
 
 def told(runs: Sequence[Run], folder: Path) -> int:
     """Say whether runs of a framework are green or red, and why: expectations are held against all of them."""
+    from conformance.analysis.reasons import of_expectations
     from conformance.cli.expect import held
-    from conformance.reasons import of_expectations
     from conformance.report.integrity import Integrity, measure_integrity
     from conformance.report.outcome import outcome_of
 

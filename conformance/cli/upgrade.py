@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from conformance import versions
-from conformance.change import Change
 from conformance.cli.diff import chosen, compare_folders, publish, require_ours, status
-from conformance.selection import require_suites, require_workers
-from conformance.terminal import echo
+from conformance.io.terminal import echo
+from conformance.regression import environments
+from conformance.regression.change import Change
+from conformance.runner.selection import require_suites, require_workers
 
 
 @click.command()
@@ -36,17 +36,17 @@ def command(
     """
     require_suites(suites)
     require_workers(workers)
-    builds = versions.parse(old), versions.parse(new)
+    builds = environments.parse(old), environments.parse(new)
     if builds[0].framework != builds[1].framework:
-        raise versions.VersionError(f"{old} and {new} are of two lanes: give two versions of one")
+        raise environments.VersionError(f"{old} and {new} are of two lanes: give two versions of one")
     options = [f"--workers={workers}", *(f"--suite={suite}" for suite in suites)]
     options += [f"--variant={variant}"] if variant else []
     page = folder / f"{builds[0].framework}.html"
     markdown, junit = page.with_suffix(".md"), page.with_suffix(".xml")
     require_ours(markdown=markdown, junit=junit, html=page)
     for build in builds:  # both are made before one is run, so that a version that does not exist costs nothing
-        versions.environment(build, say)
-    runs = [versions.run(build, options, say, repeat=repeat) for build in builds]
+        environments.environment(build, say)
+    runs = [environments.run(build, options, say, repeat=repeat) for build in builds]
     comparisons, absent = compare_folders(*runs)
     fails = chosen(fail_on)
     publish(comparisons, fails, markdown=markdown, junit=junit, html=page)

@@ -1,4 +1,4 @@
-"""The catalogue of idioms: every module in this folder but `base` is a framework's, and needs none installed.
+"""The catalogue of idioms: every module in the folder `catalogue` is a framework's, and needs none installed.
 
 read("torch", "F.conv_transpose2d(x, w, stride=2)", {"x": (1, 2, 5, 7), "w": (2, 3, 3, 3)})
 """
@@ -34,7 +34,7 @@ __all__ = [
 @cache
 def frameworks() -> tuple[str, ...]:
     """Names of the frameworks that have idioms, sorted."""
-    return tuple(sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if path.stem != "base"))
+    return tuple(sorted(path.stem for path in Path(__file__).with_name("catalogue").glob("[a-z]*.py")))
 
 
 @cache
@@ -43,7 +43,7 @@ def idioms(framework: str) -> tuple[Idiom, ...]:
     if framework not in frameworks():
         raise IdiomError(f"there is no framework {framework!r}{_hint(framework)}: those with idioms are "
                          f"{', '.join(frameworks())}")  # fmt: skip
-    found: tuple[Idiom, ...] = importlib.import_module(f"{__name__}.{framework}").IDIOMS
+    found: tuple[Idiom, ...] = importlib.import_module(f"{__name__}.catalogue.{framework}").IDIOMS
     return found
 
 
@@ -59,7 +59,7 @@ def _hint(name: str) -> str:
 def dialect(framework: str) -> Dialect:
     """How a framework says what stands around a call."""
     idioms(framework)
-    found: Dialect = importlib.import_module(f"{__name__}.{framework}").DIALECT
+    found: Dialect = importlib.import_module(f"{__name__}.catalogue.{framework}").DIALECT
     return found
 
 

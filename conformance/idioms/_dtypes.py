@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from conformance.expression import Name
 from conformance.idioms.base import Refusal
+from conformance.idioms.expression import Name
 
 ALIASES = {"half": "float16", "float": "float32", "double": "float64", "single": "float32"}
 

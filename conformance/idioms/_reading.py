@@ -7,12 +7,11 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
-from conformance import arithmetic, expression
-from conformance.arithmetic import NotLiteral
-from conformance.expression import HOLE, ExpressionError, Invocation, Name, write
-from conformance.idioms import _source
+from conformance.idioms import _source, arithmetic, expression
 from conformance.idioms._source import Found
+from conformance.idioms.arithmetic import NotLiteral
 from conformance.idioms.base import AFTER, PLACE, Dialect, Idiom, Spelling
+from conformance.idioms.expression import HOLE, ExpressionError, Invocation, Name, write
 
 Values = Mapping[str, Any]
 """Values of names and formulas, by their text."""

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from conformance.expression import ExpressionError
+from conformance.idioms.expression import ExpressionError
 
 LONGEST = 1_000_000
 """Characters that a source text may have."""

@@ -11,10 +11,10 @@ from math import prod
 from typing import Any, NamedTuple
 
 from conformance import layout
-from conformance.expression import HOLE, Invocation, Name
+from conformance.idioms.expression import HOLE, Invocation, Name
 from conformance.layout import LayoutError
 from conformance.problem import Ints, Problem, Window
-from conformance.recorded_call import RecordedCall
+from conformance.records.calls import RecordedCall
 
 Shapes = Mapping[str, Ints]
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from conformance.atomic import replace_folder, require_our_file, require_our_folder, write_atomically
+from conformance.io.atomic import replace_folder, require_our_file, require_our_folder, write_atomically
 from conformance.report.feeds import SUMMARY
 from conformance.report.integrity import Finding, Integrity
 from conformance.report.outcome import Outcome, Reason

@@ -10,10 +10,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from conformance.change import MEANING, Change
-from conformance.guard import Comparison, Difference, Group
-from conformance.record import reproduction
-from conformance.terminal import printable
+from conformance.io.terminal import printable
+from conformance.records.record import reproduction
+from conformance.regression.change import MEANING, Change
+from conformance.regression.comparison import Comparison, Difference, Group
 
 SHOWN = 5
 """Cases of a group that Markdown and the page name; JSON and JUnit have all."""

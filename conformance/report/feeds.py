@@ -7,13 +7,13 @@ from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree
 
-from conformance.record import Run, reproduction
-from conformance.report.draw import badge
-from conformance.report.faults import Change, Fault
+from conformance.io.terminal import printable
+from conformance.records.record import Run, reproduction
+from conformance.report.content.faults import Change, Fault
+from conformance.report.drawings.svg import badge
 from conformance.report.integrity import Integrity
-from conformance.report.machines import hosts
 from conformance.report.outcome import EVIDENCE, NEW, NOUNS, Outcome, Reason
-from conformance.terminal import printable
+from conformance.report.tables.machines import hosts
 
 ATOM = "http://www.w3.org/2005/Atom"
 SUMMARY = "conformance-summary/1"

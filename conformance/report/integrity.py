@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from conformance.record import CLAIMS, IDIOMS, PORTS, Key, Run, absent_evidence
+from conformance.records.record import CLAIMS, IDIOMS, PORTS, Key, Run, absent_evidence
 
 
 @dataclass(frozen=True, slots=True)

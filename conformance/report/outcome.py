@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from conformance.record import Record, Run, reproduction
-from conformance.report.faults import Fault
+from conformance.io.terminal import one_line
+from conformance.records.record import Record, Run, reproduction
+from conformance.report.content.faults import Fault
 from conformance.report.integrity import Integrity
 from conformance.report.words import line, plural
-from conformance.terminal import one_line
 
 SHOWN = 10
 """Reasons that are printed; two lines each, they are a screen."""

@@ -11,13 +11,13 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from conformance.cluster import ALWAYS
-from conformance.record import reproduction
-from conformance.report import draw
-from conformance.report.faults import Arrays
-from conformance.report.handbook import Shown
+from conformance.io.terminal import printable
+from conformance.predicates.induction import ALWAYS
+from conformance.records.record import reproduction
+from conformance.report.content.faults import Arrays
+from conformance.report.content.handbook import Shown
+from conformance.report.drawings import svg
 from conformance.report.words import line, slug
-from conformance.terminal import printable
 
 
 def render(template: str, /, **values: Any) -> str:
@@ -41,7 +41,7 @@ def _environment() -> Environment:
         "command": reproduction,
     }  # fmt: skip
     environment.globals |= {
-        "bar": draw.bar, "patterns": draw.patterns, "operand": operand, "stamp": stamp, "answer": answer,
+        "bar": svg.bar, "patterns": svg.patterns, "operand": operand, "stamp": stamp, "answer": answer,
         "shown": shown, "everywhere": ALWAYS,
     }  # fmt: skip
     return environment
@@ -66,16 +66,16 @@ def fragment(text: str) -> str:
 
 def operand(array: Any, name: str, room: Any = None) -> Markup:
     """An operand, drawn; its cells as wide as those of `room`, where given, so that the two line up."""
-    return draw.drawn(array if array.ndim > 2 else array.reshape(1, -1, 1), name, room=room)
+    return svg.drawn(array if array.ndim > 2 else array.reshape(1, -1, 1), name, room=room)
 
 
 def stamp(arrays: Arrays) -> Markup:
     """The whole stamp with the window that is to be cut from it, and the one that was, where the two are known."""
     extents = arrays.full.shape[2:]
-    boxes = [draw.box(arrays.window, extents, "expected window", "expected")]
+    boxes = [svg.box(arrays.window, extents, "expected window", "expected")]
     if arrays.moved is not None:
-        boxes.append(draw.box(arrays.moved, extents, "actual window", "actual"))
-    return draw.drawn(arrays.full, "whole stamp", boxes=boxes)
+        boxes.append(svg.box(arrays.moved, extents, "actual window", "actual"))
+    return svg.drawn(arrays.full, "whole stamp", boxes=boxes)
 
 
 def answer(array: Any, other: Any, name: str, room: Any = None) -> Markup:
@@ -85,15 +85,15 @@ def answer(array: Any, other: Any, name: str, room: Any = None) -> Markup:
     """
     if array.ndim < 3:
         return Markup("<p>an array of {} axes</p>").format(array.ndim)
-    if array.size > draw.MOST_CELLS and array.shape == other.shape:
-        return draw.heat(array - other, f"deviation of {name}")
+    if array.size > svg.MOST_CELLS and array.shape == other.shape:
+        return svg.heat(array - other, f"deviation of {name}")
     differs = array != other if array.shape == other.shape else np.ones(array.shape, bool)
-    return draw.drawn(array, name, differs=differs, room=room)
+    return svg.drawn(array, name, differs=differs, room=room)
 
 
 def shown(witness: Shown) -> Markup:
     """A convention's witness: its stamp, and the window in it."""
     full = np.array(list(map(int, witness.full.split())))
     lo, hi = (int(part) for part in witness.window.strip("()").split(","))
-    box = draw.box(((lo, hi),), full.shape, "window", "expected")
-    return draw.drawn(full.reshape(1, 1, -1), f"stamp, window {witness.window}", boxes=[box])
+    box = svg.box(((lo, hi),), full.shape, "window", "expected")
+    return svg.drawn(full.reshape(1, 1, -1), f"stamp, window {witness.window}", boxes=[box])

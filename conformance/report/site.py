@@ -8,19 +8,20 @@ from hashlib import sha256
 from importlib.resources import files
 from itertools import groupby
 
-from conformance.record import Key, Record, Run, Verdict
-from conformance.report import agreement, counts, feeds, page
-from conformance.report.coverage import ANSWERED, REASONS, Coverage
-from conformance.report.faults import Change, Domain, Fault, Known
-from conformance.report.handbook import Handbook
+from conformance.records.record import Key, Record, Run, Verdict
+from conformance.report import feeds, overview
+from conformance.report.content.coverage import ANSWERED, REASONS, Coverage
+from conformance.report.content.faults import Change, Domain, Fault, Known
+from conformance.report.content.handbook import Handbook
+from conformance.report.content.history import SHOWN, Kept, day
+from conformance.report.content.literature import Literature
 from conformance.report.integrity import Integrity, measure_integrity
-from conformance.report.literature import Literature
-from conformance.report.machines import hosts, machines
 from conformance.report.outcome import Outcome, Reason, outcome_of
-from conformance.report.past import SHOWN, Kept, day
 from conformance.report.rendering import fragment, render
-from conformance.report.rounded import rounded
-from conformance.report.shards import Placed, data_files
+from conformance.report.search_data import Placed, data_files
+from conformance.report.tables import agreement, counts
+from conformance.report.tables.machines import hosts, machines
+from conformance.report.tables.rounding import rounded
 from conformance.report.words import GLOSSARY, KINDS, SYMBOLS, slug
 
 FRONT = "index.html"
@@ -57,7 +58,7 @@ class Site:
     @cached_property
     def integrity(self) -> Integrity:
         """Whether the records can be trusted as they stand."""
-        return measure_integrity(page.ordered(self.runs), self.expected_lanes)
+        return measure_integrity(overview.ordered(self.runs), self.expected_lanes)
 
     @cached_property
     def faults(self) -> Mapping[str, Fault]:
@@ -96,10 +97,10 @@ def _name(fault: Fault) -> str:
 
 def front(site: Site, folder: str) -> str:
     """The front page, which stands beside the folder of all others."""
-    runs = page.ordered(site.runs)
-    lanes = list(page.lane_groups(runs, site.reason))
+    runs = overview.ordered(site.runs)
+    lanes = list(overview.lane_groups(runs, site.reason))
     return render(
-        "index.html.j2", folder=f"{folder}/", home=FRONT, site=site, summary=page.summary(runs, lanes),
+        "index.html.j2", folder=f"{folder}/", home=FRONT, site=site, summary=overview.summary(runs, lanes),
         lanes=list(_lanes(runs)), glossary=GLOSSARY, symbols=SYMBOLS, started=_started(runs), day=day,
         machines=hosts(runs),
     )  # fmt: skip
@@ -107,8 +108,8 @@ def front(site: Site, folder: str) -> str:
 
 def pages(site: Site) -> Pages:
     """All pages but the front page, and the files they need, by their names inside the folder."""
-    runs = page.ordered(site.runs)
-    groups = {lane.lane: lane for lane in page.lane_groups(runs, site.reason)}
+    runs = overview.ordered(site.runs)
+    groups = {lane.lane: lane for lane in overview.lane_groups(runs, site.reason)}
     common = {"folder": "", "home": f"../{FRONT}", "site": site, "symbols": SYMBOLS, "glossary": GLOSSARY}
     yield "divergences.html", render("divergences.html.j2", **common)
     for name, fault in site.faults.items():
@@ -134,7 +135,7 @@ def pages(site: Site) -> Pages:
             groups=[lane for lane in groups.values() if lane.framework == name], rounded=list(rounded(own)),
             machines=machines(own), **common,
         )  # fmt: skip
-    yield from _files(site, runs, page.summary(runs, list(groups.values())))
+    yield from _files(site, runs, overview.summary(runs, list(groups.values())))
 
 
 def frameworks(site: Site) -> list[str]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import chain, zip_longest
 
-from conformance.record import Record, Verdict
+from conformance.records.record import Record, Verdict
 
 LONGEST = 360
 """Characters of a message or call in a list; a case's own page has the rest."""

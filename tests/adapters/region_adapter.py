@@ -7,7 +7,7 @@ import numpy as np
 
 from conformance import oracle
 from conformance.adapters.base import Array, Call
-from conformance.predicate import Predicate
+from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
 
 VARIANTS = {"only": {"REGION_VARIANT": "only"}}

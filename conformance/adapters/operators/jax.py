@@ -1,0 +1,60 @@
+"""JAX's operators. XLA compiles every new shape, so many convolutions make one program, as in its adapter."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from conformance.adapters.base import Array
+from conformance.adapters.operators.base import Convolution
+
+NAMESPACE = {"jax": jax, "jnp": jnp, "lax": lax, "np": np}
+RESIZES = ("nearest", "bilinear", "bicubic")
+ABORTS: tuple[type[Exception], ...] = ()
+BLOCK = 128
+
+
+def _convolved(x: jax.Array, weight: jax.Array, each: Convolution) -> jax.Array:
+    padding = each.padding if isinstance(each.padding, str) else [(p, p) for p in each.padding]
+    return lax.conv_general_dilated(
+        x, weight, each.stride, padding, rhs_dilation=each.dilation, feature_group_count=each.groups
+    )
+
+
+def convolve(convolutions: Sequence[Convolution]) -> list[Array]:
+    found = []
+    for start in range(0, len(convolutions), BLOCK):
+        block = convolutions[start : start + BLOCK]
+
+        def together(operands: Sequence[tuple[Any, Any]], block: Sequence[Convolution] = block) -> list[jax.Array]:
+            return [_convolved(x, weight, each) for (x, weight), each in zip(operands, block, strict=True)]
+
+        found += jax.jit(together)([(each.x, each.weight) for each in block])
+    return [np.asarray(each) for each in found]
+
+
+def gradient(convolution: Convolution, upstream: Array) -> Array:
+    def answer(x: jax.Array) -> jax.Array:
+        return _convolved(x, jnp.asarray(convolution.weight), convolution)
+
+    return np.asarray(jax.vjp(answer, jnp.asarray(convolution.x))[1](jnp.asarray(upstream))[0])
+
+
+def resize(x: Array, rule: str) -> Array:
+    height, width = x.shape[2:]
+    return np.asarray(jax.image.resize(x, (*x.shape[:2], 2 * height, 2 * width), rule))
+
+
+def dense(x: Array, weight: Array) -> Array:
+    return np.asarray(jnp.asarray(x) @ jnp.asarray(weight))
+
+
+def leaky_relu(x: Array, slope: float) -> Array:
+    return np.asarray(jax.nn.leaky_relu(jnp.asarray(x), slope))
+
+
+def plain(value: Any) -> Any:
+    return np.asarray(value).tolist() if isinstance(value, jax.Array) else value

@@ -1,0 +1,64 @@
+"""MXNet's operators."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import mxnet as mx
+import numpy as np
+
+from conformance.adapters.base import Array
+from conformance.adapters.mxnet import tensor
+from conformance.adapters.operators.base import Convolution
+
+NAMESPACE = {"mx": mx, "nd": mx.nd, "gluon": mx.gluon, "np": np}
+RESIZES = ("nearest", "bilinear")
+ABORTS: tuple[type[Exception], ...] = ()
+
+
+def _convolved(x: mx.nd.NDArray, each: Convolution) -> mx.nd.NDArray:
+    return mx.nd.Convolution(
+        x, tensor(each.weight), kernel=each.weight.shape[2:], stride=each.stride, pad=each.padding,
+        dilate=each.dilation, num_filter=each.weight.shape[0], num_group=each.groups, no_bias=True,
+    )  # fmt: skip
+
+
+def convolve(convolutions: Sequence[Convolution]) -> list[Array]:
+    return [_convolved(tensor(each.x), each).asnumpy() for each in convolutions]
+
+
+def gradient(convolution: Convolution, upstream: Array) -> Array:
+    x = tensor(convolution.x)
+    x.attach_grad()
+    with mx.autograd.record():
+        y = _convolved(x, convolution)
+    y.backward(tensor(upstream))
+    found: Array = x.grad.asnumpy()
+    return found
+
+
+def resize(x: Array, rule: str) -> Array:
+    """Bilinear by the operator that does not align corners: UpSampling itself is a transposed convolution."""
+    height, width = x.shape[2:]
+    if rule == "nearest":
+        larger = mx.nd.UpSampling(tensor(x), scale=2, sample_type="nearest")
+    else:
+        options = {"height": 2 * height, "width": 2 * width, "align_corners": False}
+        larger = mx.nd.contrib.BilinearResize2D(tensor(x), **options)
+    found: Array = larger.asnumpy()
+    return found
+
+
+def dense(x: Array, weight: Array) -> Array:
+    found: Array = mx.nd.FullyConnected(
+        tensor(x), tensor(weight.T.copy()), num_hidden=weight.shape[1], no_bias=True
+    ).asnumpy()  # fmt: skip
+    return found
+
+
+def leaky_relu(x: Array, slope: float) -> Array:
+    found: Array = mx.nd.LeakyReLU(tensor(x), act_type="leaky", slope=slope).asnumpy()
+    return found
+
+
+def plain(value: Any) -> Any:
+    return value.asnumpy().tolist() if isinstance(value, mx.nd.NDArray) else value

@@ -1,0 +1,52 @@
+"""PyTorch's operators."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  # as its users call it
+
+from conformance.adapters.base import Array
+from conformance.adapters.operators.base import Convolution
+
+NAMESPACE = {"torch": torch, "nn": torch.nn, "F": F, "np": np}
+RESIZES = ("nearest", "bilinear", "bicubic")
+ABORTS: tuple[type[Exception], ...] = ()
+
+
+def _convolved(x: torch.Tensor, each: Convolution) -> torch.Tensor:
+    weight = torch.from_numpy(each.weight)
+    return F.conv2d(x, weight, None, each.stride, each.padding, each.dilation, each.groups)
+
+
+def convolve(convolutions: Sequence[Convolution]) -> list[Array]:
+    return [_convolved(torch.from_numpy(each.x), each).numpy() for each in convolutions]
+
+
+def gradient(convolution: Convolution, upstream: Array) -> Array:
+    with torch.enable_grad():
+        x = torch.from_numpy(convolution.x).requires_grad_()
+        _convolved(x, convolution).backward(torch.from_numpy(upstream))
+    assert x.grad is not None
+    found: Array = x.grad.numpy()
+    return found
+
+
+def resize(x: Array, rule: str) -> Array:
+    found: Array = F.interpolate(torch.from_numpy(x), scale_factor=2, mode=rule).numpy()
+    return found
+
+
+def dense(x: Array, weight: Array) -> Array:
+    found: Array = F.linear(torch.from_numpy(x), torch.from_numpy(weight.T.copy())).numpy()
+    return found
+
+
+def leaky_relu(x: Array, slope: float) -> Array:
+    found: Array = F.leaky_relu(torch.from_numpy(x), slope).numpy()
+    return found
+
+
+def plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, torch.Tensor) else value

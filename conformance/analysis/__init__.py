@@ -1,0 +1,1 @@
+"""What records mean: faults, domains, expectations held against them; the content of the report."""

@@ -1,0 +1,263 @@
+"""Faults of a run: what fails alike, the diagnosis and the predicate of each, its smallest witness and reproducers."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from conformance import adapters, idioms, oracle
+from conformance.analysis.content.snippets import LARGEST as WRITTEN
+from conformance.analysis.content.snippets import of_call, of_negative, of_problem, of_record, same_window, too_large
+from conformance.calls import suites
+from conformance.diagnosis.diagnose import DiagnosisError, diagnose
+from conformance.diagnosis.explain import UNEXPLAINED, Explained, actual, by_diagnosis, kinds, others, smallest
+from conformance.idioms.base import Point, Refusal
+from conformance.idioms.expression import ExpressionError
+from conformance.io.bounded import Archive, BoundError
+from conformance.numerics.operands import Arrays as Operands
+from conformance.numerics.operands import DataError, draw
+from conformance.predicates.comparisons import facts, problem_of
+from conformance.predicates.induction import cluster
+from conformance.problem import Problem
+from conformance.records import calls
+from conformance.records.calls import RecordedCallError, ported_from
+from conformance.records.record import CLAIM, NEGATIVE, PORTS, Key, Record, Run, Verdict
+from conformance.report.content.faults import Answer, Arrays, Fault, Snippet, Where
+from conformance.report.words import label_of, skeleton
+from conformance.suites import cases
+
+MOST = 12
+"""Groups of a framework that are told apart; the smaller ones stand together."""
+LARGEST = 2**16
+"""Elements of an array that is kept for drawing."""
+REST = "others, each of few records"
+
+Evidence = Mapping[tuple[str, Key], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """Everything that faults are found in: records by lane, arrays of the diverging ones, and who expected which."""
+
+    runs: Sequence[Run]
+    arrays: Evidence
+    known: Any
+    answered: Mapping[Key, Sequence[Record]]
+
+
+def read_arrays(folder: Path, runs: Iterable[Run]) -> dict[tuple[str, Key], Any]:
+    """The diverging arrays beside record files, by lane and key. Raises DiagnosisError where some are missing."""
+    found: dict[tuple[str, Key], Any] = {}
+    for run in runs:
+        diverging = [record for record in run.records if _has_arrays(record)]
+        path = run.header.path(folder).with_suffix(".npz")
+        if not diverging:
+            continue
+        if not path.exists():
+            raise DiagnosisError(f"{path}: the arrays of {len(diverging)} diverging records are not there: keep it "
+                                 "beside the record file, or run the lane again")  # fmt: skip
+        with _load(path) as arrays:
+            found |= {(record.lane, record.key): actual(record, arrays) for record in diverging}
+    return found
+
+
+def _has_arrays(record: Record) -> bool:
+    """Whether a record diverges on data of its problem."""
+    return record.verdict is Verdict.DIVERGES and record.redrawn
+
+
+def _load(path: Path) -> Archive:
+    try:
+        return Archive(path)
+    except (OSError, BoundError):
+        raise DiagnosisError(f"{path}: not an array file: run the lane again") from None
+
+
+def find(runs: Sequence[Run], arrays: Evidence, known: Any) -> Iterator[Fault]:
+    """The faults of some runs, framework by framework, the new ones first, then the largest.
+
+    `known` says which expectation knew of a record, or None.
+    """
+    answered: dict[Key, list[Record]] = defaultdict(list)
+    for run in runs:
+        for record in run.records if run.header.suite != PORTS else ():
+            answered[record.key].append(record)
+    finder = Finder(runs, arrays, known, answered)
+    for framework in sorted({run.header.framework for run in runs}):
+        own = [run for run in runs if run.header.framework == framework]
+        yield from sorted(_of(framework, own, finder), key=lambda fault: (not fault.new, -len(fault.records)))
+
+
+def _of(framework: str, runs: Sequence[Run], finder: Finder) -> Iterator[Fault]:
+    failing = [record for run in runs for record in run.records if record.fails]
+    groups: list[tuple[str, list[Record], Mapping[str, int]]] = []
+    apart: dict[Any, list[Record]] = defaultdict(list)
+    for record in failing:
+        known = finder.known(record)
+        words = record.redrawn if record.verdict is Verdict.DIVERGES else skeleton(record.message)
+        apart[record.verdict, known and known.id, bool(record.idiom), words].append(record)
+    for (verdict, *_), records in apart.items():
+        if verdict is Verdict.DIVERGES and all(map(_has_arrays, records)):
+            explained = [Explained(each, _kinds(each, finder.arrays)) for each in records]
+            groups += [(text, [each.record for each in those], others(text, those))
+                       for text, those in by_diagnosis(explained)]  # fmt: skip
+        else:
+            groups.append(("", records, {}))
+    groups.sort(key=lambda group: -len(group[1]))
+    for text, records, also in groups[:MOST]:
+        yield _fault(framework, text, records, also, runs, finder)
+    rest: dict[Any, list[Record]] = defaultdict(list)
+    for _, records, _ in groups[MOST:]:
+        for record in records:
+            known = finder.known(record)
+            rest[record.verdict, known and known.id].append(record)
+    for records in rest.values():
+        title = _title("", records) if len({skeleton(each.message) for each in records}) == 1 else REST
+        yield replace(_fault(framework, UNEXPLAINED, records, {}, (), finder), title=title, diagnosis="", where=())
+
+
+def _kinds(record: Record, arrays: Evidence) -> tuple[str, ...]:
+    name = "/".join((*record.key, "actual"))
+    try:
+        return kinds(record, {name: arrays[record.lane, record.key]})
+    except (DiagnosisError, DataError):
+        return (f"{UNEXPLAINED}, for its arrays are of another shape of problem",)
+
+
+def _fault(
+    framework: str, text: str, records: Sequence[Record], also: Mapping[str, int], runs: Sequence[Run], finder: Finder
+) -> Fault:
+    witness = smallest(records)
+    answers = [witness, *(each for each in finder.answered[witness.key] if each.lane != witness.lane)]
+    drawn = _drawn(witness, finder.arrays, text)
+    return Fault(
+        framework, witness.verdict, _title(text, records), text, also, tuple(_wheres(records, runs)),
+        tuple(records), finder.known(witness), witness, str(drawn.problem), drawn.arrays,
+        tuple(Answer(each, finder.arrays.get((each.lane, each.key))) for each in answers),
+        tuple(_snippets(witness, drawn, finder.runs)),
+    )  # fmt: skip
+
+
+def _title(text: str, records: Sequence[Record]) -> str:
+    if text.startswith(UNEXPLAINED):
+        return f"no misreading explains it: {label_of(records)}"
+    if records[0].rounding and records[0].verdict is Verdict.DIVERGES:
+        return "errs by more than rounding can, in long sums"
+    called = sorted({each.fault for each in records})
+    if records[0].kind and all(called):
+        kind = records[0].kind if records[0].kind in ("shape", "dtype") else "answer"
+        return f"another {kind}: {', '.join(called)}"
+    return text or label_of(records)
+
+
+def _wheres(records: Sequence[Record], runs: Sequence[Run]) -> Iterator[Where]:
+    """Where it happens, lane by lane, since lanes differ in what they get right.
+
+    Of negative cases only what is exact: there are few, and what is wrong with their calls has names.
+    """
+    for where in _every_where(records, runs):
+        if where.exact or not all(record.fault for record in records):
+            yield where
+
+
+def _every_where(records: Sequence[Record], runs: Sequence[Run]) -> Iterator[Where]:
+    for lane in sorted({record.lane for record in records}):
+        own = [record for record in records if record.lane == lane]
+        yield _where(own, [run for run in runs if run.header.lane == lane])
+
+
+def _where(records: Sequence[Record], runs: Sequence[Run]) -> Where:
+    """The smallest predicate that tells records from the conforming ones of the same runs, and of the same idioms."""
+    keys, names = {record.key for record in records}, {record.idiom for record in records}
+    outside = [
+        each
+        for run in runs
+        if any(record.key in keys for record in run.records)
+        for each in run.records
+        if each.verdict is Verdict.CONFORMS and each.idiom in names
+    ]
+    found = cluster([facts(each) for each in records], [facts(each) for each in outside])
+    return Where(records[0].lane, found.predicate, found.coverage, found.exact)
+
+
+class _Witness(NamedTuple):
+    """A witness's problem, its operands, and all of its arrays; None where there are none, or they are too large."""
+
+    problem: Problem
+    operands: Operands | None
+    arrays: Arrays | None
+
+
+def _drawn(witness: Record, arrays: Evidence, text: str) -> _Witness:
+    problem = problem_of(witness)
+    if not witness.redrawn:
+        return _Witness(problem, None, None)
+    point, source = _read(witness)
+    drawn = suites.case_of(point, source).drawn if point else problem
+    try:
+        operands = draw(witness.case, drawn)
+    except DataError:
+        return _Witness(problem, None, None)
+    if witness.claimed == "rejects" or problem.multiplies > LARGEST or np.prod(problem.full) > LARGEST:
+        return _Witness(problem, operands, None)
+    whole = replace(problem, pads=((0, 0),) * problem.rank, output_padding=(0,) * problem.rank, bias=False)
+    full, expected = oracle.expected(whole, *operands[:2], None), oracle.expected(problem, *operands)
+    window = None
+    if "window moved" in text and (witness.lane, witness.key) in arrays:
+        found = diagnose(problem, operands, arrays[witness.lane, witness.key])
+        window = next((each.window for each in found if each.kind == text), None)
+    return _Witness(problem, operands, Arrays(*operands, full, expected, problem.window, window))
+
+
+def _snippets(witness: Record, drawn: _Witness, runs: Sequence[Run]) -> Iterator[Snippet]:
+    """A script for each framework of the runs, the witness's own first; its own only, where it is to be refused."""
+    expected = drawn.arrays.expected if drawn.arrays and drawn.arrays.expected.size <= WRITTEN else None
+    names = sorted({run.header.framework for run in runs} & set(idioms.frameworks()))
+    names.sort(key=lambda name: name != witness.framework)
+    point, source = _read(witness)
+    negative = {case.id: case for case in cases.read_suite(NEGATIVE).cases} if witness.fault else {}
+    for name in names:
+        own = name == witness.framework and witness.variant in adapters.variants(name)
+        lane = adapters.lane(name, witness.variant if own else None)
+        if witness.case in negative:
+            yield of_negative(lane, negative[witness.case], witness.dtype)
+        elif drawn.operands is None:
+            yield Snippet(name, str(lane), "", f"{_why_none(witness)}: use the command")
+        elif witness.verdict is Verdict.DIVERGES and expected is None:
+            yield too_large(lane)
+        elif not witness.idiom:
+            refused = own and witness.call and witness.verdict is not Verdict.DIVERGES
+            yield (of_record(lane, witness, expected) if refused else
+                   of_problem(lane, drawn.problem, drawn.operands, expected, witness.dtype))  # fmt: skip
+        elif point is not None and (own or not point.claim.refused) and same_window(point, drawn.problem):
+            yield of_call(lane, point, source, drawn.operands, expected, witness.dtype)
+
+
+def _why_none(witness: Record) -> str:
+    """Why there are no operands for a script."""
+    if witness.idiom == CLAIM:
+        return "several calls check a claim"
+    return "it asks for bounds, not for bits" if witness.rounding else "its data is not on file any more"
+
+
+def _read(witness: Record) -> tuple[Point | None, str]:
+    """The call of an idiom's record, read again, and the framework that it is of; None for any other record."""
+    source = witness.framework
+    if not witness.idiom:
+        return None, source
+    source = ported_from(witness.idiom) or source
+    try:
+        call = calls.parse(witness.call)
+    except RecordedCallError:
+        return None, source
+    variant = witness.variant if source == witness.framework else adapters.lane(source).variant
+    try:
+        return idioms.read(source, call.text, call.shapes, variant), source
+    except Refusal:  # a call that was copied from elsewhere, and says no problem here
+        copied = suites.suite(source, variant).cases if source == witness.framework else ()
+        return next((case.point for case in copied if case.id == witness.case), None), source
+    except (idioms.IdiomError, ExpressionError):
+        return None, source

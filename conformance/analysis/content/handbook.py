@@ -1,0 +1,138 @@
+"""The catalogue of conventions, made from the idioms' claims, the laws' witnesses and the evidence on file."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance import adapters, idioms, layout, oracle
+from conformance.analysis.proofs import Evidence
+from conformance.calls import copies, suites
+from conformance.idioms import laws
+from conformance.idioms.base import Idiom, Point
+from conformance.idioms.expression import HOLE
+from conformance.idioms.laws import Law, Witness
+from conformance.problem import Problem
+from conformance.report.content.handbook import CopyEntry, Handbook, IdiomEntry, LawEntry, LayoutEntry, Shown
+
+TAPS = (
+    Witness("torch", "torch.nn.functional.conv_transpose1d(x, w, stride=3)", {"x": (1, 1, 2), "w": (1, 1, 3)},
+            "as stored: every input element stamps the kernel as it is"),
+    Witness("jax", 'jax.lax.conv_transpose(x, w, (3,), "VALID")', {"x": (1, 2, 1), "w": (3, 1, 1)},
+            "reversed: the default of JAX and Flax"),
+)  # fmt: skip
+MAIN_LAYOUTS = ("(g i) o k", "k o (g i)", "k i o")
+"""PyTorch's and MXNet's, TensorFlow's and Keras', JAX's and Flax's."""
+
+_EXTENTS = {"g": 1, "i": 2, "o": 3, "k": (4, 5)}
+
+
+def build(evidence: Evidence) -> Handbook:
+    """The handbook."""
+    points = {
+        lane.framework: {
+            variant: [case.point for case in suites.suite(lane.framework, variant).cases if case.point]
+            for variant in adapters.variants(lane.framework)
+        }
+        for lane in adapters.lanes()
+        if lane.framework in idioms.frameworks()
+    }
+    flat = [(framework, point) for framework, by in points.items() for each in by.values() for point in each]
+    return Handbook(
+        laws=tuple(_law(law, flat, evidence) for law in laws.LAWS),
+        taps=tuple(_shown(witness) for witness in TAPS),
+        reversed=_users((framework, point) for framework, point in flat if point.claim.reversed),
+        weights=tuple(_layouts(flat, weight=True)),
+        data=tuple(_layouts(flat, weight=False)),
+        idioms=tuple(_idiom(framework, each, points[framework]) for framework in points
+                     for each in idioms.idioms(framework)),
+        copies=tuple(_copies()),
+        given=tuple(astuple(each) for each in copies.given_as_it_is(MAIN_LAYOUTS)),
+        lanes=tuple((name, lane.version, lane.date) for name, lane in evidence.lanes.items()),
+    )  # fmt: skip
+
+
+def _law(law: Law, points: list[tuple[str, Point]], evidence: Evidence) -> LawEntry:
+    follow = [(framework, point) for framework, point in points if point.claim.law == law.id]
+    names = sorted({point.name for _, point in follow})
+    return LawEntry(
+        law.id, law.title, law.formula, law.meaning, tuple(_shown(witness) for witness in law.witnesses),
+        _users(follow), tuple(line for name in names for line in evidence.of(name)),
+    )  # fmt: skip
+
+
+def _users(points: Iterable[tuple[str, Point]]) -> dict[str, tuple[str, ...]]:
+    """Function names by framework."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for framework, point in points:
+        found[framework][_named(point.idiom)] = None
+    return {framework: tuple(names) for framework, names in found.items()}
+
+
+def _named(idiom: Idiom) -> str:
+    """The functions of an idiom as one name, such as conv_transpose{1,2,3}d, in the form that they stand in."""
+    names = sorted(set(idiom.functions.values()))
+    name = names[0]
+    if len(names) > 1:
+        ranks = ",".join(str(rank) for rank in sorted(idiom.functions))
+        name = re.sub(r"[123](?=D|d)", f"{{{ranks}}}", name)
+    return name if idiom.form == HOLE else idiom.form.replace(HOLE, f"{name}(...)")
+
+
+def _shown(witness: Witness) -> Shown:
+    point = witness.read()
+    x, weight, y, full = (" ".join(map(str, array)) for array in _probe(point))
+    return Shown(
+        witness.framework, witness.text, str(point.claim.problem.window[-1]), x, weight, y, witness.fact, full
+    )  # fmt: skip
+
+
+def _layouts(points: list[tuple[str, Point]], *, weight: bool) -> Iterator[LayoutEntry]:
+    found: dict[str, list[tuple[str, Point]]] = defaultdict(list)
+    for framework, point in points:
+        found[point.claim.weight if weight else point.claim.data].append((framework, point))
+    for name, users in found.items():
+        text = layout.conversion("w", "(g i) o k", name, _EXTENTS, reverse=False) if weight else ""
+        yield LayoutEntry(name, _users(users), text)
+
+
+def _idiom(framework: str, idiom: Idiom, points: Mapping[str, list[Point]]) -> IdiomEntry:
+    own = [point for each in points.values() for point in each if point.idiom is idiom]
+    answered = [point.claim for point in own if not point.claim.refused]
+    refusals: dict[str, dict[str, None]] = defaultdict(dict)
+    for variant, each in points.items():
+        for point in each:
+            if point.idiom is idiom and point.claim.refused:
+                refusals[re.sub(r"-?\d+", "n", point.claim.refused)][variant] = None
+    return IdiomEntry(
+        idiom.id, framework, tuple(dict.fromkeys(idiom.functions.values())),
+        " ".join((idiom.read.__doc__ or "").split()),
+        tuple(dict.fromkeys(claim.law for claim in answered)), tuple(dict.fromkeys(claim.data for claim in answered)),
+        tuple(dict.fromkeys(claim.weight for claim in answered)),
+        tuple(dict.fromkeys("reversed" if claim.reversed else "as stored" for claim in answered)),
+        tuple((reason, "" if len(where) == len(points) else ", ".join(where)) for reason, where in refusals.items()),
+    )  # fmt: skip
+
+
+def _copies() -> Iterator[CopyEntry]:
+    for each in copies.outcomes():
+        source = next(name for name in idioms.frameworks() if each.source.idiom in idioms.idioms(name))
+        yield CopyEntry(source, each.source.text, copies.find(each.target)[0], each.text, each.kind, each.how)
+
+
+def _probe(point: Point) -> tuple[NDArray[np.int64], ...]:
+    """x = 1, 2, ..., w = 1, 10, 100, ... in the call's own order of taps, the answer, and the whole stamp: last axis.
+
+    Every digit of an answer is one input element, so it shows which taps met which inputs.
+    """
+    said = point.claim.problem
+    problem = Problem.of(said.input[-1], said.kernel[-1], said.stride[-1], said.window[-1:], 0, said.dilation[-1])
+    x = np.arange(1, problem.input[0] + 1)
+    weight = 10 ** np.arange(problem.kernel[0])
+    stored = weight[::-1] if point.claim.reversed else weight
+    arrays = x.reshape(1, 1, -1), stored.reshape(1, 1, -1), None
+    y, full = (oracle.expected(each, *arrays).ravel() for each in (problem, replace(problem, pads=((0, 0),))))
+    return x, weight, y, full

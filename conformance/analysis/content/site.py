@@ -1,0 +1,86 @@
+"""Everything that the report is made of, from record files, the arrays beside them, and what is on file."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from conformance.analysis import domain, proofs
+from conformance.analysis.content import coverage, handbook, literature
+from conformance.analysis.content.faults import find, read_arrays
+from conformance.analysis.content.history import NOTHING, of_fault, read
+from conformance.analysis.proofs import Evidence
+from conformance.claims import ledger
+from conformance.records.record import Key, Record, Run
+from conformance.report import Site, overview
+from conformance.report.content.faults import Change, Domain, Known, Region, Where
+from conformance.report.outcome import Reason
+from conformance.suites import expectations
+
+
+def gather(
+    runs: Sequence[Run],
+    folder: Path,
+    expected_lanes: Sequence[str],
+    changes: Sequence[Change] | None = None,
+    more: Mapping[str, str] | None = None,
+    history: Path | None = None,
+    reasons: Sequence[Reason] = (),
+) -> Site:
+    """The site of some runs, whose arrays lie in a folder. Raises DiagnosisError where arrays are missing."""
+    kept = read(history, runs) if history else NOTHING
+    arrays = read_arrays(folder, runs)
+    on_file, known = _expected(runs)
+    proved = proofs.collect(runs, known)
+    everything = Evidence({**proofs.read().lanes, **proved.lanes})
+    found = tuple(replace(fault, past=of_fault(fault.records, kept)) for fault in find(runs, arrays, known))
+    return Site(
+        runs, expected_lanes, known, on_file, found, tuple(domains(runs)),
+        handbook.build(everything), _proofs(everything), literature.build(ledger.read_claims(), runs), changes,
+        more or {}, kept.kept, coverage.of_lanes(runs), reasons,
+    )  # fmt: skip
+
+
+def _expected(runs: Sequence[Run]) -> tuple[tuple[Known, ...], Callable[[Record], Known | None]]:
+    """The expectations on file, and which of them knew of a record; asked once of each."""
+    knew = expectations.of_records(runs)
+    plain = {
+        (name, each.id): Known(each.id, name, each.when.text, each.verdict, " ".join(each.reason.split()),
+                               each.upstream, each.since)
+        for run in overview.ordered(runs) for name in [run.header.framework] for each in expectations.expected_of(run)
+    }  # fmt: skip
+    asked: dict[tuple[str, Key], Known | None] = {}
+
+    def known(record: Record) -> Known | None:
+        name = (record.lane, record.key)
+        if not record.fails:
+            return None
+        if name not in asked:
+            found = knew(record)
+            asked[name] = plain[record.framework, found.id] if found else None
+        return asked[name]
+
+    return tuple(plain.values()), known
+
+
+def domains(runs: Sequence[Run]) -> Iterator[Domain]:
+    """What each lane accepts."""
+    departing = domain.departing()
+    for name, records in domain.by_lane(runs).items():
+        lane = domain.domain(name, records, departing)
+        counts = {each: lane.counts[each] for each in domain.OUTCOMES if lane.counts[each]}
+        yield Domain(name, counts, tuple(_region(name, each) for each in lane.regions))
+
+
+def _region(lane: str, region: domain.Region) -> Region:
+    found = region.where
+    where = Where(lane, found.predicate, found.coverage, found.exact) if found else None
+    return Region(region.outcome, region.message, region.count, where, region.faults, region.witness)
+
+
+def _proofs(found: Evidence) -> Mapping[str, tuple[str, ...]]:
+    """What is proved of each idiom, a line a claim and lane."""
+    lines: dict[str, list[str]] = defaultdict(list)
+    for claim in sorted({claim for lane in found.lanes.values() for claim in lane.claims}):
+        lines[claim.partition("/")[0]] += found.of(claim)
+    return {name: tuple(those) for name, those in lines.items()}

@@ -1,0 +1,240 @@
+"""Scripts that show a fault: literal arrays, one framework's own call, and what is expected beside what comes."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance import adapters, idioms, layout
+from conformance.adapters.base import Unsupported
+from conformance.calls import reproducer
+from conformance.calls.native import lines, operands
+from conformance.calls.port import PortError, translate
+from conformance.calls.unchecked import WORDS
+from conformance.idioms.base import Claim, Dialect, Point, with_window
+from conformance.problem import Problem
+from conformance.records.record import Record
+from conformance.report.content.faults import Snippet
+from conformance.runner import negative
+from conformance.suites import departure
+from conformance.suites.cases import Case
+
+Array = NDArray[Any]
+
+LARGEST = 3000
+"""Elements of an array above which it is not written out."""
+WIDTH = 110
+PRECISION = {("jax", "float64"): {"JAX_ENABLE_X64": "1"}}
+"""What a framework has to be told before it computes in a dtype at all."""
+WIDEST = "float64"
+"""What a negative case's script asks for, as its lane does, whose operands and arguments can be of any width."""
+VIEWED = {
+    "reversed-axes": ["x = np.ascontiguousarray(x.T).T"],
+    "every-second": ["x = np.repeat(x, 2, axis=-1)[..., ::2]"],
+    "one-value": ["x = np.broadcast_to(x.reshape(-1)[:1].reshape((1,) * x.ndim), x.shape)"],
+}
+"""How an operand is made to lie otherwise in memory."""
+CANONICAL = Claim(Problem.of(1, 1), "none")
+
+TAIL = """
+print("actual", actual, sep="\\n")
+if actual.shape != expected.shape:
+    print(f"shape {actual.shape}, expected {expected.shape}")
+else:
+    differs = ~np.isclose(actual, expected, rtol=0, atol=0, equal_nan=True)
+    print(f"{np.count_nonzero(differs)} of {expected.size} values differ")
+"""
+ALONE = """
+print("actual", actual, actual.shape, sep="\\n")
+"""
+"""Where there is nothing to compare with."""
+
+
+def of_problem(
+    lane: adapters.Lane, problem: Problem, arrays: Sequence[Array | None], expected: Array | None, dtype: str
+) -> Snippet:
+    """The script of a problem on canonical arrays, in the call of the lane's framework that says it best."""
+    idiom = idioms.idioms(lane.framework)[0]
+    said = Point(idiom, str(problem), {}, replace(CANONICAL, problem=problem), str(problem), "")
+    return _ported(said, lane.framework, lane, arrays, expected, dtype)
+
+
+def of_record(lane: adapters.Lane, record: Record, expected: Array | None) -> Snippet:
+    """The script of the very call that a record has, where no other way to say its problem is to stand for it."""
+    made = reproducer.write(record)
+    if _too_large(made.operands.values(), expected):
+        return too_large(lane)
+    text = made.text.removesuffix("np.save('y.npy', y)\n")
+    for name, array in made.operands.items():
+        text = text.replace(f"np.load('{name}.npy')", _literal(name, array).removeprefix(f"{name} = "))
+    before, call, after = text.partition("\ny = ")
+    imports = {line for line in before.splitlines() if line.startswith("import ")}
+    code = [line for line in before.splitlines() if line not in imports and not line.startswith("#")]
+    code += [*_expected(expected, record.dtype, layout.DATA), f"{call}{after}actual = y"]
+    tail = ALONE if expected is None else TAIL
+    return Snippet(lane.framework, str(lane), _script(lane, record.dtype, imports, code, tail))
+
+
+def of_call(
+    lane: adapters.Lane, point: Point, source: str, arrays: Sequence[Array | None], expected: Array | None, dtype: str
+) -> Snippet:
+    """The script of a call as it was written, or of its port where the lane is of another framework."""
+    if lane.framework != source:
+        return _ported(point, source, lane, operands(point, *_three(arrays, dtype)), expected, dtype)
+    if _too_large(arrays, expected):
+        return too_large(lane)
+    dialect = idioms.dialect(lane.framework)
+    given = dict(zip("xwb", operands(point, *_three(arrays, dtype)), strict=True))
+    if "z" in point.shapes:
+        given["z"] = np.zeros(point.shapes["z"], dtype)
+    written = {name: array for name, array in given.items() if array is not None}
+    body = [f"{name} = {dialect.tensor.format(name)}" for name in written]
+    body += [*lines(point), f"actual = np.asarray({dialect.array.format('y')})"]
+    code = [_literal(name, array) for name, array in written.items()]
+    code += [*_expected(expected, dtype, point.claim.data), "", *body]
+    imports = {*point.idiom.imports, *dialect.imports}
+    return Snippet(lane.framework, str(lane), _script(lane, dtype, imports, code, ALONE if expected is None else TAIL))
+
+
+def of_negative(lane: adapters.Lane, case: Case, dtype: str) -> Snippet:
+    """The script of a negative case: its call as it stands, on its very operands unless they are many."""
+    assert case.hostile is not None
+    words, dialect = WORDS.get(lane.framework), idioms.dialect(lane.framework)
+    try:
+        text = negative.text(lane.framework, case)
+    except Unsupported as reason:
+        return Snippet(lane.framework, str(lane), "", str(reason))
+    if words is None or (case.hostile.view and not words.views):
+        return Snippet(
+            lane.framework, str(lane), "", "its tensors are copies, so that none can lie otherwise in memory"
+        )
+    arrays = departure.operands(case.id, case.problem, case.hostile, dtype)
+    expected = _defined(case, arrays)
+    if _too_large(arrays.values(), expected):
+        return too_large(lane)
+    x, weight = words.arrange(case.problem, arrays["x"], arrays["weight"])
+    given = {"x": x, "w": weight} | ({"b": arrays["bias"]} if "bias" in arrays else {})
+    code = [_literal(name, np.ascontiguousarray(array).reshape(array.shape)) for name, array in given.items()]
+    code += [*VIEWED.get(case.hostile.view, ()), *_expected(expected, dtype, words.layout), ""]
+    narrow = "bfloat16" in case.hostile.dtypes.values()
+    code += [f"{name} = {dialect.tensor.format(name)}{'.bfloat16()' if narrow else ''}" for name in given]
+    code += [f"y = {text}", f"actual = np.asarray({dialect.array.format('y.float()' if narrow else 'y')})"]
+    named = {f"import {module}" + f" as {name}" * (name != module) for name, module in words.modules.items()}
+    tail = TAIL if expected is not None else ALONE + _claim(case, words.layout)
+    return Snippet(lane.framework, str(lane), _script(lane, WIDEST, {*dialect.imports, *named}, code, tail))
+
+
+def _claim(case: Case, data: str) -> str:
+    """What is to be said of an answer that came, where it is not compared: that it is none, or of which shape it is."""
+    assert case.hostile is not None
+    if not case.hostile.defined:
+        why = departure.misfit(case.problem, case.hostile) or f"no call says this: {case.why}"
+        return f"print({f'answered, though {why}'!r})\n"
+    n, c, *spatial = case.problem.output_shape
+    shape = (n, c, *spatial) if data == "n c k" else (n, *spatial, c)
+    return f'print(f"shape {{actual.shape}}, expected {shape}")\n'
+
+
+def _defined(case: Case, arrays: Mapping[str, Array]) -> Array | None:
+    """The definition's answer, where it gives one that is not too large to be written out."""
+    assert case.hostile is not None
+    if not case.hostile.defined or prod(case.problem.output_shape) > LARGEST:
+        return None
+    return departure.answer(case.problem, arrays)
+
+
+def _ported(
+    point: Point, source: str, lane: adapters.Lane, given: Sequence[Array | None], expected: Array | None, dtype: str
+) -> Snippet:
+    if _too_large(given, expected):
+        return too_large(lane)
+    try:
+        port = translate(point, source, lane.framework, variant=lane.variant)
+    except PortError as error:
+        return Snippet(lane.framework, str(lane), "", str(error).removeprefix(f"{point.text}: "))
+    imports, _, defined = port.code.partition("\n\n\n")
+    data = port.point.claim.data
+    x, weight, bias = _three(given, dtype)
+    assert x is not None
+    canonical = layout.restore(x, layout.DATA, point.claim.data)
+    arrays = {"x": layout.arrange(canonical, layout.DATA, data), "w": weight, "b": bias}
+    code = [defined.rstrip(), "", ""]
+    code += [f"{name} = None" if array is None else _literal(name, array) for name, array in arrays.items()]
+    code += [*_expected(expected, dtype, data), ""]
+    code += list(_called(idioms.dialect(lane.framework), bias is not None))
+    return Snippet(lane.framework, str(lane), _script(lane, dtype, set(imports.splitlines()), code,
+                                                        ALONE if expected is None else TAIL))  # fmt: skip
+
+
+def _called(dialect: Dialect, bias: bool) -> Iterator[str]:
+    yield "w = convert_weight(w)"
+    for name in ("x", "w", "b") if bias else ("x", "w"):
+        yield f"{name} = {dialect.tensor.format(name)}"
+    yield "y = conv_transpose(x, w, b)"
+    yield f"actual = np.asarray({dialect.array.format('y')})"
+
+
+def _expected(expected: Array | None, dtype: str, data: str) -> list[str]:
+    """The expected array, printed before the call, which may not return."""
+    if expected is None:
+        return []
+    literal = _literal("expected", layout.arrange(expected.astype(dtype), layout.DATA, data))
+    return [literal, 'print("expected", expected, sep="\\n", flush=True)']
+
+
+def _script(lane: adapters.Lane, dtype: str, imports: Iterable[str], code: Sequence[str], tail: str) -> str:
+    variables = environment(lane, dtype)
+    first = [f"# {lane}"]
+    if variables:
+        first += ["import os", "", *(f'os.environ["{name}"] = "{value}"' for name, value in variables.items()), ""]
+    odd = {"from numpy import inf, nan"} if any(re.search(r"\b(inf|nan)\b", line) for line in code) else set()
+    modules = sorted({*imports, "import numpy as np", *odd} - {""})
+    return "\n".join([*first, *modules, "", *code]) + "\n" + tail
+
+
+def environment(lane: adapters.Lane, dtype: str) -> dict[str, str]:
+    """The variables that make a lane what it is against the framework's other lanes, and that a dtype needs."""
+    every = adapters.variants(lane.framework)
+    chosen = {
+        name: value
+        for name, value in every[lane.variant].items()
+        if any(other.get(name) != value for other in every.values())
+    }
+    return chosen | PRECISION.get((lane.framework, dtype), {})
+
+
+def _literal(name: str, array: Array) -> str:
+    """An array's very values; where they are many, others of the same shape, which only calls without an answer get."""
+    if not 0 < array.size <= LARGEST:
+        return f'{name} = np.resize(np.arange(-9, 10), {array.shape}).astype("{array.dtype}")'
+    whole = np.isfinite(array).all() and not (array % 1).any()
+    values = array.astype(np.int64).tolist() if whole else array.tolist()
+    text = f'{name} = np.array({values}, "{array.dtype}")'
+    if len(text) <= WIDTH:
+        return text
+    rows = np.array2string(np.asarray(values), separator=", ", threshold=array.size + 1, max_line_width=WIDTH)
+    return f'{name} = np.array(\n{rows},\n"{array.dtype}")'
+
+
+def _too_large(arrays: Iterable[Array | None], expected: Array | None) -> bool:
+    """Whether an answer that can be compared is of operands that cannot be written out."""
+    return expected is not None and any(array.size > LARGEST for array in (*arrays, expected) if array is not None)
+
+
+def _three(arrays: Sequence[Array | None], dtype: str) -> list[Any]:
+    return [None if array is None else array.astype(dtype) for array in arrays]
+
+
+def too_large(lane: adapters.Lane) -> Snippet:
+    """Why there is no script: what comes could not be compared."""
+    return Snippet(lane.framework, str(lane), "", "its arrays are too large to be written out: use the command")
+
+
+def same_window(point: Point, problem: Problem) -> bool:
+    """Whether a call that was read again says the problem that its record has."""
+    said = point.claim.problem
+    return with_window(said, said.window) == with_window(problem, problem.window)

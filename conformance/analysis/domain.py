@@ -1,0 +1,181 @@
+"""What a lane accepts, and where its domain ends: regions of problems that are refused or go wrong, as predicates.
+
+A region is what records with one outcome and one message have in common that records
+with a right answer have not; where a call's operands or words are at fault, and not its problem, it is named by that.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from conformance.predicates.comparisons import MOST_AXES, Facts, facts, problem_of
+from conformance.predicates.induction import Cluster, cluster
+from conformance.processes.isolation import exhausted
+from conformance.records.record import CLAIMS, IDIOMS, NEGATIVE, PORTS, Key, Record, Run, Verdict
+from conformance.suites import cases
+from conformance.suites.expectations import Expectation
+
+RIGHT, PAST, WRONG, INVALID = "answers", "answers past the rule", "answers wrongly", "answers the invalid"
+REFUSES, FAILS, CRASHES, HANGS, MEMORY = "refuses", "fails uncleanly", "crashes", "hangs", "exhausts memory"
+UNSAID, UNJUDGED = "cannot say", "unjudged"
+OUTCOMES = (RIGHT, PAST, WRONG, INVALID, REFUSES, FAILS, CRASHES, HANGS, MEMORY, UNSAID, UNJUDGED)
+"""What a lane can make of a call, in the order of a table."""
+
+_OF_VERDICT = {
+    Verdict.DIVERGES: WRONG, Verdict.ACCEPTS_INVALID: INVALID, Verdict.REJECTS: REFUSES, Verdict.ERRORED: FAILS,
+    Verdict.CRASHED: CRASHES, Verdict.TIMED_OUT: HANGS, Verdict.UNSUPPORTED: UNSAID, Verdict.INCONCLUSIVE: UNJUDGED,
+}  # fmt: skip
+_OF_MEMORY = (Verdict.REJECTS, Verdict.ERRORED, Verdict.CRASHED, Verdict.INCONCLUSIVE)
+"""Verdicts of a call for which memory ran out: the last one, or in older record files one of the others."""
+_NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?:(?:, ?| ?x ?)-?\d+)*")
+_LONGEST = 110
+
+
+class Lane(NamedTuple):
+    """A lane's domain: how often each outcome occurs, and the regions of all outcomes but the right one."""
+
+    name: str
+    counts: Mapping[str, int]
+    regions: tuple["Region", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Records of one outcome with one message: where they are, by problem, and by fault where no problem says it."""
+
+    outcome: str
+    message: str
+    count: int
+    where: Cluster | None
+    faults: tuple[str, ...]
+    witness: Record
+
+
+def outcome(record: Record) -> str:
+    """What a record says that the lane did."""
+    if record.verdict is Verdict.CONFORMS:
+        return PAST if record.message.startswith("beyond the rule") else RIGHT
+    if record.verdict in _OF_MEMORY and exhausted(record.message):
+        return MEMORY
+    return _OF_VERDICT[record.verdict]
+
+
+def by_lane(runs: Iterable[Run], *, idioms: bool = False) -> dict[str, list[Record]]:
+    """The records that say what each lane accepts, or each idiom of a lane; a case in several suites once a dtype."""
+    found: dict[str, dict[Key, Record]] = defaultdict(dict)
+    for run in runs:
+        if (run.header.suite == IDIOMS) is idioms and run.header.suite not in (CLAIMS, PORTS):
+            for each in run.records:
+                found[f"{each.lane} {each.idiom}".strip()][each.key] = each
+    return {name: list(records.values()) for name, records in sorted(found.items())}
+
+
+def departing() -> set[str]:
+    """The ids of the cases whose problem does not say all that is called."""
+    every = ((case.id, case.hostile) for case in cases.read_suite(NEGATIVE).cases)
+    return {id for id, bad in every if bad and (bad.shapes or bad.dtypes or bad.view or bad.values or bad.calls)}
+
+
+def pattern(message: str) -> str:
+    """A message with its numbers replaced, so that those of one kind are the same; "" for a wrong answer's."""
+    if message.startswith("beyond the rule"):
+        return _NUMBERS.sub("#", message)
+    if " differ, first at" in message or message.startswith("shape is"):
+        return "another shape" if message.startswith("shape is") else "other values"
+    return _NUMBERS.sub("#", message)[:_LONGEST].strip()
+
+
+def domain(name: str, records: Sequence[Record], departing: Collection[str]) -> Lane:
+    """The domain of a lane. `departing` are the ids of the cases whose problem does not say what is called."""
+    departing = {*departing, *(each.case for each in records if problem_of(each).rank > MOST_AXES)}
+    right = [facts(each) for each in records if outcome(each) in (RIGHT, PAST) and each.case not in departing]
+    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for each in records:
+        if outcome(each) not in (RIGHT, UNSAID):
+            groups[outcome(each), pattern(each.message)].append(each)
+    ordered = sorted(groups.items(), key=lambda group: (OUTCOMES.index(group[0][0]), -len(group[1]), group[0][1]))
+    counts = Counter(map(outcome, records))
+    return Lane(name, counts, tuple(_region(*key, those, right, departing) for key, those in ordered))
+
+
+def _region(
+    kind: str, message: str, records: Sequence[Record], right: Sequence[Facts], departing: Collection[str]
+) -> Region:
+    said = [each for each in records if each.case not in departing]
+    faults = dict.fromkeys(each.fault for each in records if each.case in departing)
+    where = cluster([facts(each) for each in said], right) if said and right and kind != PAST else None
+    witness = min(records, key=lambda each: (len(each.problem), each.key))
+    return Region(kind, message, len(records), where, tuple(sorted(faults)), witness)
+
+
+def table(lanes: Sequence[Lane]) -> Iterator[str]:
+    """How often each outcome occurs, a lane a row, as Markdown."""
+    present = [each for each in OUTCOMES if any(lane.counts.get(each) for lane in lanes)]
+    yield "| lane | " + " | ".join(present) + " |"
+    yield "|---|" + "---:|" * len(present)
+    for lane in lanes:
+        yield f"| {lane.name} | " + " | ".join(f"{lane.counts.get(each, 0):,}" for each in present) + " |"
+
+
+def boundary(lane: Lane) -> Iterator[str]:
+    """Every region of a lane: outcome, message, where it is, and how exactly that tells it from right answers."""
+    for region in lane.regions:
+        yield f"{region.count:5} {region.outcome}: {region.message or 'no message'}"
+        if region.where is not None:
+            exact = "exactly where" if region.where.exact else "about where"
+            beside = "" if region.where.exact else f"  ({region.where.coverage})"
+            yield f"        {exact} {region.where.predicate}{beside}"
+        if region.faults:
+            yield f"        with {', '.join(region.faults)}"
+
+
+def regions(lanes: Mapping[str, Sequence[Record]], known: Mapping[str, Sequence[Expectation]]) -> Iterator[str]:
+    """Where each lane does not answer valid problems rightly, as one Markdown table.
+
+    The predicate is that of the lane's expectation, where there is one, which a run holds to be so; or else the
+    smallest that tells these records from the answered ones. `known` are the expectations of each framework.
+    """
+    yield "| lane | outcome | records | where | and of those answered rightly, there | |"
+    yield "|---|---|---:|---|---:|---|"
+    for name, records in lanes.items():
+        valid = [each for each in records if not each.fault]
+        right = [each for each in valid if outcome(each) is RIGHT]
+        yield f"| {name} | {RIGHT} | {len(right):,} | everywhere else | | |"
+        for (kind, about), those in _by_reason(valid, known[records[0].framework]).items():
+            if isinstance(about, Expectation):
+                where, why = about.when.text, about.id
+                inside = sum(about.reaches(each) for each in right)
+            else:
+                found = cluster([facts(each) for each in those], [facts(each) for each in right]) if right else None
+                where, inside, why = (found.predicate, found.wrong, about) if found else ("", 0, about)
+            yield f"| {name} | {kind} | {len(those):,} | `{where or 'rank > 0'}` | {inside:,} | {why} |"
+
+
+def _by_reason(
+    records: Sequence[Record], known: Sequence[Expectation]
+) -> Mapping[tuple[str, Expectation | str], list[Record]]:
+    """The records that are not right answers, by outcome, and by the expectation that covers them or by message."""
+    groups: dict[tuple[str, Expectation | str], list[Record]] = defaultdict(list)
+    for each in records:
+        if outcome(each) is not RIGHT:
+            reason = next((one for one in known if one.covers(each)), None)
+            groups[outcome(each), reason or pattern(each.message)].append(each)
+    return dict(sorted(groups.items(), key=lambda group: (OUTCOMES.index(group[0][0]), -len(group[1]))))
+
+
+def limits(lanes: Mapping[str, Sequence[Record]]) -> Iterator[str]:
+    """What each lane makes of the calls at and past each limit, a fault of the call a row, as Markdown."""
+    made: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for name, records in lanes.items():
+        for each in records:
+            if each.fault:
+                made[each.fault][name].add(outcome(each))
+    if not made:
+        return
+    yield f"| fault | {' | '.join(lanes)} |"
+    yield "|---|" + "---|" * len(lanes)
+    for fault in sorted(made):
+        cells = [", ".join(sorted(made[fault][name], key=OUTCOMES.index)) for name in lanes]
+        yield f"| {fault} | {' | '.join(cells)} |"

@@ -1,0 +1,284 @@
+"""Whether expectations are exact: every case in a region shows the verdict, and no case outside does the same.
+
+What is not so is named, with the predicate that would be right on the records at hand.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from itertools import combinations
+from typing import NamedTuple
+
+from conformance.diagnosis.explain import Explained, by_diagnosis
+from conformance.predicates.comparisons import facts
+from conformance.predicates.induction import Cluster, cluster
+from conformance.records.record import CLAIM, Record, Run, Verdict, reproduction
+from conformance.regression.change import plain
+from conformance.regression.comparison import Explain, no_diagnosis
+from conformance.suites.expectations import Expectation, known
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+class Fault(StrEnum):
+    """What is wrong with an expectation, or with there being none."""
+
+    STALE = "stale"
+    NARROWER = "narrower"
+    WIDER = "wider"
+    EMPTY = "empty"
+    OVERLAP = "overlap"
+    EXPIRED = "expired"
+    FLAKY = "flaky"
+    UNKNOWN = "unknown"
+    OTHERWISE = "otherwise"
+
+
+_OF_ALL_RUNS = (Fault.EMPTY, Fault.STALE)
+"""What is found because nothing in any run speaks against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A fault of an expectation: the facts, one record to see it on, and the predicate that the records speak for."""
+
+    fault: Fault
+    subject: str
+    facts: str
+    witness: Record | None = None
+    where: Cluster | None = None
+
+    def lines(self) -> Iterator[str]:
+        """The finding for people."""
+        yield f"{self.subject}: {self.fault}: {self.facts}"
+        if self.where:
+            what = "is" if self.where.exact else "is nearest, which"
+            yield f"    what the records show {what}: {self.where.predicate}"
+            yield f"      covers {self.where.covered:,} of {self.where.of:,}, and {self.where.wrong:,} of the " + (
+                f"{self.where.outside:,} others"
+            )
+        if self.witness:
+            yield f"    {reproduction(self.witness)}"
+
+
+def check(
+    expectations: Sequence[Expectation],
+    runs: Sequence[Run],
+    repeats: Sequence[Run] = (),
+    *,
+    day: date = date.min,
+    explain: Explain = no_diagnosis,
+) -> list[Finding]:
+    """Every fault of one framework's expectations on runs of its lanes, all of one version, and repetitions of them."""
+    version = runs[0].header.environment.get(runs[0].header.framework, "") if runs else ""
+    found = [
+        Finding(
+            Fault.EXPIRED, each.id, f"it was to hold until {each.expires}: look whether it still does, and renew it"
+        )
+        for each in expectations
+        if each.expires is not None and day > each.expires
+    ]
+    about = [each for each in expectations if each.applies(version, date.min)]
+    current = [each for each in about if not unjudged([each], runs)]
+    records = [record for run in runs for record in run.records]
+    inside = {each.id: _region(each, _where(each, runs)) for each in current}
+    shown = {each.id: [record for record in inside[each.id] if each.shows(record)] for each in current}
+    strays = _strays(unknown(runs, about), current, shown)
+    for each in current:
+        found += _of(each, inside[each.id], shown[each.id], strays.pop(each.id, []), records)
+        found += _otherwise(each, shown[each.id], explain)
+    found += _overlaps(current, inside)
+    found += _flaky(current, runs, repeats)
+    found += [_unknown(text, those, records) for text, those in sorted(strays.items())]
+    return found
+
+
+def unjudged(expectations: Sequence[Expectation], runs: Sequence[Run]) -> dict[str, str]:
+    """The expectations that are about none of some runs because of the machines that these ran on, each with why."""
+    machines = [run.header.machine for run in runs]
+    return {
+        each.id: f"{each.machine.text}, but {' or '.join(dict.fromkeys(map(each.machine.why_not, machines)))}"
+        for each in expectations
+        if each.machine and machines and not any(map(each.holds_on, machines))
+    }
+
+
+def unknown(runs: Iterable[Run], expectations: Sequence[Expectation]) -> list[Record]:
+    """The failing records that no expectation covers which is about their run's machine."""
+    found = []
+    for run in runs:
+        here = [each for each in expectations if each.holds_on(run.header.machine)]
+        found += [record for record in run.records if record.fails and known(record, here) is None]
+    return found
+
+
+def asked(
+    found: Iterable[Finding], expectations: Sequence[Expectation], *, absent: Collection[str]
+) -> tuple[list[Finding], list[str]]:
+    """The findings that hold whatever the absent runs would show, and the ids of expectations that need those runs.
+
+    Where no run is absent, all findings hold.
+    """
+    findings, by_id = list(found), {each.id: each for each in expectations}
+    open_ = [each.subject for each in findings if absent and _needs_all_runs(each, by_id.get(each.subject))]
+    return [each for each in findings if each.subject not in open_ or each.fault not in _OF_ALL_RUNS], open_
+
+
+def _needs_all_runs(found: Finding, of: Expectation | None) -> bool:
+    """Whether a run that is absent may show what was not found."""
+    if of is None or found.fault not in _OF_ALL_RUNS:
+        return False
+    only_negative = found.witness is not None and found.witness.fault and "fault" not in of.when.text
+    return found.fault is Fault.EMPTY or not of.exact or bool(only_negative)
+
+
+def _where(each: Expectation, runs: Iterable[Run]) -> list[Record]:
+    """The records of those runs whose machine an expectation is about."""
+    return [record for run in runs if each.holds_on(run.header.machine) for record in run.records]
+
+
+def _region(each: Expectation, records: Sequence[Record]) -> list[Record]:
+    """The records of a region; negative ones, of which nothing exact is stated, where there are no others."""
+    reached = [record for record in records if each.reaches(record)]
+    return [record for record in reached if not record.fault] or reached
+
+
+def _is_plain(record: Record) -> bool:
+    """Whether a record is about a problem alone, so that a predicate can tell it from others."""
+    return not record.fault and record.idiom != CLAIM
+
+
+def _of(
+    each: Expectation,
+    inside: Sequence[Record],
+    shown: Sequence[Record],
+    more: Sequence[Record],
+    records: Sequence[Record],
+) -> Iterator[Finding]:
+    if not inside:
+        yield Finding(
+            Fault.EMPTY, each.id, "no record is in its region: run the suite that has one, or mend the region"
+        )
+        return
+    others = [record for record in inside if not each.shows(record)]
+    if not shown and not each.chance:
+        said = ", ".join(sorted({record.verdict.value for record in inside}))
+        all_ = f"all {len(inside):,} cases of its region are" if len(inside) > 1 else "the only case of its region is"
+        yield Finding(Fault.STALE, each.id, f"{all_} otherwise: {said}", inside[0])
+    elif others and each.exact and _is_plain(inside[0]):
+        said = f"{len(others):,} of the {len(inside):,} cases of its region are otherwise"
+        yield Finding(Fault.NARROWER, each.id, said, _smallest(others), _told([*shown, *more], records))
+    if more:
+        said = f"{len(more):,} cases outside its region are as those inside"
+        yield Finding(Fault.WIDER, each.id, said, _smallest(more), _told([*shown, *more], records))
+
+
+def _otherwise(each: Expectation, shown: Sequence[Record], explain: Explain) -> Iterator[Finding]:
+    """Whether what is expected to be wrong is wrong in another way than is stated."""
+    explained = [(record, explain(record)) for record in shown if each.diagnosis and record.redrawn]
+    others = [
+        (record, texts[0]) for record, texts in explained if texts and not any(each.diagnosis in t for t in texts)
+    ]
+    if others:
+        first = _smallest([record for record, _ in others])
+        instead = next(text for record, text in others if record is first)
+        said = f"{len(others):,} of {len(shown):,} cases are no {each.diagnosis!r}, but {instead!r}"
+        yield Finding(Fault.OTHERWISE, each.id, said, first)
+
+
+def _strays(
+    unknown: Iterable[Record], expectations: Sequence[Expectation], shown: Mapping[str, Sequence[Record]]
+) -> dict[str, list[Record]]:
+    """Failing records that nobody knew of, by the expectation whose records are alike, or by what they say."""
+    alike = {(likeness(record), bool(record.idiom)): each.id for each in expectations for record in shown[each.id]}
+    strays: dict[str, list[Record]] = defaultdict(list)
+    for record in unknown:
+        strays[alike.get((likeness(record), bool(record.idiom)), likeness(record))].append(record)
+    return strays
+
+
+def likeness(record: Record) -> str:
+    """What records of one fault have in common: verdict, kind, and message but for its numbers."""
+    message = "" if record.verdict is Verdict.DIVERGES else _NUMBER.sub("#", plain(record.message))
+    return " ".join(filter(None, [record.verdict, record.kind, message]))
+
+
+def _unknown(text: str, those: Sequence[Record], records: Sequence[Record]) -> Finding:
+    return Finding(
+        Fault.UNKNOWN, text, f"{len(those):,} cases fail and nobody knew", _smallest(those), _told(those, records)
+    )
+
+
+def _overlaps(expectations: Sequence[Expectation], inside: Mapping[str, Sequence[Record]]) -> Iterator[Finding]:
+    for a, b in combinations(expectations, 2):
+        if not (a.exact or b.exact):
+            continue  # of what is one thing or another by chance
+        theirs = {(record.lane, record.key) for record in inside[b.id] if _is_plain(record)}
+        if both := [record for record in inside[a.id] if (record.lane, record.key) in theirs]:
+            said = f"{len(both):,} cases are in the region of {b.id} too: let one of them leave them out"
+            yield Finding(Fault.OVERLAP, a.id, said, _smallest(both))
+
+
+def _flaky(expectations: Sequence[Expectation], runs: Sequence[Run], repeats: Sequence[Run]) -> Iterator[Finding]:
+    """Expectations that hold in one run and not in another of the same build, and do not say so."""
+    again: dict[tuple[str, tuple[str, str, str]], list[Record]] = defaultdict(list)
+    for record in (record for run in repeats for record in run.records):
+        again[record.lane, record.key].append(record)
+    for each in expectations:
+        unsteady = [
+            record
+            for record in _where(each, runs)
+            if not each.chance
+            and any(each.covers(other) != each.covers(record) for other in again[record.lane, record.key])
+        ]
+        if unsteady:
+            said = (
+                f"{len(unsteady):,} cases show it in one run and not in another of the same build: say chance, and why"
+            )
+            yield Finding(Fault.FLAKY, each.id, said, _smallest(unsteady))
+
+
+def _told(those: Sequence[Record], records: Sequence[Record]) -> Cluster | None:
+    """What tells some records from all others of the same lanes and suites, in the adapter's own words or in idioms'.
+
+    None where no predicate could: of negative cases and of claims.
+    """
+    those, records = [each for each in those if _is_plain(each)], [each for each in records if _is_plain(each)]
+    if not those:
+        return None
+    keys, about = {(record.lane, record.key) for record in those}, bool(those[0].idiom)
+    others = [each for each in records if bool(each.idiom) == about and (each.lane, each.key) not in keys]
+    return cluster([facts(each) for each in those], [facts(each) for each in others])
+
+
+class Proposal(NamedTuple):
+    """What fails and nobody knew of: one likeness and diagnosis, and the predicate that tells it from all the rest.
+
+    There is no predicate for negative cases, which are told by their fault.
+    """
+
+    records: list[Record]
+    diagnosis: str
+    where: Cluster | None
+
+
+def propose(
+    runs: Sequence[Run], expectations: Sequence[Expectation], explain: Explain = no_diagnosis
+) -> list[Proposal]:
+    """What fails in runs and nobody knew of. A claim of the ledger is never to be expected otherwise."""
+    records = [record for run in runs for record in run.records if record.idiom != CLAIM]
+    alike: dict[tuple[str, bool], list[Explained]] = defaultdict(list)
+    for record in unknown(runs, expectations):
+        if record.idiom != CLAIM:
+            texts = explain(record) if record.verdict is Verdict.DIVERGES and record.redrawn else ()
+            alike[likeness(record), bool(record.fault)].append(Explained(record, texts or ("",)))
+    grouped = [group for _, those in sorted(alike.items()) for group in by_diagnosis(those)]
+    each = [(text, [explained.record for explained in those]) for text, those in grouped]
+    return [Proposal(those, text, _told(those, records)) for text, those in each]
+
+
+def _smallest(records: Sequence[Record]) -> Record:
+    return min(records, key=lambda each: (len(each.problem), each.problem, each.lane, each.key))

@@ -1,0 +1,149 @@
+"""Predictions held against drawn problems: what expectations say of a problem that nobody has run yet.
+
+Inside an exact region the verdict is to show, and where no expectation is about it a problem is to conform. A false
+prediction is shrunk to the smallest problem on which it is false in the same way.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from conformance.adapters import Lane
+from conformance.analysis.exactness import Fault, Finding, check
+from conformance.numerics.operands import DTYPES, DataError
+from conformance.problem import Problem
+from conformance.records.machine import Machine
+from conformance.records.record import FORWARD, Header, Record, Run
+from conformance.suites.borders import Draw, case_of, simpler
+from conformance.suites.cases import Case, Suite
+from conformance.suites.expectations import Expectation, fails, unkept
+from conformance.suites.references import oracle_digest
+
+Evaluate = Callable[[Case, str], Record]
+
+SUITE = "borders"
+"""What a record file of drawn problems says that its suite is."""
+REPEATS = 2
+"""How often more a problem is run of which the answer is right by chance."""
+SHRINKS = 150
+"""Problems that are run to shrink one false prediction."""
+_OF_DRAWS = (Fault.STALE, Fault.NARROWER, Fault.WIDER, Fault.OVERLAP, Fault.UNKNOWN)
+"""Faults that drawn problems can show; not that a region of negative cases is empty among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a draw: its record, and those of further runs where its region is one of chance."""
+
+    draw: Draw
+    record: Record
+    repeats: tuple[Record, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FalsePrediction:
+    """Predictions that are false in one way: how many, the smallest problem, and what the expectation said of it."""
+
+    about: str
+    said: str
+    count: int
+    record: Record
+
+
+def run(
+    draws: Sequence[Draw], expectations: Sequence[Expectation], evaluate: Evaluate, seconds: float
+) -> list[Outcome]:
+    """The outcomes of draws, in order, until the time is over; those for which no exact data is found are left out."""
+    by_id = {each.id: each for each in expectations}
+    until, outcomes = time.monotonic() + seconds, []
+    for each in draws:
+        if time.monotonic() > until:
+            break
+        record = evaluate(case_of(each.problem), each.dtype)
+        if DataError.__name__ in record.message:
+            continue
+        again = REPEATS if each.inside and by_id[each.about].chance else 0
+        repeats = tuple(evaluate(case_of(each.problem), each.dtype) for _ in range(again))
+        outcomes.append(Outcome(each, record, repeats))
+    return outcomes
+
+
+def false_predictions(
+    outcomes: Sequence[Outcome], expectations: Sequence[Expectation], evaluate: Evaluate, seconds: float
+) -> list[FalsePrediction]:
+    """The false predictions among outcomes, those that are false in one way together, with the smallest problem.
+
+    `seconds` is what the search for smaller problems may take.
+    """
+    until = time.monotonic() + seconds
+    ways: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for each in outcomes:
+        for record in (each.record, *each.repeats):
+            if fails(record, expectations):
+                ways[_way(record, expectations) or (f"near {each.draw.about}", "conforms")].append(record)
+    return [
+        FalsePrediction(about, said, len(records), _shrunk(min(records, key=_size), expectations, evaluate, until))
+        for (about, said), records in ways.items()
+    ]
+
+
+def _way(record: Record, expectations: Sequence[Expectation]) -> tuple[str, str] | None:
+    """By which expectation, and in which words, a prediction is false; None where no expectation is about it."""
+    broken = unkept(record, expectations)
+    return (broken.id, f"{broken.verdict} {broken.message}".strip()) if broken else None
+
+
+def _size(record: Record) -> tuple[int, int, str]:
+    problem = Problem.parse(record.problem)
+    return problem.multiplies, len(record.problem), record.problem
+
+
+def _shrunk(record: Record, expectations: Sequence[Expectation], evaluate: Evaluate, until: float) -> Record:
+    """The record of the smallest problem found that is false in the same way, by steps that each keep it so."""
+    way, verdict, tried, seen = _way(record, expectations), record.verdict, 0, {record.problem}
+    going = True
+    while going:
+        going = False
+        for problem in simpler(Problem.parse(record.problem)):
+            if tried == SHRINKS or time.monotonic() > until:
+                return record
+            if str(problem) in seen:
+                continue
+            seen.add(str(problem))
+            tried += 1
+            found = evaluate(case_of(problem), record.dtype)
+            if found.verdict is verdict and fails(found, expectations) and _way(found, expectations) == way:
+                record, going = found, True
+                break
+    return record
+
+
+def better(expectations: Sequence[Expectation], made: Run) -> list[Finding]:
+    """What the drawn records say of the expectations, each with the predicate that is right on all of them."""
+    return [each for each in check(expectations, [made]) if each.fault in _OF_DRAWS]
+
+
+def run_of(
+    lane: Lane,
+    outcomes: Sequence[Outcome],
+    selection: str,
+    started: str,
+    environment: Mapping[str, str],
+    machine: Machine,
+) -> Run:
+    """The record file of outcomes; `selection` says how they were drawn."""
+    records = sorted((each.record for each in outcomes), key=lambda each: each.key)
+    suite = Suite(SUITE, tuple({each.draw.problem: case_of(each.draw.problem) for each in outcomes}.values()))
+    header = Header(
+        framework=lane.framework, variant=lane.variant, suite=SUITE, dtypes=DTYPES, directions=(FORWARD,),
+        cases=suite.digest, expected=len(records), oracle=oracle_digest(), selection=selection,
+        environment=environment, started=started, machine=machine,
+    )  # fmt: skip
+    return Run(header, tuple(records), complete=True)
+
+
+def frequencies(outcomes: Sequence[Outcome], about: Expectation) -> Mapping[str, int]:
+    """How many calls inside a region of chance gave each verdict, repeated ones counted each."""
+    inside = [each for each in outcomes if each.draw.inside and each.draw.about == about.id]
+    return Counter(record.verdict.value for each in inside for record in (each.record, *each.repeats))

@@ -1,0 +1,143 @@
+"""What expectations are worth on records, and what other commands left beside them, as reasons why a night is red."""
+
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from conformance import adapters
+from conformance.analysis.exactness import Fault, Finding
+from conformance.io.bounded import read_json, read_text
+from conformance.records.record import Run, read, reproduction
+from conformance.report.outcome import BORDER, COMMAND, NEW, PROPERTY, UNCONFIRMED, Outcome, Reason
+from conformance.suites.expectations import expected_of, fails
+
+PROPERTIES, BORDERS, CONFIRMED, STATUS = "properties", "borders", "confirmed", "status"
+"""Folders beside that of record files; `toxfile.py` writes the last one, how each environment's commands ended."""
+
+JUDGED = (0, 1, 3)
+"""Exit statuses of a command that has said in a file what it found."""
+
+T = TypeVar("T")
+Document = Mapping[str, Any]
+Reasons = Iterator[Reason]
+
+
+class ReasonError(ValueError):
+    """A file beside record files that is not as its command writes it."""
+
+
+def of_expectations(framework: str, found: Iterable[Finding]) -> Reasons:
+    """What is wrong with a framework's expectations."""
+    for each in found:
+        kind = NEW if each.fault is Fault.UNKNOWN else each.fault.value
+        said = each.facts if each.fault is Fault.UNKNOWN else f"{each.fault}: {each.facts}"
+        where = f"; the records show {each.where.predicate}" if each.where and each.where.exact else ""
+        command = reproduction(each.witness) if each.witness else "conformance expect check"
+        lane = each.witness.lane if each.witness else ""
+        yield Reason(kind, each.subject, f"{said}{where}", command, framework, lane, each.witness)
+
+
+def beside(records: Path, runs: Sequence[Run]) -> Reasons:
+    """What the files beside the folder of the record files say against the runs."""
+    yield from _of_each(records.parent / PROPERTIES, _properties)
+    for path in sorted((records.parent / BORDERS).glob("*.jsonl")):
+        yield from _borders(read(path))
+    yield from _of_each(records.parent / CONFIRMED, lambda found: _unconfirmed(records, found))
+    yield from _commands(records, runs)
+
+
+def _of_each(folder: Path, reasons: Callable[[Document], Reasons]) -> Reasons:
+    for path in sorted(folder.glob("*.json")):
+        yield from _read(path, reasons)
+
+
+def _read(path: Path, what: Callable[[Document], Iterator[T]]) -> list[T]:
+    """What a file says. Raises ReasonError for one that is not as its command writes it."""
+    try:
+        return list(what(read_json(read_text(path))))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ReasonError(f"{path}: not as this version writes it ({error}): write it again, or move it away") from None
+
+
+def _properties(found: Document) -> Reasons:
+    lane, suite, dtype = (str(found[name]) for name in ("lane", "suite", "dtype"))
+    framework, _, variant = lane.partition("-")
+    command = shlex.join(
+        ["conformance", "properties", framework, "--variant", variant, "--suite", suite, "--dtype", dtype]
+    )
+    if not any(counts["holds"] for counts in found["counts"].values()):
+        yield Reason(PROPERTY, lane, f"no property held on {suite}, so nothing was shown", command, framework, lane)
+    unknown = Counter(each["property"] for each in found["findings"] if "known" in each and each["known"] is None)
+    for name, count in sorted(unknown.items()):
+        facts = f"the property {name} fails in {count:,} findings on {suite}, and nobody knew of it"
+        yield Reason(PROPERTY, lane, facts, command, framework, lane)
+
+
+def _borders(run: Run) -> Reasons:
+    """What drawn problems showed that no expectation predicts."""
+    expectations, header = expected_of(run), run.header
+    if wrong := [record for record in run.records if fails(record, expectations)]:
+        facts = f"{len(wrong):,} of {len(run.records):,} drawn problems are not as predicted"
+        command = f"conformance borders {header.framework} --variant {header.variant} {header.selection}"
+        yield Reason(BORDER, header.lane, facts, command, header.framework, header.lane)
+
+
+def _unconfirmed(records: Path, found: Document) -> Reasons:
+    lane, suite = str(found["lane"]), str(found["suite"])
+    if count := sum(not each["by_chance"] for each in found["others"]):
+        facts = f"{count:,} of {found['taken']:,} divergences in {suite} are not confirmed by plain framework code"
+        command = shlex.join(["conformance", "confirm", str(records / f"{lane}-{suite}.jsonl")])
+        yield Reason(UNCONFIRMED, lane, facts, command, lane.partition("-")[0], lane)
+
+
+def unexplained(records: Path, runs: Sequence[Run], outcome: Outcome) -> Reasons:
+    """Commands that failed, of frameworks of which nothing else is a reason to be red."""
+    explained = {reason.framework or reason.lane.partition("-")[0] for reason in outcome.reasons}
+    for name, each in _ended(records, runs):
+        if name not in explained and each and _is_judged(each) and each["status"]:
+            yield _failed(name, each)
+
+
+def _commands(records: Path, runs: Sequence[Run]) -> Reasons:
+    """What failed before it could say what it found."""
+    for name, each in _ended(records, runs):
+        if not each:
+            facts = "its environment could not be installed, so nothing was run"
+            yield Reason(COMMAND, name, facts, f"tox run -e {name}", name)
+        elif each["status"] and not _is_judged(each):
+            yield _failed(name, each)
+
+
+def _is_judged(each: Document) -> bool:
+    """Whether a command told in a file of its own what it found."""
+    return each["command"].startswith("conformance ") and each["status"] in JUDGED
+
+
+def _failed(name: str, each: Document) -> Reason:
+    said = f": {each['said']}" if each["said"] else ""
+    facts = f"`{each['command']}` ended with exit status {each['status']}{said}"
+    return Reason(COMMAND, name, facts, f"tox run -e {name}", name)
+
+
+def _ended(records: Path, runs: Sequence[Run]) -> Iterator[tuple[str, Document]]:
+    """How the commands of each framework's environment ended, unless a record file is newer.
+
+    Nothing stands for the commands of an environment that was not installed.
+    """
+    for framework in adapters.frameworks():
+        path = records.parent / STATUS / f"{framework}.json"
+        started = max((run.header.started for run in runs if run.header.framework == framework), default="")
+        if path.exists():
+            yield from ((framework, each) for each in _read(path, partial(_statuses, started)))
+
+
+def _statuses(started: str, found: Document) -> Iterator[Document]:
+    if found["ended"] < started:
+        return
+    for each in found["commands"]:
+        yield {"command": str(each["command"]), "status": int(each["status"]), "said": str(each["said"])}
+    if not found["commands"]:
+        yield {}

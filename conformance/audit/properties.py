@@ -1,0 +1,193 @@
+"""What transposed convolution must satisfy whatever the oracle says: two computations of one framework that are equal.
+
+A property asks a framework some questions and makes two sides of the answers. The data is of small whole numbers, so
+that both sides are exact and equality means every bit.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.adapters.base import Call, Convolving, ordinary, silent, transposed
+from conformance.numerics import operands
+from conformance.numerics.operands import Arrays
+from conformance.problem import Ints, Problem, Window
+
+Array = NDArray[Any]
+Sides = tuple[Array, Array]
+
+MAGNITUDE = {"x": 9, "weight": 31, "bias": 99, "y": 9}
+"""Largest drawn values."""
+LARGEST_FACTOR = 4
+"""How many times the largest sum of one answer there is on a side, which must be exact, too."""
+
+
+class Question(NamedTuple):
+    """A problem and its operands, for a call of the framework."""
+
+    problem: Problem
+    x: Array
+    weight: Array
+    bias: Array | None = None
+    translate: Callable[[Convolving, Problem, Array, Array, Array | None], Call] = transposed
+
+    @property
+    def shape(self) -> Ints:
+        """Of a right answer."""
+        return self.problem.input_shape if self.translate is ordinary else self.problem.output_shape
+
+
+Asking = Generator[Sequence[Question], Sequence[Array], Sides | None]
+"""A property at work: it asks once, is sent the answers, and returns both sides; or None where it does not apply."""
+
+
+def adjoint(problem: Problem, arrays: Arrays) -> Asking:
+    """<convT(x), y> = <x, conv(y)>, with the framework's own convolution."""
+    plain = replace(problem, bias=False)
+    y = _drawn(plain, "y", plain.output_shape).astype(arrays.weight.dtype)
+    ours, convolved = yield [
+        Question(plain, arrays.x, arrays.weight),
+        Question(plain, _unwindowed(plain, y), arrays.weight, translate=ordinary),
+    ]
+    return _sum(ours, y), _sum(arrays.x, convolved)
+
+
+def linear(problem: Problem, arrays: Arrays) -> Asking:
+    """convT(2x - x') = 2 convT(x) - convT(x'), without a bias."""
+    plain = replace(problem, bias=False)
+    other = _drawn(plain, "x", plain.input_shape, "other").astype(arrays.x.dtype)
+    both, one, another = yield [Question(plain, x, arrays.weight) for x in (2 * arrays.x - other, arrays.x, other)]
+    return both, 2 * one - another
+
+
+def biased(problem: Problem, arrays: Arrays) -> Asking:
+    """A bias is added once to every element of its channel, also where no tap reaches."""
+    x, weight, bias = arrays
+    if bias is None:
+        return None
+    with_it, without = yield [Question(problem, *arrays), Question(replace(problem, bias=False), x, weight)]
+    return with_it, without + bias.reshape(-1, *[1] * problem.rank)
+
+
+def grouped(problem: Problem, arrays: Arrays) -> Asking:
+    """Groups give what each group alone gives, one after the other."""
+    groups = problem.groups
+    if groups == 1:
+        return None
+    biases = [None] * groups if arrays.bias is None else np.split(arrays.bias, groups)
+    parts = zip(np.split(arrays.x, groups, 1), np.split(arrays.weight, groups), biases, strict=True)
+    one = replace(problem, groups=1)
+    whole, *apart = yield [Question(problem, *arrays), *(Question(one, *part) for part in parts)]
+    return whole, np.concatenate(apart, 1)
+
+
+def batched(problem: Problem, arrays: Arrays) -> Asking:
+    """The elements of a batch in another order give the same answers in that order."""
+    three, order = replace(problem, batch=3), [2, 0, 1]
+    x = _drawn(three, "x", three.input_shape).astype(arrays.x.dtype)
+    turned, straight = yield [Question(three, each, *arrays[1:]) for each in (x[order], x)]
+    return turned, straight[order]
+
+
+def channels_in(problem: Problem, arrays: Arrays) -> Asking:
+    """Input channels in another order inside their groups, in x and weight alike, change nothing."""
+    if problem.in_channels == 1:
+        return None
+    order = _reversed_in_groups(problem.groups, problem.in_channels)
+    x, weight, bias = arrays
+    turned, straight = yield [Question(problem, x[:, order], weight[order], bias), Question(problem, *arrays)]
+    return turned, straight
+
+
+def channels_out(problem: Problem, arrays: Arrays) -> Asking:
+    """Output channels of the weight and the bias in another order give the answer's in that order."""
+    if problem.out_channels == 1:
+        return None
+    order = _reversed_in_groups(problem.groups, problem.out_channels)
+    x, weight, bias = arrays
+    moved = None if bias is None else bias[order]
+    turned, straight = yield [Question(problem, x, weight[:, ::-1], moved), Question(problem, *arrays)]
+    return turned, straight[:, order]
+
+
+def translated(problem: Problem, arrays: Arrays) -> Asking:
+    """A zero before the input moves the whole stamp by one stride, and leaves zeros there."""
+    whole = _whole(problem)
+    longer = replace(whole, input=tuple(extent + 1 for extent in whole.input))
+    x = np.pad(arrays.x, [(0, 0), (0, 0), *[(1, 0)] * whole.rank])
+    moved, still = yield [Question(longer, x, arrays.weight), Question(whole, arrays.x, arrays.weight)]
+    return moved, np.pad(still, [(0, 0), (0, 0), *((s, 0) for s in whole.stride)])
+
+
+def undilated(problem: Problem, arrays: Arrays) -> Asking:
+    """A dilated kernel is a larger one with holes; a dilation of one is none, and need not be said."""
+    plain = replace(problem, kernel=problem.effective_kernel, dilation=(1,) * problem.rank)
+    if plain == problem:
+        said, unsaid = yield [Question(problem, *arrays), Question(problem, *arrays, translate=silent)]
+        return said, unsaid
+    holes = np.zeros((*arrays.weight.shape[:2], *problem.effective_kernel), arrays.weight.dtype)
+    at: Any = (..., *(slice(None, None, d) for d in problem.dilation))
+    holes[at] = arrays.weight
+    dilated, stretched = yield [Question(problem, *arrays), Question(plain, arrays.x, holes, arrays.bias)]
+    return dilated, stretched
+
+
+def lifted(problem: Problem, arrays: Arrays) -> Asking:
+    """An axis more, of extent one, before or after the others, changes nothing: 2-D is 1-D, and 3-D is 2-D."""
+    if problem.rank == 3:
+        return None
+    x, weight, bias = arrays
+    first, last = 2, 2 + problem.rank
+    before, after, plain = yield [
+        *(Question(_with_unit(problem, at - 2), np.expand_dims(x, at), np.expand_dims(weight, at), bias)
+          for at in (first, last)),
+        Question(problem, *arrays),
+    ]  # fmt: skip
+    return np.stack([before.squeeze(first), after.squeeze(last)]), np.stack([plain, plain])
+
+
+PROPERTIES: Mapping[str, Callable[[Problem, Arrays], Asking]] = {
+    "adjoint": adjoint, "linear": linear, "biased": biased, "grouped": grouped, "batched": batched,
+    "channels-in": channels_in, "channels-out": channels_out, "translated": translated, "undilated": undilated,
+    "lifted": lifted,
+}  # fmt: skip
+
+
+def _drawn(problem: Problem, name: str, shape: Ints, salt: str = "") -> Array:
+    return operands.whole_numbers(f"{problem} {name} {salt}", shape, MAGNITUDE[name]).astype(np.float64)
+
+
+def _sum(left: Array, right: Array) -> Array:
+    """The inner product, exact: whole numbers far below 2**53."""
+    return np.asarray((left.astype(np.float64) * right.astype(np.float64)).sum())
+
+
+def _reversed_in_groups(groups: int, channels: int) -> Array:
+    return np.arange(groups * channels).reshape(groups, -1)[:, ::-1].ravel()
+
+
+def _whole(problem: Problem) -> Problem:
+    """The problem of the whole stamp, without window and bias."""
+    none: Window = ((0, 0),) * problem.rank
+    return replace(problem, pads=none, output_padding=(0,) * problem.rank, bias=False)
+
+
+def _with_unit(problem: Problem, at: int) -> Problem:
+    """The problem with one axis more, on which nothing happens."""
+    unit = {"input": 1, "kernel": 1, "stride": 1, "pads": (0, 0), "output_padding": 0, "dilation": 1}
+    changed: dict[str, Any] = {}
+    for name, value in unit.items():
+        values = getattr(problem, name)
+        changed[name] = (*values[:at], value, *values[at:])
+    return replace(problem, **changed)
+
+
+def _unwindowed(problem: Problem, y: Array) -> Array:
+    """An array of the output's extents, back in its place in the full extents: the transpose of cutting the window."""
+    widen = [(max(lo, 0), max(hi, 0)) for lo, hi in problem.window]
+    ends = zip(y.shape[2:], problem.window, strict=True)
+    keep: Any = (..., *(slice(max(-lo, 0), extent - max(-hi, 0)) for extent, (lo, hi) in ends))
+    return np.pad(y[keep], [(0, 0), (0, 0), *widen])

@@ -1,0 +1,167 @@
+"""Properties put to a lane: all of their questions at once, then what each of them finds in the answers."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance import adapters
+from conformance.adapters import Lane
+from conformance.adapters.base import Call, Convolving, finish
+from conformance.audit.properties import LARGEST_FACTOR, MAGNITUDE, PROPERTIES, Asking, Question, Sides
+from conformance.numerics.operands import SIGNIFICAND, Arrays, largest_sum, whole_numbers
+from conformance.problem import Problem
+from conformance.processes.attempt import Answered, Ended, begin, failed, make
+from conformance.records.record import Verdict
+from conformance.runner.outside import Asked, LaneProcess, Reply
+
+Array = NDArray[Any]
+
+HOLDS, FAILS, CRASHED, REFUSED = "holds", "fails", "crashed", "refused"
+_WORST = (CRASHED, FAILS, REFUSED)
+
+
+class Finding(NamedTuple):
+    """What became of one property on one problem; `problems` are those that the framework was asked."""
+
+    property: str
+    problem: str
+    outcome: str
+    message: str
+    problems: tuple[str, ...]
+
+
+class Check(NamedTuple):
+    """A property to be checked on a problem, with data drawn from a key."""
+
+    property: str
+    key: str
+    problem: Problem
+
+
+def checks_of(key: str, problem: Problem) -> Iterator[Check]:
+    """Every property, to be checked on a problem."""
+    return (Check(name, key, problem) for name in PROPERTIES)
+
+
+def check(lane: Lane, checks: Sequence[Check], dtype: str) -> list[Finding]:
+    """What becomes of some checks on a lane, in this process; nothing of those that do not apply."""
+    adapter = cast(Convolving, adapters.load(lane))
+    return found(checks, dtype, lambda questions: answered(adapter, questions))
+
+
+def check_outside(process: LaneProcess, block: int, checks: Sequence[Check], dtype: str) -> list[Finding]:
+    """What becomes of some checks with the answers of a lane process, so many calls at once; they are judged here."""
+
+    def answer(questions: Sequence[Question]) -> list[Array | Ended]:
+        asked = [_asked(question) for question in questions]
+        blocks = (asked[at : at + block] for at in range(0, len(asked), block))
+        replies = [reply for each in blocks for reply in process.answers(each)]
+        return [_told(reply) for reply in replies]
+
+    return found(checks, dtype, answer)
+
+
+def _asked(question: Question) -> Asked:
+    operands = (question.x, question.weight, question.bias)
+    return Asked(question.problem, tuple(each for each in operands if each is not None), question.translate.__name__)
+
+
+def _told(reply: Reply) -> Array | Ended:
+    if isinstance(reply.answer, Ended):
+        return reply.answer
+    assert reply.call is not None, "a message that answers has its call"
+    return _finished(reply.call, reply.answer)
+
+
+def found(
+    checks: Sequence[Check], dtype: str, answer: Callable[[Sequence[Question]], Sequence[Array | Ended]]
+) -> list[Finding]:
+    """What becomes of checks with what answers their questions, which are put all at once."""
+    drawn = ((each, _arrays(each, dtype)) for each in checks)
+    begun = [(each, PROPERTIES[each.property](each.problem, arrays)) for each, arrays in drawn if arrays]
+    asked = [(each, asking, questions) for each, asking in begun if (questions := next(asking, None))]
+    answers = iter(answer([question for _, _, questions in asked for question in questions]))
+    return [_finding(each, asking, questions, [next(answers) for _ in questions]) for each, asking, questions in asked]
+
+
+def _finding(each: Check, asking: Asking, questions: Sequence[Question], answers: Sequence[Array | Ended]) -> Finding:
+    problems = tuple(dict.fromkeys(str(question.problem) for question in questions))
+    arrays = [answer for answer in answers if not isinstance(answer, Ended)]
+    ended = [answer for answer in answers if isinstance(answer, Ended)]
+    if ended:
+        worst = min(ended, key=lambda answer: _WORST.index(_outcome(answer)))
+        return Finding(each.property, str(each.problem), _outcome(worst), worst.message, problems)
+    if odd := next(filter(None, map(_odd, questions, arrays)), ""):
+        return Finding(each.property, str(each.problem), FAILS, odd, problems)
+    return Finding(each.property, str(each.problem), *_compared(*_sides(asking, arrays)), problems)
+
+
+def _outcome(ended: Ended) -> str:
+    if ended.verdict in (Verdict.CRASHED, Verdict.TIMED_OUT):
+        return CRASHED
+    return FAILS if ended.step else REFUSED
+
+
+def _odd(question: Question, answer: Array) -> str:
+    """What is wrong with an answer whatever its values are, if anything."""
+    expected = question.shape, question.x.dtype
+    actual = answer.shape, answer.dtype
+    return "" if actual == expected else "an answer is {}, {}, not {}, {}".format(*actual, *expected)
+
+
+def _sides(asking: Asking, answers: Sequence[Array]) -> Sides:
+    try:
+        with np.errstate(invalid="ignore"):  # infinity minus infinity is no side's fault
+            asking.send(answers)
+    except StopIteration as done:
+        sides: Sides = done.value
+        return sides
+    raise AssertionError("a property asks once")
+
+
+def _compared(left: Array, right: Array) -> tuple[str, str]:
+    if left.shape != right.shape:
+        return FAILS, f"one side is {left.shape}, the other {right.shape}"
+    differ = int(np.count_nonzero(left != right))
+    return (FAILS, f"{differ} of {left.size} values differ") if differ else (HOLDS, "")
+
+
+def answered(adapter: Convolving, questions: Sequence[Question]) -> list[Array | Ended]:
+    """The framework's answers in NC* order, so many calls at once as its adapter takes."""
+    calls = [_call(adapter, question) for question in questions]
+    whole = [call for call in calls if isinstance(call, Call)]
+    blocks = (whole[at : at + adapter.BLOCK] for at in range(0, len(whole), adapter.BLOCK))
+    made = iter([answer for block in blocks for answer in make(adapter, block)])
+    return [call if isinstance(call, Ended) else _finished(call, next(made)) for call in calls]
+
+
+def _call(adapter: Convolving, question: Question) -> Call | Ended:
+    """The call of a question, on operands that no other call shares."""
+    problem, x, weight, bias, translate = question
+    return begin(lambda: translate(adapter, problem, _own(x), _own(weight), None if bias is None else _own(bias)))
+
+
+def _own(array: Array) -> Array:
+    return np.array(array, order="C")
+
+
+def _finished(call: Call, answer: Answered | Ended) -> Array | Ended:
+    if isinstance(answer, Ended):
+        return answer
+    try:
+        return finish(call, answer.array)
+    except Exception as error:
+        return failed("finishing", error)
+
+
+def _arrays(each: Check, dtype: str) -> Arrays | None:
+    """The data of a check; None where a side would not be exact."""
+    problem = each.problem
+    shapes = {"x": problem.input_shape, "weight": problem.weight_shape, "bias": problem.bias_shape}
+    x, weight, bias = (whole_numbers(f"{each.key} {name}", shape, MAGNITUDE[name])
+                       for name, shape in shapes.items())  # fmt: skip
+    arrays = Arrays(x, weight, bias if problem.bias else None)
+    exact = LARGEST_FACTOR * largest_sum(problem, arrays) <= 1 << SIGNIFICAND[dtype]
+    return arrays.astype(dtype) if exact else None

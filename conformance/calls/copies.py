@@ -1,0 +1,272 @@
+"""What happens to someone who copies a call's arguments to another framework as they stand.
+
+Arguments go to those of the same meaning, whatever their names; an integer becomes a sequence, and padding p the pairs
+(p, p), where the target's syntax wants it; what the target has no argument for is dropped. Arrays are put into the
+target's order of axes. The copied call is a call like any other: its claim says what comes out, and its lane runs it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import permutations, product
+from typing import Any
+
+import numpy as np
+
+from conformance import adapters, idioms, layout, oracle
+from conformance.diagnosis.diagnose import diagnose, difference
+from conformance.idioms import expression
+from conformance.idioms.base import MEANINGS, Example, Idiom, Point, Refusal, Shapes
+from conformance.idioms.expression import ExpressionError, Name, write
+from conformance.numerics.operands import draw
+from conformance.problem import Problem
+
+COUNTERPARTS = (
+    ("torch-functional", "tf-nn", "jax-conv-transpose", "mx-deconvolution"),
+    ("torch-layer", "keras-layer", "flax-linen", "mx-gluon"),
+)
+"""Idioms that people translate into each other: functions, and layers."""
+
+DEFAULTS = {"stride": 1, "padding": 0}
+"""What is given where the source says nothing and the target must be told."""
+
+CHANNELS = {"in": 2, "out": 3}
+INPUT = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a copied call gives beside its source: "same", "other shape", "other values" or "refused", and how so."""
+
+    source: Point
+    target: str
+    text: str
+    kind: str
+    how: str
+
+
+SETTINGS: Sequence[Mapping[str, Any]] = (
+    {"kernel": 3, "stride": 2},
+    {"kernel": 3, "stride": 2, "padding": 1},
+    {"kernel": 5, "stride": 2, "padding": 2, "output_padding": 1},
+    {"kernel": 3, "dilation": 2, "padding": 1},
+    {"kernel": 3, "stride": 2, "padding": 1, "groups": 2},
+    {"kernel": 3, "stride": 2, "padding": "SAME"},
+    {"kernel": 5, "stride": 2, "padding": "SAME"},
+    {"kernel": 2, "stride": 3, "padding": "VALID"},
+)
+"""Arguments that people have in their models, in words of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """A target's syntax: whether numbers become sequences, and what padding p becomes where it is no number."""
+
+    sequences: bool = False
+    pairs: str = ""
+    """"spatial" for a pair each spatial axis, "all" for a pair each axis of the data."""
+
+
+SPELLINGS: Mapping[str, Spelling] = {
+    "tf-nn": Spelling(pairs="all"),
+    "jax-conv-transpose": Spelling(sequences=True, pairs="spatial"),
+    "mx-deconvolution": Spelling(sequences=True),
+    "flax-linen": Spelling(sequences=True),
+}
+
+
+def meanings(point: Point) -> dict[str, Any]:
+    """What a call's arguments say, by meaning, as far as they were written out and are among MEANINGS."""
+    return {
+        meaning: point.arguments[name]
+        for meaning, names in MEANINGS.items()
+        for name in names & point.written - set(point.idiom.tensors.values())
+        if meaning != "output"
+    }
+
+
+def spell(idiom: Idiom, said: Mapping[str, Any], rank: int, output: Sequence[int]) -> tuple[str, set[str]]:
+    """A call with these arguments, as they stand, and the meanings that the idiom has no argument for."""
+    spelling = SPELLINGS.get(idiom.id, Spelling())
+    named = {}
+    left = set(said) - {"in", "out", "kernel"}
+    for name, parameter in expression.signature(idiom.signature).parameters.items():
+        if name in idiom.tensors.values():
+            continue
+        meaning = next((meaning for meaning, names in MEANINGS.items() if name in names), "")
+        if meaning == "output":
+            named[name] = tuple(output)
+        elif meaning in said or (meaning in DEFAULTS and parameter.default is parameter.empty):
+            named[name] = _spelt(meaning, said.get(meaning, DEFAULTS.get(meaning)), rank, spelling)
+            left.discard(meaning)
+    operands = [] if idiom.layer else [Name("x"), Name("w")]
+    return write(idiom.functions[rank], *operands, **named), left
+
+
+def _spelt(meaning: str, value: Any, rank: int, spelling: Spelling) -> Any:
+    if meaning in ("in", "out", "groups", "bias") or isinstance(value, str):
+        return value
+    if meaning == "padding" and spelling.pairs and not _are_pairs(value):
+        each = (value,) * rank if isinstance(value, int) else value
+        pairs = [(p, p) for p in each]
+        return [(0, 0), *pairs, (0, 0)] if spelling.pairs == "all" else pairs
+    return (value,) * rank if spelling.sequences and isinstance(value, int) else value
+
+
+def _are_pairs(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(each, list | tuple) for each in value)
+
+
+def shapes(idiom: Idiom, said: Mapping[str, Any], rank: int) -> Shapes:
+    """The shapes of x and w, in an idiom's own layouts, for CHANNELS and INPUT."""
+    groups, kernel = said.get("groups", 1), said["kernel"]
+    x = np.zeros((1, CHANNELS["in"] * groups, *(INPUT,) * rank))
+    w = np.zeros((groups, CHANNELS["in"], CHANNELS["out"], *(kernel,) * rank))
+    weight = idiom.weight if "g" in idiom.weight or groups == 1 else idiom.weight.replace("i", "(g i)")
+    of_x = layout.arrange(x, layout.DATA, idiom.data).shape
+    return {"x": of_x} if idiom.layer else {"x": of_x, "w": layout.arrange(w, layout.WEIGHT, weight).shape}
+
+
+def sources(framework: str, idiom: Idiom, rank: int) -> Iterator[Point]:
+    """The settings that an idiom's own arguments can say, as calls of it that are not refused."""
+    for setting in SETTINGS:
+        given = {**setting, "in": CHANNELS["in"] * setting.get("groups", 1),
+                 "out": CHANNELS["out"] * setting.get("groups", 1)}  # fmt: skip
+        text, left = spell(idiom, given, rank, _natural(idiom, setting, rank))
+        if left - ({"groups"} if "g" in idiom.weight else set()):
+            continue
+        try:
+            point = _read(framework, _example(idiom, text, setting, rank))
+        except (Refusal, ExpressionError):
+            continue
+        if not point.claim.refused:
+            yield point
+
+
+def _natural(idiom: Idiom, setting: Mapping[str, Any], rank: int) -> tuple[int, ...]:
+    """The output shape that people ask for: in*stride for SAME, the stamp less the padding otherwise."""
+    k, s, d = setting["kernel"], setting.get("stride", 1), setting.get("dilation", 1)
+    padding, full = setting.get("padding", 0), (INPUT - 1) * s + d * (k - 1) + 1
+    extent = INPUT * s if padding == "SAME" else full if padding == "VALID" else full - 2 * padding
+    out = np.zeros((1, CHANNELS["out"] * setting.get("groups", 1), *(extent,) * rank))
+    return layout.arrange(out, layout.DATA, idiom.data).shape
+
+
+@cache
+def find(idiom_id: str) -> tuple[str, Idiom]:
+    """An idiom and its framework, by id."""
+    return next((framework, each) for framework in idioms.frameworks() for each in idioms.idioms(framework)
+                if each.id == idiom_id)  # fmt: skip
+
+
+@cache
+def outcomes(rank: int = 2) -> tuple[Outcome, ...]:
+    """What every source's settings give in every counterpart, for one number of spatial axes."""
+    return tuple(
+        _outcome(point, *find(target))
+        for family in COUNTERPARTS
+        for name, target in permutations(family, 2)
+        for point in sources(*find(name), rank)
+    )
+
+
+def copy(point: Point, idiom: Idiom) -> Example:
+    """A call's arguments in another idiom, as they stand."""
+    problem = point.claim.problem
+    out = np.zeros(problem.output_shape)
+    said = {"kernel": problem.kernel[0], "in": problem.groups * problem.in_channels,
+            "out": problem.groups * problem.out_channels, **meanings(point)}  # fmt: skip
+    text, _ = spell(idiom, said, problem.rank, layout.arrange(out, layout.DATA, idiom.data).shape)
+    return _example(idiom, text, {"kernel": problem.kernel[0], "groups": problem.groups}, problem.rank)
+
+
+def _example(idiom: Idiom, text: str, said: Mapping[str, Any], rank: int) -> Example:
+    """A call with a weight in the layout that this very call claims."""
+    given = shapes(idiom, said, rank)
+    try:
+        claim = _read(find(idiom.id)[0], Example(text, given)).claim
+    except (Refusal, ExpressionError):
+        return Example(text, given)
+    return Example(text, shapes(replace(idiom, weight=claim.weight), said, rank))
+
+
+def _read(framework: str, example: Example) -> Point:
+    return idioms.read(framework, *example, adapters.lane(framework).variant)
+
+
+def _outcome(source: Point, framework: str, idiom: Idiom) -> Outcome:
+    example = copy(source, idiom)
+    try:
+        point = _read(framework, example)
+    except Refusal as reason:
+        return Outcome(source, idiom.id, example.text, "refused", str(reason))
+    if point.claim.refused:
+        return Outcome(source, idiom.id, example.text, "refused", point.claim.refused)
+    kind, how = _compared(source, point)
+    return Outcome(source, idiom.id, example.text, kind, how)
+
+
+def _compared(source: Point, copied: Point) -> tuple[str, str]:
+    """How the copied call's answer looks to someone who expects the source's."""
+    problem, other = source.claim.problem, copied.claim.problem
+    if other.weight_shape != problem.weight_shape:
+        return "refused", f"its weight holds {other.weight_shape} in PyTorch's order, not {problem.weight_shape}"
+    arrays = draw("literal", problem)
+    weight = arrays.weight
+    if source.claim.reversed != copied.claim.reversed:
+        weight = np.flip(weight, tuple(range(2, weight.ndim)))
+    actual = oracle.expected(other, arrays.x, weight, arrays.bias)
+    if actual.shape == problem.output_shape and np.array_equal(actual, oracle.expected(problem, *arrays)):
+        return "same", ""
+    found = diagnose(problem, arrays, actual)
+    how = str(found[0]).removeprefix("equals the oracle with ") if found else difference(problem, arrays, actual)
+    return "other values" if actual.shape == problem.output_shape else "other shape", how
+
+
+def copies(framework: str) -> Iterator[tuple[Point, Idiom, Example]]:
+    """Every call that is copied into a framework: its source, the idiom it becomes, and itself."""
+    for rank, family in product((1, 2, 3), COUNTERPARTS):
+        for name, target in permutations(family, 2):
+            if find(target)[0] == framework:
+                for point in sources(*find(name), rank):
+                    yield point, find(target)[1], copy(point, find(target)[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An array in one weight layout, handed to a call that takes another: what becomes of it.
+
+    Each is "refused", "same", or what the answer equals: with other channel counts, with equal ones, and where the
+    kernel too has that many taps on each axis.
+    """
+
+    layout: str
+    taken_as: str
+    unequal: str
+    equal: str
+    cube: str
+
+
+def given_as_it_is(layouts: Sequence[str]) -> Iterator[Given]:
+    """Every array that is handed over without conversion, for two spatial axes."""
+    for ours, theirs in permutations(layouts, 2):
+        yield Given(ours, theirs, *(_reread(ours, theirs, i, o, k) for i, o, k in ((2, 3, 4), (2, 2, 4), (3, 3, 3))))
+
+
+def _reread(ours: str, theirs: str, i: int, o: int, k: int) -> str:
+    """What a weight of one layout, read in another, does to the answer."""
+    problem = Problem.of((4, 5), (k, k), 2, in_channels=i, out_channels=o)
+    arrays = draw("given", problem)
+    array = layout.arrange(arrays.weight[None], layout.WEIGHT, ours)
+    found = layout.sizes(array.shape, theirs, 2, {"g": 1})
+    if found["i"] != i:
+        return "refused"
+    names = layout.groups(theirs.replace("(", "").replace(")", "").replace("g ", ""))
+    spread = [letter for name in names for letter in ([f"{name}0", f"{name}1"] if name == "k" else [name])]
+    read = array.transpose([spread.index(letter) for letter in ("i", "o", "k0", "k1")])
+    other = Problem.of((4, 5), found["k"], 2, in_channels=i, out_channels=found["o"])
+    actual = oracle.expected(other, arrays.x, read, None)
+    if actual.shape != problem.output_shape:
+        return f"other shape: {actual.shape[1:]}"
+    explained = diagnose(problem, arrays, actual)
+    return str(explained[0]).removeprefix("equals the oracle with ") if explained else "other values"

@@ -1,0 +1,348 @@
+"""One framework's call as another's: the code that does the same, and what has to be done around the call.
+
+Two claims are composed. The source's says which problem its call means; of the target's calls that say a problem, the
+one is taken that says it with the fewest steps of our own around it. Where a step is needed, the problem is reduced to
+one that the target can say: the bias is added afterwards, the window cropped, the kernel stretched by zeros, or the
+groups are taken one by one.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from math import prod
+from typing import Any
+
+from conformance import adapters, idioms, layout
+from conformance.calls.native import lines
+from conformance.idioms import expression
+from conformance.idioms.base import Dialect, Idiom, Point, Refusal, Shapes, with_window
+from conformance.layout import Ints
+from conformance.problem import Problem, Window
+
+
+class PortError(ValueError):
+    """A call that cannot be ported; the message says why, and what comes nearest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A source call with the target's code for it. `steps` are what stands around the target's own call."""
+
+    source: Point
+    target: Point
+    source_framework: str
+    framework: str
+    steps: tuple[str, ...]
+    code: str
+    """Defines convert_weight(w), on NumPy arrays, and conv_transpose(x, w, b), on the target's tensors."""
+    notes: tuple[str, ...]
+
+    @property
+    def native(self) -> bool:
+        """Whether the target's own arguments say all of it."""
+        return not self.steps
+
+    @property
+    def point(self) -> Point:
+        """The code as a point that the target's lane can run: the source's arrays, with data in the target's order."""
+        claim = replace(self.source.claim, data=self.target.claim.data)
+        return replace(self.source, claim=claim, code=self.code, origin=f"port/{self.origin}")
+
+    @property
+    def origin(self) -> str:
+        """From where to where, as one word."""
+        return f"{self.source_framework}-to-{self.framework}"
+
+    @property
+    def output(self) -> Ints:
+        """The shape of the target's answer, in its own layout."""
+        return shape_of(self.target.claim.data, self.source.claim.problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """A problem that a target may be able to say, and the window that is left to cut from its answer."""
+
+    problem: Problem
+    steps: tuple[str, ...]
+    rest: Window | None
+
+
+SIZES = frozenset({"output_shape", "input_sizes", "input_size"})
+"""The arguments that are the shape of an answer, the batch first."""
+
+STEPS = ("bias", "crop", "stretch", "groups")
+"""What can stand around a call, the cheapest first."""
+
+
+def port(
+    text: str, source: str, target: str, shapes: Mapping[str, Any], *, variant: str = "", idiom: str = "",
+    given: Mapping[str, Any] | None = None,
+) -> Port:  # fmt: skip
+    """The target framework's code for a call of the source framework.
+
+    `shapes` are those of the call's tensors, in the source's own order of axes; of a layer's input, by the name x.
+    `variant` is the target's, whose limits count; `idiom` the id of the one to use; `given` are values of names in
+    the text. Raises PortError where there is
+    none, and what `idioms.read` raises.
+    """
+    try:
+        point = idioms.read(source, text, shapes, adapters.lane(source).variant, given=given)
+    except Refusal as reason:
+        raise PortError(f"{text}: {reason}") from None
+    if point.claim.refused:
+        raise PortError(f"{text}: {source} refuses this itself: {point.claim.refused}")
+    return translate(point, source, target, variant=variant, idiom=idiom)
+
+
+def port_layers(
+    calls: Sequence[str | tuple[str, Shapes]], source: str, target: str, input: Ints, *, variant: str = ""
+) -> list[Port]:
+    """The code for a stack of calls, each of which takes the answer of the one before as its x; see `port`.
+
+    A call of a function, which unlike a layer does not say its weight's shape, comes with it: (text, {"w": shape}).
+    """
+    ports = []
+    for call in calls:
+        text, shapes = (call, {}) if isinstance(call, str) else call
+        ports.append(port(text, source, target, {"x": input, **shapes}, variant=variant))
+        claim = ports[-1].source.claim
+        input = shape_of(claim.data, claim.problem)
+    return ports
+
+
+def shape_of(data: str, problem: Problem) -> Ints:
+    """The shape of a problem's answer in a data layout."""
+    extents = {"n": (problem.batch,), "c": (problem.groups * problem.out_channels,), "k": problem.output}
+    return tuple(extent for letter in layout.groups(data) for extent in extents[letter])
+
+
+def translate(point: Point, source: str, target: str, *, variant: str = "", idiom: str = "") -> Port:
+    """The port of a call that has been read."""
+    variant = variant or adapters.lane(target).variant
+    known = [each for each in idioms.idioms(target) if each.say is not None and idiom in ("", each.id)]
+    if not known:
+        names = ", ".join(each.id for each in idioms.idioms(target) if each.say is not None)
+        raise PortError(f"{target} has no idiom {idiom!r} to port to: those are {names}")
+    known.sort(key=lambda each: each.layer != point.idiom.layer)
+    refusals: dict[str, None] = {}
+    for reduction in _reductions(point.claim.problem):
+        for each in known:
+            if each.layer and {"stretch", "groups"} & set(reduction.steps):
+                continue
+            try:
+                said = _said(each, target, reduction.problem, variant)
+            except Refusal as reason:
+                refusals[f"{each.id}: {reason}"] = None
+                continue
+            return _port(point, said, (source, target), reduction, tuple(refusals))
+    tried = list(refusals)[::-1][:2]  # the last are of the most reduced problems
+    raise PortError(f"{point.text}: not expressible in {target} {variant}: {'; '.join(tried)}")
+
+
+def _said(idiom: Idiom, framework: str, problem: Problem, variant: str) -> Point:
+    """The call of an idiom that means a problem, read back. Raises Refusal where there is none."""
+    assert idiom.say is not None
+    text = idiom.say(problem)
+    said = idioms.read(framework, text, _shapes(idiom, problem), variant)
+    if said.claim.refused:
+        raise Refusal(said.claim.refused)
+    if with_window(said.claim.problem, said.claim.problem.window) != with_window(problem, problem.window):
+        raise Refusal("no bias among its arguments" if problem.bias else f"'{problem}' is read as another problem")
+    return said
+
+
+def _shapes(idiom: Idiom, problem: Problem) -> Shapes:
+    """The shapes of x and w in the layouts that an idiom's `say` writes for."""
+    extents = {
+        "n": (problem.batch,), "c": (problem.groups * problem.in_channels,), "k": problem.input,
+    }  # fmt: skip
+    x = tuple(extent for letter in layout.groups(idiom.data) for extent in extents[letter])
+    of = {"g": problem.groups, "i": problem.in_channels, "o": problem.out_channels}
+    w: list[int] = []
+    for part in layout.groups(idiom.weight):
+        w += problem.kernel if part == "k" else [prod(of[letter] for letter in part)]
+    return {"x": x} if idiom.layer else {"x": x, "w": tuple(w)}
+
+
+def _reductions(problem: Problem) -> Iterator[Reduction]:
+    """The problem itself, then ever more reduced ones, a late bias counting as no step at all."""
+    needed = [
+        step
+        for step, applies in zip(
+            STEPS, (problem.bias, True, set(problem.dilation) != {1}, problem.groups > 1), strict=True
+        )
+        if applies
+    ]
+    subsets = [set(each) for count in range(len(needed) + 1) for each in combinations(needed, count)]
+    for steps in sorted(
+        subsets, key=lambda each: (len(each - {"bias"}), "bias" in each, sorted(map(STEPS.index, each)))
+    ):
+        for shared in (True, False) if "crop" in steps else (True,):
+            if reduction := _reduced(problem, steps, shared):
+                yield reduction
+
+
+def _reduced(problem: Problem, steps: set[str], shared: bool) -> Reduction | None:
+    """A problem after some steps; `shared` leaves to the call what the window cuts at both ends alike."""
+    rest: Window | None = None
+    reduced = problem
+    if "crop" in steps:
+        both = [max(min(ends), 0) if shared else 0 for ends in problem.window]
+        rest = tuple((lo - cut, hi - cut) for (lo, hi), cut in zip(problem.window, both, strict=True))
+        if any(end < 0 for ends in rest for end in ends) and problem.bias and "bias" not in steps:
+            return None  # a bias belongs on the zeros too
+        reduced = with_window(reduced, tuple((cut, cut) for cut in both))
+    if "bias" in steps:
+        reduced = replace(reduced, bias=False)
+    if "stretch" in steps:
+        reduced = replace(reduced, kernel=reduced.effective_kernel, dilation=(1,) * reduced.rank)
+    if "groups" in steps:
+        reduced = replace(reduced, groups=1)
+    return Reduction(reduced, tuple(step for step in STEPS if step in steps), rest)
+
+
+def _port(
+    source: Point, target: Point, frameworks: tuple[str, str], reduction: Reduction, refusals: tuple[str, ...]
+) -> Port:
+    dialect = idioms.dialect(frameworks[1])
+    if dialect.batch:
+        target = _with_batch(target, dialect.batch)
+    made, given = source.claim, target.claim
+    convert = _convert_weight(source, target, reduction)
+    numpy = ["import numpy as np"] if any("np." in line for line in convert) else []
+    code = [*sorted({*target.idiom.imports, *dialect.imports, *numpy}), "", ""]
+    code += convert
+    code += ["", ""]
+    problem = made.problem
+    into = _axes(given.data, problem, problem.input, problem.in_channels)
+    out = _axes(given.data, problem, problem.output, problem.out_channels)
+    code += ["def conv_transpose(x, w, b):", f'    """x {into}, as {given.data!r}, to y {out}."""']
+    code += [f"    {line}" for line in _body(target, reduction, dialect, problem)]
+    code += ["    return y"]
+    notes = []
+    if made.data != given.data:
+        notes.append(f"data is '{made.data}' in the source and '{given.data}' here")
+    if made.reversed != given.reversed:
+        notes.append("the kernel is applied in the opposite order: convert_weight reverses it")
+    if reduction.steps and reduction.steps != ("bias",):
+        notes += [f"a single call cannot say it: {reason}" for reason in refusals[:1]]
+    return Port(source, target, *frameworks, reduction.steps, "\n".join(code) + "\n", tuple(notes))
+
+
+def _with_batch(point: Point, batch: str) -> Point:
+    """A call whose answer has another batch, where one of its arguments is the shape of the answer."""
+    names = [*expression.signature(point.idiom.signature).parameters]
+    tree = ast.parse(point.text, mode="eval")
+    shapes = [word.value for word in ast.walk(tree) if isinstance(word, ast.keyword) and word.arg in SIZES]
+    if isinstance(tree.body, ast.Call):
+        shapes += [each for name, each in zip(names, tree.body.args, strict=False) if name in SIZES]
+    for shape in shapes:
+        if isinstance(shape, ast.Tuple | ast.List) and len(shape.elts) == point.claim.problem.rank + 2:
+            shape.elts[0] = ast.parse(batch, mode="eval").body
+            text = ast.unparse(tree)
+            return replace(point, text=text, inner=text)
+    return point
+
+
+def other_batch(port: Port) -> Port | None:
+    """The same code for a batch one larger, which it claims to be for as well; None where there is no batch."""
+    source, claim = port.source, port.source.claim
+    at = _axes(claim.data, claim.problem, claim.problem.input, 1).strip("()").split(", ").index("N") if (
+        "n" in claim.data) else None  # fmt: skip
+    if at is None:
+        return None
+    batch = claim.problem.batch + 1
+    text = _with_batch(source, str(batch)).text
+    shapes = {name: shape if name == "w" else (*shape[:at], batch, *shape[at + 1 :])
+              for name, shape in source.shapes.items()}  # fmt: skip
+    try:
+        point = idioms.read(port.source_framework, text, shapes, adapters.lane(port.source_framework).variant)
+    except (Refusal, ValueError):
+        return None
+    return None if point.claim.refused else replace(port, source=point)
+
+
+def _axes(data: str, problem: Problem, spatial: Ints, channels: int) -> str:
+    extents = {"n": ("N",), "c": (str(problem.groups * channels),), "k": tuple(map(str, spatial))}
+    return f"({', '.join(extent for letter in layout.groups(data) for extent in extents[letter])})"
+
+
+def _convert_weight(source: Point, target: Point, reduction: Reduction) -> list[str]:
+    made, given, problem = source.claim, target.claim, source.claim.problem
+    extents = {"g": problem.groups, "i": problem.in_channels, "o": problem.out_channels, "k": problem.kernel}
+    wanted = given.weight if problem.groups == 1 or "g" in given.weight else given.weight.replace("i", "(g i)")
+    text = layout.conversion("w", made.weight, wanted, extents, reverse=made.reversed != given.reversed)
+    code = ["def convert_weight(w):", f'    """From {made.weight!r} to {wanted!r}, as NumPy arrays."""']
+    if "stretch" in reduction.steps:
+        parts = layout.groups(wanted)
+        at = parts.index("k")
+        code += [f"    w = {text}"] if text != "w" else []
+        steps = ", ".join([":"] * at + [f"::{d}" for d in problem.dilation])
+        first, last = f"w.shape[:{at}]", f"w.shape[{at + problem.rank}:]"
+        code += [
+            f"    stretched = np.zeros((*{first}, {', '.join(map(str, problem.effective_kernel))}, *{last}), w.dtype)",
+            f"    stretched[{steps}] = w",
+            "    return stretched",
+        ]
+        return code
+    return [*code, f"    return {text}" if text == "w" else f"    return {text}.copy()"]
+
+
+def _body(target: Point, reduction: Reduction, dialect: Dialect, problem: Problem) -> Iterator[str]:
+    claim = target.claim
+    parts = layout.groups(claim.data)
+    if "groups" in reduction.steps:
+        of_w = layout.groups(claim.weight if "g" in claim.weight else claim.weight.replace("i", "(g i)"))
+        x = _slices(parts, "c", problem.in_channels)
+        w = _slices(of_w, next(part for part in of_w if "g" in part), _group_extent(of_w, problem))
+        call = target.text
+        yield f"parts = [(x[{x}], w[{w}]) for g in range({problem.groups})]"
+        yield f"y = {dialect.concat(f'[{call} for x, w in parts]', parts.index('c') if parts[-1] != 'c' else -1)}"
+    else:
+        yield from lines(target)
+    if reduction.rest is not None:
+        yield from _cut(reduction.rest, parts, dialect, problem)
+    if "bias" in reduction.steps:
+        yield f"y = y + b[{', '.join([':', *['None'] * problem.rank])}]" if parts[-1] == "k" else "y = y + b"
+
+
+def _slices(parts: Sequence[str], which: str, extent: int) -> str:
+    at = list(parts).index(which)
+    if at == len(parts) - 1:
+        return f"..., {extent} * g:{extent} * (g + 1)"
+    return ", ".join([*[":"] * at, f"{extent} * g:{extent} * (g + 1)"])
+
+
+def _group_extent(parts: Sequence[str], problem: Problem) -> int:
+    return problem.in_channels if any("g" in part and "i" in part for part in parts) else problem.out_channels
+
+
+def _cut(rest: Window, parts: Sequence[str], dialect: Dialect, problem: Problem) -> Iterator[str]:
+    """Zeros where the window reaches beyond, then the crop."""
+    first = list(parts).index("k")
+    if any(end < 0 for ends in rest for end in ends):
+        widths = [(0, 0)] * first + [(max(-lo, 0), max(-hi, 0)) for lo, hi in rest]
+        yield f"y = {dialect.pad('y', [*widths, *[(0, 0)] * (len(parts) - 1 - first)])}"
+    ends = [f"{lo if lo > 0 else ''}:{-hi if hi > 0 else ''}" for lo, hi in rest]
+    if set(ends) != {":"}:
+        yield f"y = y[{', '.join([*[':'] * first, *ends])}]"
+
+
+def explain(port: Port) -> list[str]:
+    """What the port rests on, a line each."""
+    made, given = port.source.claim, port.target.claim
+    window = " x ".join(map(str, made.problem.window))
+    text = [
+        f"{port.source.text} means '{made.problem}': window {window} of {made.problem.full}",
+        f"in {port.framework}: {port.target.text}",
+    ]
+    words = {
+        "bias": "the bias is added afterwards",
+        "crop": f"the call's window {' x '.join(map(str, given.problem.window))} is cut further afterwards",
+        "stretch": "the kernel is stretched by zeros, which is what dilation means",
+        "groups": "the groups are taken one by one",
+    }
+    aside = [f"set aside: {each}" for each in port.source.aside]
+    return [*text, *aside, *(words[step] for step in port.steps), *port.notes]

@@ -1,0 +1,186 @@
+"""A record's call as a script of plain framework code, which needs nothing of this package.
+
+It loads x.npy, w.npy and b.npy beside it, all in the order of axes that the call takes, and saves what comes out as
+y.npy. The call is taken from the record's own text, so that no adapter has a part in it.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance import idioms, layout
+from conformance.calls import native
+from conformance.calls.port import port
+from conformance.idioms.base import Dialect, Point
+from conformance.io.terminal import one_line
+from conformance.numerics.operands import draw
+from conformance.problem import Problem
+from conformance.records import calls
+from conformance.records.calls import RecordedCall, RecordedCallError, ported_from
+from conformance.records.record import Record
+
+Array = NDArray[Any]
+
+MODULES = {"jax": "jax.lax", "mxnet": "mxnet.nd", "tensorflow": "tf.nn", "torch": "torch.nn.functional"}
+"""Where a framework keeps the function that a case of its own suites calls."""
+
+PRELUDES = {"jax": ("jax.config.update('jax_enable_x64', True)",)}
+
+_DOTTED = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
+_OPERAND = re.compile(r"\[[\d, ]*\]")
+
+
+class ReproducerError(ValueError):
+    """A record from whose text no script can be written; the message says which part is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reproducer:
+    """A script and its operands by name; `layout` is of the axes that y has where it is not canonical."""
+
+    text: str
+    operands: Mapping[str, Array]
+    problem: Problem
+    layout: str = ""
+
+    def canonical(self, y: Array) -> Array:
+        """The script's y in canonical order."""
+        return layout.restore(y, layout.DATA, self.layout) if self.layout else y
+
+
+def write(record: Record) -> Reproducer:
+    """The reproducer of a record that has a call. Raises ReproducerError."""
+    if record.framework not in MODULES or not record.call:
+        raise ReproducerError(f"{record.case}: a call of {record.framework!r} cannot be written out")
+    if not record.idiom:
+        return _of_case(record)
+    return _of_port(record) if ported_from(record.idiom) else _of_idiom(record)
+
+
+def _of_idiom(record: Record) -> Reproducer:
+    call = _called(record)
+    point = idioms.read(record.framework, call.text, call.shapes, record.variant)
+    problem = point.claim.problem
+    given = _operands(record, point)
+    if "z" in point.shapes:
+        given["z"] = np.zeros(point.shapes["z"], record.dtype)
+    dialect = idioms.dialect(record.framework)
+    absent = [f"{name} = None" for name in "xwbz" if name not in given]
+    lines = [*_loaded(given, dialect), *absent, *native.lines(point), f"y = {dialect.array.format('y')}"]
+    return Reproducer(_script(record, lines, point.idiom.imports), given, problem, point.claim.data)
+
+
+def _of_port(record: Record) -> Reproducer:
+    """The code that a port prints, and a call of it on the source's arrays."""
+    call = _called(record)
+    made = port(call.text, ported_from(record.idiom), record.framework, call.shapes, variant=record.variant)
+    given = _operands(record, made.point)
+    dialect = idioms.dialect(record.framework)
+    lines = [
+        *made.code.splitlines(), "", "",
+        *(f"{name} = np.load('{name}.npy')" if name in given else f"{name} = None" for name in "xwb"),
+        "w = convert_weight(w)",
+        *(f"{name} = {dialect.tensor.format(name)}" for name in "xwb" if name in given),
+        "y = conv_transpose(x, w, b)", f"y = {dialect.array.format('y')}",
+    ]  # fmt: skip
+    return Reproducer(_script(record, lines), given, made.source.claim.problem, made.point.claim.data)
+
+
+def _called(record: Record) -> RecordedCall:
+    """The call and the shapes of its operands that an idiom's record says."""
+    try:
+        return calls.parse(record.call)
+    except RecordedCallError as error:
+        raise ReproducerError(f"{record.case}: {error}") from None
+
+
+def _operands(record: Record, point: Point) -> dict[str, Array]:
+    arrays = native.operands(point, *draw(record.case, point.claim.problem).astype(record.dtype))
+    return {name: array for name, array in zip("xwb", arrays, strict=True) if array is not None}
+
+
+def _of_case(record: Record) -> Reproducer:
+    problem = Problem.parse(record.problem)
+    arrays = draw(record.case, problem).astype(record.dtype)
+    function, _, arguments = record.call.removesuffix(")").partition("(")
+    count = len(_OPERAND.findall(arguments.partition("=")[0]))
+    names = iter(("x", "w", "b")[:count])
+    arguments = _OPERAND.sub(lambda _: next(names), arguments, count=count)
+    function = f"{MODULES[record.framework]}.{function.removesuffix('_v2')}"
+    given = {name: array for name, array in zip("xwb", arrays, strict=True) if array is not None}
+    last = record.framework in ("jax", "tensorflow")
+    if last:
+        given["x"] = np.moveaxis(given["x"], 1, -1)
+        given["w"] = _channels_last(problem, given["w"], reversed="reversed kernel" in record.composed)
+    if "unit-axis" in record.composed:
+        given["x"], given["w"] = given["x"][:, None], given["w"][None]
+    dialect, operands = idioms.dialect(record.framework), [name for name in given if name in "xwb"[:count]]
+    call = f"{function}({arguments})"
+    _require_literal(record, call)
+    lines = [*_loaded(operands, dialect), f"y = {call}", f"y = {dialect.array.format('y')}"]
+    if "unit-axis" in record.composed:
+        lines.append("y = y[:, 0]")
+    if last:
+        lines.append("y = np.moveaxis(y, -1, 1)")
+    lines += _finished(problem, record.composed)
+    return Reproducer(_script(record, lines), given, problem)
+
+
+def _require_literal(record: Record, call: str) -> None:
+    """Raises ReproducerError unless a record's call is one of operands and literals: its script may be run."""
+    try:
+        tree = ast.parse(call, mode="eval").body
+        literal = isinstance(tree, ast.Call) and _is_literal(tree)
+    except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError):
+        literal = False
+    if not literal:
+        raise ReproducerError(
+            f"{record.case}: its call is {record.call[:80]!r}, not a call of operands and literals: run the lane again"
+        )
+
+
+def _is_literal(call: ast.Call) -> bool:
+    """Whether a call is of a dotted name, with operands and named literals. Raises ValueError for no literal."""
+    for each in call.keywords:
+        ast.literal_eval(each.value)
+    operands = all(isinstance(each, ast.Name) and each.id in "xwb" for each in call.args)
+    return operands and all(each.arg for each in call.keywords) and bool(_DOTTED.fullmatch(ast.unparse(call.func)))
+
+
+def _channels_last(problem: Problem, w: Array, *, reversed: bool) -> Array:
+    """(groups*in, out, *kernel) as (*kernel, out, in); reversed, as (*kernel, in, groups*out) of a convolution."""
+    if not reversed:
+        return np.moveaxis(w, (1, 0), (-2, -1))
+    w = w.reshape(problem.groups, problem.in_channels, problem.out_channels, *problem.kernel)
+    w = np.moveaxis(np.flip(w, tuple(range(3, w.ndim))), (1, 0, 2), (-3, -2, -1))
+    return w.reshape(*problem.kernel, problem.in_channels, problem.groups * problem.out_channels)
+
+
+def _finished(problem: Problem, composed: Sequence[str]) -> list[str]:
+    """What remains after the call, in NumPy."""
+    lines = []
+    if "crop" in composed:
+        widths = [(0, 0), (0, 0), *((max(-lo, 0), max(-hi, 0)) for lo, hi in problem.window)]
+        starts = [max(lo, 0) for lo, _ in problem.window]
+        ends = zip(starts, problem.output, strict=True)
+        lines.append(f"y = np.pad(y, {widths})[:, :, {', '.join(f'{at}:{at + out}' for at, out in ends)}]")
+    if "bias" in composed:
+        lines.append(f"y = y + np.load('b.npy').reshape(-1{', 1' * problem.rank})")
+    return lines
+
+
+def _loaded(names: Iterable[str], dialect: Dialect) -> Iterator[str]:
+    for name in names:
+        yield f"{name} = np.load('{name}.npy')"
+        yield f"{name} = {dialect.tensor.format(name)}"
+
+
+def _script(record: Record, lines: Sequence[str], imports: Sequence[str] = ()) -> str:
+    about = one_line(f"# {record.lane} {record.dtype}, case {record.case}: {record.problem}")
+    needed = dict.fromkeys(("import numpy as np", *idioms.dialect(record.framework).imports, *imports))
+    return "\n".join([about, *needed, *PRELUDES.get(record.framework, ()), *lines, "np.save('y.npy', y)", ""])

@@ -1,0 +1,1 @@
+"""What is written about transposed convolution: the ledger, its checks, the judge."""

@@ -1,0 +1,1 @@
+"""Which misreading of a problem gives a wrong array exactly."""

@@ -1,0 +1,205 @@
+"""The closed space of misreadings: every statement that a diagnosis can make, by the operand that it changes.
+
+A statement changes one operand into what somebody reads who makes that mistake: the input, the weight, the bias, or
+where stamps are placed. Statements that change the question itself (which array is to be explained) stand apart at the
+end. Windows are no statements: a diagnosis finds them.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import combinations
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.diagnosis.scatter import Rule, Table, landing
+from conformance.problem import Ints, Problem
+
+Array = NDArray[Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement(Generic[T]):
+    """One way to misread: `family` is what it misreads, and a diagnosis has at most one statement of each."""
+
+    family: str
+    text: str
+    change: Callable[[T], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """Where stamps are placed: strides and dilations per axis, and which of those that meet are counted."""
+
+    stride: Ints
+    dilation: Ints
+    rule: Rule = "all"
+
+    def tables(self, problem: Problem) -> tuple[Table, ...]:
+        """The landing of each axis."""
+        extents = zip(problem.input, problem.kernel, self.stride, self.dilation, strict=True)
+        return tuple(landing(i, k, s, d, self.rule) for i, k, s, d in extents)
+
+
+def of_weight(problem: Problem) -> Iterator[Statement[Array]]:
+    """Statements about the weight, which is (groups, in, out, *kernel)."""
+    yield from _precision("weight")
+    yield from _taps(problem)
+    g, ic, oc = problem.groups, problem.in_channels, problem.out_channels
+    if ic > 1 and oc > 1:
+        yield Statement("weight channels", "in and out channels of the weight swapped", _transposed)
+    if g > 1:
+        yield Statement("weight groups", "groups in reverse order", lambda w: w[::-1])
+        yield Statement("weight groups", "the first group's weight for all", partial(_first_for_all, 0))
+    if ic > 1:
+        yield Statement("weight channels", "in channels of each group in reverse order", lambda w: w[:, ::-1])
+    for name, order in _orders(oc):
+        yield Statement("weight channels", f"out channels {name}", partial(_taken, 2, order))
+
+
+def _taps(problem: Problem) -> Iterator[Statement[Array]]:
+    long = [axis for axis, k in enumerate(problem.kernel) if k > 1]
+    for count in range(1, len(long) + 1):
+        for axes in combinations(long, count):
+            flip = partial(np.flip, axis=tuple(axis + 3 for axis in axes))
+            yield Statement("taps", f"taps reversed on {_axes(axes)}", flip)
+    for axis in long:
+        yield Statement("taps", f"the first tap lost on axis {axis}", partial(_without, axis + 3, 0))
+        yield Statement("taps", f"the last tap lost on axis {axis}", partial(_without, axis + 3, -1))
+    for a, b in combinations(long, 2):
+        if problem.kernel[a] == problem.kernel[b]:
+            swap = partial(np.swapaxes, axis1=a + 3, axis2=b + 3)
+            yield Statement("kernel axes", f"kernel axes {a} and {b} swapped", swap)
+
+
+def of_input(problem: Problem) -> Iterator[Statement[Array]]:
+    """Statements about the input, which is (batch, groups, in, *input)."""
+    yield from _precision("input")
+    g, ic = problem.groups, problem.in_channels
+    if g > 1 and ic > 1:
+        yield Statement("in channels", "in channels dealt to groups in turn", _dealt)
+    for name, order in _orders(g * ic):
+        yield Statement("in channels", f"in channels {name}", partial(_channels_taken, order))
+    if ic > 1:
+        of_each = "" if g == 1 else " of each group"
+        yield Statement("in channels", f"the first in channel{of_each} lost", partial(_without, 2, 0))
+        yield Statement("in channels", f"the last in channel{of_each} lost", partial(_without, 2, -1))
+    for name, order in _orders(problem.batch):
+        yield Statement("batch", f"batch {name}", partial(_taken, 0, order))
+    if problem.batch > 1:
+        yield Statement("batch", "the first of the batch for all", partial(_first_for_all, 0))
+    long = [axis for axis, extent in enumerate(problem.input) if extent > 1]
+    for count in range(1, len(long) + 1):
+        for axes in combinations(long, count):
+            flip = partial(np.flip, axis=tuple(axis + 3 for axis in axes))
+            yield Statement("input", f"input reversed on {_axes(axes)}", flip)
+    for a, b in combinations(long, 2):
+        if problem.input[a] == problem.input[b]:
+            swap = partial(np.swapaxes, axis1=a + 3, axis2=b + 3)
+            yield Statement("input axes", f"input axes {a} and {b} swapped", swap)
+
+
+def of_placing(problem: Problem) -> Iterator[Statement[Placing]]:
+    """Statements about where stamps are placed, and what becomes of overlaps."""
+    for name in ("stride", "dilation"):
+        values: Ints = getattr(problem, name)
+        for text, changed in {
+            f"{name} ignored": (1,) * problem.rank,
+            f"{name} applied twice": tuple(value * value for value in values),
+            f"{name} in reverse order of axes": values[::-1],
+            f"{name} of the first axis on all": values[:1] * problem.rank,
+        }.items():
+            if changed != values:
+                yield Statement(name, text, partial(_placed, name, changed))
+    more = tuple(d + 1 for d in problem.dilation)
+    yield Statement("dilation", "dilation one too large", partial(_placed, "dilation", more))
+    yield Statement("stride", "stride and dilation swapped", lambda p: replace(p, stride=p.dilation, dilation=p.stride))
+    rules: dict[Rule, str] = {
+        "every dilation-th": "stamps met only at every dilation-th input position",
+        "last": "overlapping stamps overwrite instead of add, the last stays",
+        "first": "overlapping stamps overwrite instead of add, the first stays",
+    }
+    for rule, text in rules.items():
+        yield Statement("overlap", text, partial(_ruled, rule))
+
+
+def of_bias(problem: Problem) -> Iterator[Statement[Array]]:
+    """Statements about the bias, which is (2, channels): what is added inside the stamp, and beyond it."""
+    if not problem.bias:
+        return
+    yield Statement("bias", "bias ignored", np.zeros_like)
+    yield Statement("bias", "bias added twice", lambda bias: 2 * bias)
+    yield Statement("bias", "bias missing beyond the stamp", lambda bias: bias * [[1], [0]])
+    for name, order in _orders(problem.groups * problem.out_channels):
+        yield Statement("bias", f"bias {name}", partial(_taken, 1, order))
+    if problem.groups > 1:
+        first = np.tile(np.arange(problem.out_channels), problem.groups)
+        yield Statement("bias", "bias of the first group for all", partial(_taken, 1, first))
+
+
+def _precision(operand: str) -> Iterator[Statement[Array]]:
+    for bits, names in ((11, "TF32, float16"), (8, "bfloat16")):
+        text = f"{operand} rounded to {bits} bits ({names})"
+        yield Statement(f"{operand} precision", text, partial(rounded, bits))
+
+
+def rounded(bits: int, array: Array) -> Array:
+    """Values rounded to a significand of so many bits, ties to even."""
+    mantissa, exponent = np.frexp(array)
+    nearest: Array = np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)
+    return nearest
+
+
+def _orders(count: int) -> Iterator[tuple[str, Array]]:
+    """Wrong orders of so many things, in words and as indices."""
+    if count > 1:
+        yield "in reverse order", np.arange(count)[::-1]
+    if count > 2:
+        yield "moved on by one", np.roll(np.arange(count), 1)
+        yield "moved back by one", np.roll(np.arange(count), -1)
+
+
+def _placed(name: str, values: Ints, placing: Placing) -> Placing:
+    return replace(placing, stride=values) if name == "stride" else replace(placing, dilation=values)
+
+
+def _ruled(rule: Rule, placing: Placing) -> Placing:
+    return replace(placing, rule=rule)
+
+
+def _taken(axis: int, order: Array, array: Array) -> Array:
+    return array.take(order, axis)
+
+
+def _channels_taken(order: Array, x: Array) -> Array:
+    """The input with its channels, all groups' together, in another order."""
+    return x.reshape(x.shape[0], -1, *x.shape[3:])[:, order].reshape(x.shape)
+
+
+def _dealt(x: Array) -> Array:
+    """The input as if channel c belonged to group c % groups."""
+    return x.reshape(x.shape[0], x.shape[2], x.shape[1], *x.shape[3:]).swapaxes(1, 2)
+
+
+def _transposed(weight: Array) -> Array:
+    """The weight as if it were stored (groups, out, in, *kernel)."""
+    groups, inner, outer, *kernel = weight.shape
+    return weight.reshape(groups, outer, inner, *kernel).swapaxes(1, 2)
+
+
+def _first_for_all(axis: int, array: Array) -> Array:
+    return np.broadcast_to(array.take([0], axis), array.shape)
+
+
+def _without(axis: int, at: int, array: Array) -> Array:
+    """The array with zeros at one place of an axis."""
+    array = array.copy()
+    np.moveaxis(array, axis, 0)[at] = 0
+    return array
+
+
+def _axes(axes: Ints) -> str:
+    return ("axis " if len(axes) == 1 else "axes ") + " and ".join(map(str, axes))

@@ -1,0 +1,121 @@
+"""What is to be explained: an array, and the operands that it is said to come from.
+
+Four statements change the question and not an operand: where they hold, the rest of the array is the answer to another
+question, and that one is searched.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.numerics.operands import Arrays
+from conformance.problem import Ints, Problem, Window
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An array and its operands in float64, with an axis for the groups; `said` are the statements that led here.
+
+    x is (batch, groups, in, *input), weight (groups, in, out, *kernel), bias (2, groups*out): what is added inside the
+    stamp and beyond it, zeros where there is none; actual is (batch, groups*out, *any extents). `windows` are those
+    that count as the claimed one.
+    """
+
+    problem: Problem
+    x: Array
+    weight: Array
+    bias: Array
+    actual: Array
+    windows: tuple[Window, ...]
+    said: tuple[str, ...] = ()
+
+
+def questions(problem: Problem, arrays: Arrays, actual: Array) -> Iterator[Question]:
+    """The question as it is put, and those that statements make of it; none for what no transposed convolution gives.
+
+    That is an array with another number of axes, batch or channels, a complex one, and one that is not finite.
+    """
+    if actual.dtype.kind not in "iuf" or actual.ndim != problem.rank + 2 or not np.isfinite(actual).all():
+        return
+    g, ic, oc = problem.groups, problem.in_channels, problem.out_channels
+    bias = np.zeros(problem.bias_shape) if arrays.bias is None else arrays.bias.astype(np.float64)
+    asked = Question(
+        problem,
+        arrays.x.astype(np.float64).reshape(problem.batch, g, ic, *problem.input),
+        arrays.weight.astype(np.float64).reshape(g, ic, oc, *problem.kernel),
+        np.stack([bias, bias]),
+        actual.astype(np.float64),
+        (problem.window,),
+    )
+    for each in (asked, *_ungrouped(asked), *_interleaved(asked), *_bias_astray(asked)):
+        if each.actual.size and each.actual.shape[:2] == each.problem.output_shape[:2]:
+            yield each
+            yield from _filled(each)
+
+
+def _ungrouped(asked: Question) -> Iterator[Question]:
+    """Without groups every in channel reaches every out channel, and there are as many as one group has."""
+    problem = asked.problem
+    if problem.groups > 1:
+        one = replace(problem, groups=1, in_channels=problem.groups * problem.in_channels)
+        x = asked.x.reshape(problem.batch, 1, -1, *problem.input)
+        weight = asked.weight.reshape(1, -1, *asked.weight.shape[2:])
+        bias = asked.bias[:, : problem.out_channels]
+        yield replace(asked, problem=one, x=x, weight=weight, bias=bias, said=(*asked.said, "groups ignored"))
+
+
+def _interleaved(asked: Question) -> Iterator[Question]:
+    """Out channels one of each group in turn, put back in the order of groups."""
+    g, oc, actual = asked.problem.groups, asked.problem.out_channels, asked.actual
+    if g > 1 and oc > 1 and actual.shape[1] == g * oc:
+        apart = actual.reshape(actual.shape[0], oc, g, *actual.shape[2:]).swapaxes(1, 2).reshape(actual.shape)
+        yield replace(asked, actual=apart, said=(*asked.said, "out channels dealt to groups in turn"))
+
+
+def _bias_astray(asked: Question) -> Iterator[Question]:
+    """A bias that was added along a spatial axis of as many elements as there are channels."""
+    channels = asked.bias.shape[1]
+    for axis, extent in enumerate(asked.actual.shape[2:]):
+        if asked.problem.bias and extent == channels > 1:
+            along = asked.bias[0].reshape(-1, *[1] * (asked.problem.rank - 1 - axis))
+            problem, bias = replace(asked.problem, bias=False), np.zeros_like(asked.bias)
+            said = (*asked.said, f"bias added along axis {axis} for the channels")
+            yield replace(asked, problem=problem, bias=bias, actual=asked.actual - along, said=said)
+
+
+def _filled(asked: Question) -> Iterator[Question]:
+    """The array without its end, where that holds zeros or the bias alone: as though it was computed too short."""
+    problem, actual = asked.problem, asked.actual
+    if actual.shape != problem.output_shape:
+        return
+    fills = {"zeros": np.zeros_like(asked.bias[0])} | ({"zeros and bias": asked.bias[0]} if problem.bias else {})
+    for name, fill in fills.items():
+        filled = actual == fill.reshape(-1, *[1] * problem.rank)
+        lost = _ends(filled)
+        several = {lost: _positions(lost), problem.output_padding: "output_padding"}
+        for counts, what in several.items():
+            if any(counts) and all(count <= most for count, most in zip(counts, lost, strict=True)):
+                yield _without_ends(asked, counts, f"{what} filled with {name}")
+
+
+def _ends(filled: Array) -> Ints:
+    """How many slices at the end of each spatial axis are filled throughout; none where everything is."""
+    if filled.all():
+        return (0,) * (filled.ndim - 2)
+    others = (tuple(other for other in range(filled.ndim) if other != axis) for axis in range(2, filled.ndim))
+    return tuple(int(np.argmin(np.all(filled, axis=axes)[::-1])) for axes in others)
+
+
+def _positions(counts: Ints) -> str:
+    return f"the last {'x'.join(map(str, counts))} positions"
+
+
+def _without_ends(asked: Question, counts: Ints, said: str) -> Question:
+    kept: tuple[Any, ...] = (..., *(slice(o - n) for o, n in zip(asked.problem.output, counts, strict=True)))
+    shorter = tuple((lo, hi + n) for (lo, hi), n in zip(asked.problem.window, counts, strict=True))
+    return replace(asked, actual=asked.actual[kept], windows=(shorter, *asked.windows), said=(*asked.said, said))

@@ -1,0 +1,1 @@
+"""The calls of each framework, with the claim of what each means."""

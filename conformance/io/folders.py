@@ -1,0 +1,22 @@
+"""Where case files are, and where results are kept that can be made again."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+PACKAGE = Path(__file__).parent.parent
+
+
+def cases_folder() -> Path:
+    """Where the case files are: $CONFORMANCE_CASES, else `cases/` beside the package, else the installed copy."""
+    if chosen := os.environ.get("CONFORMANCE_CASES"):
+        return Path(chosen)
+    beside = PACKAGE.parent / "cases"
+    return beside if (beside / "README.md").exists() else PACKAGE / "_cases"
+
+
+def cache_folder() -> Path:
+    """$CONFORMANCE_CACHE, else the user's cache folder; it need not exist."""
+    chosen = os.environ.get("CONFORMANCE_CACHE")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("conformance"))

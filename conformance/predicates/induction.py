@@ -1,0 +1,287 @@
+"""What a set of cases has in common and others have not: the smallest predicate that tells them apart.
+
+Conjunctions of comparisons that cover the whole set are grown, comparison by comparison, until one covers nothing else.
+Where none does, conjunctions, and pairs of them, are weighed by how many cases they get wrong. The counts beside the
+predicate are its own: `Predicate` evaluates it on every case.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.predicates.comparisons import Facts, Named, of_axes, of_cases
+from conformance.predicates.predicate import Predicate
+
+__all__ = ["Cluster", "Facts", "cluster"]
+
+Bits = NDArray[np.uint8]
+Counts = NDArray[Any]
+Parts = tuple[tuple[int, str], ...]
+"""Comparisons, each with its place in the order that they are written in."""
+
+MOST = 4
+"""Comparisons in a conjunction."""
+KEPT = 300
+"""Conjunctions of a size that are grown further: those that cover the fewest other cases."""
+LIKELY = 40
+"""Comparisons of an axis that are tried together where nothing is exact."""
+ALWAYS = "rank > 0"
+
+_SET = np.array([number.bit_count() for number in range(256)], np.uint8)
+_LATE = 10**6  # comparisons of one axis together are written after those of a case
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A predicate, with how many of a set it covers, and how many of the others by mistake."""
+
+    predicate: str
+    covered: int
+    of: int
+    wrong: int
+    outside: int
+
+    @property
+    def exact(self) -> bool:
+        return self.covered == self.of and self.wrong == 0
+
+    @property
+    def coverage(self) -> str:
+        """The counts in words."""
+        return f"covers {self.covered:,} of {self.of:,}, and {self.wrong:,} of the {self.outside:,} conforming"
+
+    def __str__(self) -> str:
+        return f"{self.predicate}: {self.coverage}"
+
+
+class _Sizes(NamedTuple):
+    """How many cases there are inside the set and outside."""
+
+    inside: int
+    outside: int
+
+
+class _Terms(NamedTuple):
+    """Conjunctions of comparisons, and where each holds, in bits: (terms, bytes), inside the set and outside.
+
+    Where the bits are (terms, axes, bytes), a conjunction is of comparisons of one and the same axis.
+    """
+
+    parts: list[Parts]
+    inside: Bits
+    outside: Bits
+
+    def take(self, which: Any) -> "_Terms":
+        """Some of them, by numbers or a mask."""
+        numbers = np.arange(len(self.parts))[which]
+        return _Terms([self.parts[each] for each in numbers], self.inside[numbers], self.outside[numbers])
+
+    def texts(self) -> list[str]:
+        return [" and ".join(text for _, text in parts) for parts in self.parts]
+
+
+def cluster(inside: Sequence[Facts], outside: Sequence[Facts]) -> Cluster:
+    """The smallest predicate that covers every case inside and none outside; else the one that errs least.
+
+    Raises ValueError where nothing is inside.
+    """
+    if not inside:
+        raise ValueError("there is nothing to cover: give at least one case inside")
+    return _counted(_found([*inside, *outside], len(inside)) if outside else ALWAYS, inside, outside)
+
+
+def _counted(text: str, inside: Sequence[Facts], outside: Sequence[Facts]) -> Cluster:
+    predicate = Predicate.parse(text)
+    covered, wrong = (sum(each.satisfies(predicate) for each in every) for every in (inside, outside))
+    return Cluster(text, covered, len(inside), wrong, len(outside))
+
+
+def _found(facts: Sequence[Facts], split: int) -> str:
+    there, conditions = of_axes(facts)
+    of_axis = _packed(conditions, split)
+    anywhere: list[Named] = [(f"any({text})", np.any(column, axis=0)) for text, column in conditions]
+    everywhere: list[Named] = [(f"all({text})", np.all(column | ~there, axis=0)) for text, column in conditions]
+    single = _once(_packed([*of_cases(facts), *anywhere, *everywhere], split))
+    covering = list(_covering(single, of_axis, np.packbits(np.ones(split, bool))))
+    exact = covering[-1].take(_counts(covering[-1].outside) == 0)
+    if exact.parts:
+        return min(exact.texts(), key=_simplicity)
+    return _least_wrong(covering, single, of_axis, _Sizes(split, len(facts) - split))
+
+
+def _packed(named: Sequence[Named], split: int) -> _Terms:
+    columns = np.stack([column for _, column in named])
+    inside, outside = np.packbits(columns[..., :split], axis=-1), np.packbits(columns[..., split:], axis=-1)
+    return _Terms([((number, text),) for number, (text, _) in enumerate(named)], inside, outside)
+
+
+def _once(terms: _Terms) -> _Terms:
+    """Of terms that hold for the same cases, the shortest in words, or the first of them."""
+    same: dict[bytes, int] = {}
+    for number, (inside, outside) in enumerate(zip(terms.inside, terms.outside, strict=True)):
+        name = inside.tobytes() + outside.tobytes()
+        first = same.setdefault(name, number)
+        if first != number and _length(terms.parts[number]) < _length(terms.parts[first]):
+            same[name] = number
+    return terms.take(list(same.values()))
+
+
+def _length(parts: Parts) -> int:
+    return sum(len(text) for _, text in parts)
+
+
+def _covering(single: _Terms, of_axis: _Terms, whole: Bits) -> Iterator[_Terms]:
+    """Conjunctions that cover the whole set, by size, up to the first size of which one covers nothing else."""
+    terms = single.take((single.inside == whole).all(axis=1))
+    yield terms
+    if not _counts(terms.outside).all():
+        return
+    groups = of_axis = _strongest(_once(of_axis.take((_any_axis(of_axis.inside) == whole).all(axis=1))))
+    terms = single = _strongest(terms)
+    for _ in range(MOST - 1):
+        groups = _fewest(_joined(groups, of_axis, whole))
+        terms = _fewest(_once(_all_of(_joined(terms, single, whole), _grouped(groups))))
+        yield terms
+        if not _counts(terms.outside).all():
+            return
+
+
+def _strongest(terms: _Terms) -> _Terms:
+    """Those that no simpler one replaces, which holds where they do inside, and only where they do outside."""
+    terms = _fewest(terms)
+    simplicity = np.argsort(np.argsort([len(text) for text in terms.texts()], kind="stable"))
+    inside, outside = (bits.reshape(len(bits), math.prod(bits.shape[1:])) for bits in (terms.inside, terms.outside))
+    holds, less = _within(inside), _within(outside).T
+    return terms.take(~(holds & less & (simplicity < simplicity[:, None])).any(axis=1))
+
+
+def _within(bits: Bits) -> NDArray[np.bool_]:
+    """Whether each term holds only where another does, (terms, terms), from the cases that are different to them."""
+    if not len(bits):
+        return np.ones((0, 0), np.bool_)
+    columns = np.ascontiguousarray(np.packbits(np.unpackbits(bits, axis=-1), axis=0).T)
+    different = np.unique(columns.view(f"V{columns.shape[1]}")).view(np.uint8).reshape(-1, columns.shape[1])
+    rows = np.packbits(np.unpackbits(different.T, axis=0, count=len(bits)), axis=-1)
+    within: NDArray[np.bool_] = _products(rows, rows) == _counts(rows)[:, None]
+    return within
+
+
+def _joined(terms: _Terms, more: _Terms, whole: Bits) -> _Terms:
+    """Each term with one comparison more, where that still covers the whole set, and less outside."""
+    parts, inside, outside = [], [more.inside[:0]], [more.outside[:0]]
+    for number, before in enumerate(terms.parts):
+        within, beyond = terms.inside[number] & more.inside, terms.outside[number] & more.outside
+        less = (beyond != terms.outside[number]).reshape(len(beyond), -1).any(axis=1)
+        useful = less & (_any_axis(within) == whole).all(axis=1)
+        parts += [_with(before, more.parts[each]) for each in np.flatnonzero(useful)]
+        inside.append(within[useful])
+        outside.append(beyond[useful])
+    return _once(_Terms(parts, np.concatenate(inside), np.concatenate(outside)))
+
+
+def _with(parts: Parts, more: Parts) -> Parts:
+    return tuple(sorted({*parts, *more}))
+
+
+def _any_axis(bits: Bits) -> Bits:
+    """Where it holds on some axis, for bits that have axes."""
+    return bits if bits.ndim == 2 else np.bitwise_or.reduce(bits, axis=1)
+
+
+def _grouped(correlated: _Terms) -> _Terms:
+    """Comparisons of one and the same axis, as one part."""
+    parts: list[Parts] = [
+        ((_LATE + first[0][0], f"any({text})"),)
+        for first, text in zip(correlated.parts, correlated.texts(), strict=True)
+    ]
+    return _Terms(parts, _any_axis(correlated.inside), _any_axis(correlated.outside))
+
+
+def _all_of(*several: _Terms) -> _Terms:
+    parts = [each for terms in several for each in terms.parts]
+    return _Terms(
+        parts,
+        np.concatenate([terms.inside for terms in several]),
+        np.concatenate([terms.outside for terms in several]),
+    )
+
+
+def _fewest(terms: _Terms) -> _Terms:
+    """Those that cover the fewest other cases."""
+    return terms.take(np.argsort(_counts(_any_axis(terms.outside)), kind="stable")[:KEPT])
+
+
+def _counts(bits: Bits) -> Counts:
+    """How many bits are set in each row."""
+    counts: Counts = _SET[bits].sum(axis=-1, dtype=np.int64)
+    return counts
+
+
+def _least_wrong(covering: Sequence[_Terms], single: _Terms, of_axis: _Terms, sizes: _Sizes) -> str:
+    """The predicate that comes nearest: a conjunction, or two of them that cover nothing else."""
+    correlated = _grouped(_correlated(_telling(of_axis, sizes, LIKELY)))
+    likely = _telling(single, sizes, KEPT)
+    pairs = _all_of(_promising(likely, likely, sizes), correlated)
+    conjunctions = _all_of(*covering, likely, pairs, _promising(pairs, likely, sizes))
+    nearness = _nearness(_counts(conjunctions.inside), _counts(conjunctions.outside), sizes)
+    found = [*zip(nearness.tolist(), conjunctions.texts(), strict=True), *_either(_all_of(single, pairs), sizes)]
+    return min(found, key=lambda each: (-each[0], _simplicity(each[1])))[1]
+
+
+def _nearness(hits: Counts, wrong: Counts, sizes: _Sizes) -> Counts:
+    """The share that is covered rightly of all that is covered or is to be: 1 for what is exact, 0 for no hit."""
+    nearness: Counts = hits / (sizes.inside + wrong)
+    return nearness
+
+
+def _telling(terms: _Terms, sizes: _Sizes, most: int) -> _Terms:
+    """Those that hold inside most more often than outside."""
+    inside, outside = _counts(_any_axis(terms.inside)), _counts(_any_axis(terms.outside))
+    return terms.take(np.argsort(outside / sizes.outside - inside / sizes.inside, kind="stable")[:most])
+
+
+def _promising(terms: _Terms, more: _Terms, sizes: _Sizes) -> _Terms:
+    """Of each term with each comparison more: the nearest, and those that cover most and nothing else."""
+    hits, wrong = _products(terms.inside, more.inside), _products(terms.outside, more.outside)
+    best = np.union1d(_largest(_nearness(hits, wrong, sizes)), _largest(np.where(wrong == 0, hits, 0)))
+    a, b = np.divmod(best, len(more.parts))
+    parts = [_with(terms.parts[i], more.parts[j]) for i, j in zip(a, b, strict=True)]
+    return _Terms(parts, terms.inside[a] & more.inside[b], terms.outside[a] & more.outside[b])
+
+
+def _largest(scores: Counts) -> NDArray[np.intp]:
+    count = min(KEPT, scores.size)
+    return np.argpartition(-scores.ravel(), count - 1)[:count]
+
+
+def _correlated(of_axis: _Terms) -> _Terms:
+    """Every two comparisons, of one and the same axis."""
+    a, b = np.triu_indices(len(of_axis.parts), 1)
+    parts = [_with(of_axis.parts[i], of_axis.parts[j]) for i, j in zip(a, b, strict=True)]
+    return _Terms(parts, of_axis.inside[a] & of_axis.inside[b], of_axis.outside[a] & of_axis.outside[b])
+
+
+def _products(left: Bits, right: Bits) -> Counts:
+    """For how many cases both hold: (left terms, right terms)."""
+    a, b = (np.unpackbits(bits, axis=-1).astype(np.float32) for bits in (left, right))
+    both: Counts = a @ b.T
+    return both
+
+
+def _either(terms: _Terms, sizes: _Sizes) -> list[tuple[float, str]]:
+    """The nearest pairs of terms that cover nothing outside."""
+    pure = _once(terms.take(_counts(terms.outside) == 0))
+    pure = pure.take(np.argsort(-_counts(pure.inside), kind="stable")[:KEPT])
+    count, texts = _counts(pure.inside), pure.texts()
+    together = count[:, None] + count - _products(pure.inside, pure.inside)
+    most = together.max(initial=0)
+    return [(most / sizes.inside, f"{texts[a]} or {texts[b]}") for a, b in np.argwhere(together == most) if a < b]
+
+
+def _simplicity(text: str) -> tuple[int, int, str]:
+    """Few comparisons first, then short ones."""
+    return 1 + text.count(" and ") + text.count(" or "), len(text), text

@@ -1,0 +1,152 @@
+"""What a lane process and its parent say to each other: lines of JSON, each with the bytes of its arrays behind it.
+
+    -> {"do": "start", "protocol": 1, "framework": "mine", "variant": "only"}   <- {"environment": {...}}
+    -> {"do": "run", "jobs": [{"job": "8f03...", "problem": "i5 k3", "call": "transposed", "arrays": [{...}]}]}
+                                 <- {"job": "8f03...", "seconds": 0.001, "text": "f([1, 1, 5])", "arrays": [{...}], ...}
+                                 <- {"job": "77c1...", "verdict": "rejects", "message": "ValueError: no", ...}
+    -> {"do": "stop"}            <- {"bye": true}
+
+A lane process ends each of its turns with {"ready": true}. An array is described in `arrays` and follows in C order.
+Nothing is ever unpickled, and what comes from a lane process is checked as anything that is read from elsewhere.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.adapters.base import Call
+from conformance.io.bounded import read_json
+from conformance.processes.attempt import Answered, Ended, plain
+from conformance.records.record import Verdict
+from conformance.records.schema import is_count, is_number, is_text, is_texts
+
+PROTOCOL = 1
+LONGEST_LINE = 1 << 20
+LARGEST_ARRAY = 1 << 28
+"""Bytes of one array of an answer, and of what its window may make of it."""
+NUMBERS = "iufc"
+ENDS = (Verdict.UNSUPPORTED, Verdict.REJECTS, Verdict.ERRORED, Verdict.INCONCLUSIVE)
+"""The verdicts that a lane process may give; the others are its parent's."""
+
+Array = NDArray[Any]
+
+
+class ViolationError(ValueError):
+    """A message that is not of the protocol; says what it is instead."""
+
+
+def encode(message: Mapping[str, Any], arrays: Sequence[Array] = ()) -> bytes:
+    """A message as bytes."""
+    described = [{"dtype": each.dtype.str, "shape": each.shape} for each in arrays]
+    line = json.dumps({**message, "arrays": described} if arrays else message)
+    return b"".join([line.encode(), b"\n", *(each.tobytes() for each in arrays)])
+
+
+def decode(line: bytes) -> Mapping[str, Any]:
+    """A message from its line. Raises ViolationError."""
+    try:
+        message = read_json(line.decode())
+    except ValueError as error:
+        raise ViolationError(f"a line that is not of the protocol: {plain(repr(line[:60]))} {error}") from None
+    if not isinstance(message, dict):
+        raise ViolationError(f"a line that is no message: {plain(repr(line[:60]))}")
+    return message
+
+
+def sizes(message: Mapping[str, Any]) -> list[tuple[np.dtype[Any], tuple[int, ...], int]]:
+    """The dtype, shape and number of bytes of each array behind a message. Raises ViolationError."""
+    described = message.get("arrays", [])
+    if not isinstance(described, list) or len(described) > 3:
+        raise ViolationError("arrays that are no list of at most three")
+    return [_size(each) for each in described]
+
+
+def _size(described: Any) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+    if not isinstance(described, dict) or described.keys() != {"dtype", "shape"} or not is_text(described["dtype"]):
+        raise ViolationError(f"an array that is not described by dtype and shape: {plain(repr(described))[:60]}")
+    shape = described["shape"]
+    if not isinstance(shape, list) or len(shape) > 32 or not all(map(is_count, shape)):
+        raise ViolationError(f"an array of shape {plain(repr(shape))[:60]}, which is no list of sizes")
+    try:
+        dtype = np.dtype(described["dtype"])
+    except (TypeError, ValueError, SyntaxError):
+        raise ViolationError(f"an array of dtype {plain(repr(described['dtype']))[:60]}, which there is not") from None
+    if dtype.kind not in NUMBERS:
+        raise ViolationError(f"an array of dtype {dtype}, which is not of numbers")
+    size = math.prod(shape) * dtype.itemsize
+    if size > LARGEST_ARRAY:
+        raise ViolationError(f"an array of {size} bytes, of which {LARGEST_ARRAY} are taken")
+    return dtype, tuple(shape), size
+
+
+def answer_of(call: Call | None, answer: Answered | Ended, text: str) -> tuple[dict[str, Any], list[Array]]:
+    """An answer as a message and its arrays, for `answered`."""
+    said: dict[str, Any] = {"text": text, "seconds": answer.seconds}
+    if call is not None:
+        said |= {"prepared": call.prepared, "layout": call.layout, "window": call.window, "bias": call.bias is not None}
+    if isinstance(answer, Ended):
+        return said | {"verdict": answer.verdict, "message": answer.message}, []
+    bias = [] if call is None or call.bias is None else [np.asarray(call.bias)]
+    return said | {"widened": answer.widened, "retried": answer.retried}, [answer.array, *bias]
+
+
+def answered(message: Mapping[str, Any], arrays: Sequence[Array], rank: int) -> tuple[Call | None, Answered | Ended]:
+    """The call and the answer of a message. Raises ViolationError for what `answer_of` cannot have said."""
+    seconds: Any = message.get("seconds")
+    if not is_number(seconds) or not 0 <= seconds < math.inf:
+        raise ViolationError(f"an answer after {plain(repr(seconds))[:60]} seconds")
+    call = _call(message, arrays, rank) if "layout" in message else None
+    if "verdict" in message:
+        verdict: Any = message["verdict"]
+        words: Any = message.get("message")
+        if verdict not in ENDS or not is_text(words) or arrays:
+            raise ViolationError(f"the verdict {plain(repr(verdict))[:60]}, which no lane process gives")
+        return call, Ended(Verdict(verdict), plain(words), seconds)
+    widened: Any = message.get("widened")
+    retried = message.get("retried")
+    if (
+        call is None
+        or len(arrays) != 1 + (call.bias is not None)
+        or not is_text(widened)
+        or not isinstance(retried, bool)
+    ):
+        raise ViolationError(f"an answer of {len(arrays)} arrays that does not say what they are")
+    return call, Answered(arrays[0], seconds, plain(widened), retried)
+
+
+def _call(message: Mapping[str, Any], arrays: Sequence[Array], rank: int) -> Call:
+    """A call that was made elsewhere, with what remains to be done."""
+    window, bias = message.get("window"), message.get("bias")
+    prepared: Any = message.get("prepared")
+    words = message.get("text"), message["layout"]
+    if not all(map(is_text, words)) or not is_texts(prepared) or not isinstance(bias, bool):
+        raise ViolationError("an answer whose call does not say its text, layout, preparation and bias")
+    if window is not None:
+        _require_window(window, arrays, rank)
+        window = tuple((lo, hi) for lo, hi in window)
+    return Call(
+        _made_elsewhere, (), window=window, bias=arrays[1] if bias and len(arrays) > 1 else None,
+        prepared=tuple(map(plain, prepared)), layout=words[1], text=plain(str(words[0])),
+    )  # fmt: skip
+
+
+def _require_window(window: Any, arrays: Sequence[Array], rank: int) -> None:
+    """Raises ViolationError for a window that is none, or that makes of an array more than may be answered."""
+    pairs = isinstance(window, list) and len(window) == rank and all(
+        isinstance(ends, list) and len(ends) == 2 and all(type(end) is int for end in ends) for ends in window
+    )  # fmt: skip
+    if not pairs:
+        raise ViolationError(f"the window {plain(repr(window))[:60]}, which has no two ends for each of {rank} axes")
+    if not arrays:
+        return
+    added = math.prod(1 + sum(max(-end, 0) for end in ends) for ends in window)
+    if max(arrays[0].nbytes, 1) * added > LARGEST_ARRAY:
+        raise ViolationError(f"the window {plain(repr(window))[:60]}, which makes too much of {arrays[0].shape}")
+
+
+def _made_elsewhere() -> None:
+    raise AssertionError("a call that was made elsewhere is not made again")

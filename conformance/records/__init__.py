@@ -1,0 +1,1 @@
+"""What a run leaves on disk: verdicts with their evidence, and the machine that they were seen on."""

@@ -1,0 +1,227 @@
+"""Environments of chosen versions, and runs in them: made by tox from the lane's own pins, kept in the cache folder.
+
+A run is kept under the hash of all that decides it: the environment, this project's source and cases, and what was
+selected. So the same question is answered from the cache, and a version that was run once is not run again.
+"""
+
+import configparser
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import InvalidVersion, Version
+
+from conformance.io.folders import PACKAGE, cache_folder, cases_folder
+from conformance.records.record import read
+from conformance.regression.comparison import REPEATS
+
+_PIN = re.compile(r"\{env:(CONFORMANCE_\w+):([^}]+)\}")
+_FAILURES = (
+    "No matching distribution found", "depends on", "ResolutionImpossible", "conflicting dependencies",
+    "Temporary failure", "ConnectionError", "Could not fetch URL", "Could not find a version",
+    "Requires-Python", "error:", "ERROR",
+)  # fmt: skip
+"""What tells the lines of pip's output that say why an environment cannot be made, the most telling first."""
+
+Say = Callable[[str], None]
+
+
+class VersionError(ValueError):
+    """A version that cannot be had, or runs that could not be made; the message says what pip or the run said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Requirements that replace pins of a lane's environment, by the variable that tox.ini takes each from."""
+
+    framework: str
+    requirements: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return " ".join(self.requirements.values())
+
+
+def parse(text: str) -> Build:
+    """The build that requirements such as "jax==0.9.0 flax==0.12.3" mean. Raises VersionError."""
+    pins = _pins()
+    chosen: dict[str, str] = {}
+    frameworks = set()
+    for word in text.split():
+        try:
+            requirement = Requirement(word)
+        except InvalidRequirement as error:
+            reason = str(error).splitlines()[0]  # the rest is a drawing
+            raise VersionError(f"{word!r} is no requirement ({reason}): give one such as jax==0.9.0") from None
+        if requirement.name not in pins:
+            raise VersionError(f"{requirement.name!r} is no pin of a lane: the pins are {', '.join(pins)}")
+        framework, variable = pins[requirement.name]
+        frameworks.add(framework)
+        chosen[variable] = word
+    if len(frameworks) != 1:
+        named = " and ".join(sorted(frameworks)) or "nothing"
+        raise VersionError(f"{text!r} is about {named}: give requirements of one lane, such as 'jax==0.9.0'")
+    return Build(frameworks.pop(), chosen)
+
+
+def _pins() -> dict[str, tuple[str, str]]:
+    """The pins that can be replaced: framework and variable by the name of the requirement."""
+    config = configparser.ConfigParser(interpolation=None)
+    config.read_string(_root().joinpath("tox.ini").read_text(encoding="utf-8"))
+    return {
+        Requirement(requirement).name: (section.removeprefix("testenv:"), variable)
+        for section in config.sections()
+        for variable, requirement in _PIN.findall(config[section].get("deps", ""))
+    }
+
+
+def _root() -> Path:
+    root = PACKAGE.parent
+    if not (root / "tox.ini").exists():
+        raise VersionError(f"{root} has no tox.ini, which has the lanes' pins: run this from a checkout")
+    return root
+
+
+def environment(build: Build, say: Say) -> Path:
+    """The folder of an environment that has a build's requirements and the lane's other pins; made where there is none.
+
+    Raises VersionError with the line that says why there can be none.
+    """
+    pins = _root().joinpath("tox.ini").read_text(encoding="utf-8") + str(sorted(build.requirements.items()))
+    name = re.sub(r"[^\w.]+", "-", str(build))
+    folder = cache_folder() / "environments" / f"{name}-{hashlib.sha256(pins.encode()).hexdigest()[:8]}"
+    done = folder / "made"
+    if done.exists():
+        return folder / build.framework
+    say(f"making an environment with {build}")
+    command = [*_tox(), "run", "-q", "-e", build.framework, "--notest", "--workdir", str(folder)]
+    result = subprocess.run(
+        command,
+        cwd=_root(),
+        env=os.environ | dict(build.requirements),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    if result.returncode:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise VersionError(f"{build}: no such environment can be made: {_why(result.stdout + result.stderr)}")
+    done.touch()
+    return folder / build.framework
+
+
+def _tox() -> list[str]:
+    if importlib.util.find_spec("tox"):
+        return [sys.executable, "-m", "tox"]
+    beside = _root() / ".venv" / "bin"  # where the README puts it
+    if found := shutil.which("tox") or shutil.which("tox", path=str(beside)):
+        return [found]
+    raise VersionError("there is no tox, which makes the environments: `pip install tox`")
+
+
+def _why(output: str) -> str:
+    """The line of pip's output that says most."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    telling = (line for mark in _FAILURES for line in lines if mark in line)
+    return next(telling, lines[-1] if lines else "tox said nothing")[:300]
+
+
+def run(build: Build, options: Sequence[str], say: Say, *, repeat: int = 1) -> Path:
+    """The folder with the record files of a build, run with some options of `conformance run`, or kept from before.
+
+    Raises VersionError where a lane wrote none.
+    """
+    bin_ = environment(build, say) / ("Scripts" if os.name == "nt" else "bin")
+    key = f"{build} {list(options)} {repeat} {_source()} {bin_}"
+    folder = cache_folder() / "runs" / hashlib.sha256(key.encode()).hexdigest()[:24]
+    if not (folder / "done").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        say(f"running {build}")
+        command = [str(bin_ / "conformance"), "run", build.framework, *options, "--records", str(folder)]
+        command += [f"--repeat={repeat}"] if repeat > 1 else []
+        result = subprocess.run(
+            command, cwd=_root(), env=_clean(), capture_output=True, encoding="utf-8", errors="replace"
+        )
+        if result.returncode not in (0, 1):
+            raise VersionError(f"{build}: the run ended with status {result.returncode}: {_why(result.stderr)}")
+        _require_complete(folder, build)
+        (folder / "done").touch()
+    narrowed = folder / "partial"
+    return narrowed if narrowed.exists() else folder
+
+
+def _require_complete(folder: Path, build: Build) -> None:
+    files = [*folder.glob("*.jsonl"), *folder.glob("partial/*.jsonl"), *folder.glob(f"{REPEATS}/*/*.jsonl")]
+    if not files or not all(read(file).complete for file in files):
+        raise VersionError(f"{build}: its run is incomplete: look at it with `conformance run {build.framework}`")
+
+
+def _clean() -> dict[str, str]:
+    """The environment variables for a run elsewhere: none that would bring this interpreter's packages along."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PYTHONHASHSEED": "0"}
+
+
+def _source() -> str:
+    """Hash of the source and the cases that decide records."""
+    files = [*PACKAGE.rglob("*.py"), *cases_folder().rglob("*.jsonl"), *cases_folder().rglob("*.toml")]
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def released(build: Build, newer: Build, say: Say) -> list[str]:
+    """The versions from one build to a newer one, both included, as pip knows them, oldest first; final releases only.
+
+    Raises VersionError where the builds differ in more than one version, or are the wrong way round.
+    """
+    (variable, first), last = next(iter(build.requirements.items())), newer.requirements
+    if build.requirements.keys() != last.keys() or any(
+        last[name] != text for name, text in build.requirements.items() if name != variable
+    ):
+        raise VersionError(f"{build} and {newer} differ in more than one requirement: give the same others to both")
+    name = Requirement(first).name
+    ends = [_exact(first), _exact(last[variable])]
+    if ends[0] >= ends[1]:
+        raise VersionError(f"{first} is not older than {last[variable]}: give the older one first")
+    python = environment(build, say) / "bin" / "python"
+    result = subprocess.run(
+        [str(python), "-m", "pip", "index", "versions", name],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        env=_clean(),
+    )
+    found = re.search(r"Available versions: (.*)", result.stdout)
+    if not found:
+        raise VersionError(f"{name}: pip does not know its versions: {_why(result.stdout + result.stderr)}")
+    between = sorted({version for version in _versions(found[1].split(",")) if ends[0] <= version <= ends[1]} | {*ends})
+    return [str(version) for version in between]
+
+
+def _versions(texts: Sequence[str]) -> Iterator[Version]:
+    for text in texts:
+        version = Version(text.strip())
+        if not version.is_prerelease:
+            yield version
+
+
+def _exact(requirement: str) -> Version:
+    pinned = re.fullmatch(r"[\w.-]+==([^,*]+)", requirement)
+    try:
+        return Version(pinned[1] if pinned else "")
+    except InvalidVersion:
+        raise VersionError(f"{requirement}: not one version: give it as name==version") from None
+
+
+def at(build: Build, version: str) -> Build:
+    """The same build with its first requirement in another version."""
+    variable, first = next(iter(build.requirements.items()))
+    return Build(build.framework, {**build.requirements, variable: f"{Requirement(first).name}=={version}"})

@@ -1,0 +1,1 @@
+"""What pages are given, as plain values."""

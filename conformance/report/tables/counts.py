@@ -1,0 +1,115 @@
+"""Counts of what runs recorded: rows of lanes and suites, columns of verdicts."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain, product
+
+from conformance.records.machine import line
+from conformance.records.record import Record, Run, Verdict
+
+Labels = Callable[[Run, str, str], tuple[str, ...]]
+
+NATIVE = "native"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run, as its header describes it."""
+
+    lane: str
+    framework: str
+    variant: str
+    version: str
+    suite: str
+    dtypes: str
+    started: str
+    recorded: int
+    expected: int
+    environment: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CountRow:
+    """Counts of one lane, or of a part of it that `labels` name."""
+
+    lane: str
+    labels: tuple[str, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CountTable:
+    """Counts of what occurs, a column each; a row begins with their total."""
+
+    columns: tuple[str, ...]
+    rows: tuple[CountRow, ...]
+
+
+def run_row(run: Run) -> RunRow:
+    """A run's header as a row."""
+    header = run.header
+    number, shards = header.shard
+    return RunRow(
+        lane=header.lane,
+        framework=header.framework,
+        variant=header.variant,
+        version=header.environment.get(header.framework, "not recorded"),
+        suite=header.suite if shards == 1 else f"{header.suite}, shard {number} of {shards}",
+        dtypes=", ".join(header.dtypes),
+        started=header.started or "not recorded",
+        recorded=len(run.records),
+        expected=header.expected,
+        environment=(
+            *sorted(header.environment.items()),
+            ("case set", header.cases),
+            ("oracle", header.oracle),
+            ("machine", line(header.machine)),
+        ),
+    )
+
+
+def verdicts(runs: Sequence[Run]) -> CountTable:
+    """How many records of each verdict, by lane, suite and dtype."""
+    return _count(runs, _by_dtype, lambda record: record.verdict, list(Verdict))
+
+
+def assistance(runs: Sequence[Run]) -> CountTable:
+    """How many conforming records came from the native call alone, and how many with what help."""
+    return _count(runs, _by_dtype, _assistance, [NATIVE])
+
+
+def _count(
+    runs: Sequence[Run], labels: Labels, what: Callable[[Record], str | None], order: Sequence[str]
+) -> CountTable:
+    """How many records of each lane, divided by `labels`, are `what`; columns as in `order`, then by name."""
+    counts: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    for run in runs:
+        header = run.header
+        for dtype, direction in product(header.dtypes, header.directions):
+            counts[header.lane, *labels(run, dtype, direction)].update()
+        for record in run.records:
+            if name := what(record):
+                counts[header.lane, *labels(run, record.dtype, record.direction)][name] += 1
+    found = set(chain.from_iterable(counts.values()))
+    columns = (*(name for name in order if name in found), *sorted(found - set(order)))
+    rows = (
+        CountRow(lane, tuple(part), (number.total(), *(number[name] for name in columns)))
+        for (lane, *part), number in sorted(counts.items())
+    )
+    return CountTable(columns, tuple(rows))
+
+
+def _by_dtype(run: Run, dtype: str, direction: str) -> tuple[str, ...]:
+    return run.header.suite, precision(dtype, direction)
+
+
+def precision(dtype: str, direction: str) -> str:
+    """A dtype, with the pass where it is not the forward one."""
+    return dtype if direction == "forward" else f"{dtype} {direction}"
+
+
+def _assistance(record: Record) -> str | None:
+    if record.verdict is not Verdict.CONFORMS:
+        return None
+    return " + ".join(record.composed) or NATIVE

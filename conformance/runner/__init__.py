@@ -1,0 +1,1 @@
+"""A selection run by pytest: items, workers and their deaths, the journal."""

@@ -1,0 +1,288 @@
+"""The items of a lane: collected from case files, evaluated in blocks, reported with a record each."""
+
+import faulthandler
+import io
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from conformance import adapters
+from conformance.adapters import Lane
+from conformance.adapters.base import Adapter
+from conformance.claims import judgement
+from conformance.processes.isolation import SECONDS, Death, Isolation
+from conformance.processes.pulse import Pulse
+from conformance.records.record import CLAIMS, FORWARD, Key, Record, Verdict, reproduction
+from conformance.run import Job, Result, evaluate
+from conformance.runner import outside
+from conformance.runner.negative import isolated
+from conformance.runner.outside import LaneProcess
+from conformance.runner.selection import Selection
+from conformance.suites.cases import Case, source
+from conformance.suites.expectations import Expectation, fails, known, unkept
+from conformance.suites.references import Answers, compute
+
+LETTERS = {
+    Verdict.CONFORMS: ".", Verdict.DIVERGES: "D", Verdict.REJECTS: "R", Verdict.UNSUPPORTED: "U",
+    Verdict.ACCEPTS_INVALID: "A", Verdict.ERRORED: "E", Verdict.CRASHED: "C", Verdict.TIMED_OUT: "T",
+    Verdict.INCONCLUSIVE: "I",
+}  # fmt: skip
+
+
+class CaseItem(pytest.Item):
+    """One case in one dtype."""
+
+    index = -1
+
+    def __init__(self, *, case: Case, dtype: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.case = case
+        self.dtype = dtype
+
+    def runtest(self) -> None:
+        raise NotImplementedError("LaneItems.pytest_runtest_protocol evaluates items itself")
+
+    @property
+    def key(self) -> Key:
+        return self.case.id, self.dtype, FORWARD
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        return self.path, None, self.name
+
+
+class CaseFile(pytest.File):
+    """A case file, as far as it was selected."""
+
+    def __init__(self, *, selection: Selection, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.selection = selection
+
+    def collect(self) -> Iterator[CaseItem]:
+        name = source(self.path)
+        for case in self.selection.cases:
+            if case.source == name:
+                for dtype in self.selection.dtypes:
+                    if (case.id, dtype, FORWARD) in self.selection.done:
+                        continue
+                    yield CaseItem.from_parent(self, name=f"{case.id}.{dtype}", case=case, dtype=dtype)
+
+
+class LaneItems:
+    """The plugin that makes pytest run a selection: in every worker, and in the only process where there are none."""
+
+    def __init__(self, config: pytest.Config, selection: Selection) -> None:
+        self._selection = selection
+        self._files = {case.source for case in selection.cases}
+        self._blocks = _Blocks(config, selection)
+        self._log: IO[str] | None = None
+        self._pulse: Pulse | None = None
+        self._told = False
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """In a worker: a crash leaves its trace where the controller finds it."""
+        if log := getattr(session.config, "workerinput", {}).get("conformance_log"):
+            self._log = Path(log).open("w", encoding="utf-8")  # noqa: SIM115  # open as long as the process lives
+            faulthandler.enable(self._log)
+            self._pulse = Pulse(Path(log).with_suffix(".pulse"))
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        return None if collection_path.is_dir() or source(collection_path) in self._files else True
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> CaseFile | None:
+        if source(file_path) not in self._files:
+            return None
+        return CaseFile.from_parent(parent, path=file_path, selection=self._selection)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._blocks.items = [item for item in session.items if isinstance(item, CaseItem)]
+        for index, item in enumerate(self._blocks.items):
+            item.index = index
+
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool:
+        assert isinstance(item, CaseItem)
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        started = time.time()
+        with self._pulse or nullcontext():
+            result = self._blocks.result(item)
+        if result is not None:
+            report = self._report(item, result, started)
+            item.ihook.pytest_runtest_logreport(report=report)
+            if item.config.getoption("xmlpath", None):  # JUnit XML takes properties from a teardown report only
+                item.ihook.pytest_runtest_logreport(report=_teardown(report))
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    def _report(self, item: CaseItem, result: Result, started: float) -> Any:
+        record = result.record
+        report: Any = pytest.TestReport(
+            nodeid=item.nodeid,
+            location=item.location,
+            keywords={},
+            outcome="passed",
+            longrepr=None,
+            when="call",
+            duration=record.seconds,
+            start=started,
+            stop=started + record.seconds,
+        )
+        attach(report, record, self._selection.expectations)
+        report.arrays = {name: npy(array) for name, array in result.arrays.items()}
+        if not self._told:  # once a worker, and before its first record is kept
+            report.environment, self._told = dict(self.environment()), True
+        return report
+
+    def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
+        verdict = getattr(report, "verdict", None)
+        if verdict is None:
+            return None
+        known = "" if report.outcome == "failed" or not dict(report.user_properties).get("known") else " (known)"
+        return verdict + known, LETTERS[verdict], verdict.upper() + known
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_timeout_set_timer(self, settings: Any) -> bool | None:
+        """No timer where the controller watches, or where the item is watched from here."""
+        return True if self._pulse or adapters.is_outside(self._selection.lane.framework) else None
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["conformance"] = self.environment()
+
+    def pytest_unconfigure(self) -> None:
+        if self._log is not None:
+            faulthandler.disable()
+            self._log.close()
+
+    def environment(self) -> Mapping[str, str]:
+        """The environment fingerprint; empty where nothing was evaluated."""
+        return self._blocks.environment()
+
+
+class _Blocks:
+    """Evaluates items in the adapter's blocks, the whole block at its first item.
+
+    If a worker dies in a block, another gets what is left of it. It finds the dead one's claim and goes one by one, so
+    that the next death names its own item; an item whose own claim is found has been recorded already.
+    """
+
+    def __init__(self, config: pytest.Config, selection: Selection) -> None:
+        self.items: list[CaseItem] = []
+        self._selection = selection
+        self._claims = getattr(config, "workerinput", {}).get("conformance_claims")
+        self._option = config.option
+        self._results: dict[int, Result] = {}
+
+    @cached_property
+    def _adapter(self) -> Adapter:
+        return adapters.load(self._selection.lane)
+
+    @cached_property
+    def _isolation(self) -> Isolation:
+        return Isolation(self._selection.lane, suite=self._selection.suite.name)
+
+    @cached_property
+    def _process(self) -> LaneProcess:
+        limit = self._option.timeout
+        return LaneProcess(self._selection.lane, min(limit, SECONDS) if self._selection.isolated else limit)
+
+    @cached_property
+    def _answers(self) -> Answers:
+        return Answers(self._selection.suite)
+
+    def result(self, item: CaseItem) -> Result | None:
+        """The item's result; None where it killed an earlier worker."""
+        if item.index not in self._results:
+            self._results = self._evaluate(item)
+        return self._results.pop(item.index, None)
+
+    def environment(self) -> Mapping[str, str]:
+        if "_process" in self.__dict__:
+            return self._process.environment
+        if "_isolation" in self.__dict__:
+            found = self._isolation.call(environment_of, self._selection.lane)
+            return {} if isinstance(found, Death) else found
+        return adapters.environment(self._adapter) if "_adapter" in self.__dict__ else {}
+
+    def _evaluate(self, item: CaseItem) -> dict[int, Result]:
+        lane = self._selection.lane
+        if adapters.is_outside(lane.framework):
+            return self._evaluate_outside(item)
+        if self._selection.isolated:
+            return {item.index: isolated(self._isolation, lane, item.case, item.dtype)}
+        size = self._selection.block
+        start = item.index // size * size
+        block = self.items[start : start + size]
+        if size > 1 and self._claims and not claim(self._claims, f"block-{start}"):
+            block = [item] if claim(self._claims, f"item-{item.index}") else []
+        jobs = [Job(each.case, each.dtype, self._answers[each.case]) for each in block]
+        judge = judgement.evaluate if self._selection.suite.name == CLAIMS else evaluate
+        results = judge(lane, self._adapter, jobs)
+        return {each.index: result for each, result in zip(block, results, strict=True)}
+
+    def _evaluate_outside(self, item: CaseItem) -> dict[int, Result]:
+        """The results of a block, or of the item where each is to have a process of its own."""
+        lane, alone = self._selection.lane, self._selection.isolated
+        if result := outside.unsaid(lane, item.case, item.dtype):
+            return {item.index: result}
+        size = 1 if alone else self._selection.block
+        start = item.index // size * size
+        block = self.items[start : start + size]
+        expected = compute if alone else self._answers.__getitem__
+        results = outside.evaluate(
+            self._process, lane, [Job(each.case, each.dtype, expected(each.case)) for each in block]
+        )
+        if alone:
+            self._process.stop()
+        return {each.index: result for each, result in zip(block, results, strict=True)}
+
+
+def environment_of(lane: Lane) -> Mapping[str, str]:
+    """The environment fingerprint of a lane, from this process."""
+    return adapters.environment(adapters.load(lane))
+
+
+def _teardown(report: Any) -> pytest.TestReport:
+    return pytest.TestReport(
+        report.nodeid, report.location, {}, "passed", None, "teardown", user_properties=report.user_properties
+    )
+
+
+def claim(folder: str, name: str) -> bool:
+    """Whether this process is the first to claim the name."""
+    try:
+        Path(folder, name).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def attach(report: Any, record: Record, expectations: Sequence[Expectation]) -> None:
+    """Put a record on pytest's report of it; a verdict that is neither pass nor new failure is its own outcome."""
+    reason = known(record, expectations)
+    report.record = record.to_json()
+    report.verdict = record.verdict.value
+    report.user_properties = [("verdict", record.verdict.value), *([("known", reason.id)] if reason else [])]
+    if fails(record, expectations):
+        report.outcome = "failed"
+        report.longrepr = "\n".join(filter(None, [_news(record, expectations), record.call, reproduction(record)]))
+    elif record.verdict != (record.claimed or Verdict.CONFORMS):
+        report.outcome, report.longrepr = record.verdict.value, None
+
+
+def _news(record: Record, expectations: Sequence[Expectation]) -> str:
+    """What a failing record says, and of which expectation it is not what was expected."""
+    broken = unkept(record, expectations)
+    return f"{record.message}\nexpected by {broken.id}: {broken.verdict}".strip() if broken else record.message
+
+
+def npy(array: NDArray[Any]) -> bytes:
+    """An array in NumPy's file format."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()

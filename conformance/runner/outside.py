@@ -1,0 +1,331 @@
+"""Implementations from outside: they answer in a process of their own, and are judged here.
+
+Whatever an adapter of a folder in $CONFORMANCE_ADAPTERS does to its process, the expected arrays and the comparison are
+not in it. A death, a silence or a message that is not of the protocol (`wire`) is the record of the job that it came
+in; the jobs behind it get a new process.
+"""
+
+import os
+import secrets
+import selectors
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.adapters import Lane
+from conformance.adapters.base import Call, transposed
+from conformance.problem import Problem
+from conformance.processes import wire
+from conformance.processes.attempt import Answered, Ended
+from conformance.processes.isolation import STARTS, Death, death_of
+from conformance.processes.tree import POLL, Watch, end_strays, end_tree, end_watched
+from conformance.processes.wire import ViolationError
+from conformance.records.record import Verdict
+from conformance.run import Job, Result, judge, record_of
+from conformance.suites.cases import Case
+from conformance.suites.references import compute
+
+Array = NDArray[Any]
+
+START = 120.0
+"""Seconds that a lane process may take to import what it answers with."""
+LONGEST_WORDS = 1 << 16
+"""Bytes that are kept of what a process prints, the last ones."""
+CHUNK = 1 << 16
+HIDDEN = "CONFORMANCE_"
+"""The environment variables that a lane process does not get, but for its adapters: where cases and answers lie."""
+
+
+class Reply(NamedTuple):
+    """What became of a job in a lane process; `trace` holds its last words where it died."""
+
+    call: Call | None
+    answer: Answered | Ended
+    trace: tuple[str, ...] = ()
+
+
+class Asked(NamedTuple):
+    """What a lane process is asked, and all that it is given: a problem, its operands, and which call of it to make.
+
+    `call` is the name of one of `adapters.base.CALLS`.
+    """
+
+    problem: Problem
+    arrays: tuple[Array, ...]
+    call: str = transposed.__name__
+
+
+def evaluate(process: "LaneProcess", lane: Lane, jobs: Sequence[Job]) -> list[Result]:
+    """The results of jobs, in order; the counterpart of `run.evaluate`."""
+    replies = process.answers([_asked(job) for job in jobs])
+    return [_result(lane, job, reply) for job, reply in zip(jobs, replies, strict=True)]
+
+
+def evaluate_alone(lane: Lane, case: Case, dtype: str, seconds: float) -> Result:
+    """The result of a case in a process of its own, which may take so long; counterpart of `negative.isolated`."""
+    if result := unsaid(lane, case, dtype):
+        return result
+    process = LaneProcess(lane, seconds)
+    try:
+        return evaluate(process, lane, [Job(case, dtype, compute(case))])[0]
+    finally:
+        process.stop()
+
+
+def _asked(job: Job) -> Asked:
+    arrays = job.answer.arrays.astype(job.dtype)
+    return Asked(job.case.problem, tuple(each for each in arrays if each is not None))
+
+
+def unsaid(lane: Lane, case: Case, dtype: str) -> Result | None:
+    """The result of a case whose call is written out for the frameworks here alone; None for any other."""
+    if case.hostile is None and case.point is None:
+        return None
+    why = f"{lane.framework} comes from outside, and has no words for a call that is written out"
+    return Result(record_of(lane, case, dtype, Verdict.UNSUPPORTED, message=why))
+
+
+def _result(lane: Lane, job: Job, reply: Reply) -> Result:
+    if isinstance(reply.answer, Ended) and reply.answer.verdict in (Verdict.CRASHED, Verdict.TIMED_OUT):
+        ended = reply.answer
+        return Result(record_of(lane, job.case, job.dtype, ended.verdict, message=ended.message, trace=reply.trace))
+    result = judge(lane, job, reply.call, reply.answer)
+    return result._replace(record=replace(result.record, trace=reply.trace)) if reply.trace else result
+
+
+class LaneProcess:
+    """The process that answers for a lane, or the next one where it died; a job may take `seconds`."""
+
+    def __init__(self, lane: Lane, seconds: float) -> None:
+        self._lane, self._seconds = lane, seconds
+        self._channel: _Channel | None = None
+        self._failed, self._why = 0, ""
+        self.environment: Mapping[str, str] = {}
+
+    def answers(self, jobs: Sequence[Asked]) -> list[Reply]:
+        """The replies to jobs, which the adapter is given together; one by one where its process dies of them."""
+        if not jobs:
+            return []
+        replies, ended = self._asked(jobs)
+        if ended is None:
+            return replies
+        if not replies and len(jobs) > 1:
+            return [reply for job in jobs for reply in self.answers([job])]
+        return [*replies, ended, *self.answers(jobs[len(replies) + 1 :])]
+
+    def stop(self) -> None:
+        """End the process, if there is one; the next job gets a new one."""
+        if self._channel is not None:
+            self._channel.end()
+            self._channel = None
+
+    def _asked(self, jobs: Sequence[Asked]) -> tuple[list[Reply], Reply | None]:
+        """The replies that came, and how the process ended if it did; once more if by a signal that others send."""
+        replies, ended = self._ask(jobs)
+        if isinstance(ended, Death) and ended.foreign and not replies:
+            replies, ended = self._ask(jobs)
+        if isinstance(ended, Death):
+            return replies, Reply(None, Ended(ended.verdict, ended.message), ended.trace)
+        return replies, None if ended is None else Reply(None, ended)
+
+    def _ask(self, jobs: Sequence[Asked]) -> tuple[list[Reply], Death | Ended | None]:
+        replies: list[Reply] = []
+        try:
+            channel = self._started()
+            names = [secrets.token_hex(8) for _ in jobs]
+            channel.ask(_question(names, jobs), Watch(channel.pid, self._seconds))
+            for name, job in zip(names, jobs, strict=True):
+                replies.append(_reply(name, job, *channel.message()))
+            channel.require_ready()
+        except ViolationError as violation:
+            self.stop()
+            return replies[: len(jobs) - 1], Ended(Verdict.ERRORED, f"its process gave {violation}")
+        except _DiedError as died:
+            self.stop()
+            return replies[: len(jobs) - 1], died.death
+        return replies, None
+
+    def _started(self) -> "_Channel":
+        """A process that is ready to be asked. Raises _DiedError where so many in a row did not come to it."""
+        while self._channel is None:
+            if self._failed >= STARTS:
+                cause = f"{self._failed} of {STARTS} starts used: {self._lane} is broken at import"
+                raise _DiedError(Death(Verdict.CRASHED, ": ".join(filter(None, [cause, self._why]))))
+            self._failed += 1
+            try:
+                self._start(_Channel())
+            except (_DiedError, ViolationError) as error:
+                self._why = str(error)
+        return self._channel
+
+    def _start(self, channel: "_Channel") -> None:
+        start = {"do": "start", "protocol": wire.PROTOCOL, "framework": self._lane.framework}
+        try:
+            channel.ask(wire.encode({**start, "variant": self._lane.variant}), Watch(channel.pid, START))
+            environment = channel.message()[0].get("environment")
+            channel.require_ready()
+            if not isinstance(environment, dict) or not all(isinstance(each, str) for each in environment.values()):
+                raise ViolationError("no environment at its start")
+        except BaseException:
+            channel.end()
+            raise
+        self._channel, self.environment, self._failed = channel, environment, 0
+
+
+def _question(names: Sequence[str], jobs: Sequence[Asked]) -> bytes:
+    """The jobs as a message, with the bytes of their operands."""
+    asked, contents = [], []
+    for name, job in zip(names, jobs, strict=True):
+        described = [{"dtype": each.dtype.str, "shape": each.shape} for each in job.arrays]
+        asked.append({"job": name, "problem": str(job.problem), "call": job.call, "arrays": described})
+        contents += [each.tobytes() for each in job.arrays]
+    return wire.encode({"do": "run", "jobs": asked}) + b"".join(contents)
+
+
+def _reply(name: str, job: Asked, message: Mapping[str, Any], arrays: Sequence[Array]) -> Reply:
+    if message.get("job") != name:
+        raise ViolationError("an answer to another job")
+    return Reply(*wire.answered(message, arrays, job.problem.rank))
+
+
+class _DiedError(Exception):
+    """The process does not answer any more."""
+
+    def __init__(self, death: Death) -> None:
+        super().__init__(death.message)
+        self.death = death
+
+
+class _Channel:
+    """A lane process and its three streams, none of which is waited for without a limit."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "conformance.processes.lane_process", str(os.getpid())]
+        shown = {name: value for name, value in os.environ.items()
+                 if not name.startswith(HIDDEN) or name == "CONFORMANCE_ADAPTERS"}  # fmt: skip
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=shown, bufsize=0)
+        self.pid = self._process.pid
+        self._given, self._words, self._unsent = bytearray(), bytearray(), memoryview(b"")
+        self._watch = Watch(self.pid, START)
+        self._selector = selectors.DefaultSelector()
+        for stream, events in (
+            (self._process.stdout, selectors.EVENT_READ),
+            (self._process.stderr, selectors.EVENT_READ),
+        ):
+            assert stream is not None
+            os.set_blocking(stream.fileno(), False)
+            self._selector.register(stream, events)
+        assert self._process.stdin is not None
+        os.set_blocking(self._process.stdin.fileno(), False)
+
+    def ask(self, question: bytes, watch: Watch) -> None:
+        """Send a question. Raises ViolationError where the process said something before it was asked."""
+        self._watch = watch
+        self._pump(0.0)
+        if self._given:
+            raise ViolationError(f"{len(self._given)} bytes before it was asked")
+        self._unsent = memoryview(question)
+        self._selector.register(self._process.stdin, selectors.EVENT_WRITE)  # type: ignore[arg-type]  # it is a pipe
+
+    def message(self) -> tuple[Mapping[str, Any], list[Array]]:
+        """The next message and its arrays. Raises ViolationError, or _DiedError."""
+        while (end := self._given.find(b"\n")) < 0:
+            if len(self._given) > wire.LONGEST_LINE:
+                raise ViolationError(f"a line of more than {wire.LONGEST_LINE} bytes")
+            self._pump(POLL)
+        message = wire.decode(self._take(end + 1))
+        arrays = []
+        for dtype, shape, size in wire.sizes(message):
+            while len(self._given) < size:
+                self._pump(POLL)
+            arrays.append(np.frombuffer(self._take(size), dtype).reshape(shape))
+        return message, arrays
+
+    def require_ready(self) -> None:
+        """Raises ViolationError where the process says anything else than that it is ready to be asked."""
+        message, arrays = self.message()
+        if message != {"ready": True} or arrays:
+            raise ViolationError("more than was asked for")
+
+    def end(self) -> None:
+        """End the process with all that came of it."""
+        end_tree(self.pid)
+        self._process.wait()
+        end_strays()
+        self._selector.close()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert stream is not None
+            with suppress(OSError):
+                stream.close()
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._given[:size])
+        del self._given[:size]
+        return taken
+
+    def _pump(self, seconds: float) -> None:
+        """Let bytes pass, without waiting for any stream longer than that. Raises _DiedError at the end or a limit."""
+        died = self._process.poll() is not None  # asked before its last bytes are read
+        streams = self._selector.select(seconds)
+        if died and self._process.stdout not in [key.fileobj for key, _ in streams]:
+            raise _DiedError(self._death(""))  # and what it left behind holds its output open
+        for key, _ in streams:
+            if key.fileobj is self._process.stdin:
+                self._send()
+            elif key.fileobj is self._process.stderr:
+                self._listen()
+            elif content := os.read(key.fd, CHUNK):
+                self._given += content
+            else:
+                raise _DiedError(self._death(""))
+        if passed := self._watch.exceeded:
+            raise _DiedError(self._death(passed))
+
+    def _send(self) -> None:
+        stream = self._process.stdin
+        assert stream is not None
+        try:
+            self._unsent = self._unsent[os.write(stream.fileno(), self._unsent[:CHUNK]) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:  # its death is seen where it is read from
+            self._unsent = memoryview(b"")
+        if not self._unsent:
+            self._selector.unregister(stream)
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        try:
+            words = os.read(self._process.stderr.fileno(), CHUNK)
+        except BlockingIOError:
+            return
+        self._words = (self._words + words)[-LONGEST_WORDS:]
+        if not words:
+            self._selector.unregister(self._process.stderr)
+
+    def _death(self, passed: str) -> Death:
+        """How the process ends that has passed a limit, or that has closed its output."""
+        if passed:
+            end_watched(self.pid)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
+        lives = self._process.poll() is None
+        end_tree(self.pid)
+        status = self._process.wait()
+        end_strays()
+        before = -1
+        while before != len(self._words) and self._process.stderr in self._selector.get_map():
+            before = len(self._words)
+            self._listen()
+        words = self._words.decode(errors="replace")
+        if lives and not passed and status == -signal.SIGKILL:
+            return Death(Verdict.CRASHED, "closed its output and went on", death_of(0, words, "").trace)
+        return death_of(status, words, passed)

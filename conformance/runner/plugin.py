@@ -1,0 +1,81 @@
+"""Cases as pytest items: `pytest --framework torch --suite core -n 2`.
+
+With --framework, pytest collects the suite's case files instead of test modules, one item a case and dtype (`items`).
+Workers evaluate and attach each record to its report; the controller alone writes (`controller`). Without it, inert.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+TIMEOUT = 120.0
+"""Seconds of CPU time, or asleep, that an item may take without --timeout; a block counts as its first item."""
+
+RESTARTS = 20
+"""Workers that may die before a run gives up, unless --max-worker-restart says otherwise."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("conformance", "conformance of transposed convolution")
+    group.addoption("--framework", help="run cases on this framework instead of collecting tests")
+    group.addoption("--variant", help="how the framework executes (default: its first variant)")
+    group.addoption("--suite", default="core", help="which cases (default: %(default)s)")
+    group.addoption("--case", action="append", default=[], metavar="ID", help="only this case; repeatable")
+    group.addoption("--dtype", action="append", default=[], help="only this dtype; repeatable")
+    group.addoption("--shard", default="1/1", metavar="I/N", help="only every N-th case, from the I-th on")
+    group.addoption("--records", default="reports/records", metavar="DIR", help="where to write (default: %(default)s)")
+    group.addoption("--resume", action="store_true", help="go on with the same run that was interrupted or killed")
+    group.addoption("--isolated", action="store_true", help="run each case in a process of its own, bounded in memory")
+    group.addoption("--progress", action="store_true", help="show a progress bar")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-timeout and pytest-xdist read their options
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("framework"):
+        _configure_lane(config)
+
+
+def _configure_lane(config: pytest.Config) -> None:
+    from conformance import adapters
+    from conformance.calls import suites
+    from conformance.io.exit_status import USAGE
+    from conformance.io.folders import cases_folder
+    from conformance.processes.tree import adopt_orphans, die_with
+    from conformance.records.record import RecordError
+    from conformance.runner.controller import Controller
+    from conformance.runner.items import LaneItems
+    from conformance.runner.selection import USER_ERRORS, require_seconds, require_workers, select
+
+    option = config.option
+    try:
+        if (seconds := getattr(option, "timeout", None)) is not None:
+            require_seconds(seconds)
+        if (workers := getattr(option, "numprocesses", None)) is not None:
+            require_workers(str(workers))
+        selection = select(
+            option.framework, option.variant, option.suite, dtypes=option.dtype, shard=option.shard, ids=option.case,
+            isolated=option.isolated,
+        )  # fmt: skip
+        adapters.set_environment(selection.lane)  # workers inherit it
+        plugins: dict[str, object] = {}
+        if hasattr(config, "workerinput"):
+            die_with(config.workerinput["conformance_parent"])
+            adopt_orphans()
+            done = frozenset(tuple(key) for key in config.workerinput["conformance_done"])
+        else:
+            plugins["conformance-controller"] = controller = Controller(config, selection)
+            done = controller.done
+        plugins["conformance-items"] = LaneItems(config, replace(selection, done=done))
+    except (*USER_ERRORS, RecordError) as error:
+        pytest.exit(str(error), returncode=USAGE)
+    except OSError as error:
+        pytest.exit(f"{error.filename}: {error.strerror}: give another --records folder", returncode=USAGE)
+    config.addinivalue_line("filterwarnings", "ignore")  # a framework's warnings are its own affair
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = [str(suites.source(option.framework) if option.suite in suites.SUITES else cases_folder())]
+    if getattr(option, "timeout", 0) is None:
+        option.timeout = TIMEOUT
+    if getattr(option, "maxworkerrestart", "") is None:
+        option.maxworkerrestart = str(RESTARTS)
+    for name, plugin in plugins.items():
+        config.pluginmanager.register(plugin, name)

@@ -1,0 +1,134 @@
+"""What a run was asked for: a lane, a suite or a part of it, and dtypes."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from conformance import adapters
+from conformance.adapters import Lane
+from conformance.calls.suites import SUITES
+from conformance.claims import ledger
+from conformance.numerics.operands import DTYPES, DataError
+from conformance.records.record import CLAIMS, FORWARD, IDIOMS, NEGATIVE, PORTS, ROUNDING, Header, Key
+from conformance.suites import cases
+from conformance.suites.cases import Case, Suite
+from conformance.suites.expectations import Expectation, ExpectationError, expected_here
+
+NIGHTLY = ("core", "extreme", ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)
+"""The suites that every lane is to run in a night, as `tox.ini` says too: what expectations are held against."""
+
+MADE: Mapping[str, Callable[[str, str], Suite]] = {**SUITES, CLAIMS: ledger.suite}
+"""The suites that are made for a framework and variant."""
+
+
+class SelectionError(ValueError):
+    """An option that selects nothing that exists."""
+
+
+USER_ERRORS = (adapters.AdapterError, cases.CaseError, ledger.ClaimError, DataError, ExpectationError, SelectionError)
+"""Mistakes in what to run that a user can mend; all that `select` raises is among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Cases and dtypes to run on a lane. `suite` is whole; `cases` are those chosen by shard and id.
+
+    If isolated, each runs in a process of its own.
+    """
+
+    lane: Lane
+    suite: Suite
+    cases: tuple[Case, ...]
+    dtypes: tuple[str, ...]
+    shard: tuple[int, int]
+    ids: tuple[str, ...]
+    expectations: tuple[Expectation, ...]
+    done: frozenset[Key] = frozenset()
+    """Of records that an earlier process made, so that they are not run again."""
+    isolated: bool = False
+
+    @property
+    def block(self) -> int:
+        """How many cases are evaluated at once: a claim has calls enough of its own."""
+        return 1 if self.suite.name == CLAIMS else adapters.block(self.lane.framework)
+
+    def keys(self) -> Iterator[Key]:
+        """Of every record that the run is to have."""
+        return ((case.id, dtype, FORWARD) for case in self.cases for dtype in self.dtypes)
+
+
+def select(
+    framework: str,
+    variant: str | None = None,
+    suite: str = "core",
+    *,
+    dtypes: Sequence[str] = (),
+    shard: str = "1/1",
+    ids: Sequence[str] = (),
+    isolated: bool = False,
+) -> Selection:
+    """A checked selection. Raises one of USER_ERRORS, which says what would help."""
+    lane = adapters.lane(framework, variant)
+    adapters.require_installed(framework)
+    for dtype in dtypes:
+        if dtype not in DTYPES:
+            raise SelectionError(f"there is no dtype {dtype!r} to run: the dtypes are {', '.join(DTYPES)}")
+    part = parse_shard(shard)
+    known_suites = (*cases.SUITES, *MADE)
+    if suite not in known_suites:
+        near = cases.nearest(suite, known_suites)
+        raise SelectionError(f"there is no suite {suite!r}{near}: the suites are {', '.join(known_suites)}")
+    whole = MADE[suite](lane.framework, lane.variant) if suite in MADE else cases.read_suite(suite)
+    known = expected_here(lane)
+    chosen = cases.find(whole, ids) if ids else whole
+    return Selection(
+        lane,
+        whole,
+        chosen.cases[part[0] - 1 :: part[1]],
+        tuple(dtypes) or dtypes_of(whole),
+        part,
+        tuple(ids),
+        known,
+        isolated=isolated or suite == NEGATIVE,
+    )
+
+
+def dtypes_of(suite: Suite) -> tuple[str, ...]:
+    """The dtypes that a suite runs in where nothing else is asked for."""
+    return suite.dtypes or DTYPES
+
+
+def absent(framework: str, headers: Iterable[Header]) -> list[str]:
+    """The lanes and suites of a framework's night of which no run is whole, such as "jax-jit core"."""
+    whole = {(header.lane, header.suite) for header in headers if header.shard == (1, 1) and not header.selection}
+    lanes = [f"{framework}-{variant}" for variant in adapters.variants(framework)]
+    return [f"{lane} {suite}" for lane in lanes for suite in NIGHTLY if (lane, suite) not in whole]
+
+
+def require_seconds(seconds: float) -> None:
+    """Raises SelectionError for what is no limit of time."""
+    if not 0 < seconds < math.inf:
+        raise SelectionError(f"--timeout {seconds:g} is no limit of time: give a number of seconds above 0")
+
+
+def require_suites(suites: Sequence[str]) -> None:
+    """Raises SelectionError for a suite that no lane has."""
+    every = (*cases.SUITES, *MADE)
+    for suite in suites:
+        if suite not in every:
+            raise SelectionError(f"there is no suite {suite!r}: the suites are {', '.join(every)}")
+
+
+def require_workers(workers: str) -> None:
+    """Raises SelectionError for what is no number of worker processes."""
+    if not re.fullmatch(r"auto|logical|\d{1,4}", workers):
+        raise SelectionError(f"-n {workers} is no number of workers: give auto, or 0, 1, 2 and so on")
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """(I, N) from "I/N", 1 <= I <= N."""
+    match = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", text)
+    if match is None or int(match[1]) > int(match[2]):
+        raise SelectionError(f"shard {text!r} is not I/N with 1 <= I <= N: give for example 2/8")
+    return int(match[1]), int(match[2])

@@ -1,0 +1,278 @@
+"""Cases and suites: what is tested, read strictly from the files under `cases/`.
+
+A curated TOML file holds `[[case]]` tables with a reason each; a generated JSONL file holds a header line with the
+reason its cases share, then one line a case. `cases/README.md` describes both formats.
+"""
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from conformance.idioms.base import Point
+from conformance.io.bounded import read_json, read_text
+from conformance.io.folders import cases_folder
+from conformance.problem import Problem, ProblemError, broken_rule
+from conformance.records.record import NEGATIVE, ROUNDING
+from conformance.suites.departure import OPERANDS, Hostile, HostileError, misfit, read
+
+SUITES: Mapping[str, tuple[str, ...]] = {
+    "smoke": ("smoke.jsonl", "curated/smoke.toml"),
+    "curated": ("curated/*.toml",),
+    "grid": ("grid.jsonl",),
+    "covering": ("covering.jsonl",),
+    "core": ("curated/*.toml", "smoke.jsonl", "covering.jsonl", "grid.jsonl"),
+    "extreme": ("extreme/*.toml",),
+    ROUNDING: ("rounding.jsonl",),
+    NEGATIVE: ("negative/*.toml",),
+}
+"""A suite's case files, as patterns in the cases folder."""
+
+PROBES = {
+    "window": "which part of the stamp is cut out, and on which side an odd remainder falls",
+    "output-padding": "rows revealed at the end by output_padding",
+    "stride": "spacing of the stamps, gaps included",
+    "dilation": "spacing of the taps inside a stamp",
+    "taps": "order of the kernel's taps",
+    "groups": "how channels are split into groups and laid out in the weight",
+    "channels": "in and out channel axes, and channel counts that select a blocked kernel",
+    "bias": "the bias, added once, after the window",
+    "batch": "independence of batch elements",
+    "rank": "one, two or three spatial axes treated separately",
+    "extent": "extents of one, and kernels larger than the input",
+    "limits": "parameters at, just before and past the limits of what is a transposed convolution",
+    "operands": "operands whose shapes, dtypes or memory do not fit each other or the problem",
+    "nonfinite": "how far a NaN or an infinity spreads",
+    "rounding": "how much error the sums gather",
+}
+"""What a case can probe: the closed set that `probes` draws from."""
+
+FORMAT = "conformance-cases/1"
+_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class CaseError(ValueError):
+    """A case file, case or suite that does not say what it must; the message names the file, the case and the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A problem worth testing: a permanent id, the fact that makes it worth it, and what it probes.
+
+    `point` is the call to make, where a certain one is tested and not whichever says the problem; `hostile` is what is
+    unlike a problem in a negative case, whose problem may be invalid; `claim` says that it is one of the ledger, with
+    problems of its own; `rounds` that its operands are those of `numerics.rounding`, whose answer is not exact.
+    """
+
+    id: str
+    problem: Problem
+    descriptor: str
+    why: str
+    probes: tuple[str, ...]
+    source: str
+    point: Point | None = None
+    hostile: Hostile | None = None
+    claim: bool = False
+    rounds: bool = False
+
+    @property
+    def refused(self) -> str:
+        """Why the framework is claimed to refuse the call; empty where it is to answer."""
+        return "" if self.point is None else self.point.claim.refused
+
+    @property
+    def drawn(self) -> Problem:
+        """The problem that data is drawn for: the whole stamp where a refused call says no valid window or stride."""
+        said = self.problem
+        if not self.refused:
+            return said
+        stride, dilation = (tuple(max(1, step) for step in steps) for steps in (said.stride, said.dilation))
+        zeros = (0,) * said.rank
+        return replace(said, pads=((0, 0),) * said.rank, output_padding=zeros, stride=stride, dilation=dilation)
+
+    @property
+    def claimed(self) -> str:
+        """The verdict that a claim says; only idioms claim one."""
+        return "rejects" if self.refused else "conforms"
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A named set of cases, in file order; `dtypes` are those it is for, if not all."""
+
+    name: str
+    cases: tuple[Case, ...]
+    dtypes: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Hash of every id and problem: two runs with the same digest ran the same cases."""
+        lines = sorted(f"{case.id} {case.descriptor}\n" for case in self.cases)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
+
+
+def read_suite(name: str) -> Suite:
+    """The suite of that name. Raises CaseError for an unknown name, a bad file, or a suite without cases."""
+    if name not in SUITES:
+        raise CaseError(f"there is no suite {name!r}{nearest(name, SUITES)}: the suites are {', '.join(SUITES)}")
+    files = [path for pattern in SUITES[name] for path in sorted(cases_folder().glob(pattern))]
+    dtypes = ("float32",) if name == NEGATIVE else ()  # float64 takes as long again: docs/adr/0006 says what it adds
+    suite = Suite(name, tuple(case for path in files for case in read_file(path)), dtypes)
+    if not suite.cases:
+        raise CaseError(
+            f"suite {name!r} has no cases in {cases_folder()}: set CONFORMANCE_CASES to a folder that has them"
+        )
+    _refuse_duplicates(suite.cases)
+    return suite
+
+
+def find(suite: Suite, ids: Iterable[str]) -> Suite:
+    """The suite with only the cases of those ids, in file order. Raises CaseError for an id that it does not have."""
+    known = {case.id for case in suite.cases}
+    chosen = set(ids)
+    for missing in sorted(chosen - known):
+        raise CaseError(f"suite {suite.name!r} has no case {missing!r}{nearest(missing, known)}")
+    return replace(suite, cases=tuple(case for case in suite.cases if case.id in chosen))
+
+
+def read_file(path: Path) -> Iterator[Case]:
+    """The cases of one file, checked. Raises CaseError naming file, case and mend."""
+    try:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        raise CaseError(f"{path}: cannot be read: {error}") from None
+    name = source(path)
+    return _read_toml(name, text) if path.suffix == ".toml" else _read_jsonl(name, text)
+
+
+def source(path: Path) -> str:
+    """A case file's name inside the cases folder; its own where it lies elsewhere."""
+    inside = path.resolve().is_relative_to(cases_folder().resolve())
+    return path.resolve().relative_to(cases_folder().resolve()).as_posix() if inside else path.name
+
+
+def dump_jsonl(cases: Sequence[Case], *, why: str, probes: tuple[str, ...]) -> str:
+    """A generated case file's text."""
+    lines = [json.dumps({"id": case.id, "problem": case.descriptor}) for case in cases]
+    rounds = {"rounds": True} if any(case.rounds for case in cases) else {}
+    header = {"format": FORMAT, "cases": len(lines), "why": why, "probes": probes, **rounds}
+    return "\n".join([json.dumps(header), *lines]) + "\n"
+
+
+def _read_toml(name: str, text: str) -> Iterator[Case]:
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # its own decoding error, and int's for numbers of many digits
+        raise CaseError(f"{name}: not TOML: {error}") from None
+    _keys(name, document, {"case"})
+    if not isinstance(document["case"], list):
+        raise CaseError(f"{name}: 'case' is one table: write [[case]], with double brackets, for each case")
+    for number, table in enumerate(document["case"], 1):
+        where = f"{name}#{table.get('id', f'case {number}') if isinstance(table, dict) else f'case {number}'}"
+        if name.startswith(f"{NEGATIVE}/"):
+            yield from _negative(where, name, table)
+            continue
+        _keys(where, table, {"id", "problem", "output", "why", "probes"})
+        case = _case(where, name, table, table["why"], table["probes"])
+        if list(case.problem.output) != table["output"]:
+            formula = list(case.problem.output)
+            raise CaseError(f"{where}: output is {table['output']}, the formula gives {formula}: mend the wrong one")
+        yield case
+
+
+def _read_jsonl(name: str, text: str) -> Iterator[Case]:
+    try:
+        header, *lines = [read_json(line) for line in text.splitlines()]
+    except ValueError as error:
+        raise CaseError(f"{name}: not JSON lines: {error}: run `conformance generate`") from None
+    _keys(name, header, {"format", "cases", "why", "probes"}, {"rounds"})
+    if header["format"] != FORMAT:
+        raise CaseError(f"{name}: format is {header['format']!r}, this version reads {FORMAT!r}: regenerate it")
+    if header["cases"] != len(lines):
+        raise CaseError(f"{name}: the header counts {header['cases']} cases, {len(lines)} follow: regenerate it")
+    for number, line in enumerate(lines, 2):
+        _keys(f"{name}:{number}", line, {"id", "problem"})
+        case = _case(f"{name}#{line['id']}", name, line, header["why"], header["probes"])
+        yield replace(case, rounds=True) if header.get("rounds") is True else case
+
+
+def _case(where: str, source: str, table: Mapping[str, Any], why: Any, probes: Any) -> Case:
+    problem = _parsed(where, table["problem"])
+    if rule := broken_rule(problem):
+        raise CaseError(f"{where}: {rule}")
+    return _checked(where, source, table, problem, why, probes)
+
+
+def _parsed(where: str, descriptor: Any) -> Problem:
+    if not isinstance(descriptor, str):
+        raise CaseError(f'{where}: problem is {descriptor!r}: give a descriptor, such as "i5x7 k3 s2"')
+    try:
+        problem = Problem.parse(descriptor)
+    except ProblemError as error:
+        raise CaseError(f"{where}: {error}") from None
+    if str(problem) != descriptor:
+        raise CaseError(f"{where}: the problem is spelt {descriptor!r}, its one spelling is {str(problem)!r}")
+    return problem
+
+
+def _checked(where: str, source: str, table: Mapping[str, Any], problem: Problem, why: Any, probes: Any) -> Case:
+    if not isinstance(table["id"], str) or not _ID.fullmatch(table["id"]):
+        raise CaseError(f"{where}: id must be kebab-case: lower-case letters, digits and single hyphens")
+    if not isinstance(why, str) or not why.strip():
+        raise CaseError(f"{where}: why is empty: state the fact that makes the case worth running")
+    if not isinstance(probes, list) or not probes or not set(map(str, probes)) <= PROBES.keys():
+        raise CaseError(f"{where}: probes is {probes}: name at least one of {', '.join(PROBES)}, and no other")
+    return Case(table["id"], problem, table["problem"], why, tuple(probes), source)
+
+
+def _negative(where: str, source: str, table: Any) -> Iterator[Case]:
+    """The cases of a negative table: one for each of its problems, which are of different ranks."""
+    required = {"id", "problems", "why", "probes", "defined"}
+    departures = {"dtypes", "view", "values", "calls", "seconds", *OPERANDS}
+    _keys(where, table, required, departures)
+    descriptors = table["problems"]
+    if not isinstance(descriptors, list) or not descriptors:
+        raise CaseError(f"{where}: problems is {descriptors!r}: give a list of descriptors, one for each rank")
+    for at, descriptor in enumerate(descriptors):
+        problem = _parsed(where, descriptor)
+        try:
+            departure = read(str(table["id"]), table, at)
+        except HostileError as error:
+            raise CaseError(f"{where}: {error}") from None
+        if not departure.calls and (not misfit(problem, departure)) is not table["defined"]:
+            raise CaseError(f"{where}: '{descriptor}' has {'no' if table['defined'] else 'an'} answer by the "
+                            f"definition, defined is {table['defined']}: mend the wrong one")  # fmt: skip
+        line = {"id": f"{table['id']}-{problem.rank}d", "problem": descriptor}
+        case = _checked(where, source, line, problem, table["why"], table["probes"])
+        yield replace(case, hostile=departure)
+
+
+def _keys(where: str, table: Any, required: set[str], optional: Set[str] = frozenset()) -> None:
+    if not isinstance(table, dict):
+        raise CaseError(f"{where}: is a {type(table).__name__}, must be a table with {', '.join(sorted(required))}")
+    for unknown in sorted(table.keys() - required - optional):
+        near = nearest(unknown, required | optional)
+        raise CaseError(f"{where}: unknown key {unknown!r}{near}: remove or correct it")
+    for missing in sorted(required - table.keys()):
+        raise CaseError(f"{where}: {missing!r} is missing: add it")
+
+
+def _refuse_duplicates(cases: Iterable[Case]) -> None:
+    seen: dict[str, str] = {}
+    for case in cases:
+        if case.id in seen:
+            raise CaseError(
+                f"{case.source}#{case.id}: the id stands in {seen[case.id]} too: ids are unique, rename one"
+            )
+        seen[case.id] = case.source
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint at what was meant, to follow the name that does not exist; empty where nothing is near."""
+    near = get_close_matches(name, known, 1)
+    return f", the nearest is {near[0]!r}" if near else ""
