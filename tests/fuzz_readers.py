@@ -1,7 +1,7 @@
 """Everything that is read from elsewhere, fed with what nobody meant: only the documented errors come out.
 
-`python tests/fuzz_readers.py --minutes 10` goes on for a while, over and over with another seed, and prints how many
-inputs each reader had and every other exception. `tests/test_readers.py` is the same for a few inputs each.
+`python -m tests.fuzz_readers --minutes 10` goes on for a while, over and over with another seed, and prints how many
+inputs each reader had and every other exception. `tests/io/test_readers.py` is the same for a few inputs each.
 """
 
 import argparse

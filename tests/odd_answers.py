@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from oddity import CONFORMS, DIVERGES, ERRORED, Array, Behaviour, Odd, RefusalError
 
 from conformance.records.record import Verdict
+from tests.oddity import CONFORMS, DIVERGES, ERRORED, Array, Behaviour, Odd, RefusalError
 
 
 class _Equal(np.ndarray):

@@ -4,10 +4,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from odd_answers import ANSWERS, CHEATS
-from odd_exceptions import EXCEPTIONS, MEMORY, TEXTS
-from odd_processes import OPERANDS, RUNS, STATE, TRANSLATIONS
-from oddity import Odd
+from tests.odd_answers import ANSWERS, CHEATS
+from tests.odd_exceptions import EXCEPTIONS, MEMORY, TEXTS
+from tests.odd_processes import OPERANDS, RUNS, STATE, TRANSLATIONS
+from tests.oddity import Odd
 
 GROUPS: Mapping[str, Sequence[Odd]] = {
     "Exceptions": EXCEPTIONS,
@@ -30,7 +30,7 @@ def document() -> str:
         "# Odd behaviours",
         "",
         "What an implementation can do beside giving an answer, and the one record that each ends in. Before and after",
-        "each of them a case is run that conforms. `python tests/odd_behaviours.py` prints this page.",
+        "each of them a case is run that conforms. `python -m tests.odd_behaviours` prints this page.",
         "",
         "An exception is a refusal only where it is raised while the call is made. What of the process's state is put",
         "back, and what is left alone, is said in `conformance/processes/state.py`.",

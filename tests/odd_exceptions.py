@@ -5,7 +5,9 @@ import sys
 from typing import Any
 
 import pytest
-from oddity import (
+
+from conformance.adapters.base import Unsupported
+from tests.oddity import (
     ERRORED,
     INCONCLUSIVE,
     REJECTS,
@@ -13,8 +15,6 @@ from oddity import (
     RefusalError,
     raising,
 )
-
-from conformance.adapters.base import Unsupported
 
 
 class _Loud(Exception):

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from oddity import (
+
+from conformance.adapters.base import Call, Unsupported
+from tests.oddity import (
     CONFORMS,
     DIVERGES,
     ERRORED,
@@ -25,8 +27,6 @@ from oddity import (
     after,
     raising,
 )
-
-from conformance.adapters.base import Call, Unsupported
 
 
 def _recursion() -> None:

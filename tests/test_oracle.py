@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import strategies
 from hypothesis import given
 from numpy.typing import NDArray
-from strategies import operands, seeds
 
 from conformance import oracle
 from conformance.numerics.operands import draw
 from conformance.oracle import conv_transpose
 from conformance.problem import Problem, ProblemError
 from conformance.suites.cases import read_suite
+from tests import strategies
+from tests.strategies import operands, seeds
 
 Array = NDArray[Any]
 SEVEN = range(1, 8)

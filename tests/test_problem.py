@@ -5,11 +5,11 @@ from itertools import product
 from math import prod
 
 import pytest
-import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.problem import FIELDS, LARGEST, Problem, ProblemError, broken_rule
+from tests import strategies
 
 
 @st.composite

@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import strategies
 from hypothesis import given
 from numpy.typing import NDArray
-from strategies import operands, seeds
 
 from conformance import oracle
 from conformance.adapters import Lane
@@ -21,6 +19,8 @@ from conformance.records.record import Record, Verdict
 from conformance.run import Job, Result, evaluate
 from conformance.suites.cases import Case
 from conformance.suites.references import Answer, compute
+from tests import strategies
+from tests.strategies import operands, seeds
 
 Array = NDArray[Any]
 LANE = Lane("fake", "eager")

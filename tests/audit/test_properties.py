@@ -1,0 +1,214 @@
+"""Properties of a right implementation hold, a wrong one fails those that see its fault; fuzzing finds it, shrunk."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from conformance.adapters.base import Array, Call
+from conformance.audit.mutants import FUNCTIONS
+from conformance.audit.mutants.base import Run, right
+from conformance.audit.properties import PROPERTIES
+from conformance.audit.property_run import FAILS, HOLDS, REFUSED, Check, Finding, answered, found
+from conformance.problem import Problem
+from conformance.suites import cases
+from conformance.suites.cases import read_file
+from tests.runner.test_lane_run import ADAPTERS
+
+
+class Adapter:
+    """A function as an adapter of its own, whose calls name the dilation; its ordinary convolution is right."""
+
+    VARIANTS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+    REFUSALS: tuple[type[Exception], ...] = ()
+    BLOCK = 16
+
+    def __init__(self, answer: Run) -> None:
+        self.answer = answer
+
+    def describe(self) -> Mapping[str, str]:
+        return {}
+
+    def translate(self, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+        return Call(self.said, (problem, x, weight, bias), {"dilation": problem.dilation})
+
+    def said(self, problem: Problem, *operands: Any, dilation: tuple[int, ...] | None = None) -> Array:
+        return self.answer(replace(problem, dilation=dilation or (1,) * problem.rank), *operands)
+
+    def convolve(self, problem: Problem, canvas: Array, weight: Array) -> Call:
+        from tests.adapters.oracle_adapter import convolution
+
+        return Call(convolution, (problem, canvas, weight))
+
+    def run(self, calls: Sequence[Call]) -> Sequence[Array]:
+        return [call() for call in calls]
+
+    def array(self, result: Array) -> Array:
+        return result
+
+    def tensor(self, array: Array) -> Array:
+        return array
+
+
+def findings(answer: Run, names: Iterable[str] = PROPERTIES) -> list[Finding]:
+    """What becomes of properties on the problems of smoke."""
+    checks = [Check(name, case.id, case.problem) for name in names for case in cases.read_suite("smoke").cases]
+    return found(checks, "float32", lambda questions: answered(Adapter(answer), questions))
+
+
+def test_every_property_holds_of_the_definition_wherever_it_applies() -> None:
+    outcomes = Counter((each.property, each.outcome) for each in findings(right))
+    assert {name for name, _ in outcomes} == PROPERTIES.keys()
+    assert {outcome for _, outcome in outcomes} == {HOLDS}
+    assert min(outcomes.values()) >= 30
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("adjoint", "window: crop on the other side"),
+        ("linear", "numerics: sums kept in TF32"),
+        ("biased", "axes: bias added twice"),
+        ("biased", "axes: bias added before the window, so that it is missing beyond the stamp"),
+        ("grouped", "axes: bias of the first group reused for all"),
+        ("batched", "axes: the first of the batch for all"),
+        ("channels-in", "axes: in channels dealt to groups in turn"),
+        ("channels-out", "axes: out channels dealt to groups in turn"),
+        ("translated", "taps: stride of the first axis on all"),
+        ("undilated", "taps: dilation one too few"),
+        ("lifted", "boundary: only in three dimensions"),
+        ("lifted", "window: pads in reverse order of axes"),
+    ],
+)
+def test_a_mutant_breaks_each_property(name: str, fault: str) -> None:
+    (mutant,) = (each for each in FUNCTIONS if each.name == fault)
+    failing = [each for each in findings(mutant.make(), [name]) if each.outcome == FAILS]
+    assert failing
+    assert all("values differ" in each.message for each in failing)
+
+
+def test_every_property_is_broken_by_some_mutant() -> None:
+    marks = test_a_mutant_breaks_each_property.pytestmark  # type: ignore[attr-defined]  # pytest puts it there
+    assert {name for name, _ in marks[0].args[1]} == PROPERTIES.keys()
+
+
+def test_a_dilation_of_one_that_is_not_none_is_seen() -> None:
+    class Doubling(Adapter):
+        def said(self, problem: Problem, *operands: Any, dilation: tuple[int, ...] | None = None) -> Array:
+            return super().said(problem, *operands, dilation=dilation or (2,) * problem.rank)
+
+    checks = [Check("undilated", "a", Problem.parse("i3 k3 s2 p1"))]
+    (finding,) = found(checks, "float32", lambda questions: answered(Doubling(right), questions))
+    assert finding.outcome == FAILS
+
+
+@pytest.mark.parametrize("fault", ["contract: answers in a wider type", "contract: right values, channels last"])
+def test_an_answer_of_another_shape_or_dtype_holds_nothing(fault: str) -> None:
+    (mutant,) = (each for each in FUNCTIONS if each.name == fault)
+    assert {(each.outcome, each.message[:9]) for each in findings(mutant.make())} == {(FAILS, "an answer")}
+
+
+def test_a_refusal_is_neither_held_nor_failed() -> None:
+    def refuse(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:
+        raise ArithmeticError("not today")
+
+    assert {(each.outcome, each.message) for each in findings(refuse)} == {(REFUSED, "ArithmeticError: not today")}
+
+
+CHEATS = {"ODD_PLAN": json.dumps({"every problem": "wrong, patches comparisons"})}
+
+
+def properties(folder: Path, fault: str = "", adapter: str = "oracle_adapter") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"CONFORMANCE_ADAPTERS": str(ADAPTERS), "FAULT": fault} | CHEATS
+    command = [sys.executable, "-c", "from conformance.cli import main; main()", "properties", adapter]
+    options = [f"--to={folder}", "--shard=1/12"]
+    return subprocess.run(command + options, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_what_holds_is_written_beside_what_does_not(tmp_path: Path) -> None:
+    done = properties(tmp_path)
+    assert done.returncode == 0, done.stderr
+    document = json.loads((tmp_path / "oracle_adapter-single-smoke-float32.json").read_text())
+    assert document["counts"]["adjoint"] == {"holds": 5, "fails": 0, "crashed": 0, "refused": 0}
+    outcomes = {(each["outcome"], each["message"]) for each in document["findings"]}
+    assert outcomes == {(HOLDS, ""), (REFUSED, "its call names no dilation that could be left out")}
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "says"),
+    [("wrong@s2", 1, "new, where"), ("segfault@d2", 1, "killed by SIGSEGV"), ("refuse@", 3, "holds")],
+)
+def test_a_fault_that_is_not_known_fails_the_run(fault: str, status: int, says: str, tmp_path: Path) -> None:
+    done = properties(tmp_path, fault)
+    assert done.returncode == status, done.stderr
+    assert says in done.stdout
+
+
+def test_an_implementation_from_outside_does_not_judge_its_properties(tmp_path: Path) -> None:
+    done = properties(tmp_path, adapter="odd_adapter")
+    assert done.returncode == 1, done.stderr
+    assert "translated: 5 fail, 5 of them new" in done.stdout
+
+
+def test_an_implementation_from_outside_does_not_judge_what_is_drawn(tmp_path: Path) -> None:
+    done = fuzz(tmp_path, "", "--minutes", "0.5", "--seed", "0", adapter="odd_adapter")
+    assert done.returncode == 1, done.stderr
+    assert "diverges value" in done.stdout
+
+
+def fuzz(folder: Path, fault: str, *options: str, adapter: str = "oracle_adapter") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"CONFORMANCE_ADAPTERS": str(ADAPTERS), "FAULT": fault} | CHEATS
+    command = [sys.executable, "-c", "from conformance.cli import main; main()", "fuzz", adapter]
+    return subprocess.run(
+        [*command, f"--to={folder}", *options],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_planted_fault_is_found_shrunk_and_written_as_a_case(tmp_path: Path) -> None:
+    done = fuzz(tmp_path, "wrong@d2", "--minutes", "1", "--seed", "0")
+    assert done.returncode == 1, done.stderr
+    (path,) = tmp_path.glob("*.toml")
+    (case,) = tomllib.loads(path.read_text())["case"]
+    assert case["problem"] == "i1 k1 d2"
+    assert next(iter(read_file(path))).descriptor == "i1 k1 d2"
+
+
+def test_a_crash_is_found_too(tmp_path: Path) -> None:
+    done = fuzz(tmp_path, "segfault@s2", "--minutes", "1")
+    assert "crashed" in done.stdout
+    assert '"i1 k1 s2"' in done.stdout
+
+
+def test_a_search_without_findings_remembers_where_it_ended(tmp_path: Path) -> None:
+    done = fuzz(tmp_path, "", "--minutes", "0.15")
+    assert done.returncode == 0, done.stderr
+    assert "nothing new" in done.stdout
+
+
+@pytest.mark.parametrize("content", ["", '{"next": ', '{"next": "x"}', '{"next": -4}', '{"next": 1e400}'])
+def test_a_file_that_remembers_no_seed_is_one_line(content: str, tmp_path: Path) -> None:
+    state = tmp_path / "oracle_adapter-single-float32.json"
+    state.write_text(content)
+    done = fuzz(tmp_path, "")
+    assert (done.returncode, done.stderr.count("\n"), state.read_text()) == (2, 1, content)
+    assert f"{state}: says no seed to go on with" in done.stderr
+
+
+def test_a_pipe_in_the_place_of_the_seed_is_one_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "oracle_adapter-single-float32.json")
+    done = fuzz(tmp_path, "")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)

@@ -1,0 +1,204 @@
+"""Calls as people paste them: what they mean is read off their text, and nothing in them is ever evaluated."""
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from conformance import idioms
+from conformance.calls.meaning import as_json, understand
+from conformance.cli import commands
+from conformance.cli.call import parse_let
+
+CALLS = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "pasted_calls.jsonl").read_text(encoding="utf-8").splitlines()
+]
+
+
+def shown(call: dict[str, Any]) -> dict[str, Any]:
+    lets = dict(map(parse_let, call.get("let", ())))
+    reading = idioms.reading(call["framework"], call["text"], lets)
+    of = {name: tuple(shape) for name, shape in (call["shapes"] or {}).items()}
+    return as_json(understand(call["framework"], reading, of))
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call['framework']}-{call['kind']}")
+def test_a_pasted_call_means_what_its_author_meant(call: dict[str, Any]) -> None:
+    if call.get("refused"):
+        with pytest.raises((idioms.IdiomError, idioms.Refusal, ValueError)):
+            shown(call)
+        return
+    said = shown(call)
+    assert said["refused"] is None
+    if call.get("check", "output") == "output":
+        assert said["output"] == call["output"]
+    if call.get("check", "window") == "window":
+        assert said["window"] == call["window"]
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(commands, arguments, standalone_mode=False)
+
+
+HOSTILE = [
+    "nn.ConvTranspose2d(8, 4, open('{path}', 'w').write('x'))",
+    "nn.ConvTranspose2d(8, 4, 3, device=open('{path}', 'w'))",
+    "nn.ConvTranspose2d(8, 4, 3, stride=[open('{path}', 'w') for _ in '1'][0])",
+    "nn.ConvTranspose2d(8, 4, 3).to(open('{path}', 'w'))",
+    "exec(\"open('{path}', 'w')\") or nn.ConvTranspose2d(8, 4, 3)",
+    "open('{path}', 'w')\nnn.ConvTranspose2d(8, 4, 3)",
+    "nn.ConvTranspose2d(8, 4, 3)(open('{path}', 'w'))",
+    "wrap(open('{path}', 'w'))(nn.ConvTranspose2d(8, 4, int(open('{path}', 'w'))))",
+    "@open('{path}', 'w')\nclass A:\n    up = nn.ConvTranspose2d(8, 4, 3)",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("options", [("--claim",), ("--claim", "--shape", "x=1,8,5,7"), ("--json",)])
+def test_nothing_that_is_pasted_is_run(tmp_path: Path, text: str, options: tuple[str, ...]) -> None:
+    path = tmp_path / "written"
+    with contextlib.suppress(ValueError):
+        invoke("call", "torch", text.format(path=path), *options)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2 ** 10 ** 10", "[0] * 10 ** 9", "'a' * 10 ** 9", "(1,) * 10 ** 8", "'%9999999999d' % 1", "9 ** 64 ** 64",
+     "1 << 99999", "-" * 3000 + "1"],
+)  # fmt: skip
+def test_no_arithmetic_asks_for_much(text: str) -> None:
+    started = time.perf_counter()
+    with pytest.raises(ValueError, match=r"kernel_size|nested too deeply|not a Python expression") as raised:
+        invoke_read(f"nn.ConvTranspose2d(8, 4, {text})")
+    assert time.perf_counter() - started < 5
+    assert "\n" not in str(raised.value)
+
+
+def invoke_read(text: str) -> None:
+    try:
+        idioms.read("torch", text, {"x": (1, 8, 4, 4)})
+    except idioms.Refusal as reason:
+        raise ValueError(str(reason)) from None
+
+
+MODEL = """
+import torch
+from torch import nn
+import torch.nn.functional as F
+from paddle.nn import Conv2DTranspose
+
+
+class Up(nn.Module):
+    def __init__(self, ngf, ks, *args):
+        self.a = nn.Sequential(
+            nn.ConvTranspose2d(ngf * 8, ngf * 4, 4, 2, 1, bias=False),
+            nn.ReLU(True),
+        )
+        self.b = nn.ConvTranspose2d(ngf, 3, *args)
+        self.c = nn.utils.weight_norm(nn.ConvTranspose1d(8, 4, 16, 8, padding=(16 - 8) // 2))
+        self.d = Conv2DTranspose(4, 6, 3)
+        self.e = nn.ConvTranspose2d(ngf, 3, 4, stride=self.stride)
+
+    def forward(self, x):
+        return F.conv_transpose2d(x, self.w, stride=2)
+"""
+
+
+def test_a_source_file_is_listed_call_by_call(tmp_path: Path) -> None:
+    path = tmp_path / "model.py"
+    path.write_text(MODEL, encoding="utf-8")
+    done = invoke("call", "torch", str(path))
+    assert done.return_value == 0
+    lines = done.output.splitlines()
+    heads = [line.removeprefix(f"{path}:").partition(":")[0] for line in lines if line.startswith(str(path))]
+    assert heads == ["11", "14", "15", "17", "20"]
+    assert "window: (1, 1) x (1, 1) cut from (2*i + 2, 2*i + 2), which leaves (2*i, 2*i)" in done.output
+    assert "window: ((4, 4)) " not in done.output
+    assert "which leaves (8*i,)" in done.output
+    assert "'args' at line 14, character 45 unpacks arguments" in done.output
+    assert "self.stride (at character 55) has none before it runs" in done.output
+    assert "which leaves (2*i + k - 2, 2*i + k - 2)" in done.output
+    assert lines[-1] == "5 calls, 2 of them not read"
+
+
+def test_a_function_that_the_file_imports_from_elsewhere_is_not_read_as_keras(tmp_path: Path) -> None:
+    path = tmp_path / "model.py"
+    path.write_text(MODEL, encoding="utf-8")
+    assert "paddle.nn.Conv2DTranspose: paddle is none of tensorflow's modules" in invoke(
+        "call", "tensorflow", str(path)
+    ).output  # fmt: skip
+
+
+def test_a_file_of_a_thousand_lines_is_listed_at_once(tmp_path: Path) -> None:
+    text = "import torch.nn as nn\n" + "".join(
+        f"x{at} = nn.ConvTranspose2d(ngf * {at}, ngf, 4, 2, 1)\n" + "y = foo(bar[0], 3) + nn.Conv2d(3, 4, 5)(x)\n" * 19
+        for at in range(50)
+    )
+    started = time.process_time()
+    found = [understand("torch", each, {}) for _, each in idioms.read_all("torch", text) if not isinstance(each, str)]
+    assert len(found) == 50
+    assert time.process_time() - started < 3  # 0.4 s on an idle core
+
+
+KEYS = ["framework", "idiom", "law", "line", "call", "problem", "window", "full", "output", "layout", "taps",
+        "set_aside", "unknown", "refused"]  # fmt: skip
+
+
+def test_json_has_the_documented_keys() -> None:
+    said = json.loads(invoke("call", "torch", "nn.ConvTranspose1d(2, 3, 3, stride=2, padding=1)", "--json").output)
+    assert list(said) == KEYS
+    assert (said["window"], said["output"], said["layout"]) == (
+        [[1, 1]], ["2*i - 1"], {"data": "n c k", "weight": "(g i) o k"}
+    )  # fmt: skip
+    of = ("--from", "torch", "--to", "tensorflow", "--shape", "x=1,2,5", "--json")
+    ported = json.loads(invoke("port", "nn.ConvTranspose1d(2, 3, 3, stride=2, padding=1)", *of).output)
+    assert set(KEYS) | {"steps", "notes", "code"} == set(ported)
+    documented = (Path(__file__).parents[2] / "docs/porting.md").read_text(encoding="utf-8")
+    assert all(f"`{key}`" in documented for key in ported)
+
+
+def test_what_is_refused_is_json_as_well() -> None:
+    done = invoke("call", "torch", "nn.ConvTranspose1d(2, 3, 3, padding_mode='circular')", "--json")
+    assert isinstance(done.exception, idioms.IdiomError)  # which the program ends with status 2 for
+    assert json.loads(done.stdout)["refused"].startswith("padding_mode is 'circular'")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nn.ConvTranspose1d(n, n, 3)", "--let", "m=4"), "--let m: nothing of this name"),
+        (("nn.ConvTranspose1d(n, n, 3)", "--let", "n=f()"), "gives no value"),
+        (("a = nn.ConvTranspose1d(1, 1, 3)\nb = nn.ConvTranspose1d(1, 1, 3)", "--shape", "x=1,1,3"), "of one call"),
+    ],
+)
+def test_what_is_given_for_nothing_is_refused(arguments: tuple[str, ...], message: str) -> None:
+    assert message in str(invoke("call", "torch", *arguments).exception)
+
+
+def test_a_name_can_be_given_a_value() -> None:
+    text = "nn.ConvTranspose1d(n * 2, n, k, stride=2, padding=k // 2)"
+    done = invoke("call", "torch", text, "--let", "n=4", "--let", "k=5", "--shape", "x=1,8,5", "--claim")
+    assert done.output.splitlines()[0] == "means 'i5 k5 s2 p2 ic8 oc4 bias' (torch-layer/padding)"
+    ported = invoke(
+        "port", text, "--from", "torch", "--to", "jax", "--let", "n=4", "--let", "k=5", "--shape", "x=1,8,5"
+    )
+    assert "features=4" in ported.output or "ConvTranspose(4, (5,)" in ported.output
+
+
+@pytest.mark.parametrize("command", ["import sys; from conformance.cli import main; sys.argv = {}; main()"])
+def test_saying_what_a_call_means_loads_no_runner(command: str) -> None:
+    arguments = ["conformance", "call", "torch", "nn.ConvTranspose2d(8, 4, 3)", "--shape", "x=1,8,5,7", "--claim"]
+    code = command.format(arguments).replace("main()", "\ntry:\n    main()\nexcept SystemExit:\n    pass\n") + (
+        "print(sorted(name for name in sys.modules if name in ('pytest', 'conformance.run', "
+        "'conformance.claims.ledger', 'conformance.suites.cases', 'jinja2')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,78 @@
+"""What a terminal is shown: no text of a file or a framework makes it do anything."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import conformance
+from conformance.io.terminal import one_line, printable
+from conformance.records.record import Run, Verdict, write
+from tests.cli.test_cli import Ended
+from tests.records.test_record import HEADER, RECORDS
+
+PACKAGE = Path(str(conformance.__file__)).parent
+HOSTILE = ["\x1b[31m", "\x07", "\r", "\b", "\t", "\x7f", "\x9b31m", "\u202e", "\u2066", "\ud800", "\0", "\u2028"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_a_terminal_obeys_is_an_escape(text: str) -> None:
+    shown = str(printable(f"a{text}b\n"))
+    assert re.fullmatch(r"a\\u[0-9a-f]{4}\S*b\n", shown)
+    assert shown[:-1].isprintable()
+    assert one_line(f"a{text}b\n").isprintable()
+
+
+def test_other_text_stays_as_it_is() -> None:
+    assert printable("größer als 3x3, 漢字, 😀\n") == "größer als 3x3, 漢字, 😀\n"
+
+
+def test_everything_is_printed_in_one_place() -> None:
+    sources = [path for path in PACKAGE.rglob("*.py") if path.name not in ("terminal.py", "snippets.py")]
+    assert len(sources) > 100  # but for those that write scripts, or stand for a broken framework
+    for path in sources:
+        assert not re.search(r"^\s*(click\.s?echo|print)\(", path.read_text(), re.MULTILINE), path
+
+
+TEXT = "".join(HOSTILE)
+"""All of it in one message."""
+
+VERBS = [
+    "diff a b", "diff a a --html out.html --markdown out.md --junit out.xml --json", "history --add a zero-1",
+    "history --runs --store reports/history.sqlite3 --add a", "domain --records a", "domain --records a --markdown",
+    "domain --records a --json", "coverage --records a", "expect check --records a",
+    "expect explain zero-1 --records a", "expect propose a", "merge a/torch-eager-smoke.jsonl --to merged",
+    "cases show " + TEXT.replace("\0", ""),
+    "cases list --suite " + TEXT.replace("\0", ""), "diagnose a/torch-eager-smoke.jsonl", "claims show \x1b[31m",
+    "one torch \x1b[31mi3", "call torch f(\x1b[31m)", "report --records \x1b[31m", "run \x1b[31m", "\x1b[31m",
+    "diff a \x1b",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=range(len(VERBS)))
+def test_no_verb_lets_a_record_or_a_word_reach_the_terminal_raw(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hostile = tuple(
+        replace(RECORDS[0], case=f"zero-{at}", dtype="float32", verdict=verdict, message=TEXT, call=TEXT,
+                composed=(TEXT,), trace=(TEXT,), kind=TEXT, problem=f"i{at} k3")
+        for at, verdict in enumerate((Verdict.ERRORED, Verdict.REJECTS, Verdict.CRASHED, Verdict.CONFORMS), 1)
+    )  # fmt: skip
+    header = replace(HEADER, expected=len(hostile), environment={"torch": TEXT})
+    later = replace(header, started="2025-01-03T03:04:05+00:00", environment={"torch": "2.1"})
+    other = tuple(replace(each, verdict=Verdict.CONFORMS, message="") for each in hostile)
+    write(Path("a/torch-eager-smoke.jsonl"), Run(header, hostile, complete=True))
+    write(Path("b/torch-eager-smoke.jsonl"), Run(later, other, complete=True))
+    ended = Ended(verb.split(" "), monkeypatch, capfd)
+    assert ended.status in (0, 1, 2, 3)
+    for text in (ended.out, ended.err):
+        assert text.replace("\n", "").isprintable()
+    if "--junit" in verb:
+        ElementTree.parse("out.xml")
+        json.loads(ended.out)
+        for name in ("out.md", "out.html"):
+            assert Path(name).read_text(encoding="utf-8").replace("\n", "").isprintable()

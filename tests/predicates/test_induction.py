@@ -1,0 +1,127 @@
+"""Clustering: a planted region is found again in no more comparisons, and every count is the predicate's own."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.predicates.comparisons import Facts, of_axes, of_cases
+from conformance.predicates.induction import MOST, Cluster, cluster
+from conformance.predicates.predicate import Predicate
+from conformance.problem import Problem
+from conformance.suites import cases
+from tests.strategies import problems
+
+FACTS = [
+    Facts(case.problem, "mxnet", "native", dtype, "forward")
+    for case in cases.read_suite("core").cases[::4]
+    for dtype in ("float32", "float64")
+]
+
+
+def split(text: str) -> tuple[list[Facts], list[Facts]]:
+    predicate = Predicate.parse(text)
+    return [each for each in FACTS if each.satisfies(predicate)], [
+        each for each in FACTS if not each.satisfies(predicate)
+    ]
+
+
+def comparisons(text: str) -> int:
+    return 1 + text.count(" and ") + text.count(" or ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rank == 2",
+        "bias",
+        "dtype == 'float64'",
+        "any(stride > kernel)",
+        "all(kernel == 1)",
+        "any(hi < 0)",
+        "any((lo + hi) % 2 == 1)",
+        "any(stride % dilation == 0)",
+        "any(stride > 1 and dilation > 1)",
+        "any(stride > 1) and any(dilation > 1)",
+        "any(input > 1 and kernel > 1 and stride > 1 and dilation > 1)",
+        "rank == 2 and groups > 1",
+        "dtype == 'float32' and any(output_padding > 0)",
+        "rank == 1 and any(pad_begin > pad_end)",
+        "batch > 1 and bias and any(input == 1)",
+        "groups > 1 or any(hi < 0)",
+        "any(stride > 1 and dilation > 1) or batch > 1",
+    ],
+)
+def test_finds_a_planted_region_in_no_more_comparisons(text: str) -> None:
+    inside, outside = split(text)
+    assert inside
+    assert outside
+    found = cluster(inside, outside)
+    assert found.exact, str(found)
+    assert comparisons(found.predicate) <= comparisons(text), found.predicate
+
+
+def test_says_a_correlation_of_axes_as_one() -> None:
+    inside, outside = split("any(input > 1 and kernel > 1 and stride > 1 and dilation > 1)")
+    assert str(cluster(inside, outside)) == (
+        "any(input > 1 and kernel > 1 and stride > 1 and dilation > 1): "
+        f"covers {len(inside)} of {len(inside)}, and 0 of the {len(outside):,} conforming"
+    )
+
+
+def honest(found: Cluster, inside: list[Facts], outside: list[Facts]) -> None:
+    predicate = Predicate.parse(found.predicate)
+    assert (found.covered, found.of) == (sum(each.satisfies(predicate) for each in inside), len(inside))
+    assert (found.wrong, found.outside) == (sum(each.satisfies(predicate) for each in outside), len(outside))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_counts_honestly_what_no_predicate_tells_apart(seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(len(FACTS))
+    inside, outside = [FACTS[at] for at in order[:40]], [FACTS[at] for at in order[40:1000]]
+    found = cluster(inside, outside)
+    honest(found, inside, outside)
+    assert not found.exact
+    assert comparisons(found.predicate) <= 2 * MOST
+    assert found.covered / (found.of + found.wrong) >= 40 / 1000  # no further off than one that covers everything
+
+
+def test_a_region_with_holes_is_covered_with_few_mistakes() -> None:
+    inside, outside = split("any(stride > 1 and dilation > 1)")
+    found = cluster(inside[10:], [*outside, *inside[:10]])
+    honest(found, inside[10:], [*outside, *inside[:10]])
+    assert found.of - found.covered + found.wrong <= 10
+
+
+def test_the_same_case_on_both_sides_cannot_be_told() -> None:
+    found = cluster(FACTS[:1], FACTS[:1])
+    assert not found.exact
+    honest(found, FACTS[:1], FACTS[:1])
+
+
+def test_two_cases_are_told_apart_by_one_comparison() -> None:
+    found = cluster([Facts(Problem.parse("i5 k3 s2"))], [Facts(Problem.parse("i5 k3"))])
+    assert found.exact
+    assert comparisons(found.predicate) == 1
+
+
+def test_with_nothing_outside_everything_is_covered() -> None:
+    found = cluster(FACTS[:5], [])
+    assert str(found) == "rank > 0: covers 5 of 5, and 0 of the 0 conforming"
+    assert found.exact
+
+
+def test_nothing_inside_is_refused() -> None:
+    with pytest.raises(ValueError, match="nothing to cover"):
+        cluster([], FACTS)
+
+
+@given(st.lists(problems(), min_size=2, max_size=6))
+def test_a_column_is_what_the_predicate_says_of_every_case(given: list[Problem]) -> None:
+    facts = [Facts(problem, "torch", dtype=dtype) for problem in given for dtype in ("float32", "float64")]
+    there, conditions = of_axes(facts)
+    columns = [*of_cases(facts), *((f"any({text})", column.any(axis=0)) for text, column in conditions)]
+    columns += [(f"all({text})", np.all(column | ~there, axis=0)) for text, column in conditions]
+    for text, column in columns[:: 1 + len(columns) // 200]:
+        predicate = Predicate.parse(text)
+        assert [each.satisfies(predicate) for each in facts] == column.tolist(), text

@@ -1,0 +1,175 @@
+"""Builds of chosen versions: how they are read, what is kept of them, and what is said where they cannot be had."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.cli import bisect, main
+from conformance.records.record import write
+from conformance.regression import environments
+from conformance.regression.change import Change
+from conformance.regression.comparison import compare
+from conformance.regression.environments import Build, VersionError, parse
+from tests.regression.test_comparison import conforming, crashed, refused, run
+
+JAX = "jax==0.9.0 flax==0.12.3"
+
+
+def quiet(line: str) -> None:
+    """Say nothing."""
+
+
+def test_requirements_replace_the_pins_of_their_lane() -> None:
+    build = parse(JAX)
+    assert build == Build("jax", {"CONFORMANCE_JAX": "jax==0.9.0", "CONFORMANCE_FLAX": "flax==0.12.3"})
+    assert str(environments.at(build, "0.9.1")) == "jax==0.9.1 flax==0.12.3"
+    assert {parse(f"{name}==1").framework for name in ("torch", "tensorflow", "jax", "mxnet")} == {
+        "torch", "tensorflow", "jax", "mxnet",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "is about nothing"),
+        ("jax=0.9", "is no requirement"),
+        ("jaxx==0.9", "'jaxx' is no pin of a lane: the pins are .*jax"),
+        ("jax==0.9 torch==2.13.0", "jax and torch: give requirements of one lane"),
+        ("; rm -rf /", "is no requirement"),
+    ],
+)
+def test_what_is_no_version_of_a_lane_is_one_line(text: str, line: str) -> None:
+    with pytest.raises(VersionError, match=line):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("jax==0.9.0", "jax==0.9.0", "not older"),
+        ("jax==0.10.0", "jax==0.9.0", "not older"),
+        (JAX, "jax==0.10.2 flax==0.12.8", "differ in more than one"),
+        ("jax>=0.9", "jax==0.10.2", "not one version"),
+    ],
+)
+def test_ends_that_have_nothing_between_them_are_refused(old: str, new: str, line: str) -> None:
+    with pytest.raises(VersionError, match=line):
+        environments.released(parse(old), parse(new), quiet)
+
+
+@given(st.integers(2, 60).flatmap(lambda count: st.tuples(st.just(count), st.integers(1, count - 1))))
+def test_the_first_version_is_found_in_few_runs(sizes: tuple[int, int]) -> None:
+    count, first = sizes
+    asked: list[int] = []
+
+    def holds(name: str) -> bool:
+        asked.append(int(name))
+        return int(name) >= first
+
+    assert bisect.earliest([str(n) for n in range(count)], holds) == str(first)
+    assert len(asked) <= count.bit_length()
+    assert len(asked) == len(set(asked))
+
+
+def test_the_worst_change_is_searched_for_or_the_one_that_is_asked() -> None:
+    new = run(crashed, "rank == 3", run(refused, "rank == 2").records)
+    comparison = compare([run()], [new])
+    for change, expected in ((None, Change.CRASH), ("newly-refused", Change.NEWLY_REFUSED)):
+        found = bisect.chosen([comparison], change)
+        assert found is not None
+        assert found[1].change is expected
+    assert bisect.chosen([comparison], "fixed") is None
+    assert bisect.chosen([compare([run()], [run()])], None) is None
+
+
+def test_tox_is_found_where_the_readme_puts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(environments, "_root", lambda: tmp_path)
+    with pytest.raises(VersionError, match="there is no tox, which makes the environments: `pip install tox`"):
+        environments._tox()
+    tox = tmp_path / ".venv" / "bin" / "tox"
+    tox.parent.mkdir(parents=True)
+    tox.touch(mode=0o755)
+    assert environments._tox() == [str(tox)]
+
+
+class TestRuns:
+    """A tox and a lane that stand in a folder of this test: what they are asked, and what is kept of the answer."""
+
+    @pytest.fixture
+    def lane(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
+        """Every command that is started; tox makes an environment, whose lane writes a record file."""
+        monkeypatch.setenv("CONFORMANCE_CACHE", str(tmp_path / "cache"))
+        started: list[Sequence[str]] = []
+        real = subprocess.run
+
+        def start(command: Sequence[str], **options: Any) -> Any:
+            started.append(command)
+            if "tox" in command:
+                if os.environ.get("TOX_SAYS"):
+                    return real([sys.executable, "-c", f"print({os.environ['TOX_SAYS']!r}); exit(1)"], **options)
+                Path(command[command.index("--workdir") + 1]).mkdir(parents=True)
+            else:
+                made = run(records=[conforming()])
+                whole = replace(made, complete=not os.environ.get("CUT"))
+                write(Path(command[command.index("--records") + 1]) / "mxnet-native-core.jsonl", whole)
+            return real([sys.executable, "-c", f"exit({os.environ.get('STATUS', 0)})"], **options)
+
+        monkeypatch.setattr(subprocess, "run", start)
+        monkeypatch.setattr(environments, "_tox", lambda: ["tox"])
+        return started
+
+    def test_the_same_question_is_answered_from_the_cache(self, lane: list[Sequence[str]]) -> None:
+        first = environments.run(parse("mxnet==1.9.1"), ["--suite=core"], quiet)
+        assert len(lane) == 2
+        assert environments.run(parse("mxnet==1.9.1"), ["--suite=core"], quiet) == first
+        assert len(lane) == 2
+        assert environments.run(parse("mxnet==1.9.1"), ["--suite=smoke"], quiet) != first
+        assert len(lane) == 3
+        environments.run(parse("mxnet==1.8.0"), ["--suite=core"], quiet)
+        assert len(lane) == 5
+
+    @pytest.mark.parametrize(("name", "value"), [("STATUS", "3"), ("STATUS", "2"), ("CUT", "1")])
+    def test_a_run_that_is_not_whole_is_not_kept(
+        self, lane: list[Sequence[str]], monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            with pytest.raises(VersionError, match=r"mxnet==1\.9\.1: "):
+                environments.run(parse("mxnet==1.9.1"), [], quiet)
+        environments.run(parse("mxnet==1.9.1"), [], quiet)
+        assert len(lane) == 3
+
+    @pytest.mark.parametrize(
+        ("output", "line"),
+        [
+            ("ERROR: No matching distribution found for mxnet==99", "No matching distribution found for mxnet==99"),
+            ("noise\n    flax 0.12.8 depends on jax>=0.10\nERROR: ResolutionImpossible: x", "flax 0.12.8 depends on"),
+            ("WARNING: Temporary failure in name resolution\nexit 1", "Temporary failure in name resolution"),
+        ],
+    )
+    def test_an_environment_that_cannot_be_made_is_one_line_and_leaves_nothing(
+        self, lane: list[Sequence[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, line: str,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        monkeypatch.setenv("TOX_SAYS", output)
+        pages = tmp_path / "pages"
+        monkeypatch.setattr(sys, "argv", ["conformance", "upgrade", "mxnet==99", "mxnet==1.9.1", f"--to={pages}"])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        assert exit_.value.code == 2
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert said.startswith("conformance: mxnet==99: no such environment can be made: ")
+        assert line in said
+        assert not pages.exists()
+        assert not list((tmp_path / "cache" / "environments").glob("*"))
+        assert len(lane) == 1
