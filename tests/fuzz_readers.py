@@ -41,9 +41,10 @@ from conformance.io.folders import cases_folder
 from conformance.io.terminal import printable
 from conformance.predicates.predicate import Predicate, PredicateError
 from conformance.problem import Problem, ProblemError, broken_rule
-from conformance.records import record
+from conformance.records import record, record_file
 from conformance.records.calls import RecordedCallError, parse
 from conformance.records.record import RecordError
+from conformance.records.reproduction import reproduction
 from conformance.regression.comparison import compare
 from conformance.regression.history import Store
 from conformance.report import changes
@@ -131,7 +132,7 @@ RECORDS = tuple(
                   message="m", call="f(x)", composed=("crop",), deviation={"count": 1}, certificate={"bits": 24})
     for case in ("a", "b")
 )  # fmt: skip
-record.write(FOLDER / "whole.jsonl", record.Run(HEADER, RECORDS, complete=True))
+record_file.write(FOLDER / "whole.jsonl", record.Run(HEADER, RECORDS, complete=True))
 RECORD_FILE = (FOLDER / "whole.jsonl").read_bytes()
 LINES = [json.loads(line) for line in RECORD_FILE.splitlines()]
 record_files = damaged(RECORD_FILE) | changed_lines(LINES)
@@ -143,13 +144,13 @@ record_lines = damaged(RECORD_FILE.splitlines()[1]).map(lambda line: line.decode
 
 
 def read_records(content: bytes) -> None:
-    run = record.read(file("records.jsonl", content))
+    run = record_file.read(file("records.jsonl", content))
     path = run.header.path(FOLDER / "out")
     assert path.resolve().is_relative_to(FOLDER.resolve() / "out"), path
-    whole = record.merge([run])
-    record.write(FOLDER / "again.jsonl", whole)
+    whole = record_file.merge([run])
+    record_file.write(FOLDER / "again.jsonl", whole)
     for each in run.records:
-        record.reproduction(each)
+        reproduction(each)
         problem = Problem.parse(each.problem)
         for expectation in expectations.read_expectations("mxnet"):
             expectation.covers(each)
@@ -309,7 +310,7 @@ def hostile_records(draw: st.DrawFn) -> bytes:
 
 def read_hostile(content: bytes) -> None:
     """Whatever is told of it is fit for a terminal, and its commands are one command each."""
-    run = record.read(file("hostile.jsonl", content))
+    run = record_file.read(file("hostile.jsonl", content))
     comparison = compare((run,), (run,))
     said = [*changes.text_lines(comparison), *findings(run, ())]
     assert str(printable("\n".join(said))).replace("\n", "").isprintable()
@@ -317,7 +318,7 @@ def read_hostile(content: bytes) -> None:
     assert changes.markdown([comparison], ()).replace("\n", "").isprintable()
     json.dumps(changes.document([comparison], ())).encode()
     for each in run.records:
-        assert shlex.split(record.reproduction(each))[0] == "conformance"
+        assert shlex.split(reproduction(each))[0] == "conformance"
     with Store(Path(":memory:")) as store:
         store.add(record.Run(replace(run.header, started="2026-01-01T00:00:00+00:00"), run.records, run.complete))
         list(store.lines())
@@ -341,7 +342,7 @@ def read_irregular(kind: str) -> None:
             server.bind(str(path))
         else:
             path.symlink_to("/dev/zero" if kind == "device" else "nowhere")
-        for read in (record.read, expectations.read_file, lambda p: list(cases.read_file(p))):
+        for read in (record_file.read, expectations.read_file, lambda p: list(cases.read_file(p))):
             with suppress(RecordError, ExpectationError, CaseError):
                 read(path)
                 raise AssertionError(f"{kind} was read")
@@ -351,11 +352,11 @@ def read_irregular(kind: str) -> None:
 def write_on_a_full_disk(largest: int) -> None:
     """A record file, written where no file may have more than some bytes: it is whole, or the old one is there."""
     target = FOLDER / "full" / "a.jsonl"
-    record.write(target, record.Run(replace(HEADER, expected=0), (), complete=True))
+    record_file.write(target, record.Run(replace(HEADER, expected=0), (), complete=True))
     old, limits = target.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest, limits[1]))
     try:
-        record.write(target, record.Run(HEADER, RECORDS, complete=True))
+        record_file.write(target, record.Run(HEADER, RECORDS, complete=True))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert [each.name for each in target.parent.iterdir()] == ["a.jsonl"]
@@ -373,7 +374,7 @@ READERS = (
         (RecordedCallError,),
     ),
     Reader("record files", record_files, read_records, (RecordError, ProblemError)),
-    Reader("record lines", record_lines, record.parse, (RecordError,)),
+    Reader("record lines", record_lines, record_file.parse, (RecordError,)),
     Reader("case files, TOML", damaged(TOML), lambda c: list(cases.read_file(file("c.toml", c))), (CaseError,)),
     Reader("negative cases", damaged(NEGATIVE), read_negative, (CaseError,)),
     Reader("claims", damaged(CLAIMS), lambda c: list(ledger.read_file(file("l.toml", c), ARRAY_TABLE)), (ClaimError,)),

@@ -17,7 +17,8 @@ from conformance.analysis.content.snippets import of_call, of_negative, of_probl
 from conformance.calls import suites
 from conformance.numerics import operands
 from conformance.problem import Problem
-from conformance.records.record import NEGATIVE, Record, Verdict, read
+from conformance.records.record import NEGATIVE, Record, Verdict
+from conformance.records.record_file import read
 from conformance.suites import cases
 
 DTYPE = "float32"

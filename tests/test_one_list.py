@@ -9,7 +9,7 @@ import pytest
 
 from conformance import adapters
 from conformance.adapters import AdapterError, Lane
-from conformance.records import record
+from conformance.records import record, record_file
 from conformance.records.record import Verdict
 from conformance.runner.selection import NIGHTLY
 from conformance.suites import references
@@ -49,7 +49,9 @@ def test_the_workflow_runs_every_framework() -> None:
 def test_the_workflow_compares_nights_of_one_oracle() -> None:
     workflow = (ROOT / ".github/workflows/nightly.yml").read_text()
     (by,) = re.findall(r"by=\$\{\{ hashFiles\((.*)\) \}\}", workflow)
-    made_by = {Path(str(module.__file__)).relative_to(ROOT).as_posix() for module in (*references.SOURCES, record)}
+    made_by = {
+        Path(str(module.__file__)).relative_to(ROOT).as_posix() for module in (*references.SOURCES, record, record_file)
+    }
     assert set(re.findall(r"'([^']*)'", by)) == made_by
 
 

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from conformance.diagnosis.explain import Explained, by_diagnosis
 from conformance.predicates.comparisons import facts
 from conformance.predicates.induction import Cluster, cluster
-from conformance.records.record import CLAIM, Record, Run, Verdict, reproduction
+from conformance.records.record import CLAIM, Record, Run, Verdict
+from conformance.records.reproduction import reproduction
 from conformance.regression.change import plain
 from conformance.regression.comparison import Explain, no_diagnosis
 from conformance.suites.expectations import Expectation, known

@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 from conformance import adapters
 from conformance.analysis.exactness import Fault, Finding
 from conformance.io.bounded import read_json, read_text
-from conformance.records.record import Run, read, reproduction
+from conformance.records.record import Run
+from conformance.records.record_file import read
+from conformance.records.reproduction import reproduction
 from conformance.report.outcome import BORDER, COMMAND, NEW, PROPERTY, UNCONFIRMED, Outcome, Reason
 from conformance.suites.expectations import expected_of, fails
 

@@ -21,7 +21,7 @@ from conformance.audit import mutants
 from conformance.audit.mutants import Mutant
 from conformance.audit.mutants.base import Run
 from conformance.numerics.operands import modified
-from conformance.records import record
+from conformance.records import record, record_file
 from conformance.records.record import Record, Verdict
 from conformance.suites import cases
 from conformance.suites.cases import Case, Suite
@@ -175,7 +175,7 @@ def _strike(fault: str) -> Struck:
         path = record.path(Path(folder), f"process-{fault}", "smoke")
         if not path.exists():
             return Struck(fault, "none", "", f"no record file: {done.stdout[-300:]} {done.stderr[-300:]}")
-        return _struck(fault, record.read(path))
+        return _struck(fault, record_file.read(path))
 
 
 def _struck(fault: str, run: record.Run) -> Struck:

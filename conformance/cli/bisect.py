@@ -9,8 +9,9 @@ from conformance.cli.diff import compare_folders
 from conformance.cli.upgrade import say
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
-from conformance.records import record
-from conformance.records.record import Record, reproduction
+from conformance.records import record_file
+from conformance.records.record import Record
+from conformance.records.reproduction import reproduction
 from conformance.regression import environments
 from conformance.regression.change import WORSE, Change, classify
 from conformance.regression.comparison import Comparison, Group
@@ -79,7 +80,7 @@ def has(build: Build, comparison: Comparison, group: Group, options: Sequence[st
 
 
 def _record(folder: Path, like: Record) -> Record:
-    every = (each for file in sorted(folder.glob("*.jsonl")) for each in record.read(file).records)
+    every = (each for file in sorted(folder.glob("*.jsonl")) for each in record_file.read(file).records)
     found = next((each for each in every if (each.lane, each.key) == (like.lane, like.key)), None)
     if found is None:
         raise VersionError(f"{folder}: no record of {like.case} {like.dtype}: delete the folder and run this again")

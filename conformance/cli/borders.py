@@ -24,8 +24,9 @@ from conformance.analysis.predictions import (
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
 from conformance.processes.isolation import Death, Isolation, Limits
-from conformance.records import record
-from conformance.records.record import Record, reproduction
+from conformance.records import record_file
+from conformance.records.record import Record
+from conformance.records.reproduction import reproduction
 from conformance.report.words import plural
 from conformance.runner.items import environment_of
 from conformance.runner.negative import isolated
@@ -80,7 +81,7 @@ def command(framework: str, variant: str | None, seed: int | None, draws: int, s
     said = {} if isinstance(environment, Death) else environment
     made = run_of(lane, outcomes, selection, started, said, adapters.machine(lane))
     path = folder / f"{lane}.jsonl"
-    record.write(path, made)
+    record_file.write(path, made)
     echo(f"\n{lane} borders, seed {seed}: {len(outcomes)} of {len(drawn)} drawn problems in {took:.0f} s\n{path}")
     echo("\n".join(_regions(lane, expectations, outcomes)))
     if not wrong:

@@ -13,8 +13,9 @@ from conformance.calls import verify
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
-from conformance.records import record
-from conformance.records.record import CLAIMS, NEGATIVE, ROUNDING, RecordError, Run, Verdict, reproduction
+from conformance.records import record, record_file
+from conformance.records.record import CLAIMS, NEGATIVE, ROUNDING, RecordError, Run, Verdict
+from conformance.records.reproduction import reproduction
 from conformance.suites.expectations import by_chance, expected_of
 from conformance.suites.references import oracle_digest
 
@@ -78,7 +79,7 @@ def _chosen(paths: Sequence[Path], framework: str | None, suites: Sequence[str])
     found = False
     for path in paths:
         for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
-            run = record.read(file)
+            run = record_file.read(file)
             header, passed = run.header, LEFT_OUT if path.is_dir() else ()
             if framework in (None, header.framework) and (not suites or header.suite in suites):
                 found = True

@@ -9,7 +9,7 @@ from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.folders import PACKAGE
 from conformance.io.terminal import echo
-from conformance.records import record
+from conformance.records import record_file
 from conformance.suites.expectations import of_records
 
 DOCUMENT = PACKAGE.parent / "docs" / "conventions.md"
@@ -40,6 +40,6 @@ def command(records: Path | None, check: bool, document: Path) -> int:
 
 def proved(folder: Path) -> proofs.Evidence:
     """The evidence in the record files of a folder."""
-    runs = record.read_folder(folder)
+    runs = record_file.read_folder(folder)
     knew = of_records(runs)
     return proofs.collect(runs, lambda each: knew(each) is not None)

@@ -8,7 +8,7 @@ import click
 
 from conformance.analysis.content.coverage import of_lanes, table
 from conformance.io.terminal import echo
-from conformance.records import record
+from conformance.records import record_file
 from conformance.records.record import RecordError
 
 
@@ -22,7 +22,7 @@ def command(records: Path, chosen: tuple[str, ...], as_json: bool) -> int:
     The reason is the first that holds: refused, unsupported or failed wherever it was run; left out, since equal
     channel counts hide a swap of channels; missing, which no case has; invalid, which no valid problem has.
     """
-    runs = [run for run in record.read_folder(records) if not chosen or run.header.lane in chosen]
+    runs = [run for run in record_file.read_folder(records) if not chosen or run.header.lane in chosen]
     lanes = of_lanes(runs)
     if not lanes:
         raise RecordError(

@@ -16,8 +16,9 @@ from conformance.io.terminal import echo
 from conformance.numerics.operands import Arrays
 from conformance.predicates.comparisons import facts
 from conformance.problem import Problem, ProblemError, broken_rule
-from conformance.records import record
-from conformance.records.record import Verdict, reproduction
+from conformance.records import record_file
+from conformance.records.record import Verdict
+from conformance.records.reproduction import reproduction
 
 ALSO = 3
 """Other diagnoses of the same records that are printed."""
@@ -85,7 +86,7 @@ def _said(found: tuple[Diagnosis, ...], unlike: str) -> Iterator[str]:
 
 
 def _records(path: Path, lines: Any) -> int:
-    run = record.read(path)
+    run = record_file.read(path)
     diverging = [each for each in run.records if each.verdict is Verdict.DIVERGES]
     evidence = path.with_suffix(".npz")
     if diverging and not evidence.exists():

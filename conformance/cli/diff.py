@@ -16,7 +16,7 @@ from conformance.io.atomic import require_our_file, write_together
 from conformance.io.bounded import Archive, BoundError
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
-from conformance.records import record
+from conformance.records import record, record_file
 from conformance.records.record import Record, Run
 from conformance.regression.change import DRIFT, WORSE, Change
 from conformance.regression.comparison import REPEATS, Comparison, Explain, GuardError, compare
@@ -111,7 +111,7 @@ def read_builds(path: Path) -> Builds:
     builds: dict[tuple[str, str], Build] = {}
     for each in paths:
         every = (each, *sorted((each.parent / REPEATS).glob(f"*/{each.name}")))
-        runs = tuple(map(record.read, every))
+        runs = tuple(map(record_file.read, every))
         name = runs[0].header.lane, runs[0].header.suite
         if name in builds:
             raise GuardError(f"{each} and {builds[name].paths[0]} are both of {' '.join(name)}: merge shards first")

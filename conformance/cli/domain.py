@@ -11,8 +11,9 @@ import click
 
 from conformance.analysis.domain import Lane, boundary, by_lane, departing, domain, limits, outcome, regions, table
 from conformance.io.terminal import echo
-from conformance.records import record
-from conformance.records.record import Record, RecordError, Run, reproduction
+from conformance.records import record_file
+from conformance.records.record import Record, RecordError, Run
+from conformance.records.reproduction import reproduction
 from conformance.suites.expectations import Expectation, expected_of
 
 
@@ -29,7 +30,7 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool,
     smallest predicate that tells its problems from those that are answered rightly, or with the faults of operands that
     no problem says.
     """
-    runs = [run for run in record.read_folder(records) if not chosen or run.header.lane in chosen]
+    runs = [run for run in record_file.read_folder(records) if not chosen or run.header.lane in chosen]
     of_lane = by_lane(runs, idioms=idioms)
     if not of_lane:
         raise RecordError(

@@ -14,7 +14,8 @@ from conformance.io.bounded import read_json, read_text
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
 from conformance.numerics.operands import DTYPES
-from conformance.records.record import Verdict, reproduction
+from conformance.records.record import Verdict
+from conformance.records.reproduction import reproduction
 from conformance.records.schema import is_count
 from conformance.suites.expectations import expected_here
 

@@ -8,7 +8,7 @@ import click
 from conformance.io.atomic import require_our_file, write_together
 from conformance.io.exit_status import INCOMPLETE, OK
 from conformance.io.terminal import echo
-from conformance.records import record
+from conformance.records import record, record_file
 from conformance.records.journal import joined_arrays
 from conformance.records.record import Run
 
@@ -23,15 +23,16 @@ def command(shards: tuple[Path, ...], folder: Path) -> int:
     """
     runs: dict[tuple[str, str], dict[Path, Run]] = defaultdict(dict)
     for path in shards:
-        run = record.read(path)
+        run = record_file.read(path)
         runs[run.header.lane, run.header.suite][path] = run
-    wholes = [(record.merge(parts.values()), parts) for parts in runs.values()]  # all are checked before any is written
+    # All are checked before any is written.
+    wholes = [(record_file.merge(parts.values()), parts) for parts in runs.values()]
     for whole, _ in wholes:
         _require_no_loss(whole, whole.header.path(folder))
     for whole, parts in wholes:
         path = whole.header.path(folder)
         arrays = [part for source in parts if (part := source.with_suffix(".npz")).exists()]
-        lines, beside = record.content(path, whole), path.with_suffix(".npz")
+        lines, beside = record_file.content(path, whole), path.with_suffix(".npz")
         require_our_file(beside, "PK")  # which every .npz begins with
         write_together({beside: joined_arrays(arrays) if arrays else None, path: lines})
         echo(f"{path}: {len(whole.records)} records, {'complete' if whole.complete else 'incomplete'}")
@@ -40,7 +41,7 @@ def command(shards: tuple[Path, ...], folder: Path) -> int:
 
 def _require_no_loss(whole: Run, path: Path) -> None:
     """Raise RecordError where an incomplete run would replace a complete one."""
-    if whole.complete or not path.exists() or not record.read(path).complete:
+    if whole.complete or not path.exists() or not record_file.read(path).complete:
         return
     raise record.RecordError(
         f"{path}: is of a complete run, and these shards are of an incomplete one: give all of them, or another --to"

@@ -9,7 +9,7 @@ import click
 from conformance import adapters
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
-from conformance.records import record
+from conformance.records import record_file
 from conformance.records.record import Run
 from conformance.regression.history import DEFAULT, StoreError
 from conformance.report.content.faults import Change
@@ -45,7 +45,7 @@ def command(records: Path, to: Path, baseline: Path | None, history: Path | None
         raise StoreError(f"{history}: there is no history: keep a run with `conformance history --add`")
     if not history and DEFAULT.exists():
         history = DEFAULT
-    runs = record.read_folder(records)
+    runs = record_file.read_folder(records)
     expected = lanes or [str(lane) for lane in adapters.lanes()]
     changes, changed = _since(baseline, records) if baseline else (None, {})
     reasons = [*_expectations(runs, records), *beside(records, runs)]

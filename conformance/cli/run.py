@@ -17,9 +17,10 @@ from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK, USAGE
 from conformance.io.terminal import echo
 from conformance.processes.caps import CHOICES, caps_here
 from conformance.processes.tree import ENDING, die_with
-from conformance.records import record
+from conformance.records import record, record_file
 from conformance.records.machine import measure_machine
-from conformance.records.record import Record, Run, Verdict, reproduction
+from conformance.records.record import Record, Run, Verdict
+from conformance.records.reproduction import reproduction
 from conformance.regression.comparison import REPEATS, unsteady
 from conformance.runner.plugin import TIMEOUT
 from conformance.runner.selection import Selection, dtypes_of, require_seconds, require_workers, select
@@ -113,7 +114,7 @@ def _capped(choice: str, framework: str, words: Sequence[str], records: Path) ->
 def _whole(selections: Sequence[Selection], folder: Path) -> list[Run]:
     """The runs of selections, or of shards of them, that were not narrowed and came to their own end."""
     paths = [_path(each, folder) for each in selections if not each.ids]
-    runs = [record.read(path) for path in paths if path.exists()]
+    runs = [record_file.read(path) for path in paths if path.exists()]
     return [run for run in runs if run.complete and not run.header.selection]
 
 
@@ -161,7 +162,7 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
     ]  # fmt: skip
     status, interrupted = _finish([sys.executable, "-m", "pytest", *QUIET, *arguments])
     path = _path(selection, folder)
-    if not path.exists() or (run := record.read(path)).header.started < started:
+    if not path.exists() or (run := record_file.read(path)).header.started < started:
         if status == USAGE and not interrupted:
             return USAGE  # it has said why, and left every file as it was
         echo(f"{lane}: the run ended with {_ending(status)} and wrote no record: see above", err=True)

@@ -20,7 +20,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
 from conformance.io.folders import PACKAGE, cache_folder, cases_folder
-from conformance.records.record import read
+from conformance.records.record_file import read
 from conformance.regression.comparison import REPEATS
 
 _PIN = re.compile(r"\{env:(CONFORMANCE_\w+):([^}]+)\}")

@@ -8,7 +8,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 from conformance.io.terminal import printable
-from conformance.records.record import Run, reproduction
+from conformance.records.record import Run
+from conformance.records.reproduction import reproduction
 from conformance.report.content.faults import Change, Fault
 from conformance.report.drawings.svg import badge
 from conformance.report.integrity import Integrity

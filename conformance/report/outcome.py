@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from conformance.io.terminal import one_line
-from conformance.records.record import Record, Run, reproduction
+from conformance.records.record import Record, Run
+from conformance.records.reproduction import reproduction
 from conformance.report.content.faults import Fault
 from conformance.report.integrity import Integrity
 from conformance.report.words import line, plural

@@ -4,7 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from conformance.records.record import Record, Run, Verdict, reproduction
+from conformance.records.record import Record, Run, Verdict
+from conformance.records.reproduction import reproduction
 from conformance.report.tables.counts import precision
 from conformance.report.words import label_of, line, plural, skeleton
 

@@ -13,7 +13,7 @@ from pygments.lexers import PythonLexer
 
 from conformance.io.terminal import printable
 from conformance.predicates.induction import ALWAYS
-from conformance.records.record import reproduction
+from conformance.records.reproduction import reproduction
 from conformance.report.content.faults import Arrays
 from conformance.report.content.handbook import Shown
 from conformance.report.drawings import svg

@@ -11,7 +11,8 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from conformance.io.terminal import printable
-from conformance.records.record import Key, Record, Run, Verdict, reproduction
+from conformance.records.record import Key, Record, Run, Verdict
+from conformance.records.reproduction import reproduction
 from conformance.report.content.history import Kept
 from conformance.report.tables.counts import precision
 from conformance.report.words import GLOSSARY, SYMBOLS, label_of, skeleton

@@ -20,7 +20,8 @@ from conformance.processes.isolation import Death, death_of
 from conformance.processes.overseer import Overseer
 from conformance.processes.tree import adopt_orphans, end_strays, interrupt_on_end
 from conformance.records.journal import Identity, Journal
-from conformance.records.record import FORWARD, Header, RecordError, absent_evidence, parse
+from conformance.records.record import FORWARD, Header, RecordError, absent_evidence
+from conformance.records.record_file import parse
 from conformance.run import record_of
 from conformance.runner.items import LaneItems, attach, npy
 from conformance.runner.outside import START

@@ -19,7 +19,8 @@ from conformance.adapters.base import Adapter
 from conformance.claims import judgement
 from conformance.processes.isolation import SECONDS, Death, Isolation
 from conformance.processes.pulse import Pulse
-from conformance.records.record import CLAIMS, FORWARD, Key, Record, Verdict, reproduction
+from conformance.records.record import CLAIMS, FORWARD, Key, Record, Verdict
+from conformance.records.reproduction import reproduction
 from conformance.run import Job, Result, evaluate
 from conformance.runner import outside
 from conformance.runner.negative import isolated

@@ -15,7 +15,8 @@ from conformance.cli import main
 from conformance.cli.expect import without
 from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
-from conformance.records.record import Record, Run, Verdict, write
+from conformance.records.record import Record, Run, Verdict
+from conformance.records.record_file import write
 from conformance.runner.selection import NIGHTLY, absent
 from conformance.suites.expectations import (
     Expectation,

@@ -23,6 +23,7 @@ from conformance.numerics import operands
 from conformance.numerics.deviation import fingerprint
 from conformance.problem import Problem
 from conformance.records import record as records
+from conformance.records import record_file
 from conformance.records.record import Header, Record, Run, Verdict
 from conformance.suites.references import oracle_digest
 
@@ -174,7 +175,7 @@ XLA = "i5x5 k3x2 p4:0x4:1 ic3 oc2"
 def put(folder: Path, suite: str, *those: Record) -> None:
     first = those[0]
     header = Header(first.framework, first.variant, suite, ("float32",), ("forward",), "d", len(those), oracle_digest())
-    records.write(header.path(folder), Run(header, those, complete=True))
+    record_file.write(header.path(folder), Run(header, those, complete=True))
 
 
 @pytest.fixture

@@ -25,7 +25,8 @@ from conformance.claims.ledger import ARRAYS, Claim, ClaimError, Standing, find,
 from conformance.cli import commands
 from conformance.predicates.predicate import PredicateError, relation
 from conformance.problem import Problem
-from conformance.records.record import CLAIM, Header, Record, Run, Verdict, reproduction
+from conformance.records.record import CLAIM, Header, Record, Run, Verdict
+from conformance.records.reproduction import reproduction
 from conformance.report import Site
 from conformance.report.site import pages
 

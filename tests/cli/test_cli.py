@@ -12,7 +12,8 @@ import pytest
 from conformance import adapters
 from conformance.cli import VERBS, main
 from conformance.io.folders import cases_folder
-from conformance.records.record import Run, read, write
+from conformance.records.record import Run
+from conformance.records.record_file import read, write
 from conformance.suites import generate
 from conformance.suites.cases import SUITES, read_suite
 from tests.records.test_record import HEADER, RECORDS, RUN

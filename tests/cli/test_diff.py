@@ -16,7 +16,8 @@ from conformance import oracle
 from conformance.cli import main
 from conformance.numerics import operands
 from conformance.problem import Problem
-from conformance.records.record import Record, Run, write
+from conformance.records.record import Record, Run
+from conformance.records.record_file import write
 from conformance.regression.change import Change
 from tests.regression.test_comparison import (
     HEADER,

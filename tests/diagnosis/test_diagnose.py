@@ -22,7 +22,7 @@ from conformance.diagnosis.observation import questions
 from conformance.diagnosis.scatter import Rule, landing
 from conformance.numerics.operands import Arrays, DataError, draw
 from conformance.problem import Problem, broken_rule
-from conformance.records import record
+from conformance.records import record_file
 from conformance.records.record import Header, Record, Run, Verdict
 from conformance.suites import cases
 from tests.strategies import problems
@@ -629,7 +629,7 @@ class TestRecords:
             if differs:
                 arrays[f"{case.id}/float64/forward/actual"] = actual.astype(np.float64)
         header = Header("f", "v", "smoke", ("float64",), ("forward",), "digest", len(records), "oracle")
-        record.write(tmp_path / "f-v-smoke.jsonl", Run(header, tuple(records), complete=True))
+        record_file.write(tmp_path / "f-v-smoke.jsonl", Run(header, tuple(records), complete=True))
         np.savez(tmp_path / "f-v-smoke.npz", **arrays)  # type: ignore[arg-type]  # arrays by name
         return tmp_path / "f-v-smoke.jsonl"
 
@@ -672,9 +672,9 @@ class TestRecords:
         assert "keep it beside the record file" in output
 
     def test_says_so_where_nothing_diverges(self, file: Path, command: Command) -> None:
-        run = record.read(file)
+        run = record_file.read(file)
         right = tuple(each for each in run.records if each.verdict is Verdict.CONFORMS)
-        record.write(file, Run(replace(run.header, expected=len(right)), right, complete=True))
+        record_file.write(file, Run(replace(run.header, expected=len(right)), right, complete=True))
         assert command(str(file)) == (0, f"{file}: no record diverges\n")
 
 

@@ -27,7 +27,7 @@ from conformance.io.atomic import (
     write_together,
 )
 from conformance.io.bounded import Archive, read_array, read_bytes
-from conformance.records import record
+from conformance.records import record, record_file
 from conformance.records.journal import Journal
 from conformance.suites import cases, expectations
 from tests.cli.test_cli import Ended
@@ -67,7 +67,7 @@ def irregular(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
 
 READERS: dict[str, tuple[Callable[[Path], object], type[Exception]]] = {
     "bytes": (read_bytes, OSError),
-    "records": (record.read, record.RecordError),
+    "records": (record_file.read, record.RecordError),
     "case file": (lambda path: list(cases.read_file(path)), cases.CaseError),
     "expectations": (expectations.read_file, expectations.ExpectationError),
     ".npy": (read_array, OSError),
@@ -98,7 +98,7 @@ def test_a_pipe_named_like_a_record_file_is_one_line(
 def test_a_link_that_leads_nowhere_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "torch-eager-smoke.jsonl").symlink_to("nowhere")
     with pytest.raises(record.RecordError, match=r"cannot be read: No such file"):
-        record.read(tmp_path / "torch-eager-smoke.jsonl")
+        record_file.read(tmp_path / "torch-eager-smoke.jsonl")
 
 
 # written whole
@@ -218,8 +218,8 @@ def work(tmp_path: Path) -> Path:
                  "out/torch-eager-smoke.npz", "out/torch.html", "out/s.json", "file"):  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("mine")
-    record.write(tmp_path / "records" / "torch-eager-smoke.jsonl", RUN)
-    record.write(tmp_path / "s.jsonl", RUN)
+    record_file.write(tmp_path / "records" / "torch-eager-smoke.jsonl", RUN)
+    record_file.write(tmp_path / "s.jsonl", RUN)
     return tmp_path
 
 
@@ -249,7 +249,7 @@ def test_what_a_verb_wrote_it_replaces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    record.write(tmp_path / "s.jsonl", RUN)
+    record_file.write(tmp_path / "s.jsonl", RUN)
     words = ["diff", "s.jsonl", "s.jsonl", "--html", "a.html", "--markdown", "a.md", "--junit", "a.xml"]
     assert [Ended(words, monkeypatch, capfd).err for _ in range(2)] == ["", ""]
 
@@ -271,7 +271,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(verb: str, tmp_path: Pa
                  if each.verdict is not record.Verdict.DIVERGES)  # fmt: skip
     run = record.Run(replace(RUN.header, expected=len(many)), many, complete=True)
     for path in (tmp_path / "s.jsonl", tmp_path / "records" / "torch-eager-smoke.jsonl"):
-        record.write(path, run)
+        record_file.write(path, run)
     (tmp_path / "out").mkdir()
     before = tree(tmp_path)
     done = ended(*verb.split(), cwd=tmp_path, preexec_fn=full)

@@ -15,7 +15,8 @@ from conformance.diagnosis.diagnose import DiagnosisError
 from conformance.io.bounded import LARGEST_ARRAY, Archive, BoundError, parse_array, read_array
 from conformance.predicates.predicate import Predicate, PredicateError
 from conformance.problem import Problem
-from conformance.records.record import RecordError, Run, Verdict, read, write
+from conformance.records.record import RecordError, Run, Verdict
+from conformance.records.record_file import read, write
 from tests.fuzz_readers import READERS, Reader, claiming, feed
 from tests.records.test_record import RUN
 

@@ -10,7 +10,8 @@ import pytest
 
 import conformance
 from conformance.io.terminal import one_line, printable
-from conformance.records.record import Run, Verdict, write
+from conformance.records.record import Run, Verdict
+from conformance.records.record_file import write
 from tests.cli.test_cli import Ended
 from tests.records.test_record import HEADER, RECORDS
 

@@ -14,7 +14,9 @@ from conformance.audit.mutants.numerics import rounded
 from conformance.numerics.operands import SIGNIFICAND, DataError, largest_sum
 from conformance.numerics.rounding import BITS, SUM_BITS, draw, explain, measure_rounding
 from conformance.problem import Problem
-from conformance.records.record import Record, Verdict, parse, reproduction
+from conformance.records.record import Record, Verdict
+from conformance.records.record_file import parse
+from conformance.records.reproduction import reproduction
 from conformance.run import Job, evaluate
 from conformance.suites.cases import Case, read_suite
 from conformance.suites.references import compute

@@ -12,7 +12,7 @@ import pytest
 
 from conformance.adapters import Lane
 from conformance.processes.isolation import STARTS, Death, Isolation, IsolationError, Limits, exhausted
-from conformance.records import record
+from conformance.records import record_file
 from conformance.records.record import Verdict
 from tests.runner.test_lane_run import ADAPTERS, descriptor, lane
 
@@ -148,7 +148,7 @@ def test_an_isolated_run_records_every_case_whatever_one_of_them_does(
 ) -> None:
     monkeypatch.setenv("CONFORMANCE_ADAPTERS", str(ADAPTERS))
     _, output = lane(tmp_path, "-n1", "--isolated", "-k", f"{CASE} or smoke-2d-06", fault=f"{fault}@{descriptor(CASE)}")
-    run = record.read(tmp_path / "partial" / "oracle_adapter-single-smoke.jsonl")
+    run = record_file.read(tmp_path / "partial" / "oracle_adapter-single-smoke.jsonl")
     (found,) = [each for each in run.records if each.case == CASE and each.dtype == "float32"]
     assert run.complete, output
     assert found.verdict is verdict

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from conformance.analysis.content import faults
 from conformance.calls import reproducer
 from conformance.records.calls import RecordedCall, RecordedCallError, parse, ported_from
-from conformance.records.record import CLAIM, Record, Verdict, reproduction
+from conformance.records.record import CLAIM, Record, Verdict
+from conformance.records.reproduction import reproduction
 
 AMBIGUOUS = "tf.nn.conv1d_transpose(x, w, [1, 7, 3], 2, name='a with b with x=1')"
 SHAPES = {"x": (1, 3, 2), "w": (3, 3, 2)}

@@ -16,7 +16,8 @@ import pytest
 
 from conformance.io.atomic import write_atomically
 from conformance.records.journal import Journal, joined_arrays
-from conformance.records.record import RecordError, read, write
+from conformance.records.record import RecordError
+from conformance.records.record_file import read, write
 from conformance.runner.items import npy
 from tests.records.test_record import HEADER, RECORDS, RUN
 

@@ -11,7 +11,7 @@ from conformance.adapters import Lane
 from conformance.analysis.exactness import unjudged, unknown
 from conformance.predicates.condition import Condition
 from conformance.predicates.predicate import PredicateError
-from conformance.records import record
+from conformance.records import record_file
 from conformance.records.machine import FACTS, WORDS, allowed, cpu, differing, line, measure_machine
 from conformance.records.record import Header, Record, RecordError, Run, Verdict
 from conformance.regression.change import Change
@@ -163,19 +163,19 @@ def test_what_cannot_be_judged_here_is_named_with_the_reason() -> None:
 
 def test_a_record_file_without_a_machine_is_read_and_one_with_it_comes_back(tmp_path: Path) -> None:
     path, made = tmp_path / "torch-eager-core.jsonl", run(Verdict.CONFORMS, AVX2)
-    record.write(path, made)
-    assert record.read(path) == made
+    record_file.write(path, made)
+    assert record_file.read(path) == made
     path.write_text(path.read_text().replace(', "machine": {"onednn": "sse41 avx avx2"}', ""))
-    assert record.read(path).header.machine == {}
+    assert record_file.read(path).header.machine == {}
     path.write_text(path.read_text().replace('"oracle": "o"', '"oracle": "o", "machine": 3'))
     with pytest.raises(RecordError, match="machine is '3'"):
-        record.read(path)
+        record_file.read(path)
 
 
 def test_merged_shards_of_two_machines_have_the_facts_that_both_share() -> None:
     one, two = (run(Verdict.CONFORMS, {**machine, "vendor": "GenuineIntel"}) for machine in (AVX2, SSE))
     shards = [replace(each, header=replace(each.header, shard=(at, 2))) for at, each in enumerate((one, two), 1)]
-    assert record.merge(shards).header.machine == {"vendor": "GenuineIntel"}
+    assert record_file.merge(shards).header.machine == {"vendor": "GenuineIntel"}
 
 
 def test_rounding_on_another_machine_is_told_and_fails_nothing() -> None:

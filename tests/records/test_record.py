@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.records import record as module
-from conformance.records.record import Header, Record, RecordError, Run, Verdict, merge, parse, read, read_folder, write
+from conformance.records.record import Header, Record, RecordError, Run, Verdict
+from conformance.records.record_file import merge, parse, read, read_folder, write
+from conformance.records.reproduction import reproduction
 
 RECORDS = tuple(
     sorted(
@@ -358,7 +360,7 @@ def test_only_conforming_refusing_and_unsupported_do_not_fail(verdict: Verdict) 
 
 
 def test_reproduction_names_lane_problem_and_case() -> None:
-    said = module.reproduction(RECORDS[0])
+    said = reproduction(RECORDS[0])
     assert said == "conformance one torch 'i1 k1' --variant eager --dtype float32 --case grid-i1"
 
 

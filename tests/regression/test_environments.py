@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.cli import bisect, main
-from conformance.records.record import write
+from conformance.records.record_file import write
 from conformance.regression import environments
 from conformance.regression.change import Change
 from conformance.regression.comparison import compare

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.cli import main
-from conformance.records.record import RecordError, Run, Verdict, read, write
+from conformance.records.record import RecordError, Run, Verdict
+from conformance.records.record_file import read, write
 from conformance.regression.history import Store, StoreError
 from tests.regression.test_comparison import HEADER, PLANTED, RECORDS, crashed, diverging, refused, run, same
 

@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from conformance.cli import commands
-from conformance.records.record import Verdict, write
+from conformance.records.record import Verdict
+from conformance.records.record_file import write
 from tests.report.test_report import record, run
 
 

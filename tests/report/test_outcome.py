@@ -16,7 +16,8 @@ from conformance.cli.report import command
 from conformance.cli.run import told
 from conformance.io.folders import cases_folder
 from conformance.predicates.predicate import Predicate
-from conformance.records.record import Run, Verdict, write
+from conformance.records.record import Run, Verdict
+from conformance.records.record_file import write
 from conformance.report import Outcome, Reason, Site, write_report
 from conformance.report.outcome import NOUNS, SHOWN
 from conformance.report.site import pages

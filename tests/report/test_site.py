@@ -23,7 +23,7 @@ from conformance.io.atomic import replace_folder
 from conformance.numerics import operands
 from conformance.numerics.deviation import fingerprint, measure_deviation
 from conformance.problem import Problem
-from conformance.records import record
+from conformance.records import record_file
 from conformance.records.record import CLAIM, CLAIMS, NEGATIVE, ROUNDING, Header, Key, Record, Run, Verdict
 from conformance.regression.history import Store, StoreError
 from conformance.report import Site, write_report
@@ -357,7 +357,7 @@ def test_the_front_page_says_since_when_a_new_fault_is_there_and_a_case_what_it_
     (run,) = history_of([(1, ""), (2, ""), (3, "torch-eager")], tmp_path / "h")
     _, arrays = runs_of(["torch-eager"], wrong="torch-eager")
     named = {f"{'/'.join(key)}/actual": array for (_, key), array in arrays.items()}
-    record.write(run.header.path(records), run)
+    record_file.write(run.header.path(records), run)
     np.savez(run.header.path(records).with_suffix(".npz"), **named)
     arguments = ["--records", str(records), "--to", str(tmp_path / "index.html"), "--lane", "torch-eager"]
     assert command.main([*arguments, "--history", str(tmp_path / "h")], standalone_mode=False) == 1
@@ -390,11 +390,11 @@ def test_a_report_that_cannot_be_made_leaves_the_good_one_as_it_was(tmp_path: Pa
     runs, _ = runs_of(["torch-eager"], wrong="torch-eager")
     records = tmp_path / "records"
     good, _ = runs_of(["torch-eager"])
-    record.write(good[0].header.path(records), good[0])
+    record_file.write(good[0].header.path(records), good[0])
     arguments = ["--records", str(records), "--to", str(tmp_path / "index.html"), "--lane", "torch-eager"]
     assert command.main(arguments, standalone_mode=False) == 0
     before = {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file() and records not in each.parents}
-    record.write(runs[0].header.path(records), runs[0])
+    record_file.write(runs[0].header.path(records), runs[0])
     with pytest.raises(DiagnosisError):
         command.main(arguments, standalone_mode=False)
     assert {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()
@@ -432,8 +432,8 @@ def test_negative_cases_and_claims_stand_in_the_report_without_arrays(tmp_path: 
     for suite, records in ((NEGATIVE, made[:3]), (CLAIMS, made[3:])):
         header = Header("torch", "eager", suite, ("float32",), ("forward",), "c" * 16, len(records), "o" * 16,
                         environment={"torch": "2.13.0"})  # fmt: skip
-        record.write(header.path(tmp_path), Run(header, tuple(records), True))
-    runs = record.read_folder(tmp_path)
+        record_file.write(header.path(tmp_path), Run(header, tuple(records), True))
+    runs = record_file.read_folder(tmp_path)
     found = list(find(runs, read_arrays(tmp_path, runs), nobody))
     assert {each.case for fault in found for each in fault.records} == {each.case for each in made}
     text = "\n".join(page for _, page in pages(Site(runs, found=tuple(found))))

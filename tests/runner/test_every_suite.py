@@ -9,7 +9,8 @@ from click.testing import CliRunner
 from conformance.cli import commands
 from conformance.predicates.comparisons import facts
 from conformance.predicates.induction import cluster
-from conformance.records.record import CLAIM, CLAIMS, IDIOMS, NEGATIVE, PORTS, Header, Record, Run, Verdict, read, write
+from conformance.records.record import CLAIM, CLAIMS, IDIOMS, NEGATIVE, PORTS, Header, Record, Run, Verdict
+from conformance.records.record_file import read, write
 from conformance.suites.cases import read_suite
 
 STARTED = "2026-11-22T01:02:03+00:00"

@@ -15,7 +15,7 @@ import pytest
 
 from conformance.io import exit_status
 from conformance.io.folders import cases_folder
-from conformance.records import record
+from conformance.records import record_file
 from conformance.records.record import Run, Verdict
 
 ADAPTERS = Path(__file__).parents[1] / "adapters"
@@ -91,7 +91,7 @@ def lane(folder: Path, *options: str, **settings: str) -> tuple[int, str]:
 
 
 def read(folder: Path, name: str = "oracle_adapter-single-smoke") -> Run:
-    return record.read(folder / f"{name}.jsonl")
+    return record_file.read(folder / f"{name}.jsonl")
 
 
 def body(path: Path) -> list[dict[str, Any]]:
@@ -135,7 +135,7 @@ class TestRecords:
         status, _ = lane(tmp_path, "-n0", "-k", "smoke-1d", fault="wrong@")
         assert status == 1
         assert (tmp_path / "oracle_adapter-single-smoke.jsonl").read_bytes() == before
-        partial = record.read(tmp_path / "partial" / "oracle_adapter-single-smoke.jsonl")
+        partial = record_file.read(tmp_path / "partial" / "oracle_adapter-single-smoke.jsonl")
         assert partial.header.selection
         assert {each.case[:8] for each in partial.records} == {"smoke-1d"}
 
@@ -148,10 +148,10 @@ class TestRecords:
         lane(tmp_path / "whole", "-n0")
         for shard in ("1/3", "2/3", "3/3"):
             lane(tmp_path / "shards", "-n0", f"--shard={shard}")
-        shards = [record.read(path) for path in (tmp_path / "shards").glob("*.jsonl")]
+        shards = [record_file.read(path) for path in (tmp_path / "shards").glob("*.jsonl")]
         assert len(shards) == 3
-        whole = record.merge(shards)
-        record.write(tmp_path / "merged.jsonl", whole)
+        whole = record_file.merge(shards)
+        record_file.write(tmp_path / "merged.jsonl", whole)
         assert whole.complete
         assert body(tmp_path / "merged.jsonl") == body(tmp_path / "whole" / "oracle_adapter-single-smoke.jsonl")
 
@@ -172,7 +172,7 @@ class TestOutcomes:
         self, tmp_path: Path, fault: str, verdict: str, message: str, status: int
     ) -> None:
         code, _ = lane(tmp_path, "-n1", "--case", CASE, fault=f"{fault}@")
-        run = record.read(tmp_path / "partial" / "oracle_adapter-single-smoke.jsonl")
+        run = record_file.read(tmp_path / "partial" / "oracle_adapter-single-smoke.jsonl")
         (found,) = [each for each in run.records if each.dtype == "float32"]
         assert (found.verdict, code) == (verdict, status)
         assert message in found.message

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conformance.adapters import Lane, is_outside
-from conformance.records import record
+from conformance.records import record_file
 from conformance.records.record import Run
 from conformance.suites import cases
 
@@ -98,7 +98,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path, str]:
     )  # fmt: skip
     output = done.stdout + done.stderr
     assert done.returncode == 1, output
-    return record.read(folder / "partial" / "odd_adapter-only-smoke.jsonl"), folder / "orphans", output
+    return record_file.read(folder / "partial" / "odd_adapter-only-smoke.jsonl"), folder / "orphans", output
 
 
 @pytest.mark.slow

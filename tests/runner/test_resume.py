@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from conformance.io import exit_status
-from conformance.records import record
+from conformance.records import record_file
 from conformance.records.journal import Journal
 from conformance.records.machine import CAPS
 from conformance.records.record import RecordError
@@ -81,7 +81,7 @@ def test_a_controller_killed_at_random_points_loses_nothing(seed: int, tmp_path:
             assert without_times(folder / f"{NAME}.jsonl") == undisturbed
             assert {path.name for path in folder.iterdir()} == {f"{NAME}.jsonl", f"{NAME}.npz"}
         process.stdout.close()
-        assert record.read(folder / f"{NAME}.jsonl").complete
+        assert record_file.read(folder / f"{NAME}.jsonl").complete
     assert kills == KILLS
 
 
@@ -154,7 +154,7 @@ class TestJournal:
         for row in ROWS[whole:]:
             again.add(row, {})
         again.close(tmp_path.parent / "run.jsonl", HEADER, complete=True)
-        assert record.read(tmp_path.parent / "run.jsonl").records == ROWS
+        assert record_file.read(tmp_path.parent / "run.jsonl").records == ROWS
 
     def test_a_record_whose_arrays_are_damaged_is_made_again(self, tmp_path: Path) -> None:
         self.left(tmp_path)

@@ -17,7 +17,7 @@ from conformance.analysis.predictions import better, false_predictions, run, run
 from conformance.io.folders import cases_folder
 from conformance.predicates.predicate import Predicate
 from conformance.problem import PER_AXIS, Problem
-from conformance.records import record
+from conformance.records import record_file
 from conformance.records.record import Record, Verdict
 from conformance.run import record_of
 from conformance.suites import cases
@@ -131,7 +131,7 @@ def test_an_exact_expectation_holds_and_its_records_can_be_read(tmp_path: Path) 
     status, out = borders(tmp_path, TRUE)
     assert status == 0, out
     assert "planted (exact): 10 inside, 10 around" in out
-    made = record.read(tmp_path / "region_adapter-only.jsonl")
+    made = record_file.read(tmp_path / "region_adapter-only.jsonl")
     assert made.header.selection == "--seed 7 --draws 20"
     assert len(made.records) == 20
     assert made.verdicts == {"conforms": 10, "diverges": 10}
