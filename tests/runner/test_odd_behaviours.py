@@ -15,7 +15,8 @@ import pytest
 
 from conformance.adapters.base import Call
 from conformance.problem import Problem
-from conformance.records.record import Record, Verdict, parse
+from conformance.records.record import Record, Verdict
+from conformance.records.record_file import parse
 from conformance.run import evaluate
 from tests import odd_behaviours
 from tests.odd_behaviours import GROUPS
@@ -107,6 +108,7 @@ def refuse(y: Any) -> Any:
 
 @pytest.mark.parametrize("then", [lambda y: y, refuse], ids=["answers", "refuses"])
 def test_the_users_interruption_ends_a_run_whatever_the_call_makes_of_it(then: Callable[[Any], Any]) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts its background jobs with it ignored
     with pytest.raises(KeyboardInterrupt):
         record_of(interrupted(then))
     assert record_of(None).verdict is Verdict.CONFORMS
