@@ -11,9 +11,7 @@ import click
 
 from conformance import adapters, idioms
 from conformance.adapters import Lane
-from conformance.calls import suites
 from conformance.calls.meaning import Meaning, as_json, lines, understand
-from conformance.cli.one import require_case, show
 from conformance.idioms import Reading
 from conformance.idioms.base import Point, Refusal
 from conformance.io.bounded import read_text
@@ -70,7 +68,7 @@ def command(
         echo(json.dumps(as_json(meaning), indent=2))
         return 0
     if case_id is not None:
-        require_case(lane, case_id, IDIOMS, PORTS)
+        _require_case(lane, case_id)
     point = None if claim else _point(lane, reading, of, dtype)
     for line in lines(meaning):
         echo(line)
@@ -85,8 +83,18 @@ def _source(path: Path) -> str:
         raise ShapeError(f"{path}: is no source text: {error}: give a file of Python in UTF-8") from None
 
 
+def _require_case(lane: Lane, case_id: str) -> None:
+    """Raises CaseError where no call of a lane's suites has that id."""
+    from conformance.cli.one import require_case
+
+    require_case(lane, case_id, IDIOMS, PORTS)
+
+
 def _make(lane: Lane, point: Point, dtype: str, case_id: str | None) -> int:
     """Make the call on exact data, and judge the answer."""
+    from conformance.calls import suites
+    from conformance.cli.one import show
+
     adapters.require_installed(lane.framework)
     case = suites.case_of(point, lane.framework)
     return show(lane, case if case_id is None else replace(case, id=case_id), dtype)
