@@ -6,7 +6,7 @@ read("torch", "F.conv_transpose2d(x, w, stride=2)", {"x": (1, 2, 5, 7), "w": (2,
 import importlib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,12 @@ def reading(framework: str, text: str, given: Values | None = None) -> Reading:
 
     Raises ExpressionError for text that is no call, and IdiomError for a call that no idiom of the framework knows.
     """
-    return _reading.read(_catalogue(framework), text, given or {})
+    return _reading.read(_catalogue(framework), text, given) if given else _known(framework, text)
+
+
+@lru_cache(maxsize=2**13)  # a catalogue asks for each text with several shapes, and in each variant
+def _known(framework: str, text: str) -> Reading:
+    return _reading.read(_catalogue(framework), text, {})
 
 
 def read_all(framework: str, text: str, given: Values | None = None) -> Iterator[tuple[int, Reading | str]]:

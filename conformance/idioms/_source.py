@@ -51,16 +51,27 @@ def parse(text: str) -> ast.Module:
 
 def find(tree: ast.Module, last_names: Set[str]) -> Iterator[Found]:
     """The calls of functions with these last names, in the order of the text."""
-    nodes = list(ast.walk(tree))
+    parents = _parents(tree)
+    nodes = [tree, *parents]
     origins = _origins(nodes)
     wanted = last_names | {name for name, origin in origins.items() if origin.rpartition(".")[2] in last_names}
-    parents = {child: node for node in nodes for child in ast.iter_child_nodes(node)}
     calls = [node for node in nodes if isinstance(node, ast.Call)]
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
         name = dotted(call.func)
         if name and name.rpartition(".")[2] in wanted:
             outer, around, casts = _surroundings(call, parents)
             yield Found(_resolved(name, origins), call, outer, around, casts, call.lineno)
+
+
+def _parents(tree: ast.AST) -> dict[ast.AST, ast.AST]:
+    """The parent of every node below a tree, in the order of `ast.walk`."""
+    found: dict[ast.AST, ast.AST] = {}
+    level = [tree]
+    while level:
+        children = {child: node for node in level for child in ast.iter_child_nodes(node)}
+        found |= children
+        level = list(children)
+    return found
 
 
 def dotted(node: ast.expr) -> str:
