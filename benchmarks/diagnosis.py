@@ -20,8 +20,7 @@ import numpy as np
 
 from benchmarks.overhead import survivable
 from conformance import adapters
-from conformance.adapters import Lane
-from conformance.adapters.base import Adapter
+from conformance.adapters.base import Adapter, Lane
 from conformance.diagnosis.diagnose import diagnose
 from conformance.numerics.deviation import measure_deviation
 from conformance.predicates.induction import Facts, cluster

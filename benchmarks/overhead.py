@@ -27,14 +27,13 @@ import numpy as np
 
 from benchmarks.memory import peak_kilobytes
 from conformance import adapters
-from conformance.adapters import Lane
-from conformance.adapters.base import Adapter, Call, Unsupported
+from conformance.adapters.base import Adapter, Call, Lane, Unsupported
 from conformance.numerics.operands import DTYPES
 from conformance.records.record import FORWARD, Verdict
 from conformance.run import Job, evaluate
 from conformance.suites import cases
 from conformance.suites.expectations import Expectation, read_expectations
-from conformance.suites.references import Answers
+from conformance.suites.reference_cache import Answers
 
 SIDES = ("call", "array", "harness", "warm")
 

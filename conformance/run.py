@@ -13,15 +13,14 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from conformance.adapters import Lane
-from conformance.adapters.base import Adapter, Call, finish
+from conformance.adapters.base import Adapter, Call, Lane, finish
 from conformance.calls import native
 from conformance.numerics.deviation import Deviation, contents, digest, fingerprint, measure_deviation
 from conformance.numerics.operands import SIGNIFICAND, Arrays, Certificate, modified
 from conformance.numerics.rounding import explain, measure_rounding
 from conformance.processes.attempt import Answered, Ended, begin, failed, make, plain
 from conformance.records.record import CLAIM, FORWARD, Record, Verdict
-from conformance.suites.cases import Case
+from conformance.suites.case import Case
 from conformance.suites.references import Answer
 
 Array = NDArray[Any]

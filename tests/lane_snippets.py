@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from conformance import adapters, oracle
-from conformance.adapters import AdapterError, Lane
+from conformance.adapters import AdapterError
+from conformance.adapters.base import Lane
 from conformance.analysis.content.snippets import of_call, of_negative, of_problem, of_record
 from conformance.calls import suites
 from conformance.numerics import operands

@@ -49,3 +49,26 @@ def test_folders_and_modules_stay_small() -> None:
     assert len(FOLDERS) <= 17
     assert len([*(ROOT / "conformance").glob("*.py")]) <= 6
     assert [each for each in folders if sum(module.parent == each for module in modules) > 10] == []
+
+
+def test_the_flow_of_one_lane_reaches_few_modules() -> None:
+    assert 10 < len(reached("conformance.run")) <= 20
+
+
+def reached(name: str) -> set[str]:
+    """The modules that a module imports, and those that they import."""
+    found: set[str] = set()
+    todo = [name]
+    while todo:
+        for node in ast.walk(ast.parse(source(todo.pop()).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "conformance":
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                named = {each for each in inner if source(each).exists()} or {str(node.module)}
+                todo += named - found
+                found |= named
+    return found
+
+
+def source(name: str) -> Path:
+    """A module's file; a package is none."""
+    return ROOT.joinpath(*name.split(".")).with_suffix(".py")

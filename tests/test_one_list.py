@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from conformance import adapters
-from conformance.adapters import AdapterError, Lane
+from conformance.adapters import AdapterError
+from conformance.adapters.base import Lane
 from conformance.records import record, record_file
 from conformance.records.record import Verdict
 from conformance.runner.selection import NIGHTLY

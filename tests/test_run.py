@@ -10,14 +10,13 @@ from hypothesis import given
 from numpy.typing import NDArray
 
 from conformance import oracle
-from conformance.adapters import Lane
-from conformance.adapters.base import Call, Unsupported, extends, finish
+from conformance.adapters.base import Call, Lane, Unsupported, extends, finish
 from conformance.numerics.deviation import fingerprint
 from conformance.problem import Problem, Window
 from conformance.processes.attempt import LONGEST_MESSAGE
 from conformance.records.record import Record, Verdict
 from conformance.run import Job, Result, evaluate
-from conformance.suites.cases import Case
+from conformance.suites.case import Case
 from conformance.suites.references import Answer, compute
 from tests import strategies
 from tests.strategies import operands, seeds

@@ -13,7 +13,6 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -24,7 +23,7 @@ from typing import Any, cast
 import numpy as np
 
 import conformance
-from conformance.adapters.base import Adapter
+from conformance.adapters.base import Adapter, Lane
 from conformance.io.folders import cache_folder
 from conformance.records.machine import Machine, measure_machine, threads
 
@@ -33,17 +32,6 @@ __path__ += filter(None, os.environ.get("CONFORMANCE_ADAPTERS", "").split(os.pat
 
 class AdapterError(ValueError):
     """A framework or variant that does not exist or is not installed; the message says what would help."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Lane:
-    """A framework with a variant of execution."""
-
-    framework: str
-    variant: str
-
-    def __str__(self) -> str:
-        return f"{self.framework}-{self.variant}"
 
 
 @cache

@@ -23,6 +23,17 @@ UNIT_AXIS = "unit-axis"
 """What `prepared` says where a 1-D problem was given a first spatial axis of extent 1."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Lane:
+    """A framework with a variant of execution."""
+
+    framework: str
+    variant: str
+
+    def __str__(self) -> str:
+        return f"{self.framework}-{self.variant}"
+
+
 class Unsupported(Exception):
     """The adapter cannot say a problem in one call of its framework; the message says why."""
 

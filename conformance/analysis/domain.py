@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from conformance.predicates.comparisons import MOST_AXES, Facts, facts, problem_of
 from conformance.predicates.induction import Cluster, cluster
-from conformance.processes.isolation import exhausted
+from conformance.processes.memory import exhausted
 from conformance.records.record import CLAIMS, IDIOMS, NEGATIVE, PORTS, Key, Record, Run, Verdict
 from conformance.suites import cases
 from conformance.suites.expectations import Expectation

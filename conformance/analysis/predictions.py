@@ -9,14 +9,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from conformance.adapters import Lane
+from conformance.adapters.base import Lane
 from conformance.analysis.exactness import Fault, Finding, check
 from conformance.numerics.operands import DTYPES, DataError
 from conformance.problem import Problem
 from conformance.records.machine import Machine
 from conformance.records.record import FORWARD, Header, Record, Run
 from conformance.suites.borders import Draw, case_of, simpler
-from conformance.suites.cases import Case, Suite
+from conformance.suites.case import Case, Suite
 from conformance.suites.expectations import Expectation, fails, unkept
 from conformance.suites.references import oracle_digest
 

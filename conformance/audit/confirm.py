@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import adapters, oracle
-from conformance.adapters import Lane
+from conformance.adapters.base import Lane
 from conformance.calls import reproducer
 from conformance.calls.reproducer import Reproducer
 from conformance.io.bounded import BoundError, read_array

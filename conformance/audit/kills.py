@@ -24,8 +24,9 @@ from conformance.numerics.operands import modified
 from conformance.records import record, record_file
 from conformance.records.record import Record, Verdict
 from conformance.suites import cases
-from conformance.suites.cases import Case, Suite
-from conformance.suites.references import Answer, Answers
+from conformance.suites.case import Case, Suite
+from conformance.suites.reference_cache import Answers
+from conformance.suites.references import Answer
 
 SUITES = ("smoke", "curated", "covering", "grid", "core")
 """Every suite whose kills are counted; the last holds all the others."""

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import adapters
-from conformance.adapters import Lane
-from conformance.adapters.base import Call, Convolving, finish
+from conformance.adapters.base import Call, Convolving, Lane, finish
 from conformance.audit.properties import LARGEST_FACTOR, MAGNITUDE, PROPERTIES, Asking, Question, Sides
 from conformance.numerics.operands import SIGNIFICAND, Arrays, largest_sum, whole_numbers
 from conformance.problem import Problem

@@ -15,7 +15,8 @@ from conformance.idioms._edges import edges
 from conformance.idioms.base import Claim, Example, Point, Refusal, Shapes
 from conformance.io.folders import PACKAGE
 from conformance.records.record import IDIOMS, PORTS
-from conformance.suites.cases import Case, CaseError, Suite
+from conformance.suites.case import Case, Suite
+from conformance.suites.cases import CaseError
 
 SAMPLE = 13
 """Of so many examples of an idiom, one is ported."""

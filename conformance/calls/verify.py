@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import adapters, idioms
-from conformance.adapters import AdapterError, Lane
-from conformance.adapters.base import finish
+from conformance.adapters import AdapterError
+from conformance.adapters.base import Lane, finish
 from conformance.calls import suites
 from conformance.calls.native import operands, translate
 from conformance.calls.port import Port

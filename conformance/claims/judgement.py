@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.adapters import Lane
-from conformance.adapters.base import Adapter
+from conformance.adapters.base import Adapter, Lane
 from conformance.adapters.operators import load_operators
 from conformance.claims.checks import CHECKS, Bench
 from conformance.claims.ledger import Claim, Standing, Test, find

@@ -22,7 +22,7 @@ from conformance.io.folders import cases_folder
 from conformance.predicates.predicate import PredicateError, relation
 from conformance.problem import Problem
 from conformance.records.record import CLAIMS
-from conformance.suites.cases import Case, Suite
+from conformance.suites.case import Case, Suite
 
 ARRAYS = "arrays.toml"
 """Arrays that several claims share, under names that they are referred to by, as in "@FIG_X"."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from conformance import adapters
-from conformance.adapters import Lane
+from conformance.adapters.base import Lane
 from conformance.analysis.predictions import (
     FalsePrediction,
     Outcome,
@@ -32,6 +32,7 @@ from conformance.runner.items import environment_of
 from conformance.runner.negative import isolated
 from conformance.suites import cases
 from conformance.suites.borders import draw, is_drawn_for
+from conformance.suites.case import Case
 from conformance.suites.expectations import Expectation, expected_here
 
 START = ("smoke", "core", "extreme")
@@ -69,7 +70,7 @@ def command(framework: str, variant: str | None, seed: int | None, draws: int, s
     started, isolation = datetime.now(UTC).isoformat(timespec="seconds"), Isolation(lane, LIMITS)
     environment = isolation.call(environment_of, lane)  # which imports the framework, before any time is counted
 
-    def evaluate(case: cases.Case, dtype: str) -> Record:
+    def evaluate(case: Case, dtype: str) -> Record:
         return isolated(isolation, lane, case, dtype).record
 
     start = [case.problem for name in START for case in cases.read_suite(name).cases]

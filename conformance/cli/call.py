@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from conformance import adapters, idioms
-from conformance.adapters import Lane
+from conformance.adapters.base import Lane
 from conformance.calls.meaning import Meaning, as_json, lines, understand
 from conformance.idioms import Reading
 from conformance.idioms.base import Point, Refusal

@@ -8,7 +8,8 @@ import click
 from conformance.io.terminal import echo
 from conformance.records.record import ROUNDING
 from conformance.suites import cases
-from conformance.suites.cases import SUITES, Case, Suite
+from conformance.suites.case import Case, Suite
+from conformance.suites.cases import SUITES
 
 SMALL = 64
 

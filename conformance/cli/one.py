@@ -3,7 +3,7 @@
 import click
 
 from conformance import adapters
-from conformance.adapters import Lane
+from conformance.adapters.base import Lane
 from conformance.io.terminal import echo
 from conformance.numerics.operands import DTYPES
 from conformance.problem import Problem, ProblemError, broken_rule
@@ -12,7 +12,8 @@ from conformance.records.record import Verdict
 from conformance.runner.negative import isolated
 from conformance.runner.selection import MADE
 from conformance.suites import cases
-from conformance.suites.cases import Case, Suite, read_suite
+from conformance.suites.case import Case, Suite
+from conformance.suites.cases import read_suite
 from conformance.suites.references import compute
 
 SMALL = 64

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from conformance import adapters
-from conformance.adapters import Lane
+from conformance.adapters.base import Lane
 from conformance.audit.properties import PROPERTIES
 from conformance.audit.property_run import (
     CRASHED,

@@ -16,7 +16,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from conformance.adapters.base import Adapter, Call, Unsupported, Widened
-from conformance.processes.isolation import MEMORY, exhausted
+from conformance.processes.memory import MEMORY, exhausted
 from conformance.processes.state import ProcessState, require_uninterrupted
 from conformance.records.record import Verdict
 

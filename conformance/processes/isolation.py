@@ -19,14 +19,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conformance.adapters import Lane
+from conformance.adapters.base import Lane
+from conformance.processes.memory import MEMORY, bound_memory, exhausted
 from conformance.processes.tree import POLL, Watch, adopt_orphans, die_with, end_strays, end_tree, end_watched
 from conformance.records.record import Verdict
 
 SECONDS = 10.0
 """What one call may take of CPU time, and asleep, its process's start included."""
-MEMORY = 4 * 2**30
-"""Bytes of address space that one call may take, beyond what the warm server has."""
 STARTS = 5
 """Servers that may die in a row while they import the framework."""
 LAST_LINES = 3
@@ -37,11 +36,6 @@ LANE = "CONFORMANCE_WARM"
 _MOURNING = 0.5  # until a dead server can be told from a living one
 _FOREIGN = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT, 255}
 """How a process ends that others kill, or their memory's shortage; 255 is what is known where the server died."""
-_EXHAUSTED = re.compile(
-    r"bad_alloc|out of memory|out_of_memory|can't allocate|cannot allocate|resource_exhausted|resource exhausted"
-    r"|memoryerror|oom when|failed to allocate|bad_array_new_length",
-    re.IGNORECASE,
-)
 _PREFIX = re.compile(r"^[FEIW]\d{4} \S+\s+\d+ ")  # of a line in Google's logs: a date and a process, which never recur
 _NOISE = re.compile(r"^(WARNING: All log|I0000|W0000|\s*$|Extension modules:)")
 
@@ -169,17 +163,6 @@ def serve(parent: int) -> None:
     _server = os.getpid()
 
 
-def bound_memory(more: int) -> None:
-    """Let this process have so many more bytes of address space than it has now."""
-    most = _address_space() + more
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-
-
-def _address_space() -> int:
-    """Bytes of address space that this process has."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-
-
 def death_of(status: int | None, text: str, passed: str) -> Death:
     """How a process died, from its exit status, what it printed, and the limit that it passed, if it did."""
     said, stack = last_words(text), innermost(text)
@@ -192,11 +175,6 @@ def death_of(status: int | None, text: str, passed: str) -> Death:
     if exhausted(text):
         cause = f"out of memory, {cause}"
     return Death(Verdict.CRASHED, cause, said, foreign=status in _FOREIGN)
-
-
-def exhausted(text: str) -> bool:
-    """Whether what a framework or its process said is that memory ran out."""
-    return _EXHAUSTED.search(text) is not None
 
 
 def last_words(text: str) -> tuple[str, ...]:

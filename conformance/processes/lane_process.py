@@ -16,12 +16,11 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from conformance import adapters
-from conformance.adapters import Lane
-from conformance.adapters.base import CALLS, Call, Convolving
+from conformance.adapters.base import CALLS, Call, Convolving, Lane
 from conformance.problem import Problem
 from conformance.processes import wire
 from conformance.processes.attempt import Answered, Ended, begin, failed, make
-from conformance.processes.isolation import MEMORY, bound_memory
+from conformance.processes.memory import MEMORY, bound_memory
 from conformance.processes.tree import adopt_orphans, die_with
 
 READY = {"ready": True}

@@ -27,8 +27,9 @@ from conformance.runner.items import LaneItems, attach, npy
 from conformance.runner.outside import START
 from conformance.runner.retry import noted, trial
 from conformance.runner.selection import Selection, dtypes_of
-from conformance.suites.cases import Case
-from conformance.suites.references import Answers, oracle_digest
+from conformance.suites.case import Case
+from conformance.suites.reference_cache import Answers
+from conformance.suites.references import oracle_digest
 
 PATIENCE = 4
 """So many limits of time a worker may take that keeps one itself: it may make a call twice, and end its process."""

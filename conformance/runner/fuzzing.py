@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase
 from hypothesis.errors import Flaky
 
-from conformance.adapters import Lane
+from conformance.adapters.base import Lane
 from conformance.numerics.operands import DataError
 from conformance.problem import Problem
 from conformance.processes.isolation import Isolation
 from conformance.run import Result
 from conformance.runner.negative import isolated
 from conformance.suites.borders import case_of
-from conformance.suites.cases import Case
+from conformance.suites.case import Case
 from conformance.suites.expectations import Expectation, known
 
 CHUNK = 200

@@ -14,8 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from conformance import adapters
-from conformance.adapters import Lane
-from conformance.adapters.base import Adapter
+from conformance.adapters.base import Adapter, Lane
 from conformance.claims import judgement
 from conformance.processes.isolation import SECONDS, Death, Isolation
 from conformance.processes.pulse import Pulse
@@ -26,9 +25,11 @@ from conformance.runner import outside
 from conformance.runner.negative import isolated
 from conformance.runner.outside import LaneProcess
 from conformance.runner.selection import Selection
-from conformance.suites.cases import Case, source
+from conformance.suites.case import Case
+from conformance.suites.cases import source
 from conformance.suites.expectations import Expectation, fails, known, unkept
-from conformance.suites.references import Answers, compute
+from conformance.suites.reference_cache import Answers
+from conformance.suites.references import compute
 
 LETTERS = {
     Verdict.CONFORMS: ".", Verdict.DIVERGES: "D", Verdict.REJECTS: "R", Verdict.UNSUPPORTED: "U",

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import adapters
-from conformance.adapters import Lane
-from conformance.adapters.base import Adapter, Call, Unsupported, finish
+from conformance.adapters.base import Adapter, Call, Lane, Unsupported, finish
 from conformance.calls import unchecked
 from conformance.calls.unchecked import WORDS
 from conformance.claims import judgement
@@ -28,7 +27,8 @@ from conformance.run import Job, Result, evaluate, record_of
 from conformance.runner import outside
 from conformance.runner.selection import MADE
 from conformance.suites import departure, references
-from conformance.suites.cases import Case, find
+from conformance.suites.case import Case
+from conformance.suites.cases import find
 
 Array = NDArray[Any]
 

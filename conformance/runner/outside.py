@@ -19,8 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.adapters import Lane
-from conformance.adapters.base import Call, transposed
+from conformance.adapters.base import Call, Lane, transposed
 from conformance.problem import Problem
 from conformance.processes import wire
 from conformance.processes.attempt import Answered, Ended
@@ -29,7 +28,7 @@ from conformance.processes.tree import POLL, Watch, end_strays, end_tree, end_wa
 from conformance.processes.wire import ViolationError
 from conformance.records.record import Verdict
 from conformance.run import Job, Result, judge, record_of
-from conformance.suites.cases import Case
+from conformance.suites.case import Case
 from conformance.suites.references import compute
 
 Array = NDArray[Any]

@@ -11,7 +11,7 @@ from conformance.processes.isolation import Isolation, Limits
 from conformance.run import Result
 from conformance.runner.negative import isolated
 from conformance.runner.selection import Selection
-from conformance.suites.cases import Case
+from conformance.suites.case import Case
 
 
 def trial(selection: Selection, seconds: float) -> Callable[[Case, str], Result]:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from conformance import adapters
-from conformance.adapters import Lane
+from conformance.adapters.base import Lane
 from conformance.calls.suites import SUITES
 from conformance.claims import ledger
 from conformance.numerics.operands import DTYPES, DataError
 from conformance.records.record import CLAIMS, FORWARD, IDIOMS, NEGATIVE, PORTS, ROUNDING, Header, Key
 from conformance.suites import cases
-from conformance.suites.cases import Case, Suite
+from conformance.suites.case import Case, Suite
 from conformance.suites.expectations import Expectation, ExpectationError, expected_here
 
 NIGHTLY = ("core", "extreme", ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)

@@ -12,11 +12,11 @@ from itertools import chain, zip_longest
 from math import prod
 from random import Random
 
-from conformance.adapters import Lane
+from conformance.adapters.base import Lane
 from conformance.numerics.operands import DTYPES
 from conformance.problem import Problem, broken_rule
 from conformance.records.record import FORWARD
-from conformance.suites.cases import Case
+from conformance.suites.case import Case
 from conformance.suites.expectations import Expectation
 from conformance.suites.generate import Axis, Shared, of_axis, of_shared, to_problem
 

@@ -19,7 +19,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from conformance import adapters
-from conformance.adapters import Lane
+from conformance.adapters.base import Lane
 from conformance.io.bounded import read_text
 from conformance.io.folders import cases_folder
 from conformance.predicates.condition import Condition

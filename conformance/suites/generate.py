@@ -12,7 +12,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from conformance.problem import Problem, broken_rule
-from conformance.suites.cases import Case, dump_jsonl
+from conformance.suites.case import Case
+from conformance.suites.cases import dump_jsonl
 from conformance.suites.covering import covering_array
 
 Levels = Mapping[str, Sequence[int]]

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from conformance.adapters import Lane
-from conformance.adapters.base import Array, Call
+from conformance.adapters.base import Array, Call, Lane
 from conformance.audit.kills import (
     BLOCK,
     DTYPE,
@@ -34,8 +33,8 @@ from conformance.problem import Problem
 from conformance.records.record import Record, Run, Verdict
 from conformance.run import Job, evaluate
 from conformance.suites import cases
-from conformance.suites.cases import Suite
-from conformance.suites.references import Answers
+from conformance.suites.case import Suite
+from conformance.suites.reference_cache import Answers
 from tests.records.test_record import HEADER
 
 FAMILIES = {"window", "taps", "axes", "numerics", "boundary", "memory", "contract"}

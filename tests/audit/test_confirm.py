@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from conformance import oracle
-from conformance.adapters import Lane
+from conformance.adapters.base import Lane
 from conformance.audit import confirm as confirmation
 from conformance.audit.confirm import RUNNER, Confirmation, Finding, _judge, _place, _put
 from conformance.calls import reproducer

@@ -13,8 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from conformance import adapters, oracle
-from conformance.adapters import Lane
-from conformance.adapters.base import Array, Call
+from conformance.adapters.base import Array, Call, Lane
 from conformance.adapters.operators.base import Convolution
 from conformance.analysis.content import literature
 from conformance.claims import judgement

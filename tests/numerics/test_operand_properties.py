@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from conformance import oracle
 from conformance.numerics.operands import Arrays, draw, largest_sum
 from conformance.problem import Problem
-from conformance.suites.cases import Case
+from conformance.suites.case import Case
 from tests import strategies
 from tests.numerics.test_operands import symmetries
 from tests.strategies import seeds

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from conformance.numerics.operands import MAGNITUDE, SIGNIFICAND, Arrays, Certificate, DataError, draw, largest_sum
 from conformance.problem import Problem
 from conformance.records.record import NEGATIVE
-from conformance.suites.cases import SUITES, Case, read_suite
+from conformance.suites.case import Case
+from conformance.suites.cases import SUITES, read_suite
 
 Array = NDArray[Any]
 CORE = read_suite("core").cases

@@ -18,7 +18,8 @@ from conformance.records.record import Record, Verdict
 from conformance.records.record_file import parse
 from conformance.records.reproduction import reproduction
 from conformance.run import Job, evaluate
-from conformance.suites.cases import Case, read_suite
+from conformance.suites.case import Case
+from conformance.suites.cases import read_suite
 from conformance.suites.references import compute
 from tests.test_run import LANE, Fake
 

@@ -3,7 +3,7 @@
 import pytest
 
 from conformance import adapters
-from conformance.adapters import Lane
+from conformance.adapters.base import Lane
 from conformance.processes.caps import caps_here
 
 AVX2 = ("sse4_1", "sse4_2", "avx", "avx2", "fma")

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from conformance.adapters import Lane
-from conformance.processes.isolation import STARTS, Death, Isolation, IsolationError, Limits, exhausted
+from conformance.adapters.base import Lane
+from conformance.processes.isolation import STARTS, Death, Isolation, IsolationError, Limits
+from conformance.processes.memory import exhausted
 from conformance.records import record_file
 from conformance.records.record import Verdict
 from tests.runner.test_lane_run import ADAPTERS, descriptor, lane

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conformance import adapters
-from conformance.adapters import Lane
+from conformance.adapters.base import Lane
 from conformance.analysis.exactness import unjudged, unknown
 from conformance.predicates.condition import Condition
 from conformance.predicates.predicate import PredicateError

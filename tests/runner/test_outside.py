@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.adapters import Lane, is_outside
+from conformance.adapters import is_outside
+from conformance.adapters.base import Lane
 from conformance.records import record_file
 from conformance.records.record import Run
 from conformance.suites import cases

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conformance.adapters import Lane
+from conformance.adapters.base import Lane
 from conformance.analysis.predictions import better, false_predictions, run, run_of
 from conformance.io.folders import cases_folder
 from conformance.predicates.predicate import Predicate
@@ -22,7 +22,7 @@ from conformance.records.record import Record, Verdict
 from conformance.run import record_of
 from conformance.suites import cases
 from conformance.suites.borders import Draw, draw, is_cheap, simpler
-from conformance.suites.cases import Case
+from conformance.suites.case import Case
 from conformance.suites.expectations import Expectation
 from tests.runner.test_lane_run import ADAPTERS
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from conformance.problem import Problem
-from conformance.suites.cases import Case, read_suite
+from conformance.suites.case import Case
+from conformance.suites.cases import read_suite
 from conformance.suites.covering import covering_array
 from conformance.suites.generate import COVERING, SHARED, SMOKE, Axis
 

@@ -15,6 +15,7 @@ from conformance.problem import Problem
 from conformance.records.record import Record, Verdict
 from conformance.runner import negative
 from conformance.suites import cases, departure
+from conformance.suites.case import Case
 from conformance.suites.cases import CaseError
 from conformance.suites.departure import Hostile
 
@@ -63,7 +64,7 @@ def test_a_description_that_says_nothing_is_refused_with_what_would(tmp_path: Pa
 
 
 @pytest.mark.parametrize("case", [case for case in SUITE.cases if case.hostile and case.hostile.defined], ids=str)
-def test_the_definition_answers_wherever_a_case_says_so(case: cases.Case) -> None:
+def test_the_definition_answers_wherever_a_case_says_so(case: Case) -> None:
     assert case.hostile
     arrays = departure.operands(case.id, case.problem, case.hostile, "float64")
     answer = departure.answer(case.problem, arrays)
@@ -103,7 +104,7 @@ def test_nothing_but_a_convolution_is_called(text: str) -> None:
 
 
 def judged(problem: str, actual: NDArray[Any], fault: Hostile) -> Record:
-    case = cases.Case("a", Problem.parse(problem), problem, "w", ("limits",), "", hostile=fault)
+    case = Case("a", Problem.parse(problem), problem, "w", ("limits",), "", hostile=fault)
     arrays = departure.operands("a", case.problem, fault, "float64")
     record = Record("f", "v", "a", "float64", "forward", problem, Verdict.CONFORMS)
     return negative.judged(record, case, arrays, actual, "float64").record

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from conformance.io.folders import cache_folder
-from conformance.suites import references
-from conformance.suites.cases import Case, Suite, read_suite
-from conformance.suites.references import Answer, Answers, compute, oracle_digest
+from conformance.suites import reference_cache, references
+from conformance.suites.case import Case, Suite
+from conformance.suites.cases import read_suite
+from conformance.suites.reference_cache import Answers
+from conformance.suites.references import Answer, compute, oracle_digest
 
 SMOKE = read_suite("smoke")
 FEW = Suite("smoke", SMOKE.cases[:7])
@@ -109,7 +111,7 @@ def test_other_cases_are_another_file() -> None:
 
 def test_other_oracle_is_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
     Answers(FEW)
-    monkeypatch.setattr(references, "oracle_digest", lambda: "0" * 16)
+    monkeypatch.setattr(reference_cache, "oracle_digest", lambda: "0" * 16)
     Answers(FEW)
     assert len(list((cache_folder() / "answers").iterdir())) == 2
 

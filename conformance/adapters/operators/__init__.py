@@ -7,7 +7,8 @@ NumPy's, in PyTorch's order of axes; no module here sees a claim or an expected 
 import importlib
 from typing import cast
 
-from conformance.adapters import Lane, load
+from conformance.adapters import load
+from conformance.adapters.base import Lane
 from conformance.adapters.operators.base import Operators
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import adapters, idioms, layout
-from conformance.adapters.base import Unsupported
+from conformance.adapters.base import Lane, Unsupported
 from conformance.calls import reproducer
 from conformance.calls.native import lines, operands
 from conformance.calls.port import PortError, translate
@@ -21,7 +21,7 @@ from conformance.records.record import Record
 from conformance.report.content.faults import Snippet
 from conformance.runner import negative
 from conformance.suites import departure
-from conformance.suites.cases import Case
+from conformance.suites.case import Case
 
 Array = NDArray[Any]
 
@@ -55,7 +55,7 @@ print("actual", actual, actual.shape, sep="\\n")
 
 
 def of_problem(
-    lane: adapters.Lane, problem: Problem, arrays: Sequence[Array | None], expected: Array | None, dtype: str
+    lane: Lane, problem: Problem, arrays: Sequence[Array | None], expected: Array | None, dtype: str
 ) -> Snippet:
     """The script of a problem on canonical arrays, in the call of the lane's framework that says it best."""
     idiom = idioms.idioms(lane.framework)[0]
@@ -63,7 +63,7 @@ def of_problem(
     return _ported(said, lane.framework, lane, arrays, expected, dtype)
 
 
-def of_record(lane: adapters.Lane, record: Record, expected: Array | None) -> Snippet:
+def of_record(lane: Lane, record: Record, expected: Array | None) -> Snippet:
     """The script of the very call that a record has, where no other way to say its problem is to stand for it."""
     made = reproducer.write(record)
     if _too_large(made.operands.values(), expected):
@@ -80,7 +80,7 @@ def of_record(lane: adapters.Lane, record: Record, expected: Array | None) -> Sn
 
 
 def of_call(
-    lane: adapters.Lane, point: Point, source: str, arrays: Sequence[Array | None], expected: Array | None, dtype: str
+    lane: Lane, point: Point, source: str, arrays: Sequence[Array | None], expected: Array | None, dtype: str
 ) -> Snippet:
     """The script of a call as it was written, or of its port where the lane is of another framework."""
     if lane.framework != source:
@@ -100,7 +100,7 @@ def of_call(
     return Snippet(lane.framework, str(lane), _script(lane, dtype, imports, code, ALONE if expected is None else TAIL))
 
 
-def of_negative(lane: adapters.Lane, case: Case, dtype: str) -> Snippet:
+def of_negative(lane: Lane, case: Case, dtype: str) -> Snippet:
     """The script of a negative case: its call as it stands, on its very operands unless they are many."""
     assert case.hostile is not None
     words, dialect = WORDS.get(lane.framework), idioms.dialect(lane.framework)
@@ -148,7 +148,7 @@ def _defined(case: Case, arrays: Mapping[str, Array]) -> Array | None:
 
 
 def _ported(
-    point: Point, source: str, lane: adapters.Lane, given: Sequence[Array | None], expected: Array | None, dtype: str
+    point: Point, source: str, lane: Lane, given: Sequence[Array | None], expected: Array | None, dtype: str
 ) -> Snippet:
     if _too_large(given, expected):
         return too_large(lane)
@@ -186,7 +186,7 @@ def _expected(expected: Array | None, dtype: str, data: str) -> list[str]:
     return [literal, 'print("expected", expected, sep="\\n", flush=True)']
 
 
-def _script(lane: adapters.Lane, dtype: str, imports: Iterable[str], code: Sequence[str], tail: str) -> str:
+def _script(lane: Lane, dtype: str, imports: Iterable[str], code: Sequence[str], tail: str) -> str:
     variables = environment(lane, dtype)
     first = [f"# {lane}"]
     if variables:
@@ -196,7 +196,7 @@ def _script(lane: adapters.Lane, dtype: str, imports: Iterable[str], code: Seque
     return "\n".join([*first, *modules, "", *code]) + "\n" + tail
 
 
-def environment(lane: adapters.Lane, dtype: str) -> dict[str, str]:
+def environment(lane: Lane, dtype: str) -> dict[str, str]:
     """The variables that make a lane what it is against the framework's other lanes, and that a dtype needs."""
     every = adapters.variants(lane.framework)
     chosen = {
@@ -229,7 +229,7 @@ def _three(arrays: Sequence[Array | None], dtype: str) -> list[Any]:
     return [None if array is None else array.astype(dtype) for array in arrays]
 
 
-def too_large(lane: adapters.Lane) -> Snippet:
+def too_large(lane: Lane) -> Snippet:
     """Why there is no script: what comes could not be compared."""
     return Snippet(lane.framework, str(lane), "", "its arrays are too large to be written out: use the command")
 

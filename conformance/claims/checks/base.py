@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from conformance import idioms, layout
-from conformance.adapters import Lane
-from conformance.adapters.base import Adapter, Array, Call, finish
+from conformance.adapters.base import Adapter, Array, Call, Lane, finish
 from conformance.adapters.operators.base import Convolution, Operators
 from conformance.calls import native
 from conformance.calls.port import translate
