@@ -1,17 +1,19 @@
 """Files that are written whole or not at all, and never over what is not ours."""
 
+import ctypes
 import errno
 import fcntl
 import os
 import re
 import secrets
-import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from glob import escape as glob_escape
 from pathlib import Path
 from shutil import rmtree
+
+_LIBC = ctypes.CDLL(None)
+_HERE, _EXCHANGE = -100, 2  # of renameat2: paths are as everywhere, and two of them change places
 
 Content = bytes | Iterable[bytes]
 
@@ -21,9 +23,6 @@ LIST = "written.txt"
 _LIST_HEAD = "Written by conformance, which replaces these files and no others:"
 START = 4096
 """Bytes of a file among which its mark is."""
-
-FRESH = 60.0
-"""Seconds after which a temporary file that no process has locked was left behind."""
 
 _NEXT_STEPS = {
     errno.ENOSPC: "make room on that disk and run this again",
@@ -58,20 +57,31 @@ def write_together(contents: Mapping[Path, Content | None]) -> None:
 
     A file whose content is None is removed. Raises what `write_atomically` does.
     """
+    with staged(contents) as replace:
+        replace()
+
+
+@contextmanager
+def staged(contents: Mapping[Path, Content | None]) -> Iterator[Callable[[], None]]:
+    """Some files, whole on the disk beside those that they replace once what is given here is called.
+
+    Raises what `write_atomically` does.
+    """
     for path in contents:
         require_file(path)
     made: dict[Path, Path] = {}
-    try:
+
+    def replace() -> None:
+        for path in contents:
+            with naming(path):
+                made[path].replace(path.resolve()) if path in made else path.unlink(missing_ok=True)
+
+    with ExitStack() as stack:
         for path, content in contents.items():
             if content is not None:
                 with naming(path):
-                    made[path] = _write_beside(path, content)
-        for path in contents:
-            with naming(path):
-                made.pop(path).replace(path.resolve()) if path in made else path.unlink(missing_ok=True)
-    finally:
-        for temporary in made.values():
-            temporary.unlink(missing_ok=True)
+                    made[path] = stack.enter_context(_written_beside(path, content))
+        yield replace
 
 
 def require_file(path: Path) -> None:
@@ -92,8 +102,10 @@ def require_our_file(path: Path, *marks: str) -> None:
         raise OverwriteError(f"{path}: was not written by this command: move it away, or give another name")
 
 
-def replace_folder(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
-    """Write a folder of files beside the one that is there, and swap them when it is whole.
+def replace_folder(
+    folder: Path, files: Iterable[tuple[str, bytes]], beside: Mapping[Path, Content] | None = None
+) -> None:
+    """Write a folder of files beside the one that is there, and swap them when it is whole; then the files `beside` it.
 
     Names may have folders of their own. Whatever fails, the folder that was there is there again. The caller makes sure
     with `require_our_folder` that it may go.
@@ -101,18 +113,31 @@ def replace_folder(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
-    prefix = f".{folder.name}."
-    with naming(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as name, _lock(name):
-        made, before = Path(name, "made"), Path(name, "before")
+    with naming(folder), _beside(folder, Path.mkdir) as temporary:
+        made = temporary / "made"
         _fill(made, files)
-        if folder.exists():
-            folder.rename(before)
-        try:
-            made.rename(folder)
-        except BaseException:
-            if before.exists():
-                before.rename(folder)
-            raise
+        with staged(beside or {}) as replace:
+            if not folder.exists():
+                made.rename(folder)
+            elif not _exchange(made, folder):
+                _swap(made, folder, temporary / "before")
+            replace()
+
+
+def _swap(made: Path, folder: Path, before: Path) -> None:
+    """Let one folder take the place of another in two steps; `_sweep` knows of the moment between them."""
+    folder.rename(before)
+    try:
+        made.rename(folder)
+    except BaseException:
+        before.rename(folder)
+        raise
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two folders take each other's name in one step; False where the system or its disk cannot."""
+    rename = getattr(_LIBC, "renameat2", None)
+    return rename is not None and rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0
 
 
 def _fill(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
@@ -159,43 +184,60 @@ def naming(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _write_beside(path: Path, content: Content) -> Path:
+@contextmanager
+def _written_beside(path: Path, content: Content) -> Iterator[Path]:
+    """A file with the content beside the one that it is to replace, which no other process sweeps away."""
     target = path.resolve()  # a link stays a link
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")  # a file of tempfile's ignores the umask
-    try:
-        with temporary.open("xb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with _beside(target, Path.touch) as temporary:  # a file of tempfile's ignores the umask
+        with temporary.open("wb") as file:
             file.writelines([content] if isinstance(content, bytes) else content)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return temporary
+        yield temporary
+
+
+@contextmanager
+def _beside(target: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+    """A new file or folder beside one, locked; what has its name in the end is removed."""
+    with ExitStack() as lock:
+        temporary = _locked(target, make, lock)
+        try:
+            yield temporary
+        finally:
+            rmtree(temporary) if temporary.is_dir() else temporary.unlink(missing_ok=True)
+
+
+def _locked(target: Path, make: Callable[[Path], None], lock: ExitStack) -> Path:
+    """A new file or folder beside one, and another where a process swept the first away before it was locked."""
+    while True:
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+        make(temporary)
+        with suppress(FileNotFoundError):
+            lock.enter_context(_lock(temporary, fcntl.LOCK_EX))
+            if temporary.exists():
+                return temporary
 
 
 def _sweep(target: Path) -> None:
-    """Remove what killed processes left of this file or folder as they wrote it: old, and locked by nobody.
+    """Remove what killed processes left of this file or folder as they wrote it, which nobody has locked.
 
-    One that was killed between its two last steps left no folder, and the old one whole: that one is put back.
+    One that was killed between the two steps of `_swap` left no folder, and the old one whole: that one is put back.
     """
     for left in target.parent.glob(f".{glob_escape(target.name)}.*"):
         if not re.fullmatch(r"[0-9a-z_]{8}|[0-9a-f]{16}", left.suffix[1:]):
             continue
         with suppress(OSError), _lock(left):
-            if time.time() - left.stat().st_mtime < FRESH:
-                continue
             if (left / "before").exists() and not target.exists():
                 (left / "before").rename(target)
             rmtree(left) if left.is_dir() else left.unlink()
 
 
 @contextmanager
-def _lock(path: Path | str) -> Iterator[None]:
+def _lock(path: Path, how: int = fcntl.LOCK_EX | fcntl.LOCK_NB) -> Iterator[None]:
     """Have a file or folder for this process alone. Raises BlockingIOError where another one has it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how)
         yield
     finally:
         os.close(descriptor)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from conformance.io.atomic import replace_folder, require_our_file, require_our_folder, write_atomically
+from conformance.io.atomic import replace_folder, require_our_file, require_our_folder
 from conformance.report.feeds import SUMMARY
 from conformance.report.integrity import Finding, Integrity
 from conformance.report.outcome import Outcome, Reason
@@ -44,6 +44,5 @@ def write_report(site: Site, page: Path) -> Outcome:
     """
     first = front(site, FOLDER).encode()
     require_ours(page)
-    replace_folder(page.parent / FOLDER, ((name, text.encode()) for name, text in pages(site)))
-    write_atomically(page, first)
+    replace_folder(page.parent / FOLDER, ((name, text.encode()) for name, text in pages(site)), {page: first})
     return site.outcome

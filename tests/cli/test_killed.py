@@ -156,6 +156,36 @@ def strike(process: "subprocess.Popen[str]", folder: Path, writes: str, draw: ra
     return False
 
 
+KILL_AT = """
+import os
+import signal
+import sys
+
+left = {}
+
+
+def count(event, arguments):
+    global left
+    if event in ("os.rename", "shutil.rmtree") or event == "ctypes.dlsym" and arguments[1] == "renameat2":
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+sys.addaudithook(count)
+"""
+"""The beginning of a script that is killed before one of the steps in which it replaces what stands there."""
+
+
+def killed_at(step: int, words: Sequence[str], folder: Path) -> bool:
+    """Whether a command was killed before a step; False if it has not so many."""
+    program = WRITE if words is REPORT else f"sys.argv[1:] = {words[2:]}; from conformance.cli import main; main()"
+    process = python(folder, "-c", KILL_AT.format(step) + program)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode in (0, -signal.SIGKILL), said
+    return process.returncode < 0
+
+
 def kill(name: str, seed: int, kills: int, tmp_path: Path) -> int:
     """Kill a command so many times; the number of times that the new stood there already."""
     writer, draw, finished = WRITERS[name], random.Random(f"{name} {seed}"), 0
@@ -178,6 +208,7 @@ def kill(name: str, seed: int, kills: int, tmp_path: Path) -> int:
         finished += writer.state(folder) == new
         _, again = python(folder, *writer.words).communicate(timeout=120), writer.state(folder)
         assert again == new
+        assert left_behind(folder) == []
         shutil.rmtree(folder)
     return finished
 
@@ -186,9 +217,12 @@ def _require_old_or_new(folder: Path, writer: Writer, old: State, new: State) ->
     state = writer.state(folder)
     for name in writer.parts or ("",):
         found = part(state, name)
-        if not found and (kept := [*folder.glob("out/.site.*/before")]):  # killed between the two last steps
-            found = {f"site/{path}": content for path, content in files(kept[0]).items()}
         assert found in (part(old, name), part(new, name)), (name, sorted(found))
+
+
+def left_behind(folder: Path) -> list[Path]:
+    """What is on its way, or was: files and folders that are hidden, and journals of SQLite."""
+    return [*folder.rglob(".*"), *folder.rglob("*.sqlite-*")]
 
 
 @pytest.mark.slow
@@ -204,3 +238,24 @@ def test_a_command_that_is_killed_leaves_the_old_or_the_new_and_is_run_again(
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_command_that_is_killed_once_leaves_the_old_or_the_new(name: str, tmp_path: Path) -> None:
     kill(name, 0, 1, tmp_path)
+
+
+@pytest.mark.parametrize(("name", "steps"), [("report", 3), ("merge", 2)])
+def test_old_and_new_stand_together_only_between_the_last_two_steps(name: str, steps: int, tmp_path: Path) -> None:
+    """No system call replaces two names at once, so that there is one such moment, and the next command ends it."""
+    writer, before, after = WRITERS[name], tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    writer.prepare(before)
+    shutil.copytree(before, after)
+    python(after, *writer.words).communicate(timeout=120)
+    old, new = writer.state(before), writer.state(after)
+    found = []
+    for step in range(steps):
+        shutil.copytree(before, folder := tmp_path / f"{step}")
+        assert killed_at(step, writer.words, folder)
+        _require_old_or_new(folder, writer, old, new)
+        found.append({str(old): "old", str(new): "new"}.get(str(writer.state(folder)), "both"))
+        python(folder, *writer.words).communicate(timeout=120)
+        assert (writer.state(folder), left_behind(folder)) == (new, [])
+    assert not killed_at(steps, writer.words, before)
+    assert found == ["old", "both", "new"][:steps]

@@ -1,6 +1,7 @@
 """Files: read where they are regular, written whole, and never over what is not ours; on real pipes and full disks."""
 
 import errno
+import fcntl
 import os
 import re
 import resource
@@ -23,6 +24,7 @@ from conformance.io.atomic import (
     replace_folder,
     require_our_file,
     require_our_folder,
+    staged,
     write_atomically,
     write_together,
 )
@@ -141,13 +143,33 @@ def test_all_of_some_files_are_written_or_none(tmp_path: Path) -> None:
     assert tree(tmp_path) == {"b": b"new"}
 
 
-def test_what_a_killed_process_left_is_swept_and_what_another_one_writes_is_not(tmp_path: Path) -> None:
-    old, young = tmp_path / ".a.jsonl.00000000", tmp_path / ".a.jsonl.11111111"
-    for each in (old, young):
+def test_what_a_killed_process_left_is_swept_at_once_and_what_another_one_writes_is_not(tmp_path: Path) -> None:
+    left, locked = tmp_path / ".a.jsonl.00000000", tmp_path / ".a.jsonl.11111111"
+    for each in (left, locked):
         each.write_bytes(b"half")
-    os.utime(old, (time.time() - 3600,) * 2)
-    write_atomically(tmp_path / "a.jsonl", b"new")
-    assert tree(tmp_path).keys() == {"a.jsonl", young.name}
+    with locked.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        write_atomically(tmp_path / "a.jsonl", b"new")
+    assert tree(tmp_path).keys() == {"a.jsonl", locked.name}
+
+
+def test_files_that_wait_to_be_replaced_are_swept_by_no_other_writer(tmp_path: Path) -> None:
+    with staged({tmp_path / "a": b"first"}) as replace:
+        write_atomically(tmp_path / "a", b"second")
+        replace()
+    assert tree(tmp_path) == {"a": b"first"}
+
+
+def test_a_folder_is_replaced_by_any_number_of_processes_at_a_time(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from conformance.io.atomic import replace_folder\n"
+        "for n in range(40): replace_folder(Path('site'), [('a', sys.argv[1].encode())], {Path('a'): b'front'})\n"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, name], cwd=tmp_path) for name in "xyz"]
+    while None in [each.poll() for each in writers]:
+        assert not (tmp_path / "a").exists() or (tmp_path / "site" / "a").read_bytes() in (b"x", b"y", b"z")
+    assert [each.returncode for each in writers] == [0, 0, 0]
+    assert tree(tmp_path).keys() == {"a", "site/a", f"site/{LIST}"}
 
 
 def test_a_folder_that_was_taken_away_as_the_process_was_killed_comes_back(tmp_path: Path) -> None:
