@@ -155,3 +155,23 @@ def test_a_refused_call_s_script_is_that_call_and_not_a_way_around_it(
     record = Record(lane.framework, lane.variant, "a", "float32", "forward", problem, Verdict.REJECTS, call=call)
     expected = oracle.expected(Problem.parse(problem), *operands.draw("a", Problem.parse(problem)))
     assert ending(tmp_path, of_record(lane, record, expected).code).startswith(said)
+
+
+CALLS = {
+    "torch": ("torch.nn.ConvTranspose2d(4, 2, 5, stride=2, padding=1)", {"x": "1,4,7,7"}),
+    "tensorflow": ("keras.layers.Conv2DTranspose(2, 5, strides=2, padding='same')", {"x": "1,7,7,4"}),
+    "jax": ("jax.lax.conv_transpose(x, w, (2, 2), 'SAME')", {"x": "1,7,7,4", "w": "5,5,4,2"}),
+    "mxnet": ("mx.nd.Deconvolution(x, w, b, kernel=(5,), num_filter=2, no_bias=False)",
+              {"x": "1,4,7", "w": "4,2,5", "b": "2"}),
+}  # fmt: skip
+"""Calls that are in no suite."""
+
+
+@pytest.mark.parametrize("lane", installed(), ids=str)
+def test_a_call_that_is_in_no_suite_is_made_and_judged(lane: Lane) -> None:
+    text, shapes = CALLS[lane.framework]
+    words = [word for name, shape in shapes.items() for word in ("--shape", f"{name}={shape}")]
+    command = [sys.executable, "-m", "conformance", "call", lane.framework, text, *words, "--variant", lane.variant]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert f"\nconforms: {lane} float32" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0

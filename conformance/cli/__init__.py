@@ -69,6 +69,9 @@ def main() -> None:
     try:
         status: Any = commands(standalone_mode=False)
         sys.stdout.flush()  # so that a full disk behind it is told here, and not while the interpreter ends
+    except click.exceptions.NoArgsIsHelpError as error:
+        echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         _end(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):

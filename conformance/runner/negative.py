@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import adapters
+from conformance import adapters, idioms
 from conformance.adapters.base import Adapter, Call, Lane, Unsupported, finish
 from conformance.calls import unchecked
+from conformance.calls.suites import case_of
 from conformance.calls.unchecked import WORDS
 from conformance.claims import judgement
+from conformance.idioms.base import Shapes
 from conformance.numerics.deviation import fingerprint, measure_deviation
 from conformance.numerics.operands import SIGNIFICAND, Certificate
 from conformance.problem import broken_rule
@@ -43,8 +45,10 @@ def isolated(isolation: Isolation, lane: Lane, case: Case, dtype: str) -> Result
         return outside.evaluate_alone(lane, case, dtype, seconds or isolation.limits.seconds)
     if case.point is None:
         result = isolation.call(judge, lane, case, dtype, seconds=seconds)
-    else:  # which has functions, so that no other process can be given it
+    elif isolation.suite:  # a call has functions, so that no other process can be given it
         result = isolation.call(judge_named, lane, isolation.suite, case.id, dtype)
+    else:
+        result = isolation.call(judge_text, lane, case.point.text, dict(case.point.shapes), case.id, dtype)
     if isinstance(result, Death):
         return Result(ended(lane, case, dtype, result))
     assert isinstance(result, Result)
@@ -68,6 +72,12 @@ def judge_named(lane: Lane, suite: str, case: str, dtype: str) -> Result:
     """The result of a case of a suite that is made for a lane, in this process."""
     made = MADE[suite](lane.framework, lane.variant)
     return judge(lane, find(made, [case]).cases[0], dtype)
+
+
+def judge_text(lane: Lane, text: str, shapes: Shapes, case: str, dtype: str) -> Result:
+    """The result of a call that is in no suite, on the data of a case's id, in this process."""
+    point = idioms.read(lane.framework, text, shapes, lane.variant, dtype=dtype)
+    return judge(lane, replace(case_of(point, lane.framework), id=case), dtype)
 
 
 def judge(lane: Lane, case: Case, dtype: str) -> Result:

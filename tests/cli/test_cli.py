@@ -358,3 +358,10 @@ def test_merge_of_different_runs_is_one_line(conformance: Command, tmp_path: Pat
 
 def test_cases_folder_is_the_projects() -> None:
     assert (cases_folder() / "README.md").exists()
+
+
+@pytest.mark.parametrize("arguments", [(), ("cases",)])
+def test_a_command_without_its_verb_is_shown_the_verbs(conformance: Command, arguments: tuple[str, ...]) -> None:
+    ended = conformance(*arguments)
+    assert ended.status == 2
+    assert "Commands:\n" in ended.err
