@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ from tests.runner.test_resume import NAME, without_times
 KILLS = 25
 SEEDS = (1, 2, 3, 4)
 """Four seeds of 25 kills each are 100."""
+ISOLATED = "call", "command", "pytest", "server", "tracker", "worker"
+"""The processes of a run whose calls are in forks."""
 APART = 1.2
 """Seconds at most between two kills."""
 
@@ -39,8 +42,16 @@ def role(pid: int) -> str:
         for name in (b"conformance.processes.lane_process", b"pytest"):
             if name in words:
                 return name.decode()
+        if any(b"multiprocessing.forkserver" in word for word in words):
+            return "call" if role(parent(pid)) in ("server", "call") else "server"
+        if any(b"multiprocessing.resource_tracker" in word for word in words):
+            return "tracker"
         return "worker" if b"-c" in words else "command"
     return "gone"
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def kill_at_random(process: Any, draw: random.Random, most: int) -> Iterator[str]:
@@ -94,6 +105,65 @@ def test_a_run_whose_processes_are_killed_at_random_loses_nothing(seed: int, tmp
             assert without_times(folder / f"{NAME}.jsonl") == undisturbed
             assert {path.name for path in folder.iterdir()} == {f"{NAME}.jsonl", f"{NAME}.npz"}
     assert len(killed) == KILLS
+
+
+def kill_a_role_at_random(process: Any, draw: random.Random, most: int) -> Iterator[str]:
+    """As `kill_at_random`, once there is a server; each role is as likely, a call that lives for milliseconds too."""
+    while most and process.poll() is None:
+        time.sleep(draw.uniform(0.02, 0.5))
+        pid, chosen = 0, draw.choice(ISOLATED)
+        deadline = time.monotonic() + 2.0
+        while not pid and process.poll() is None and time.monotonic() < deadline:
+            roles = {role(each): each for each in (process.pid, *descendants(process.pid))}
+            pid = roles.get(chosen, 0) if "server" in roles else 0
+        if pid:
+            with suppress(ProcessLookupError):
+                os.kill(pid, draw.choice((signal.SIGKILL, signal.SIGTERM)))
+                most -= 1
+                yield chosen
+
+
+def isolated(folder: Path, *options: str) -> Any:
+    return started(folder, "--isolated", *options)
+
+
+def kill_calls_at_random(kills: int, seed: int, folder: Path) -> Counter[str]:
+    """Kill processes of a run whose calls are in forks, until so many are and a run ends; their roles."""
+    draw, killed, ended = random.Random(seed), Counter[str](), False
+    while killed.total() < kills or not ended:
+        process = isolated(folder, "--resume")
+        killed.update(kill_a_role_at_random(process, draw, kills - killed.total()))
+        family = [*descendants(process.pid)]
+        if process.poll() == -signal.SIGKILL:
+            require_ended(family)
+        said, _ = process.communicate(timeout=300)
+        ended = process.returncode == 1
+        assert process.returncode in (1, 3, -signal.SIGKILL), said
+    return killed
+
+
+def require_calls_survive(kills: int, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tests = Path(__file__).parents[1]
+    monkeypatch.setenv("PYTEST_PLUGINS", "answering_inside")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tests), os.environ.get("PYTHONPATH", "")]))
+    isolated(tmp_path / "undisturbed").communicate(timeout=300)
+    undisturbed = without_times(tmp_path / "undisturbed" / f"{NAME}.jsonl")
+    assert len(undisturbed[1]) == RECORDS + 1, "records and a footer"
+    folder = tmp_path / "killed"
+    killed = kill_calls_at_random(kills, seed, folder)
+    print(f"seed {seed}: {dict(killed)}")
+    assert {"call", "server"} & set(killed), killed
+    assert without_times(folder / f"{NAME}.jsonl") == undisturbed
+    assert {path.name for path in folder.iterdir()} == {f"{NAME}.jsonl", f"{NAME}.npz"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.timeout(1200)
+def test_calls_in_forks_and_their_servers_killed_at_random_lose_nothing(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_calls_survive(KILLS, seed, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
