@@ -2,7 +2,7 @@
 
 The server has imported the framework and run nothing, so a fork costs milliseconds. Each call has its own process, pipe
 and log: whatever it does to its process ends with it, and an answer that comes late has nowhere to arrive. The limit of
-time is kept from outside (`process_tree`), and a call that dies of a signal which others send is made once more.
+time is kept from outside (`processes.tree`), and a call that dies of a signal which others send is made once more.
 """
 
 import faulthandler
