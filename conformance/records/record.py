@@ -102,7 +102,7 @@ class Record:
 
     @property
     def redrawn(self) -> bool:
-        """Whether `operands.draw` gives its operands again: neither claims, nor negative cases, nor those that round."""
+        """Whether `operands.draw` gives its operands again: not of claims, negative cases, nor those that round."""
         return not (self.fault or self.rounding or self.idiom == CLAIM)
 
     @property
