@@ -49,6 +49,8 @@ def test_folders_and_modules_stay_small() -> None:
     assert len(FOLDERS) <= 17
     assert len([*(ROOT / "conformance").glob("*.py")]) <= 6
     assert [each for each in folders if sum(module.parent == each for module in modules) > 10] == []
+    lines = {each: len(each.read_text(encoding="utf-8").splitlines()) for each in modules}
+    assert [each for each, count in lines.items() if count > 400] == []
 
 
 def test_the_flow_of_one_lane_reaches_few_modules() -> None:

@@ -5,6 +5,7 @@ Arguments go to those of the same meaning, whatever their names; an integer beco
 target's order of axes. The copied call is a call like any other: its claim says what comes out, and its lane runs it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,16 +17,10 @@ import numpy as np
 from conformance import adapters, idioms, layout, oracle
 from conformance.diagnosis.diagnose import diagnose, difference
 from conformance.idioms import expression
-from conformance.idioms.base import MEANINGS, Example, Idiom, Point, Refusal, Shapes
+from conformance.idioms.base import MEANINGS, Copied, Example, Idiom, Point, Refusal, Shapes
 from conformance.idioms.expression import ExpressionError, Name, write
 from conformance.numerics.operands import draw
 from conformance.problem import Problem
-
-COUNTERPARTS = (
-    ("torch-functional", "tf-nn", "jax-conv-transpose", "mx-deconvolution"),
-    ("torch-layer", "keras-layer", "flax-linen", "mx-gluon"),
-)
-"""Idioms that people translate into each other: functions, and layers."""
 
 DEFAULTS = {"stride": 1, "padding": 0}
 """What is given where the source says nothing and the target must be told."""
@@ -58,21 +53,15 @@ SETTINGS: Sequence[Mapping[str, Any]] = (
 """Arguments that people have in their models, in words of their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spelling:
-    """A target's syntax: whether numbers become sequences, and what padding p becomes where it is no number."""
-
-    sequences: bool = False
-    pairs: str = ""
-    """"spatial" for a pair each spatial axis, "all" for a pair each axis of the data."""
-
-
-SPELLINGS: Mapping[str, Spelling] = {
-    "tf-nn": Spelling(pairs="all"),
-    "jax-conv-transpose": Spelling(sequences=True, pairs="spatial"),
-    "mx-deconvolution": Spelling(sequences=True),
-    "flax-linen": Spelling(sequences=True),
-}
+@cache
+def families() -> Sequence[Sequence[str]]:
+    """The ids of the idioms that people translate into each other: functions, and layers."""
+    ids: dict[str, list[str]] = defaultdict(list)
+    for framework in reversed(idioms.frameworks()):  # a call that two sources are copied to is the first one's case
+        for idiom in idioms.idioms(framework):
+            if idiom.copied:
+                ids[idiom.copied.family].append(idiom.id)
+    return list(ids.values())
 
 
 def meanings(point: Point) -> dict[str, Any]:
@@ -87,7 +76,7 @@ def meanings(point: Point) -> dict[str, Any]:
 
 def spell(idiom: Idiom, said: Mapping[str, Any], rank: int, output: Sequence[int]) -> tuple[str, set[str]]:
     """A call with these arguments, as they stand, and the meanings that the idiom has no argument for."""
-    spelling = SPELLINGS.get(idiom.id, Spelling())
+    assert idiom.copied
     named = {}
     left = set(said) - {"in", "out", "kernel"}
     for name, parameter in expression.signature(idiom.signature).parameters.items():
@@ -97,20 +86,20 @@ def spell(idiom: Idiom, said: Mapping[str, Any], rank: int, output: Sequence[int
         if meaning == "output":
             named[name] = tuple(output)
         elif meaning in said or (meaning in DEFAULTS and parameter.default is parameter.empty):
-            named[name] = _spelt(meaning, said.get(meaning, DEFAULTS.get(meaning)), rank, spelling)
+            named[name] = _spelt(meaning, said.get(meaning, DEFAULTS.get(meaning)), rank, idiom.copied)
             left.discard(meaning)
     operands = [] if idiom.layer else [Name("x"), Name("w")]
     return write(idiom.functions[rank], *operands, **named), left
 
 
-def _spelt(meaning: str, value: Any, rank: int, spelling: Spelling) -> Any:
+def _spelt(meaning: str, value: Any, rank: int, copied: Copied) -> Any:
     if meaning in ("in", "out", "groups", "bias") or isinstance(value, str):
         return value
-    if meaning == "padding" and spelling.pairs and not _are_pairs(value):
+    if meaning == "padding" and copied.pairs and not _are_pairs(value):
         each = (value,) * rank if isinstance(value, int) else value
         pairs = [(p, p) for p in each]
-        return [(0, 0), *pairs, (0, 0)] if spelling.pairs == "all" else pairs
-    return (value,) * rank if spelling.sequences and isinstance(value, int) else value
+        return [(0, 0), *pairs, (0, 0)] if copied.pairs == "all" else pairs
+    return (value,) * rank if copied.sequences and isinstance(value, int) else value
 
 
 def _are_pairs(value: Any) -> bool:
@@ -164,7 +153,7 @@ def outcomes(rank: int = 2) -> tuple[Outcome, ...]:
     """What every source's settings give in every counterpart, for one number of spatial axes."""
     return tuple(
         _outcome(point, *find(target))
-        for family in COUNTERPARTS
+        for family in families()
         for name, target in permutations(family, 2)
         for point in sources(*find(name), rank)
     )
@@ -225,7 +214,7 @@ def _compared(source: Point, copied: Point) -> tuple[str, str]:
 
 def copies(framework: str) -> Iterator[tuple[Point, Idiom, Example]]:
     """Every call that is copied into a framework: its source, the idiom it becomes, and itself."""
-    for rank, family in product((1, 2, 3), COUNTERPARTS):
+    for rank, family in product((1, 2, 3), families()):
         for name, target in permutations(family, 2):
             if find(target)[0] == framework:
                 for point in sources(*find(name), rank):

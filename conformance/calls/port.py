@@ -16,7 +16,7 @@ from typing import Any
 from conformance import adapters, idioms, layout
 from conformance.calls.native import lines
 from conformance.idioms import expression
-from conformance.idioms.base import Dialect, Idiom, Point, Refusal, Shapes, with_window
+from conformance.idioms.base import Claim, Dialect, Idiom, Point, Refusal, Shapes, with_window
 from conformance.layout import Ints
 from conformance.problem import Problem, Window
 
@@ -116,6 +116,12 @@ def shape_of(data: str, problem: Problem) -> Ints:
     """The shape of a problem's answer in a data layout."""
     extents = {"n": (problem.batch,), "c": (problem.groups * problem.out_channels,), "k": problem.output}
     return tuple(extent for letter in layout.groups(data) for extent in extents[letter])
+
+
+def canonical(problem: Problem, framework: str) -> Point:
+    """A problem on arrays in canonical order, which is no call of the framework's yet but can be ported to one."""
+    claim = Claim(problem, "none")
+    return Point(idioms.idioms(framework)[0], str(problem), {}, claim, str(problem), "")
 
 
 def translate(point: Point, source: str, target: str, *, variant: str = "", idiom: str = "") -> Port:

@@ -26,11 +26,6 @@ from conformance.records.record import Record
 
 Array = NDArray[Any]
 
-MODULES = {"jax": "jax.lax", "mxnet": "mxnet.nd", "tensorflow": "tf.nn", "torch": "torch.nn.functional"}
-"""Where a framework keeps the function that a case of its own suites calls."""
-
-PRELUDES = {"jax": ("jax.config.update('jax_enable_x64', True)",)}
-
 _DOTTED = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
 _OPERAND = re.compile(r"\[[\d, ]*\]")
 
@@ -55,7 +50,7 @@ class Reproducer:
 
 def write(record: Record) -> Reproducer:
     """The reproducer of a record that has a call. Raises ReproducerError."""
-    if record.framework not in MODULES or not record.call:
+    if record.framework not in idioms.frameworks() or not record.call:
         raise ReproducerError(f"{record.case}: a call of {record.framework!r} cannot be written out")
     if not record.idiom:
         return _of_case(record)
@@ -111,15 +106,16 @@ def _of_case(record: Record) -> Reproducer:
     count = len(_OPERAND.findall(arguments.partition("=")[0]))
     names = iter(("x", "w", "b")[:count])
     arguments = _OPERAND.sub(lambda _: next(names), arguments, count=count)
-    function = f"{MODULES[record.framework]}.{function.removesuffix('_v2')}"
+    dialect = idioms.dialect(record.framework)
+    function = dialect.native(function)
     given = {name: array for name, array in zip("xwb", arrays, strict=True) if array is not None}
-    last = record.framework in ("jax", "tensorflow")
+    last = layout.groups(idioms.words(record.framework).layout)[-1] == "c"
     if last:
         given["x"] = np.moveaxis(given["x"], 1, -1)
         given["w"] = _channels_last(problem, given["w"], reversed="reversed kernel" in record.composed)
     if "unit-axis" in record.composed:
         given["x"], given["w"] = given["x"][:, None], given["w"][None]
-    dialect, operands = idioms.dialect(record.framework), [name for name in given if name in "xwb"[:count]]
+    operands = [name for name in given if name in "xwb"[:count]]
     call = f"{function}({arguments})"
     _require_literal(record, call)
     lines = [*_loaded(operands, dialect), f"y = {call}", f"y = {dialect.array.format('y')}"]
@@ -182,5 +178,6 @@ def _loaded(names: Iterable[str], dialect: Dialect) -> Iterator[str]:
 
 def _script(record: Record, lines: Sequence[str], imports: Sequence[str] = ()) -> str:
     about = one_line(f"# {record.lane} {record.dtype}, case {record.case}: {record.problem}")
-    needed = dict.fromkeys(("import numpy as np", *idioms.dialect(record.framework).imports, *imports))
-    return "\n".join([about, *needed, *PRELUDES.get(record.framework, ()), *lines, "np.save('y.npy', y)", ""])
+    dialect = idioms.dialect(record.framework)
+    needed = dict.fromkeys(("import numpy as np", *dialect.imports, *imports))
+    return "\n".join([about, *needed, *dialect.prelude, *lines, "np.save('y.npy', y)", ""])

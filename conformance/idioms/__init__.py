@@ -14,6 +14,7 @@ from conformance.idioms import _reading
 from conformance.idioms._dtypes import require_dtype
 from conformance.idioms._reading import Catalogue, IdiomError, Reading, Values
 from conformance.idioms._weight import derived
+from conformance.idioms._words import Words
 from conformance.idioms.base import FLOAT32, Claim, Dialect, Idiom, Point, Refusal, Shapes, Use
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "read",
     "read_all",
     "reading",
+    "words",
 ]
 
 
@@ -63,6 +65,13 @@ def dialect(framework: str) -> Dialect:
     return found
 
 
+def words(framework: str) -> Words:
+    """How a framework says a problem that need not be valid."""
+    idioms(framework)
+    found: Words = importlib.import_module(f"{__name__}.catalogue.{framework}").WORDS
+    return found
+
+
 def reading(framework: str, text: str, given: Values | None = None) -> Reading:
     """The one call that stands in a text, by its idiom and with its arguments; `given` are values of names in it.
 
@@ -83,7 +92,8 @@ def read_all(framework: str, text: str, given: Values | None = None) -> Iterator
 
 @cache
 def _catalogue(framework: str) -> Catalogue:
-    return Catalogue(framework, idioms(framework), dialect(framework))
+    owners = {root: name for name in frameworks() for root in dialect(name).roots}
+    return Catalogue(framework, idioms(framework), dialect(framework), owners)
 
 
 def read(

@@ -1,6 +1,7 @@
 """From a text to an idiom with its arguments: which function it names, what they are called, and what is set aside."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -27,10 +28,9 @@ OWNERS = {
     "equinox": "Equinox", "objax": "Objax", "chainer": "Chainer", "oneflow": "OneFlow", "flow": "OneFlow",
     "mindspore": "MindSpore", "jittor": "Jittor", "jt": "Jittor", "tinygrad": "tinygrad", "megengine": "MegEngine",
     "tl": "TensorLayer", "tensorlayer": "TensorLayer", "stax": "JAX's stax", "onnx": "ONNX", "cntk": "CNTK",
-    "lasagne": "Lasagne", "theano": "Theano", "caffe": "Caffe", "torch": "torch", "keras": "tensorflow",
-    "tensorflow": "tensorflow", "tf": "tensorflow", "jax": "jax", "flax": "jax", "mxnet": "mxnet", "mx": "mxnet",
+    "lasagne": "Lasagne", "theano": "Theano", "caffe": "Caffe",
 }  # fmt: skip
-"""Whose function it is, by the first part of its dotted name."""
+"""Whose function it is that no framework here has, by the first part of its dotted name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ class Catalogue:
     framework: str
     idioms: tuple[Idiom, ...]
     dialect: Dialect
+    owners: Mapping[str, str]
+    """Every framework by the first parts of its functions' names."""
 
     @cached_property
     def plain(self) -> Mapping[str, Sequence[tuple[Idiom, Spelling | None]]]:
@@ -78,9 +80,13 @@ class Catalogue:
         return {name.rpartition(".")[2] for name in self.plain}
 
     @cached_property
-    def formed(self) -> Sequence[tuple[Idiom, Set[str]]]:
-        """The idioms whose call stands in a form, each with the names of its functions."""
-        return [(idiom, self.names_of(idiom)) for idiom in self.idioms if idiom.form != HOLE]
+    def formed(self) -> Sequence[tuple[Idiom, str, Set[str]]]:
+        """The idioms whose call stands in a form, with each way to write that, and the names of their functions."""
+        return [
+            (idiom, form, self.names_of(idiom))
+            for idiom in self.idioms if idiom.form != HOLE
+            for form in _forms(idiom.form, self.dialect.modules)
+        ]  # fmt: skip
 
     def names_of(self, functions: Idiom | Spelling) -> Set[str]:
         """Every name of an idiom's functions."""
@@ -95,6 +101,14 @@ def _names(full: str, modules: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     for whole in wholes:
         parts = whole.split(".")
         yield from (".".join(parts[at:]) for at in range(len(parts)))
+
+
+def _forms(form: str, modules: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """A form as it is, and with the other names of the modules in it."""
+    yield form
+    for module, others in modules.items():
+        if re.search(rf"\b{module}\.", form):
+            yield from (re.sub(rf"\b{module}\.", f"{other}.", form) for other in others)
 
 
 def read(catalogue: Catalogue, text: str, given: Values) -> Reading:
@@ -165,7 +179,8 @@ def _foreign(catalogue: Catalogue, name: str) -> str:
                catalogue.idioms[0].functions[2])  # fmt: skip
     if root == "<this file>":
         return f"{last} is defined in this text, and is not {own}"
-    owner = next((OWNERS[part] for part in name.split(".") if part in OWNERS and part != "nn"), "")
+    owners = {**catalogue.owners, **OWNERS}
+    owner = next((owners[part] for part in name.split(".") if part in owners), "")
     if owner and owner != catalogue.framework:
         return f"{name}: {root} is none of {catalogue.framework}'s modules, it is {owner}'s: what is read here is {own}"
     return f"{name}: {catalogue.framework} has no function of this name: the nearest is {own!r}"
@@ -309,8 +324,8 @@ def _formed(catalogue: Catalogue, text: str, given: Values) -> Reading | None:
     if not any(form in text for form in _source.FORMS):
         return None
     stripped = text.strip()
-    for idiom, names in catalogue.formed:
-        invocation = expression.parse(stripped, idiom.form)
+    for idiom, form, names in catalogue.formed:
+        invocation = expression.parse(stripped, form)
         if invocation is None or invocation.function not in names:
             continue
         arguments, written = expression.bind(idiom.signature, invocation)

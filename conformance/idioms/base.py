@@ -188,6 +188,19 @@ class Spelling:
     values: Callable[[str, Any], Any] = lambda _, value: value
 
 
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What becomes of arguments that people copy into a call: whether numbers become sequences, and what padding p
+    becomes where it is no number: "spatial" for a pair each spatial axis, "all" for a pair each axis of the data.
+
+    Calls of one `family`, "function" or "layer", are copied into each other.
+    """
+
+    family: str
+    sequences: bool = False
+    pairs: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Idiom:
     """One way to call transposed convolution.
@@ -223,6 +236,8 @@ class Idiom:
     dtypes: frozenset[str] = frozenset()
     """The parameters that name a dtype, which is to be the operands' own."""
     spellings: tuple[Spelling, ...] = ()
+    copied: Copied | None = None
+    """How calls of other frameworks are copied into it; None for a call that people do not take for another."""
 
     @property
     def layer(self) -> bool:
@@ -254,6 +269,14 @@ class Dialect:
     """The other names that a module goes by."""
     batch: str = ""
     """The batch of x as the framework says it, where an argument has to name it."""
+    roots: tuple[str, ...] = ()
+    """The first parts of the dotted names that are the framework's own."""
+    native: Callable[[str], str] = lambda name: name
+    """The dotted name of a function, from the one that a record of the adapter's call has."""
+    prelude: tuple[str, ...] = ()
+    """What a script has behind its imports, so that it computes in every dtype."""
+    precision: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Environment variables without which the framework does not compute in a dtype, by dtype."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ def _alike(form: Any, tree: Any, found: list[ast.AST]) -> bool:
         return isinstance(tree, ast.Name | ast.arg | ast.Attribute)
     if isinstance(form, ast.Attribute) and isinstance(tree, ast.Attribute | ast.Name):  # modules may be left out
         full, name = ast.unparse(form), ast.unparse(tree)
-        return f".{full}".endswith(f".{name}") or (name.startswith("mx.") and full == f"mxnet.{name[3:]}")
+        return f".{full}".endswith(f".{name}")
     return type(form) is type(tree) and all(_alike(getattr(form, f), getattr(tree, f), found) for f in form._fields)
 
 

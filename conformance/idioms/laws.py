@@ -56,6 +56,14 @@ def _jax(arguments: str, i: int, k: int, fact: str) -> Witness:
     return Witness("jax", text, {"x": (1, i, 1), "w": (k, 1, 1)}, fact)
 
 
+TAPS = (
+    Witness("torch", "torch.nn.functional.conv_transpose1d(x, w, stride=3)", {"x": (1, 1, 2), "w": (1, 1, 3)},
+            "as stored: every input element stamps the kernel as it is"),
+    Witness("jax", 'jax.lax.conv_transpose(x, w, (3,), "VALID")', {"x": (1, 2, 1), "w": (3, 1, 1)},
+            "reversed: the default of JAX and Flax"),
+)  # fmt: skip
+"""Both orders of taps."""
+
 LAWS = (
     Law(
         "padding",

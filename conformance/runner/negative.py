@@ -15,7 +15,6 @@ from conformance import adapters, idioms
 from conformance.adapters.base import Adapter, Call, Lane, Unsupported, finish
 from conformance.calls import unchecked
 from conformance.calls.suites import case_of
-from conformance.calls.unchecked import WORDS
 from conformance.claims import judgement
 from conformance.idioms.base import Shapes
 from conformance.numerics.deviation import fingerprint, measure_deviation
@@ -110,17 +109,16 @@ def _call(adapter: Adapter, framework: str, case: Case, arrays: Mapping[str, Arr
 def text(framework: str, case: Case) -> str:
     """The call of a case in a framework's words. Raises Unsupported where it has none."""
     assert case.hostile is not None
-    if framework not in WORDS:
-        raise Unsupported(f"{framework} has no unchecked words: give it some in conformance/calls/unchecked.py")
+    unchecked.words_of(framework)
     if case.hostile.calls and framework not in case.hostile.calls:
         raise Unsupported(f"the call is one of {', '.join(sorted(case.hostile.calls))} alone")
-    return case.hostile.calls.get(framework) or WORDS[framework].text(case.problem)
+    return case.hostile.calls.get(framework) or unchecked.text_of(framework, case.problem)
 
 
 def _tensors(adapter: Adapter, framework: str, case: Case, arrays: Mapping[str, Array]) -> dict[str, Any]:
     """The operands as the framework's tensors, by the names that they have in a call."""
     assert case.hostile is not None
-    words = WORDS[framework]
+    words = unchecked.words_of(framework)
     if case.hostile.view and not words.views:
         raise Unsupported("its tensors are copies, so that none can lie otherwise in memory")
     x, weight = words.arrange(case.problem, arrays["x"], arrays["weight"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conformance import adapters, idioms, oracle
-from conformance.calls.port import PortError, explain, other_batch, port, port_layers
+from conformance.calls.port import PortError, canonical, explain, other_batch, port, port_layers, translate
 from conformance.calls.suites import case_of, ports
 from conformance.idioms.base import Refusal
 from conformance.problem import Problem
@@ -196,3 +196,13 @@ def test_a_port_is_for_any_batch_and_is_verified_for_another(
 
 def test_what_has_no_batch_is_not_verified_for_another() -> None:
     assert other_batch(port("nn.ConvTranspose1d(2, 3, 3)", "torch", "jax", {"x": (2, 5)})) is None
+
+
+@pytest.mark.parametrize("framework", idioms.frameworks())
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_problem_becomes_code_of_every_framework_on_canonical_operands(framework: str, bias: bool) -> None:
+    problem = Problem.parse(f"i4x5 k3 g2 ic2 oc3{' bias' * bias}")
+    made = translate(canonical(problem, framework), framework, framework).point
+    assert (made.claim.problem, made.claim.weight, made.claim.reversed) == (problem, "(g i) o k", False)
+    assert "def convert_weight(w):" in made.code
+    assert made.claim.data == idioms.idioms(framework)[0].data

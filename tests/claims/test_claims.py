@@ -18,7 +18,7 @@ from conformance.adapters.operators.base import Convolution
 from conformance.analysis.content import literature
 from conformance.claims import judgement
 from conformance.claims.checks import CHECKS, Bench
-from conformance.claims.checks.base import CheckError, Question, sweep, torch_call
+from conformance.claims.checks.base import CheckError, sweep
 from conformance.claims.judgement import Finding, Weighed, examine
 from conformance.claims.ledger import ARRAYS, Claim, ClaimError, Standing, find, folder, read_claims, suite
 from conformance.cli import commands
@@ -135,13 +135,6 @@ def test_a_fault_costs_claims_their_verdict(fault: str, at_least: set[str]) -> N
 def test_a_layer_has_no_weight_to_be_given_and_a_function_has(text: str) -> None:
     point = bench().point(text, np.ones((1, 2, 4, 5), np.float32), np.ones((2, 3, 3, 3), np.float32))
     assert point.claim.problem == Problem.parse("i4x5 k3 ic2 oc3")
-
-
-@pytest.mark.parametrize("bias", [False, True])
-def test_a_question_is_a_call_of_torch_with_the_bias_that_it_has(bias: bool) -> None:
-    problem = Problem.parse(f"i4x5 k3 g2 ic2 oc3{' bias' * bias}")
-    asked = Question(problem, np.ones((1, 4, 4, 5)), np.ones((4, 3, 3, 3)), np.ones(6) if bias else None)
-    assert torch_call(asked).claim.problem == problem
 
 
 def finding(id: str, *trials: tuple[bool, bool | None, bool | None]) -> Finding:

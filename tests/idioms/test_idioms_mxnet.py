@@ -8,7 +8,7 @@ import pytest
 from conformance import idioms
 from conformance.calls.native import program
 from conformance.idioms.base import Claim, Idiom, Refusal
-from conformance.idioms.catalogue import mxnet
+from conformance.idioms.catalogue import _nd, mxnet
 from conformance.problem import Ints, Problem, Window
 
 VARIANTS = ["onednn", "native"]
@@ -323,7 +323,7 @@ def test_windows_that_no_argument_says(window: tuple[int, int]) -> None:
 
 def test_three_axes_with_dilation_are_not_said() -> None:
     with pytest.raises(Refusal, match="no dilation in 3-D"):
-        mxnet.arguments(Problem.of((2, 2, 2), 2, dilation=2))
+        _nd.arguments(Problem.of((2, 2, 2), 2, dilation=2))
 
 
 def test_what_is_said_is_short() -> None:

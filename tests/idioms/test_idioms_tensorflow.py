@@ -8,7 +8,7 @@ import pytest
 
 from conformance import idioms, layout
 from conformance.idioms.base import Claim, Idiom, Refusal
-from conformance.idioms.catalogue import _keras, tensorflow
+from conformance.idioms.catalogue import _keras, _tf_nn
 from conformance.idioms.expression import ExpressionError
 from conformance.problem import Ints, Problem
 
@@ -267,9 +267,9 @@ def test_what_is_said_is_read_as_the_same_problem(idiom: Idiom) -> None:
 
 def test_arguments_prefer_a_name_to_pairs() -> None:
     named = Problem.of((7, 7), 5, 2, [(1, 2), (1, 2)])
-    assert tensorflow.arguments(named)["padding"] == "SAME"
-    assert tensorflow.arguments(Problem.of(2, 3, 2))["padding"] == "VALID"
-    assert tensorflow.arguments(Problem.of((7, 7), 5, 2, 2, 1))["padding"] == [(0, 0), (2, 1), (2, 1), (0, 0)]
+    assert _tf_nn.arguments(named)["padding"] == "SAME"
+    assert _tf_nn.arguments(Problem.of(2, 3, 2))["padding"] == "VALID"
+    assert _tf_nn.arguments(Problem.of((7, 7), 5, 2, 2, 1))["padding"] == [(0, 0), (2, 1), (2, 1), (0, 0)]
     assert _keras.arguments(named) == {"padding": "same"}
     assert _keras.arguments(Problem.of(4, 3, 2, 1)) == {"padding": "same", "output_padding": (0,)}
 
@@ -279,7 +279,7 @@ def test_arguments_prefer_a_name_to_pairs() -> None:
 )
 def test_windows_that_no_call_means(text: str) -> None:
     with pytest.raises(Refusal):
-        tensorflow.arguments(Problem.parse(text))
+        _tf_nn.arguments(Problem.parse(text))
 
 
 @pytest.mark.parametrize("text", ["i7 k5 s2 p2 op1", "i5 k3 g2", "i5 k3 s2 d2", "i5 k4 s2 p2:1"])

@@ -18,14 +18,8 @@ from conformance.idioms.laws import Law, Witness
 from conformance.problem import Problem
 from conformance.report.content.handbook import CopyEntry, Handbook, IdiomEntry, LawEntry, LayoutEntry, Shown
 
-TAPS = (
-    Witness("torch", "torch.nn.functional.conv_transpose1d(x, w, stride=3)", {"x": (1, 1, 2), "w": (1, 1, 3)},
-            "as stored: every input element stamps the kernel as it is"),
-    Witness("jax", 'jax.lax.conv_transpose(x, w, (3,), "VALID")', {"x": (1, 2, 1), "w": (3, 1, 1)},
-            "reversed: the default of JAX and Flax"),
-)  # fmt: skip
 MAIN_LAYOUTS = ("(g i) o k", "k o (g i)", "k i o")
-"""PyTorch's and MXNet's, TensorFlow's and Keras', JAX's and Flax's."""
+"""The layouts of weights that most calls take where nothing else is asked for."""
 
 _EXTENTS = {"g": 1, "i": 2, "o": 3, "k": (4, 5)}
 
@@ -43,7 +37,7 @@ def build(evidence: Evidence) -> Handbook:
     flat = [(framework, point) for framework, by in points.items() for each in by.values() for point in each]
     return Handbook(
         laws=tuple(_law(law, flat, evidence) for law in laws.LAWS),
-        taps=tuple(_shown(witness) for witness in TAPS),
+        taps=tuple(_shown(witness) for witness in laws.TAPS),
         reversed=_users((framework, point) for framework, point in flat if point.claim.reversed),
         weights=tuple(_layouts(flat, weight=True)),
         data=tuple(_layouts(flat, weight=False)),

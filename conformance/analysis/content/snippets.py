@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -13,9 +12,8 @@ from conformance import adapters, idioms, layout
 from conformance.adapters.base import Lane, Unsupported
 from conformance.calls import reproducer
 from conformance.calls.native import lines, operands
-from conformance.calls.port import PortError, translate
-from conformance.calls.unchecked import WORDS
-from conformance.idioms.base import Claim, Dialect, Point, with_window
+from conformance.calls.port import PortError, canonical, translate
+from conformance.idioms.base import Dialect, Point, with_window
 from conformance.problem import Problem
 from conformance.records.record import Record
 from conformance.report.content.faults import Snippet
@@ -28,8 +26,6 @@ Array = NDArray[Any]
 LARGEST = 3000
 """Elements of an array above which it is not written out."""
 WIDTH = 110
-PRECISION = {("jax", "float64"): {"JAX_ENABLE_X64": "1"}}
-"""What a framework has to be told before it computes in a dtype at all."""
 WIDEST = "float64"
 """What a negative case's script asks for, as its lane does, whose operands and arguments can be of any width."""
 VIEWED = {
@@ -38,7 +34,6 @@ VIEWED = {
     "one-value": ["x = np.broadcast_to(x.reshape(-1)[:1].reshape((1,) * x.ndim), x.shape)"],
 }
 """How an operand is made to lie otherwise in memory."""
-CANONICAL = Claim(Problem.of(1, 1), "none")
 
 TAIL = """
 print("actual", actual, sep="\\n")
@@ -58,9 +53,7 @@ def of_problem(
     lane: Lane, problem: Problem, arrays: Sequence[Array | None], expected: Array | None, dtype: str
 ) -> Snippet:
     """The script of a problem on canonical arrays, in the call of the lane's framework that says it best."""
-    idiom = idioms.idioms(lane.framework)[0]
-    said = Point(idiom, str(problem), {}, replace(CANONICAL, problem=problem), str(problem), "")
-    return _ported(said, lane.framework, lane, arrays, expected, dtype)
+    return _ported(canonical(problem, lane.framework), lane.framework, lane, arrays, expected, dtype)
 
 
 def of_record(lane: Lane, record: Record, expected: Array | None) -> Snippet:
@@ -103,12 +96,12 @@ def of_call(
 def of_negative(lane: Lane, case: Case, dtype: str) -> Snippet:
     """The script of a negative case: its call as it stands, on its very operands unless they are many."""
     assert case.hostile is not None
-    words, dialect = WORDS.get(lane.framework), idioms.dialect(lane.framework)
+    words, dialect = idioms.words(lane.framework), idioms.dialect(lane.framework)
     try:
         text = negative.text(lane.framework, case)
     except Unsupported as reason:
         return Snippet(lane.framework, str(lane), "", str(reason))
-    if words is None or (case.hostile.view and not words.views):
+    if case.hostile.view and not words.views:
         return Snippet(
             lane.framework, str(lane), "", "its tensors are copies, so that none can lie otherwise in memory"
         )
@@ -204,7 +197,7 @@ def environment(lane: Lane, dtype: str) -> dict[str, str]:
         for name, value in every[lane.variant].items()
         if any(other.get(name) != value for other in every.values())
     }
-    return chosen | PRECISION.get((lane.framework, dtype), {})
+    return {**chosen, **idioms.dialect(lane.framework).precision.get(dtype, {})}
 
 
 def _literal(name: str, array: Array) -> str:

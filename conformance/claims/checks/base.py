@@ -11,9 +11,8 @@ from conformance import idioms, layout
 from conformance.adapters.base import Adapter, Array, Call, Lane, finish
 from conformance.adapters.operators.base import Convolution, Operators
 from conformance.calls import native
-from conformance.calls.port import translate
+from conformance.calls.port import canonical, translate
 from conformance.idioms.base import Point
-from conformance.idioms.catalogue.torch import arguments
 from conformance.numerics.operands import Arrays, draw
 from conformance.predicates.predicate import relation
 from conformance.problem import Problem
@@ -109,11 +108,10 @@ class Bench:
 
     def _ported(self, question: Question) -> Array:
         """The answer where no single call gives it, such as a dilation in TensorFlow without oneDNN."""
-        _, x, weight, bias = question
-        point = torch_call(question)
-        if self.framework != "torch":
-            point = translate(point, "torch", self.framework, variant=self.lane.variant).point
-        return self.answered(point, x, weight, bias)
+        problem, x, weight, bias = question
+        point = canonical(problem, self.framework)
+        made = translate(point, self.framework, self.framework, variant=self.lane.variant)
+        return self.answered(made.point, x, weight, bias)
 
     def convolved(self, convolutions: Sequence[Convolution]) -> list[Array]:
         """The answers of ordinary convolutions."""
@@ -205,13 +203,3 @@ def _values(name: str, given: Numbers) -> Sequence[Any]:
 def square(i: int, k: int, s: int = 1, p: int = 0, d: int = 1, op: int = 0, **rest: Any) -> Problem:
     """A problem with two axes alike."""
     return Problem.of((i, i), (k, k), s, p, op, d, **rest)
-
-
-def torch_call(question: Question) -> Point:
-    """A question in two dimensions as PyTorch's call."""
-    problem, x, weight, _ = question
-    operands, shapes = ["x", "w"], {"x": x.shape, "w": weight.shape}
-    if problem.bias:
-        operands, shapes = [*operands, "b"], shapes | {"b": problem.bias_shape}
-    words = [*operands, *(f"{name}={value!r}" for name, value in arguments(problem).items())]
-    return idioms.read("torch", f"F.conv_transpose2d({', '.join(words)})", shapes)

@@ -8,7 +8,19 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from conformance.idioms.base import EFFORT, LABEL, VALUES, Claim, Example, Idiom, Refusal, Use, draws, with_window
+from conformance.idioms.base import (
+    EFFORT,
+    LABEL,
+    VALUES,
+    Claim,
+    Copied,
+    Example,
+    Idiom,
+    Refusal,
+    Use,
+    draws,
+    with_window,
+)
 from conformance.idioms.catalogue import _lax
 from conformance.idioms.expression import Name, write
 from conformance.problem import Ints, Problem
@@ -167,6 +179,7 @@ IDIOMS = (
         tensors={"x": "inputs"}, data="n k c", weight="k o i",
         imports=("import flax.linen",),
         read=_read_linen, say=_say_linen, examples=partial(_examples, False), program=_run_linen,
+        copied=Copied("layer", sequences=True),
     ),
     Idiom(
         id="flax-nnx",

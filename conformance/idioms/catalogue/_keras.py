@@ -10,6 +10,7 @@ from conformance.idioms.base import (
     TRAINING,
     VALUES,
     Claim,
+    Copied,
     Example,
     Idiom,
     Refusal,
@@ -225,7 +226,7 @@ IDIOMS = (
         outer="inputs", aside=ASIDE, dtypes=frozenset({"dtype"}), only={"autocast": (True,)}, spellings=TF1,
         tensors={"x": "inputs"},
         data="n k c", weight=WEIGHT, imports=("import keras",), program=_run_layer,
-        read=_read_layer, say=_say_layer, examples=lambda: distinct(_layer_examples()),
+        read=_read_layer, say=_say_layer, examples=lambda: distinct(_layer_examples()), copied=Copied("layer"),
     ),
     Idiom(
         id="keras-ops",

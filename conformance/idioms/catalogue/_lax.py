@@ -6,7 +6,12 @@ Shared by the idioms of JAX and of Flax, whose layers hand their arguments down.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from conformance.idioms import _words
+from conformance.idioms._words import Array, W, X, require
 from conformance.idioms.base import Claim, Refusal, Use, sized
+from conformance.idioms.expression import write
 from conformance.problem import Ints, Problem, Window
 
 Rule = tuple[str, Callable[[Problem], bool]]
@@ -152,3 +157,31 @@ def claim(
         ],
         **rest,
     )  # fmt: skip
+
+
+def unchecked(problem: Problem) -> str:
+    """jax.lax: padding of the stride-1 convolution, (ke - 1 - lo, ke - 1 - hi)."""
+    require(problem, not problem.bias, "convolutions of lax have no bias")
+    ends = zip(problem.effective_kernel, problem.window, strict=True)
+    padding = [(ke - 1 - lo, ke - 1 - hi) for ke, (lo, hi) in ends]
+    if problem.groups == 1:
+        return write(
+            "jax.lax.conv_transpose", X, W, strides=problem.stride, padding=padding, rhs_dilation=problem.dilation,
+            transpose_kernel=True,
+        )  # fmt: skip
+    axes = "HWDEFG"[: problem.rank]
+    return write(
+        "jax.lax.conv_general_dilated", X, W, window_strides=(1,) * problem.rank, padding=padding,
+        lhs_dilation=problem.stride, rhs_dilation=problem.dilation, feature_group_count=problem.groups,
+        dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
+    )  # fmt: skip
+
+
+def channels_last(problem: Problem, x: Array, weight: Array) -> Sequence[Array]:
+    """Channels last; a weight in groups as (*kernel, in, groups*out) and reversed, if the groups fit."""
+    x, kernel = _words.channels_last(problem, x, weight)
+    if problem.groups > 1 and weight.shape == problem.weight_shape:
+        g, ic, oc = problem.groups, problem.in_channels, problem.out_channels
+        grouped = np.moveaxis(weight.reshape(g, ic, oc, *problem.kernel), (1, 0, 2), (-3, -2, -1))
+        kernel = np.flip(grouped, tuple(range(problem.rank))).reshape(*problem.kernel, ic, g * oc)
+    return x, kernel

@@ -11,7 +11,8 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from conformance import layout
-from conformance.idioms.base import EFFORT, Claim, Dialect, Example, Idiom, Refusal, Use, draws, with_window
+from conformance.idioms._words import Words
+from conformance.idioms.base import EFFORT, Claim, Copied, Dialect, Example, Idiom, Refusal, Use, draws, with_window
 from conformance.idioms.catalogue import _flax, _lax
 from conformance.idioms.catalogue._lax import CHANNELS_FIRST, CHANNELS_LAST, Numbers, Rule
 from conformance.idioms.expression import HOLE, Name, write
@@ -346,7 +347,16 @@ DIALECT = Dialect(
     pad=lambda name, widths: write("jax.numpy.pad", Name(name), list(widths)),
     concat=lambda parts, axis: f"jax.numpy.concatenate({parts}, {axis})",
     modules={"flax.linen": ("nn",), "flax.nnx": ("nn", "flax.experimental.nnx")},
+    roots=("jax", "flax"),
+    native=lambda name: f"jax.lax.{name}",
+    prelude=("jax.config.update('jax_enable_x64', True)",),
+    precision={"float64": {"JAX_ENABLE_X64": "1"}},
 )
+
+WORDS = Words(
+    _lax.unchecked, _lax.channels_last, "n k c", {"jax": "jax"},
+    functions=frozenset({"jax.lax.conv_transpose", "jax.lax.conv_general_dilated"}),
+)  # fmt: skip
 
 IDIOMS = (
     Idiom(
@@ -356,6 +366,7 @@ IDIOMS = (
                   "precision=None, preferred_element_type=None, use_consistent_padding=False",
         tensors={"x": "lhs", "w": "rhs"}, data="n k c", weight="k o i",
         imports=("import jax",), aside=ASIDE, dtypes=TYPES, read=_read, say=_say, examples=_examples,
+        copied=Copied("function", sequences=True, pairs="spatial"),
     ),
     Idiom(
         id="jax-conv-general-dilated",

@@ -3,7 +3,20 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from conformance.idioms.base import NO_PART, PLACE, Claim, Dialect, Example, Idiom, Refusal, Use, Widths, draws
+from conformance.idioms._words import Words, canonical, require
+from conformance.idioms.base import (
+    NO_PART,
+    PLACE,
+    Claim,
+    Copied,
+    Dialect,
+    Example,
+    Idiom,
+    Refusal,
+    Use,
+    Widths,
+    draws,
+)  # fmt: skip
 from conformance.idioms.expression import Name, write
 from conformance.problem import Ints, Problem
 
@@ -275,7 +288,28 @@ DIALECT = Dialect(
     pad=_pad,
     concat=lambda parts, axis: f"torch.cat({parts}, {axis})",
     modules={"torch.nn.functional": ("F", "nn.F"), "torch.ops.aten": ("aten",)},
+    roots=("torch",),
+    native=lambda name: f"torch.nn.functional.{name}",
 )
+
+
+def _unchecked(problem: Problem) -> str:
+    """torch.nn.functional: the window (padding, padding - output_padding)."""
+    require(problem, problem.rank in (1, 2, 3), "conv_transpose has one to three spatial axes")
+    return write(
+        f"torch.nn.functional.conv_transpose{problem.rank}d", X, W, *[B] * problem.bias, stride=problem.stride,
+        padding=tuple(lo for lo, _ in problem.window), output_padding=tuple(lo - hi for lo, hi in problem.window),
+        groups=problem.groups, dilation=problem.dilation,
+    )  # fmt: skip
+
+
+WORDS = Words(
+    _unchecked, canonical, "n c k", {"torch": "torch"}, views=True,
+    functions=frozenset({
+        *(f"torch.nn.functional.conv_transpose{rank}d" for rank in (1, 2, 3)),
+        "torch.ops.aten.slow_conv_transpose3d", "torch.ops.aten.convolution",
+    }),
+)  # fmt: skip
 
 IDIOMS = (
     Idiom(
@@ -283,7 +317,7 @@ IDIOMS = (
         functions={rank: f"torch.nn.functional.conv_transpose{rank}d" for rank in (1, 2, 3)},
         signature="input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1",
         tensors={"x": "input", "w": "weight", "b": "bias"},
-        imports=("import torch",), read=_read, say=_say, examples=_examples,
+        imports=("import torch",), read=_read, say=_say, examples=_examples, copied=Copied("function"),
     ),
     Idiom(
         id="torch-layer",
@@ -294,6 +328,7 @@ IDIOMS = (
         tensors={"x": "input"},
         aside={"device": PLACE}, only={"padding_mode": ("zeros",)}, dtypes=frozenset({"dtype"}),
         imports=("import torch",), read=_read_layer, say=_say_layer, examples=_layer_examples, program=_run_layer,
+        copied=Copied("layer"),
     ),
     Idiom(
         id="torch-autograd",

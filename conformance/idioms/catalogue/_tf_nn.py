@@ -1,0 +1,215 @@
+"""tf.nn: what the arguments of its transposed convolutions mean, and the call that means a problem."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from conformance.idioms._words import W, X, require
+from conformance.idioms.base import Claim, Refusal, Use
+from conformance.idioms.catalogue._tf import WEIGHT, Padding, claim, legal, window
+from conformance.idioms.expression import write
+from conformance.problem import Ints, Problem
+
+FORMATS = {1: ("NWC", "NCW"), 2: ("NHWC", "NCHW"), 3: ("NDHWC", "NCDHW")}
+"""Names of data layouts by rank: channels last, channels first."""
+
+
+def arguments(problem: Problem) -> dict[str, Any]:
+    """The arguments of tf.nn.conv_transpose that mean a problem's window: SAME, else VALID, else pairs.
+
+    Raises Refusal where none of them does. Pairs are of 2-D alone, without groups and dilation, for lo >= 0 and
+    hi > -stride.
+    """
+    padding = _padding(problem)
+    pairs = padding if isinstance(padding, str) else [(0, 0), *padding, (0, 0)]
+    return {
+        "output_shape": (problem.batch, *problem.output, problem.groups * problem.out_channels),
+        "strides": problem.stride,
+        "padding": pairs,
+        "dilations": problem.dilation,
+    }
+
+
+def _padding(problem: Problem) -> Padding:
+    if problem.rank == 3 and problem.groups > 1:
+        raise Refusal(f"{problem.groups} groups: conv3d_transpose has none")
+    for name in ("SAME", "VALID"):
+        if legal(problem, name, problem.output) and window(problem, name, problem.output) == problem.window:
+            return name
+    if problem.rank != 2 or problem.groups > 1 or max(problem.dilation) > 1:
+        raise Refusal(f"window {problem.window}: neither SAME nor VALID means it, and explicit padding is of 2-D "
+                      "alone, without groups and dilation")  # fmt: skip
+    for (lo, hi), s in zip(problem.window, problem.stride, strict=True):
+        if lo < 0 or hi <= -s:
+            raise Refusal(f"window ({lo}, {hi}): explicit padding takes lo >= 0 and hi > -{s}")
+    return tuple((lo, max(hi, 0)) for lo, hi in problem.window)
+
+
+def read(use: Use) -> Claim:
+    """`output_shape` is the answer's size and the rest is the law of `padding`; groups are its channels / filter's.
+
+    SAME cuts lo = max(full - out, 0) // 2 and takes (i - 1)*s < out <= i*s; VALID cuts lo = 0 and takes
+    (i - 1)*s + ke <= out < i*s + ke; pairs, in 2-D alone, cut lo = begin and take
+    (i - 1)*s + ke <= out + begin + end < i*s + ke. hi = full - out - lo always, so an end pair says only which sizes
+    are legal. Without oneDNN, and for pairs always, dilation, groups and channels first are refused; groups in 3-D
+    always. oneDNN divides as C does, so VALID on an input of 1 also takes ke - s < out < ke. A weight in the
+    forward convolution's order, out and in exchanged, is refused unless the counts are equal.
+    """
+    return _sized(use, "output_shape", "filters", "pairs")
+
+
+def read_gradient(use: Use) -> Claim:
+    """The gradient of an ordinary convolution by its input, which is of `input_sizes`; as tf.nn.conv2d_transpose.
+
+    The filter's last axes are the convolution's in / groups and out, which are out / groups and in from here.
+    Strides and dilations are lists of 4. With explicit padding lo = begin, hi = full - lo - out.
+    """
+    for name in ("strides", "dilations"):
+        if not isinstance(use[name], list | tuple) or len(use[name]) != 4:
+            raise Refusal(f"{name} is {use[name]!r}: it takes 4 numbers here")
+    return _sized(use, "input_sizes", "filter", "gradient")
+
+
+def read_atrous(use: Use) -> Claim:
+    """Dilation `rate`, stride 1: SAME takes out = i and cuts (ke - 1) // 2 at the beginning, VALID takes full alone.
+
+    Done by moving space to batch, so that it needs no oneDNN. Groups are known with a rate of 1 alone.
+    """
+    rate, padding = use["rate"], use["padding"]
+    if not isinstance(rate, int) or rate < 1:
+        raise Refusal(f"rate is {rate!r}: it takes a whole number of at least 1")
+    if padding not in ("SAME", "VALID"):
+        raise Refusal(f'padding is {padding!r}: it takes "SAME" or "VALID"')
+    size, groups, refused = _output(use, "output_shape", first=False)
+    if rate == 1:
+        return _claimed(use, size, padding, (1, 1), (1, 1), groups, refused, law=padding.lower(), first=False)
+    return use.claim(
+        padding.lower(), data="n k c", weight=WEIGHT, stride=(1, 1), dilation=(rate, rate), groups=groups,
+        window=lambda p: window(p, padding, size),
+        refusals=[
+            (refused, lambda _: bool(refused)),
+            ("groups with a rate above 1", lambda p: p.groups > 1),
+            ("no convolution of the answer has the input's extents", lambda p: not legal(p, padding, size)),
+        ],
+    )  # fmt: skip
+
+
+def _sized(use: Use, size: str, weight: str, explicit: str) -> Claim:
+    formats = FORMATS[use.rank]
+    if use["data_format"] not in (None, *formats):
+        raise Refusal(f"data_format is {use['data_format']!r}: it takes {' or '.join(formats)}")
+    first = use["data_format"] == formats[1]
+    stride, stride_refused = _spatial(use, "strides", first=first)
+    dilation, dilation_refused = _spatial(use, "dilations", first=first)
+    padding, padding_refused = _read_padding(use, first=first)
+    extents, groups, size_refused = _output(use, size, first=first)
+    refused = stride_refused or dilation_refused or padding_refused or size_refused
+    law = padding.lower() if isinstance(padding, str) else explicit
+    return _claimed(use, extents, padding, stride, dilation, groups, refused, law=law, first=first)
+
+
+def _claimed(
+    use: Use, size: Ints, padding: Padding, stride: Ints, dilation: Ints, groups: int, refused: str, *, law: str,
+    first: bool,
+) -> Claim:  # fmt: skip
+    return claim(use, lambda _: size, padding, stride, dilation, law=law, first=first, groups=groups,
+                 refusals=[(refused, lambda _: bool(refused))])  # fmt: skip
+
+
+def _spatial(use: Use, name: str, *, first: bool) -> tuple[Ints, str]:
+    """The spatial part of 1, rank or rank + 2 numbers, and why the rest of them is refused."""
+    value = 1 if use[name] is None else use[name]
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(each, int) and each > 0 for each in values) or len(values) not in (1, use.rank, use.rank + 2):
+        raise Refusal(f"{name} is {value!r}: it takes 1, {use.rank} or {use.rank + 2} numbers of at least 1")
+    if len(values) != use.rank + 2 or use.rank + 2 == 1:
+        return tuple(values * use.rank if len(values) == 1 else values), ""
+    outer, spatial = _parted(values, first=first)
+    if use.rank == 1 and set(outer) != {1}:
+        raise Refusal(f"{name} {value} of batch or channels: in 1-D some are passed over, nothing is claimed of them")
+    return tuple(spatial), "" if set(outer) == {1} else f"{name} {value} of batch or channels"
+
+
+def _parted(values: Sequence[Any], *, first: bool) -> tuple[Sequence[Any], Sequence[Any]]:
+    """What is of batch and channels, and what is of the spatial axes."""
+    return ([*values[:2]], values[2:]) if first else ([values[0], values[-1]], values[1:-1])
+
+
+def _read_padding(use: Use, *, first: bool) -> tuple[Padding, str]:
+    padding = use["padding"]
+    if padding in ("SAME", "VALID"):
+        return str(padding), ""
+    if use.rank != 2 or not isinstance(padding, list | tuple):
+        raise Refusal(f'padding is {padding!r}: it takes "SAME" or "VALID"{" or 4 pairs" * (use.rank == 2)}')
+    pairs = [tuple(pair) for pair in padding if isinstance(pair, list | tuple)]
+    if len(padding) != 4 or not all(
+        len(pair) == 2 and all(isinstance(end, int) for end in pair) for pair in pairs
+    ) or len(pairs) != 4:  # fmt: skip
+        raise Refusal(f"padding is {padding!r}: it takes 4 pairs, one an axis of the data")
+    outer, spatial = _parted(pairs, first=first)
+    if set(outer) != {(0, 0)}:
+        return tuple(spatial), "padding of batch or channels"
+    return tuple(spatial), "negative padding" if min(min(pair) for pair in spatial) < 0 else ""
+
+
+def _output(use: Use, name: str, *, first: bool) -> tuple[Ints, int, str]:
+    """The extents of the answer and the groups that its channels say, and why its shape is refused.
+
+    In 2-D the extents may stand alone; the channels are then the filter's.
+    """
+    size, weight = use[name], use.shapes["w"]
+    alone = use.rank == 2 and isinstance(size, list | tuple) and len(size) == 2 and "rate" not in use.arguments
+    if not isinstance(size, list | tuple) or not (alone or len(size) == use.rank + 2):
+        raise Refusal(f"{name} is {size!r}: it takes {use.rank + 2} extents")
+    if not all(isinstance(extent, int) and extent > 0 for extent in size):
+        raise Refusal(f"{name} is {size!r}: it takes numbers of at least 1")
+    if len(weight) != use.rank + 2:
+        raise Refusal(
+            f"filter {weight} has {len(weight)} axes, '{WEIGHT}' of {use.rank} spatial ones has {use.rank + 2}"
+        )
+    if min(weight) < 1:
+        raise Refusal(f"filter {weight}: nothing is claimed of extents below 1")
+    if alone:
+        return tuple(size), 1, ""
+    (batch, channels), spatial = _parted(size, first=first)
+    groups, rest = divmod(channels, weight[-2])
+    if rest or weight[-1] % groups:
+        return tuple(spatial), 1, f"{channels} channels are no groups of a filter of {weight[-2]} to {weight[-1]}"
+    same = batch == use.shapes["x"][0]
+    return tuple(spatial), groups, "" if same else f"a batch of {use.shapes['x'][0]} as one of {batch}"
+
+
+def say(problem: Problem) -> str:
+    return _said(problem, f"tf.nn.conv{problem.rank}d_transpose")
+
+
+def say_rank_free(problem: Problem) -> str:
+    return _said(problem, "tf.nn.conv_transpose")
+
+
+def _said(problem: Problem, function: str) -> str:
+    if problem.bias:
+        raise Refusal(f"{function} has no bias: add it afterwards")
+    return write(function, X, W, **_written(arguments(problem)))
+
+
+def _written(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments as people write them: one number for equal ones, dilation left out where there is none."""
+    short = {
+        name: value[0] if name in ("strides", "dilations") and len(set(value)) == 1 else value
+        for name, value in options.items()
+    }
+    return {name: value for name, value in short.items() if name != "dilations" or value != 1}
+
+
+def unchecked(problem: Problem) -> str:
+    """A problem as a call, valid or not: the output's shape, and "VALID", or in 2-D pairs, for the window."""
+    require(problem, problem.rank in (1, 2, 3), "conv_transpose has one to three spatial axes")
+    valid = all(lo == 0 and hi <= 0 for lo, hi in problem.window)
+    require(problem, valid or problem.rank == 2, "only conv2d_transpose takes padding as pairs")
+    require(problem, not problem.bias, "conv_transpose has no bias")
+    pairs = [(0, 0), *((lo, max(hi, 0)) for lo, hi in problem.window), (0, 0)]
+    return write(
+        f"tf.nn.conv{problem.rank}d_transpose", X, W,
+        output_shape=(problem.batch, *problem.output, problem.groups * problem.out_channels), strides=problem.stride,
+        padding="VALID" if valid else pairs, dilations=problem.dilation,
+    )  # fmt: skip
