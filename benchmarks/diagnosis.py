@@ -65,7 +65,7 @@ def command(framework: str | None, variant: str | None, suite: str, count: int, 
             each(side)
             seconds[name].append(time.perf_counter() - started)
     count = len(side.divergences)
-    explained = sum(bool(diagnose(job.case.problem, job.answer.arrays, actual)) for job, actual in side.divergences)
+    explained = sum(bool(diagnose(job.case.problem, job.reference.arrays, actual)) for job, actual in side.divergences)
     click.echo(f"{side.lane}: {count} divergences of {suite}, {explained} explained, median of {rounds} rounds")
     for name, every in seconds.items():
         click.echo(f"  {name:8} {statistics.median(every) / count * 1e3:8.3f} ms each")
@@ -102,8 +102,8 @@ def of_mutants(suite: str, count: int) -> Side:
     found: list[Divergence] = []
     for number in range(40 * count):
         job, mutant = jobs[number * STEP % len(jobs)], FUNCTIONS[number % len(FUNCTIONS)]
-        actual = mutant.make()(job.case.problem, *job.answer.arrays.astype("float64"))
-        wrong = measure_deviation(actual, job.answer.expected.astype(np.float64))
+        actual = mutant.make()(job.case.problem, *job.reference.arrays.astype("float64"))
+        wrong = measure_deviation(actual, job.reference.expected.astype(np.float64))
         if len(found) < count and wrong is not None and actual.dtype == np.float64:
             found.append(Divergence(job, actual))
     return Side(lane, adapters.load(lane), found, jobs)
@@ -118,13 +118,13 @@ def call(side: Side) -> None:
 def from_scratch(side: Side) -> None:
     """Evaluate the divergences' jobs as a worker does that has no cache of data."""
     for job, _ in side.divergences:
-        evaluate(side.lane, side.adapter, [job._replace(answer=references.compute(job.case))])
+        evaluate(side.lane, side.adapter, [job._replace(reference=references.compute(job.case))])
 
 
 def explain(side: Side) -> None:
     """Diagnose every divergence."""
     for job, actual in side.divergences:
-        diagnose(job.case.problem, job.answer.arrays, actual)
+        diagnose(job.case.problem, job.reference.arrays, actual)
 
 
 def gather(side: Side) -> None:

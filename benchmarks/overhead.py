@@ -33,7 +33,7 @@ from conformance.records.record import FORWARD, Verdict
 from conformance.run import Job, evaluate
 from conformance.suites import cases
 from conformance.suites.expectations import Expectation, read_expectations
-from conformance.suites.reference_cache import Answers
+from conformance.suites.reference_cache import References
 
 SIDES = ("call", "array", "harness", "warm")
 
@@ -95,7 +95,7 @@ def measure(framework: str, suite: str, limit: int, side: str) -> dict[str, floa
 def survivable(lane: Lane, suite: str) -> Iterator[Job]:
     """The jobs of a suite, without those that are known to end the framework's process."""
     chosen = cases.read_suite(suite)
-    answers = Answers(chosen)
+    answers = References(chosen)
     fatal = [each for each in read_expectations(lane.framework) if each.verdict is Verdict.CRASHED]
     for case in chosen.cases:
         for dtype in DTYPES:
@@ -145,7 +145,7 @@ def bare(lane: Lane, adapter: Adapter, jobs: Sequence[Job], side: str) -> Callab
 def translated(adapter: Adapter, job: Job) -> Call | None:
     """The job's native call, if there is one."""
     try:
-        return adapter.translate(job.case.problem, *job.answer.arrays.astype(job.dtype))
+        return adapter.translate(job.case.problem, *job.reference.arrays.astype(job.dtype))
     except Unsupported:
         return None
 

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from conformance.adapters.base import Adapter, Call, Lane, finish
 from conformance.calls import native
+from conformance.idioms.base import Point
 from conformance.numerics.deviation import Deviation, contents, digest, fingerprint, measure_deviation
 from conformance.numerics.operands import SIGNIFICAND, Arrays, Certificate, modified
 from conformance.numerics.rounding import explain, measure_rounding
 from conformance.processes.attempt import Answered, Ended, begin, failed, make, plain
-from conformance.records.record import CLAIM, FORWARD, Record, Verdict
-from conformance.suites.case import Case
-from conformance.suites.references import Answer
+from conformance.records.record import FORWARD, Record, Verdict
+from conformance.suites.case import Case, Rounded
+from conformance.suites.references import Reference
 
 Array = NDArray[Any]
 
@@ -31,7 +32,7 @@ class Job(NamedTuple):
 
     case: Case
     dtype: str
-    answer: Answer
+    reference: Reference
 
 
 class Result(NamedTuple):
@@ -74,23 +75,23 @@ def evaluate(lane: Lane, adapter: Adapter, jobs: Sequence[Job]) -> list[Result]:
 
 def judge(lane: Lane, job: Job, call: Call | None, answer: Answered | Ended) -> Result:
     """The result of a job whose call was made in another process, on copies of its operands."""
-    operands = job.answer.arrays.astype(job.dtype)
-    trial = _Trial(job, operands, operands.contents(), job.answer.expected.tobytes(), call, answer)
+    operands = job.reference.arrays.astype(job.dtype)
+    trial = _Trial(job, operands, operands.contents(), job.reference.expected.tobytes(), call, answer)
     return _end(lane, trial) if isinstance(answer, Ended) else _judge(lane, trial)
 
 
 def _begin(adapter: Adapter, job: Job) -> _Trial:
-    operands = job.answer.arrays.astype(job.dtype)
+    operands = job.reference.arrays.astype(job.dtype)
     before = operands.contents()
     call = begin(lambda: _translate(adapter, job, operands))
     ended = call if isinstance(call, Ended) else _UNCALLED
     made = call if isinstance(call, Call) else None
-    return _Trial(job, operands, before, job.answer.expected.tobytes(), made, ended)
+    return _Trial(job, operands, before, job.reference.expected.tobytes(), made, ended)
 
 
 def _translate(adapter: Adapter, job: Job, arrays: Arrays) -> Call:
-    if job.case.point is not None:
-        return native.translate(adapter, job.case.point, native.operands(job.case.point, *arrays))
+    if isinstance(call := job.case.subject, Point):
+        return native.translate(adapter, call, native.operands(call, *arrays))
     return adapter.translate(job.case.problem, *arrays)
 
 
@@ -111,19 +112,19 @@ def _objection(trial: _Trial, answer: Answered) -> Ended | None:
     job, seconds = trial.job, answer.seconds
     if name := modified(trial.operands, trial.before):  # which is its caller's
         return Ended(Verdict.ERRORED, f"the call modified its operand {name}", seconds)
-    if job.answer.expected.tobytes() != trial.expected:
+    if job.reference.expected.tobytes() != trial.expected:
         return Ended(Verdict.ERRORED, "the call modified the expected array", seconds)
     if job.case.refused:
         facts = f"answered {answer.array.shape}, claimed to be refused: {job.case.refused}"
         return Ended(Verdict.ACCEPTS_INVALID, facts, seconds)
     certificate = _certificate(job)
-    if not certificate.holds and not job.case.rounds:
+    if not certificate.holds and not isinstance(job.case.subject, Rounded):
         return Ended(Verdict.INCONCLUSIVE, f"data is not exact in {job.dtype}: {certificate}")
     return None
 
 
 def _certificate(job: Job) -> Certificate:
-    return Certificate(job.answer.largest, SIGNIFICAND[job.dtype], job.answer.terms)
+    return Certificate(job.reference.largest, SIGNIFICAND[job.dtype], job.reference.terms)
 
 
 def _compare(lane: Lane, trial: _Trial, answer: Answered) -> Result:
@@ -134,15 +135,16 @@ def _compare(lane: Lane, trial: _Trial, answer: Answered) -> Result:
     except Exception as error:
         trial.answer = failed("finishing", error, answer.seconds)
         return _end(lane, trial)
-    expected = job.answer.expected.astype(job.dtype)
+    expected = job.reference.expected.astype(job.dtype)
     right = contents(expected)
     deviation = None if contents(actual) == right else measure_deviation(actual, expected)
     if answer.widened:
         deviation = Deviation("dtype", f"dtype is {answer.widened}, expected {job.dtype}")
     sign = digest(right)
     evidence: dict[str, Any] = {"actual": sign if deviation is None else fingerprint(actual), "expected": sign}
-    if job.case.rounds:
-        deviation, evidence["rounding"] = _beyond_rounding(job, actual, deviation)
+    if isinstance(job.case.subject, Rounded):
+        deviation, measured = _beyond_rounding(job, actual, deviation)
+        evidence["rounding"] = {**job.case.evidence["rounding"], **measured}
     record = record_of(
         lane, job.case, job.dtype, Verdict.CONFORMS, composed=call.composed + answer.assisted,
         certificate=_certificate(job).evidence(), seconds=round(answer.seconds, 6), **evidence,
@@ -152,7 +154,7 @@ def _compare(lane: Lane, trial: _Trial, answer: Answered) -> Result:
     return Result(
         replace(
             record, verdict=Verdict.DIVERGES, kind=deviation.kind, message=deviation.message,
-            call=record.call or _said(call), deviation=deviation.evidence(),
+            call=_call_text(job.case, call), deviation=deviation.evidence(),
         ),
         {"actual": actual, "expected": expected},
     )  # fmt: skip
@@ -164,8 +166,8 @@ def _beyond_rounding(
     """What is left of a deviation that rounding may have made, and how far the answer was rounded."""
     if deviation is not None and deviation.kind != "value":
         return deviation, {}
-    problem, arrays = job.case.problem, job.answer.arrays
-    found = measure_rounding(problem, arrays, job.answer.expected, actual)
+    problem, arrays = job.case.problem, job.reference.arrays
+    found = measure_rounding(problem, arrays, job.reference.expected, actual)
     if not found.count:
         return None, found.evidence()
     cause = explain(problem, arrays, actual)
@@ -181,13 +183,15 @@ def _end(lane: Lane, trial: _Trial) -> Result:
     """The result of a job that ended without an array to compare."""
     ended, job, call = trial.answer, trial.job, trial.call
     assert isinstance(ended, Ended)
-    said = {} if call is None else {"call": _said(call), "composed": call.composed}
+    made = {} if call is None else {"call": _call_text(job.case, call), "composed": call.composed}
     seconds = round(ended.seconds, 6)
-    return Result(record_of(lane, job.case, job.dtype, ended.verdict, message=ended.message, seconds=seconds, **said))
+    return Result(record_of(lane, job.case, job.dtype, ended.verdict, message=ended.message, seconds=seconds, **made))
 
 
-def _said(call: Call) -> str:
-    """A call as a line, also where an operand or an option has no text."""
+def _call_text(case: Case, call: Call) -> str:
+    """A call as a line: as it is written in its case, or as it was made; also where an option of it has no text."""
+    if isinstance(case.subject, Point):
+        return str(case.subject)
     try:
         return plain(str(call))
     except Exception as error:
@@ -196,12 +200,5 @@ def _said(call: Call) -> str:
 
 def record_of(lane: Lane, case: Case, dtype: str, verdict: Verdict, **evidence: Any) -> Record:
     """The record of a case in a dtype, with what is known of it before it runs."""
-    if case.hostile is not None:
-        evidence["fault"] = case.hostile.fault
-    if case.point is not None:
-        evidence |= {"idiom": case.point.name, "claimed": case.claimed, "call": str(case.point)}
-    if case.claim:
-        evidence |= {"idiom": CLAIM}
-    if case.rounds:
-        evidence["rounding"] = {"terms": case.problem.terms} | evidence.get("rounding", {})
-    return Record(lane.framework, lane.variant, case.id, dtype, FORWARD, case.descriptor, verdict, **evidence)
+    known = {**case.evidence, **evidence}
+    return Record(lane.framework, lane.variant, case.id, dtype, FORWARD, case.descriptor, verdict, **known)

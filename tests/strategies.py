@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from conformance.audit.fuzzing import problems
 from conformance.problem import Problem
-from conformance.runner.fuzzing import problems
 
 __all__ = ["operands", "problems", "seeds"]
 

@@ -17,7 +17,7 @@ from conformance.processes.attempt import LONGEST_MESSAGE
 from conformance.records.record import Record, Verdict
 from conformance.run import Job, Result, evaluate
 from conformance.suites.case import Case
-from conformance.suites.references import Answer, compute
+from conformance.suites.references import compute
 from tests import strategies
 from tests.strategies import operands, seeds
 
@@ -91,11 +91,11 @@ def with_nan(y: Array) -> Array:
 def test_right_answer_conforms_with_its_evidence(dtype: str) -> None:
     given = job("i3 k2 s2 oc2 bias", dtype)
     record, arrays = result(Fake(), given)
-    digest = fingerprint(given.answer.expected.astype(dtype))
+    digest = fingerprint(given.reference.expected.astype(dtype))
     bits = {"float32": 24, "float64": 53}[dtype]
     assert record == Record(
         "fake", "eager", "one", dtype, "forward", "i3 k2 s2 oc2 bias", Verdict.CONFORMS,
-        certificate={"largest": given.answer.largest, "bits": bits, "terms": given.answer.terms},
+        certificate={"largest": given.reference.largest, "bits": bits, "terms": given.reference.terms},
         actual=digest, expected=digest, seconds=record.seconds,
     )  # fmt: skip
     assert record.seconds >= 0
@@ -104,7 +104,7 @@ def test_right_answer_conforms_with_its_evidence(dtype: str) -> None:
 
 def test_negative_zero_conforms() -> None:
     given = job("i1 k1 s2 op1", "float64")  # one product, then a zero
-    assert given.answer.expected[0, 0, 1] == 0
+    assert given.reference.expected[0, 0, 1] == 0
     record, _ = result(Fake(lambda y: np.where(y == 0, -0.0, y)), given)
     assert record.verdict is Verdict.CONFORMS
     assert record.actual == record.expected
@@ -125,7 +125,7 @@ def test_negative_zero_conforms() -> None:
 def test_wrong_answer_diverges(change: Callable[[Array], Array], kind: str, message: str, count: int | None) -> None:
     given = job()
     record, arrays = result(Fake(change), given)
-    expected = given.answer.expected.astype("float32")
+    expected = given.reference.expected.astype("float32")
     actual = change(expected.copy())
     assert (record.verdict, record.kind) == (Verdict.DIVERGES, kind)
     assert record.message.startswith(message)
@@ -218,7 +218,7 @@ def test_problem_without_a_call_has_a_reason(error: Exception, verdict: Verdict,
 )
 def test_answer_without_a_certificate_is_inconclusive(dtype: str, largest: int, verdict: Verdict) -> None:
     given = job(dtype=dtype)
-    given = given._replace(answer=given.answer._replace(largest=largest))
+    given = given._replace(reference=given.reference._replace(largest=largest))
     record = result(Fake(), given).record
     assert record.verdict is verdict
     if verdict is Verdict.INCONCLUSIVE:
@@ -305,14 +305,14 @@ class Spy(Fake):
 
 def test_adapter_sees_the_problem_and_the_operands_and_nothing_else() -> None:
     given = job()
-    poisoned = given._replace(answer=given.answer._replace(expected=given.answer.expected * 0 + 77))
+    poisoned = given._replace(reference=given.reference._replace(expected=given.reference.expected * 0 + 77))
     seen = []
     for each in (given, poisoned):
         spy = Spy()
         evaluate(LANE, spy, [each])
         seen.append(spy.seen)
     assert len(seen[0]) == len(seen[1]) == 1
-    for first, second, operand in zip(seen[0][0], seen[1][0], (None, *given.answer.arrays), strict=True):
+    for first, second, operand in zip(seen[0][0], seen[1][0], (None, *given.reference.arrays), strict=True):
         np.testing.assert_array_equal(first, second)
         if operand is not None:
             np.testing.assert_array_equal(first, operand)
@@ -322,9 +322,9 @@ def test_adapter_sees_the_problem_and_the_operands_and_nothing_else() -> None:
 
 def test_adapter_that_writes_to_its_operands_harms_no_other_job() -> None:
     given = job()
-    before = [array.copy() for array in given.answer.arrays if array is not None]
+    before = [array.copy() for array in given.reference.arrays if array is not None]
     evaluate(LANE, Spy(), [given])
-    for array, copy in zip((array for array in given.answer.arrays if array is not None), before, strict=True):
+    for array, copy in zip((array for array in given.reference.arrays if array is not None), before, strict=True):
         np.testing.assert_array_equal(array, copy)
     assert result(Fake(), given).record.verdict is Verdict.CONFORMS
 
@@ -400,7 +400,7 @@ def test_call_is_a_line_of_code_with_shapes_for_operands() -> None:
 
 
 def test_answers_keep_what_the_certificate_needs() -> None:
-    answer: Answer = job("i2 k2", "float64").answer
+    answer = job("i2 k2", "float64").reference
     x, w = (np.abs(array.ravel()) for array in answer.arrays[:2])
     assert answer.terms == 2
     assert answer.largest == max(x[0] * w[0], x[0] * w[1] + x[1] * w[0], x[1] * w[1])

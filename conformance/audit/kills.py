@@ -25,8 +25,8 @@ from conformance.records import record, record_file
 from conformance.records.record import Record, Verdict
 from conformance.suites import cases
 from conformance.suites.case import Case, Suite
-from conformance.suites.reference_cache import Answers
-from conformance.suites.references import Answer
+from conformance.suites.reference_cache import References
+from conformance.suites.references import Reference
 
 SUITES = ("smoke", "curated", "covering", "grid", "core")
 """Every suite whose kills are counted; the last holds all the others."""
@@ -70,23 +70,23 @@ class Matrix:
 
 def kill_matrix(suite: Suite, chosen: Sequence[Mutant] = mutants.FUNCTIONS) -> Matrix:
     """Every chosen mutant on every case of a suite, on all cores."""
-    Answers(suite)  # once, before every process wants them
+    References(suite)  # once, before every process wants them
     with ProcessPoolExecutor() as pool:
         rows = pool.map(partial(_row, suite.name), [mutants.FUNCTIONS.index(mutant) for mutant in chosen])
         return Matrix(chosen, suite.cases, np.array(list(rows)))
 
 
-def killers(answer: Run, suite: Suite, answers: Answers) -> NDArray[np.bool_]:
+def killers(answer: Run, suite: Suite, references: References) -> NDArray[np.bool_]:
     """For each case of a suite, whether an implementation is seen to be wrong by it.
 
     It is where `run.evaluate` would not find it conforming; records are left out, which are what takes time there.
     """
-    drawn = [answers[case] for case in suite.cases]
+    drawn = [references[case] for case in suite.cases]
     blocks = (slice(start, start + BLOCK) for start in range(0, len(drawn), BLOCK))
     return np.array([wrong for block in blocks for wrong in _wrong(answer, suite.cases[block], drawn[block])])
 
 
-def _wrong(answer: Run, block: Sequence[Case], drawn: Sequence[Answer]) -> list[bool]:
+def _wrong(answer: Run, block: Sequence[Case], drawn: Sequence[Reference]) -> list[bool]:
     operands = [each.arrays.astype(DTYPE) for each in drawn]
     before = [given.contents() for given in operands]
     actual = [answer(case.problem, *given) for case, given in zip(block, operands, strict=True)]
@@ -97,13 +97,13 @@ def _wrong(answer: Run, block: Sequence[Case], drawn: Sequence[Answer]) -> list[
 
 
 def _row(name: str, number: int) -> NDArray[np.bool_]:
-    return killers(mutants.FUNCTIONS[number].make(), *_answered(name))
+    return killers(mutants.FUNCTIONS[number].make(), *_suite_with_references(name))
 
 
 @cache
-def _answered(name: str) -> tuple[Suite, Answers]:
+def _suite_with_references(name: str) -> tuple[Suite, References]:
     suite = cases.read_suite(name)
-    return suite, Answers(suite)
+    return suite, References(suite)
 
 
 def smallest_cover(kills: NDArray[np.bool_]) -> list[int]:

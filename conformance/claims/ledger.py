@@ -22,7 +22,7 @@ from conformance.io.folders import cases_folder
 from conformance.predicates.predicate import PredicateError, relation
 from conformance.problem import Problem
 from conformance.records.record import CLAIMS
-from conformance.suites.case import Case, Suite
+from conformance.suites.case import Case, LedgerClaim, Suite
 
 ARRAYS = "arrays.toml"
 """Arrays that several claims share, under names that they are referred to by, as in "@FIG_X"."""
@@ -143,7 +143,7 @@ _NOTHING = Problem.of(1, 1)
 def case_of(claim: Claim, framework: str) -> Case:
     """A claim as a case of a framework's suite."""
     asked = "; ".join(map(str, claim.tests_on(framework)))
-    return Case(claim.id, _NOTHING, asked, claim.claim, (), f"claims/{claim.source}", claim=True)
+    return Case(claim.id, _NOTHING, asked, claim.claim, (), f"claims/{claim.source}", LedgerClaim())
 
 
 def _load(path: Path) -> dict[str, Any]:

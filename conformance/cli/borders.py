@@ -28,8 +28,8 @@ from conformance.records import record_file
 from conformance.records.record import Record
 from conformance.records.reproduction import reproduction
 from conformance.report.words import plural
+from conformance.runner.isolated import isolated
 from conformance.runner.items import environment_of
-from conformance.runner.negative import isolated
 from conformance.suites import cases
 from conformance.suites.borders import draw, is_drawn_for
 from conformance.suites.case import Case

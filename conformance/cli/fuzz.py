@@ -20,7 +20,7 @@ from conformance.records.schema import is_count
 from conformance.suites.expectations import expected_here
 
 if TYPE_CHECKING:
-    from conformance.runner.fuzzing import Found
+    from conformance.audit.fuzzing import Found
 
 
 class FuzzError(ValueError):
@@ -51,7 +51,7 @@ def command(
     """
     adapters.require_installed(framework)
     try:
-        from conformance.runner import fuzzing
+        from conformance.audit import fuzzing
     except ImportError:
         raise FuzzError("fuzz needs Hypothesis, which is not installed here: `pip install hypothesis`") from None
     lane = adapters.lane(framework, variant)

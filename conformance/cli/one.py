@@ -9,7 +9,7 @@ from conformance.numerics.operands import DTYPES
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.processes.isolation import Isolation, Limits
 from conformance.records.record import Verdict
-from conformance.runner.negative import isolated
+from conformance.runner.isolated import isolated
 from conformance.runner.selection import MADE
 from conformance.suites import cases
 from conformance.suites.case import Case, Suite

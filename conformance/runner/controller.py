@@ -23,12 +23,12 @@ from conformance.records.journal import Identity, Journal
 from conformance.records.record import FORWARD, Header, RecordError, absent_evidence
 from conformance.records.record_file import parse
 from conformance.run import record_of
+from conformance.runner.isolated import noted, trial
 from conformance.runner.items import LaneItems, attach, npy
 from conformance.runner.outside import START
-from conformance.runner.retry import noted, trial
 from conformance.runner.selection import Selection, dtypes_of
 from conformance.suites.case import Case
-from conformance.suites.reference_cache import Answers
+from conformance.suites.reference_cache import References
 from conformance.suites.references import oracle_digest
 
 PATIENCE = 4
@@ -64,7 +64,7 @@ class Controller:
         self._bar = tqdm(unit="", disable=None if config.option.progress else True)
         self._bar.set_description(f"{selection.lane} {selection.suite.name}")
         if not selection.isolated:
-            Answers(selection.suite)  # once, before every worker wants them
+            References(selection.suite)  # once, before every worker wants them
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._select([item.nodeid for item in session.items])

@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 
 from conformance import adapters
 from conformance.adapters.base import Adapter, Lane
-from conformance.claims import judgement
 from conformance.processes.isolation import SECONDS, Death, Isolation
 from conformance.processes.pulse import Pulse
-from conformance.records.record import CLAIMS, FORWARD, Key, Record, Verdict
+from conformance.records.record import FORWARD, Key, Record, Verdict
 from conformance.records.reproduction import reproduction
-from conformance.run import Job, Result, evaluate
+from conformance.run import Job, Result
 from conformance.runner import outside
-from conformance.runner.negative import isolated
+from conformance.runner.isolated import isolated
+from conformance.runner.kinds import kind_of
 from conformance.runner.outside import LaneProcess
 from conformance.runner.selection import Selection
 from conformance.suites.case import Case
 from conformance.suites.cases import source
 from conformance.suites.expectations import Expectation, fails, known, unkept
-from conformance.suites.reference_cache import Answers
+from conformance.suites.reference_cache import References
 from conformance.suites.references import compute
 
 LETTERS = {
@@ -194,8 +194,8 @@ class _Blocks:
         return LaneProcess(self._selection.lane, min(limit, SECONDS) if self._selection.isolated else limit)
 
     @cached_property
-    def _answers(self) -> Answers:
-        return Answers(self._selection.suite)
+    def _references(self) -> References:
+        return References(self._selection.suite)
 
     def result(self, item: CaseItem) -> Result | None:
         """The item's result; None where it killed an earlier worker."""
@@ -222,9 +222,9 @@ class _Blocks:
         block = self.items[start : start + size]
         if size > 1 and self._claims and not claim(self._claims, f"block-{start}"):
             block = [item] if claim(self._claims, f"item-{item.index}") else []
-        jobs = [Job(each.case, each.dtype, self._answers[each.case]) for each in block]
-        judge = judgement.evaluate if self._selection.suite.name == CLAIMS else evaluate
-        results = judge(lane, self._adapter, jobs)
+        asked = [(each.case, each.dtype) for each in block]
+        evaluate = kind_of(item.case).evaluate
+        results = evaluate(lane, self._adapter, asked, lambda case: self._references[case])
         return {each.index: result for each, result in zip(block, results, strict=True)}
 
     def _evaluate_outside(self, item: CaseItem) -> dict[int, Result]:
@@ -235,9 +235,9 @@ class _Blocks:
         size = 1 if alone else self._selection.block
         start = item.index // size * size
         block = self.items[start : start + size]
-        expected = compute if alone else self._answers.__getitem__
+        reference = compute if alone else self._references.__getitem__
         results = outside.evaluate(
-            self._process, lane, [Job(each.case, each.dtype, expected(each.case)) for each in block]
+            self._process, lane, [Job(each.case, each.dtype, reference(each.case)) for each in block]
         )
         if alone:
             self._process.stop()

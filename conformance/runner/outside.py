@@ -28,6 +28,7 @@ from conformance.processes.tree import POLL, Watch, end_strays, end_tree, end_wa
 from conformance.processes.wire import ViolationError
 from conformance.records.record import Verdict
 from conformance.run import Job, Result, judge, record_of
+from conformance.runner.kinds import kind_of
 from conformance.suites.case import Case
 from conformance.suites.references import compute
 
@@ -68,7 +69,7 @@ def evaluate(process: "LaneProcess", lane: Lane, jobs: Sequence[Job]) -> list[Re
 
 
 def evaluate_alone(lane: Lane, case: Case, dtype: str, seconds: float) -> Result:
-    """The result of a case in a process of its own, which may take so long; counterpart of `negative.isolated`."""
+    """The result of a case in a process of its own, which may take so long; counterpart of `isolated.isolated`."""
     if result := unsaid(lane, case, dtype):
         return result
     process = LaneProcess(lane, seconds)
@@ -79,13 +80,13 @@ def evaluate_alone(lane: Lane, case: Case, dtype: str, seconds: float) -> Result
 
 
 def _asked(job: Job) -> Asked:
-    arrays = job.answer.arrays.astype(job.dtype)
+    arrays = job.reference.arrays.astype(job.dtype)
     return Asked(job.case.problem, tuple(each for each in arrays if each is not None))
 
 
 def unsaid(lane: Lane, case: Case, dtype: str) -> Result | None:
-    """The result of a case whose call is written out for the frameworks here alone; None for any other."""
-    if case.hostile is None and case.point is None:
+    """The result of a case whose call is written for certain frameworks; None for any other."""
+    if kind_of(case).outside:
         return None
     why = f"{lane.framework} comes from outside, and has no words for a call that is written out"
     return Result(record_of(lane, case, dtype, Verdict.UNSUPPORTED, message=why))

@@ -5,7 +5,7 @@ import os
 from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.processes.isolation import LANE, serve
-from conformance.runner import negative  # noqa: F401  # so that no fork has to import it
+from conformance.runner import isolated  # noqa: F401  # so that no fork has to import it
 from conformance.runner.selection import MADE
 
 if warm := os.environ.get(LANE):

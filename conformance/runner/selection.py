@@ -11,6 +11,7 @@ from conformance.calls.suites import SUITES
 from conformance.claims import ledger
 from conformance.numerics.operands import DTYPES, DataError
 from conformance.records.record import CLAIMS, FORWARD, IDIOMS, NEGATIVE, PORTS, ROUNDING, Header, Key
+from conformance.runner.kinds import kind_of
 from conformance.suites import cases
 from conformance.suites.case import Case, Suite
 from conformance.suites.expectations import Expectation, ExpectationError, expected_here
@@ -51,7 +52,7 @@ class Selection:
     @property
     def block(self) -> int:
         """How many cases are evaluated at once: a claim has calls enough of its own."""
-        return 1 if self.suite.name == CLAIMS else adapters.block(self.lane.framework)
+        return adapters.block(self.lane.framework) if kind_of(self.suite.cases[0]).in_blocks else 1
 
     def keys(self) -> Iterator[Key]:
         """Of every record that the run is to have."""
@@ -90,7 +91,7 @@ def select(
         part,
         tuple(ids),
         known,
-        isolated=isolated or suite == NEGATIVE,
+        isolated=isolated or kind_of(whole.cases[0]).alone,
     )
 
 

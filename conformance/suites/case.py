@@ -1,20 +1,43 @@
 """A case and a suite, as values."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from conformance.idioms.base import Point
 from conformance.problem import Problem
-from conformance.suites.departure import Hostile
+from conformance.records.record import CLAIM
+from conformance.suites.departure import Departure
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """The problem, in whatever call the adapter has for it, on operands for which every sum is exact."""
+
+
+EXACT = Exact()
+
+
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """The problem, in whatever call the adapter has for it, on the operands of `numerics.rounding`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerClaim:
+    """A claim of the ledger, which brings problems of its own."""
+
+
+Subject = Exact | Rounded | Point | Departure | LedgerClaim
+"""What a case puts to a framework: a problem, one written call, a call at or past the limits, or a claim."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """A problem worth testing: a permanent id, the fact that makes it worth it, and what it probes.
 
-    `point` is the call to make, where a certain one is tested and not whichever says the problem; `hostile` is what is
-    unlike a problem in a negative case, whose problem may be invalid; `claim` says that it is one of the ledger, with
-    problems of its own; `rounds` that its operands are those of `numerics.rounding`, whose answer is not exact.
+    The problem of a negative case may be invalid.
     """
 
     id: str
@@ -23,15 +46,12 @@ class Case:
     why: str
     probes: tuple[str, ...]
     source: str
-    point: Point | None = None
-    hostile: Hostile | None = None
-    claim: bool = False
-    rounds: bool = False
+    subject: Subject = EXACT
 
     @property
     def refused(self) -> str:
         """Why the framework is claimed to refuse the call; empty where it is to answer."""
-        return "" if self.point is None else self.point.claim.refused
+        return self.subject.claim.refused if isinstance(self.subject, Point) else ""
 
     @property
     def drawn(self) -> Problem:
@@ -44,14 +64,37 @@ class Case:
         return replace(said, pads=((0, 0),) * said.rank, output_padding=zeros, stride=stride, dilation=dilation)
 
     @property
-    def claimed(self) -> str:
-        """The verdict that a claim says; only idioms claim one."""
-        return "rejects" if self.refused else "conforms"
+    def seconds(self) -> float:
+        """What the call may take; 0 where the case sets no limit of its own."""
+        return self.subject.seconds if isinstance(self.subject, Departure) else 0.0
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        """What a record says of its case's subject, by the record's fields."""
+        match self.subject:
+            case Point() as call:
+                claimed = "rejects" if call.claim.refused else "conforms"
+                return {"idiom": call.name, "claimed": claimed, "call": str(call)}
+            case Departure() as departure:
+                return {"fault": departure.fault}
+            case LedgerClaim():
+                return {"idiom": CLAIM}
+            case Rounded():
+                return {"rounding": {"terms": self.problem.terms}}
+            case Exact():
+                return {}
+
+
+def departure_of(case: Case) -> Departure:
+    """What is unlike a problem in a negative case. Raises TypeError for a case of another subject."""
+    if isinstance(case.subject, Departure):
+        return case.subject
+    raise TypeError(f"case {case.id} is no negative case")
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A named set of cases, in file order; `dtypes` are those it is for, if not all."""
+    """A named set of cases of one kind of subject, in file order; `dtypes` are those it is for, if not all."""
 
     name: str
     cases: tuple[Case, ...]

@@ -17,8 +17,8 @@ from conformance.io.bounded import read_json, read_text
 from conformance.io.folders import cases_folder
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.records.record import NEGATIVE, ROUNDING
-from conformance.suites.case import Case, Suite
-from conformance.suites.departure import OPERANDS, HostileError, misfit, read
+from conformance.suites.case import Case, Rounded, Suite
+from conformance.suites.departure import OPERANDS, DepartureError, misfit, read
 
 SUITES: Mapping[str, tuple[str, ...]] = {
     "smoke": ("smoke.jsonl", "curated/smoke.toml"),
@@ -102,7 +102,7 @@ def source(path: Path) -> str:
 def dump_jsonl(cases: Sequence[Case], *, why: str, probes: tuple[str, ...]) -> str:
     """A generated case file's text."""
     lines = [json.dumps({"id": case.id, "problem": case.descriptor}) for case in cases]
-    rounds = {"rounds": True} if any(case.rounds for case in cases) else {}
+    rounds = {"rounds": True} if any(isinstance(case.subject, Rounded) for case in cases) else {}
     header = {"format": FORMAT, "cases": len(lines), "why": why, "probes": probes, **rounds}
     return "\n".join([json.dumps(header), *lines]) + "\n"
 
@@ -141,7 +141,7 @@ def _read_jsonl(name: str, text: str) -> Iterator[Case]:
     for number, line in enumerate(lines, 2):
         _keys(f"{name}:{number}", line, {"id", "problem"})
         case = _case(f"{name}#{line['id']}", name, line, header["why"], header["probes"])
-        yield replace(case, rounds=True) if header.get("rounds") is True else case
+        yield replace(case, subject=Rounded()) if header.get("rounds") is True else case
 
 
 def _case(where: str, source: str, table: Mapping[str, Any], why: Any, probes: Any) -> Case:
@@ -185,14 +185,14 @@ def _negative(where: str, source: str, table: Any) -> Iterator[Case]:
         problem = _parsed(where, descriptor)
         try:
             departure = read(str(table["id"]), table, at)
-        except HostileError as error:
+        except DepartureError as error:
             raise CaseError(f"{where}: {error}") from None
         if not departure.calls and (not misfit(problem, departure)) is not table["defined"]:
             raise CaseError(f"{where}: '{descriptor}' has {'no' if table['defined'] else 'an'} answer by the "
                             f"definition, defined is {table['defined']}: mend the wrong one")  # fmt: skip
         line = {"id": f"{table['id']}-{problem.rank}d", "problem": descriptor}
         case = _checked(where, source, line, problem, table["why"], table["probes"])
-        yield replace(case, hostile=departure)
+        yield replace(case, subject=departure)
 
 
 def _keys(where: str, table: Any, required: set[str], optional: Set[str] = frozenset()) -> None:

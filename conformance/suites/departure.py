@@ -28,12 +28,12 @@ _NARROW = {"x": 9, "weight": 15, "bias": 15}
 """Largest drawn values in bfloat16, in which whole numbers are exact up to 256."""
 
 
-class HostileError(ValueError):
+class DepartureError(ValueError):
     """A description of operands that says nothing that can be made; the message says what can."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hostile:
+class Departure:
     """How the operands depart from those that the problem says, and in which words which framework is called.
 
     `shapes` are canonical; `dtypes` are of the run, its "other", or named; `view` says how x lies in memory; `values`
@@ -52,20 +52,20 @@ class Hostile:
     seconds: float = 0.0
 
 
-def read(fault: str, table: Mapping[str, Any], at: int) -> Hostile:
-    """The departures that a case's table states for the `at`-th of its problems. Raises HostileError."""
+def read(fault: str, table: Mapping[str, Any], at: int) -> Departure:
+    """The departures that a case's table states for the `at`-th of its problems. Raises DepartureError."""
     shapes = {name: tuple(_at(name, table[name], at)) for name in OPERANDS if name in table}
     dtypes, view, calls = table.get("dtypes", {}), table.get("view", ""), table.get("calls", {})
     if view and view not in VIEWS:
-        raise HostileError(f"view is {view!r}: the views are {', '.join(VIEWS)}")
+        raise DepartureError(f"view is {view!r}: the views are {', '.join(VIEWS)}")
     if not isinstance(dtypes, dict) or not (dtypes.keys() <= set(OPERANDS) and set(dtypes.values()) <= set(DTYPES)):
-        raise HostileError(f"dtypes is {dtypes!r}: give {', '.join(DTYPES)} for {', '.join(OPERANDS)}")
+        raise DepartureError(f"dtypes is {dtypes!r}: give {', '.join(DTYPES)} for {', '.join(OPERANDS)}")
     if not isinstance(calls, dict) or not all(isinstance(call, str) for call in calls.values()):
-        raise HostileError(f"calls is {calls!r}: give a call for a framework")
+        raise DepartureError(f"calls is {calls!r}: give a call for a framework")
     values, seconds = tuple(map(_value, table.get("values", ()))), table.get("seconds", 0.0)
     if not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST:
-        raise HostileError(f"seconds is {seconds!r}: give a number up to {LONGEST}")
-    return Hostile(fault, shapes, dtypes, view, values, calls, table["defined"] is True, seconds)
+        raise DepartureError(f"seconds is {seconds!r}: give a number up to {LONGEST}")
+    return Departure(fault, shapes, dtypes, view, values, calls, table["defined"] is True, seconds)
 
 
 def _at(name: str, shapes: Any, at: int) -> Sequence[int]:
@@ -75,7 +75,7 @@ def _at(name: str, shapes: Any, at: int) -> Sequence[int]:
             return shape
     except (TypeError, IndexError, KeyError):
         pass
-    raise HostileError(f"{name} is {shapes!r}: give the operand's shape for each of the problems, in their order")
+    raise DepartureError(f"{name} is {shapes!r}: give the operand's shape for each of the problems, in their order")
 
 
 def _value(entry: Any) -> tuple[str, str, Ints]:
@@ -84,16 +84,16 @@ def _value(entry: Any) -> tuple[str, str, Ints]:
             not rest and name in OPERANDS and value in VALUES and all(isinstance(each, int) for each in index)
         ):
             return name, value, tuple(index)
-    raise HostileError(f'values holds {entry!r}: give for example {{of = "x", is = "nan", at = [0, 0, 1]}}')
+    raise DepartureError(f'values holds {entry!r}: give for example {{of = "x", is = "nan", at = [0, 0, 1]}}')
 
 
-def shape_of(problem: Problem, hostile: Hostile, name: str) -> Ints:
+def shape_of(problem: Problem, departure: Departure, name: str) -> Ints:
     """The shape that an operand has in a case."""
     said = {"x": problem.input_shape, "weight": problem.weight_shape, "bias": problem.bias_shape}
-    return hostile.shapes.get(name, said[name])
+    return departure.shapes.get(name, said[name])
 
 
-def misfit(problem: Problem, hostile: Hostile) -> str:
+def misfit(problem: Problem, departure: Departure) -> str:
     """Why the definition gives these operands no answer, in words; empty where it gives one, be it an empty one."""
     if problem.groups < 1:
         return f"groups is {problem.groups}"
@@ -101,11 +101,11 @@ def misfit(problem: Problem, hostile: Hostile) -> str:
         for axis, value in enumerate(getattr(problem, name)):
             if value < 1:
                 return f"{name} is {value} on axis {axis}"
-    for name in hostile.shapes:
-        actual, said = shape_of(problem, hostile, name), shape_of(problem, Hostile(""), name)
+    for name in departure.shapes:
+        actual, said = shape_of(problem, departure, name), shape_of(problem, Departure(""), name)
         if actual != said:
             return f"{name} is {actual}, not {said}"
-    for name, dtype in hostile.dtypes.items():
+    for name, dtype in departure.dtypes.items():
         if dtype != "bfloat16":
             return f"{name} is of another dtype than the rest"
     if min(problem.output) < 0:
@@ -113,34 +113,34 @@ def misfit(problem: Problem, hostile: Hostile) -> str:
     return ""
 
 
-def operands(case_id: str, problem: Problem, hostile: Hostile, dtype: str) -> dict[str, Array]:
+def operands(case_id: str, problem: Problem, departure: Departure, dtype: str) -> dict[str, Array]:
     """The operands of a case by name, whole numbers drawn from its id, in canonical order."""
     arrays = {}
-    for name in OPERANDS if problem.bias or "bias" in hostile.shapes else OPERANDS[:2]:
-        shape = shape_of(problem, hostile, name)
+    for name in OPERANDS if problem.bias or "bias" in departure.shapes else OPERANDS[:2]:
+        shape = shape_of(problem, departure, name)
         kind = {"other": OTHER[dtype], "bfloat16": "float32"}.get(
-            hostile.dtypes.get(name, ""), hostile.dtypes.get(name)
+            departure.dtypes.get(name, ""), departure.dtypes.get(name)
         )
-        arrays[name] = whole_numbers(f"{case_id} {name}", shape, _magnitude(hostile)[name]).astype(kind or dtype)
-    for name, value, index in hostile.values:
+        arrays[name] = whole_numbers(f"{case_id} {name}", shape, _magnitude(departure)[name]).astype(kind or dtype)
+    for name, value, index in departure.values:
         arrays[name][index] = VALUES[value]
-    if hostile.view:
-        arrays["x"] = _viewed(arrays["x"], hostile.view)
+    if departure.view:
+        arrays["x"] = _viewed(arrays["x"], departure.view)
     return arrays
 
 
-def _magnitude(hostile: Hostile) -> Mapping[str, int]:
-    return _NARROW if "bfloat16" in hostile.dtypes.values() else _MAGNITUDE
+def _magnitude(departure: Departure) -> Mapping[str, int]:
+    return _NARROW if "bfloat16" in departure.dtypes.values() else _MAGNITUDE
 
 
-def dtype_of(hostile: Hostile, dtype: str) -> str:
+def dtype_of(departure: Departure, dtype: str) -> str:
     """The dtype that an answer has in a run of a dtype."""
-    return "bfloat16" if "bfloat16" in hostile.dtypes.values() else dtype
+    return "bfloat16" if "bfloat16" in departure.dtypes.values() else dtype
 
 
-def largest_sum(problem: Problem, hostile: Hostile) -> int:
+def largest_sum(problem: Problem, departure: Departure) -> int:
     """A bound that no partial sum of a case's finite operands exceeds."""
-    most = _magnitude(hostile)
+    most = _magnitude(departure)
     return problem.terms * most["x"] * most["weight"] + most["bias"] * problem.bias
 
 

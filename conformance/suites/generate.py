@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from conformance.problem import Problem, broken_rule
-from conformance.suites.case import Case
+from conformance.suites.case import EXACT, Case, Rounded, Subject
 from conformance.suites.cases import dump_jsonl
 from conformance.suites.covering import covering_array
 
@@ -150,7 +150,7 @@ def files() -> Mapping[str, str]:
             long,
             "Operands fill the significand, so that products and sums round: sums of one term to some thousands.",
             ("rounding", "channels", "rank"),
-            rounds=True,
+            Rounded(),
         ),
         "smoke.jsonl": _dump(
             smoke,
@@ -180,6 +180,6 @@ def differences(cases: Path) -> list[str]:
     ]
 
 
-def _dump(problems: Any, why: str, probes: tuple[str, ...], *, rounds: bool = False) -> str:
-    cases = [Case(name, problem, str(problem), why, probes, "", rounds=rounds) for name, problem in problems]
+def _dump(problems: Any, why: str, probes: tuple[str, ...], subject: Subject = EXACT) -> str:
+    cases = [Case(name, problem, str(problem), why, probes, "", subject) for name, problem in problems]
     return dump_jsonl(cases, why=why, probes=probes)

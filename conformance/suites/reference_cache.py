@@ -1,4 +1,4 @@
-"""The answers to a suite, computed once and shared by every lane.
+"""The references of a suite, computed once and shared by every lane.
 
 They are kept in one flat int64 file whose name is the hash of all that decides its content: the cases, and the source
 of the modules that draw, compute and lay out. It begins with a checksum of the rest; a damaged file is made anew.
@@ -17,31 +17,30 @@ from conformance.io.atomic import write_atomically
 from conformance.io.folders import cache_folder
 from conformance.numerics.operands import Arrays
 from conformance.problem import Problem
-from conformance.suites.case import Case, Suite
-from conformance.suites.references import Answer, compute, oracle_digest
+from conformance.suites.case import Case, Rounded, Suite
+from conformance.suites.references import Reference, compute, oracle_digest
 
 Flat = NDArray[np.int64]
 
 CHECKSUM = 4  # int64 words: a SHA-256
 
 
-class Answers:
-    """The answers to a suite, by case id, read from the cache or computed and put there."""
+class References:
+    """The references of a suite, by case id, read from the cache or computed and put there."""
 
     def __init__(self, suite: Suite) -> None:
         self._flat = _load(suite)
         offsets = accumulate((_length(case.drawn) for case in suite.cases), initial=CHECKSUM)
         self._offsets = {case.id: offset for case, offset in zip(suite.cases, offsets, strict=False)}
 
-    def __getitem__(self, case: Case) -> Answer:
+    def __getitem__(self, case: Case) -> Reference:
         return _unpack(case.drawn, self._flat, self._offsets[case.id])
 
 
 def _load(suite: Suite) -> Flat:
     layout = Path(__file__).read_text(encoding="utf-8")
-    key = (
-        f"{oracle_digest()} {layout} {[(case.id, case.descriptor, case.refused, case.rounds) for case in suite.cases]}"
-    )
+    drawn = [(case.id, case.descriptor, case.refused, isinstance(case.subject, Rounded)) for case in suite.cases]
+    key = f"{oracle_digest()} {layout} {drawn}"
     path = cache_folder() / "answers" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
     if path.exists():
         content = path.read_bytes()
@@ -67,14 +66,14 @@ def _length(problem: Problem) -> int:
     return 2 + sum(map(math.prod, _shapes(problem)))
 
 
-def _pack(answer: Answer) -> Iterator[Flat]:
-    yield np.array([answer.largest, answer.terms])
-    for array in (*answer.arrays, answer.expected):
+def _pack(reference: Reference) -> Iterator[Flat]:
+    yield np.array([reference.largest, reference.terms])
+    for array in (*reference.arrays, reference.expected):
         if array is not None:
             yield array.ravel()
 
 
-def _unpack(problem: Problem, flat: Flat, start: int) -> Answer:
+def _unpack(problem: Problem, flat: Flat, start: int) -> Reference:
     largest, terms = flat[start : start + 2].tolist()
     start += 2
     arrays = []
@@ -83,4 +82,4 @@ def _unpack(problem: Problem, flat: Flat, start: int) -> Answer:
         arrays.append(flat[start:end].reshape(shape))
         start = end
     x, weight, *bias, expected = arrays
-    return Answer(Arrays(x, weight, bias[0] if bias else None), expected, largest, terms)
+    return Reference(Arrays(x, weight, bias[0] if bias else None), expected, largest, terms)

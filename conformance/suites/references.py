@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from conformance import oracle, problem
 from conformance.numerics import operands, rounding
 from conformance.numerics.operands import Arrays
-from conformance.suites.case import Case
+from conformance.suites.case import Case, Rounded
 
 SOURCES = (problem, operands, oracle, rounding)
 """The modules that decide every operand and expected array."""
 
 
-class Answer(NamedTuple):
+class Reference(NamedTuple):
     """A case's operands and expected array, int64, with its largest possible partial sum and number of terms.
 
     No array can be written to.
@@ -50,13 +50,14 @@ def _is_words(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def compute(case: Case) -> Answer:
-    """The answer to one case, from the oracle."""
-    arrays = (rounding if case.rounds else operands).draw(case.id, case.drawn)
+def compute(case: Case) -> Reference:
+    """The reference of one case, from the oracle."""
+    source = rounding if isinstance(case.subject, Rounded) else operands
+    arrays = source.draw(case.id, case.drawn)
     expected = oracle.expected(case.drawn, *arrays)
     x, weight, bias = arrays
     sealed = Arrays(_sealed(x), _sealed(weight), None if bias is None else _sealed(bias))
-    return Answer(sealed, _sealed(expected), operands.largest_sum(case.drawn, arrays), case.drawn.terms)
+    return Reference(sealed, _sealed(expected), operands.largest_sum(case.drawn, arrays), case.drawn.terms)
 
 
 def _sealed(array: NDArray[Any]) -> NDArray[Any]:

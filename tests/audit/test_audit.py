@@ -34,7 +34,7 @@ from conformance.records.record import Record, Run, Verdict
 from conformance.run import Job, evaluate
 from conformance.suites import cases
 from conformance.suites.case import Suite
-from conformance.suites.reference_cache import Answers
+from conformance.suites.reference_cache import References
 from tests.records.test_record import HEADER
 
 FAMILIES = {"window", "taps", "axes", "numerics", "boundary", "memory", "contract"}
@@ -48,9 +48,9 @@ LARGE = (
 
 
 @cache
-def answered(name: str) -> tuple[Suite, Answers]:
+def answered(name: str) -> tuple[Suite, References]:
     suite = cases.read_suite(name)
-    return suite, Answers(suite)
+    return suite, References(suite)
 
 
 def test_there_are_mutants_of_every_family() -> None:

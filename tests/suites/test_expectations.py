@@ -88,7 +88,7 @@ def test_every_expectation_has_a_case_in_its_region() -> None:
                     dtype=dtype,
                     direction="",
                     claimed=claimed,
-                    fault=case.hostile.fault if case.hostile else "",
+                    fault=case.evidence.get("fault", ""),
                 )
                 for case in suite
                 for dtype in ("float32", "float64")

@@ -1,4 +1,4 @@
-"""Answers from the cache: what the oracle computes, whatever has happened to the file."""
+"""References from the cache: what the oracle computes, whatever has happened to the file."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from conformance.io.folders import cache_folder
 from conformance.suites import reference_cache, references
 from conformance.suites.case import Case, Suite
 from conformance.suites.cases import read_suite
-from conformance.suites.reference_cache import Answers
-from conformance.suites.references import Answer, compute, oracle_digest
+from conformance.suites.reference_cache import References
+from conformance.suites.references import Reference, compute, oracle_digest
 
 SMOKE = read_suite("smoke")
 FEW = Suite("smoke", SMOKE.cases[:7])
@@ -27,7 +27,7 @@ def the_file() -> Path:
     return path
 
 
-def assert_right(answer: Answer, case: Case) -> None:
+def assert_right(answer: Reference, case: Case) -> None:
     right = compute(case)
     assert (answer.largest, answer.terms) == (right.largest, right.terms)
     assert (answer.arrays.bias is None) is not case.problem.bias
@@ -40,23 +40,23 @@ def assert_right(answer: Answer, case: Case) -> None:
 
 
 def test_every_smoke_answer_is_the_oracles() -> None:
-    computed, cached = Answers(SMOKE), Answers(SMOKE)
+    computed, cached = References(SMOKE), References(SMOKE)
     for case in SMOKE.cases:
         assert_right(computed[case], case)
         assert_right(cached[case], case)
 
 
 def test_second_time_nothing_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
-    Answers(FEW)
+    References(FEW)
     before = the_file().read_bytes()
     monkeypatch.delattr(references, "compute")
     for case in FEW.cases:
-        assert_right(Answers(FEW)[case], case)
+        assert_right(References(FEW)[case], case)
     assert the_file().read_bytes() == before
 
 
 def test_file_is_in_the_chosen_folder(empty_cache: Path) -> None:
-    Answers(FEW)
+    References(FEW)
     assert the_file().parent == empty_cache / "answers"
 
 
@@ -72,12 +72,12 @@ def test_cache_is_the_users_where_none_is_chosen(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("place", [0, 31, 32, 40, 500, -1])
 def test_flipped_bit_is_never_believed(place: int) -> None:
-    Answers(FEW)
+    References(FEW)
     good = the_file().read_bytes()
     bad = bytearray(good)
     bad[place] ^= 1
     the_file().write_bytes(bad)
-    damaged = Answers(FEW)
+    damaged = References(FEW)
     for case in FEW.cases:
         assert_right(damaged[case], case)
     assert the_file().read_bytes() == good
@@ -85,10 +85,10 @@ def test_flipped_bit_is_never_believed(place: int) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 8, 32, 40, 101, -8, -1])
 def test_truncated_file_is_never_believed(size: int) -> None:
-    Answers(FEW)
+    References(FEW)
     good = the_file().read_bytes()
     the_file().write_bytes(good[:size])
-    damaged = Answers(FEW)
+    damaged = References(FEW)
     for case in FEW.cases:
         assert_right(damaged[case], case)
     assert the_file().read_bytes() == good
@@ -96,23 +96,23 @@ def test_truncated_file_is_never_believed(size: int) -> None:
 
 @pytest.mark.parametrize("extra", [b"x", b"12345678"])
 def test_lengthened_file_is_answered_right(extra: bytes) -> None:
-    Answers(FEW)
+    References(FEW)
     the_file().write_bytes(the_file().read_bytes() + extra)
     for case in FEW.cases:
-        assert_right(Answers(FEW)[case], case)
+        assert_right(References(FEW)[case], case)
 
 
 def test_other_cases_are_another_file() -> None:
-    Answers(FEW)
-    Answers(Suite("smoke", FEW.cases[:3]))
-    Answers(Suite("smoke", FEW.cases[::-1]))
+    References(FEW)
+    References(Suite("smoke", FEW.cases[:3]))
+    References(Suite("smoke", FEW.cases[::-1]))
     assert len(list((cache_folder() / "answers").iterdir())) == 3
 
 
 def test_other_oracle_is_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    Answers(FEW)
+    References(FEW)
     monkeypatch.setattr(reference_cache, "oracle_digest", lambda: "0" * 16)
-    Answers(FEW)
+    References(FEW)
     assert len(list((cache_folder() / "answers").iterdir())) == 2
 
 

@@ -258,6 +258,8 @@ def _read(witness: Record) -> tuple[Point | None, str]:
         return idioms.read(source, call.text, call.shapes, variant), source
     except Refusal:  # a call that was copied from elsewhere, and says no problem here
         copied = suites.suite(source, variant).cases if source == witness.framework else ()
-        return next((case.point for case in copied if case.id == witness.case), None), source
+        return next(
+            (case.subject for case in copied if case.id == witness.case and isinstance(case.subject, Point)), None
+        ), source
     except (idioms.IdiomError, ExpressionError):
         return None, source

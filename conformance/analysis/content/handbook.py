@@ -28,7 +28,9 @@ def build(evidence: Evidence) -> Handbook:
     """The handbook."""
     points = {
         lane.framework: {
-            variant: [case.point for case in suites.suite(lane.framework, variant).cases if case.point]
+            variant: [
+                case.subject for case in suites.suite(lane.framework, variant).cases if isinstance(case.subject, Point)
+            ]
             for variant in adapters.variants(lane.framework)
         }
         for lane in adapters.lanes()

@@ -19,7 +19,7 @@ from conformance.records.record import Record
 from conformance.report.content.faults import Snippet
 from conformance.runner import negative
 from conformance.suites import departure
-from conformance.suites.case import Case
+from conformance.suites.case import Case, departure_of
 
 Array = NDArray[Any]
 
@@ -95,25 +95,25 @@ def of_call(
 
 def of_negative(lane: Lane, case: Case, dtype: str) -> Snippet:
     """The script of a negative case: its call as it stands, on its very operands unless they are many."""
-    assert case.hostile is not None
+    unlike = departure_of(case)
     words, dialect = idioms.words(lane.framework), idioms.dialect(lane.framework)
     try:
         text = negative.text(lane.framework, case)
     except Unsupported as reason:
         return Snippet(lane.framework, str(lane), "", str(reason))
-    if case.hostile.view and not words.views:
+    if unlike.view and not words.views:
         return Snippet(
             lane.framework, str(lane), "", "its tensors are copies, so that none can lie otherwise in memory"
         )
-    arrays = departure.operands(case.id, case.problem, case.hostile, dtype)
+    arrays = departure.operands(case.id, case.problem, unlike, dtype)
     expected = _defined(case, arrays)
     if _too_large(arrays.values(), expected):
         return too_large(lane)
     x, weight = words.arrange(case.problem, arrays["x"], arrays["weight"])
     given = {"x": x, "w": weight} | ({"b": arrays["bias"]} if "bias" in arrays else {})
     code = [_literal(name, np.ascontiguousarray(array).reshape(array.shape)) for name, array in given.items()]
-    code += [*VIEWED.get(case.hostile.view, ()), *_expected(expected, dtype, words.layout), ""]
-    narrow = "bfloat16" in case.hostile.dtypes.values()
+    code += [*VIEWED.get(unlike.view, ()), *_expected(expected, dtype, words.layout), ""]
+    narrow = "bfloat16" in unlike.dtypes.values()
     code += [f"{name} = {dialect.tensor.format(name)}{'.bfloat16()' if narrow else ''}" for name in given]
     code += [f"y = {text}", f"actual = np.asarray({dialect.array.format('y.float()' if narrow else 'y')})"]
     named = {f"import {module}" + f" as {name}" * (name != module) for name, module in words.modules.items()}
@@ -123,9 +123,9 @@ def of_negative(lane: Lane, case: Case, dtype: str) -> Snippet:
 
 def _claim(case: Case, data: str) -> str:
     """What is to be said of an answer that came, where it is not compared: that it is none, or of which shape it is."""
-    assert case.hostile is not None
-    if not case.hostile.defined:
-        why = departure.misfit(case.problem, case.hostile) or f"no call says this: {case.why}"
+    unlike = departure_of(case)
+    if not unlike.defined:
+        why = departure.misfit(case.problem, unlike) or f"no call says this: {case.why}"
         return f"print({f'answered, though {why}'!r})\n"
     n, c, *spatial = case.problem.output_shape
     shape = (n, c, *spatial) if data == "n c k" else (n, *spatial, c)
@@ -134,8 +134,8 @@ def _claim(case: Case, data: str) -> str:
 
 def _defined(case: Case, arrays: Mapping[str, Array]) -> Array | None:
     """The definition's answer, where it gives one that is not too large to be written out."""
-    assert case.hostile is not None
-    if not case.hostile.defined or prod(case.problem.output_shape) > LARGEST:
+    unlike = departure_of(case)
+    if not unlike.defined or prod(case.problem.output_shape) > LARGEST:
         return None
     return departure.answer(case.problem, arrays)
 

@@ -19,7 +19,7 @@ from conformance.numerics.operands import DataError
 from conformance.problem import Problem
 from conformance.processes.isolation import Isolation
 from conformance.run import Result
-from conformance.runner.negative import isolated
+from conformance.runner.isolated import isolated
 from conformance.suites.borders import case_of
 from conformance.suites.case import Case
 from conformance.suites.expectations import Expectation, known

@@ -1,0 +1,71 @@
+"""The kinds of cases, and how the cases of each are evaluated. One table."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from conformance.adapters.base import Adapter, Lane
+from conformance.claims import judgement
+from conformance.idioms.base import Point
+from conformance.run import Job, Result, evaluate
+from conformance.runner import negative
+from conformance.suites.case import Case, Exact, LedgerClaim, Rounded
+from conformance.suites.departure import Departure
+from conformance.suites.references import Reference
+
+Asked = tuple[Case, str]
+"""A case and a dtype."""
+
+
+class Evaluator(Protocol):
+    """What gives the results of cases, in order; `reference` gives a case's operands and expected array."""
+
+    def __call__(
+        self, lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: Callable[[Case], Reference], /
+    ) -> list[Result]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How cases are evaluated: each in a process of its own if `alone`, several at once if `in_blocks`.
+
+    An implementation from outside can be asked if `outside`: the case needs no call that is written in advance.
+    """
+
+    evaluate: Evaluator
+    alone: bool = False
+    in_blocks: bool = True
+    outside: bool = True
+
+
+def _compared(
+    lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: Callable[[Case], Reference]
+) -> list[Result]:
+    return evaluate(lane, adapter, [Job(case, dtype, reference(case)) for case, dtype in asked])
+
+
+def _measured(
+    lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: Callable[[Case], Reference]
+) -> list[Result]:
+    return judgement.evaluate(lane, adapter, asked)
+
+
+def _unchecked(
+    lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: Callable[[Case], Reference]
+) -> list[Result]:
+    return [negative.evaluate(lane, adapter, case, dtype) for case, dtype in asked]
+
+
+KINDS: Mapping[type, Kind] = {
+    Exact: Kind(_compared),
+    Rounded: Kind(_compared),
+    Point: Kind(_compared, outside=False),
+    LedgerClaim: Kind(_measured, in_blocks=False),
+    Departure: Kind(_unchecked, alone=True, outside=False),
+}
+"""By the subject of a case. Every subject has a row."""
+
+
+def kind_of(case: Case) -> Kind:
+    """How a case is evaluated."""
+    return KINDS[type(case.subject)]
