@@ -15,7 +15,7 @@ from typing import NamedTuple
 from conformance.diagnosis.explain import Explained, by_diagnosis
 from conformance.predicates.comparisons import facts
 from conformance.predicates.induction import Cluster, cluster
-from conformance.records.record import CLAIM, Record, Run, Verdict
+from conformance.records.record import Record, Run, SubjectKind, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.regression.change import plain
 from conformance.regression.comparison import Explain, no_diagnosis
@@ -149,7 +149,7 @@ def _region(each: Expectation, records: Sequence[Record]) -> list[Record]:
 
 def _is_plain(record: Record) -> bool:
     """Whether a record is about a problem alone, so that a predicate can tell it from others."""
-    return not record.fault and record.idiom != CLAIM
+    return not record.fault and record.subject is not SubjectKind.CLAIM
 
 
 def _of(
@@ -194,10 +194,14 @@ def _strays(
     unknown: Iterable[Record], expectations: Sequence[Expectation], shown: Mapping[str, Sequence[Record]]
 ) -> dict[str, list[Record]]:
     """Failing records that nobody knew of, by the expectation whose records are alike, or by what they say."""
-    alike = {(likeness(record), bool(record.idiom)): each.id for each in expectations for record in shown[each.id]}
+    alike = {
+        (likeness(record), record.subject is SubjectKind.PROBLEM): each.id
+        for each in expectations
+        for record in shown[each.id]
+    }
     strays: dict[str, list[Record]] = defaultdict(list)
     for record in unknown:
-        strays[alike.get((likeness(record), bool(record.idiom)), likeness(record))].append(record)
+        strays[alike.get((likeness(record), record.subject is SubjectKind.PROBLEM), likeness(record))].append(record)
     return strays
 
 
@@ -250,8 +254,10 @@ def _told(those: Sequence[Record], records: Sequence[Record]) -> Cluster | None:
     those, records = [each for each in those if _is_plain(each)], [each for each in records if _is_plain(each)]
     if not those:
         return None
-    keys, about = {(record.lane, record.key) for record in those}, bool(those[0].idiom)
-    others = [each for each in records if bool(each.idiom) == about and (each.lane, each.key) not in keys]
+    keys, about = {(record.lane, record.key) for record in those}, those[0].subject is SubjectKind.PROBLEM
+    others = [
+        each for each in records if (each.subject is SubjectKind.PROBLEM) == about and (each.lane, each.key) not in keys
+    ]
     return cluster([facts(each) for each in those], [facts(each) for each in others])
 
 
@@ -270,10 +276,10 @@ def propose(
     runs: Sequence[Run], expectations: Sequence[Expectation], explain: Explain = no_diagnosis
 ) -> list[Proposal]:
     """What fails in runs and nobody knew of. A claim of the ledger is never to be expected otherwise."""
-    records = [record for run in runs for record in run.records if record.idiom != CLAIM]
+    records = [record for run in runs for record in run.records if record.subject is not SubjectKind.CLAIM]
     alike: dict[tuple[str, bool], list[Explained]] = defaultdict(list)
     for record in unknown(runs, expectations):
-        if record.idiom != CLAIM:
+        if record.subject is not SubjectKind.CLAIM:
             texts = explain(record) if record.verdict is Verdict.DIVERGES and record.redrawn else ()
             alike[likeness(record), bool(record.fault)].append(Explained(record, texts or ("",)))
     grouped = [group for _, those in sorted(alike.items()) for group in by_diagnosis(those)]

@@ -21,8 +21,8 @@ from conformance.io.terminal import one_line
 from conformance.numerics.operands import draw
 from conformance.problem import Problem
 from conformance.records import calls
-from conformance.records.calls import RecordedCall, RecordedCallError, ported_from
-from conformance.records.record import Record
+from conformance.records.calls import RecordedCall, RecordedCallError
+from conformance.records.record import Record, SubjectKind
 
 Array = NDArray[Any]
 
@@ -52,9 +52,9 @@ def write(record: Record) -> Reproducer:
     """The reproducer of a record that has a call. Raises ReproducerError."""
     if record.framework not in idioms.frameworks() or not record.call:
         raise ReproducerError(f"{record.case}: a call of {record.framework!r} cannot be written out")
-    if not record.idiom:
+    if record.subject is SubjectKind.PROBLEM:
         return _of_case(record)
-    return _of_port(record) if ported_from(record.idiom) else _of_idiom(record)
+    return _of_port(record) if record.subject is SubjectKind.PORT else _of_idiom(record)
 
 
 def _of_idiom(record: Record) -> Reproducer:
@@ -73,7 +73,7 @@ def _of_idiom(record: Record) -> Reproducer:
 def _of_port(record: Record) -> Reproducer:
     """The code that a port prints, and a call of it on the source's arrays."""
     call = _called(record)
-    made = port(call.text, ported_from(record.idiom), record.framework, call.shapes, variant=record.variant)
+    made = port(call.text, record.ported_from, record.framework, call.shapes, variant=record.variant)
     given = _operands(record, made.point)
     dialect = idioms.dialect(record.framework)
     lines = [

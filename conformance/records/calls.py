@@ -14,7 +14,6 @@ SCALAR = "()"
 
 _SHAPE = r"[^\W\d][\w.]*=(?:\d{1,18}(?:,\d{1,18})*|\(\))"
 _CALL = re.compile(rf"(.+) with ({_SHAPE}(?: {_SHAPE})*)", re.DOTALL)
-_PORT = re.compile(r"port/(.+)-to-(.+)")
 
 
 class RecordedCallError(ValueError):
@@ -48,9 +47,3 @@ def parse(call: str) -> RecordedCall:
 
 def _extents(dims: str) -> tuple[int, ...]:
     return () if dims == SCALAR else tuple(map(int, dims.split(",")))
-
-
-def ported_from(idiom: str) -> str:
-    """The framework whose call was ported, from an idiom such as "port/torch-to-jax"; nothing for any other idiom."""
-    found = _PORT.fullmatch(idiom)
-    return found[1] if found else ""

@@ -20,9 +20,6 @@ FORWARD = "forward"
 IDIOMS, PORTS, CLAIMS = "idioms", "ports", "claims"
 """The suites whose cases are a framework's own, so that no two frameworks have the same."""
 
-CLAIM = "claim"
-"""What `Record.idiom` says of a claim of the ledger."""
-
 NEGATIVE = "negative"
 """The suite whose cases are calls at and past the limits, and need not be problems that have an answer."""
 
@@ -49,6 +46,22 @@ class Verdict(StrEnum):
         return self not in (Verdict.CONFORMS, Verdict.UNSUPPORTED)
 
 
+class SubjectKind(StrEnum):
+    """What a record's case put to the framework."""
+
+    PROBLEM = "problem"
+    """A problem, in whatever call the adapter has for it; a negative case's, in unchecked words."""
+    CALL = "call"
+    """A call as it is written, whose meaning an idiom claims."""
+    PORT = "port"
+    """A call of another framework, ported."""
+    CLAIM = "claim"
+    """A claim of the ledger."""
+
+
+_PORTED = "port/"
+
+
 class RecordError(ValueError):
     """A record file that cannot be trusted; the message names the file, the fault and the mend."""
 
@@ -60,7 +73,9 @@ Key = tuple[str, str, str]
 class Record:
     """One verdict with its evidence; hashes are of arrays in the run's dtype, `seconds` is the native call's time.
 
-    `idiom` is the claim that was put to the proof, where there was one, and `claimed` the verdict that it says.
+    `idiom` names the claim that was put to the proof, where there was one: of a call such as "torch-layer/padding", of
+    a port such as "port/torch-to-jax", "claim" of the ledger's. `subject` tells them apart; `claimed` is the verdict
+    that the claim says.
     `fault` is what is wrong with the call of a negative case, which its problem alone does not say; `trace` the last
     lines that a process wrote before it died. `rounding` is of a case that cannot be exact: its number of `terms`, and
     how far it was rounded, as in `rounding.Rounding`.
@@ -89,6 +104,21 @@ class Record:
     rounding: Mapping[str, float] | None = None
 
     @property
+    def subject(self) -> SubjectKind:
+        """What was put to the framework."""
+        if not self.idiom:
+            return SubjectKind.PROBLEM
+        if self.idiom == SubjectKind.CLAIM:
+            return SubjectKind.CLAIM
+        return SubjectKind.PORT if self.idiom.startswith(_PORTED) else SubjectKind.CALL
+
+    @property
+    def ported_from(self) -> str:
+        """The framework whose call was ported; empty where none was."""
+        source, to, _ = self.idiom.removeprefix(_PORTED).partition("-to-")
+        return source if to and self.subject is SubjectKind.PORT else ""
+
+    @property
     def fails(self) -> bool:
         """Whether a run with this record fails: a claim by any verdict but its own, a negative case by no refusal."""
         if self.fault and self.verdict is Verdict.REJECTS:
@@ -103,7 +133,7 @@ class Record:
     @property
     def redrawn(self) -> bool:
         """Whether `operands.draw` gives its operands again: not of claims, negative cases, nor those that round."""
-        return not (self.fault or self.rounding or self.idiom == CLAIM)
+        return not (self.fault or self.rounding or self.subject is SubjectKind.CLAIM)
 
     @property
     def key(self) -> Key:

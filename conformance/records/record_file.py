@@ -21,7 +21,7 @@ from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.bounded import BoundError, read_json, read_text
 from conformance.problem import Problem, ProblemError
 from conformance.records.machine import common
-from conformance.records.record import CLAIM, NAMES, ON_DISK, Header, Key, Record, RecordError, Run, Verdict
+from conformance.records.record import NAMES, ON_DISK, Header, Key, Record, RecordError, Run, SubjectKind, Verdict
 from conformance.records.schema import (
     Types,
     is_count,
@@ -189,7 +189,7 @@ def _record(where: str, values: Any) -> Record:
         values["verdict"] = Verdict(values["verdict"])
     except ValueError:
         raise RecordError(f"{where}: unknown verdict {values['verdict']!r}: the verdicts are {list(Verdict)}") from None
-    if values.get("idiom") != CLAIM and (fault := _fault_of(values["problem"])):
+    if values.get("idiom") != SubjectKind.CLAIM and (fault := _fault_of(values["problem"])):
         raise RecordError(f"{where}: {fault}: another version wrote this; run the lane again")
     for name in ("composed", "trace"):
         values[name] = tuple(values.get(name, ()))

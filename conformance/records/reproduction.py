@@ -2,21 +2,21 @@
 
 import shlex
 
-from conformance.records.calls import RecordedCallError, parse, ported_from
-from conformance.records.record import CLAIM, IDIOMS, NEGATIVE, PORTS, ROUNDING, Record
+from conformance.records.calls import RecordedCallError, parse
+from conformance.records.record import IDIOMS, NEGATIVE, PORTS, ROUNDING, Record, SubjectKind
 
 
 def reproduction(record: Record) -> str:
     """The shell command that judges a record's case again, on the same data, in its lane and dtype."""
     lane = ["--variant", record.variant]
-    if record.idiom == CLAIM:
+    if record.subject is SubjectKind.CLAIM:
         return _shell("claims", "check", record.case, "--framework", record.framework, *lane)
     lane += ["--dtype", record.dtype, "--case", record.case]
     if record.fault or record.rounding:
         return _run(record, NEGATIVE if record.fault else ROUNDING)
-    if not record.idiom:
+    if record.subject is SubjectKind.PROBLEM:
         return _shell("one", record.framework, record.problem, *lane)
-    source = ported_from(record.idiom)
+    source = record.ported_from
     try:
         call = parse(record.call)
     except RecordedCallError:

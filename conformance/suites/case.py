@@ -7,7 +7,7 @@ from typing import Any
 
 from conformance.idioms.base import Point
 from conformance.problem import Problem
-from conformance.records.record import CLAIM
+from conformance.records.record import SubjectKind
 from conformance.suites.departure import Departure
 
 
@@ -78,7 +78,7 @@ class Case:
             case Departure() as departure:
                 return {"fault": departure.fault}
             case LedgerClaim():
-                return {"idiom": CLAIM}
+                return {"idiom": SubjectKind.CLAIM.value}
             case Rounded():
                 return {"rounding": {"terms": self.problem.terms}}
             case Exact():

@@ -26,7 +26,7 @@ from conformance.predicates.condition import Condition
 from conformance.predicates.predicate import Predicate, PredicateError
 from conformance.problem import Problem
 from conformance.records.machine import Machine
-from conformance.records.record import CLAIM, Record, Run, Verdict
+from conformance.records.record import Record, Run, SubjectKind, Verdict
 
 _KEYS = {"id": str, "when": str, "verdict": str, "reason": str, "upstream": str, "since": date}
 _OPTIONAL = {
@@ -72,7 +72,11 @@ class Expectation:
 
     def reaches(self, record: Record) -> bool:
         """Whether a record is inside the region, whatever its verdict."""
-        about = any(fnmatchcase(record.idiom, each) for each in self.idiom) if self.idiom else not record.idiom
+        about = (
+            any(fnmatchcase(record.idiom, each) for each in self.idiom)
+            if self.idiom
+            else record.subject is SubjectKind.PROBLEM
+        )
         return about and self.when(
             _problem(record.problem),
             framework=record.framework, variant=record.variant, dtype=record.dtype, direction=record.direction,
@@ -160,7 +164,11 @@ def of_records(runs: Iterable[Run]) -> Callable[[Record], Expectation | None]:
 
 def known(record: Record, expectations: Sequence[Expectation]) -> Expectation | None:
     """The first expectation that covers a record; none covers a claim, which is about no single problem."""
-    return None if record.idiom == CLAIM else next((each for each in expectations if each.covers(record)), None)
+    return (
+        None
+        if record.subject is SubjectKind.CLAIM
+        else next((each for each in expectations if each.covers(record)), None)
+    )
 
 
 def unkept(record: Record, expectations: Sequence[Expectation]) -> Expectation | None:

@@ -24,7 +24,7 @@ from conformance.claims.ledger import ARRAYS, Claim, ClaimError, Standing, find,
 from conformance.cli import commands
 from conformance.predicates.predicate import PredicateError, relation
 from conformance.problem import Problem
-from conformance.records.record import CLAIM, Header, Record, Run, Verdict
+from conformance.records.record import Header, Record, Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.report import Site
 from conformance.report.site import pages
@@ -270,7 +270,7 @@ def test_no_claim_is_a_sentence_of_another() -> None:
 
 
 def _run(claim: Claim, verdict: Verdict = Verdict.CONFORMS) -> Run:
-    record = Record("torch", "eager", claim.id, "float32", "forward", "asked", verdict, message="5 of 5", idiom=CLAIM)
+    record = Record("torch", "eager", claim.id, "float32", "forward", "asked", verdict, message="5 of 5", idiom="claim")
     header = Header(
         "torch", "eager", "claims", ("float32",), ("forward",), "", 1, "", environment={"torch": "2.13.0"},
         started="2026-11-22T01:02:03",

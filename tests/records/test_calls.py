@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from conformance.analysis.content import faults
 from conformance.calls import reproducer
-from conformance.records.calls import RecordedCall, RecordedCallError, parse, ported_from
-from conformance.records.record import CLAIM, Record, Verdict
+from conformance.records.calls import RecordedCall, RecordedCallError, parse
+from conformance.records.record import Record, SubjectKind, Verdict
 from conformance.records.reproduction import reproduction
 
 AMBIGUOUS = "tf.nn.conv1d_transpose(x, w, [1, 7, 3], 2, name='a with b with x=1')"
@@ -51,10 +51,19 @@ def test_a_call_that_says_with_is_read_alike_by_all() -> None:
     assert words[:8] == ["conformance", "call", "tensorflow", AMBIGUOUS, "--shape", "x=1,3,2", "--shape", "w=3,3,2"]
 
 
-def test_a_port_names_its_source() -> None:
-    assert [ported_from(each) for each in ("port/torch-to-jax", "torch-layer/padding", "", "port/")] == [
-        "torch", "", "", "",
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("idiom", "subject", "source"),
+    [
+        ("", SubjectKind.PROBLEM, ""),
+        ("torch-layer/padding", SubjectKind.CALL, ""),
+        ("port/torch-to-jax", SubjectKind.PORT, "torch"),
+        ("port/", SubjectKind.PORT, ""),
+        ("claim", SubjectKind.CLAIM, ""),
+    ],
+)
+def test_a_record_says_what_was_put_to_the_framework(idiom: str, subject: SubjectKind, source: str) -> None:
+    record = replace(RECORD, idiom=idiom)
+    assert (record.subject, record.ported_from) == (subject, source)
 
 
 HOSTILE = [
@@ -87,7 +96,7 @@ def argv(commands: list[str], folder: Path) -> list[list[str]]:
     ("changes", "field"),
     [
         ({"idiom": "", "call": ""}, "case"), ({"idiom": "", "call": ""}, "problem"), ({}, "call"),
-        ({"idiom": CLAIM}, "case"), ({"fault": "stride-0"}, "case"), ({"rounding": {"terms": 1}}, "case"),
+        ({"idiom": SubjectKind.CLAIM}, "case"), ({"fault": "stride-0"}, "case"), ({"rounding": {"terms": 1}}, "case"),
         ({"idiom": "port/torch-to-jax"}, "call"), ({"idiom": "port/torch-to-jax", "call": ""}, "case"),
         ({"idiom": ""}, "variant"), ({"idiom": ""}, "dtype"),
     ],

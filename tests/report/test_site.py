@@ -24,7 +24,7 @@ from conformance.numerics import operands
 from conformance.numerics.deviation import fingerprint, measure_deviation
 from conformance.problem import Problem
 from conformance.records import record_file
-from conformance.records.record import CLAIM, CLAIMS, NEGATIVE, ROUNDING, Header, Key, Record, Run, Verdict
+from conformance.records.record import CLAIMS, NEGATIVE, ROUNDING, Header, Key, Record, Run, Verdict
 from conformance.regression.history import Store, StoreError
 from conformance.report import Site, write_report
 from conformance.report.content.faults import Change, Fault, Known
@@ -426,7 +426,7 @@ def test_negative_cases_and_claims_stand_in_the_report_without_arrays(tmp_path: 
             ("op-2e32-1d", "i5 k3", Verdict.DIVERGES, "shape", "shape is (1,), expected (2,)", "op-2e32", ""),
             ("dilation-0-1d", "i5 k3 d0", Verdict.ACCEPTS_INVALID, "", "answered (1, 3, 5)", "dilation-0", ""),
             ("batch-0-1d", "i5 k3 n0", Verdict.CRASHED, "", "killed by SIGSEGV", "batch-0", ""),
-            ("D1-92", "asked", Verdict.DIVERGES, "value", "0 of 2 trials hold", "", CLAIM),
+            ("D1-92", "asked", Verdict.DIVERGES, "value", "0 of 2 trials hold", "", "claim"),
         )
     ]  # fmt: skip
     for suite, records in ((NEGATIVE, made[:3]), (CLAIMS, made[3:])):

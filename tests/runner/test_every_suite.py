@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from conformance.cli import commands
 from conformance.predicates.comparisons import facts
 from conformance.predicates.induction import cluster
-from conformance.records.record import CLAIM, CLAIMS, IDIOMS, NEGATIVE, PORTS, Header, Record, Run, Verdict
+from conformance.records.record import CLAIMS, IDIOMS, NEGATIVE, PORTS, Header, Record, Run, Verdict
 from conformance.records.record_file import read, write
 from conformance.suites.cases import read_suite
 
@@ -30,8 +30,8 @@ NIGHT = {
     ],
     PORTS: [record("c", "i3 k2", idiom="port/jax-to-torch", claimed="conforms", call="jax.f(x) with x=1,3,1")],
     CLAIMS: [
-        record("D1-01", "size i=4: o == 2", idiom=CLAIM, message="confirmed: 1 of 1 trials hold"),
-        record("D1-02", "size i=5: o == 2", Verdict.DIVERGES, kind="value", idiom=CLAIM, message="0 of 2 hold"),
+        record("D1-01", "size i=4: o == 2", idiom="claim", message="confirmed: 1 of 1 trials hold"),
+        record("D1-02", "size i=5: o == 2", Verdict.DIVERGES, kind="value", idiom="claim", message="0 of 2 hold"),
     ],
     NEGATIVE: [
         record("stride-0-1d", "i3 k2 s0", Verdict.REJECTS, fault="stride-0", message="RuntimeError: stride"),

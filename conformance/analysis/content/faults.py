@@ -23,8 +23,8 @@ from conformance.predicates.comparisons import facts, problem_of
 from conformance.predicates.induction import cluster
 from conformance.problem import Problem
 from conformance.records import calls
-from conformance.records.calls import RecordedCallError, ported_from
-from conformance.records.record import CLAIM, NEGATIVE, PORTS, Key, Record, Run, Verdict
+from conformance.records.calls import RecordedCallError
+from conformance.records.record import NEGATIVE, PORTS, Key, Record, Run, SubjectKind, Verdict
 from conformance.report.content.faults import Answer, Arrays, Fault, Snippet, Where
 from conformance.report.words import label_of, skeleton
 from conformance.suites import cases
@@ -98,7 +98,7 @@ def _of(framework: str, runs: Sequence[Run], finder: Finder) -> Iterator[Fault]:
     for record in failing:
         known = finder.known(record)
         words = record.redrawn if record.verdict is Verdict.DIVERGES else skeleton(record.message)
-        apart[record.verdict, known and known.id, bool(record.idiom), words].append(record)
+        apart[record.verdict, known and known.id, record.subject is SubjectKind.PROBLEM, words].append(record)
     for (verdict, *_), records in apart.items():
         if verdict is Verdict.DIVERGES and all(map(_has_arrays, records)):
             explained = [Explained(each, _kinds(each, finder.arrays)) for each in records]
@@ -228,7 +228,7 @@ def _snippets(witness: Record, drawn: _Witness, runs: Sequence[Run]) -> Iterator
             yield Snippet(name, str(lane), "", f"{_why_none(witness)}: use the command")
         elif witness.verdict is Verdict.DIVERGES and expected is None:
             yield too_large(lane)
-        elif not witness.idiom:
+        elif witness.subject is SubjectKind.PROBLEM:
             refused = own and witness.call and witness.verdict is not Verdict.DIVERGES
             yield (of_record(lane, witness, expected) if refused else
                    of_problem(lane, drawn.problem, drawn.operands, expected, witness.dtype))  # fmt: skip
@@ -238,7 +238,7 @@ def _snippets(witness: Record, drawn: _Witness, runs: Sequence[Run]) -> Iterator
 
 def _why_none(witness: Record) -> str:
     """Why there are no operands for a script."""
-    if witness.idiom == CLAIM:
+    if witness.subject is SubjectKind.CLAIM:
         return "several calls check a claim"
     return "it asks for bounds, not for bits" if witness.rounding else "its data is not on file any more"
 
@@ -246,9 +246,9 @@ def _why_none(witness: Record) -> str:
 def _read(witness: Record) -> tuple[Point | None, str]:
     """The call of an idiom's record, read again, and the framework that it is of; None for any other record."""
     source = witness.framework
-    if not witness.idiom:
+    if witness.subject is SubjectKind.PROBLEM:
         return None, source
-    source = ported_from(witness.idiom) or source
+    source = witness.ported_from or source
     try:
         call = calls.parse(witness.call)
     except RecordedCallError:

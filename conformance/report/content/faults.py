@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from conformance.records.record import Record, Verdict
+from conformance.records.record import Record, SubjectKind, Verdict
 from conformance.report.content.history import Past
 
 Array = NDArray[Any]
@@ -135,7 +135,9 @@ class Fault:
     @property
     def suites(self) -> tuple[str, ...]:
         """What its cases are: problems, or a framework's own calls."""
-        return tuple(sorted({"calls" if record.idiom else "problems" for record in self.records}))
+        return tuple(
+            sorted({"problems" if record.subject is SubjectKind.PROBLEM else "calls" for record in self.records})
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from conformance.records.record import Key, Run
+from conformance.records.record import Key, Run, SubjectKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,9 @@ def agreement(runs: Sequence[Run]) -> tuple[tuple[str, ...], dict[tuple[str, str
     answers: dict[str, dict[Key, str]] = {}
     for run in runs:
         answers.setdefault(run.header.lane, {}).update(
-            (record.key, record.answer) for record in run.records if record.answer and not record.idiom
+            (record.key, record.answer)
+            for record in run.records
+            if record.answer and record.subject is SubjectKind.PROBLEM
         )
     lanes = tuple(sorted(answers))
     pairs = {}
