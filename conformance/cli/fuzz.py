@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from conformance import adapters
 from conformance.cli.options import number
 from conformance.io.atomic import require_our_file, write_atomically
-from conformance.io.bounded import read_json, read_text
+from conformance.io.bounded import read_bytes
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
 from conformance.numerics.operands import DTYPES
-from conformance.records.record import Verdict
+from conformance.records.record import Count, Verdict
 from conformance.records.reproduction import reproduction
-from conformance.records.schema import is_count
 from conformance.suites.expectations import expected_here
 
 if TYPE_CHECKING:
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 class FuzzError(ValueError):
     """A search that cannot start; the message says what is missing."""
+
+
+class _State(msgspec.Struct):
+    """Where the next search begins."""
+
+    next: Count
 
 
 @click.command()
@@ -85,12 +91,9 @@ def _next(state: Path) -> int:
     if not state.exists():
         return 0
     try:
-        said = read_json(read_text(state))
+        return msgspec.json.decode(read_bytes(state), type=_State).next
     except ValueError:
-        said = None
-    if not isinstance(said, dict) or not is_count(said.get("next")):
-        raise FuzzError(f"{state}: says no seed to go on with: give one with --seed, or remove the file")
-    return int(said["next"])
+        raise FuzzError(f"{state}: says no seed to go on with: give one with --seed, or remove the file") from None
 
 
 def _explained(found: "Found") -> Iterator[str]:

@@ -13,16 +13,17 @@ Nothing is ever unpickled, and what comes from a lane process is checked as anyt
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
+import msgspec
 import numpy as np
+from msgspec import Meta, Struct, ValidationError
 from numpy.typing import NDArray
 
 from conformance.adapters.base import Call
 from conformance.io.bounded import read_json
 from conformance.processes.attempt import Answered, Ended, plain
-from conformance.records.record import Verdict
-from conformance.records.schema import is_count, is_number, is_text, is_texts
+from conformance.records.record import Count, Number, Verdict
 
 PROTOCOL = 1
 LONGEST_LINE = 1 << 20
@@ -33,6 +34,29 @@ ENDS = (Verdict.UNSUPPORTED, Verdict.REJECTS, Verdict.ERRORED, Verdict.INCONCLUS
 """The verdicts that a lane process may give; the others are its parent's."""
 
 Array = NDArray[Any]
+T = TypeVar("T")
+
+
+class Described(Struct, forbid_unknown_fields=True, frozen=True):
+    """An array whose bytes follow."""
+
+    dtype: str
+    shape: Annotated[tuple[Count, ...], Meta(max_length=32)]
+
+
+class Reply(Struct, frozen=True):
+    """A message as `answer_of` makes it: of a call that was made where there is a `layout`."""
+
+    text: str
+    seconds: Number
+    prepared: tuple[str, ...] = ()
+    layout: str | None = None
+    window: tuple[tuple[int, int], ...] | None = None
+    bias: bool = False
+    verdict: Verdict | None = None
+    message: str = ""
+    widened: str | None = None
+    retried: bool | None = None
 
 
 class ViolationError(ValueError):
@@ -62,25 +86,28 @@ def sizes(message: Mapping[str, Any]) -> list[tuple[np.dtype[Any], tuple[int, ..
     described = message.get("arrays", [])
     if not isinstance(described, list) or len(described) > 3:
         raise ViolationError("arrays that are no list of at most three")
-    return [_size(each) for each in described]
+    return [_size(_checked("an array that is described by", each, Described)) for each in described]
 
 
-def _size(described: Any) -> tuple[np.dtype[Any], tuple[int, ...], int]:
-    if not isinstance(described, dict) or described.keys() != {"dtype", "shape"} or not is_text(described["dtype"]):
-        raise ViolationError(f"an array that is not described by dtype and shape: {plain(repr(described))[:60]}")
-    shape = described["shape"]
-    if not isinstance(shape, list) or len(shape) > 32 or not all(map(is_count, shape)):
-        raise ViolationError(f"an array of shape {plain(repr(shape))[:60]}, which is no list of sizes")
+def _checked(what: str, value: Any, of: type[T]) -> T:
+    """A value as one of its type. Raises ViolationError, which quotes it."""
     try:
-        dtype = np.dtype(described["dtype"])
+        return msgspec.convert(value, of)
+    except ValidationError as error:
+        raise ViolationError(f"{what} {plain(repr(value))[:60]}: {error}") from None
+
+
+def _size(described: Described) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+    try:
+        dtype = np.dtype(described.dtype)
     except (TypeError, ValueError, SyntaxError):
-        raise ViolationError(f"an array of dtype {plain(repr(described['dtype']))[:60]}, which there is not") from None
+        raise ViolationError(f"an array of dtype {plain(repr(described.dtype))[:60]}, which there is not") from None
     if dtype.kind not in NUMBERS:
         raise ViolationError(f"an array of dtype {dtype}, which is not of numbers")
-    size = math.prod(shape) * dtype.itemsize
+    size = math.prod(described.shape) * dtype.itemsize
     if size > LARGEST_ARRAY:
         raise ViolationError(f"an array of {size} bytes, of which {LARGEST_ARRAY} are taken")
-    return dtype, tuple(shape), size
+    return dtype, described.shape, size
 
 
 def answer_of(call: Call | None, answer: Answered | Ended, text: str) -> tuple[dict[str, Any], list[Array]]:
@@ -96,50 +123,32 @@ def answer_of(call: Call | None, answer: Answered | Ended, text: str) -> tuple[d
 
 def answered(message: Mapping[str, Any], arrays: Sequence[Array], rank: int) -> tuple[Call | None, Answered | Ended]:
     """The call and the answer of a message. Raises ViolationError for what `answer_of` cannot have said."""
-    seconds: Any = message.get("seconds")
-    if not is_number(seconds) or not 0 <= seconds < math.inf:
-        raise ViolationError(f"an answer after {plain(repr(seconds))[:60]} seconds")
-    call = _call(message, arrays, rank) if "layout" in message else None
-    if "verdict" in message:
-        verdict: Any = message["verdict"]
-        words: Any = message.get("message")
-        if verdict not in ENDS or not is_text(words) or arrays:
-            raise ViolationError(f"the verdict {plain(repr(verdict))[:60]}, which no lane process gives")
-        return call, Ended(Verdict(verdict), plain(words), seconds)
-    widened: Any = message.get("widened")
-    retried = message.get("retried")
-    if (
-        call is None
-        or len(arrays) != 1 + (call.bias is not None)
-        or not is_text(widened)
-        or not isinstance(retried, bool)
-    ):
+    reply = _checked("an answer that says", message, Reply)
+    if not 0 <= reply.seconds < math.inf:
+        raise ViolationError(f"an answer after {reply.seconds} seconds")
+    call = None if reply.layout is None else _call(reply, reply.layout, arrays, rank)
+    if reply.verdict is not None:
+        if reply.verdict not in ENDS or arrays:
+            raise ViolationError(f"the verdict {str(reply.verdict)!r}, which no lane process gives")
+        return call, Ended(reply.verdict, plain(reply.message), reply.seconds)
+    if call is None or len(arrays) != 1 + (call.bias is not None) or reply.widened is None or reply.retried is None:
         raise ViolationError(f"an answer of {len(arrays)} arrays that does not say what they are")
-    return call, Answered(arrays[0], seconds, plain(widened), retried)
+    return call, Answered(arrays[0], reply.seconds, plain(reply.widened), reply.retried)
 
 
-def _call(message: Mapping[str, Any], arrays: Sequence[Array], rank: int) -> Call:
+def _call(reply: Reply, layout: str, arrays: Sequence[Array], rank: int) -> Call:
     """A call that was made elsewhere, with what remains to be done."""
-    window, bias = message.get("window"), message.get("bias")
-    prepared: Any = message.get("prepared")
-    words = message.get("text"), message["layout"]
-    if not all(map(is_text, words)) or not is_texts(prepared) or not isinstance(bias, bool):
-        raise ViolationError("an answer whose call does not say its text, layout, preparation and bias")
-    if window is not None:
-        _require_window(window, arrays, rank)
-        window = tuple((lo, hi) for lo, hi in window)
+    if reply.window is not None:
+        _require_window(reply.window, arrays, rank)
     return Call(
-        _made_elsewhere, (), window=window, bias=arrays[1] if bias and len(arrays) > 1 else None,
-        prepared=tuple(map(plain, prepared)), layout=words[1], text=plain(str(words[0])),
+        _made_elsewhere, (), window=reply.window, bias=arrays[1] if reply.bias and len(arrays) > 1 else None,
+        prepared=tuple(map(plain, reply.prepared)), layout=layout, text=plain(reply.text),
     )  # fmt: skip
 
 
-def _require_window(window: Any, arrays: Sequence[Array], rank: int) -> None:
+def _require_window(window: tuple[tuple[int, int], ...], arrays: Sequence[Array], rank: int) -> None:
     """Raises ViolationError for a window that is none, or that makes of an array more than may be answered."""
-    pairs = isinstance(window, list) and len(window) == rank and all(
-        isinstance(ends, list) and len(ends) == 2 and all(type(end) is int for end in ends) for ends in window
-    )  # fmt: skip
-    if not pairs:
+    if len(window) != rank:
         raise ViolationError(f"the window {plain(repr(window))[:60]}, which has no two ends for each of {rank} axes")
     if not arrays:
         return

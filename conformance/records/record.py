@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from conformance.records.machine import Machine
 
@@ -68,6 +70,24 @@ class RecordError(ValueError):
 
 Key = tuple[str, str, str]
 
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$(?!\n)")]
+"""Text that can be part of a file's name, and never of another folder's."""
+
+Label = Annotated[str, Meta(min_length=1, description="Text on one line, of which a terminal shows every character.")]
+"""What a case is called; `record_file.read` refuses one that is not printable."""
+
+_INSTANT = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00)?$(?!\n)"
+Instant = Annotated[
+    str, Meta(pattern=_INSTANT, description="A time in UTC to the second; empty where it is not known.")
+]
+"""A time such as 2026-11-01T02:17:00+00:00."""
+
+Count = Annotated[int, Meta(ge=0)]
+Position = Annotated[int, Meta(ge=1)]
+
+Number = float | int
+"""A number as JSON has it: a whole one is written as a whole one again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -83,9 +103,9 @@ class Record:
 
     framework: str
     variant: str
-    case: str
-    dtype: str
-    direction: str
+    case: Label
+    dtype: Name
+    direction: Name
     problem: str
     verdict: Verdict
     kind: str = ""
@@ -96,12 +116,12 @@ class Record:
     certificate: Mapping[str, int] | None = None
     expected: str = ""
     actual: str = ""
-    seconds: float = 0.0
+    seconds: Number = 0.0
     idiom: str = ""
     claimed: str = ""
     fault: str = ""
     trace: tuple[str, ...] = ()
-    rounding: Mapping[str, float] | None = None
+    rounding: Mapping[str, Number] | None = None
 
     @property
     def subject(self) -> SubjectKind:
@@ -165,18 +185,18 @@ class Header:
     `selection` says what narrowed the suite (such as "-k grid"); empty where all of it, or of a shard, was to run.
     """
 
-    framework: str
-    variant: str
-    suite: str
+    framework: Name
+    variant: Name
+    suite: Name
     dtypes: tuple[str, ...]
     directions: tuple[str, ...]
     cases: str
-    expected: int
+    expected: Count
     oracle: str
-    shard: tuple[int, int] = (1, 1)
+    shard: tuple[Position, Position] = (1, 1)
     selection: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
-    started: str = ""
+    started: Instant = ""
     machine: Machine = field(default_factory=dict)
 
     @property

@@ -9,7 +9,7 @@ A file is written whole or not at all, and read strictly.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -17,35 +17,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import astuple
+
 from conformance.io.atomic import require_our_file, write_atomically
-from conformance.io.bounded import BoundError, read_json, read_text
+from conformance.io.bounded import BoundError, read_bytes, read_json
 from conformance.problem import Problem, ProblemError
 from conformance.records.machine import common
-from conformance.records.record import NAMES, ON_DISK, Header, Key, Record, RecordError, Run, SubjectKind, Verdict
-from conformance.records.schema import (
-    Types,
-    is_count,
-    is_count_by_name,
-    is_flag,
-    is_instant,
-    is_label,
-    is_name,
-    is_number,
-    is_number_by_name,
-    is_shard,
-    is_table,
-    is_text,
-    is_text_by_name,
-    is_texts,
-    is_whole_by_name,
-)
+from conformance.records.record import Header, Key, Record, RecordError, Run, SubjectKind, Verdict
+from conformance.records.schema import FORMAT, Footer, HeaderLine, RecordLine, decode
 
-FORMAT = "conformance-record/1"
 MARK = '{"format": "conformance-record/'
 """How a record file begins, of whatever version."""
-
-_FROM_DISK = {ON_DISK.get(name, name): name for name in NAMES}
-_REQUIRED = frozenset({"framework", "variant", "case", "dtype", "pass", "problem", "verdict"})
 
 
 def write(path: Path, run: Run) -> None:
@@ -72,25 +54,23 @@ def dump(header: Header, lines: Iterable[str], verdicts: Mapping[Any, int], *, c
 def read(path: Path) -> Run:
     """A record file, checked. Raises RecordError for anything that is not exactly what `write` writes."""
     try:
-        lines = [read_json(line) for line in read_text(path).splitlines()]
+        lines = read_bytes(path).splitlines()
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise RecordError(f"{path}: not a whole record file: {error}: run the lane again") from None
-    if not lines or not isinstance(lines[0], dict) or lines[0].pop("format", None) != FORMAT:
+    except BoundError as error:
+        raise RecordError(f"{path}: {error}") from None
+    if not lines or not _says_its_format(lines[0]):
         raise RecordError(
             f"{path}: its first line is no header of format {FORMAT!r}: give a file that this version wrote"
         )
-    if len(lines) < 2 or not isinstance(lines[-1], dict) or lines[-1].keys() != _FOOTER.keys():
-        raise RecordError(f"{path}: the footer is missing, so the file was cut off: run the lane again")
-    _check_types(f"{path}: the footer", lines[-1], _FOOTER)
-    header = _header(path, lines[0])
+    header = _header(f"{path}:1", lines[0])
+    footer = _footer(path, lines)
     records = tuple(_record(f"{path}:{number}", line) for number, line in enumerate(lines[1:-1], 2))
-    run = Run(header, records, lines[-1]["complete"])
+    run = Run(header, records, footer.complete)
     if strays := {record.lane for record in records} - {header.lane}:
         raise RecordError(f"{path}: the header says {header.lane}, some records say {strays.pop()}: run the lane again")
-    if lines[-1]["records"] != len(records) or lines[-1]["verdicts"] != run.verdicts:
-        raise RecordError(f"{path}: the footer counts {lines[-1]['records']} records, {len(records)} stand there as "
+    if footer.records != len(records) or footer.verdicts != run.verdicts:
+        raise RecordError(f"{path}: the footer counts {footer.records} records, {len(records)} stand there as "
                           f"{dict(run.verdicts)}: run the lane again")  # fmt: skip
     if run.complete and len(records) != header.expected:
         raise RecordError(
@@ -138,62 +118,55 @@ def merge(runs: Iterable[Run]) -> Run:
 
 def parse(line: str) -> Record:
     """One record from its line; the inverse of `Record.to_json`."""
+    return _record("record", line)
+
+
+def _says_its_format(line: bytes) -> bool:
     try:
-        return _record("record", read_json(line))
-    except BoundError as error:
-        raise RecordError(f"record: {error}") from None
-
-
-# Whatever is not listed is text.
-_HEADER: Types = {"framework": is_name, "variant": is_name, "suite": is_name, "dtypes": is_texts,
-                  "directions": is_texts, "expected": is_count, "shard": is_shard, "started": is_instant,
-                  "environment": is_text_by_name, "machine": is_text_by_name}  # fmt: skip
-_RECORD: Types = {"case": is_label, "dtype": is_name, "pass": is_name, "composed": is_texts, "trace": is_texts,
-                  "deviation": is_table,
-                  "certificate": is_whole_by_name, "seconds": is_number, "rounding": is_number_by_name}  # fmt: skip
-_FOOTER: Types = {"complete": is_flag, "records": is_count,
-                  "verdicts": is_count_by_name}  # fmt: skip
-
-
-def _check_types(where: str, values: Mapping[str, Any], types: Types) -> None:
-    for name, value in values.items():
-        if not types.get(name, is_text)(value):
-            raise RecordError(
-                f"{where}: {name} is {str(value)[:60]!r}, which is of no type that it can have: run it again"
-            )
-
-
-def _header(path: Path, values: dict[str, Any]) -> Header:
-    known = {f.name for f in fields(Header)}
-    if {*values, "machine"} != known:
-        raise RecordError(
-            f"{path}:1: the header's keys differ by {sorted({*values, 'machine'} ^ known)}: run the lane again"
-        )
-    _check_types(f"{path}:1", values, _HEADER)
-    if values["started"] > (datetime.now(UTC) + timedelta(days=1)).isoformat():
-        raise RecordError(
-            f"{path}:1: started is {values['started']}, which is still to come: set the clock and run it again"
-        )
-    for name in ("dtypes", "directions", "shard"):
-        values[name] = tuple(values[name])
-    return Header(**values)
-
-
-def _record(where: str, values: Any) -> Record:
-    if not isinstance(values, dict) or not values.keys() >= _REQUIRED:
-        raise RecordError(f"{where}: no record, or one that lacks some of {', '.join(sorted(_REQUIRED))}: run it again")
-    if unknown := values.keys() - _FROM_DISK.keys():
-        raise RecordError(f"{where}: unknown keys {sorted(unknown)}: another version wrote this; run the lane again")
-    _check_types(where, values, _RECORD)
-    try:
-        values["verdict"] = Verdict(values["verdict"])
+        values = read_json(line.decode())
     except ValueError:
-        raise RecordError(f"{where}: unknown verdict {values['verdict']!r}: the verdicts are {list(Verdict)}") from None
-    if values.get("idiom") != SubjectKind.CLAIM and (fault := _fault_of(values["problem"])):
+        return False
+    return isinstance(values, dict) and values.get("format") == FORMAT
+
+
+def _header(where: str, line: bytes) -> Header:
+    _, *values = astuple(decode(where, line, HeaderLine))
+    header = Header(*values)
+    if header.started and not _is_instant(header.started):
+        raise RecordError(f"{where}: started is {header.started}, which is no time: run it again")
+    if header.started > (datetime.now(UTC) + timedelta(days=1)).isoformat():
+        raise RecordError(
+            f"{where}: started is {header.started}, which is still to come: set the clock and run it again"
+        )
+    if header.shard[0] > header.shard[1]:
+        raise RecordError(f"{where}: shard is {header.shard[0]} of {header.shard[1]}, which there is not: run it again")
+    return header
+
+
+def _footer(path: Path, lines: Sequence[bytes]) -> Footer:
+    try:
+        footer: Footer = decode(f"{path}:{len(lines)}", lines[-1], Footer)
+    except RecordError as error:
+        raise RecordError(f"{path}: the footer is missing or damaged, so the file was cut off: {error}") from None
+    return footer
+
+
+def _record(where: str, line: bytes | str) -> Record:
+    record = Record(*astuple(decode(where, line, RecordLine)))
+    if not record.case.isprintable():
+        raise RecordError(f"{where}: case is {record.case[:60]!r}, which a terminal cannot show: run the lane again")
+    if record.idiom != SubjectKind.CLAIM and (fault := _fault_of(record.problem)):
         raise RecordError(f"{where}: {fault}: another version wrote this; run the lane again")
-    for name in ("composed", "trace"):
-        values[name] = tuple(values.get(name, ()))
-    return Record(**{_FROM_DISK[name]: value for name, value in values.items()})
+    return record
+
+
+def _is_instant(text: str) -> bool:
+    """Whether there is such a day and such an hour; the type of the field has seen to the rest."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=2**14)  # a case has a record for each dtype

@@ -1,86 +1,99 @@
-"""What a value that was read from JSON can be."""
+"""The lines of a record file as types, and the JSON Schema that follows from them.
 
+The fields and their types are those of `Header` and `Record`. msgspec reads lines by these types, and refuses unknown
+fields.
+"""
+
+import json
 import re
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Container, Mapping
+from dataclasses import MISSING, Field, fields
+from functools import reduce
+from inspect import getdoc
+from operator import getitem
+from typing import Any, Literal, get_type_hints
 
-Types = Mapping[str, Callable[[Any], bool]]
+import msgspec
+from msgspec import Struct, ValidationError
 
+from conformance.io.bounded import BoundError, read_json
+from conformance.records.record import ON_DISK, Count, Header, Record, RecordError, Verdict
 
-def is_text(value: Any) -> bool:
-    """Text."""
-    return isinstance(value, str)
+FORMAT = "conformance-record/1"
 
-
-def is_label(value: Any) -> bool:
-    """Text on one line, of which a terminal shows every character."""
-    return is_text(value) and value != "" and value.isprintable()
-
-
-def is_name(value: Any) -> bool:
-    """Text that can be part of a file's name, and never of another folder's."""
-    return is_text(value) and re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,99})", value) is not None
+_OLDEST = frozenset(field.name for field in fields(Header)) - {"machine"}
+"""The fields that every header has: `machine` came later."""
 
 
-def is_instant(value: Any) -> bool:
-    """A time in UTC to the second, such as 2026-11-01T02:17:00+00:00; or nothing, where none was recorded."""
-    if value == "":
-        return True
-    if not is_text(value) or not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", value, re.ASCII):
-        return False
+def line_type(of: type, always: Container[str] = (), **more: Any) -> type[Struct]:
+    """The type of a line that has the fields of a dataclass: those named in `always` are there in every file."""
+    types = get_type_hints(of, include_extras=True)
+    listed = [*more.items(), *(_line_field(field, types[field.name], always) for field in fields(of))]
+    return msgspec.defstruct(of.__name__, listed, namespace={"__doc__": getdoc(of)},
+                             rename=ON_DISK, forbid_unknown_fields=True, frozen=True)  # fmt: skip
+
+
+def _line_field(field: Field[Any], of: Any, always: Container[str]) -> tuple[str, Any] | tuple[str, Any, Any]:
+    if field.name in always or (field.default is MISSING and field.default_factory is MISSING):
+        return field.name, of
+    if field.default_factory is not MISSING:
+        return field.name, of, msgspec.field(default_factory=field.default_factory)
+    return field.name, of, field.default
+
+
+class Footer(Struct, forbid_unknown_fields=True, frozen=True):
+    """How many records a file has, of each verdict and in all, and whether the run came to its own end."""
+
+    complete: bool
+    records: Count
+    verdicts: Mapping[str, Count]
+
+
+HeaderLine = line_type(Header, _OLDEST, format=Literal[FORMAT])
+RecordLine = line_type(Record)
+_DECODERS = {of: msgspec.json.Decoder(of) for of in (HeaderLine, RecordLine, Footer)}
+
+
+def decode(where: str, line: bytes | str, of: type[Any]) -> Any:
+    """A line as a value of its type. Raises RecordError, which says where the value is, and what it is."""
     try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
+        return _DECODERS[of].decode(line)
+    except (ValueError, RecursionError):
+        return _decode_as_python(where, line, of)
 
 
-def is_count(value: Any) -> bool:
-    """A whole number from 0 on."""
-    return type(value) is int and value >= 0
+def _decode_as_python(where: str, line: bytes | str, of: type[Any]) -> Any:
+    """The same by way of Python's decoder: `json.dumps` writes NaN and lone surrogates, which msgspec does not read."""
+    try:
+        values = read_json(line if isinstance(line, str) else line.decode())
+    except (BoundError, UnicodeDecodeError) as error:
+        raise RecordError(f"{where}: not a whole record file: {error}: run the lane again") from None
+    try:
+        return msgspec.convert(values, of)
+    except ValidationError as error:
+        raise RecordError(f"{where}: {_fault(str(error), values)}: run the lane again") from None
 
 
-def is_number(value: Any) -> bool:
-    """A number."""
-    return type(value) in (int, float)
+def _fault(message: str, values: Any) -> str:
+    """What msgspec says of a line, with the value that it says it of."""
+    said, _, path = message.partition(" - at `$")
+    path = path.rstrip("`")
+    if "field `" in said or "..." in path:  # of a whole object, or of a value whose name is not told
+        return f"{said} at ${path}"
+    if path == ".verdict":
+        said = f"Expected one of {', '.join(Verdict)}"
+    steps = re.findall(r"([a-z]+)|\[(\d+)\]", path)
+    value = reduce(getitem, [int(index) if index else name for name, index in steps], values)
+    return f"{said.partition(', got `')[0]}, got {json.dumps(value)[:60]} at ${path}"
 
 
-def is_number_by_name(value: Any) -> bool:
-    """Numbers by name."""
-    return isinstance(value, dict) and all(map(is_number, value.values()))
-
-
-def is_texts(value: Any) -> bool:
-    """A list of texts."""
-    return isinstance(value, list) and all(map(is_text, value))
-
-
-def is_shard(value: Any) -> bool:
-    """[I, N] with 1 <= I <= N."""
-    return isinstance(value, list) and len(value) == 2 and all(map(is_count, value)) and 1 <= value[0] <= value[1]
-
-
-def is_text_by_name(value: Any) -> bool:
-    """Texts by name."""
-    return isinstance(value, dict) and all(map(is_text, value.values()))
-
-
-def is_whole_by_name(value: Any) -> bool:
-    """Whole numbers by name."""
-    return isinstance(value, dict) and all(type(each) is int for each in value.values())
-
-
-def is_count_by_name(value: Any) -> bool:
-    """Whole numbers from 0 on, by name."""
-    return isinstance(value, dict) and all(map(is_count, value.values()))
-
-
-def is_table(value: Any) -> bool:
-    """Anything by name."""
-    return isinstance(value, dict)
-
-
-def is_flag(value: Any) -> bool:
-    """True or false."""
-    return isinstance(value, bool)
+def schema() -> Mapping[str, Any]:
+    """The JSON Schema of a line of a record file."""
+    lines, definitions = msgspec.json.schema_components(list(_DECODERS), ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"A line of a record file, {FORMAT}",
+        "description": "The first line is a Header, the last one a Footer, and each line between them a Record.",
+        "anyOf": list(lines),
+        "$defs": definitions,
+    }

@@ -185,7 +185,7 @@ def test_mistake_is_one_line(
             ["damaged.jsonl", "conformance-record/1", "that this version wrote"],
         ),
         (lambda b: b"", ["damaged.jsonl", "no header"]),
-        (lambda b: b"\x00\xff\x80", ["damaged.jsonl", "not a whole record file"]),
+        (lambda b: b"\x00\xff\x80", ["damaged.jsonl", "no header"]),
     ],
     ids=["truncated", "no footer", "other schema", "empty", "binary"],
 )

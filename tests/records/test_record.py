@@ -156,13 +156,25 @@ def edited(lines: list[str], number: int, **values: Any) -> str:
             ("no header of format 'conformance-record/1'", "that this version wrote"),
         ),
         (0, {"format": None}, ("no header of format", "that this version wrote")),
-        (0, {"colour": "red"}, ("damaged.jsonl:1", "keys differ by ['colour']", "run the lane again")),
-        (0, {"oracle": None}, ("damaged.jsonl:1", "keys differ by ['oracle']", "run the lane again")),
+        (
+            0,
+            {"colour": "red"},
+            ("damaged.jsonl:1", "Object contains unknown field `colour` at $", "run the lane again"),
+        ),
+        (0, {"oracle": None}, ("damaged.jsonl:1", "Object missing required field `oracle` at $", "run the lane again")),
         (0, {"expected": 5}, ("a complete run has 5 records, here are 4", "run it again")),
-        (1, {"colour": "red"}, ("damaged.jsonl:2", "unknown keys ['colour']", "run the lane again")),
-        (2, {"verdict": "passes"}, ("damaged.jsonl:3", "unknown verdict 'passes'", "conforms", "inconclusive")),
-        (2, {"verdict": None}, ("damaged.jsonl:3", "lacks some of", "verdict", "run it again")),
-        (3, {"pass": None}, ("damaged.jsonl:4", "lacks some of", "pass", "run it again")),
+        (
+            1,
+            {"colour": "red"},
+            ("damaged.jsonl:2", "Object contains unknown field `colour` at $", "run the lane again"),
+        ),
+        (
+            2,
+            {"verdict": "passes"},
+            ("damaged.jsonl:3", "Expected one of conforms", "inconclusive", 'got "passes" at $.verdict'),
+        ),
+        (2, {"verdict": None}, ("damaged.jsonl:3", "missing required field `verdict`", "run the lane again")),
+        (3, {"pass": None}, ("damaged.jsonl:4", "missing required field `pass`", "run the lane again")),
         (1, {"verdict": "crashed"}, ("the footer counts 4", "run the lane again")),
         (-1, {"records": 5}, ("the footer counts 5 records, 4 stand there", "run the lane again")),
         (-1, {"records": None}, ("the footer is missing", "run the lane again")),
@@ -202,6 +214,35 @@ def test_value_of_another_type_is_refused(
     tmp_path: Path, lines: list[str], number: int, values: Mapping[str, Any]
 ) -> None:
     assert "typed.jsonl" in refusal(tmp_path / "typed.jsonl", edited(lines, number, **values))
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"composed": ["crop", 5]}, "Expected `str`, got 5 at $.composed[1]"),
+        ({"seconds": True}, "Expected `int | float`, got true at $.seconds"),
+        ({"verdict": "x"}, "Expected one of conforms,"),
+        ({"dtype": "../x"}, "Expected `str` matching regex"),
+        ({"case": "a\nb"}, "case is 'a\\nb', which a terminal cannot show"),
+    ],
+)
+def test_refusal_names_the_line_the_field_and_the_value(
+    tmp_path: Path, lines: list[str], values: Mapping[str, Any], told: str
+) -> None:
+    assert f"named.jsonl:2: {told}" in refusal(tmp_path / "named.jsonl", edited(lines, 1, **values))
+
+
+@pytest.mark.parametrize(("name", "value"), [("message", "\ud800"), ("rounding", {"rho": float("inf"), "terms": 3})])
+def test_what_python_writes_and_strict_json_has_not_is_read_back(name: str, value: Any) -> None:
+    record = replace(RECORDS[0], **{name: value})
+    assert parse(record.to_json()) == record
+    assert parse(record.to_json()).to_json() == record.to_json()
+
+
+def test_whole_seconds_are_written_as_they_were_read() -> None:
+    line = replace(RECORDS[0], seconds=3).to_json()
+    assert '"seconds":3' in line
+    assert parse(line).to_json() == line
 
 
 def test_record_twice_is_refused(tmp_path: Path, lines: list[str]) -> None:
