@@ -97,3 +97,12 @@ def schema() -> Mapping[str, Any]:
         "anyOf": list(lines),
         "$defs": definitions,
     }
+
+
+def text() -> str:
+    """What docs/record.schema.json holds."""
+    return json.dumps(schema(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    print(text(), end="")
