@@ -74,7 +74,7 @@ def check(
     explain: Explain = no_diagnosis,
 ) -> list[Finding]:
     """Every fault of one framework's expectations on runs of its lanes, all of one version, and repetitions of them."""
-    version = runs[0].header.environment.get(runs[0].header.framework, "") if runs else ""
+    version = runs[0].header.version if runs else ""
     found = [
         Finding(
             Fault.EXPIRED, each.id, f"it was to hold until {each.expires}: look whether it still does, and renew it"

@@ -87,7 +87,7 @@ def collect(runs: Sequence[Run], known: Callable[[Record], Any]) -> Evidence:
         header = run.header
         if header.suite in (IDIOMS, PORTS):
             others = lanes[header.lane].claims if header.lane in lanes else {}
-            version = header.environment.get(header.framework, "")
+            version = header.version
             lanes[header.lane] = Lane(version, header.started[:10], {**others, **_claims(run.records, known)})
     return Evidence(lanes)
 

@@ -208,7 +208,7 @@ def entries_for(runs: Sequence[Run], day: date, explain: Explain) -> Iterator[st
     header = runs[0].header
     about = [
         each for each in read_expectations(header.framework)
-        if each.applies(header.environment.get(header.framework, ""), _day(header.started[:10]))
+        if each.applies(header.version, _day(header.started[:10]))
     ]  # fmt: skip
     for number, (records, diagnosis, where) in enumerate(propose(runs, about, explain), 1):
         first = records[0]

@@ -203,6 +203,11 @@ class Header:
     def lane(self) -> str:
         return f"{self.framework}-{self.variant}"
 
+    @property
+    def version(self) -> str:
+        """The framework's version, as it says itself; empty where it was not recorded."""
+        return self.environment.get(self.framework, "")
+
     def path(self, folder: Path) -> Path:
         """Where the record file belongs."""
         return path(folder, self.lane, self.suite, self.shard, narrowed=bool(self.selection))

@@ -102,7 +102,7 @@ class Comparison:
     @property
     def title(self) -> str:
         """Both builds and the suite, and what else is not the same."""
-        ends = [f"{run.header.lane} {version(run)}".strip() for run in (self.old, self.new)]
+        ends = [f"{run.header.lane} {run.header.version}".strip() for run in (self.old, self.new)]
         said = f"{ends[0]} -> {ends[1]}, {self.new.header.suite}"
         if not self.machines:
             return said
@@ -126,11 +126,6 @@ class Comparison:
     def count(self, change: Change) -> int:
         """How many cases changed so."""
         return sum(len(group.differences) for group in self.groups if group.change is change)
-
-
-def version(run: Run) -> str:
-    """The framework's version that a run was of, as it says itself."""
-    return run.header.environment.get(run.header.framework, "")
 
 
 def one_build(old: Run, new: Run) -> bool:

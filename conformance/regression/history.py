@@ -177,7 +177,7 @@ class Store:
             later = self._next(*of)
             after = self._answers(*of[:2], later[1]) if later else {}
             environment = json.dumps([dict(header.environment), dict(header.machine)], sort_keys=True)
-            row = _storable((*of, header.environment.get(header.framework, ""), environment, header.oracle))
+            row = _storable((*of, header.version, environment, header.oracle))
             number = self._db.execute(
                 "insert into runs (lane, suite, started, version, environment, oracle) values (?, ?, ?, ?, ?, ?)", row
             ).lastrowid

@@ -90,7 +90,7 @@ def as_json(
         "findings": [str(finding) for finding in integrity.findings],
         "runs": [
             {"lane": run.header.lane, "suite": run.header.suite, "shard": run.header.shard,
-             "version": run.header.environment.get(run.header.framework, ""), "started": run.header.started,
+             "version": run.header.version, "started": run.header.started,
              "machine": dict(run.header.machine), "expected": run.header.expected,
              "verdicts": dict(run.verdicts)} for run in runs
         ],

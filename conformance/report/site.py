@@ -187,7 +187,7 @@ def _lanes(runs: Sequence[Run]) -> Iterator[tuple[str, list[LaneRow]]]:
                 total.update(run.verdicts)
             ordered = {verdict.value: total[verdict] for verdict in Verdict if total[verdict]}
             rows.append(LaneRow(
-                lane, header.framework, header.environment.get(header.framework, "not recorded"), suite, ordered,
+                lane, header.framework, header.version or "not recorded", suite, ordered,
                 sum(len(run.records) for run in parts), sum(run.header.expected for run in parts),
             ))  # fmt: skip
         yield lane, rows

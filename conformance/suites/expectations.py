@@ -142,7 +142,7 @@ def expected_of(run: Run) -> tuple[Expectation, ...]:
     """What was expected of a run's lane, in its version, on its day and machine. Raises ExpectationError."""
     header = run.header
     day = date.fromisoformat(header.started[:10]) if re.match(r"\d{4}-\d\d-\d\d", header.started) else date.min
-    version = header.environment.get(header.framework, "")
+    version = header.version
     return applying(read_expectations(header.framework), version, day, header.machine)
 
 

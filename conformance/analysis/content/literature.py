@@ -23,7 +23,7 @@ def build(claims: Sequence[Claim], runs: Sequence[Run]) -> Literature:
     lanes = []
     for run in sorted((run for run in runs if run.header.suite == CLAIMS), key=lambda run: run.header.lane):
         header = run.header
-        version, date = header.environment.get(header.framework, ""), header.started[:10]
+        version, date = header.version, header.started[:10]
         lanes.append((header.lane, version, date))
         for record in run.records:
             checked.setdefault(record.case, []).append(_checked(record, version, date))

@@ -54,7 +54,7 @@ def run_row(run: Run) -> RunRow:
         lane=header.lane,
         framework=header.framework,
         variant=header.variant,
-        version=header.environment.get(header.framework, "not recorded"),
+        version=header.version or "not recorded",
         suite=header.suite if shards == 1 else f"{header.suite}, shard {number} of {shards}",
         dtypes=", ".join(header.dtypes),
         started=header.started or "not recorded",
