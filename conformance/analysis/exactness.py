@@ -5,23 +5,26 @@ What is not so is named, with the predicate that would be right on the records a
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from itertools import combinations
 from typing import NamedTuple
 
-from conformance.diagnosis.explain import Explained, by_diagnosis
+from conformance.diagnosis.explain import NOT_SOUGHT, Cause, Explained, by_cause
 from conformance.predicates.comparisons import facts
 from conformance.predicates.induction import Cluster, cluster
 from conformance.records.record import Record, Run, SubjectKind, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.regression.change import plain
-from conformance.regression.comparison import Explain, no_diagnosis
+from conformance.regression.comparison import no_diagnosis
 from conformance.suites.expectations import Expectation, known
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+Explain = Callable[[Record], tuple[Cause, ...]]
+"""Every smallest cause of a diverging record; none where there is no evidence."""
 
 
 class Fault(StrEnum):
@@ -181,12 +184,14 @@ def _otherwise(each: Expectation, shown: Sequence[Record], explain: Explain) -> 
     """Whether what is expected to be wrong is wrong in another way than is stated."""
     explained = [(record, explain(record)) for record in shown if each.diagnosis and record.redrawn]
     others = [
-        (record, texts[0]) for record, texts in explained if texts and not any(each.diagnosis in t for t in texts)
+        (record, causes[0])
+        for record, causes in explained
+        if causes and not any(each.diagnosis in str(cause) for cause in causes)
     ]
     if others:
         first = _smallest([record for record, _ in others])
-        instead = next(text for record, text in others if record is first)
-        said = f"{len(others):,} of {len(shown):,} cases are no {each.diagnosis!r}, but {instead!r}"
+        instead = next(cause for record, cause in others if record is first)
+        said = f"{len(others):,} of {len(shown):,} cases are no {each.diagnosis!r}, but {str(instead)!r}"
         yield Finding(Fault.OTHERWISE, each.id, said, first)
 
 
@@ -262,13 +267,13 @@ def _told(those: Sequence[Record], records: Sequence[Record]) -> Cluster | None:
 
 
 class Proposal(NamedTuple):
-    """What fails and nobody knew of: one likeness and diagnosis, and the predicate that tells it from all the rest.
+    """What fails and nobody knew of: one likeness and cause, and the predicate that tells it from all the rest.
 
     There is no predicate for negative cases, which are told by their fault.
     """
 
     records: list[Record]
-    diagnosis: str
+    cause: Cause
     where: Cluster | None
 
 
@@ -280,11 +285,11 @@ def propose(
     alike: dict[tuple[str, bool], list[Explained]] = defaultdict(list)
     for record in unknown(runs, expectations):
         if record.subject is not SubjectKind.CLAIM:
-            texts = explain(record) if record.verdict is Verdict.DIVERGES and record.redrawn else ()
-            alike[likeness(record), bool(record.fault)].append(Explained(record, texts or ("",)))
-    grouped = [group for _, those in sorted(alike.items()) for group in by_diagnosis(those)]
-    each = [(text, [explained.record for explained in those]) for text, those in grouped]
-    return [Proposal(those, text, _told(those, records)) for text, those in each]
+            causes = explain(record) if record.verdict is Verdict.DIVERGES and record.redrawn else ()
+            alike[likeness(record), bool(record.fault)].append(Explained(record, causes or (NOT_SOUGHT,)))
+    grouped = [group for _, those in sorted(alike.items()) for group in by_cause(those)]
+    alike_by_cause = [(cause, [explained.record for explained in those]) for cause, those in grouped]
+    return [Proposal(those, cause, _told(those, records)) for cause, those in alike_by_cause]
 
 
 def _smallest(records: Sequence[Record]) -> Record:

@@ -208,7 +208,7 @@ def _compared(source: Point, copied: Point) -> tuple[str, str]:
     if actual.shape == problem.output_shape and np.array_equal(actual, oracle.expected(problem, *arrays)):
         return "same", ""
     found = diagnose(problem, arrays, actual)
-    how = str(found[0]).removeprefix("equals the oracle with ") if found else difference(problem, arrays, actual)
+    how = found[0].words if found else difference(problem, arrays, actual)
     return "other values" if actual.shape == problem.output_shape else "other shape", how
 
 
@@ -258,4 +258,4 @@ def _reread(ours: str, theirs: str, i: int, o: int, k: int) -> str:
     if actual.shape != problem.output_shape:
         return f"other shape: {actual.shape[1:]}"
     explained = diagnose(problem, arrays, actual)
-    return str(explained[0]).removeprefix("equals the oracle with ") if explained else "other values"
+    return explained[0].words if explained else "other values"

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from conformance.diagnosis.diagnose import Diagnosis, DiagnosisError, diagnose, difference
-from conformance.diagnosis.explain import UNEXPLAINED, Explained, Group, by_diagnosis, group_of, kinds
+from conformance.diagnosis.explain import UNEXPLAINED, Explained, Group, among, by_cause, causes, group_of
 from conformance.io.bounded import Archive, BoundError, read_array
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
@@ -96,11 +96,12 @@ def _records(path: Path, lines: Any) -> int:
     if diverging:
         conforming = [facts(each) for each in run.records if each.verdict is Verdict.CONFORMS]
         with _archive(evidence) as arrays:
-            explained = [Explained(each, kinds(each, arrays)) for each in diverging]
-            groups = [group_of(text, those, conforming, arrays) for text, those in by_diagnosis(explained)]
+            actual = among(arrays)
+            explained = [Explained(each, causes(each, actual)) for each in diverging]
+            groups = [group_of(cause, those, conforming, actual) for cause, those in by_cause(explained)]
     for line in lines(path, len(diverging), groups):
         echo(line)
-    return DIVERGED if any(group.diagnosis.startswith(UNEXPLAINED) for group in groups) else OK
+    return OK if all(group.cause.explained for group in groups) else DIVERGED
 
 
 def text_lines(path: Path, diverging: int, groups: Sequence[Group]) -> Iterator[str]:
@@ -108,18 +109,17 @@ def text_lines(path: Path, diverging: int, groups: Sequence[Group]) -> Iterator[
     if not groups:
         yield f"{path}: no record diverges"
     for group in groups:
-        explained = "" if group.diagnosis.startswith(("equals", UNEXPLAINED)) else "equals the oracle with "
-        yield f"{len(group.records)} of {diverging}: {explained}{group.diagnosis}"
-        others = sorted(group.also.items(), key=lambda item: (-item[1], item[0]))
-        for kind, count in others[:ALSO]:
-            yield f"    the data of {count} cannot tell it from: {kind}"
+        yield f"{len(group.records)} of {diverging}: {group.cause.sentence}"
+        others = sorted(group.also.items(), key=lambda item: (-item[1], str(item[0])))
+        for cause, count in others[:ALSO]:
+            yield f"    the data of {count} cannot tell it from: {cause}"
         if rest := others[ALSO:]:
             yield f"    the data of {sum(count for _, count in rest)} cannot tell it from {len(rest)} others"
         yield f"    where {group.where.predicate}\n        {group.where.coverage}"
         yield f"    {reproduction(group.witness)}"
         for name, values in group.arrays.items():
             yield f"        {name} {json.dumps(values)}"
-        if group.diagnosis.startswith(UNEXPLAINED):
+        if not group.cause.explained:
             yield f"        {group.witness.message}"
 
 
@@ -128,7 +128,8 @@ def json_lines(path: Path, diverging: int, groups: Sequence[Group]) -> Iterator[
     yield json.dumps({
         "records": str(path), "diverging": diverging, "groups": [
             {
-                "diagnosis": group.diagnosis, "count": len(group.records), "also": dict(group.also),
+                "diagnosis": str(group.cause), "count": len(group.records),
+                "also": {str(cause): count for cause, count in group.also.items()},
                 "where": asdict(group.where),
                 "witness": {"case": group.witness.case, "dtype": group.witness.dtype, "problem": group.witness.problem,
                             "reproduction": reproduction(group.witness), "arrays": group.arrays,

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from conformance.cli.options import number
-from conformance.diagnosis.explain import kinds
+from conformance.diagnosis.explain import Cause, among, causes
 from conformance.io.atomic import require_our_file, write_together
 from conformance.io.bounded import Archive, BoundError
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
@@ -19,7 +19,7 @@ from conformance.io.terminal import echo
 from conformance.records import record, record_file
 from conformance.records.record import Record, Run
 from conformance.regression.change import DRIFT, WORSE, Change
-from conformance.regression.comparison import REPEATS, Comparison, Explain, GuardError, compare
+from conformance.regression.comparison import REPEATS, Comparison, GuardError, compare
 from conformance.suites.expectations import Expectation, by_chance, expected_of, known
 
 
@@ -134,14 +134,14 @@ def _expected(build: Build) -> Callable[[Record], str]:
     return lambda each: found.id if (found := known(each, expectations)) else ""
 
 
-def explainer(builds: Sequence[Build], stack: ExitStack) -> Explain:
-    """Diagnoses from the arrays beside record files, as long as the stack is open; none where there are none."""
+def explainer(builds: Sequence[Build], stack: ExitStack) -> Callable[[Record], tuple[Cause, ...]]:
+    """Causes from the arrays beside record files, as long as the stack is open; none where there are none."""
     beside: dict[str, list[Any]] = defaultdict(list)
     for build in builds:
         evidence = build.paths[0].with_suffix(".npz")
         if evidence.exists():
             beside[build.runs[0].header.lane].append(_evidence(evidence, stack))
-    return lambda each: next((said for arrays in beside[each.lane] if (said := _explained(each, arrays))), ())
+    return lambda each: next((found for arrays in beside[each.lane] if (found := _explained(each, arrays))), ())
 
 
 def _evidence(path: Path, stack: ExitStack) -> Any:
@@ -151,8 +151,8 @@ def _evidence(path: Path, stack: ExitStack) -> Any:
         raise GuardError(f"{path}: holds no arrays: run the lane again, or move the file away") from None
 
 
-def _explained(each: Record, arrays: Any) -> tuple[str, ...]:
-    return kinds(each, arrays) if "/".join((*each.key, "actual")) in arrays else ()
+def _explained(each: Record, arrays: Any) -> tuple[Cause, ...]:
+    return causes(each, among(arrays)) if "/".join((*each.key, "actual")) in arrays else ()
 
 
 def _by_chance(*builds: Build) -> Callable[[Record], bool]:

@@ -9,15 +9,13 @@ from pathlib import Path
 
 import click
 
-from conformance.analysis.exactness import Fault, Finding, asked, check, propose, unjudged, unknown
+from conformance.analysis.exactness import Explain, Fault, Finding, asked, check, propose, unjudged, unknown
 from conformance.cli.diff import Build, explainer, read_builds
-from conformance.diagnosis.explain import UNEXPLAINED
 from conformance.io.atomic import write_atomically
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
 from conformance.predicates.induction import Cluster
 from conformance.records.record import Record, Run, absent_evidence
-from conformance.regression.comparison import Explain
 from conformance.runner import selection
 from conformance.suites.expectations import (
     Expectation,
@@ -210,7 +208,7 @@ def entries_for(runs: Sequence[Run], day: date, explain: Explain) -> Iterator[st
         each for each in read_expectations(header.framework)
         if each.applies(header.version, _day(header.started[:10]))
     ]  # fmt: skip
-    for number, (records, diagnosis, where) in enumerate(propose(runs, about, explain), 1):
+    for number, (records, cause, where) in enumerate(propose(runs, about, explain), 1):
         first = records[0]
         idioms = sorted({record.idiom for record in records})
         message = "" if first.verdict == "diverges" else _shared(record.message for record in records)
@@ -221,7 +219,7 @@ def entries_for(runs: Sequence[Run], day: date, explain: Explain) -> Iterator[st
             *([f"idiom = [{', '.join(map(_toml, idioms))}]"] if idioms != [""] else []),
             f"verdict = {_toml(first.verdict)}",
             *([f"message = {_toml(message)}"] if message else []),
-            *([f"diagnosis = {_toml(diagnosis)}"] if diagnosis and not diagnosis.startswith(UNEXPLAINED) else []),
+            *([f"diagnosis = {_toml(str(cause))}"] if cause.explained else []),
             'reason = ""',
             *([] if where is None or where.exact else ['partly = ""']),
             'upstream = ""',

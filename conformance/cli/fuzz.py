@@ -99,6 +99,7 @@ def _next(state: Path) -> int:
 def _explained(found: "Found") -> Iterator[str]:
     """What gives the actual array exactly, where there is one."""
     from conformance.diagnosis.diagnose import DiagnosisError, diagnose
+    from conformance.diagnosis.explain import UNEXPLAINED
     from conformance.suites.references import compute
 
     if found.result.record.verdict is not Verdict.DIVERGES:
@@ -108,7 +109,7 @@ def _explained(found: "Found") -> Iterator[str]:
     except DiagnosisError as error:
         yield f"not diagnosed: {error}"
         return
-    yield from map(str, diagnoses[:3] or ["unexplained"])
+    yield from map(str, diagnoses[:3] or [UNEXPLAINED])
 
 
 def _toml(found: "Found") -> Iterator[str]:

@@ -5,7 +5,7 @@ that tells most, then in full for the few that fit there. The window is not trie
 the whole stamp in every position. Only exact equality explains.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,22 +35,37 @@ class TooLargeError(DiagnosisError):
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Statements that together give an array exactly, and the window at which they do.
+    """Misreadings that together give an array exactly, and the window at which they do.
 
-    `moves` are the statements with a moved window said by how far it moved, which other problems can share.
+    `claimed` is the problem's own window where that one was moved, which is a misreading too; None where it was not.
     """
 
-    statements: tuple[str, ...]
+    misreadings: tuple[str, ...]
     window: Window
-    moves: tuple[str, ...] = field(default=(), compare=False)
+    claimed: Window | None = None
 
     def __str__(self) -> str:
-        return "equals the oracle with " + " and ".join(self.statements) if self.statements else "equals the oracle"
+        return f"equals the oracle with {self.words}" if self.statements else self.words
 
     @property
-    def kind(self) -> str:
-        """The diagnosis in words that do not depend on the problem's own window."""
-        return " and ".join(self.moves) if self.moves else "equals the oracle"
+    def words(self) -> str:
+        """The statements in a line."""
+        return " and ".join(self.statements) or "equals the oracle"
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """The misreadings, a moved window said by where it is and where it was to be."""
+        if self.claimed is None:
+            return self.misreadings
+        return (*self.misreadings, f"window {_ends(self.window)} for {_ends(self.claimed)}")
+
+    @property
+    def moves(self) -> tuple[str, ...]:
+        """The misreadings, a moved window said by how far it was moved, which other problems can share."""
+        if self.claimed is None:
+            return self.misreadings
+        moved = tuple((lo - a, hi - b) for (lo, hi), (a, b) in zip(self.window, self.claimed, strict=True))
+        return (*self.misreadings, f"window moved by {_ends(moved, '+d')}")
 
 
 def diagnose(problem: Problem, arrays: Arrays, actual: Array) -> tuple[Diagnosis, ...]:
@@ -76,12 +91,8 @@ def diagnose(problem: Problem, arrays: Arrays, actual: Array) -> tuple[Diagnosis
 
 
 def _diagnosis(question: Question, explanation: Explanation) -> Diagnosis:
-    said, window, claimed = (*question.said, *explanation.said), explanation.window, question.problem.window
-    if window in question.windows:
-        return Diagnosis(said, window, said)
-    moves = tuple((lo - a, hi - b) for (lo, hi), (a, b) in zip(window, claimed, strict=True))
-    moved = f"window {_ends(window)} for {_ends(claimed)}"
-    return Diagnosis((*said, moved), window, (*said, f"window moved by {_ends(moves, '+d')}"))
+    misreadings, window = (*question.said, *explanation.said), explanation.window
+    return Diagnosis(misreadings, window, None if window in question.windows else question.problem.window)
 
 
 def _ends(window: Window, sign: str = "d") -> str:

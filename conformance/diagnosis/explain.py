@@ -1,62 +1,109 @@
-"""Diverging records explained: each by its smallest diagnoses, then grouped by the one that explains most of them."""
+"""Diverging records explained: each by its smallest causes, then grouped by the one that explains most of them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from conformance import oracle
-from conformance.diagnosis.diagnose import DiagnosisError, TooLargeError, diagnose, require_searchable
+from conformance.diagnosis.diagnose import Diagnosis, DiagnosisError, TooLargeError, diagnose, require_searchable
 from conformance.io.bounded import BoundError
 from conformance.numerics.operands import draw
 from conformance.predicates.comparisons import Facts, facts, size
 from conformance.predicates.induction import Cluster, cluster
-from conformance.problem import Problem, broken_rule
+from conformance.problem import Problem, Window, broken_rule
 from conformance.records.record import Record
 
 TINY = 12
 """Elements up to which an array is printed."""
-UNEXPLAINED = "unexplained"
+
+Actual = Callable[[Record], Any]
+"""The array that a diverging record gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why an array diverges, in words that other problems can share; of a cause that was not looked for there are none.
+
+    Either `misreadings` of the problem give it exactly, or it equals the oracle but for its kind of deviation
+    (`but_for`), or nothing explains it, and `lack` says so. `window` is the one at which it has the array where that
+    was moved: the same cause moves the window of each record to another.
+    """
+
+    misreadings: tuple[str, ...] = ()
+    but_for: str = ""
+    lack: str = ""
+    window: Window | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        return " and ".join(self.misreadings) or (
+            f"equals the oracle but for its {self.but_for}" if self.but_for else self.lack
+        )
+
+    @property
+    def explained(self) -> bool:
+        """Whether it is known."""
+        return bool(self.misreadings or self.but_for)
+
+    @property
+    def sentence(self) -> str:
+        """What is to be said of the array."""
+        return f"equals the oracle with {self}" if self.misreadings else str(self)
+
+
+NOT_SOUGHT = Cause()
+UNEXPLAINED = Cause(lack="unexplained")
+TOO_LARGE = Cause(lack="unexplained, too large to be searched")
+ANOTHER_SHAPE = Cause(lack="unexplained, for its arrays are of another shape of problem")
 
 
 class Explained(NamedTuple):
-    """A diverging record, with every smallest diagnosis of it in words that other problems can share."""
+    """A diverging record, with every smallest cause of its array."""
 
     record: Record
-    kinds: tuple[str, ...]
+    causes: tuple[Cause, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Diverging records that one diagnosis explains, and what they have in common that conforming ones have not.
+    """Diverging records that one cause explains, and what they have in common that conforming ones have not.
 
-    `also` counts those that other diagnoses explain as well; `arrays` are the witness's, where they are tiny.
+    `also` counts those that other causes explain as well; `arrays` are the witness's, where they are tiny.
     """
 
-    diagnosis: str
+    cause: Cause
     records: tuple[Record, ...]
-    also: Mapping[str, int]
+    also: Mapping[Cause, int]
     where: Cluster
     witness: Record
     arrays: Mapping[str, Any]
 
 
-def kinds(each: Record, arrays: Mapping[str, Any]) -> tuple[str, ...]:
-    """Every smallest diagnosis of a record."""
-    if not each.redrawn:
-        return ((each.deviation or {}).get("cause") or UNEXPLAINED,)
-    problem = Problem.parse(each.problem)
+def causes(record: Record, actual: Actual) -> tuple[Cause, ...]:
+    """Every smallest cause of a diverging record's array."""
+    if not record.redrawn:
+        measured = (record.deviation or {}).get("cause")
+        return (Cause((measured,)) if measured else UNEXPLAINED,)
+    problem = Problem.parse(record.problem)
     if rule := broken_rule(problem):
-        raise DiagnosisError(f"{each.case}: '{problem}': {rule}: run the lane again")
+        raise DiagnosisError(f"{record.case}: '{problem}': {rule}: run the lane again")
     try:
         require_searchable(problem)  # before data is drawn for it
-        found = diagnose(problem, draw(each.case, problem), actual(each, arrays))
+        found = diagnose(problem, draw(record.case, problem), actual(record))
     except TooLargeError:
-        return (f"{UNEXPLAINED}, too large to be searched",)
-    if not found:
-        return (UNEXPLAINED,)
-    same = f"equals the oracle but for its {each.kind}"
-    return tuple(dict.fromkeys(diagnosis.kind if diagnosis.statements else same for diagnosis in found))
+        return (TOO_LARGE,)
+    return tuple(dict.fromkeys(_cause(diagnosis, record.kind) for diagnosis in found)) or (UNEXPLAINED,)
+
+
+def _cause(diagnosis: Diagnosis, kind: str) -> Cause:
+    if not diagnosis.statements:
+        return Cause(but_for=kind)
+    return Cause(diagnosis.moves, window=None if diagnosis.claimed is None else diagnosis.window)
+
+
+def among(arrays: Mapping[str, Any]) -> Actual:
+    """The array of each record from an archive of them."""
+    return lambda record: actual(record, arrays)
 
 
 def actual(each: Record, arrays: Mapping[str, Any]) -> Any:
@@ -72,27 +119,27 @@ def actual(each: Record, arrays: Mapping[str, Any]) -> Any:
         raise DiagnosisError(f"{each.case} {each.dtype}: its array {error}") from None
 
 
-def by_diagnosis(explained: Iterable[Explained]) -> Iterator[tuple[str, list[Explained]]]:
-    """Records by the diagnosis that explains most of those left, again and again."""
+def by_cause(explained: Iterable[Explained]) -> Iterator[tuple[Cause, list[Explained]]]:
+    """Records by the cause that explains most of those left, again and again."""
     left = list(explained)
     while left:
-        counts = Counter(kind for each in left for kind in each.kinds)
-        most, _ = min(counts.items(), key=lambda item: (-item[1], item[0].count(" and "), item[0]))
-        yield most, [each for each in left if most in each.kinds]
-        left = [each for each in left if most not in each.kinds]
+        counts = Counter(cause for each in left for cause in each.causes)
+        most, _ = min(counts.items(), key=lambda item: (-item[1], len(item[0].misreadings), str(item[0])))
+        yield most, [each for each in left if most in each.causes]
+        left = [each for each in left if most not in each.causes]
 
 
-def group_of(text: str, those: Sequence[Explained], conforming: Sequence[Facts], arrays: Mapping[str, Any]) -> Group:
-    """The records of a diagnosis, with the smallest of them as a witness."""
+def group_of(cause: Cause, those: Sequence[Explained], conforming: Sequence[Facts], actual: Actual) -> Group:
+    """The records of a cause, with the smallest of them as a witness."""
     records = tuple(each.record for each in those)
     where = cluster([facts(each) for each in records], conforming)
     witness = smallest(records)
-    return Group(text, records, others(text, those), where, witness, _tiny(witness, actual(witness, arrays)))
+    return Group(cause, records, others(cause, those), where, witness, _tiny(witness, actual(witness)))
 
 
-def others(text: str, those: Iterable[Explained]) -> Mapping[str, int]:
-    """How many of a diagnosis's records another one explains as well."""
-    return Counter(kind for each in those for kind in each.kinds if kind != text)
+def others(cause: Cause, those: Iterable[Explained]) -> Mapping[Cause, int]:
+    """How many of a cause's records another one explains as well."""
+    return Counter(other for each in those for other in each.causes if other != cause)
 
 
 def smallest(records: Iterable[Record]) -> Record:

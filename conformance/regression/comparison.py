@@ -39,8 +39,8 @@ class GuardError(ValueError):
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
-Explain = Callable[[Record], tuple[str, ...]]
-"""Every smallest diagnosis of a diverging record; none where there is no evidence."""
+Explain = Callable[[Record], Sequence[object]]
+"""Every smallest cause of a diverging record, each a value that prints; none where there is no evidence."""
 
 
 class Difference(NamedTuple):
@@ -133,7 +133,7 @@ def one_build(old: Run, new: Run) -> bool:
     return old.header.lane == new.header.lane and old.header.environment == new.header.environment
 
 
-def no_diagnosis(record: Record) -> tuple[str, ...]:
+def no_diagnosis(record: Record) -> tuple[()]:
     """What explains a record where there is no evidence: nothing."""
     return ()
 
@@ -211,9 +211,9 @@ class _Side:
         """What a record says, in words that other cases can share; several where the data cannot tell."""
         if record is None:
             return ("absent",)
-        diagnoses = self._explain(record) if record.verdict is Verdict.DIVERGES else ()
-        if diagnoses:
-            return tuple(f"{_outcome(record)}: {diagnosis}" for diagnosis in diagnoses)
+        causes = self._explain(record) if record.verdict is Verdict.DIVERGES else ()
+        if causes:
+            return tuple(f"{_outcome(record)}: {cause}" for cause in causes)
         # a diverging record's message is about its own numbers, and its kind says what others can share
         message = "" if record.verdict is Verdict.DIVERGES else _NUMBER.sub("#", plain(record.message))
         return (f"{_outcome(record)}: {message}" if message else _outcome(record),)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from conformance.analysis.exactness import Fault, Finding, asked, check, propose
 from conformance.cli import main
 from conformance.cli.expect import without
+from conformance.diagnosis.explain import Cause
 from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
 from conformance.records.record import Record, Run, Verdict
@@ -374,8 +375,8 @@ class TestDiagnosis:
     MORE = 'diagnosis = "reversed"'
 
     @staticmethod
-    def reversed_(record: Record) -> tuple[str, ...]:
-        return ("window moved", "taps reversed on axis 0")
+    def reversed_(record: Record) -> tuple[Cause, ...]:
+        return (Cause(("window moved",)), Cause(("taps reversed on axis 0",)))
 
     def test_the_same_explanation_is_silent(self, files: Files) -> None:
         assert check(files(entry(more=self.MORE)), [run(diverging)], explain=self.reversed_) == []
@@ -384,7 +385,7 @@ class TestDiagnosis:
         def measured(record: Record) -> Record:
             return replace(diverging(record), deviation={"count": 1})
 
-        (found,) = check(files(entry(more=self.MORE)), [run(measured)], explain=lambda _: ("bias ignored",))
+        (found,) = check(files(entry(more=self.MORE)), [run(measured)], explain=lambda _: (Cause(("bias ignored",)),))
         assert (found.fault, found.subject) == (Fault.OTHERWISE, "planted")
         assert found.facts.endswith("are no 'reversed', but 'bias ignored'")
 
@@ -396,10 +397,11 @@ class TestDiagnosis:
             files(entry(verdict="rejects", more=self.MORE))
 
     def test_faults_of_two_kinds_are_two_proposals(self) -> None:
-        def explain(record: Record) -> tuple[str, ...]:
-            return ("bias ignored",) if "bias" in record.problem else ("taps reversed", "window moved")
+        def explain(record: Record) -> tuple[Cause, ...]:
+            names = ("bias ignored",) if "bias" in record.problem else ("taps reversed", "window moved")
+            return tuple(Cause((name,)) for name in names)
 
         made = propose([run(diverging)], (), explain)
-        assert {each.diagnosis for each in made} == {"bias ignored", "taps reversed"}
+        assert {str(each.cause) for each in made} == {"bias ignored", "taps reversed"}
         for each in made:
-            assert {"bias" in record.problem for record in each.records} == {each.diagnosis == "bias ignored"}
+            assert {"bias" in record.problem for record in each.records} == {str(each.cause) == "bias ignored"}

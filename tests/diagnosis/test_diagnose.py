@@ -406,9 +406,9 @@ def test_says_how_far_a_window_moved() -> None:
     problem = Problem.parse("i4x3 k3 s2 p1 op0x1")
     arrays = drawn(problem)
     (given,) = diagnose(problem, arrays, read_as(problem, arrays, pads=((2, 0), (1, 1)), output_padding=(0, 1)))
-    assert given.kind == "window moved by (+1, -1) x (+0, +0)"
+    assert given.moves == ("window moved by (+1, -1) x (+0, +0)",)
     (right,) = diagnose(problem, arrays, oracle.expected(problem, *arrays))
-    assert right.kind == "equals the oracle"
+    assert right.moves == ()
 
 
 def test_operands_of_another_problem_are_refused() -> None:

@@ -12,8 +12,8 @@ from conformance import adapters, idioms, oracle
 from conformance.analysis.content.snippets import LARGEST as WRITTEN
 from conformance.analysis.content.snippets import of_call, of_negative, of_problem, of_record, same_window, too_large
 from conformance.calls import suites
-from conformance.diagnosis.diagnose import DiagnosisError, diagnose
-from conformance.diagnosis.explain import UNEXPLAINED, Explained, actual, by_diagnosis, kinds, others, smallest
+from conformance.diagnosis.diagnose import DiagnosisError
+from conformance.diagnosis.explain import ANOTHER_SHAPE, Cause, Explained, actual, by_cause, causes, others, smallest
 from conformance.idioms.base import Point, Refusal
 from conformance.idioms.expression import ExpressionError
 from conformance.io.bounded import Archive, BoundError
@@ -36,6 +36,17 @@ LARGEST = 2**16
 REST = "others, each of few records"
 
 Evidence = Mapping[tuple[str, Key], Any]
+
+
+class Alike(NamedTuple):
+    """Failing records that are alike: by the cause of their arrays, or where there are none by what their lanes said.
+
+    `also` counts those that other causes explain as well.
+    """
+
+    records: Sequence[Record]
+    cause: Cause | None = None
+    also: Mapping[Cause, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +104,7 @@ def find(runs: Sequence[Run], arrays: Evidence, known: Any) -> Iterator[Fault]:
 
 def _of(framework: str, runs: Sequence[Run], finder: Finder) -> Iterator[Fault]:
     failing = [record for run in runs for record in run.records if record.fails]
-    groups: list[tuple[str, list[Record], Mapping[str, int]]] = []
+    groups: list[Alike] = []
     apart: dict[Any, list[Record]] = defaultdict(list)
     for record in failing:
         known = finder.known(record)
@@ -101,48 +112,53 @@ def _of(framework: str, runs: Sequence[Run], finder: Finder) -> Iterator[Fault]:
         apart[record.verdict, known and known.id, record.subject is SubjectKind.PROBLEM, words].append(record)
     for (verdict, *_), records in apart.items():
         if verdict is Verdict.DIVERGES and all(map(_has_arrays, records)):
-            explained = [Explained(each, _kinds(each, finder.arrays)) for each in records]
-            groups += [(text, [each.record for each in those], others(text, those))
-                       for text, those in by_diagnosis(explained)]  # fmt: skip
+            explained = [Explained(each, _causes(each, finder.arrays)) for each in records]
+            groups += [Alike([each.record for each in those], _witnessed(cause, those), others(cause, those))
+                       for cause, those in by_cause(explained)]  # fmt: skip
         else:
-            groups.append(("", records, {}))
-    groups.sort(key=lambda group: -len(group[1]))
-    for text, records, also in groups[:MOST]:
-        yield _fault(framework, text, records, also, runs, finder)
+            groups.append(Alike(records))
+    groups.sort(key=lambda group: -len(group.records))
+    for group in groups[:MOST]:
+        yield _fault(framework, group, runs, finder)
     rest: dict[Any, list[Record]] = defaultdict(list)
-    for _, records, _ in groups[MOST:]:
-        for record in records:
+    for group in groups[MOST:]:
+        for record in group.records:
             known = finder.known(record)
             rest[record.verdict, known and known.id].append(record)
     for records in rest.values():
-        title = _title("", records) if len({skeleton(each.message) for each in records}) == 1 else REST
-        yield replace(_fault(framework, UNEXPLAINED, records, {}, (), finder), title=title, diagnosis="", where=())
+        title = _title(None, records) if len({skeleton(each.message) for each in records}) == 1 else REST
+        yield replace(_fault(framework, Alike(records), (), finder), title=title)
 
 
-def _kinds(record: Record, arrays: Evidence) -> tuple[str, ...]:
-    name = "/".join((*record.key, "actual"))
+def _causes(record: Record, arrays: Evidence) -> tuple[Cause, ...]:
     try:
-        return kinds(record, {name: arrays[record.lane, record.key]})
+        return causes(record, lambda each: arrays[each.lane, each.key])
     except (DiagnosisError, DataError):
-        return (f"{UNEXPLAINED}, for its arrays are of another shape of problem",)
+        return (ANOTHER_SHAPE,)
 
 
-def _fault(
-    framework: str, text: str, records: Sequence[Record], also: Mapping[str, int], runs: Sequence[Run], finder: Finder
-) -> Fault:
+def _witnessed(cause: Cause, those: Sequence[Explained]) -> Cause:
+    """The cause with the window that the witness of some records has by it."""
+    witness = smallest(each.record for each in those)
+    return next(own for each in those if each.record is witness for own in each.causes if own == cause)
+
+
+def _fault(framework: str, alike: Alike, runs: Sequence[Run], finder: Finder) -> Fault:
+    records, cause = alike.records, alike.cause
     witness = smallest(records)
     answers = [witness, *(each for each in finder.answered[witness.key] if each.lane != witness.lane)]
-    drawn = _drawn(witness, finder.arrays, text)
+    drawn = _drawn(witness, cause)
     return Fault(
-        framework, witness.verdict, _title(text, records), text, also, tuple(_wheres(records, runs)),
+        framework, witness.verdict, _title(cause, records), str(cause or ""),
+        {str(other): count for other, count in alike.also.items()}, tuple(_wheres(records, runs)),
         tuple(records), finder.known(witness), witness, str(drawn.problem), drawn.arrays,
         tuple(Answer(each, finder.arrays.get((each.lane, each.key))) for each in answers),
-        tuple(_snippets(witness, drawn, finder.runs)),
+        tuple(_snippets(witness, drawn, finder.runs)), misread=bool(cause and cause.misreadings),
     )  # fmt: skip
 
 
-def _title(text: str, records: Sequence[Record]) -> str:
-    if text.startswith(UNEXPLAINED):
+def _title(cause: Cause | None, records: Sequence[Record]) -> str:
+    if cause and not cause.explained:
         return f"no misreading explains it: {label_of(records)}"
     if records[0].rounding and records[0].verdict is Verdict.DIVERGES:
         return "errs by more than rounding can, in long sums"
@@ -150,7 +166,7 @@ def _title(text: str, records: Sequence[Record]) -> str:
     if records[0].kind and all(called):
         kind = records[0].kind if records[0].kind in ("shape", "dtype") else "answer"
         return f"another {kind}: {', '.join(called)}"
-    return text or label_of(records)
+    return str(cause or label_of(records))
 
 
 def _wheres(records: Sequence[Record], runs: Sequence[Run]) -> Iterator[Where]:
@@ -191,7 +207,7 @@ class _Witness(NamedTuple):
     arrays: Arrays | None
 
 
-def _drawn(witness: Record, arrays: Evidence, text: str) -> _Witness:
+def _drawn(witness: Record, cause: Cause | None) -> _Witness:
     problem = problem_of(witness)
     if not witness.redrawn:
         return _Witness(problem, None, None)
@@ -205,11 +221,8 @@ def _drawn(witness: Record, arrays: Evidence, text: str) -> _Witness:
         return _Witness(problem, operands, None)
     whole = replace(problem, pads=((0, 0),) * problem.rank, output_padding=(0,) * problem.rank, bias=False)
     full, expected = oracle.expected(whole, *operands[:2], None), oracle.expected(problem, *operands)
-    window = None
-    if "window moved" in text and (witness.lane, witness.key) in arrays:
-        found = diagnose(problem, operands, arrays[witness.lane, witness.key])
-        window = next((each.window for each in found if each.kind == text), None)
-    return _Witness(problem, operands, Arrays(*operands, full, expected, problem.window, window))
+    moved = cause.window if cause else None
+    return _Witness(problem, operands, Arrays(*operands, full, expected, problem.window, moved))
 
 
 def _snippets(witness: Record, drawn: _Witness, runs: Sequence[Run]) -> Iterator[Snippet]:

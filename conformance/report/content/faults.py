@@ -88,7 +88,8 @@ class Fault:
     """Records of one framework that fail alike: by one diagnosis, or with one message, expected by the same or nobody.
 
     `where` has a predicate a lane, for those that are told apart by one. `diagnosis` is the misreading that gives the
-    arrays exactly; empty where no array came. `also` counts the records whose data cannot tell it from another one.
+    arrays exactly (`misread`), or what else is known of them; empty where no array came. `also` counts the records
+    whose data cannot tell it from another one.
     """
 
     framework: str
@@ -105,6 +106,7 @@ class Fault:
     answers: tuple[Answer, ...]
     snippets: tuple[Snippet, ...]
     past: Past | None = None
+    misread: bool = False
 
     @property
     def new(self) -> bool:
