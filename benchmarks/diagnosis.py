@@ -6,7 +6,7 @@ they are planted in the oracle by the mutants, a few cases each. Both sides run 
     call      the native call, the comparison and the record, from data and expected arrays that are at hand
     evaluate  the same with the data drawn and the expected array computed
     diagnose  the search for the smallest explanation of each array
-    cluster   the smallest predicate for all of them, against every case that conforms
+    induce   the smallest predicate for all of them, against every case that conforms
 """
 
 import statistics
@@ -23,7 +23,7 @@ from conformance import adapters
 from conformance.adapters.base import Adapter, Lane
 from conformance.diagnosis.diagnose import diagnose
 from conformance.numerics.deviation import measure_deviation
-from conformance.predicates.induction import Facts, cluster
+from conformance.predicates.induction import Facts, induce
 from conformance.records.record import Verdict
 from conformance.run import Job, evaluate
 from conformance.suites import cases, references
@@ -129,7 +129,7 @@ def explain(side: Side) -> None:
 
 def gather(side: Side) -> None:
     """Tell all divergences from all that conforms."""
-    cluster(
+    induce(
         [Facts(each.job.case.problem) for each in side.divergences],
         [Facts(job.case.problem) for job in side.conforming],
     )

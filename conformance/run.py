@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from conformance.adapters.base import Adapter, Call, Lane, finish
 from conformance.calls import native
-from conformance.idioms.base import Point
+from conformance.idioms.base import ClaimedCall
 from conformance.numerics.deviation import Deviation, contents, digest, fingerprint, measure_deviation
 from conformance.numerics.operands import SIGNIFICAND, Arrays, Certificate, modified
 from conformance.numerics.rounding import explain, measure_rounding
@@ -90,7 +90,7 @@ def _begin(adapter: Adapter, job: Job) -> _Trial:
 
 
 def _translate(adapter: Adapter, job: Job, arrays: Arrays) -> Call:
-    if isinstance(call := job.case.subject, Point):
+    if isinstance(call := job.case.subject, ClaimedCall):
         return native.translate(adapter, call, native.operands(call, *arrays))
     return adapter.translate(job.case.problem, *arrays)
 
@@ -190,7 +190,7 @@ def _end(lane: Lane, trial: _Trial) -> Result:
 
 def _call_text(case: Case, call: Call) -> str:
     """A call as a line: as it is written in its case, or as it was made; also where an option of it has no text."""
-    if isinstance(case.subject, Point):
+    if isinstance(case.subject, ClaimedCall):
         return str(case.subject)
     try:
         return plain(str(call))

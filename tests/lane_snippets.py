@@ -16,7 +16,7 @@ from conformance.adapters import AdapterError
 from conformance.adapters.base import Lane
 from conformance.analysis.content.snippets import of_call, of_negative, of_problem, of_record
 from conformance.calls import suites
-from conformance.idioms.base import Point
+from conformance.idioms.base import ClaimedCall
 from conformance.numerics import operands
 from conformance.problem import Problem
 from conformance.records.record import NEGATIVE, Record, Verdict
@@ -137,7 +137,7 @@ def test_a_negative_case_s_script_ends_as_its_record_says(tmp_path: Path, lane: 
 def test_a_call_that_is_to_be_refused_ends_in_an_exception(tmp_path: Path, lane: Lane) -> None:
     every = suites.suite(lane.framework, lane.variant).cases
     case = min((each for each in every if each.refused), key=lambda each: (not each.id.startswith("keras"), each.id))
-    assert isinstance(case.subject, Point)
+    assert isinstance(case.subject, ClaimedCall)
     arrays = operands.draw(case.id, case.drawn)
     made = of_call(lane, case.subject, lane.framework, arrays, None, DTYPE)
     assert re.match(r"\w*Error\b", ending(tmp_path, made.code))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from conformance.predicates.comparisons import MOST_AXES, Facts, facts, problem_of
-from conformance.predicates.induction import Cluster, cluster
+from conformance.predicates.induction import Rule, induce
 from conformance.processes.memory import exhausted
 from conformance.records.record import CLAIMS, IDIOMS, NEGATIVE, PORTS, Key, Record, Run, Verdict
 from conformance.suites import cases
@@ -34,7 +34,7 @@ _NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?:(?:, ?| ?x ?)-?\d+)*")
 _LONGEST = 110
 
 
-class Lane(NamedTuple):
+class LaneDomain(NamedTuple):
     """A lane's domain: how often each outcome occurs, and the regions of all outcomes but the right one."""
 
     name: str
@@ -49,7 +49,7 @@ class Region:
     outcome: str
     message: str
     count: int
-    where: Cluster | None
+    where: Rule | None
     faults: tuple[str, ...]
     witness: Record
 
@@ -88,7 +88,7 @@ def pattern(message: str) -> str:
     return _NUMBERS.sub("#", message)[:_LONGEST].strip()
 
 
-def domain(name: str, records: Sequence[Record], departing: Collection[str]) -> Lane:
+def domain(name: str, records: Sequence[Record], departing: Collection[str]) -> LaneDomain:
     """The domain of a lane. `departing` are the ids of the cases whose problem does not say what is called."""
     departing = {*departing, *(each.case for each in records if problem_of(each).rank > MOST_AXES)}
     right = [facts(each) for each in records if outcome(each) in (RIGHT, PAST) and each.case not in departing]
@@ -98,7 +98,7 @@ def domain(name: str, records: Sequence[Record], departing: Collection[str]) -> 
             groups[outcome(each), pattern(each.message)].append(each)
     ordered = sorted(groups.items(), key=lambda group: (OUTCOMES.index(group[0][0]), -len(group[1]), group[0][1]))
     counts = Counter(map(outcome, records))
-    return Lane(name, counts, tuple(_region(*key, those, right, departing) for key, those in ordered))
+    return LaneDomain(name, counts, tuple(_region(*key, those, right, departing) for key, those in ordered))
 
 
 def _region(
@@ -106,12 +106,12 @@ def _region(
 ) -> Region:
     said = [each for each in records if each.case not in departing]
     faults = dict.fromkeys(each.fault for each in records if each.case in departing)
-    where = cluster([facts(each) for each in said], right) if said and right and kind != PAST else None
+    where = induce([facts(each) for each in said], right) if said and right and kind != PAST else None
     witness = min(records, key=lambda each: (len(each.problem), each.key))
     return Region(kind, message, len(records), where, tuple(sorted(faults)), witness)
 
 
-def table(lanes: Sequence[Lane]) -> Iterator[str]:
+def table(lanes: Sequence[LaneDomain]) -> Iterator[str]:
     """How often each outcome occurs, a lane a row, as Markdown."""
     present = [each for each in OUTCOMES if any(lane.counts.get(each) for lane in lanes)]
     yield "| lane | " + " | ".join(present) + " |"
@@ -120,7 +120,7 @@ def table(lanes: Sequence[Lane]) -> Iterator[str]:
         yield f"| {lane.name} | " + " | ".join(f"{lane.counts.get(each, 0):,}" for each in present) + " |"
 
 
-def boundary(lane: Lane) -> Iterator[str]:
+def boundary(lane: LaneDomain) -> Iterator[str]:
     """Every region of a lane: outcome, message, where it is, and how exactly that tells it from right answers."""
     for region in lane.regions:
         yield f"{region.count:5} {region.outcome}: {region.message or 'no message'}"
@@ -149,7 +149,7 @@ def regions(lanes: Mapping[str, Sequence[Record]], known: Mapping[str, Sequence[
                 where, why = about.when.text, about.id
                 inside = sum(about.reaches(each) for each in right)
             else:
-                found = cluster([facts(each) for each in those], [facts(each) for each in right]) if right else None
+                found = induce([facts(each) for each in those], [facts(each) for each in right]) if right else None
                 where, inside, why = (found.predicate, found.wrong, about) if found else ("", 0, about)
             yield f"| {name} | {kind} | {len(those):,} | `{where or 'rank > 0'}` | {inside:,} | {why} |"
 

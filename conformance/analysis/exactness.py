@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from conformance.diagnosis.explain import NOT_SOUGHT, Cause, Explained, by_cause
 from conformance.predicates.comparisons import facts
-from conformance.predicates.induction import Cluster, cluster
+from conformance.predicates.induction import Rule, induce
 from conformance.records.record import Record, Run, SubjectKind, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.regression.change import plain
@@ -27,7 +27,7 @@ Explain = Callable[[Record], tuple[Cause, ...]]
 """Every smallest cause of a diverging record; none where there is no evidence."""
 
 
-class Fault(StrEnum):
+class Flaw(StrEnum):
     """What is wrong with an expectation, or with there being none."""
 
     STALE = "stale"
@@ -41,7 +41,7 @@ class Fault(StrEnum):
     OTHERWISE = "otherwise"
 
 
-_OF_ALL_RUNS = (Fault.EMPTY, Fault.STALE)
+_OF_ALL_RUNS = (Flaw.EMPTY, Flaw.STALE)
 """What is found because nothing in any run speaks against it."""
 
 
@@ -49,11 +49,11 @@ _OF_ALL_RUNS = (Fault.EMPTY, Fault.STALE)
 class Finding:
     """A fault of an expectation: the facts, one record to see it on, and the predicate that the records speak for."""
 
-    fault: Fault
+    fault: Flaw
     subject: str
     facts: str
     witness: Record | None = None
-    where: Cluster | None = None
+    where: Rule | None = None
 
     def lines(self) -> Iterator[str]:
         """The finding for people."""
@@ -79,9 +79,7 @@ def check(
     """Every fault of one framework's expectations on runs of its lanes, all of one version, and repetitions of them."""
     version = runs[0].header.version if runs else ""
     found = [
-        Finding(
-            Fault.EXPIRED, each.id, f"it was to hold until {each.expires}: look whether it still does, and renew it"
-        )
+        Finding(Flaw.EXPIRED, each.id, f"it was to hold until {each.expires}: look whether it still does, and renew it")
         for each in expectations
         if each.expires is not None and day > each.expires
     ]
@@ -136,7 +134,7 @@ def _needs_all_runs(found: Finding, of: Expectation | None) -> bool:
     if of is None or found.fault not in _OF_ALL_RUNS:
         return False
     only_negative = found.witness is not None and found.witness.fault and "fault" not in of.when.text
-    return found.fault is Fault.EMPTY or not of.exact or bool(only_negative)
+    return found.fault is Flaw.EMPTY or not of.exact or bool(only_negative)
 
 
 def _where(each: Expectation, runs: Iterable[Run]) -> list[Record]:
@@ -163,21 +161,19 @@ def _of(
     records: Sequence[Record],
 ) -> Iterator[Finding]:
     if not inside:
-        yield Finding(
-            Fault.EMPTY, each.id, "no record is in its region: run the suite that has one, or mend the region"
-        )
+        yield Finding(Flaw.EMPTY, each.id, "no record is in its region: run the suite that has one, or mend the region")
         return
     others = [record for record in inside if not each.shows(record)]
     if not shown and not each.chance:
         said = ", ".join(sorted({record.verdict.value for record in inside}))
         all_ = f"all {len(inside):,} cases of its region are" if len(inside) > 1 else "the only case of its region is"
-        yield Finding(Fault.STALE, each.id, f"{all_} otherwise: {said}", inside[0])
+        yield Finding(Flaw.STALE, each.id, f"{all_} otherwise: {said}", inside[0])
     elif others and each.exact and _is_plain(inside[0]):
         said = f"{len(others):,} of the {len(inside):,} cases of its region are otherwise"
-        yield Finding(Fault.NARROWER, each.id, said, _smallest(others), _told([*shown, *more], records))
+        yield Finding(Flaw.NARROWER, each.id, said, _smallest(others), _told([*shown, *more], records))
     if more:
         said = f"{len(more):,} cases outside its region are as those inside"
-        yield Finding(Fault.WIDER, each.id, said, _smallest(more), _told([*shown, *more], records))
+        yield Finding(Flaw.WIDER, each.id, said, _smallest(more), _told([*shown, *more], records))
 
 
 def _otherwise(each: Expectation, shown: Sequence[Record], explain: Explain) -> Iterator[Finding]:
@@ -192,7 +188,7 @@ def _otherwise(each: Expectation, shown: Sequence[Record], explain: Explain) -> 
         first = _smallest([record for record, _ in others])
         instead = next(cause for record, cause in others if record is first)
         said = f"{len(others):,} of {len(shown):,} cases are no {each.diagnosis!r}, but {str(instead)!r}"
-        yield Finding(Fault.OTHERWISE, each.id, said, first)
+        yield Finding(Flaw.OTHERWISE, each.id, said, first)
 
 
 def _strays(
@@ -218,7 +214,7 @@ def likeness(record: Record) -> str:
 
 def _unknown(text: str, those: Sequence[Record], records: Sequence[Record]) -> Finding:
     return Finding(
-        Fault.UNKNOWN, text, f"{len(those):,} cases fail and nobody knew", _smallest(those), _told(those, records)
+        Flaw.UNKNOWN, text, f"{len(those):,} cases fail and nobody knew", _smallest(those), _told(those, records)
     )
 
 
@@ -229,7 +225,7 @@ def _overlaps(expectations: Sequence[Expectation], inside: Mapping[str, Sequence
         theirs = {(record.lane, record.key) for record in inside[b.id] if _is_plain(record)}
         if both := [record for record in inside[a.id] if (record.lane, record.key) in theirs]:
             said = f"{len(both):,} cases are in the region of {b.id} too: let one of them leave them out"
-            yield Finding(Fault.OVERLAP, a.id, said, _smallest(both))
+            yield Finding(Flaw.OVERLAP, a.id, said, _smallest(both))
 
 
 def _flaky(expectations: Sequence[Expectation], runs: Sequence[Run], repeats: Sequence[Run]) -> Iterator[Finding]:
@@ -248,10 +244,10 @@ def _flaky(expectations: Sequence[Expectation], runs: Sequence[Run], repeats: Se
             said = (
                 f"{len(unsteady):,} cases show it in one run and not in another of the same build: say chance, and why"
             )
-            yield Finding(Fault.FLAKY, each.id, said, _smallest(unsteady))
+            yield Finding(Flaw.FLAKY, each.id, said, _smallest(unsteady))
 
 
-def _told(those: Sequence[Record], records: Sequence[Record]) -> Cluster | None:
+def _told(those: Sequence[Record], records: Sequence[Record]) -> Rule | None:
     """What tells some records from all others of the same lanes and suites, in the adapter's own words or in idioms'.
 
     None where no predicate could: of negative cases and of claims.
@@ -263,7 +259,7 @@ def _told(those: Sequence[Record], records: Sequence[Record]) -> Cluster | None:
     others = [
         each for each in records if (each.subject is SubjectKind.PROBLEM) == about and (each.lane, each.key) not in keys
     ]
-    return cluster([facts(each) for each in those], [facts(each) for each in others])
+    return induce([facts(each) for each in those], [facts(each) for each in others])
 
 
 class Proposal(NamedTuple):
@@ -274,7 +270,7 @@ class Proposal(NamedTuple):
 
     records: list[Record]
     cause: Cause
-    where: Cluster | None
+    where: Rule | None
 
 
 def propose(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from conformance.adapters.base import Lane
-from conformance.analysis.exactness import Fault, Finding, check
+from conformance.analysis.exactness import Finding, Flaw, check
 from conformance.numerics.operands import DTYPES, DataError
 from conformance.problem import Problem
 from conformance.records.machine import Machine
@@ -28,7 +28,7 @@ REPEATS = 2
 """How often more a problem is run of which the answer is right by chance."""
 SHRINKS = 150
 """Problems that are run to shrink one false prediction."""
-_OF_DRAWS = (Fault.STALE, Fault.NARROWER, Fault.WIDER, Fault.OVERLAP, Fault.UNKNOWN)
+_OF_DRAWS = (Flaw.STALE, Flaw.NARROWER, Flaw.WIDER, Flaw.OVERLAP, Flaw.UNKNOWN)
 """Faults that drawn problems can show; not that a region of negative cases is empty among them."""
 
 

@@ -39,7 +39,7 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class LaneProofs:
     """A lane's proofs by claim, with its version and the day of the run."""
 
     version: str
@@ -48,10 +48,10 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Proofs:
     """Every lane's proofs."""
 
-    lanes: Mapping[str, Lane]
+    lanes: Mapping[str, LaneProofs]
 
     def of(self, claim: str) -> Iterator[str]:
         """What is proved of a claim, such as "torch-layer/padding", a line a lane."""
@@ -65,13 +65,13 @@ def path() -> Path:
     return cases_folder() / "proved.json"
 
 
-def read() -> Evidence:
+def read() -> Proofs:
     """The evidence on file; none where there is no file. Raises EvidenceError for one that this has not written."""
     if not path().exists():
-        return Evidence({})
+        return Proofs({})
     try:
         lanes = json.loads(path().read_text(encoding="utf-8"))
-        return Evidence({name: Lane(lane["version"], lane["date"], _proofs(lane)) for name, lane in lanes.items()})
+        return Proofs({name: LaneProofs(lane["version"], lane["date"], _proofs(lane)) for name, lane in lanes.items()})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise EvidenceError(f"{path()}: is not as `conformance conventions --records` writes it: {error}") from None
 
@@ -80,16 +80,16 @@ def _proofs(lane: Mapping[str, Any]) -> dict[str, Proof]:
     return {claim: Proof(**counts) for claim, counts in lane["claims"].items()}
 
 
-def collect(runs: Sequence[Run], known: Callable[[Record], Any]) -> Evidence:
+def collect(runs: Sequence[Run], known: Callable[[Record], Any]) -> Proofs:
     """The evidence that runs of the suite give; `known` says whether a record was expected not to hold."""
-    lanes: dict[str, Lane] = {}
+    lanes: dict[str, LaneProofs] = {}
     for run in sorted(runs, key=lambda run: (run.header.lane, run.header.suite)):
         header = run.header
         if header.suite in (IDIOMS, PORTS):
             others = lanes[header.lane].claims if header.lane in lanes else {}
             version = header.version
-            lanes[header.lane] = Lane(version, header.started[:10], {**others, **_claims(run.records, known)})
-    return Evidence(lanes)
+            lanes[header.lane] = LaneProofs(version, header.started[:10], {**others, **_claims(run.records, known)})
+    return Proofs(lanes)
 
 
 def _claims(records: Sequence[Record], known: Callable[[Record], Any]) -> dict[str, Proof]:
@@ -105,7 +105,7 @@ def _kind(record: Record, known: Callable[[Record], Any]) -> str:
     return "known" if known(record) else "failed"
 
 
-def write(evidence: Evidence) -> None:
+def write(evidence: Proofs) -> None:
     """Put evidence on file, beside that of other lanes."""
     lanes = {**read().lanes, **evidence.lanes}
     content = {name: {**asdict(lane), "claims": {claim: _counts(proof) for claim, proof in lane.claims.items()}}

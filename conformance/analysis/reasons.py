@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from conformance import adapters
-from conformance.analysis.exactness import Fault, Finding
+from conformance.analysis.exactness import Finding, Flaw
 from conformance.io.bounded import read_json, read_text
 from conformance.records.record import Run
 from conformance.records.record_file import read
@@ -34,8 +34,8 @@ class ReasonError(ValueError):
 def of_expectations(framework: str, found: Iterable[Finding]) -> Reasons:
     """What is wrong with a framework's expectations."""
     for each in found:
-        kind = NEW if each.fault is Fault.UNKNOWN else each.fault.value
-        said = each.facts if each.fault is Fault.UNKNOWN else f"{each.fault}: {each.facts}"
+        kind = NEW if each.fault is Flaw.UNKNOWN else each.fault.value
+        said = each.facts if each.fault is Flaw.UNKNOWN else f"{each.fault}: {each.facts}"
         where = f"; the records show {each.where.predicate}" if each.where and each.where.exact else ""
         command = reproduction(each.witness) if each.witness else "conformance expect check"
         lane = each.witness.lane if each.witness else ""

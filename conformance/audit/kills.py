@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from conformance.audit import mutants
 from conformance.audit.mutants import Mutant
-from conformance.audit.mutants.base import Run
+from conformance.audit.mutants.base import Implementation
 from conformance.numerics.operands import modified
 from conformance.records import record, record_file
 from conformance.records.record import Record, Verdict
@@ -76,7 +76,7 @@ def kill_matrix(suite: Suite, chosen: Sequence[Mutant] = mutants.FUNCTIONS) -> M
         return Matrix(chosen, suite.cases, np.array(list(rows)))
 
 
-def killers(answer: Run, suite: Suite, references: References) -> NDArray[np.bool_]:
+def killers(answer: Implementation, suite: Suite, references: References) -> NDArray[np.bool_]:
     """For each case of a suite, whether an implementation is seen to be wrong by it.
 
     It is where `run.evaluate` would not find it conforming; records are left out, which are what takes time there.
@@ -86,7 +86,7 @@ def killers(answer: Run, suite: Suite, references: References) -> NDArray[np.boo
     return np.array([wrong for block in blocks for wrong in _wrong(answer, suite.cases[block], drawn[block])])
 
 
-def _wrong(answer: Run, block: Sequence[Case], drawn: Sequence[Reference]) -> list[bool]:
+def _wrong(answer: Implementation, block: Sequence[Case], drawn: Sequence[Reference]) -> list[bool]:
     operands = [each.arrays.astype(DTYPE) for each in drawn]
     before = [given.contents() for given in operands]
     actual = [answer(case.problem, *given) for case, given in zip(block, operands, strict=True)]

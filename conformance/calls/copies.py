@@ -17,7 +17,7 @@ import numpy as np
 from conformance import adapters, idioms, layout, oracle
 from conformance.diagnosis.diagnose import diagnose, difference
 from conformance.idioms import expression
-from conformance.idioms.base import MEANINGS, Copied, Example, Idiom, Point, Refusal, Shapes
+from conformance.idioms.base import MEANINGS, ClaimedCall, Copied, Example, Idiom, Refusal, Shapes
 from conformance.idioms.expression import ExpressionError, Name, write
 from conformance.numerics.operands import draw
 from conformance.problem import Problem
@@ -33,7 +33,7 @@ INPUT = 7
 class Outcome:
     """What a copied call gives beside its source: "same", "other shape", "other values" or "refused", and how so."""
 
-    source: Point
+    source: ClaimedCall
     target: str
     text: str
     kind: str
@@ -64,7 +64,7 @@ def families() -> Sequence[Sequence[str]]:
     return list(ids.values())
 
 
-def meanings(point: Point) -> dict[str, Any]:
+def meanings(point: ClaimedCall) -> dict[str, Any]:
     """What a call's arguments say, by meaning, as far as they were written out and are among MEANINGS."""
     return {
         meaning: point.arguments[name]
@@ -116,7 +116,7 @@ def shapes(idiom: Idiom, said: Mapping[str, Any], rank: int) -> Shapes:
     return {"x": of_x} if idiom.layer else {"x": of_x, "w": layout.arrange(w, layout.WEIGHT, weight).shape}
 
 
-def sources(framework: str, idiom: Idiom, rank: int) -> Iterator[Point]:
+def sources(framework: str, idiom: Idiom, rank: int) -> Iterator[ClaimedCall]:
     """The settings that an idiom's own arguments can say, as calls of it that are not refused."""
     for setting in SETTINGS:
         given = {**setting, "in": CHANNELS["in"] * setting.get("groups", 1),
@@ -142,7 +142,7 @@ def _natural(idiom: Idiom, setting: Mapping[str, Any], rank: int) -> tuple[int, 
 
 
 @cache
-def find(idiom_id: str) -> tuple[str, Idiom]:
+def idiom_named(idiom_id: str) -> tuple[str, Idiom]:
     """An idiom and its framework, by id."""
     return next((framework, each) for framework in idioms.frameworks() for each in idioms.idioms(framework)
                 if each.id == idiom_id)  # fmt: skip
@@ -152,14 +152,14 @@ def find(idiom_id: str) -> tuple[str, Idiom]:
 def outcomes(rank: int = 2) -> tuple[Outcome, ...]:
     """What every source's settings give in every counterpart, for one number of spatial axes."""
     return tuple(
-        _outcome(point, *find(target))
+        _outcome(point, *idiom_named(target))
         for family in families()
         for name, target in permutations(family, 2)
-        for point in sources(*find(name), rank)
+        for point in sources(*idiom_named(name), rank)
     )
 
 
-def copy(point: Point, idiom: Idiom) -> Example:
+def copy(point: ClaimedCall, idiom: Idiom) -> Example:
     """A call's arguments in another idiom, as they stand."""
     problem = point.claim.problem
     out = np.zeros(problem.output_shape)
@@ -173,17 +173,17 @@ def _example(idiom: Idiom, text: str, said: Mapping[str, Any], rank: int) -> Exa
     """A call with a weight in the layout that this very call claims."""
     given = shapes(idiom, said, rank)
     try:
-        claim = _read(find(idiom.id)[0], Example(text, given)).claim
+        claim = _read(idiom_named(idiom.id)[0], Example(text, given)).claim
     except (Refusal, ExpressionError):
         return Example(text, given)
     return Example(text, shapes(replace(idiom, weight=claim.weight), said, rank))
 
 
-def _read(framework: str, example: Example) -> Point:
+def _read(framework: str, example: Example) -> ClaimedCall:
     return idioms.read(framework, *example, adapters.lane(framework).variant)
 
 
-def _outcome(source: Point, framework: str, idiom: Idiom) -> Outcome:
+def _outcome(source: ClaimedCall, framework: str, idiom: Idiom) -> Outcome:
     example = copy(source, idiom)
     try:
         point = _read(framework, example)
@@ -195,7 +195,7 @@ def _outcome(source: Point, framework: str, idiom: Idiom) -> Outcome:
     return Outcome(source, idiom.id, example.text, kind, how)
 
 
-def _compared(source: Point, copied: Point) -> tuple[str, str]:
+def _compared(source: ClaimedCall, copied: ClaimedCall) -> tuple[str, str]:
     """How the copied call's answer looks to someone who expects the source's."""
     problem, other = source.claim.problem, copied.claim.problem
     if other.weight_shape != problem.weight_shape:
@@ -212,13 +212,13 @@ def _compared(source: Point, copied: Point) -> tuple[str, str]:
     return "other values" if actual.shape == problem.output_shape else "other shape", how
 
 
-def copies(framework: str) -> Iterator[tuple[Point, Idiom, Example]]:
+def copies(framework: str) -> Iterator[tuple[ClaimedCall, Idiom, Example]]:
     """Every call that is copied into a framework: its source, the idiom it becomes, and itself."""
     for rank, family in product((1, 2, 3), families()):
         for name, target in permutations(family, 2):
-            if find(target)[0] == framework:
-                for point in sources(*find(name), rank):
-                    yield point, find(target)[1], copy(point, find(target)[1])
+            if idiom_named(target)[0] == framework:
+                for point in sources(*idiom_named(name), rank):
+                    yield point, idiom_named(target)[1], copy(point, idiom_named(target)[1])
 
 
 @dataclass(frozen=True, slots=True)

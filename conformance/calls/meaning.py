@@ -11,7 +11,7 @@ from typing import Any
 from conformance import idioms, layout
 from conformance.idioms import expression
 from conformance.idioms._reading import IdiomError, Reading
-from conformance.idioms.base import FLOAT32, MEANINGS, Claim, Point, Refusal
+from conformance.idioms.base import FLOAT32, MEANINGS, Claim, ClaimedCall, Refusal
 from conformance.idioms.expression import Name
 
 TRIED = 5
@@ -52,7 +52,7 @@ class Meaning:
         return f"{self.idiom}/{self.law}"
 
 
-def of_point(framework: str, point: Point) -> Meaning:
+def of_point(framework: str, point: ClaimedCall) -> Meaning:
     """The meaning of a call of which all is known."""
     made, problem = point.claim, point.claim.problem
     return Meaning(

@@ -8,23 +8,23 @@ import numpy as np
 
 from conformance import layout
 from conformance.adapters.base import Adapter, Array, Call
-from conformance.idioms.base import Idiom, Point
+from conformance.idioms.base import ClaimedCall, Idiom
 
 _OPERANDS = "x, w, b, z"
 
 
-def lines(point: Point) -> Sequence[str]:
+def lines(point: ClaimedCall) -> Sequence[str]:
     """The lines that make a point's call on x, w, b and z and call the answer y."""
     return point.idiom.program(point.inner, point.outer, point.claim.problem.bias)
 
 
-def program(point: Point) -> str:
+def program(point: ClaimedCall) -> str:
     """The Python text that runs a point: a function of x, w, b and z, each a tensor of the framework or None."""
     body = "\n".join(f"    {line}" for line in lines(point))
     return f"def call({_OPERANDS}):\n{body}\n    return y\n"
 
 
-def operands(point: Point, x: Array, weight: Array, bias: Array | None) -> list[Array | None]:
+def operands(point: ClaimedCall, x: Array, weight: Array, bias: Array | None) -> list[Array | None]:
     """Canonical arrays as the call takes them, in the layout and order of taps that it claims: x, w and b."""
     claim, problem = point.claim, point.claim.problem
     grouped = weight.reshape(problem.groups, problem.in_channels, problem.out_channels, *problem.kernel)
@@ -36,7 +36,7 @@ def operands(point: Point, x: Array, weight: Array, bias: Array | None) -> list[
     return [x, weight, bias]
 
 
-def translate(adapter: Adapter, point: Point, arrays: Sequence[Array | None]) -> Call:
+def translate(adapter: Adapter, point: ClaimedCall, arrays: Sequence[Array | None]) -> Call:
     """The native call of a point on its operands; of its code, where it has any."""
     if point.code:
         return _ported(adapter, point, arrays)
@@ -45,7 +45,7 @@ def translate(adapter: Adapter, point: Point, arrays: Sequence[Array | None]) ->
     return Call(_compiled(program(point), point.idiom), tuple(tensors), layout=point.claim.data)
 
 
-def _ported(adapter: Adapter, point: Point, arrays: Sequence[Array | None]) -> Call:
+def _ported(adapter: Adapter, point: ClaimedCall, arrays: Sequence[Array | None]) -> Call:
     namespace: dict[str, Any] = {}
     exec(compile(point.code, f"<{point.origin}>", "exec"), namespace)  # what a port prints is what is run
     x, weight, bias = arrays

@@ -16,7 +16,7 @@ from typing import Any
 from conformance import adapters, idioms, layout
 from conformance.calls.native import lines
 from conformance.idioms import expression
-from conformance.idioms.base import Claim, Dialect, Idiom, Point, Refusal, Shapes, with_window
+from conformance.idioms.base import Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, with_window
 from conformance.layout import Ints
 from conformance.problem import Problem, Window
 
@@ -29,8 +29,8 @@ class PortError(ValueError):
 class Port:
     """A source call with the target's code for it. `steps` are what stands around the target's own call."""
 
-    source: Point
-    target: Point
+    source: ClaimedCall
+    target: ClaimedCall
     source_framework: str
     framework: str
     steps: tuple[str, ...]
@@ -44,7 +44,7 @@ class Port:
         return not self.steps
 
     @property
-    def point(self) -> Point:
+    def point(self) -> ClaimedCall:
         """The code as a point that the target's lane can run: the source's arrays, with data in the target's order."""
         claim = replace(self.source.claim, data=self.target.claim.data)
         return replace(self.source, claim=claim, code=self.code, origin=f"port/{self.origin}")
@@ -118,13 +118,13 @@ def shape_of(data: str, problem: Problem) -> Ints:
     return tuple(extent for letter in layout.groups(data) for extent in extents[letter])
 
 
-def canonical(problem: Problem, framework: str) -> Point:
+def canonical(problem: Problem, framework: str) -> ClaimedCall:
     """A problem on arrays in canonical order, which is no call of the framework's yet but can be ported to one."""
     claim = Claim(problem, "none")
-    return Point(idioms.idioms(framework)[0], str(problem), {}, claim, str(problem), "")
+    return ClaimedCall(idioms.idioms(framework)[0], str(problem), {}, claim, str(problem), "")
 
 
-def translate(point: Point, source: str, target: str, *, variant: str = "", idiom: str = "") -> Port:
+def translate(point: ClaimedCall, source: str, target: str, *, variant: str = "", idiom: str = "") -> Port:
     """The port of a call that has been read."""
     variant = variant or adapters.lane(target).variant
     known = [each for each in idioms.idioms(target) if each.say is not None and idiom in ("", each.id)]
@@ -147,7 +147,7 @@ def translate(point: Point, source: str, target: str, *, variant: str = "", idio
     raise PortError(f"{point.text}: not expressible in {target} {variant}: {'; '.join(tried)}")
 
 
-def _said(idiom: Idiom, framework: str, problem: Problem, variant: str) -> Point:
+def _said(idiom: Idiom, framework: str, problem: Problem, variant: str) -> ClaimedCall:
     """The call of an idiom that means a problem, read back. Raises Refusal where there is none."""
     assert idiom.say is not None
     text = idiom.say(problem)
@@ -210,7 +210,11 @@ def _reduced(problem: Problem, steps: set[str], shared: bool) -> Reduction | Non
 
 
 def _port(
-    source: Point, target: Point, frameworks: tuple[str, str], reduction: Reduction, refusals: tuple[str, ...]
+    source: ClaimedCall,
+    target: ClaimedCall,
+    frameworks: tuple[str, str],
+    reduction: Reduction,
+    refusals: tuple[str, ...],
 ) -> Port:
     dialect = idioms.dialect(frameworks[1])
     if dialect.batch:
@@ -237,7 +241,7 @@ def _port(
     return Port(source, target, *frameworks, reduction.steps, "\n".join(code) + "\n", tuple(notes))
 
 
-def _with_batch(point: Point, batch: str) -> Point:
+def _with_batch(point: ClaimedCall, batch: str) -> ClaimedCall:
     """A call whose answer has another batch, where one of its arguments is the shape of the answer."""
     names = [*expression.signature(point.idiom.signature).parameters]
     tree = ast.parse(point.text, mode="eval")
@@ -275,7 +279,7 @@ def _axes(data: str, problem: Problem, spatial: Ints, channels: int) -> str:
     return f"({', '.join(extent for letter in layout.groups(data) for extent in extents[letter])})"
 
 
-def _convert_weight(source: Point, target: Point, reduction: Reduction) -> list[str]:
+def _convert_weight(source: ClaimedCall, target: ClaimedCall, reduction: Reduction) -> list[str]:
     made, given, problem = source.claim, target.claim, source.claim.problem
     extents = {"g": problem.groups, "i": problem.in_channels, "o": problem.out_channels, "k": problem.kernel}
     wanted = given.weight if problem.groups == 1 or "g" in given.weight else given.weight.replace("i", "(g i)")
@@ -296,7 +300,7 @@ def _convert_weight(source: Point, target: Point, reduction: Reduction) -> list[
     return [*code, f"    return {text}" if text == "w" else f"    return {text}.copy()"]
 
 
-def _body(target: Point, reduction: Reduction, dialect: Dialect, problem: Problem) -> Iterator[str]:
+def _body(target: ClaimedCall, reduction: Reduction, dialect: Dialect, problem: Problem) -> Iterator[str]:
     claim = target.claim
     parts = layout.groups(claim.data)
     if "groups" in reduction.steps:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from conformance import idioms, layout
 from conformance.calls import native
 from conformance.calls.port import port
-from conformance.idioms.base import Dialect, Point
+from conformance.idioms.base import ClaimedCall, Dialect
 from conformance.io.terminal import one_line
 from conformance.numerics.operands import draw
 from conformance.problem import Problem
@@ -94,7 +94,7 @@ def _called(record: Record) -> RecordedCall:
         raise ReproducerError(f"{record.case}: {error}") from None
 
 
-def _operands(record: Record, point: Point) -> dict[str, Array]:
+def _operands(record: Record, point: ClaimedCall) -> dict[str, Array]:
     arrays = native.operands(point, *draw(record.case, point.claim.problem).astype(record.dtype))
     return {name: array for name, array in zip("xwb", arrays, strict=True) if array is not None}
 

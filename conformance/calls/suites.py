@@ -12,7 +12,7 @@ from conformance.calls import copies
 from conformance.calls.port import PortError, translate
 from conformance.idioms import laws
 from conformance.idioms._edges import edges
-from conformance.idioms.base import Claim, Example, Point, Refusal, Shapes
+from conformance.idioms.base import Claim, ClaimedCall, Example, Refusal, Shapes
 from conformance.io.folders import PACKAGE
 from conformance.records.record import IDIOMS, PORTS
 from conformance.suites.case import Case, Suite
@@ -78,7 +78,7 @@ def _cases(framework: str, variant: str) -> Iterator[Case]:
             yield case
 
 
-def _edges(framework: str, variant: str) -> Iterator[Point]:
+def _edges(framework: str, variant: str) -> Iterator[ClaimedCall]:
     """Calls beside the borders of every claim's domain: what the claim says to be refused is asked there most."""
     reader = partial(_of_example, framework, variant)
     for idiom in idioms.idioms(framework):
@@ -86,21 +86,21 @@ def _edges(framework: str, variant: str) -> Iterator[Point]:
             yield from map(reader, edges(idiom, reader, EDGES, EVERY))
 
 
-def _of_example(framework: str, variant: str, example: Example) -> Point:
+def _of_example(framework: str, variant: str, example: Example) -> ClaimedCall:
     return idioms.read(framework, *example, variant)
 
 
-def _copies(framework: str, variant: str) -> Iterator[Point]:
+def _copies(framework: str, variant: str) -> Iterator[ClaimedCall]:
     """Calls copied from elsewhere. One that says no problem is claimed to be refused on the arrays of its source."""
     for source, idiom, example in copies.copies(framework):
         try:
             yield idioms.read(framework, *example, variant)
         except Refusal as reason:
             claim = Claim(source.claim.problem, "none", idiom.data, idiom.weight, refused=str(reason))
-            yield Point(idiom, example.text, example.shapes, claim, example.text, "x" if idiom.layer else "")
+            yield ClaimedCall(idiom, example.text, example.shapes, claim, example.text, "x" if idiom.layer else "")
 
 
-def _read(framework: str, variant: str, text: str, shapes: Shapes) -> Point | None:
+def _read(framework: str, variant: str, text: str, shapes: Shapes) -> ClaimedCall | None:
     """The call with its claim; None where its arguments say no problem, so that there is nothing to compare."""
     try:
         return idioms.read(framework, text, shapes, variant)
@@ -108,7 +108,7 @@ def _read(framework: str, variant: str, text: str, shapes: Shapes) -> Point | No
         return None
 
 
-def case_of(point: Point, framework: str) -> Case:
+def case_of(point: ClaimedCall, framework: str) -> Case:
     """A call as a case."""
     digest = hashlib.sha256(str(point).encode()).hexdigest()[:8]
     problem = point.claim.problem

@@ -13,7 +13,7 @@ from conformance import adapters, idioms
 from conformance.adapters.base import Lane
 from conformance.calls.meaning import Meaning, as_json, lines, understand
 from conformance.idioms import Reading
-from conformance.idioms.base import Point, Refusal
+from conformance.idioms.base import ClaimedCall, Refusal
 from conformance.io.bounded import read_text
 from conformance.io.terminal import echo
 from conformance.numerics.operands import SIGNIFICAND
@@ -90,7 +90,7 @@ def _require_case(lane: Lane, case_id: str) -> None:
     require_case(lane, case_id, IDIOMS, PORTS)
 
 
-def _make(lane: Lane, point: Point, dtype: str, case_id: str | None) -> int:
+def _make(lane: Lane, point: ClaimedCall, dtype: str, case_id: str | None) -> int:
     """Make the call on exact data, and judge the answer."""
     from conformance.calls import suites
     from conformance.cli.one import show
@@ -100,7 +100,7 @@ def _make(lane: Lane, point: Point, dtype: str, case_id: str | None) -> int:
     return show(lane, case if case_id is None else replace(case, id=case_id), dtype)
 
 
-def _point(lane: Lane, reading: Reading, shapes: Mapping[str, Any], dtype: str) -> Point:
+def _point(lane: Lane, reading: Reading, shapes: Mapping[str, Any], dtype: str) -> ClaimedCall:
     """The call as it can be made. Raises IdiomError where something of it is not known, or is not of the dtype."""
     if other := [cast for cast in reading.casts if cast != dtype]:
         raise idioms.IdiomError(f"{reading.function}: it is cast to {other[0]}, and the run is in {dtype}: leave the "

@@ -38,7 +38,7 @@ def command(records: Path | None, check: bool, document: Path) -> int:
     return OK
 
 
-def proved(folder: Path) -> proofs.Evidence:
+def proved(folder: Path) -> proofs.Proofs:
     """The evidence in the record files of a folder."""
     runs = record_file.read_folder(folder)
     knew = of_records(runs)

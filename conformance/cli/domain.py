@@ -9,7 +9,17 @@ from typing import Any
 
 import click
 
-from conformance.analysis.domain import Lane, boundary, by_lane, departing, domain, limits, outcome, regions, table
+from conformance.analysis.domain import (
+    LaneDomain,
+    boundary,
+    by_lane,
+    departing,
+    domain,
+    limits,
+    outcome,
+    regions,
+    table,
+)
 from conformance.io.terminal import echo
 from conformance.records import record_file
 from conformance.records.record import Record, RecordError, Run
@@ -44,7 +54,7 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool,
     return 0
 
 
-def _json(lanes: Sequence[Lane]) -> list[dict[str, Any]]:
+def _json(lanes: Sequence[LaneDomain]) -> list[dict[str, Any]]:
     return [
         {"lane": lane.name, "counts": lane.counts, "regions": [
             {**asdict(region), "where": region.where and asdict(region.where),
@@ -53,7 +63,7 @@ def _json(lanes: Sequence[Lane]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _lines(lanes: Sequence[Lane]) -> Iterator[str]:
+def _lines(lanes: Sequence[LaneDomain]) -> Iterator[str]:
     yield from table(lanes)
     for lane in lanes:
         yield f"\n{lane.name}"
@@ -64,7 +74,7 @@ def _markdown(of_lane: Mapping[str, Sequence[Record]], runs: Sequence[Run]) -> I
     known: dict[str, dict[str, Expectation]] = defaultdict(dict)
     for run in runs:
         known[run.header.framework] |= {each.id: each for each in expected_of(run)}
-    yield from table([Lane(name, Counter(map(outcome, records)), ()) for name, records in of_lane.items()])
+    yield from table([LaneDomain(name, Counter(map(outcome, records)), ()) for name, records in of_lane.items()])
     yield ""
     yield from regions(of_lane, {name: tuple(those.values()) for name, those in known.items()})
     yield ""

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from conformance.analysis.exactness import Explain, Fault, Finding, asked, check, propose, unjudged, unknown
+from conformance.analysis.exactness import Explain, Finding, Flaw, asked, check, propose, unjudged, unknown
 from conformance.cli.diff import Build, explainer, read_builds
 from conformance.io.atomic import write_atomically
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
-from conformance.predicates.induction import Cluster
+from conformance.predicates.induction import Rule
 from conformance.records.record import Record, Run, absent_evidence
 from conformance.runner import selection
 from conformance.suites.expectations import (
@@ -228,7 +228,7 @@ def entries_for(runs: Sequence[Run], day: date, explain: Explain) -> Iterator[st
         yield "\n".join(lines) + "\n"
 
 
-def _when(records: Sequence[Record], where: Cluster | None) -> str:
+def _when(records: Sequence[Record], where: Rule | None) -> str:
     """The region of some records, with its coverage; that of negative cases by their faults."""
     if where is None:
         faults = sorted({record.fault for record in records})
@@ -262,7 +262,7 @@ def prune(records: Path) -> int:
         return INCOMPLETE
     stale = {
         framework: [finding.subject for finding in runs.findings(framework, read_expectations(framework))[0]
-                    if finding.fault is Fault.STALE]
+                    if finding.fault is Flaw.STALE]
         for framework in runs.by_framework
     }  # fmt: skip
     for framework, ids in stale.items():

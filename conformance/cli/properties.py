@@ -27,7 +27,7 @@ from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
 from conformance.numerics.operands import DTYPES
-from conformance.predicates.induction import Facts, cluster
+from conformance.predicates.induction import Facts, induce
 from conformance.problem import Problem
 from conformance.processes.isolation import Death, Isolation
 from conformance.records.record import FORWARD, Record, Verdict
@@ -140,7 +140,7 @@ def _failures(findings: Sequence[Finding], failing: dict[Finding, Expectation | 
             continue
         unknown = [each for each in those if failing[each] is None]
         holding = [each for each in findings if each.property == name and each.outcome == HOLDS]
-        where = cluster(*([Facts(Problem.parse(each.problem)) for each in some] for some in (those, holding)))
+        where = induce(*([Facts(Problem.parse(each.problem)) for each in some] for some in (those, holding)))
         least = min(unknown or those, key=lambda each: (Problem.parse(each.problem).multiplies, each.problem))
         yield f"{name}: {len(those)} fail, {len(unknown)} of them new, where {where}"
         yield f'  "{least.problem}": {least.message}'

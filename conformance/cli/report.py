@@ -12,7 +12,7 @@ from conformance.io.terminal import echo
 from conformance.records import record_file
 from conformance.records.record import Run
 from conformance.regression.history import DEFAULT, StoreError
-from conformance.report.content.faults import Change
+from conformance.report.content.faults import ChangeLine
 from conformance.report.outcome import Reason
 
 
@@ -61,15 +61,15 @@ def command(records: Path, to: Path, baseline: Path | None, history: Path | None
 
 def _expectations(runs: Sequence[Run], records: Path) -> Iterator[Reason]:
     """What is wrong with expectations on the runs, but for what is new, of which there are pages."""
-    from conformance.analysis.exactness import Fault
+    from conformance.analysis.exactness import Flaw
     from conformance.analysis.reasons import of_expectations
     from conformance.cli.expect import held
 
     for framework, found, _ in held(runs, records):
-        yield from of_expectations(framework, (each for each in found if each.fault is not Fault.UNKNOWN))
+        yield from of_expectations(framework, (each for each in found if each.fault is not Flaw.UNKNOWN))
 
 
-def _since(baseline: Path, records: Path) -> tuple[list[Change], dict[str, str]]:
+def _since(baseline: Path, records: Path) -> tuple[list[ChangeLine], dict[str, str]]:
     """What changed since a run, and the guard's page about it. Raises GuardError where the two cannot be compared."""
     from conformance.cli.diff import compare_folders
     from conformance.regression.change import WORSE
@@ -77,12 +77,12 @@ def _since(baseline: Path, records: Path) -> tuple[list[Change], dict[str, str]]
 
     comparisons, absent = compare_folders(baseline, records, unless_expected=True)
     found = [
-        Change(
+        ChangeLine(
             group.witness.record.lane, group.change.value,
             f"{group.before} -> {group.after}, where {group.where.predicate}", len(group.differences),
             group.change in WORSE, "changes.html",
         )
         for comparison in comparisons for group in comparison.groups
     ]  # fmt: skip
-    found += [Change(line.partition(":")[0], "absent", line, 1, True, "changes.html") for line in absent]
+    found += [ChangeLine(line.partition(":")[0], "absent", line, 1, True, "changes.html") for line in absent]
     return found, {"changes.html": changes.html(comparisons, WORSE)}

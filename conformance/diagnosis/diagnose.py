@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import oracle
-from conformance.diagnosis.observation import Question, questions
+from conformance.diagnosis.observation import Observation, questions
 from conformance.diagnosis.search import Explanation, Search
 from conformance.numerics.deviation import measure_deviation
 from conformance.numerics.operands import Arrays
@@ -90,7 +90,7 @@ def diagnose(problem: Problem, arrays: Arrays, actual: Array) -> tuple[Diagnosis
     return ()
 
 
-def _diagnosis(question: Question, explanation: Explanation) -> Diagnosis:
+def _diagnosis(question: Observation, explanation: Explanation) -> Diagnosis:
     misreadings, window = (*question.said, *explanation.said), explanation.window
     return Diagnosis(misreadings, window, None if window in question.windows else question.problem.window)
 

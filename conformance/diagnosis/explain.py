@@ -10,7 +10,7 @@ from conformance.diagnosis.diagnose import Diagnosis, DiagnosisError, TooLargeEr
 from conformance.io.bounded import BoundError
 from conformance.numerics.operands import draw
 from conformance.predicates.comparisons import Facts, facts, size
-from conformance.predicates.induction import Cluster, cluster
+from conformance.predicates.induction import Rule, induce
 from conformance.problem import Problem, Window, broken_rule
 from conformance.records.record import Record
 
@@ -74,7 +74,7 @@ class Group:
     cause: Cause
     records: tuple[Record, ...]
     also: Mapping[Cause, int]
-    where: Cluster
+    where: Rule
     witness: Record
     arrays: Mapping[str, Any]
 
@@ -132,7 +132,7 @@ def by_cause(explained: Iterable[Explained]) -> Iterator[tuple[Cause, list[Expla
 def group_of(cause: Cause, those: Sequence[Explained], conforming: Sequence[Facts], actual: Actual) -> Group:
     """The records of a cause, with the smallest of them as a witness."""
     records = tuple(each.record for each in those)
-    where = cluster([facts(each) for each in records], conforming)
+    where = induce([facts(each) for each in records], conforming)
     witness = smallest(records)
     return Group(cause, records, others(cause, those), where, witness, _tiny(witness, actual(witness)))
 

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Observation:
     """An array and its operands in float64, with an axis for the groups; `said` are the statements that led here.
 
     x is (batch, groups, in, *input), weight (groups, in, out, *kernel), bias (2, groups*out): what is added inside the
@@ -35,7 +35,7 @@ class Question:
     said: tuple[str, ...] = ()
 
 
-def questions(problem: Problem, arrays: Arrays, actual: Array) -> Iterator[Question]:
+def questions(problem: Problem, arrays: Arrays, actual: Array) -> Iterator[Observation]:
     """The question as it is put, and those that statements make of it; none for what no transposed convolution gives.
 
     That is an array with another number of axes, batch or channels, a complex one, and one that is not finite.
@@ -44,7 +44,7 @@ def questions(problem: Problem, arrays: Arrays, actual: Array) -> Iterator[Quest
         return
     g, ic, oc = problem.groups, problem.in_channels, problem.out_channels
     bias = np.zeros(problem.bias_shape) if arrays.bias is None else arrays.bias.astype(np.float64)
-    asked = Question(
+    asked = Observation(
         problem,
         arrays.x.astype(np.float64).reshape(problem.batch, g, ic, *problem.input),
         arrays.weight.astype(np.float64).reshape(g, ic, oc, *problem.kernel),
@@ -58,7 +58,7 @@ def questions(problem: Problem, arrays: Arrays, actual: Array) -> Iterator[Quest
             yield from _filled(each)
 
 
-def _ungrouped(asked: Question) -> Iterator[Question]:
+def _ungrouped(asked: Observation) -> Iterator[Observation]:
     """Without groups every in channel reaches every out channel, and there are as many as one group has."""
     problem = asked.problem
     if problem.groups > 1:
@@ -69,7 +69,7 @@ def _ungrouped(asked: Question) -> Iterator[Question]:
         yield replace(asked, problem=one, x=x, weight=weight, bias=bias, said=(*asked.said, "groups ignored"))
 
 
-def _interleaved(asked: Question) -> Iterator[Question]:
+def _interleaved(asked: Observation) -> Iterator[Observation]:
     """Out channels one of each group in turn, put back in the order of groups."""
     g, oc, actual = asked.problem.groups, asked.problem.out_channels, asked.actual
     if g > 1 and oc > 1 and actual.shape[1] == g * oc:
@@ -77,7 +77,7 @@ def _interleaved(asked: Question) -> Iterator[Question]:
         yield replace(asked, actual=apart, said=(*asked.said, "out channels dealt to groups in turn"))
 
 
-def _bias_astray(asked: Question) -> Iterator[Question]:
+def _bias_astray(asked: Observation) -> Iterator[Observation]:
     """A bias that was added along a spatial axis of as many elements as there are channels."""
     channels = asked.bias.shape[1]
     for axis, extent in enumerate(asked.actual.shape[2:]):
@@ -88,7 +88,7 @@ def _bias_astray(asked: Question) -> Iterator[Question]:
             yield replace(asked, problem=problem, bias=bias, actual=asked.actual - along, said=said)
 
 
-def _filled(asked: Question) -> Iterator[Question]:
+def _filled(asked: Observation) -> Iterator[Observation]:
     """The array without its end, where that holds zeros or the bias alone: as though it was computed too short."""
     problem, actual = asked.problem, asked.actual
     if actual.shape != problem.output_shape:
@@ -115,7 +115,7 @@ def _positions(counts: Ints) -> str:
     return f"the last {'x'.join(map(str, counts))} positions"
 
 
-def _without_ends(asked: Question, counts: Ints, said: str) -> Question:
+def _without_ends(asked: Observation, counts: Ints, said: str) -> Observation:
     kept: tuple[Any, ...] = (..., *(slice(o - n) for o, n in zip(asked.problem.output, counts, strict=True)))
     shorter = tuple((lo, hi + n) for (lo, hi), n in zip(asked.problem.window, counts, strict=True))
     return replace(asked, actual=asked.actual[kept], windows=(shorter, *asked.windows), said=(*asked.said, said))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from conformance.diagnosis import misreadings
 from conformance.diagnosis.misreadings import Placing, Statement
-from conformance.diagnosis.observation import Question
+from conformance.diagnosis.observation import Observation
 from conformance.diagnosis.scatter import Table, extents, land, products, rows
 from conformance.problem import Ints, Window
 
@@ -122,7 +122,7 @@ class _Spot:
 class Search:
     """The explanations of one question, by number of statements."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Observation) -> None:
         problem = question.problem
         self._question = question
         self._claimed = tuple(lo for lo, _ in problem.window)
@@ -259,14 +259,14 @@ def _added(bias: Array, stamp: Ints, box: _Box) -> Array:
     return np.where(inside, inner, outer)
 
 
-def _telling(question: Question, right: Array | None) -> _Spot:
+def _telling(question: Observation, right: Array | None) -> _Spot:
     """The element that differs most from the right one; where the extents differ, the strongest of all."""
     if right is None:
         return _spot(question.actual, _strength(question))
     return _spot(question.actual, np.abs(question.actual - right))
 
 
-def _strongest(question: Question, beside: _Spot) -> _Spot:
+def _strongest(question: Observation, beside: _Spot) -> _Spot:
     """The strongest element in the plane of another spot."""
     strength = _strength(question)
     plane = np.zeros_like(strength)
@@ -274,7 +274,7 @@ def _strongest(question: Question, beside: _Spot) -> _Spot:
     return _spot(question.actual, plane)
 
 
-def _strength(question: Question) -> Array:
+def _strength(question: Observation) -> Array:
     """How far each element is from zero and from the bias, which stand wherever no tap reaches."""
     bias = question.bias[0].reshape(-1, *[1] * question.problem.rank)
     strength: Array = np.minimum(np.abs(question.actual), np.abs(question.actual - bias))

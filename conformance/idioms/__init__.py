@@ -15,7 +15,7 @@ from conformance.idioms._dtypes import require_dtype
 from conformance.idioms._reading import Catalogue, IdiomError, Reading, Values
 from conformance.idioms._weight import derived
 from conformance.idioms._words import Words
-from conformance.idioms.base import FLOAT32, Claim, Dialect, Idiom, Point, Refusal, Shapes, Use
+from conformance.idioms.base import FLOAT32, Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, Use
 
 __all__ = [
     "IdiomError",
@@ -98,7 +98,7 @@ def _catalogue(framework: str) -> Catalogue:
 
 def read(
     framework: str, text: str, shapes: Shapes, variant: str = "", *, dtype: str = FLOAT32, given: Values | None = None
-) -> Point:
+) -> ClaimedCall:
     """The call in an expression with its claim. `shapes` are of its tensors, by the names they have there, or by the
     letters x, w, b and z; a layer's input is x.
 
@@ -108,11 +108,11 @@ def read(
     return point(reading(framework, text, given), shapes, variant, dtype)
 
 
-def point(reading: Reading, shapes: Shapes, variant: str = "", dtype: str = FLOAT32) -> Point:
+def point(reading: Reading, shapes: Shapes, variant: str = "", dtype: str = FLOAT32) -> ClaimedCall:
     """A call that has been read, on tensors of these shapes, with its claim."""
     claim, of = claim_of(reading, shapes, variant, dtype)
     inner, outer = _reading.parts(reading.idiom, reading.text)
-    return Point(reading.idiom, reading.text, of, claim, inner, outer, reading.arguments, reading.written,
+    return ClaimedCall(reading.idiom, reading.text, of, claim, inner, outer, reading.arguments, reading.written,
                  aside=reading.aside)  # fmt: skip
 
 

@@ -4,16 +4,16 @@ import ast
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from conformance.idioms.base import Example, Idiom, Point, Refusal
+from conformance.idioms.base import ClaimedCall, Example, Idiom, Refusal
 
 
-def edges(idiom: Idiom, read: Callable[[Example], Point], count: int, step: int = 1) -> Iterator[Example]:
+def edges(idiom: Idiom, read: Callable[[Example], ClaimedCall], count: int, step: int = 1) -> Iterator[Example]:
     """Up to `count` neighbours of an idiom's examples that cross a border: one number more or less, of an argument or
     an extent, and the call that was claimed to be answered is claimed to be refused, or the other way round."""
     return islice(_crossing(idiom, read, step), count)
 
 
-def _crossing(idiom: Idiom, read: Callable[[Example], Point], step: int) -> Iterator[Example]:
+def _crossing(idiom: Idiom, read: Callable[[Example], ClaimedCall], step: int) -> Iterator[Example]:
     seen: set[tuple[object, ...]] = set()
     for example in islice(idiom.examples(), 0, None, step):
         here = _side(read, example)
@@ -24,7 +24,7 @@ def _crossing(idiom: Idiom, read: Callable[[Example], Point], step: int) -> Iter
                 yield neighbour
 
 
-def _side(read: Callable[[Example], Point], example: Example) -> bool | None:
+def _side(read: Callable[[Example], ClaimedCall], example: Example) -> bool | None:
     """Whether a call is claimed to be refused; None where nothing is claimed."""
     try:
         return bool(read(example).claim.refused)

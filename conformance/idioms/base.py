@@ -280,7 +280,7 @@ class Dialect:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ClaimedCall:
     """A call with its claim: what the lane runs and what it must be.
 
     `code`, where there is any, is run in place of the call: a port of it, which defines convert_weight(w) and

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from conformance import idioms
-from conformance.idioms.base import Example, Point, Shapes
+from conformance.idioms.base import ClaimedCall, Example, Shapes
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Witness:
     fact: str
     variant: str = ""
 
-    def read(self) -> Point:
+    def read(self) -> ClaimedCall:
         """The call with its claim."""
         return idioms.read(self.framework, self.text, self.shapes, self.variant)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from conformance.predicates.comparisons import Facts, Named, of_axes, of_cases
 from conformance.predicates.predicate import Predicate
 
-__all__ = ["Cluster", "Facts", "cluster"]
+__all__ = ["Facts", "Rule", "induce"]
 
 Bits = NDArray[np.uint8]
 Counts = NDArray[Any]
@@ -36,7 +36,7 @@ _LATE = 10**6  # comparisons of one axis together are written after those of a c
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class Rule:
     """A predicate, with how many of a set it covers, and how many of the others by mistake."""
 
     predicate: str
@@ -84,7 +84,7 @@ class _Terms(NamedTuple):
         return [" and ".join(text for _, text in parts) for parts in self.parts]
 
 
-def cluster(inside: Sequence[Facts], outside: Sequence[Facts]) -> Cluster:
+def induce(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
     """The smallest predicate that covers every case inside and none outside; else the one that errs least.
 
     Raises ValueError where nothing is inside.
@@ -94,10 +94,10 @@ def cluster(inside: Sequence[Facts], outside: Sequence[Facts]) -> Cluster:
     return _counted(_found([*inside, *outside], len(inside)) if outside else ALWAYS, inside, outside)
 
 
-def _counted(text: str, inside: Sequence[Facts], outside: Sequence[Facts]) -> Cluster:
+def _counted(text: str, inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
     predicate = Predicate.parse(text)
     covered, wrong = (sum(each.satisfies(predicate) for each in every) for every in (inside, outside))
-    return Cluster(text, covered, len(inside), wrong, len(outside))
+    return Rule(text, covered, len(inside), wrong, len(outside))
 
 
 def _found(facts: Sequence[Facts], split: int) -> str:

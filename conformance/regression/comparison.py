@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from conformance.predicates.comparisons import Facts, facts, size
-from conformance.predicates.induction import Cluster, cluster
+from conformance.predicates.induction import Rule, induce
 from conformance.records.machine import differing
 from conformance.records.record import Key, Record, Run, Verdict
 from conformance.regression.change import (
@@ -71,7 +71,7 @@ class Group:
     before: str
     after: str
     differences: tuple[Difference, ...]
-    where: Cluster
+    where: Rule
     witness: Difference
 
     @property
@@ -318,7 +318,7 @@ def _groups(
         alike.items(), key=lambda item: (order.index(item[0][0]), -len(item[1]), item[0])
     ):
         assert population is not None
-        where = cluster([facts(each.record) for each in those], population.others(those))
+        where = induce([facts(each.record) for each in those], population.others(those))
         yield Group(change, was, now, tuple(those), where, min(those, key=lambda each: size(each.record)))
 
 

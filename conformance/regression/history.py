@@ -47,10 +47,10 @@ select r.lane, r.suite, a."case", a.dtype, a.pass, r.started, r.version, r.envir
 from answers a join runs r on r.id = a.run {where} order by r.lane, r.suite, a."case", a.dtype, a.pass, r.started
 """
 _RUNS = "select lane, suite, started, environment from runs order by started"
-Answer = tuple[str, ...]
+Row = tuple[str, ...]
 Stood = tuple[str, str]
 """A run's build and machine, as text."""
-GONE: Answer = ("", ABSENT, "", "", "")
+GONE: Row = ("", ABSENT, "", "", "")
 """The answer of a case that a run does not have any more."""
 
 MEMORY = ":memory:"
@@ -216,12 +216,12 @@ class Store:
         found: tuple[int, str] | None = self._db.execute(statement, (lane, suite, started)).fetchone()
         return found
 
-    def _answers(self, lane: str, suite: str, started: str) -> dict[Key, Answer]:
+    def _answers(self, lane: str, suite: str, started: str) -> dict[Key, Row]:
         """What every case was at a time; where it was not any more, it is absent."""
         with closing(self._db.execute(_LAST, (lane, suite, started))) as rows:
             return {tuple(row[:3]): tuple(row[3:]) for row in rows}
 
-    def _keep(self, run: int | None, before: Mapping[Key, Answer], now: Mapping[Key, Answer]) -> int:
+    def _keep(self, run: int | None, before: Mapping[Key, Row], now: Mapping[Key, Row]) -> int:
         """Keep of a run what was not so before, instead of what is kept of it; how many answers."""
         changed = {key: answer for key, answer in now.items() if before.get(key, GONE) != answer}
         changed |= {key: GONE for key, answer in before.items() if key not in now and answer != GONE}
@@ -270,7 +270,7 @@ def nights(lines: Sequence[Line]) -> Iterator[Night]:
         before = counts
 
 
-def _answers(run: Run) -> Iterator[tuple[Key, Answer]]:
+def _answers(run: Run) -> Iterator[tuple[Key, Row]]:
     for each in run.records:
         yield (
             _storable(each.key),
@@ -285,7 +285,7 @@ def _storable(texts: tuple[str, ...]) -> Any:
 
 def _states(rows: Sequence[tuple[Any, ...]], runs: Sequence[tuple[str, Stood]]) -> Iterator[Since]:
     """The changes of a case, with what each may come from, which the runs between them tell too."""
-    last: dict[Stood, Answer] = {}
+    last: dict[Stood, Row] = {}
     for row, later in zip_longest(rows, rows[1:]):
         started, version, environment, *answer = row[5:]
         problem, verdict, kind, _, message = answer

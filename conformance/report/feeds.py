@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from conformance.io.terminal import printable
 from conformance.records.record import Run
 from conformance.records.reproduction import reproduction
-from conformance.report.content.faults import Change, Fault
+from conformance.report.content.faults import ChangeLine, Fault
 from conformance.report.drawings.svg import badge
 from conformance.report.integrity import Integrity
 from conformance.report.outcome import EVIDENCE, NEW, NOUNS, Outcome, Reason
@@ -21,7 +21,7 @@ SUMMARY = "conformance-summary/1"
 NEVER = "1970-01-01T00:00:00+00:00"
 
 
-def feed(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Change], outcome: Outcome) -> str:
+def feed(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[ChangeLine], outcome: Outcome) -> str:
     """What is new, as an Atom feed; an entry keeps its id as long as its fault, change or finding is the same."""
     started = max((run.header.started for run in runs), default="") or NEVER
     root = ElementTree.Element("feed", xmlns=ATOM)
@@ -76,7 +76,11 @@ def _add(parent: ElementTree.Element, name: str, text: str = "") -> ElementTree.
 
 
 def as_json(
-    runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Change], integrity: Integrity, outcome: Outcome
+    runs: Sequence[Run],
+    faults: Mapping[str, Fault],
+    changes: Sequence[ChangeLine],
+    integrity: Integrity,
+    outcome: Outcome,
 ) -> str:
     """The report's facts as one JSON document."""
     content: dict[str, Any] = {

@@ -11,7 +11,7 @@ from itertools import groupby
 from conformance.records.record import Key, Record, Run, Verdict
 from conformance.report import feeds, overview
 from conformance.report.content.coverage import ANSWERED, REASONS, Coverage
-from conformance.report.content.faults import Change, Domain, Fault, Known
+from conformance.report.content.faults import ChangeLine, Domain, Fault, Known
 from conformance.report.content.handbook import Handbook
 from conformance.report.content.history import SHOWN, Kept, day
 from conformance.report.content.literature import Literature
@@ -47,7 +47,7 @@ class Site:
     proofs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """What was proved of each idiom, a line a claim and lane."""
     literature: Literature = field(default_factory=Literature)
-    changes: Sequence[Change] | None = None
+    changes: Sequence[ChangeLine] | None = None
     more: Mapping[str, str] = field(default_factory=dict)
     """Pages that were made elsewhere, by name."""
     kept: Kept = field(default_factory=Kept)

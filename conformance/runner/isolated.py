@@ -10,7 +10,7 @@ from dataclasses import replace
 from conformance import adapters, idioms
 from conformance.adapters.base import Lane
 from conformance.calls.suites import case_of
-from conformance.idioms.base import Point, Shapes
+from conformance.idioms.base import ClaimedCall, Shapes
 from conformance.processes.isolation import Death, Isolation, Limits
 from conformance.records.record import Record
 from conformance.run import Result, record_of
@@ -28,7 +28,7 @@ def isolated(isolation: Isolation, lane: Lane, case: Case, dtype: str) -> Result
     seconds = case.seconds
     if adapters.is_outside(lane.framework):
         return outside.evaluate_alone(lane, case, dtype, seconds or isolation.limits.seconds)
-    if not isinstance(case.subject, Point):
+    if not isinstance(case.subject, ClaimedCall):
         result = isolation.call(judge, lane, case, dtype, seconds=seconds)
     elif isolation.suite:  # a call has functions, so that no other process can be given it
         result = isolation.call(judge_named, lane, isolation.suite, case.id, dtype)

@@ -220,8 +220,8 @@ class _Blocks:
         size = self._selection.block
         start = item.index // size * size
         block = self.items[start : start + size]
-        if size > 1 and self._claims and not claim(self._claims, f"block-{start}"):
-            block = [item] if claim(self._claims, f"item-{item.index}") else []
+        if size > 1 and self._claims and not first_to_claim(self._claims, f"block-{start}"):
+            block = [item] if first_to_claim(self._claims, f"item-{item.index}") else []
         asked = [(each.case, each.dtype) for each in block]
         evaluate = kind_of(item.case).evaluate
         results = evaluate(lane, self._adapter, asked, lambda case: self._references[case])
@@ -255,7 +255,7 @@ def _teardown(report: Any) -> pytest.TestReport:
     )
 
 
-def claim(folder: str, name: str) -> bool:
+def first_to_claim(folder: str, name: str) -> bool:
     """Whether this process is the first to claim the name."""
     try:
         Path(folder, name).touch(exist_ok=False)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from conformance.adapters.base import Adapter, Lane
 from conformance.claims import judgement
-from conformance.idioms.base import Point
+from conformance.idioms.base import ClaimedCall
 from conformance.run import Job, Result, evaluate
 from conformance.runner import negative
 from conformance.suites.case import Case, Exact, LedgerClaim, Rounded
@@ -59,7 +59,7 @@ def _unchecked(
 KINDS: Mapping[type, Kind] = {
     Exact: Kind(_compared),
     Rounded: Kind(_compared),
-    Point: Kind(_compared, outside=False),
+    ClaimedCall: Kind(_compared, outside=False),
     LedgerClaim: Kind(_measured, in_blocks=False),
     Departure: Kind(_unchecked, alone=True, outside=False),
 }

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from conformance.idioms.base import Point
+from conformance.idioms.base import ClaimedCall
 from conformance.problem import Problem
 from conformance.records.record import SubjectKind
 from conformance.suites.departure import Departure
@@ -29,7 +29,7 @@ class LedgerClaim:
     """A claim of the ledger, which brings problems of its own."""
 
 
-Subject = Exact | Rounded | Point | Departure | LedgerClaim
+Subject = Exact | Rounded | ClaimedCall | Departure | LedgerClaim
 """What a case puts to a framework: a problem, one written call, a call at or past the limits, or a claim."""
 
 
@@ -51,7 +51,7 @@ class Case:
     @property
     def refused(self) -> str:
         """Why the framework is claimed to refuse the call; empty where it is to answer."""
-        return self.subject.claim.refused if isinstance(self.subject, Point) else ""
+        return self.subject.claim.refused if isinstance(self.subject, ClaimedCall) else ""
 
     @property
     def drawn(self) -> Problem:
@@ -72,7 +72,7 @@ class Case:
     def evidence(self) -> Mapping[str, Any]:
         """What a record says of its case's subject, by the record's fields."""
         match self.subject:
-            case Point() as call:
+            case ClaimedCall() as call:
                 claimed = "rejects" if call.claim.refused else "conforms"
                 return {"idiom": call.name, "claimed": claimed, "call": str(call)}
             case Departure() as departure:

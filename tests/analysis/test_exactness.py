@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.analysis.exactness import Fault, Finding, asked, check, propose
+from conformance.analysis.exactness import Finding, Flaw, asked, check, propose
 from conformance.cli import main
 from conformance.cli.expect import without
 from conformance.diagnosis.explain import Cause
@@ -63,7 +63,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     return wrote
 
 
-def faults(findings: list[Finding]) -> list[tuple[Fault, str]]:
+def faults(findings: list[Finding]) -> list[tuple[Flaw, str]]:
     return [(each.fault, each.subject) for each in findings]
 
 
@@ -74,14 +74,14 @@ def test_an_exact_expectation_is_silent(files: Files) -> None:
 def test_a_fix_is_stale(files: Files) -> None:
     (found,) = check(files(entry()), [run()])
     assert (found.fault, found.facts.endswith("are otherwise: conforms"), found.witness in RECORDS) == (
-        Fault.STALE, True, True,
+        Flaw.STALE, True, True,
     )  # fmt: skip
 
 
 def test_a_partial_fix_is_narrower_and_the_right_predicate_is_proposed(files: Files) -> None:
     partly = f"{PLANTED} and rank == 2"
     (found,) = check(files(entry()), [run(diverging, partly)])
-    assert found.fault is Fault.NARROWER
+    assert found.fault is Flaw.NARROWER
     assert found.where is not None
     assert found.where.exact
     same = Predicate.parse(found.where.predicate), Predicate.parse(partly)
@@ -92,18 +92,18 @@ def test_a_partial_fix_is_narrower_and_the_right_predicate_is_proposed(files: Fi
 
 def test_a_spread_is_wider_and_the_right_predicate_is_proposed(files: Files) -> None:
     (found,) = check(files(entry("rank == 2 and bias")), [run(diverging, "bias")])
-    assert (found.fault, found.where and found.where.predicate) == (Fault.WIDER, "bias")
+    assert (found.fault, found.where and found.where.predicate) == (Flaw.WIDER, "bias")
 
 
 def test_a_region_that_moved_is_narrower_and_wider(files: Files) -> None:
     found = check(files(entry("bias and rank > 1")), [run(diverging, "bias and rank < 3")])
-    assert [each.fault for each in found] == [Fault.NARROWER, Fault.WIDER]
+    assert [each.fault for each in found] == [Flaw.NARROWER, Flaw.WIDER]
     assert {each.where and each.where.predicate for each in found} == {"rank <= 2 and bias"}
 
 
 def test_another_verdict_in_the_region_is_not_excused(files: Files) -> None:
     found = check(files(entry()), [run(crashed)])
-    assert faults(found) == [(Fault.STALE, "planted"), (Fault.UNKNOWN, "crashed killed by SIGSEGV")]
+    assert faults(found) == [(Flaw.STALE, "planted"), (Flaw.UNKNOWN, "crashed killed by SIGSEGV")]
     assert found[1].where is not None
     assert found[1].where.predicate == PLANTED
 
@@ -112,7 +112,7 @@ def test_another_message_is_another_refusal(files: Files) -> None:
     told = files(entry(verdict="rejects", more='message = "no 3 dilations"'))
     assert check(told, [run(refused)]) == []
     other = check(told, [run(lambda each: refused(each, "Error: something else"))])
-    assert faults(other) == [(Fault.STALE, "planted"), (Fault.UNKNOWN, "rejects Error: something else")]
+    assert faults(other) == [(Flaw.STALE, "planted"), (Flaw.UNKNOWN, "rejects Error: something else")]
 
 
 def test_an_empty_region_an_overlap_and_an_expired_entry_are_errors(files: Files) -> None:
@@ -122,28 +122,28 @@ def test_an_empty_region_an_overlap_and_an_expired_entry_are_errors(files: Files
     )  # fmt: skip
     found = check(told, [run(diverging)], day=date(2026, 1, 1))
     assert faults(found) == [
-        (Fault.EXPIRED, "old"), (Fault.EMPTY, "empty"), (Fault.EMPTY, "old"), (Fault.OVERLAP, "planted"),
+        (Flaw.EXPIRED, "old"), (Flaw.EMPTY, "empty"), (Flaw.EMPTY, "old"), (Flaw.OVERLAP, "planted"),
     ]  # fmt: skip
 
 
 def test_partly_needs_some_case_and_chance_needs_none(files: Files) -> None:
     some = run(diverging, f"{PLANTED} and bias")
     assert check(files(entry(more='partly = "a reason"')), [some]) == []
-    assert faults(check(files(entry(more='partly = "a reason"')), [run()])) == [(Fault.STALE, "planted")]
+    assert faults(check(files(entry(more='partly = "a reason"')), [run()])) == [(Flaw.STALE, "planted")]
     assert check(files(entry(more='chance = "a reason"')), [some]) == []
     assert check(files(entry(more='chance = "a reason"')), [run()]) == []
 
 
 def test_what_one_build_does_not_repeat_is_flaky_unless_it_says_chance(files: Files) -> None:
     found = check(files(entry()), [run(diverging)], [run()])
-    assert faults(found) == [(Fault.FLAKY, "planted")]
+    assert faults(found) == [(Flaw.FLAKY, "planted")]
     assert check(files(entry(more='chance = "a reason"')), [run(diverging)], [run()]) == []
 
 
 def test_an_entry_of_other_versions_is_not_asked_for(files: Files) -> None:
     told = files(entry(more='versions = ">=2"'))
     assert check(told, [run()]) == []
-    assert faults(check(told, [run(diverging)])) == [(Fault.UNKNOWN, "diverges value")]
+    assert faults(check(told, [run(diverging)])) == [(Flaw.UNKNOWN, "diverges value")]
     assert expected_of(run()) == ()
     assert len(files(entry(more='versions = ">=1.9,<2"'))) == len(expected_of(run())) == 1
 
@@ -222,7 +222,7 @@ class TestPartOfANight:
 
     ABSENT = ("mxnet-onednn core",)
 
-    def held(self, told: tuple[Expectation, ...], made: Run) -> tuple[list[tuple[Fault, str]], list[str]]:
+    def held(self, told: tuple[Expectation, ...], made: Run) -> tuple[list[tuple[Flaw, str]], list[str]]:
         found, unasked = asked(check(told, [made]), told, absent=self.ABSENT)
         return faults(found), unasked
 
@@ -230,10 +230,10 @@ class TestPartOfANight:
         told = files(entry(), entry("rank == 9", id="empty"))
         assert self.held(told, run(diverging)) == ([], ["empty"])
         found, unasked = asked(check(told, [run(diverging)]), told, absent=())
-        assert (faults(found), unasked) == ([(Fault.EMPTY, "empty")], [])
+        assert (faults(found), unasked) == ([(Flaw.EMPTY, "empty")], [])
 
     def test_an_exact_region_that_is_otherwise_is_stale(self, files: Files) -> None:
-        assert self.held(files(entry()), run()) == ([(Fault.STALE, "planted")], [])
+        assert self.held(files(entry()), run()) == ([(Flaw.STALE, "planted")], [])
 
     def test_some_case_of_a_region_may_be_in_another_suite(self, files: Files) -> None:
         assert self.held(files(entry(more='partly = "a reason"')), run()) == ([], ["planted"])
@@ -241,10 +241,10 @@ class TestPartOfANight:
     def test_negative_cases_alone_say_nothing_of_a_region_that_is_not_theirs(self, files: Files) -> None:
         made = run(records=[conforming(problem="i3 k2", fault="odd"), conforming("two", problem="i4 k2", fault="even")])
         assert self.held(files(entry("rank == 1")), made) == ([], ["planted"])
-        assert self.held(files(entry('fault == "odd"')), made) == ([(Fault.STALE, "planted")], [])
+        assert self.held(files(entry('fault == "odd"')), made) == ([(Flaw.STALE, "planted")], [])
 
     def test_what_is_known_to_nobody_is_told(self) -> None:
-        assert self.held((), run(diverging)) == ([(Fault.UNKNOWN, "diverges value")], [])
+        assert self.held((), run(diverging)) == ([(Flaw.UNKNOWN, "diverges value")], [])
 
 
 def test_a_night_lacks_what_is_narrowed_a_shard_or_of_another_lane() -> None:
@@ -386,7 +386,7 @@ class TestDiagnosis:
             return replace(diverging(record), deviation={"count": 1})
 
         (found,) = check(files(entry(more=self.MORE)), [run(measured)], explain=lambda _: (Cause(("bias ignored",)),))
-        assert (found.fault, found.subject) == (Fault.OTHERWISE, "planted")
+        assert (found.fault, found.subject) == (Flaw.OTHERWISE, "planted")
         assert found.facts.endswith("are no 'reversed', but 'bias ignored'")
 
     def test_no_evidence_is_no_finding(self, files: Files) -> None:

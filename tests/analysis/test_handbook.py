@@ -8,7 +8,7 @@ import pytest
 from conformance import idioms
 from conformance.analysis import proofs
 from conformance.analysis.content import handbook
-from conformance.analysis.proofs import Evidence, Lane, Proof
+from conformance.analysis.proofs import LaneProofs, Proof, Proofs
 from conformance.calls import copies
 from conformance.idioms import laws
 from conformance.records.record import IDIOMS, Header, Record, Run, Verdict
@@ -19,8 +19,8 @@ from conformance.report.site import pages
 
 @pytest.fixture(scope="module")
 def book() -> Handbook:
-    proved = Lane("2.13.0", "2026-11-22", {"torch-functional/padding": Proof(answered=12, refused=3)})
-    return handbook.build(Evidence({"torch-eager": proved}))
+    proved = LaneProofs("2.13.0", "2026-11-22", {"torch-functional/padding": Proof(answered=12, refused=3)})
+    return handbook.build(Proofs({"torch-eager": proved}))
 
 
 def test_every_law_and_idiom_is_in_it(book: Handbook) -> None:
@@ -98,9 +98,9 @@ def test_evidence_counts_what_held_what_was_refused_and_what_failed(
                     started="2026-11-22T01:02:03+00:00")  # fmt: skip
     found = proofs.collect([Run(header, records, True)], lambda each: each.case == "e")
     proof = Proof(answered=1, refused=1, known=1, failed=2)
-    assert found.lanes == {"torch-eager": Lane("2.13.0", "2026-11-22", {"torch-layer/padding": proof})}
+    assert found.lanes == {"torch-eager": LaneProofs("2.13.0", "2026-11-22", {"torch-layer/padding": proof})}
     monkeypatch.setenv("CONFORMANCE_CASES", str(tmp_path))
-    assert proofs.read() == Evidence({})
+    assert proofs.read() == Proofs({})
     proofs.write(found)
     assert proofs.read() == found
     assert list(found.of("torch-layer/padding")) == [

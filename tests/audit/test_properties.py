@@ -16,7 +16,7 @@ import pytest
 
 from conformance.adapters.base import Array, Call
 from conformance.audit.mutants import FUNCTIONS
-from conformance.audit.mutants.base import Run, right
+from conformance.audit.mutants.base import Implementation, right
 from conformance.audit.properties import PROPERTIES
 from conformance.audit.property_run import FAILS, HOLDS, REFUSED, Check, Finding, answered, found
 from conformance.problem import Problem
@@ -32,7 +32,7 @@ class Adapter:
     REFUSALS: tuple[type[Exception], ...] = ()
     BLOCK = 16
 
-    def __init__(self, answer: Run) -> None:
+    def __init__(self, answer: Implementation) -> None:
         self.answer = answer
 
     def describe(self) -> Mapping[str, str]:
@@ -59,7 +59,7 @@ class Adapter:
         return array
 
 
-def findings(answer: Run, names: Iterable[str] = PROPERTIES) -> list[Finding]:
+def findings(answer: Implementation, names: Iterable[str] = PROPERTIES) -> list[Finding]:
     """What becomes of properties on the problems of smoke."""
     checks = [Check(name, case.id, case.problem) for name in names for case in cases.read_suite("smoke").cases]
     return found(checks, "float32", lambda questions: answered(Adapter(answer), questions))

@@ -8,7 +8,7 @@ import pytest
 from conformance import adapters, idioms, oracle
 from conformance.calls.port import PortError, canonical, explain, other_batch, port, port_layers, translate
 from conformance.calls.suites import case_of, ports
-from conformance.idioms.base import Point, Refusal
+from conformance.idioms.base import ClaimedCall, Refusal
 from conformance.problem import Problem
 from conformance.records.record import PORTS
 
@@ -163,7 +163,7 @@ def test_the_converted_weight_means_what_the_source_claims() -> None:
 
 def test_the_suite_of_ports_has_every_pair_and_every_rank() -> None:
     suite = ports("torch", "eager")
-    names = {(case.subject.name, case.problem.rank) for case in suite.cases if isinstance(case.subject, Point)}
+    names = {(case.subject.name, case.problem.rank) for case in suite.cases if isinstance(case.subject, ClaimedCall)}
     assert suite.name == PORTS
     assert names == {(f"port/{other}-to-torch", rank) for other in ("jax", "mxnet", "tensorflow") for rank in (1, 2, 3)}
 

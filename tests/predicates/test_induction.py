@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.predicates.comparisons import Facts, of_axes, of_cases
-from conformance.predicates.induction import MOST, Cluster, cluster
+from conformance.predicates.induction import MOST, Rule, induce
 from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
 from conformance.suites import cases
@@ -56,20 +56,20 @@ def test_finds_a_planted_region_in_no_more_comparisons(text: str) -> None:
     inside, outside = split(text)
     assert inside
     assert outside
-    found = cluster(inside, outside)
+    found = induce(inside, outside)
     assert found.exact, str(found)
     assert comparisons(found.predicate) <= comparisons(text), found.predicate
 
 
 def test_says_a_correlation_of_axes_as_one() -> None:
     inside, outside = split("any(input > 1 and kernel > 1 and stride > 1 and dilation > 1)")
-    assert str(cluster(inside, outside)) == (
+    assert str(induce(inside, outside)) == (
         "any(input > 1 and kernel > 1 and stride > 1 and dilation > 1): "
         f"covers {len(inside)} of {len(inside)}, and 0 of the {len(outside):,} conforming"
     )
 
 
-def honest(found: Cluster, inside: list[Facts], outside: list[Facts]) -> None:
+def honest(found: Rule, inside: list[Facts], outside: list[Facts]) -> None:
     predicate = Predicate.parse(found.predicate)
     assert (found.covered, found.of) == (sum(each.satisfies(predicate) for each in inside), len(inside))
     assert (found.wrong, found.outside) == (sum(each.satisfies(predicate) for each in outside), len(outside))
@@ -79,7 +79,7 @@ def honest(found: Cluster, inside: list[Facts], outside: list[Facts]) -> None:
 def test_counts_honestly_what_no_predicate_tells_apart(seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(FACTS))
     inside, outside = [FACTS[at] for at in order[:40]], [FACTS[at] for at in order[40:1000]]
-    found = cluster(inside, outside)
+    found = induce(inside, outside)
     honest(found, inside, outside)
     assert not found.exact
     assert comparisons(found.predicate) <= 2 * MOST
@@ -88,32 +88,32 @@ def test_counts_honestly_what_no_predicate_tells_apart(seed: int) -> None:
 
 def test_a_region_with_holes_is_covered_with_few_mistakes() -> None:
     inside, outside = split("any(stride > 1 and dilation > 1)")
-    found = cluster(inside[10:], [*outside, *inside[:10]])
+    found = induce(inside[10:], [*outside, *inside[:10]])
     honest(found, inside[10:], [*outside, *inside[:10]])
     assert found.of - found.covered + found.wrong <= 10
 
 
 def test_the_same_case_on_both_sides_cannot_be_told() -> None:
-    found = cluster(FACTS[:1], FACTS[:1])
+    found = induce(FACTS[:1], FACTS[:1])
     assert not found.exact
     honest(found, FACTS[:1], FACTS[:1])
 
 
 def test_two_cases_are_told_apart_by_one_comparison() -> None:
-    found = cluster([Facts(Problem.parse("i5 k3 s2"))], [Facts(Problem.parse("i5 k3"))])
+    found = induce([Facts(Problem.parse("i5 k3 s2"))], [Facts(Problem.parse("i5 k3"))])
     assert found.exact
     assert comparisons(found.predicate) == 1
 
 
 def test_with_nothing_outside_everything_is_covered() -> None:
-    found = cluster(FACTS[:5], [])
+    found = induce(FACTS[:5], [])
     assert str(found) == "rank > 0: covers 5 of 5, and 0 of the 0 conforming"
     assert found.exact
 
 
 def test_nothing_inside_is_refused() -> None:
     with pytest.raises(ValueError, match="nothing to cover"):
-        cluster([], FACTS)
+        induce([], FACTS)
 
 
 @given(st.lists(problems(), min_size=2, max_size=6))

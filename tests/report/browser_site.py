@@ -17,9 +17,9 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from conformance.analysis.content import coverage, handbook
-from conformance.analysis.content.faults import find
+from conformance.analysis.content.faults import find_faults
 from conformance.analysis.content.site import domains
-from conformance.analysis.proofs import Evidence
+from conformance.analysis.proofs import Proofs
 from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
 from conformance.records.record import Header, Record, Run, Verdict
@@ -51,12 +51,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nights = tuple(Night("torch-eager, smoke", f"2026-11-{day:02}T02:17:00+00:00", "1.2.3", f"{day} diverges")
                    for day in range(1, 20))  # fmt: skip
     past = Past(nights[3].started, nights[0].started, nights[-1].started, nights)
-    found = tuple(replace(each, past=past) for each in find(runs, arrays, lambda _: None))
+    found = tuple(replace(each, past=past) for each in find_faults(runs, arrays, lambda _: None))
     states = (State(nights[0].started, "1.2.3", "conforms", "", False),
               State(nights[3].started, "1.2.3", "errored", HOSTILE, True))  # fmt: skip
     kept = Kept({("jax-jit", "smoke"): (nights[0].started, 9)}, {("jax-jit", odd[0].key): states})
     write_report(Site(
-        runs, found=found, handbook=handbook.build(Evidence({})), domains=tuple(domains(runs)),
+        runs, found=found, handbook=handbook.build(Proofs({})), domains=tuple(domains(runs)),
         coverage=coverage.of_lanes(runs), kept=kept,
     ), place / "index.html")  # fmt: skip
     return place

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conformance.analysis.exactness import Fault, Finding, check
+from conformance.analysis.exactness import Finding, Flaw, check
 from conformance.analysis.reasons import ReasonError, beside, of_expectations, unexplained
 from conformance.cli.report import command
 from conformance.cli.run import told
@@ -108,10 +108,10 @@ def test_a_terminal_obeys_nothing_in_a_reason(tmp_path: Path) -> None:
 
 
 def test_every_fault_of_an_expectation_is_a_kind_of_reason() -> None:
-    finding = {fault: Finding(fault, "torch-x", "facts") for fault in Fault}
+    finding = {fault: Finding(fault, "torch-x", "facts") for fault in Flaw}
     kinds = [reason.kind for reason in of_expectations("torch", finding.values())]
     assert set(kinds) <= set(NOUNS)
-    assert len(set(kinds)) == len(Fault)
+    assert len(set(kinds)) == len(Flaw)
 
 
 def test_a_finding_tells_its_lane_and_the_command_of_its_witness() -> None:

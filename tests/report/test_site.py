@@ -15,7 +15,7 @@ import pytest
 
 from conformance import adapters, oracle
 from conformance.analysis.content import history
-from conformance.analysis.content.faults import find, read_arrays
+from conformance.analysis.content.faults import find_faults, read_arrays
 from conformance.analysis.content.snippets import of_problem
 from conformance.cli.report import command
 from conformance.diagnosis.diagnose import DiagnosisError
@@ -27,7 +27,7 @@ from conformance.records import record_file
 from conformance.records.record import CLAIMS, NEGATIVE, ROUNDING, Header, Key, Record, Run, Verdict
 from conformance.regression.history import Store, StoreError
 from conformance.report import Site, write_report
-from conformance.report.content.faults import Change, Fault, Known
+from conformance.report.content.faults import ChangeLine, Fault, Known
 from conformance.report.drawings.svg import bar, box, drawn
 from conformance.report.site import pages
 from conformance.report.tables.agreement import agreement
@@ -76,7 +76,7 @@ def nobody(_record: Record) -> Known | None:
 @pytest.fixture(scope="module")
 def site() -> Site:
     runs, arrays = runs_of(["torch-eager", "jax-jit"], wrong="torch-eager")
-    return Site(runs, ("torch-eager", "jax-jit"), found=tuple(find(runs, arrays, nobody)))
+    return Site(runs, ("torch-eager", "jax-jit"), found=tuple(find_faults(runs, arrays, nobody)))
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_a_script_asks_jax_for_the_precision_that_it_needs() -> None:
 def test_known_and_new_faults_are_apart_and_the_new_ones_come_first() -> None:
     runs, arrays = runs_of(["torch-eager"], wrong="torch-eager")
     wrong = [each for each in runs[0].records if each.verdict is Verdict.DIVERGES]
-    site = Site(runs, found=tuple(find(runs, arrays, lambda each: KNOWN if each.key != wrong[0].key else None)))
+    site = Site(runs, found=tuple(find_faults(runs, arrays, lambda each: KNOWN if each.key != wrong[0].key else None)))
     faults = list(site.faults.values())
     assert [each.new for each in faults] == sorted((each.new for each in faults), reverse=True)
     assert faults[0].records == (wrong[0],)
@@ -158,7 +158,7 @@ def test_known_and_new_faults_are_apart_and_the_new_ones_come_first() -> None:
 def test_an_upstream_that_is_no_address_is_no_link() -> None:
     runs, arrays = runs_of(["torch-eager"], wrong="torch-eager")
     hostile = replace(KNOWN, upstream="javascript:alert(1)")
-    site = Site(runs, found=tuple(find(runs, arrays, lambda _: hostile)))
+    site = Site(runs, found=tuple(find_faults(runs, arrays, lambda _: hostile)))
     assert not any('href="javascript' in text for _, text in pages(site))
 
 
@@ -168,7 +168,7 @@ def test_crashes_and_errors_are_faults_by_their_words() -> None:
                       Verdict.CRASHED if n < 2 else Verdict.ERRORED, message=f"killed at {n}" if n < 2 else f"Odd: {n}")
                for n, problem in enumerate(problems)]  # fmt: skip
     run = replace(runs_of(["torch-eager"])[0][0], records=tuple(records))
-    found = list(find([run], {}, nobody))
+    found = list(find_faults([run], {}, nobody))
     assert [(each.verdict, each.title, len(each.records)) for each in found] == [
         (Verdict.ERRORED, "Odd: \u2026", 4), (Verdict.CRASHED, "killed at \u2026", 2),
     ]  # fmt: skip
@@ -182,7 +182,7 @@ def test_many_kinds_of_failure_do_not_make_many_pages() -> None:
     records = [Record("torch", "eager", name, "float32", "forward", "i3 k2", Verdict.ERRORED, message=f"Odd {name}")
                for name in names]  # fmt: skip
     run = replace(runs_of(["torch-eager"])[0][0], records=tuple(records))
-    found = list(find([run], {}, nobody))
+    found = list(find_faults([run], {}, nobody))
     assert len(found) == 13
     assert sum(len(each.records) for each in found) == 200
     assert max(found, key=lambda each: len(each.records)).title == "others, each of few records"
@@ -306,7 +306,7 @@ def test_a_machine_that_no_header_tells_is_said_to_be_not_known(tmp_path: Path, 
 
 
 def test_changes_stand_first_on_the_front_page_and_in_the_feed(tmp_path: Path, site: Site) -> None:
-    change = Change("torch-eager", "broken", "window moved by (+1, -1)", 12, True, "search.html")
+    change = ChangeLine("torch-eager", "broken", "window moved by (+1, -1)", 12, True, "search.html")
     write_report(replace(site, changes=(change,)), tmp_path / "index.html")
     front = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert front.index("What changed") < front.index("12 cases") < front.index("Lanes")
@@ -434,7 +434,7 @@ def test_negative_cases_and_claims_stand_in_the_report_without_arrays(tmp_path: 
                         environment={"torch": "2.13.0"})  # fmt: skip
         record_file.write(header.path(tmp_path), Run(header, tuple(records), True))
     runs = record_file.read_folder(tmp_path)
-    found = list(find(runs, read_arrays(tmp_path, runs), nobody))
+    found = list(find_faults(runs, read_arrays(tmp_path, runs), nobody))
     assert {each.case for fault in found for each in fault.records} == {each.case for each in made}
     text = "\n".join(page for _, page in pages(Site(runs, found=tuple(found))))
     assert "--suite negative --case batch-0-1d" in text

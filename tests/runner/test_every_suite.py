@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from conformance.cli import commands
 from conformance.predicates.comparisons import facts
-from conformance.predicates.induction import cluster
+from conformance.predicates.induction import induce
 from conformance.records.record import CLAIMS, IDIOMS, NEGATIVE, PORTS, Header, Record, Run, Verdict
 from conformance.records.record_file import read, write
 from conformance.suites.cases import read_suite
@@ -100,7 +100,7 @@ def test_every_negative_case_can_be_told_from_the_others() -> None:
     for step in (2, 3, 5):
         inside, outside = ([facts(each) for at, each in enumerate(records) if (at % step == 0) is kind]
                            for kind in (True, False))  # fmt: skip
-        assert cluster(inside, outside).of == len(inside)
+        assert induce(inside, outside).of == len(inside)
 
 
 def test_history_answers_about_problems_beside_claims(night: Path, tmp_path: Path) -> None:

@@ -14,13 +14,13 @@ from conformance.analysis.content.snippets import of_call, of_negative, of_probl
 from conformance.calls import suites
 from conformance.diagnosis.diagnose import DiagnosisError
 from conformance.diagnosis.explain import ANOTHER_SHAPE, Cause, Explained, actual, by_cause, causes, others, smallest
-from conformance.idioms.base import Point, Refusal
+from conformance.idioms.base import ClaimedCall, Refusal
 from conformance.idioms.expression import ExpressionError
 from conformance.io.bounded import Archive, BoundError
 from conformance.numerics.operands import Arrays as Operands
 from conformance.numerics.operands import DataError, draw
 from conformance.predicates.comparisons import facts, problem_of
-from conformance.predicates.induction import cluster
+from conformance.predicates.induction import induce
 from conformance.problem import Problem
 from conformance.records import calls
 from conformance.records.calls import RecordedCallError
@@ -87,7 +87,7 @@ def _load(path: Path) -> Archive:
         raise DiagnosisError(f"{path}: not an array file: run the lane again") from None
 
 
-def find(runs: Sequence[Run], arrays: Evidence, known: Any) -> Iterator[Fault]:
+def find_faults(runs: Sequence[Run], arrays: Evidence, known: Any) -> Iterator[Fault]:
     """The faults of some runs, framework by framework, the new ones first, then the largest.
 
     `known` says which expectation knew of a record, or None.
@@ -195,7 +195,7 @@ def _where(records: Sequence[Record], runs: Sequence[Run]) -> Where:
         for each in run.records
         if each.verdict is Verdict.CONFORMS and each.idiom in names
     ]
-    found = cluster([facts(each) for each in records], [facts(each) for each in outside])
+    found = induce([facts(each) for each in records], [facts(each) for each in outside])
     return Where(records[0].lane, found.predicate, found.coverage, found.exact)
 
 
@@ -256,7 +256,7 @@ def _why_none(witness: Record) -> str:
     return "it asks for bounds, not for bits" if witness.rounding else "its data is not on file any more"
 
 
-def _read(witness: Record) -> tuple[Point | None, str]:
+def _read(witness: Record) -> tuple[ClaimedCall | None, str]:
     """The call of an idiom's record, read again, and the framework that it is of; None for any other record."""
     source = witness.framework
     if witness.subject is SubjectKind.PROBLEM:
@@ -272,7 +272,7 @@ def _read(witness: Record) -> tuple[Point | None, str]:
     except Refusal:  # a call that was copied from elsewhere, and says no problem here
         copied = suites.suite(source, variant).cases if source == witness.framework else ()
         return next(
-            (case.subject for case in copied if case.id == witness.case and isinstance(case.subject, Point)), None
+            (case.subject for case in copied if case.id == witness.case and isinstance(case.subject, ClaimedCall)), None
         ), source
     except (idioms.IdiomError, ExpressionError):
         return None, source

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import adapters, idioms, layout, oracle
-from conformance.analysis.proofs import Evidence
+from conformance.analysis.proofs import Proofs
 from conformance.calls import copies, suites
 from conformance.idioms import laws
-from conformance.idioms.base import Idiom, Point
+from conformance.idioms.base import ClaimedCall, Idiom
 from conformance.idioms.expression import HOLE
 from conformance.idioms.laws import Law, Witness
 from conformance.problem import Problem
@@ -24,12 +24,14 @@ MAIN_LAYOUTS = ("(g i) o k", "k o (g i)", "k i o")
 _EXTENTS = {"g": 1, "i": 2, "o": 3, "k": (4, 5)}
 
 
-def build(evidence: Evidence) -> Handbook:
+def build(evidence: Proofs) -> Handbook:
     """The handbook."""
     points = {
         lane.framework: {
             variant: [
-                case.subject for case in suites.suite(lane.framework, variant).cases if isinstance(case.subject, Point)
+                case.subject
+                for case in suites.suite(lane.framework, variant).cases
+                if isinstance(case.subject, ClaimedCall)
             ]
             for variant in adapters.variants(lane.framework)
         }
@@ -51,7 +53,7 @@ def build(evidence: Evidence) -> Handbook:
     )  # fmt: skip
 
 
-def _law(law: Law, points: list[tuple[str, Point]], evidence: Evidence) -> LawEntry:
+def _law(law: Law, points: list[tuple[str, ClaimedCall]], evidence: Proofs) -> LawEntry:
     follow = [(framework, point) for framework, point in points if point.claim.law == law.id]
     names = sorted({point.name for _, point in follow})
     return LawEntry(
@@ -60,7 +62,7 @@ def _law(law: Law, points: list[tuple[str, Point]], evidence: Evidence) -> LawEn
     )  # fmt: skip
 
 
-def _users(points: Iterable[tuple[str, Point]]) -> dict[str, tuple[str, ...]]:
+def _users(points: Iterable[tuple[str, ClaimedCall]]) -> dict[str, tuple[str, ...]]:
     """Function names by framework."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for framework, point in points:
@@ -86,8 +88,8 @@ def _shown(witness: Witness) -> Shown:
     )  # fmt: skip
 
 
-def _layouts(points: list[tuple[str, Point]], *, weight: bool) -> Iterator[LayoutEntry]:
-    found: dict[str, list[tuple[str, Point]]] = defaultdict(list)
+def _layouts(points: list[tuple[str, ClaimedCall]], *, weight: bool) -> Iterator[LayoutEntry]:
+    found: dict[str, list[tuple[str, ClaimedCall]]] = defaultdict(list)
     for framework, point in points:
         found[point.claim.weight if weight else point.claim.data].append((framework, point))
     for name, users in found.items():
@@ -95,7 +97,7 @@ def _layouts(points: list[tuple[str, Point]], *, weight: bool) -> Iterator[Layou
         yield LayoutEntry(name, _users(users), text)
 
 
-def _idiom(framework: str, idiom: Idiom, points: Mapping[str, list[Point]]) -> IdiomEntry:
+def _idiom(framework: str, idiom: Idiom, points: Mapping[str, list[ClaimedCall]]) -> IdiomEntry:
     own = [point for each in points.values() for point in each if point.idiom is idiom]
     answered = [point.claim for point in own if not point.claim.refused]
     refusals: dict[str, dict[str, None]] = defaultdict(dict)
@@ -116,10 +118,10 @@ def _idiom(framework: str, idiom: Idiom, points: Mapping[str, list[Point]]) -> I
 def _copies() -> Iterator[CopyEntry]:
     for each in copies.outcomes():
         source = next(name for name in idioms.frameworks() if each.source.idiom in idioms.idioms(name))
-        yield CopyEntry(source, each.source.text, copies.find(each.target)[0], each.text, each.kind, each.how)
+        yield CopyEntry(source, each.source.text, copies.idiom_named(each.target)[0], each.text, each.kind, each.how)
 
 
-def _probe(point: Point) -> tuple[NDArray[np.int64], ...]:
+def _probe(point: ClaimedCall) -> tuple[NDArray[np.int64], ...]:
     """x = 1, 2, ..., w = 1, 10, 100, ... in the call's own order of taps, the answer, and the whole stamp: last axis.
 
     Every digit of an answer is one input element, so it shows which taps met which inputs.

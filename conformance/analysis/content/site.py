@@ -7,13 +7,13 @@ from pathlib import Path
 
 from conformance.analysis import domain, proofs
 from conformance.analysis.content import coverage, handbook, literature
-from conformance.analysis.content.faults import find, read_arrays
+from conformance.analysis.content.faults import find_faults, read_arrays
 from conformance.analysis.content.history import NOTHING, of_fault, read
-from conformance.analysis.proofs import Evidence
+from conformance.analysis.proofs import Proofs
 from conformance.claims import ledger
 from conformance.records.record import Key, Record, Run
 from conformance.report import Site, overview
-from conformance.report.content.faults import Change, Domain, Known, Region, Where
+from conformance.report.content.faults import ChangeLine, Domain, Known, Region, Where
 from conformance.report.outcome import Reason
 from conformance.suites import expectations
 
@@ -22,7 +22,7 @@ def gather(
     runs: Sequence[Run],
     folder: Path,
     expected_lanes: Sequence[str],
-    changes: Sequence[Change] | None = None,
+    changes: Sequence[ChangeLine] | None = None,
     more: Mapping[str, str] | None = None,
     history: Path | None = None,
     reasons: Sequence[Reason] = (),
@@ -32,8 +32,8 @@ def gather(
     arrays = read_arrays(folder, runs)
     on_file, known = _expected(runs)
     proved = proofs.collect(runs, known)
-    everything = Evidence({**proofs.read().lanes, **proved.lanes})
-    found = tuple(replace(fault, past=of_fault(fault.records, kept)) for fault in find(runs, arrays, known))
+    everything = Proofs({**proofs.read().lanes, **proved.lanes})
+    found = tuple(replace(fault, past=of_fault(fault.records, kept)) for fault in find_faults(runs, arrays, known))
     return Site(
         runs, expected_lanes, known, on_file, found, tuple(domains(runs)),
         handbook.build(everything), _proofs(everything), literature.build(ledger.read_claims(), runs), changes,
@@ -78,7 +78,7 @@ def _region(lane: str, region: domain.Region) -> Region:
     return Region(region.outcome, region.message, region.count, where, region.faults, region.witness)
 
 
-def _proofs(found: Evidence) -> Mapping[str, tuple[str, ...]]:
+def _proofs(found: Proofs) -> Mapping[str, tuple[str, ...]]:
     """What is proved of each idiom, a line a claim and lane."""
     lines: dict[str, list[str]] = defaultdict(list)
     for claim in sorted({claim for lane in found.lanes.values() for claim in lane.claims}):

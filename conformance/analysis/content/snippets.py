@@ -13,7 +13,7 @@ from conformance.adapters.base import Lane, Unsupported
 from conformance.calls import reproducer
 from conformance.calls.native import lines, operands
 from conformance.calls.port import PortError, canonical, translate
-from conformance.idioms.base import Dialect, Point, with_window
+from conformance.idioms.base import ClaimedCall, Dialect, with_window
 from conformance.problem import Problem
 from conformance.records.record import Record
 from conformance.report.content.faults import Snippet
@@ -73,7 +73,7 @@ def of_record(lane: Lane, record: Record, expected: Array | None) -> Snippet:
 
 
 def of_call(
-    lane: Lane, point: Point, source: str, arrays: Sequence[Array | None], expected: Array | None, dtype: str
+    lane: Lane, point: ClaimedCall, source: str, arrays: Sequence[Array | None], expected: Array | None, dtype: str
 ) -> Snippet:
     """The script of a call as it was written, or of its port where the lane is of another framework."""
     if lane.framework != source:
@@ -141,7 +141,7 @@ def _defined(case: Case, arrays: Mapping[str, Array]) -> Array | None:
 
 
 def _ported(
-    point: Point, source: str, lane: Lane, given: Sequence[Array | None], expected: Array | None, dtype: str
+    point: ClaimedCall, source: str, lane: Lane, given: Sequence[Array | None], expected: Array | None, dtype: str
 ) -> Snippet:
     if _too_large(given, expected):
         return too_large(lane)
@@ -227,7 +227,7 @@ def too_large(lane: Lane) -> Snippet:
     return Snippet(lane.framework, str(lane), "", "its arrays are too large to be written out: use the command")
 
 
-def same_window(point: Point, problem: Problem) -> bool:
+def same_window(point: ClaimedCall, problem: Problem) -> bool:
     """Whether a call that was read again says the problem that its record has."""
     said = point.claim.problem
     return with_window(said, said.window) == with_window(problem, problem.window)

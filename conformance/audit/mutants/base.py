@@ -12,7 +12,7 @@ from conformance.problem import Problem, Window
 
 Array = NDArray[Any]
 Index = tuple[Any, ...]
-Run = Callable[[Problem, Array, Array, Array | None], Array]
+Implementation = Callable[[Problem, Array, Array, Array | None], Array]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Mutant:
 
     family: str
     fault: str
-    make: Callable[[], Run]
+    make: Callable[[], Implementation]
     equivalent: str = ""
 
     @property
@@ -39,19 +39,19 @@ class Family:
         self.name = name
         self.mutants: list[Mutant] = []
 
-    def add(self, fault: str, equivalent: str = "") -> Callable[[Run], Run]:
+    def add(self, fault: str, equivalent: str = "") -> Callable[[Implementation], Implementation]:
         """Add a function as a mutant."""
 
-        def register(run: Run) -> Run:
+        def register(run: Implementation) -> Implementation:
             self.mutants.append(Mutant(self.name, fault, lambda: run, equivalent))
             return run
 
         return register
 
-    def add_stateful(self, fault: str) -> Callable[[Callable[[], Run]], Callable[[], Run]]:
+    def add_stateful(self, fault: str) -> Callable[[Callable[[], Implementation]], Callable[[], Implementation]]:
         """Add a mutant that remembers earlier calls, by what makes one without memory."""
 
-        def register(make: Callable[[], Run]) -> Callable[[], Run]:
+        def register(make: Callable[[], Implementation]) -> Callable[[], Implementation]:
             self.mutants.append(Mutant(self.name, fault, make))
             return make
 

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 
-from conformance.audit.mutants.base import Array, Family, Run, right, unreached
+from conformance.audit.mutants.base import Array, Family, Implementation, right, unreached
 from conformance.problem import Problem
 
 family = Family("contract")
@@ -46,7 +46,7 @@ def overflow(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
 
 
 @family.add_stateful("another answer one time in ten")
-def nondeterministic() -> Run:
+def nondeterministic() -> Implementation:
     draw = random.Random("nondeterministic").random
 
     def run(p: Problem, x: Array, w: Array, b: Array | None) -> Array:

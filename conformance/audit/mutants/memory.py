@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from conformance.audit.mutants.base import Array, Family, Run, right, unreached
+from conformance.audit.mutants.base import Array, Family, Implementation, right, unreached
 from conformance.problem import Problem
 
 family = Family("memory")
@@ -40,7 +40,7 @@ def weight_modified(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
 
 
 @family.add_stateful("output in a buffer that the next call reuses")
-def buffer() -> Run:
+def buffer() -> Implementation:
     room = np.zeros(LARGEST_ANSWER)
 
     def run(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
@@ -53,19 +53,19 @@ def buffer() -> Run:
 
 
 @family.add_stateful("stale answer of an earlier case of that shape")
-def stale() -> Run:
+def stale() -> Implementation:
     answers: dict[tuple[int, ...], Array] = {}
     return lambda p, x, w, b: answers.setdefault(p.output_shape, right(p, x, w, b)).copy()
 
 
 @family.add_stateful("weight of an earlier case of that shape")
-def stale_weight() -> Run:
+def stale_weight() -> Implementation:
     weights: dict[tuple[int, ...], Array] = {}
     return lambda p, x, w, b: right(p, x, weights.setdefault(w.shape, w.copy()), b)
 
 
 @family.add_stateful("answer of the case before, where it has the same shape")
-def previous() -> Run:
+def previous() -> Implementation:
     last = [np.zeros(0)]
 
     def run(p: Problem, x: Array, w: Array, b: Array | None) -> Array:

@@ -12,7 +12,7 @@ from conformance.adapters.base import Adapter, Array, Call, Lane, finish
 from conformance.adapters.operators.base import Convolution, Operators
 from conformance.calls import native
 from conformance.calls.port import canonical, translate
-from conformance.idioms.base import Point
+from conformance.idioms.base import ClaimedCall
 from conformance.numerics.operands import Arrays, draw
 from conformance.predicates.predicate import relation
 from conformance.problem import Problem
@@ -117,7 +117,7 @@ class Bench:
         """The answers of ordinary convolutions."""
         return self.operators.convolve(convolutions)
 
-    def point(self, text: str, x: Array, weight: Array) -> Point:
+    def point(self, text: str, x: Array, weight: Array) -> ClaimedCall:
         """A call as it is written, read by its idiom. x and weight are canonical."""
         first, reading = idioms.idioms(self.framework)[0], idioms.reading(self.framework, text)
         shapes = {"x": layout.arrange(x, layout.DATA, first.data).shape}
@@ -129,7 +129,7 @@ class Bench:
         """The answer of a call as it is written, (n, c, *k); the kernel is handed over as stored, never reversed."""
         return self.answered(self.point(text, x, weight), x, weight, bias)
 
-    def answered(self, point: Point, x: Array, weight: Array, bias: Array | None = None) -> Array:
+    def answered(self, point: ClaimedCall, x: Array, weight: Array, bias: Array | None = None) -> Array:
         """The answer of a call that has been read. Raises NoAnswer where there is none."""
         groups = point.claim.problem.groups
         grouped = weight.reshape(groups, -1, *weight.shape[1:])

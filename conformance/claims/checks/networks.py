@@ -11,7 +11,7 @@ from conformance.adapters.operators.base import Convolution
 from conformance.calls.port import port_layers, shape_of
 from conformance.claims.checks.arrays import turned
 from conformance.claims.checks.base import Bench, Question, Trial, check, square
-from conformance.idioms.base import Point
+from conformance.idioms.base import ClaimedCall
 from conformance.numerics.deviation import fingerprint
 from conformance.numerics.operands import SIGNIFICAND
 from conformance.problem import Ints
@@ -29,7 +29,7 @@ SLOPE, SCALE = 2.0**-2, 2.0**-7
 DENSITY = 1 / 64
 
 
-def generator_points(bench: Bench, batch: int) -> list[Point]:
+def generator_points(bench: Bench, batch: int) -> list[ClaimedCall]:
     """The generator's transposed convolutions in a lane's own framework: Keras's layers, or what they are ported to."""
     input: Ints = (batch, *SEED, CHANNELS)
     if bench.framework != "tensorflow":

@@ -167,7 +167,7 @@ class Domain:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangeLine:
     """Something that is not as it was in the run before: what, in which lane, of how many cases, and where to look."""
 
     lane: str
