@@ -86,11 +86,11 @@ def check(
     about = [each for each in expectations if each.applies(version, date.min)]
     current = [each for each in about if not unjudged([each], runs)]
     records = [record for run in runs for record in run.records]
-    inside = {each.id: _region(each, _where(each, runs)) for each in current}
+    inside = {each.id: _region(each, _records_on_its_machines(each, runs)) for each in current}
     shown = {each.id: [record for record in inside[each.id] if each.shows(record)] for each in current}
     strays = _strays(unknown(runs, about), current, shown)
     for each in current:
-        found += _of(each, inside[each.id], shown[each.id], strays.pop(each.id, []), records)
+        found += _findings_of_expectation(each, inside[each.id], shown[each.id], strays.pop(each.id, []), records)
         found += _otherwise(each, shown[each.id], explain)
     found += _overlaps(current, inside)
     found += _flaky(current, runs, repeats)
@@ -137,7 +137,7 @@ def _needs_all_runs(found: Finding, of: Expectation | None) -> bool:
     return found.fault is Flaw.EMPTY or not of.exact or bool(only_negative)
 
 
-def _where(each: Expectation, runs: Iterable[Run]) -> list[Record]:
+def _records_on_its_machines(each: Expectation, runs: Iterable[Run]) -> list[Record]:
     """The records of those runs whose machine an expectation is about."""
     return [record for run in runs if each.holds_on(run.header.machine) for record in run.records]
 
@@ -153,7 +153,7 @@ def _is_plain(record: Record) -> bool:
     return not record.fault and record.subject is not SubjectKind.CLAIM
 
 
-def _of(
+def _findings_of_expectation(
     each: Expectation,
     inside: Sequence[Record],
     shown: Sequence[Record],
@@ -170,10 +170,10 @@ def _of(
         yield Finding(Flaw.STALE, each.id, f"{all_} otherwise: {said}", inside[0])
     elif others and each.exact and _is_plain(inside[0]):
         said = f"{len(others):,} of the {len(inside):,} cases of its region are otherwise"
-        yield Finding(Flaw.NARROWER, each.id, said, _smallest(others), _told([*shown, *more], records))
+        yield Finding(Flaw.NARROWER, each.id, said, _smallest(others), _rule_for([*shown, *more], records))
     if more:
         said = f"{len(more):,} cases outside its region are as those inside"
-        yield Finding(Flaw.WIDER, each.id, said, _smallest(more), _told([*shown, *more], records))
+        yield Finding(Flaw.WIDER, each.id, said, _smallest(more), _rule_for([*shown, *more], records))
 
 
 def _otherwise(each: Expectation, shown: Sequence[Record], explain: Explain) -> Iterator[Finding]:
@@ -214,7 +214,7 @@ def likeness(record: Record) -> str:
 
 def _unknown(text: str, those: Sequence[Record], records: Sequence[Record]) -> Finding:
     return Finding(
-        Flaw.UNKNOWN, text, f"{len(those):,} cases fail and nobody knew", _smallest(those), _told(those, records)
+        Flaw.UNKNOWN, text, f"{len(those):,} cases fail and nobody knew", _smallest(those), _rule_for(those, records)
     )
 
 
@@ -236,7 +236,7 @@ def _flaky(expectations: Sequence[Expectation], runs: Sequence[Run], repeats: Se
     for each in expectations:
         unsteady = [
             record
-            for record in _where(each, runs)
+            for record in _records_on_its_machines(each, runs)
             if not each.chance
             and any(each.covers(other) != each.covers(record) for other in again[record.lane, record.key])
         ]
@@ -247,7 +247,7 @@ def _flaky(expectations: Sequence[Expectation], runs: Sequence[Run], repeats: Se
             yield Finding(Flaw.FLAKY, each.id, said, _smallest(unsteady))
 
 
-def _told(those: Sequence[Record], records: Sequence[Record]) -> Rule | None:
+def _rule_for(those: Sequence[Record], records: Sequence[Record]) -> Rule | None:
     """What tells some records from all others of the same lanes and suites, in the adapter's own words or in idioms'.
 
     None where no predicate could: of negative cases and of claims.
@@ -285,7 +285,7 @@ def propose(
             alike[likeness(record), bool(record.fault)].append(Explained(record, causes or (NOT_SOUGHT,)))
     grouped = [group for _, those in sorted(alike.items()) for group in by_cause(those)]
     alike_by_cause = [(cause, [explained.record for explained in those]) for cause, those in grouped]
-    return [Proposal(those, cause, _told(those, records)) for cause, those in alike_by_cause]
+    return [Proposal(those, cause, _rule_for(those, records)) for cause, those in alike_by_cause]
 
 
 def _smallest(records: Sequence[Record]) -> Record:

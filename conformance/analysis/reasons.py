@@ -53,10 +53,10 @@ def beside(records: Path, runs: Sequence[Run]) -> Reasons:
 
 def _of_each(folder: Path, reasons: Callable[[Document], Reasons]) -> Reasons:
     for path in sorted(folder.glob("*.json")):
-        yield from _read(path, reasons)
+        yield from _reasons_in(path, reasons)
 
 
-def _read(path: Path, what: Callable[[Document], Iterator[T]]) -> list[T]:
+def _reasons_in(path: Path, what: Callable[[Document], Iterator[T]]) -> list[T]:
     """What a file says. Raises ReasonError for one that is not as its command writes it."""
     try:
         return list(what(read_json(read_text(path))))
@@ -133,7 +133,7 @@ def _ended(records: Path, runs: Sequence[Run]) -> Iterator[tuple[str, Document]]
         path = records.parent / STATUS / f"{framework}.json"
         started = max((run.header.started for run in runs if run.header.framework == framework), default="")
         if path.exists():
-            yield from ((framework, each) for each in _read(path, partial(_statuses, started)))
+            yield from ((framework, each) for each in _reasons_in(path, partial(_statuses, started)))
 
 
 def _statuses(started: str, found: Document) -> Iterator[Document]:

@@ -180,7 +180,7 @@ def _strike(fault: str) -> Struck:
 
 
 def _struck(fault: str, run: record.Run) -> Struck:
-    struck, others = _apart(run.records)
+    struck, others = _split_struck(run.records)
     verdict, message = PROCESS[fault]
     harmed = [each for each in others if each.verdict is not Verdict.CONFORMS]
     wrong = [
@@ -191,7 +191,7 @@ def _struck(fault: str, run: record.Run) -> Struck:
     return Struck(fault, struck.verdict, struck.message, "; ".join(wrong))
 
 
-def _apart(records: Sequence[Record]) -> tuple[Record, Sequence[Record]]:
+def _split_struck(records: Sequence[Record]) -> tuple[Record, Sequence[Record]]:
     """The struck case's record, and all others."""
     (struck,) = (each for each in records if (each.case, each.dtype) == (STRUCK, DTYPE))
     return struck, [each for each in records if each is not struck]

@@ -115,7 +115,7 @@ def channels_out(problem: Problem, arrays: Arrays) -> Asking:
 
 def translated(problem: Problem, arrays: Arrays) -> Asking:
     """A zero before the input moves the whole stamp by one stride, and leaves zeros there."""
-    whole = _whole(problem)
+    whole = _without_window_and_bias(problem)
     longer = replace(whole, input=tuple(extent + 1 for extent in whole.input))
     x = np.pad(arrays.x, [(0, 0), (0, 0), *[(1, 0)] * whole.rank])
     moved, still = yield [Question(longer, x, arrays.weight), Question(whole, arrays.x, arrays.weight)]
@@ -169,7 +169,7 @@ def _reversed_in_groups(groups: int, channels: int) -> Array:
     return np.arange(groups * channels).reshape(groups, -1)[:, ::-1].ravel()
 
 
-def _whole(problem: Problem) -> Problem:
+def _without_window_and_bias(problem: Problem) -> Problem:
     """The problem of the whole stamp, without window and bias."""
     none: Window = ((0, 0),) * problem.rank
     return replace(problem, pads=none, output_padding=(0,) * problem.rank, bias=False)

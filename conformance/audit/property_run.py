@@ -54,20 +54,20 @@ def check_outside(process: LaneProcess, block: int, checks: Sequence[Check], dty
     """What becomes of some checks with the answers of a lane process, so many calls at once; they are judged here."""
 
     def answer(questions: Sequence[Question]) -> list[Array | Ended]:
-        asked = [_asked(question) for question in questions]
+        asked = [_asked_of_process(question) for question in questions]
         blocks = (asked[at : at + block] for at in range(0, len(asked), block))
         replies = [reply for each in blocks for reply in process.answers(each)]
-        return [_told(reply) for reply in replies]
+        return [_answer_of(reply) for reply in replies]
 
     return found(checks, dtype, answer)
 
 
-def _asked(question: Question) -> Asked:
+def _asked_of_process(question: Question) -> Asked:
     operands = (question.x, question.weight, question.bias)
     return Asked(question.problem, tuple(each for each in operands if each is not None), question.translate.__name__)
 
 
-def _told(reply: Reply) -> Array | Ended:
+def _answer_of(reply: Reply) -> Array | Ended:
     if isinstance(reply.answer, Ended):
         return reply.answer
     assert reply.call is not None, "a message that answers has its call"

@@ -125,7 +125,7 @@ def sources(framework: str, idiom: Idiom, rank: int) -> Iterator[ClaimedCall]:
         if left - ({"groups"} if "g" in idiom.weight else set()):
             continue
         try:
-            point = _read(framework, _example(idiom, text, setting, rank))
+            point = _call_of(framework, _example(idiom, text, setting, rank))
         except (Refusal, ExpressionError):
             continue
         if not point.claim.refused:
@@ -173,20 +173,20 @@ def _example(idiom: Idiom, text: str, said: Mapping[str, Any], rank: int) -> Exa
     """A call with a weight in the layout that this very call claims."""
     given = shapes(idiom, said, rank)
     try:
-        claim = _read(idiom_named(idiom.id)[0], Example(text, given)).claim
+        claim = _call_of(idiom_named(idiom.id)[0], Example(text, given)).claim
     except (Refusal, ExpressionError):
         return Example(text, given)
     return Example(text, shapes(replace(idiom, weight=claim.weight), said, rank))
 
 
-def _read(framework: str, example: Example) -> ClaimedCall:
+def _call_of(framework: str, example: Example) -> ClaimedCall:
     return idioms.read(framework, *example, adapters.lane(framework).variant)
 
 
 def _outcome(source: ClaimedCall, framework: str, idiom: Idiom) -> Outcome:
     example = copy(source, idiom)
     try:
-        point = _read(framework, example)
+        point = _call_of(framework, example)
     except Refusal as reason:
         return Outcome(source, idiom.id, example.text, "refused", str(reason))
     if point.claim.refused:

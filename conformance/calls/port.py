@@ -138,7 +138,7 @@ def translate(point: ClaimedCall, source: str, target: str, *, variant: str = ""
             if each.layer and {"stretch", "groups"} & set(reduction.steps):
                 continue
             try:
-                said = _said(each, target, reduction.problem, variant)
+                said = _call_meaning(each, target, reduction.problem, variant)
             except Refusal as reason:
                 refusals[f"{each.id}: {reason}"] = None
                 continue
@@ -147,7 +147,7 @@ def translate(point: ClaimedCall, source: str, target: str, *, variant: str = ""
     raise PortError(f"{point.text}: not expressible in {target} {variant}: {'; '.join(tried)}")
 
 
-def _said(idiom: Idiom, framework: str, problem: Problem, variant: str) -> ClaimedCall:
+def _call_meaning(idiom: Idiom, framework: str, problem: Problem, variant: str) -> ClaimedCall:
     """The call of an idiom that means a problem, read back. Raises Refusal where there is none."""
     assert idiom.say is not None
     text = idiom.say(problem)

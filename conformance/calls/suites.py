@@ -46,7 +46,7 @@ def _ported(framework: str, variant: str) -> Iterator[Case]:
     for other in idioms.frameworks():
         for idiom in idioms.idioms(other) if other != framework else ():
             for example in islice(idiom.examples(), 0, None, SAMPLE):
-                point = _read(other, adapters.lane(other).variant, *example)
+                point = _call_or_none(other, adapters.lane(other).variant, *example)
                 if point and not point.claim.refused:
                     with suppress(PortError):  # such as 3-D in MXNet without oneDNN: nothing could be run
                         yield case_of(translate(point, other, framework, variant=variant).point, framework)
@@ -61,7 +61,7 @@ def _cases(framework: str, variant: str) -> Iterator[Case]:
     seen = set()
     for idiom in idioms.idioms(framework):
         for example in idiom.examples():
-            point = _read(framework, variant, *example)
+            point = _call_or_none(framework, variant, *example)
             if point is None or variant not in (point.idiom.variants or (variant,)):
                 continue
             if point.idiom is not idiom:
@@ -71,7 +71,7 @@ def _cases(framework: str, variant: str) -> Iterator[Case]:
                 raise CaseError(f"{idiom.id}: {example.text} stands twice in the grid: {example.shapes}")
             seen.add(case.id)
             yield case
-    witnesses = (_read(framework, variant, *example) for example in laws.examples(framework))
+    witnesses = (_call_or_none(framework, variant, *example) for example in laws.examples(framework))
     for point in chain(filter(None, witnesses), _copies(framework, variant), _edges(framework, variant)):
         if (case := case_of(point, framework)).id not in seen:
             seen.add(case.id)
@@ -100,7 +100,7 @@ def _copies(framework: str, variant: str) -> Iterator[ClaimedCall]:
             yield ClaimedCall(idiom, example.text, example.shapes, claim, example.text, "x" if idiom.layer else "")
 
 
-def _read(framework: str, variant: str, text: str, shapes: Shapes) -> ClaimedCall | None:
+def _call_or_none(framework: str, variant: str, text: str, shapes: Shapes) -> ClaimedCall | None:
     """The call with its claim; None where its arguments say no problem, so that there is nothing to compare."""
     try:
         return idioms.read(framework, text, shapes, variant)

@@ -53,14 +53,14 @@ class Finding:
     def fault(self) -> str:
         """Why the verdict on file is not earned; empty where it is."""
         if wrong := [each for each in self.trials if each.truth is False]:
-            return f"the correction does not hold at {_shown(wrong[0].trial)}"
+            return f"the correction does not hold at {_trial_text(wrong[0].trial)}"
         if self.standing is self.claim.standing:
             lacks_inside = self.standing is Standing.TRUE_ONLY_WHEN and not any(each.inside for each in self.trials)
             return "no trial is inside of the condition" if lacks_inside and not self.claim.across else ""
         if self.claim.across and self.standing is Standing.CONFIRMED:
             return ""
         worst = next((each for each in self.trials if each.law is False and each.inside), None)
-        where = f": the law fails at {_shown(worst.trial)}" if worst else ""
+        where = f": the law fails at {_trial_text(worst.trial)}" if worst else ""
         return f"is {self.claim.standing} on file, and found {self.standing}{where}"
 
     def __str__(self) -> str:
@@ -129,5 +129,5 @@ def digest(finding: Finding) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def _shown(trial: Mapping[str, Any]) -> str:
+def _trial_text(trial: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={value}" for name, value in trial.items())

@@ -49,7 +49,7 @@ def show(claim_id: str) -> None:
     claim = ledger.find(claim_id)
     echo(_text(claim))
     for test in claim.tests:
-        echo(_asked(test))
+        echo(_test_text(test))
 
 
 @command.command()
@@ -118,7 +118,7 @@ def _text(claim: Claim) -> str:
     return "\n".join([*lines, *(f"{name}: {' '.join(text.split())}" for name, text in words.items() if text)])
 
 
-def _asked(test: Test) -> str:
+def _test_text(test: Test) -> str:
     relations = {"law": test.law, "when": test.when, "truth": test.truth}
     said = "".join(f"\n    {name}: {' '.join(text.split())}" for name, text in relations.items() if text)
     return f"  {test.measure} on {', '.join(test.frameworks)}{said}"

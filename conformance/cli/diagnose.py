@@ -54,7 +54,7 @@ def command(
         diagnoses = [{"text": str(each), "statements": each.statements, "window": each.window} for each in found]
         echo(json.dumps({"problem": str(problem), "diagnoses": diagnoses, "difference": unlike}))
     else:
-        echo("\n".join(_said(found, unlike)))
+        echo("\n".join(_diagnosis_lines(found, unlike)))
     return OK if found else DIVERGED
 
 
@@ -77,7 +77,7 @@ def _explained(problem: Problem, arrays: Arrays, actual: Any) -> tuple[tuple[Dia
     return (), unlike
 
 
-def _said(found: tuple[Diagnosis, ...], unlike: str) -> Iterator[str]:
+def _diagnosis_lines(found: tuple[Diagnosis, ...], unlike: str) -> Iterator[str]:
     yield from map(str, found)
     if len(found) > 1:
         yield f"the data cannot tell these {len(found)} apart"

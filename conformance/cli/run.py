@@ -83,7 +83,7 @@ def command(
     records.mkdir(parents=True, exist_ok=True)
     options = [f"-n{workers}", f"--timeout={timeout}", *["--resume"] * resume]
     status = max(_run(selection, records, options) for selection in selections)
-    status = max(status, told(_whole(selections, records), records))
+    status = max(status, told(_whole_runs(selections, records), records))
     for number in range(2, repeat + 1):
         folder = records / REPEATS / str(number)
         status = max(status, *(_run(selection, folder, options) for selection in selections))
@@ -111,7 +111,7 @@ def _capped(choice: str, framework: str, words: Sequence[str], records: Path) ->
     return status
 
 
-def _whole(selections: Sequence[Selection], folder: Path) -> list[Run]:
+def _whole_runs(selections: Sequence[Selection], folder: Path) -> list[Run]:
     """The runs of selections, or of shards of them, that were not narrowed and came to their own end."""
     paths = [_path(each, folder) for each in selections if not each.ids]
     runs = [record_file.read(path) for path in paths if path.exists()]

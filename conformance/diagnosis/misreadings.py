@@ -57,7 +57,7 @@ def of_weight(problem: Problem) -> Iterator[Statement[Array]]:
     if ic > 1:
         yield Statement("weight channels", "in channels of each group in reverse order", lambda w: w[:, ::-1])
     for name, order in _orders(oc):
-        yield Statement("weight channels", f"out channels {name}", partial(_taken, 2, order))
+        yield Statement("weight channels", f"out channels {name}", partial(_reordered, 2, order))
 
 
 def _taps(problem: Problem) -> Iterator[Statement[Array]]:
@@ -88,7 +88,7 @@ def of_input(problem: Problem) -> Iterator[Statement[Array]]:
         yield Statement("in channels", f"the first in channel{of_each} lost", partial(_without, 2, 0))
         yield Statement("in channels", f"the last in channel{of_each} lost", partial(_without, 2, -1))
     for name, order in _orders(problem.batch):
-        yield Statement("batch", f"batch {name}", partial(_taken, 0, order))
+        yield Statement("batch", f"batch {name}", partial(_reordered, 0, order))
     if problem.batch > 1:
         yield Statement("batch", "the first of the batch for all", partial(_first_for_all, 0))
     long = [axis for axis, extent in enumerate(problem.input) if extent > 1]
@@ -134,10 +134,10 @@ def of_bias(problem: Problem) -> Iterator[Statement[Array]]:
     yield Statement("bias", "bias added twice", lambda bias: 2 * bias)
     yield Statement("bias", "bias missing beyond the stamp", lambda bias: bias * [[1], [0]])
     for name, order in _orders(problem.groups * problem.out_channels):
-        yield Statement("bias", f"bias {name}", partial(_taken, 1, order))
+        yield Statement("bias", f"bias {name}", partial(_reordered, 1, order))
     if problem.groups > 1:
         first = np.tile(np.arange(problem.out_channels), problem.groups)
-        yield Statement("bias", "bias of the first group for all", partial(_taken, 1, first))
+        yield Statement("bias", "bias of the first group for all", partial(_reordered, 1, first))
 
 
 def _precision(operand: str) -> Iterator[Statement[Array]]:
@@ -170,7 +170,7 @@ def _ruled(rule: Rule, placing: Placing) -> Placing:
     return replace(placing, rule=rule)
 
 
-def _taken(axis: int, order: Array, array: Array) -> Array:
+def _reordered(axis: int, order: Array, array: Array) -> Array:
     return array.take(order, axis)
 
 

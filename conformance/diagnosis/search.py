@@ -136,12 +136,12 @@ class Search:
         (as_asked,), (bias,) = self._placing.of_size(0), self._bias.of_size(0)
         right = _Candidate(x, weight, as_asked, bias)
         self._right = self._given(right, self._claimed) if self._claims(problem.full) else None
-        self._telling = _telling(question, self._right)
+        self._strongest_difference = _strongest_difference(question, self._right)
 
     def of_size(self, size: int) -> Iterator[Explanation]:
         """Explanations by so many statements at the claimed window, then by one fewer at another, the nearest first."""
-        yield from self._explain(self._fitting(size, self._telling, self._at_claimed))
-        strongest = _strongest(self._question, self._telling)
+        yield from self._explain(self._fitting(size, self._strongest_difference, self._at_claimed))
+        strongest = _strongest(self._question, self._strongest_difference)
         if size == 0 or (size > 1 and strongest.value in (0, self._question.bias[0, strongest.channel])):
             return  # what stands wherever no tap reaches fits in too many places to tell anything
         moved = self._fitting(size - 1, strongest, self._anywhere)
@@ -259,7 +259,7 @@ def _added(bias: Array, stamp: Ints, box: _Box) -> Array:
     return np.where(inside, inner, outer)
 
 
-def _telling(question: Observation, right: Array | None) -> _Spot:
+def _strongest_difference(question: Observation, right: Array | None) -> _Spot:
     """The element that differs most from the right one; where the extents differ, the strongest of all."""
     if right is None:
         return _spot(question.actual, _strength(question))

@@ -91,7 +91,7 @@ def induce(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
     """
     if not inside:
         raise ValueError("there is nothing to cover: give at least one case inside")
-    return _counted(_found([*inside, *outside], len(inside)) if outside else ALWAYS, inside, outside)
+    return _counted(_induced_text([*inside, *outside], len(inside)) if outside else ALWAYS, inside, outside)
 
 
 def _counted(text: str, inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
@@ -100,12 +100,12 @@ def _counted(text: str, inside: Sequence[Facts], outside: Sequence[Facts]) -> Ru
     return Rule(text, covered, len(inside), wrong, len(outside))
 
 
-def _found(facts: Sequence[Facts], split: int) -> str:
+def _induced_text(facts: Sequence[Facts], split: int) -> str:
     there, conditions = of_axes(facts)
     of_axis = _packed(conditions, split)
     anywhere: list[Named] = [(f"any({text})", np.any(column, axis=0)) for text, column in conditions]
     everywhere: list[Named] = [(f"all({text})", np.all(column | ~there, axis=0)) for text, column in conditions]
-    single = _once(_packed([*of_cases(facts), *anywhere, *everywhere], split))
+    single = _without_duplicates(_packed([*of_cases(facts), *anywhere, *everywhere], split))
     covering = list(_covering(single, of_axis, np.packbits(np.ones(split, bool))))
     exact = covering[-1].take(_counts(covering[-1].outside) == 0)
     if exact.parts:
@@ -119,7 +119,7 @@ def _packed(named: Sequence[Named], split: int) -> _Terms:
     return _Terms([((number, text),) for number, (text, _) in enumerate(named)], inside, outside)
 
 
-def _once(terms: _Terms) -> _Terms:
+def _without_duplicates(terms: _Terms) -> _Terms:
     """Of terms that hold for the same cases, the shortest in words, or the first of them."""
     same: dict[bytes, int] = {}
     for number, (inside, outside) in enumerate(zip(terms.inside, terms.outside, strict=True)):
@@ -140,11 +140,11 @@ def _covering(single: _Terms, of_axis: _Terms, whole: Bits) -> Iterator[_Terms]:
     yield terms
     if not _counts(terms.outside).all():
         return
-    groups = of_axis = _strongest(_once(of_axis.take((_any_axis(of_axis.inside) == whole).all(axis=1))))
+    groups = of_axis = _strongest(_without_duplicates(of_axis.take((_any_axis(of_axis.inside) == whole).all(axis=1))))
     terms = single = _strongest(terms)
     for _ in range(MOST - 1):
         groups = _fewest(_joined(groups, of_axis, whole))
-        terms = _fewest(_once(_all_of(_joined(terms, single, whole), _grouped(groups))))
+        terms = _fewest(_without_duplicates(_all_of(_joined(terms, single, whole), _grouped(groups))))
         yield terms
         if not _counts(terms.outside).all():
             return
@@ -180,7 +180,7 @@ def _joined(terms: _Terms, more: _Terms, whole: Bits) -> _Terms:
         parts += [_with(before, more.parts[each]) for each in np.flatnonzero(useful)]
         inside.append(within[useful])
         outside.append(beyond[useful])
-    return _once(_Terms(parts, np.concatenate(inside), np.concatenate(outside)))
+    return _without_duplicates(_Terms(parts, np.concatenate(inside), np.concatenate(outside)))
 
 
 def _with(parts: Parts, more: Parts) -> Parts:
@@ -223,10 +223,10 @@ def _counts(bits: Bits) -> Counts:
 
 def _least_wrong(covering: Sequence[_Terms], single: _Terms, of_axis: _Terms, sizes: _Sizes) -> str:
     """The predicate that comes nearest: a conjunction, or two of them that cover nothing else."""
-    correlated = _grouped(_correlated(_telling(of_axis, sizes, LIKELY)))
-    likely = _telling(single, sizes, KEPT)
-    pairs = _all_of(_promising(likely, likely, sizes), correlated)
-    conjunctions = _all_of(*covering, likely, pairs, _promising(pairs, likely, sizes))
+    correlated = _grouped(_correlated(_most_separating(of_axis, sizes, LIKELY)))
+    likely = _most_separating(single, sizes, KEPT)
+    pairs = _all_of(_extended(likely, likely, sizes), correlated)
+    conjunctions = _all_of(*covering, likely, pairs, _extended(pairs, likely, sizes))
     nearness = _nearness(_counts(conjunctions.inside), _counts(conjunctions.outside), sizes)
     found = [*zip(nearness.tolist(), conjunctions.texts(), strict=True), *_either(_all_of(single, pairs), sizes)]
     return min(found, key=lambda each: (-each[0], _simplicity(each[1])))[1]
@@ -238,13 +238,13 @@ def _nearness(hits: Counts, wrong: Counts, sizes: _Sizes) -> Counts:
     return nearness
 
 
-def _telling(terms: _Terms, sizes: _Sizes, most: int) -> _Terms:
+def _most_separating(terms: _Terms, sizes: _Sizes, most: int) -> _Terms:
     """Those that hold inside most more often than outside."""
     inside, outside = _counts(_any_axis(terms.inside)), _counts(_any_axis(terms.outside))
     return terms.take(np.argsort(outside / sizes.outside - inside / sizes.inside, kind="stable")[:most])
 
 
-def _promising(terms: _Terms, more: _Terms, sizes: _Sizes) -> _Terms:
+def _extended(terms: _Terms, more: _Terms, sizes: _Sizes) -> _Terms:
     """Of each term with each comparison more: the nearest, and those that cover most and nothing else."""
     hits, wrong = _products(terms.inside, more.inside), _products(terms.outside, more.outside)
     best = np.union1d(_largest(_nearness(hits, wrong, sizes)), _largest(np.where(wrong == 0, hits, 0)))
@@ -274,7 +274,7 @@ def _products(left: Bits, right: Bits) -> Counts:
 
 def _either(terms: _Terms, sizes: _Sizes) -> list[tuple[float, str]]:
     """The nearest pairs of terms that cover nothing outside."""
-    pure = _once(terms.take(_counts(terms.outside) == 0))
+    pure = _without_duplicates(terms.take(_counts(terms.outside) == 0))
     pure = pure.take(np.argsort(-_counts(pure.inside), kind="stable")[:KEPT])
     count, texts = _counts(pure.inside), pure.texts()
     together = count[:, None] + count - _products(pure.inside, pure.inside)

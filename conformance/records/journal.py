@@ -53,7 +53,7 @@ class Journal:
                 (folder / name).unlink(missing_ok=True)
         self._lines, self._arrays = (_appendable(folder / name) for name in ("records", "arrays"))
         if left:
-            self._read()
+            self._take_in_earlier()
         write_atomically(folder / "identity", said.encode())  # last: without it nothing is resumed
 
     def __len__(self) -> int:
@@ -69,9 +69,9 @@ class Journal:
     @property
     def environment(self) -> dict[str, str]:
         """What the records were made on; empty as long as nobody told."""
-        return self._told("environment")
+        return self._read_facts("environment")
 
-    def _told(self, name: str) -> dict[str, str]:
+    def _read_facts(self, name: str) -> dict[str, str]:
         found: dict[str, str] = read_json(_text(self._folder / name) or "{}")
         return found
 
@@ -80,7 +80,7 @@ class Journal:
 
         Raises RecordError where those that came were made on another, or on one that nobody told.
         """
-        before = self._told(name)
+        before = self._read_facts(name)
         if not before and not (len(self) and name == "machine"):
             write_atomically(self._folder / name, json.dumps(dict(facts)).encode())
         elif differ := sorted(each for each in {**before, **facts} if before.get(each) != facts.get(each)):
@@ -126,7 +126,7 @@ class Journal:
         for name, (start, length, _) in places.items():
             self._members["/".join((*record.key, name)) + ".npy"] = (start, length)
 
-    def _read(self) -> None:
+    def _take_in_earlier(self) -> None:
         """Take in the whole lines of an earlier process, and cut off what follows them."""
         offset = end = 0
         for line in self._lines:

@@ -33,14 +33,14 @@ def measure_pace(old: Sequence[Sequence[float]], new: Sequence[Sequence[float]])
     ]
     if not timed:
         return None
-    noise = max(_apart(times[at]) for times in (old, new) for at in timed)
+    noise = max(_ratio_of_halves(times[at]) for times in (old, new) for at in timed)
     ratios = {at: min(new[at]) / min(old[at]) for at in timed}
     drift = median(ratios.values())
     moved = {at: ratio / drift for at, ratio in ratios.items() if not 1 / noise <= ratio / drift <= noise}
     return Pace(noise, drift, moved)
 
 
-def _apart(times: Sequence[float]) -> float:
+def _ratio_of_halves(times: Sequence[float]) -> float:
     """The ratio of the best times of two halves, 1 or more."""
     a, b = min(times[::2]), min(times[1::2])
     return max(a / b, b / a)

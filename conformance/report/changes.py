@@ -112,11 +112,11 @@ def _group(group: Group, fail_on: Collection[Change]) -> dict[str, Any]:
 def markdown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
     """All of it for a pull request, or for the summary of a job: what fails first, what did not change in a line."""
     lines = [f"# {_verdict(comparisons, fail_on)}", *MARKS["markdown"], ""]
-    told = [each for each in comparisons if each.incomplete or _told(each)]
+    told = [each for each in comparisons if each.incomplete or _groups_shown(each)]
     for each in sorted(told, key=lambda one: not any(group.fails(fail_on) for group in one.groups)):
         lines += [f"## {_md(each.title)}", "", _md(summary(each)), ""]
         lines += [_md(moved(each)), ""] if each.machines else []
-        if groups := _told(each):
+        if groups := _groups_shown(each):
             lines += ["| | cases | change | before | after | where | smallest |", "|---|---:|---|---|---|---|---|"]
             lines += [_row(group, fail_on) for group in groups] + [""]
     quiet = ("; ".join(filter(None, [f"{each.title}: {summary(each)}", moved(each)]))
@@ -125,7 +125,7 @@ def markdown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> 
     return "\n".join(lines) + "\n"
 
 
-def _told(comparison: Comparison) -> list[Group]:
+def _groups_shown(comparison: Comparison) -> list[Group]:
     return [group for group in comparison.groups if group.change not in _QUIET]
 
 

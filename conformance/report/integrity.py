@@ -44,7 +44,14 @@ class Integrity:
 def measure_integrity(runs: Sequence[Run], expected_lanes: Sequence[str] = ()) -> Integrity:
     """What speaks against trusting the runs: absent, cut off, apart, or not about the same questions."""
     expected = tuple(sorted(set(expected_lanes)))
-    checks = (_absent(runs, expected), _unfinished(runs), _silent(runs), _apart(runs), _questions(runs), _answers(runs))
+    checks = (
+        _absent(runs, expected),
+        _unfinished(runs),
+        _silent(runs),
+        _mixed_builds(runs),
+        _questions(runs),
+        _answers(runs),
+    )
     return Integrity(tuple(chain.from_iterable(checks)), expected)
 
 
@@ -93,7 +100,7 @@ def _command(lane: str, *suites: str) -> str:
     return shlex.join(["conformance", "run", framework, "--variant", variant, *options])
 
 
-def _apart(runs: Sequence[Run]) -> Iterator[Finding]:
+def _mixed_builds(runs: Sequence[Run]) -> Iterator[Finding]:
     parts = defaultdict(list)
     for run in runs:
         parts[f"{run.header.lane}, {run.header.suite}"].append(run)

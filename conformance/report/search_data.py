@@ -61,17 +61,17 @@ def data_files(runs: Sequence[Run], placed: Placed, kept: Kept) -> Iterator[File
     for start in range(0, len(cases), PER_SHARD):
         name = f"cases-{len(blocks)}.js"
         part_of = cases[start : start + PER_SHARD]
-        yield name, _script("cases", {"start": start, "ids": [_shown(case) for case, _ in part_of],
-                                      "problems": [_shown(problem) for _, problem in part_of]})  # fmt: skip
+        yield name, _script("cases", {"start": start, "ids": [printable(case) for case, _ in part_of],
+                                      "problems": [printable(problem) for _, problem in part_of]})  # fmt: skip
         blocks.append(name)
     firsts = list(range(0, len(cases), PER_BUCKET))
     yield from _buckets(runs, number, len(firsts), placed, kept)
     yield "manifest.js", _script("manifest", {
-        "names": {column: [_shown(name) for name in values] for column, values in names.items()},
+        "names": {column: [printable(name) for name in values] for column, values in names.items()},
         "verdicts": {verdict.value: [SYMBOLS[verdict], GLOSSARY[verdict], verdict.fails] for verdict in Verdict},
         "records": shards, "cases": blocks, "total": sum(len(run.records) for run in runs), "count": len(cases),
         "kept": {f"{lane} {suite}": those for (lane, suite), those in sorted(kept.starts.items())},
-        "buckets": [_shown(cases[first][0]) for first in firsts],
+        "buckets": [printable(cases[first][0]) for first in firsts],
     })  # fmt: skip
 
 
@@ -130,13 +130,9 @@ def _everything(run: Run, record: Record, placed: Placed, kept: Kept) -> dict[st
         "certificate": record.certificate and dict(record.certificate),
         "rounding": record.rounding and dict(record.rounding), "seconds": record.seconds,
         "known": placed.known(record), "fault": placed.fault(record), "command": reproduction(record),
-        "past": [list(map(_shown, astuple(state))) for state in kept.changed.get((record.lane, record.key), ())],
+        "past": [list(map(printable, astuple(state))) for state in kept.changed.get((record.lane, record.key), ())],
     }  # fmt: skip
-    return {name: _shown(value) for name, value in fields.items() if value}
-
-
-def _shown(value: Any) -> Any:
-    return printable(value)
+    return {name: printable(value) for name, value in fields.items() if value}
 
 
 def _script(function: str, content: Any) -> str:

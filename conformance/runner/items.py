@@ -272,12 +272,14 @@ def attach(report: Any, record: Record, expectations: Sequence[Expectation]) -> 
     report.user_properties = [("verdict", record.verdict.value), *([("known", reason.id)] if reason else [])]
     if fails(record, expectations):
         report.outcome = "failed"
-        report.longrepr = "\n".join(filter(None, [_news(record, expectations), record.call, reproduction(record)]))
+        report.longrepr = "\n".join(
+            filter(None, [_failure_text(record, expectations), record.call, reproduction(record)])
+        )
     elif record.verdict != (record.claimed or Verdict.CONFORMS):
         report.outcome, report.longrepr = record.verdict.value, None
 
 
-def _news(record: Record, expectations: Sequence[Expectation]) -> str:
+def _failure_text(record: Record, expectations: Sequence[Expectation]) -> str:
     """What a failing record says, and of which expectation it is not what was expected."""
     broken = unkept(record, expectations)
     return f"{record.message}\nexpected by {broken.id}: {broken.verdict}".strip() if broken else record.message

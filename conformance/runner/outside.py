@@ -64,7 +64,7 @@ class Asked(NamedTuple):
 
 def evaluate(process: "LaneProcess", lane: Lane, jobs: Sequence[Job]) -> list[Result]:
     """The results of jobs, in order; the counterpart of `run.evaluate`."""
-    replies = process.answers([_asked(job) for job in jobs])
+    replies = process.answers([_asked_of_process(job) for job in jobs])
     return [_result(lane, job, reply) for job, reply in zip(jobs, replies, strict=True)]
 
 
@@ -79,7 +79,7 @@ def evaluate_alone(lane: Lane, case: Case, dtype: str, seconds: float) -> Result
         process.stop()
 
 
-def _asked(job: Job) -> Asked:
+def _asked_of_process(job: Job) -> Asked:
     arrays = job.reference.arrays.astype(job.dtype)
     return Asked(job.case.problem, tuple(each for each in arrays if each is not None))
 
@@ -113,7 +113,7 @@ class LaneProcess:
         """The replies to jobs, which the adapter is given together; one by one where its process dies of them."""
         if not jobs:
             return []
-        replies, ended = self._asked(jobs)
+        replies, ended = self._asked_again_if_foreign(jobs)
         if ended is None:
             return replies
         if not replies and len(jobs) > 1:
@@ -126,7 +126,7 @@ class LaneProcess:
             self._channel.end()
             self._channel = None
 
-    def _asked(self, jobs: Sequence[Asked]) -> tuple[list[Reply], Reply | None]:
+    def _asked_again_if_foreign(self, jobs: Sequence[Asked]) -> tuple[list[Reply], Reply | None]:
         """The replies that came, and how the process ended if it did; once more if by a signal that others send."""
         replies, ended = self._ask(jobs)
         if isinstance(ended, Death) and ended.foreign and not replies:

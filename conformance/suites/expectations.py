@@ -128,7 +128,9 @@ def read_file(file: Path) -> tuple[Expectation, ...]:
     tables = document.pop("expectation", None)
     if document or not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise ExpectationError(f"{file}: must hold [[expectation]] tables and nothing else: mend the headings")
-    read = tuple(_read(f"{file.name}#{table.get('id', number)}", table) for number, table in enumerate(tables, 1))
+    read = tuple(
+        _expectation_of(f"{file.name}#{table.get('id', number)}", table) for number, table in enumerate(tables, 1)
+    )
     _refuse_twins(file, [each.id for each in read])
     return read
 
@@ -193,7 +195,7 @@ def fails(record: Record, expectations: Sequence[Expectation]) -> bool:
     return unkept(record, expectations) is not None
 
 
-def _read(where: str, table: Mapping[str, Any]) -> Expectation:
+def _expectation_of(where: str, table: Mapping[str, Any]) -> Expectation:
     if differ := (table.keys() - _OPTIONAL.keys()) ^ _KEYS.keys():
         raise ExpectationError(f"{where}: keys differ by {sorted(differ)}: give {', '.join(_KEYS)}")
     kinds: Mapping[str, Any] = {**_KEYS, **_OPTIONAL}

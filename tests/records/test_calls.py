@@ -42,7 +42,7 @@ def test_what_has_no_shapes_is_no_call(call: str) -> None:
 
 def test_a_call_that_says_with_is_read_alike_by_all() -> None:
     assert parse(CALL) == RecordedCall(AMBIGUOUS, SHAPES)
-    point, source = faults._read(RECORD)
+    point, source = faults._written_call(RECORD)
     assert source == "tensorflow"
     assert point is not None
     assert point.text == AMBIGUOUS

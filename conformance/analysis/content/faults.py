@@ -99,10 +99,12 @@ def find_faults(runs: Sequence[Run], arrays: Evidence, known: Any) -> Iterator[F
     finder = Finder(runs, arrays, known, answered)
     for framework in sorted({run.header.framework for run in runs}):
         own = [run for run in runs if run.header.framework == framework]
-        yield from sorted(_of(framework, own, finder), key=lambda fault: (not fault.new, -len(fault.records)))
+        yield from sorted(
+            _faults_of_framework(framework, own, finder), key=lambda fault: (not fault.new, -len(fault.records))
+        )
 
 
-def _of(framework: str, runs: Sequence[Run], finder: Finder) -> Iterator[Fault]:
+def _faults_of_framework(framework: str, runs: Sequence[Run], finder: Finder) -> Iterator[Fault]:
     failing = [record for run in runs for record in run.records if record.fails]
     groups: list[Alike] = []
     apart: dict[Any, list[Record]] = defaultdict(list)
@@ -182,10 +184,10 @@ def _wheres(records: Sequence[Record], runs: Sequence[Run]) -> Iterator[Where]:
 def _every_where(records: Sequence[Record], runs: Sequence[Run]) -> Iterator[Where]:
     for lane in sorted({record.lane for record in records}):
         own = [record for record in records if record.lane == lane]
-        yield _where(own, [run for run in runs if run.header.lane == lane])
+        yield _where_it_happens(own, [run for run in runs if run.header.lane == lane])
 
 
-def _where(records: Sequence[Record], runs: Sequence[Run]) -> Where:
+def _where_it_happens(records: Sequence[Record], runs: Sequence[Run]) -> Where:
     """The smallest predicate that tells records from the conforming ones of the same runs, and of the same idioms."""
     keys, names = {record.key for record in records}, {record.idiom for record in records}
     outside = [
@@ -211,7 +213,7 @@ def _drawn(witness: Record, cause: Cause | None) -> _Witness:
     problem = problem_of(witness)
     if not witness.redrawn:
         return _Witness(problem, None, None)
-    point, source = _read(witness)
+    point, source = _written_call(witness)
     drawn = suites.case_of(point, source).drawn if point else problem
     try:
         operands = draw(witness.case, drawn)
@@ -230,7 +232,7 @@ def _snippets(witness: Record, drawn: _Witness, runs: Sequence[Run]) -> Iterator
     expected = drawn.arrays.expected if drawn.arrays and drawn.arrays.expected.size <= WRITTEN else None
     names = sorted({run.header.framework for run in runs} & set(idioms.frameworks()))
     names.sort(key=lambda name: name != witness.framework)
-    point, source = _read(witness)
+    point, source = _written_call(witness)
     negative = {case.id: case for case in cases.read_suite(NEGATIVE).cases} if witness.fault else {}
     for name in names:
         own = name == witness.framework and witness.variant in adapters.variants(name)
@@ -256,7 +258,7 @@ def _why_none(witness: Record) -> str:
     return "it asks for bounds, not for bits" if witness.rounding else "its data is not on file any more"
 
 
-def _read(witness: Record) -> tuple[ClaimedCall | None, str]:
+def _written_call(witness: Record) -> tuple[ClaimedCall | None, str]:
     """The call of an idiom's record, read again, and the framework that it is of; None for any other record."""
     source = witness.framework
     if witness.subject is SubjectKind.PROBLEM:

@@ -41,7 +41,7 @@ def build(evidence: Proofs) -> Handbook:
     flat = [(framework, point) for framework, by in points.items() for each in by.values() for point in each]
     return Handbook(
         laws=tuple(_law(law, flat, evidence) for law in laws.LAWS),
-        taps=tuple(_shown(witness) for witness in laws.TAPS),
+        taps=tuple(_witness_shown(witness) for witness in laws.TAPS),
         reversed=_users((framework, point) for framework, point in flat if point.claim.reversed),
         weights=tuple(_layouts(flat, weight=True)),
         data=tuple(_layouts(flat, weight=False)),
@@ -57,7 +57,7 @@ def _law(law: Law, points: list[tuple[str, ClaimedCall]], evidence: Proofs) -> L
     follow = [(framework, point) for framework, point in points if point.claim.law == law.id]
     names = sorted({point.name for _, point in follow})
     return LawEntry(
-        law.id, law.title, law.formula, law.meaning, tuple(_shown(witness) for witness in law.witnesses),
+        law.id, law.title, law.formula, law.meaning, tuple(_witness_shown(witness) for witness in law.witnesses),
         _users(follow), tuple(line for name in names for line in evidence.of(name)),
     )  # fmt: skip
 
@@ -80,7 +80,7 @@ def _named(idiom: Idiom) -> str:
     return name if idiom.form == HOLE else idiom.form.replace(HOLE, f"{name}(...)")
 
 
-def _shown(witness: Witness) -> Shown:
+def _witness_shown(witness: Witness) -> Shown:
     point = witness.read()
     x, weight, y, full = (" ".join(map(str, array)) for array in _probe(point))
     return Shown(

@@ -70,7 +70,7 @@ class Family:
 
     def only(self, fault: str, where: Callable[[Problem], bool]) -> None:
         """Add a mutant that is wrong, by one step on the last axis, in a corner of the space."""
-        self.add(fault)(lambda p, x, w, b: _late(p, x, w, b) if where(p) else right(p, x, w, b))
+        self.add(fault)(lambda p, x, w, b: _begun_one_late(p, x, w, b) if where(p) else right(p, x, w, b))
 
 
 def right(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
@@ -115,6 +115,6 @@ def _open(p: Problem) -> Problem:
     return with_window(p, tuple((lo, hi) if full - lo - hi > 0 else (0, 0) for (lo, hi), full in ends))
 
 
-def _late(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
+def _begun_one_late(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
     lows = [lo for lo, _ in p.window]
     return right(begun_at(p, [*lows[:-1], lows[-1] + 1]), x, w, b)

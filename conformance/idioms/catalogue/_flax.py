@@ -36,12 +36,12 @@ def _read_linen(use: Use) -> Claim:
     and other strings need stride 1 and are an ordinary convolution's. The input has one batch axis, and kernel_size
     is a sequence but in 1-D: a number alone makes batch axes of all but the last spatial axis.
     """
-    return _read(use, (None, use["features"], _kernel(use)), lists=True)
+    return _claim_layer(use, (None, use["features"], _kernel(use)), lists=True)
 
 
 def _read_nnx(use: Use) -> Claim:
     """As flax.linen.ConvTranspose, with in_features said; pairs of `padding` are tuples, never lists."""
-    return _read(use, (use["in_features"], use["out_features"], _kernel(use)), lists=False)
+    return _claim_layer(use, (use["in_features"], use["out_features"], _kernel(use)), lists=False)
 
 
 def _kernel(use: Use) -> Ints:
@@ -52,7 +52,7 @@ def _kernel(use: Use) -> Ints:
     return kernel
 
 
-def _read(use: Use, layer: tuple[int | None, int, Ints], lists: bool) -> Claim:
+def _claim_layer(use: Use, layer: tuple[int | None, int, Ints], lists: bool) -> Claim:
     if use["padding"] == "CIRCULAR":
         raise Refusal(CIRCULAR)
     if use["mask"] is not None:

@@ -179,14 +179,14 @@ def _output(use: Use, name: str, *, first: bool) -> tuple[Ints, int, str]:
 
 
 def say(problem: Problem) -> str:
-    return _said(problem, f"tf.nn.conv{problem.rank}d_transpose")
+    return _call_text(problem, f"tf.nn.conv{problem.rank}d_transpose")
 
 
 def say_rank_free(problem: Problem) -> str:
-    return _said(problem, "tf.nn.conv_transpose")
+    return _call_text(problem, "tf.nn.conv_transpose")
 
 
-def _said(problem: Problem, function: str) -> str:
+def _call_text(problem: Problem, function: str) -> str:
     if problem.bias:
         raise Refusal(f"{function} has no bias: add it afterwards")
     return write(function, X, W, **_written(arguments(problem)))

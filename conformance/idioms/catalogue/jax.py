@@ -54,7 +54,7 @@ def _words(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _read(use: Use) -> Claim:
+def _claim_conv_transpose(use: Use) -> Claim:
     """`padding` as pairs pads the stretched input: window (ke - 1 - lo, ke - 1 - hi), with ke = d*(k - 1) + 1.
 
     "SAME" gives i*s, cut by t//2 of t = max(ke - s, 0) at the begin; "VALID" cuts nothing and gives (i - 1)*s +
@@ -365,7 +365,7 @@ IDIOMS = (
         signature="lhs, rhs, strides, padding, rhs_dilation=None, dimension_numbers=None, transpose_kernel=False, "
                   "precision=None, preferred_element_type=None, use_consistent_padding=False",
         tensors={"x": "lhs", "w": "rhs"}, data="n k c", weight="k o i",
-        imports=("import jax",), aside=ASIDE, dtypes=TYPES, read=_read, say=_say, examples=_examples,
+        imports=("import jax",), aside=ASIDE, dtypes=TYPES, read=_claim_conv_transpose, say=_say, examples=_examples,
         copied=Copied("function", sequences=True, pairs="spatial"),
     ),
     Idiom(

@@ -58,7 +58,7 @@ def _batched(use: Use) -> str:
     return "n c k" if len(use.shapes["x"]) == use.rank + 2 else "c k"
 
 
-def _read(use: Use) -> Claim:
+def _claim_padding(use: Use) -> Claim:
     """`padding` cuts both ends of the stamp, `output_padding` gives back at the end: window (p, p - op)."""
     return _padded(use, use.has("bias"))
 
@@ -317,7 +317,7 @@ IDIOMS = (
         functions={rank: f"torch.nn.functional.conv_transpose{rank}d" for rank in (1, 2, 3)},
         signature="input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1",
         tensors={"x": "input", "w": "weight", "b": "bias"},
-        imports=("import torch",), read=_read, say=_say, examples=_examples, copied=Copied("function"),
+        imports=("import torch",), read=_claim_padding, say=_say, examples=_examples, copied=Copied("function"),
     ),
     Idiom(
         id="torch-layer",

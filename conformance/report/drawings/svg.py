@@ -168,7 +168,7 @@ def _grid(
         parts.append(f'<rect class="window {edge}" x="{left * width + 4:.1f}" y="{top * HEIGHT + 4}" '
                      f'width="{(right - left) * width:.1f}" height="{(bottom - top) * HEIGHT}"/>')  # fmt: skip
     wide, high = rows.shape[1] * width + 8, rows.shape[0] * HEIGHT + 8
-    said = f"{label}: {_said(rows, marked)}"
+    said = f"{label}: {_plane_in_words(rows, marked)}"
     place = f'width="{wide:.0f}" height="{high}" viewBox="0 0 {wide:.0f} {high}"'
     return Markup(
         f"<figure{_focus(wide)}><figcaption>{escape(label)}</figcaption>"
@@ -181,7 +181,7 @@ def _focus(wide: float) -> str:
     return ' tabindex="0"' if wide > NARROW else ""
 
 
-def _said(rows: Array, marked: Array) -> str:
+def _plane_in_words(rows: Array, marked: Array) -> str:
     """A plane in words: its rows, and what differs with a sign before it."""
     return "; ".join(
         " ".join(("\u2260" if marked[y, x] else "") + text for x, text in enumerate(row)) for y, row in enumerate(rows)
