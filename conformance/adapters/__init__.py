@@ -27,7 +27,11 @@ from conformance.adapters.base import Adapter, Lane
 from conformance.io.folders import cache_folder
 from conformance.records.machine import Machine, measure_machine, threads
 
-__path__ += filter(None, os.environ.get("CONFORMANCE_ADAPTERS", "").split(os.pathsep))
+FOLDERS = "CONFORMANCE_ADAPTERS"
+"""The environment variable that lists folders with adapters from outside."""
+
+_OUTSIDE = [folder for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]
+__path__ += _OUTSIDE
 
 
 class AdapterError(ValueError):
@@ -36,7 +40,11 @@ class AdapterError(ValueError):
 
 @cache
 def frameworks() -> tuple[str, ...]:
-    """Names of all frameworks, sorted."""
+    """Names of all frameworks, sorted. Raises AdapterError for a folder of $CONFORMANCE_ADAPTERS that has none."""
+    for folder in _OUTSIDE:
+        if not any(Path(folder).glob("[a-z]*.py")):
+            lack = "has no adapter (a file such as mylib.py)" if Path(folder).is_dir() else "is no folder"
+            raise AdapterError(f"{FOLDERS} names {folder}, which {lack}: correct it, or unset it")
     return tuple(
         sorted(path.stem for folder in __path__ for path in Path(folder).glob("[a-z]*.py") if path.stem != "base")
     )
@@ -57,7 +65,10 @@ def _source(framework: str) -> ast.Module:
             return ast.parse(path.read_text(encoding="utf-8"))
     near = get_close_matches(framework, frameworks(), 1)
     hint = f", the nearest is {near[0]!r}" if near else ""
-    raise AdapterError(f"there is no framework {framework!r}{hint}: the frameworks are {', '.join(frameworks())}")
+    raise AdapterError(
+        f"there is no framework {framework!r}{hint}: the frameworks are {', '.join(frameworks())}; {FOLDERS} "
+        "names folders with others"
+    )
 
 
 def _literal(framework: str, name: str) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from conformance import adapters
+from conformance import adapters, idioms
 from conformance.audit.confirm import Confirmation, Finding, confirm
 from conformance.calls import verify
 from conformance.io.atomic import require_our_file, write_atomically
@@ -97,6 +97,16 @@ def _confirmed(
         raise RecordError(f"{path}: was made with other data or another oracle: run the lane again")
     if not taken:
         return []
+    if run.header.framework not in adapters.frameworks():
+        raise adapters.AdapterError(
+            f"{path}: its divergences are of {run.header.framework}, whose adapter is not here: set "
+            f"{adapters.FOLDERS} to the folder of its adapter"
+        )
+    if run.header.framework not in idioms.frameworks():
+        raise verify.VerifyError(
+            f"{path}: no script of plain code can be written for {run.header.framework}, which has no idioms: "
+            f"`conformance diagnose {path}` says why its records diverge"
+        )
     lane = adapters.lane(run.header.framework, run.header.variant)
     found = python or verify.python_for(lane.framework, {})
     if found is None:

@@ -10,13 +10,14 @@ import click
 
 from conformance.diagnosis.diagnose import Diagnosis, DiagnosisError, diagnose, difference
 from conformance.diagnosis.explain import UNEXPLAINED, Explained, Group, among, by_cause, causes, group_of
-from conformance.io.bounded import Archive, BoundError, read_array
+from conformance.io.bounded import BoundError, read_array
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
 from conformance.numerics.operands import Arrays
 from conformance.predicates.comparisons import facts
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.records import record_file
+from conformance.records.arrays import open_beside
 from conformance.records.record import Verdict
 from conformance.records.reproduction import reproduction
 
@@ -88,14 +89,10 @@ def _diagnosis_lines(found: tuple[Diagnosis, ...], unlike: str) -> Iterator[str]
 def _records(path: Path, lines: Any) -> int:
     run = record_file.read(path)
     diverging = [each for each in run.records if each.verdict is Verdict.DIVERGES]
-    evidence = path.with_suffix(".npz")
-    if diverging and not evidence.exists():
-        raise DiagnosisError(f"{evidence}: the arrays of {len(diverging)} diverging records are not there: keep it "
-                             "beside the record file, or run the lane again")  # fmt: skip
     groups: list[Group] = []
     if diverging:
         conforming = [facts(each) for each in run.records if each.verdict is Verdict.CONFORMS]
-        with _archive(evidence) as arrays:
+        with open_beside(path, len(diverging)) as arrays:
             actual = among(arrays)
             explained = [Explained(each, causes(each, actual)) for each in diverging]
             groups = [group_of(cause, those, conforming, actual) for cause, those in by_cause(explained)]
@@ -145,12 +142,5 @@ def _load(path: Path) -> Any:
         return read_array(path)
     except OSError as error:
         raise DiagnosisError(f"{path}: not an array file: {error.strerror}: save it with numpy.save") from None
-    except BoundError as error:
-        raise DiagnosisError(f"{path}: {error}") from None
-
-
-def _archive(path: Path) -> Archive:
-    try:
-        return Archive(path)
     except BoundError as error:
         raise DiagnosisError(f"{path}: {error}") from None

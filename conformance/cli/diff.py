@@ -1,6 +1,7 @@
 """conformance diff: what changed from one build to another."""
 
 import json
+import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,11 +14,11 @@ import click
 from conformance.cli.options import number
 from conformance.diagnosis.explain import Cause, among, causes
 from conformance.io.atomic import require_our_file, write_together
-from conformance.io.bounded import Archive, BoundError
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
 from conformance.records import record, record_file
-from conformance.records.record import Record, Run
+from conformance.records.arrays import beside, has_actual, open_beside
+from conformance.records.record import Record, Run, Verdict
 from conformance.regression.change import DRIFT, WORSE, Change
 from conformance.regression.comparison import REPEATS, Comparison, GuardError, compare
 from conformance.suites.expectations import Expectation, by_chance, expected_of, known
@@ -98,9 +99,18 @@ def compare_folders(
         named = [", ".join(" ".join(name) for name in builds) for builds in (before, after)]
         raise GuardError(f"{old} has {named[0]}, {new} has {named[1]}: give runs of the same lanes and suites")
     absent = [
-        f"{' '.join(name)}: {old} has a run of it, {new} has none: run it" for name in before if name not in after
+        f"{' '.join(name)}: {old} has a run of it, {new} has none: {_command(build, new)}"
+        for name, build in before.items()
+        if name not in after
     ]
     return [_compare(before[name], after[name], unless_expected, drift) for name in shared], absent
+
+
+def _command(build: Build, records: Path) -> str:
+    """The command that makes the record file of a build anew."""
+    header = build.runs[0].header
+    words = [header.framework, "--variant", header.variant, "--suite", header.suite, "--records", str(records)]
+    return shlex.join(["conformance", "run", *words])
 
 
 def read_builds(path: Path) -> Builds:
@@ -136,23 +146,17 @@ def _expected(build: Build) -> Callable[[Record], str]:
 
 def explainer(builds: Sequence[Build], stack: ExitStack) -> Callable[[Record], tuple[Cause, ...]]:
     """Causes from the arrays beside record files, as long as the stack is open; none where there are none."""
-    beside: dict[str, list[Any]] = defaultdict(list)
+    archives: dict[str, list[Any]] = defaultdict(list)
     for build in builds:
-        evidence = build.paths[0].with_suffix(".npz")
-        if evidence.exists():
-            beside[build.runs[0].header.lane].append(_evidence(evidence, stack))
-    return lambda each: next((found for arrays in beside[each.lane] if (found := _explained(each, arrays))), ())
-
-
-def _evidence(path: Path, stack: ExitStack) -> Any:
-    try:
-        return stack.enter_context(Archive(path))
-    except (BoundError, OSError):
-        raise GuardError(f"{path}: holds no arrays: run the lane again, or move the file away") from None
+        path, run = build.paths[0], build.runs[0]
+        if beside(path).exists():
+            arrays = open_beside(path, run.verdicts.get(Verdict.DIVERGES, 0))
+            archives[run.header.lane].append(stack.enter_context(arrays))
+    return lambda each: next((found for arrays in archives[each.lane] if (found := _explained(each, arrays))), ())
 
 
 def _explained(each: Record, arrays: Any) -> tuple[Cause, ...]:
-    return causes(each, among(arrays)) if "/".join((*each.key, "actual")) in arrays else ()
+    return causes(each, among(arrays)) if has_actual(each, arrays) else ()
 
 
 def _by_chance(*builds: Build) -> Callable[[Record], bool]:
@@ -183,7 +187,11 @@ def publish(
     if html is not None:
         contents[html] = changes.html(comparisons, fails).encode()
     write_together(contents)
-    echo(json.dumps(changes.document(comparisons, fails), indent=1) if as_json else "\n".join(_text(comparisons)))
+    if as_json:
+        echo(json.dumps(changes.document(comparisons, fails), indent=1))
+        return
+    for line in (*_text(comparisons), *map(str, contents), changes.total(comparisons, fails)):
+        echo(line)
 
 
 def _text(comparisons: Sequence[Comparison]) -> Iterator[str]:

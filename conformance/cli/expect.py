@@ -83,7 +83,7 @@ def held(runs: Sequence[Run], folder: Path) -> Iterator[Held]:
     day = max((run.header.started[:10] for run in runs), default="")
     for framework in sorted({run.header.framework for run in runs}):
         own = [run for run in runs if run.header.framework == framework]
-        builds = [Build((run.header.path(folder),), (run,)) for run in own]
+        builds = [Build((run.path or run.header.path(folder),), (run,)) for run in own]
         expectations = read_expectations(framework)
         with ExitStack() as stack:
             found = check(expectations, own, day=_day(day), explain=explainer(builds, stack))

@@ -98,18 +98,11 @@ def _next(state: Path) -> int:
 
 def _explained(found: "Found") -> Iterator[str]:
     """What gives the actual array exactly, where there is one."""
-    from conformance.diagnosis.diagnose import DiagnosisError, diagnose
-    from conformance.diagnosis.explain import UNEXPLAINED
+    from conformance.diagnosis.explain import sentences
     from conformance.suites.references import compute
 
-    if found.result.record.verdict is not Verdict.DIVERGES:
-        return
-    try:
-        diagnoses = diagnose(found.case.problem, compute(found.case).arrays, found.result.arrays["actual"])
-    except DiagnosisError as error:
-        yield f"not diagnosed: {error}"
-        return
-    yield from map(str, diagnoses[:3] or [UNEXPLAINED])
+    if found.result.record.verdict is Verdict.DIVERGES:
+        yield from sentences(found.case.problem, compute(found.case).arrays, found.result.arrays["actual"])
 
 
 def _toml(found: "Found") -> Iterator[str]:

@@ -9,6 +9,7 @@ from conformance.io.atomic import require_our_file, write_together
 from conformance.io.exit_status import INCOMPLETE, OK
 from conformance.io.terminal import echo
 from conformance.records import record, record_file
+from conformance.records.arrays import beside
 from conformance.records.journal import joined_arrays
 from conformance.records.record import Run
 
@@ -31,10 +32,10 @@ def command(shards: tuple[Path, ...], folder: Path) -> int:
         _require_no_loss(whole, whole.header.path(folder))
     for whole, parts in wholes:
         path = whole.header.path(folder)
-        arrays = [part for source in parts if (part := source.with_suffix(".npz")).exists()]
-        lines, beside = record_file.content(path, whole), path.with_suffix(".npz")
-        require_our_file(beside, "PK")  # which every .npz begins with
-        write_together({beside: joined_arrays(arrays) if arrays else None, path: lines})
+        arrays = [part for source in parts if (part := beside(source)).exists()]
+        lines, whole_arrays = record_file.content(path, whole), beside(path)
+        require_our_file(whole_arrays, "PK")  # which every .npz begins with
+        write_together({whole_arrays: joined_arrays(arrays) if arrays else None, path: lines})
         echo(f"{path}: {len(whole.records)} records, {'complete' if whole.complete else 'incomplete'}")
     return OK if all(whole.complete for whole, _ in wholes) else INCOMPLETE
 

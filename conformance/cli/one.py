@@ -1,5 +1,7 @@
 """conformance one: a single problem on a framework, in a process of its own."""
 
+from collections.abc import Iterator
+
 import click
 
 from conformance import adapters
@@ -9,12 +11,13 @@ from conformance.numerics.operands import DTYPES
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.processes.isolation import Isolation, Limits
 from conformance.records.record import Verdict
+from conformance.run import Result
 from conformance.runner.isolated import isolated
 from conformance.runner.selection import MADE
 from conformance.suites import cases
 from conformance.suites.case import Case, Suite
 from conformance.suites.cases import read_suite
-from conformance.suites.references import compute
+from conformance.suites.references import Reference, compute
 
 SMALL = 64
 LIMITS = Limits(seconds=600.0, memory=2**44)
@@ -30,8 +33,8 @@ LIMITS = Limits(seconds=600.0, memory=2**44)
 def command(framework: str, descriptor: str, variant: str | None, dtype: str, case: str | None) -> int:
     """Evaluate the problem of DESCRIPTOR, such as "i5x7 k3 s2 p1 op1 bias", on FRAMEWORK.
 
-    Prints the verdict, the native call, the deviation, and the arrays where they are small. Exit status: 0 conforms,
-    refuses or is unsupported; 1 diverges, crashes or fails otherwise; 2 usage.
+    Prints the verdict, the native call, the deviation, what explains it, and the arrays where they are small. Exit
+    status: 0 conforms, refuses or is unsupported; 1 diverges, crashes or fails otherwise; 2 usage.
     """
     problem = Problem.parse(descriptor)
     if rule := broken_rule(problem):
@@ -66,6 +69,7 @@ def show(lane: Lane, case: Case, dtype: str) -> int:
     echo(f"{record.verdict} {record.kind}".rstrip() + f": {lane} {dtype} '{problem}'")
     lines = {
         "message": record.message,
+        "diagnosis": "\n    ".join(_diagnosis(case, answer, result)),
         "call": record.call,
         "assisted by": ", ".join(record.composed),
         "output": f"{problem.output_shape}, window {problem.window} of {problem.full}",
@@ -82,3 +86,11 @@ def show(lane: Lane, case: Case, dtype: str) -> int:
             echo(f"{name} {array.shape}\n{array}")
     refused = record.verdict is Verdict.REJECTS and not record.claimed  # of one call that is an answer, and no fault
     return int(record.fails and not refused)
+
+
+def _diagnosis(case: Case, reference: Reference, result: Result) -> Iterator[str]:
+    """What gives the diverging array exactly, if there is one."""
+    from conformance.diagnosis.explain import sentences
+
+    if result.record.verdict is Verdict.DIVERGES and "actual" in result.arrays:
+        yield from sentences(case.drawn, reference.arrays, result.arrays["actual"])

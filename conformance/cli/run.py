@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from conformance.io.terminal import echo
 from conformance.processes.caps import CHOICES, caps_here
 from conformance.processes.tree import ENDING, die_with
 from conformance.records import record, record_file
+from conformance.records.arrays import beside
 from conformance.records.machine import measure_machine
 from conformance.records.record import Record, Run, Verdict
 from conformance.records.reproduction import reproduction
@@ -170,6 +172,8 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
     echo(f"\n{lane} {suite}: {summary(run)}\n{path}")
     for line in findings(run, selection.expectations):
         echo(line)
+    if run.verdicts.get(Verdict.DIVERGES) and beside(path).exists():
+        echo(f"  why they diverge: conformance diagnose {shlex.quote(str(path))}")
     if interrupted:
         raise click.exceptions.Exit(INCOMPLETE)
     if not run.complete:

@@ -7,13 +7,15 @@ from typing import Any, NamedTuple
 
 from conformance import oracle
 from conformance.diagnosis.diagnose import Diagnosis, DiagnosisError, TooLargeError, diagnose, require_searchable
-from conformance.io.bounded import BoundError
-from conformance.numerics.operands import draw
+from conformance.numerics.operands import Arrays, draw
 from conformance.predicates.comparisons import Facts, facts, size
 from conformance.predicates.induction import Rule, induce
 from conformance.problem import Problem, Window, broken_rule
+from conformance.records.arrays import actual
 from conformance.records.record import Record
 
+FEW = 3
+"""Diagnoses that are said of one array."""
 TINY = 12
 """Elements up to which an array is printed."""
 
@@ -101,22 +103,19 @@ def _cause(diagnosis: Diagnosis, kind: str) -> Cause:
     return Cause(diagnosis.moves, window=None if diagnosis.claimed is None else diagnosis.window)
 
 
+def sentences(problem: Problem, arrays: Arrays, array: Any) -> Iterator[str]:
+    """What gives an array that is wrong exactly, in at most `FEW` sentences; or that nothing is found to."""
+    try:
+        found = diagnose(problem, arrays, array)
+    except DiagnosisError as error:
+        yield f"not diagnosed: {error}"
+        return
+    yield from map(str, found[:FEW] or [UNEXPLAINED])
+
+
 def among(arrays: Mapping[str, Any]) -> Actual:
     """The array of each record from an archive of them."""
     return lambda record: actual(record, arrays)
-
-
-def actual(each: Record, arrays: Mapping[str, Any]) -> Any:
-    """The array that a diverging record gave. Raises DiagnosisError where it is not among the evidence."""
-    name = "/".join((*each.key, "actual"))
-    try:
-        return arrays[name]
-    except KeyError:
-        raise DiagnosisError(
-            f"{each.case} {each.dtype}: its arrays are not beside the record: run the lane again"
-        ) from None
-    except BoundError as error:
-        raise DiagnosisError(f"{each.case} {each.dtype}: its array {error}") from None
 
 
 def by_cause(explained: Iterable[Explained]) -> Iterator[tuple[Cause, list[Explained]]]:

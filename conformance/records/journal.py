@@ -21,6 +21,7 @@ from zlib import crc32
 
 from conformance.io.atomic import naming, write_atomically, write_together
 from conformance.io.bounded import BoundError, open_archive, read_json, read_member
+from conformance.records.arrays import beside, member
 from conformance.records.record import Header, Key, Record, RecordError, Verdict
 from conformance.records.record_file import dump, parse
 
@@ -105,12 +106,12 @@ class Journal:
 
     def close(self, path: Path, header: Header, *, complete: bool) -> None:
         """Write the record file, and beside it the arrays as .npz where there are any; both sorted by key."""
-        for stale in (each for name in (path.name, path.with_suffix(".npz").name) for each in _temporary(path, name)):
+        for stale in (each for name in (path.name, beside(path).name) for each in _temporary(path, name)):
             stale.unlink()
         places = sorted(self._members.items())
         arrays = _archive((name, self._read_array(*place)) for name, place in places) if places else None
         lines = dump(header, self._sorted_lines(), self.verdicts, complete=complete)
-        write_together({path.with_suffix(".npz"): arrays, path: lines})
+        write_together({beside(path): arrays, path: lines})
         if complete:
             shutil.rmtree(self._folder)
         self.leave()
@@ -124,7 +125,7 @@ class Journal:
         self._offsets[record.key] = offset
         self.verdicts[record.verdict] += 1
         for name, (start, length, _) in places.items():
-            self._members["/".join((*record.key, name)) + ".npy"] = (start, length)
+            self._members[f"{member(record.key, name)}.npy"] = (start, length)
 
     def _take_in_earlier(self) -> None:
         """Take in the whole lines of an earlier process, and cut off what follows them."""

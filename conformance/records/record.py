@@ -220,6 +220,8 @@ class Run:
     header: Header
     records: tuple[Record, ...]
     complete: bool
+    path: Path | None = field(default=None, compare=False)
+    """The file that it was read from."""
 
     @property
     def verdicts(self) -> Mapping[str, int]:

@@ -66,7 +66,7 @@ def read(path: Path) -> Run:
     header = _header(f"{path}:1", lines[0])
     footer = _footer(path, lines)
     records = tuple(_record(f"{path}:{number}", line) for number, line in enumerate(lines[1:-1], 2))
-    run = Run(header, records, footer.complete)
+    run = Run(header, records, footer.complete, path)
     if strays := {record.lane for record in records} - {header.lane}:
         raise RecordError(f"{path}: the header says {header.lane}, some records say {strays.pop()}: run the lane again")
     if footer.records != len(records) or footer.verdicts != run.verdicts:

@@ -44,6 +44,19 @@ def text_lines(comparison: Comparison) -> Iterator[str]:
             yield f"      {group.witness.note}"
 
 
+def total(comparisons: Sequence[Comparison], fails: Sequence[Change]) -> str:
+    """What all comparisons come to, with the next step where something is worse."""
+    compared = sum(comparison.compared for comparison in comparisons)
+    groups = [group for comparison in comparisons for group in comparison.groups]
+    worse = sum(len(group.differences) for group in groups if group.fails(fails))
+    changed = sum(len(group.differences) for group in groups if group.change not in _QUIET)
+    runs = f"{len(comparisons)} run{'s' * (len(comparisons) != 1)}, {compared:,} cases compared"
+    if not changed:
+        return f"{runs}: nothing changed"
+    step = ": each group above has the command that shows its smallest case" if worse else ""
+    return f"{runs}: {changed:,} changed, {worse:,} of them worse{step}"
+
+
 def summary(comparison: Comparison) -> str:
     """How many cases were compared, changed, and left out, in a sentence."""
     counts = [

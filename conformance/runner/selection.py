@@ -101,9 +101,16 @@ def dtypes_of(suite: Suite) -> tuple[str, ...]:
 
 
 def absent(framework: str, headers: Iterable[Header]) -> list[str]:
-    """The lanes and suites of a framework's night of which no run is whole, such as "jax-jit core"."""
+    """The lanes and suites of a framework's night of which no run is whole, such as "jax-jit core".
+
+    The lanes of a framework whose adapter is not here are those of the headers.
+    """
+    headers = list(headers)
     whole = {(header.lane, header.suite) for header in headers if header.shard == (1, 1) and not header.selection}
-    lanes = [f"{framework}-{variant}" for variant in adapters.variants(framework)]
+    if framework in adapters.frameworks():
+        lanes = [f"{framework}-{variant}" for variant in adapters.variants(framework)]
+    else:
+        lanes = sorted({header.lane for header in headers})
     return [f"{lane} {suite}" for lane in lanes for suite in NIGHTLY if (lane, suite) not in whole]
 
 

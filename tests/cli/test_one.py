@@ -24,7 +24,7 @@ def one(fault: str, descriptor: str = "i3 k2", adapter: str = "oracle_adapter") 
     ("fault", "status", "texts"),
     [
         ("", 0, ["conforms: oracle_adapter-single float32 'i3 k2'", "output: (1, 1, 4)", "x (1, 1, 3)"]),
-        ("wrong", 1, ["diverges value: ", "4 of 4 values differ", "actual (1, 1, 4)"]),
+        ("wrong", 1, ["diverges value: ", "4 of 4 values differ", "diagnosis: unexplained", "actual (1, 1, 4)"]),
         ("unsupported", 0, ["unsupported: ", "no call says this"]),
         ("refuse", 0, ["rejects: ", "not today"]),
         ("raise", 1, ["errored: ", "a bug"]),

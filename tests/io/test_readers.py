@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 
 from conformance.analysis.content.faults import read_arrays
-from conformance.diagnosis.diagnose import DiagnosisError
 from conformance.io.bounded import LARGEST_ARRAY, Archive, BoundError, parse_array, read_array
 from conformance.predicates.predicate import Predicate, PredicateError
 from conformance.problem import Problem
@@ -94,5 +93,5 @@ def test_the_evidence_beside_a_record_cannot_claim_more_than_there_is(tmp_path: 
     evidence = header.path(tmp_path).with_suffix(".npz")
     with zipfile.ZipFile(evidence, "w") as archive:
         archive.writestr("/".join((*record.key, "actual")) + ".npy", claiming((2**40,)))
-    with pytest.raises(DiagnosisError, match=r"its array claims shape \(1099511627776,\)"):
+    with pytest.raises(RecordError, match=r"its array claims shape \(1099511627776,\)"):
         read_arrays(tmp_path, [Run(header, (record,), complete=True)])

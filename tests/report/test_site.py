@@ -18,13 +18,12 @@ from conformance.analysis.content import history
 from conformance.analysis.content.faults import find_faults, read_arrays
 from conformance.analysis.content.snippets import of_problem
 from conformance.cli.report import command
-from conformance.diagnosis.diagnose import DiagnosisError
 from conformance.io.atomic import replace_folder
 from conformance.numerics import operands
 from conformance.numerics.deviation import fingerprint, measure_deviation
 from conformance.problem import Problem
 from conformance.records import record_file
-from conformance.records.record import CLAIMS, NEGATIVE, ROUNDING, Header, Key, Record, Run, Verdict
+from conformance.records.record import CLAIMS, NEGATIVE, ROUNDING, Header, Key, Record, RecordError, Run, Verdict
 from conformance.regression.history import Store, StoreError
 from conformance.report import Site, write_report
 from conformance.report.content.faults import ChangeLine, Fault, Known
@@ -379,10 +378,10 @@ def bucket(path: Path) -> list[dict[str, Any]]:
 
 def test_missing_arrays_are_one_line_that_names_the_file(tmp_path: Path) -> None:
     runs, _ = runs_of(["torch-eager"], wrong="torch-eager")
-    with pytest.raises(DiagnosisError, match=r"torch-eager-smoke\.npz: the arrays of \d+ diverging records are not"):
+    with pytest.raises(RecordError, match=r"torch-eager-smoke\.npz: the arrays of \d+ diverging records are not"):
         read_arrays(tmp_path, runs)
     (tmp_path / "torch-eager-smoke.npz").write_text("no archive")
-    with pytest.raises(DiagnosisError, match="not an array file"):
+    with pytest.raises(RecordError, match="not an array file"):
         read_arrays(tmp_path, runs)
 
 
@@ -395,7 +394,7 @@ def test_a_report_that_cannot_be_made_leaves_the_good_one_as_it_was(tmp_path: Pa
     assert command.main(arguments, standalone_mode=False) == 0
     before = {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file() and records not in each.parents}
     record_file.write(runs[0].header.path(records), runs[0])
-    with pytest.raises(DiagnosisError):
+    with pytest.raises(RecordError):
         command.main(arguments, standalone_mode=False)
     assert {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()
             and records not in each.parents} == before  # fmt: skip

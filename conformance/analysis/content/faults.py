@@ -13,16 +13,16 @@ from conformance.analysis.content.snippets import LARGEST as WRITTEN
 from conformance.analysis.content.snippets import of_call, of_negative, of_problem, of_record, same_window, too_large
 from conformance.calls import suites
 from conformance.diagnosis.diagnose import DiagnosisError
-from conformance.diagnosis.explain import ANOTHER_SHAPE, Cause, Explained, actual, by_cause, causes, others, smallest
+from conformance.diagnosis.explain import ANOTHER_SHAPE, Cause, Explained, by_cause, causes, others, smallest
 from conformance.idioms.base import ClaimedCall, Refusal
 from conformance.idioms.expression import ExpressionError
-from conformance.io.bounded import Archive, BoundError
 from conformance.numerics.operands import Arrays as Operands
 from conformance.numerics.operands import DataError, draw
 from conformance.predicates.comparisons import facts, problem_of
 from conformance.predicates.induction import induce
 from conformance.problem import Problem
 from conformance.records import calls
+from conformance.records.arrays import actual, open_beside
 from conformance.records.calls import RecordedCallError
 from conformance.records.record import NEGATIVE, PORTS, Key, Record, Run, SubjectKind, Verdict
 from conformance.report.content.faults import Answer, Arrays, Fault, Snippet, Where
@@ -60,17 +60,13 @@ class Finder:
 
 
 def read_arrays(folder: Path, runs: Iterable[Run]) -> dict[tuple[str, Key], Any]:
-    """The diverging arrays beside record files, by lane and key. Raises DiagnosisError where some are missing."""
+    """The diverging arrays beside record files, by lane and key. Raises RecordError where some are missing."""
     found: dict[tuple[str, Key], Any] = {}
     for run in runs:
         diverging = [record for record in run.records if _has_arrays(record)]
-        path = run.header.path(folder).with_suffix(".npz")
         if not diverging:
             continue
-        if not path.exists():
-            raise DiagnosisError(f"{path}: the arrays of {len(diverging)} diverging records are not there: keep it "
-                                 "beside the record file, or run the lane again")  # fmt: skip
-        with _load(path) as arrays:
+        with open_beside(run.path or run.header.path(folder), len(diverging)) as arrays:
             found |= {(record.lane, record.key): actual(record, arrays) for record in diverging}
     return found
 
@@ -78,13 +74,6 @@ def read_arrays(folder: Path, runs: Iterable[Run]) -> dict[tuple[str, Key], Any]
 def _has_arrays(record: Record) -> bool:
     """Whether a record diverges on data of its problem."""
     return record.verdict is Verdict.DIVERGES and record.redrawn
-
-
-def _load(path: Path) -> Archive:
-    try:
-        return Archive(path)
-    except (OSError, BoundError):
-        raise DiagnosisError(f"{path}: not an array file: run the lane again") from None
 
 
 def find_faults(runs: Sequence[Run], arrays: Evidence, known: Any) -> Iterator[Fault]:
