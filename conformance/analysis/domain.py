@@ -4,15 +4,15 @@ A region is what records with one outcome and one message have in common that re
 with a right answer have not; where a call's operands or words are at fault, and not its problem, it is named by that.
 """
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from conformance.predicates.comparisons import MOST_AXES, Facts, facts, problem_of
+from conformance.predicates.comparisons import MOST_AXES, Facts, facts, problem_of, smallest
 from conformance.predicates.induction import Rule, induce
 from conformance.processes.memory import exhausted
+from conformance.records.messages import is_beyond_a_rule, without_numbers
 from conformance.records.record import CLAIMS, IDIOMS, NEGATIVE, PORTS, Key, Record, Run, Verdict
 from conformance.suites import cases
 from conformance.suites.case import departure_of
@@ -30,7 +30,7 @@ _OF_VERDICT = {
 }  # fmt: skip
 _OF_MEMORY = (Verdict.REJECTS, Verdict.ERRORED, Verdict.CRASHED, Verdict.INCONCLUSIVE)
 """Verdicts of a call for which memory ran out: the last one, or in older record files one of the others."""
-_NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?:(?:, ?| ?x ?)-?\d+)*")
+_OF_KIND = {"shape": "another shape", "dtype": "another dtype"}
 _LONGEST = 110
 
 
@@ -57,7 +57,7 @@ class Region:
 def outcome(record: Record) -> str:
     """What a record says that the lane did."""
     if record.verdict is Verdict.CONFORMS:
-        return PAST if record.message.startswith("beyond the rule") else RIGHT
+        return PAST if is_beyond_a_rule(record) else RIGHT
     if record.verdict in _OF_MEMORY and exhausted(record.message):
         return MEMORY
     return _OF_VERDICT[record.verdict]
@@ -79,13 +79,11 @@ def departing() -> set[str]:
     return {id for id, bad in every if (bad.shapes or bad.dtypes or bad.view or bad.values or bad.calls)}
 
 
-def pattern(message: str) -> str:
-    """A message with its numbers replaced, so that those of one kind are the same; "" for a wrong answer's."""
-    if message.startswith("beyond the rule"):
-        return _NUMBERS.sub("#", message)
-    if " differ, first at" in message or message.startswith("shape is"):
-        return "another shape" if message.startswith("shape is") else "other values"
-    return _NUMBERS.sub("#", message)[:_LONGEST].strip()
+def pattern(record: Record) -> str:
+    """What a record says without its numbers, so that those of one kind are the same; of a wrong answer its kind."""
+    if record.kind and not record.rounding:
+        return _OF_KIND.get(record.kind, "other values")
+    return without_numbers(record.message)[:_LONGEST].strip()
 
 
 def domain(name: str, records: Sequence[Record], departing: Collection[str]) -> LaneDomain:
@@ -95,7 +93,7 @@ def domain(name: str, records: Sequence[Record], departing: Collection[str]) -> 
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for each in records:
         if outcome(each) not in (RIGHT, UNSAID):
-            groups[outcome(each), pattern(each.message)].append(each)
+            groups[outcome(each), pattern(each)].append(each)
     ordered = sorted(groups.items(), key=lambda group: (OUTCOMES.index(group[0][0]), -len(group[1]), group[0][1]))
     counts = Counter(map(outcome, records))
     return LaneDomain(name, counts, tuple(_region(*key, those, right, departing) for key, those in ordered))
@@ -107,7 +105,7 @@ def _region(
     said = [each for each in records if each.case not in departing]
     faults = dict.fromkeys(each.fault for each in records if each.case in departing)
     where = induce([facts(each) for each in said], right) if said and right and kind != PAST else None
-    witness = min(records, key=lambda each: (len(each.problem), each.key))
+    witness = smallest(records)
     return Region(kind, message, len(records), where, tuple(sorted(faults)), witness)
 
 
@@ -162,7 +160,7 @@ def _by_reason(
     for each in records:
         if outcome(each) is not RIGHT:
             reason = next((one for one in known if one.covers(each)), None)
-            groups[outcome(each), reason or pattern(each.message)].append(each)
+            groups[outcome(each), reason or pattern(each)].append(each)
     return dict(sorted(groups.items(), key=lambda group: (OUTCOMES.index(group[0][0]), -len(group[1]))))
 
 

@@ -3,7 +3,6 @@
 What is not so is named, with the predicate that would be right on the records at hand.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,15 +12,14 @@ from itertools import combinations
 from typing import NamedTuple
 
 from conformance.diagnosis.explain import NOT_SOUGHT, Cause, Explained, by_cause
-from conformance.predicates.comparisons import facts
+from conformance.predicates.comparisons import facts, smallest
 from conformance.predicates.induction import Rule, induce
+from conformance.records.messages import without_numbers
 from conformance.records.record import Record, Run, SubjectKind, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.regression.change import plain
 from conformance.regression.comparison import no_diagnosis
 from conformance.suites.expectations import Expectation, known
-
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 Explain = Callable[[Record], tuple[Cause, ...]]
 """Every smallest cause of a diverging record; none where there is no evidence."""
@@ -170,10 +168,10 @@ def _findings_of_expectation(
         yield Finding(Flaw.STALE, each.id, f"{all_} otherwise: {said}", inside[0])
     elif others and each.exact and _is_plain(inside[0]):
         said = f"{len(others):,} of the {len(inside):,} cases of its region are otherwise"
-        yield Finding(Flaw.NARROWER, each.id, said, _smallest(others), _rule_for([*shown, *more], records))
+        yield Finding(Flaw.NARROWER, each.id, said, smallest(others), _rule_for([*shown, *more], records))
     if more:
         said = f"{len(more):,} cases outside its region are as those inside"
-        yield Finding(Flaw.WIDER, each.id, said, _smallest(more), _rule_for([*shown, *more], records))
+        yield Finding(Flaw.WIDER, each.id, said, smallest(more), _rule_for([*shown, *more], records))
 
 
 def _otherwise(each: Expectation, shown: Sequence[Record], explain: Explain) -> Iterator[Finding]:
@@ -185,7 +183,7 @@ def _otherwise(each: Expectation, shown: Sequence[Record], explain: Explain) -> 
         if causes and not any(each.diagnosis in str(cause) for cause in causes)
     ]
     if others:
-        first = _smallest([record for record, _ in others])
+        first = smallest([record for record, _ in others])
         instead = next(cause for record, cause in others if record is first)
         said = f"{len(others):,} of {len(shown):,} cases are no {each.diagnosis!r}, but {str(instead)!r}"
         yield Finding(Flaw.OTHERWISE, each.id, said, first)
@@ -208,13 +206,13 @@ def _strays(
 
 def likeness(record: Record) -> str:
     """What records of one fault have in common: verdict, kind, and message but for its numbers."""
-    message = "" if record.verdict is Verdict.DIVERGES else _NUMBER.sub("#", plain(record.message))
+    message = "" if record.verdict is Verdict.DIVERGES else without_numbers(plain(record.message))
     return " ".join(filter(None, [record.verdict, record.kind, message]))
 
 
 def _unknown(text: str, those: Sequence[Record], records: Sequence[Record]) -> Finding:
     return Finding(
-        Flaw.UNKNOWN, text, f"{len(those):,} cases fail and nobody knew", _smallest(those), _rule_for(those, records)
+        Flaw.UNKNOWN, text, f"{len(those):,} cases fail and nobody knew", smallest(those), _rule_for(those, records)
     )
 
 
@@ -225,7 +223,7 @@ def _overlaps(expectations: Sequence[Expectation], inside: Mapping[str, Sequence
         theirs = {(record.lane, record.key) for record in inside[b.id] if _is_plain(record)}
         if both := [record for record in inside[a.id] if (record.lane, record.key) in theirs]:
             said = f"{len(both):,} cases are in the region of {b.id} too: let one of them leave them out"
-            yield Finding(Flaw.OVERLAP, a.id, said, _smallest(both))
+            yield Finding(Flaw.OVERLAP, a.id, said, smallest(both))
 
 
 def _flaky(expectations: Sequence[Expectation], runs: Sequence[Run], repeats: Sequence[Run]) -> Iterator[Finding]:
@@ -244,7 +242,7 @@ def _flaky(expectations: Sequence[Expectation], runs: Sequence[Run], repeats: Se
             said = (
                 f"{len(unsteady):,} cases show it in one run and not in another of the same build: say chance, and why"
             )
-            yield Finding(Flaw.FLAKY, each.id, said, _smallest(unsteady))
+            yield Finding(Flaw.FLAKY, each.id, said, smallest(unsteady))
 
 
 def _rule_for(those: Sequence[Record], records: Sequence[Record]) -> Rule | None:
@@ -286,7 +284,3 @@ def propose(
     grouped = [group for _, those in sorted(alike.items()) for group in by_cause(those)]
     alike_by_cause = [(cause, [explained.record for explained in those]) for cause, those in grouped]
     return [Proposal(those, cause, _rule_for(those, records)) for cause, those in alike_by_cause]
-
-
-def _smallest(records: Sequence[Record]) -> Record:
-    return min(records, key=lambda each: (len(each.problem), each.problem, each.lane, each.key))

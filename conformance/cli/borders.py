@@ -25,6 +25,7 @@ from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
 from conformance.processes.isolation import Death, Isolation, Limits
 from conformance.records import record_file
+from conformance.records.messages import with_kind
 from conformance.records.record import Record
 from conformance.records.reproduction import reproduction
 from conformance.report.words import plural
@@ -111,6 +112,6 @@ def _regions(lane: Lane, expectations: Sequence[Expectation], outcomes: Sequence
 
 def _false(wrong: Sequence[FalsePrediction]) -> Iterator[str]:
     for each in wrong:
-        found = f"{each.record.verdict} {each.record.kind} {each.record.message}".strip()
+        found = f"{each.record.verdict} {with_kind(each.record.kind, each.record.message)}".strip()
         yield f"  FALSE {each.about}, {each.count} times: predicted {each.said}, found {found}"
         yield f"    {reproduction(each.record)}"

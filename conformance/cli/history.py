@@ -11,6 +11,7 @@ from conformance.io.exit_status import OK
 from conformance.io.terminal import echo
 from conformance.predicates.comparisons import NO_PROBLEM, parsed
 from conformance.predicates.predicate import Predicate
+from conformance.records.messages import with_kind
 from conformance.regression.history import DEFAULT, Line, Since, Store, StoreError, nights
 
 
@@ -78,7 +79,7 @@ def _case(lines: Sequence[Line]) -> Iterator[str]:
     for line in lines:
         yield f"{line.lane} {line.suite} {line.key[1]} '{next(s.problem for s in line.states if s.problem)}'"
         for state in line.states:
-            said = " ".join(filter(None, [state.verdict, state.kind, state.message]))
+            said = " ".join(filter(None, [state.verdict, with_kind(state.kind, state.message)]))
             yield f"  since {state.started}, {state.version}: {said}{_how(state)}"
 
 

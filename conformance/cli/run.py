@@ -1,7 +1,6 @@
 """conformance run: a suite on a framework, in each of its variants."""
 
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -16,11 +15,13 @@ import click
 from conformance import adapters
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK, USAGE
 from conformance.io.terminal import echo
+from conformance.predicates.comparisons import smallest
 from conformance.processes.caps import CHOICES, caps_here
 from conformance.processes.tree import ENDING, die_with
 from conformance.records import record, record_file
 from conformance.records.arrays import beside
 from conformance.records.machine import measure_machine
+from conformance.records.messages import label_of, skeleton, with_kind
 from conformance.records.record import Record, Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.regression.comparison import REPEATS, unsteady
@@ -32,7 +33,6 @@ SHOWN = 12
 MACHINES = "machines"
 """The folder beside the record files for runs under caps, in a folder for each."""
 QUIET = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--capture=no")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 @click.command()
@@ -194,18 +194,18 @@ def summary(run: Run) -> str:
 
 def findings(run: Run, expectations: Sequence[Expectation]) -> Iterator[str]:
     """The records that do not conform, or not as expected, grouped by what they say, each with a command."""
-    groups: dict[tuple[bool, Verdict, str], list[Record]] = {}
+    groups: dict[tuple[bool, Verdict, str | tuple[str, tuple[str, ...]], str], list[Record]] = {}
     for each in run.records:
         broken = unkept(each, expectations)
         if broken or each.verdict != (each.claimed or Verdict.CONFORMS):
             reason = known(each, expectations)
-            message = f"known, {reason.id}" if reason else _NUMBER.sub("#", f"{each.kind} {each.message}".strip())
-            message += f" (not as {broken.id} says: {broken.verdict})" if broken else ""
-            groups.setdefault((fails(each, expectations), each.verdict, message.strip()), []).append(each)
+            alike = f"known, {reason.id}" if reason else (each.kind, skeleton(each.message))
+            broken_by = f" (not as {broken.id} says: {broken.verdict})" if broken else ""
+            groups.setdefault((fails(each, expectations), each.verdict, alike, broken_by), []).append(each)
     largest = sorted(groups.items(), key=lambda group: (not group[0][0], -len(group[1])))
-    for (_, verdict, message), records in largest[:SHOWN]:
-        shortest = min(records, key=lambda each: len(each.problem))
-        yield f"  {len(records)} {verdict}: {message}\n    {reproduction(shortest)}"
+    for (_, verdict, alike, broken_by), records in largest[:SHOWN]:
+        message = alike if isinstance(alike, str) else with_kind(records[0].kind, label_of(records))
+        yield f"  {len(records)} {verdict}: {message}{broken_by}\n    {reproduction(smallest(records))}"
     if len(largest) > SHOWN:
         yield f"  and {len(largest) - SHOWN} more kinds: `conformance report` shows all"
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from conformance import oracle
 from conformance.diagnosis.diagnose import Diagnosis, DiagnosisError, TooLargeError, diagnose, require_searchable
 from conformance.numerics.operands import Arrays, draw
-from conformance.predicates.comparisons import Facts, facts, size
+from conformance.predicates.comparisons import Facts, facts, smallest
 from conformance.predicates.induction import Rule, induce
 from conformance.problem import Problem, Window, broken_rule
 from conformance.records.arrays import actual
@@ -139,11 +139,6 @@ def group_of(cause: Cause, those: Sequence[Explained], conforming: Sequence[Fact
 def others(cause: Cause, those: Iterable[Explained]) -> Mapping[Cause, int]:
     """How many of a cause's records another one explains as well."""
     return Counter(other for each in those for other in each.causes if other != cause)
-
-
-def smallest(records: Iterable[Record]) -> Record:
-    """The record whose problem is the least to compute, and then to read."""
-    return min(records, key=size)
 
 
 def _tiny(each: Record, actual: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ A comparison of fields that have axes has a value an axis; `any` and `all` make 
 given problems, and each column once, in the first of the words for it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, permutations
@@ -75,6 +75,11 @@ def facts(record: Record) -> Facts:
 def size(record: Record) -> tuple[int, int, Key]:
     """By which records are sorted for the one that is the least to compute, and then to read."""
     return problem_of(record).multiplies, len(record.problem), record.key
+
+
+def smallest(records: Iterable[Record]) -> Record:
+    """The record whose problem is the least to compute, and then to read."""
+    return min(records, key=size)
 
 
 def of_cases(facts: Sequence[Facts]) -> Iterator[Named]:

@@ -5,7 +5,6 @@ fix never cancels a break. What a build does not answer twice alike is set apart
 chance is left out.
 """
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import NamedTuple
 from conformance.predicates.comparisons import Facts, facts, size
 from conformance.predicates.induction import Rule, induce
 from conformance.records.machine import differing
+from conformance.records.messages import without_numbers
 from conformance.records.record import Key, Record, Run, Verdict
 from conformance.regression.change import (
     DRIFT,
@@ -36,8 +36,6 @@ REPEATS = "repeats"
 class GuardError(ValueError):
     """Runs that cannot be compared; the message names both facts and the next step."""
 
-
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 Explain = Callable[[Record], Sequence[object]]
 """Every smallest cause of a diverging record, each a value that prints; none where there is no evidence."""
@@ -215,7 +213,7 @@ class _Side:
         if causes:
             return tuple(f"{_outcome(record)}: {cause}" for cause in causes)
         # a diverging record's message is about its own numbers, and its kind says what others can share
-        message = "" if record.verdict is Verdict.DIVERGES else _NUMBER.sub("#", plain(record.message))
+        message = "" if record.verdict is Verdict.DIVERGES else without_numbers(plain(record.message))
         return (f"{_outcome(record)}: {message}" if message else _outcome(record),)
 
 

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from conformance.io.terminal import one_line
+from conformance.records.messages import line
 from conformance.records.record import Record, Run
 from conformance.records.reproduction import reproduction
 from conformance.report.content.faults import Fault
 from conformance.report.integrity import Integrity
-from conformance.report.words import line, plural
+from conformance.report.words import plural
 
 SHOWN = 10
 """Reasons that are printed; two lines each, they are a screen."""

@@ -4,10 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from conformance.records.messages import label_of, line, skeleton
 from conformance.records.record import Record, Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.report.tables.counts import precision
-from conformance.report.words import label_of, line, plural, skeleton
+from conformance.report.words import plural
 
 Reason = Callable[[Record], str]
 """Why a record was expected to be what it is; empty for one that was not."""

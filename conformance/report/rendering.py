@@ -13,11 +13,12 @@ from pygments.lexers import PythonLexer
 
 from conformance.io.terminal import printable
 from conformance.predicates.induction import ALWAYS
+from conformance.records.messages import line
 from conformance.records.reproduction import reproduction
 from conformance.report.content.faults import Arrays
 from conformance.report.content.handbook import Shown
 from conformance.report.drawings import svg
-from conformance.report.words import line, slug
+from conformance.report.words import slug
 
 
 def render(template: str, /, **values: Any) -> str:

@@ -11,11 +11,12 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from conformance.io.terminal import printable
+from conformance.records.messages import label_of, skeleton
 from conformance.records.record import Key, Record, Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.report.content.history import Kept
 from conformance.report.tables.counts import precision
-from conformance.report.words import GLOSSARY, SYMBOLS, label_of, skeleton
+from conformance.report.words import GLOSSARY, SYMBOLS
 
 PER_SHARD = 10_000
 PER_BUCKET = 100

@@ -1,13 +1,9 @@
-"""The report's words: what verdicts and kinds mean, their symbols, and messages that say the same but for numbers."""
+"""The report's words: what verdicts and kinds mean, and their symbols."""
 
 import re
-from collections.abc import Mapping, Sequence
-from itertools import chain, zip_longest
+from collections.abc import Mapping
 
-from conformance.records.record import Record, Verdict
-
-LONGEST = 360
-"""Characters of a message or call in a list; a case's own page has the rest."""
+from conformance.records.record import Verdict
 
 GLOSSARY: Mapping[Verdict, str] = {
     Verdict.CONFORMS: "Shape, dtype and every value equal the expected answer.",
@@ -32,32 +28,6 @@ SYMBOLS: Mapping[Verdict, str] = {
     Verdict.INCONCLUSIVE: "?",
 }  # fmt: skip
 """What stands for a verdict where there is room for one sign, so that colour is never all that tells."""
-
-_NUMBER = r"[-+]?(?:0x[0-9a-f]+|\d+(?:\.\d+)?(?:e[-+]?\d+)?|(?<![a-z])(?:nan|inf)\b)"
-_NUMBERS = re.compile(rf"{_NUMBER}(?:(?:, ?|x){_NUMBER})*(?:,(?=\)))?", re.IGNORECASE)
-"""A number, or a list of them as in a shape."""
-
-
-def skeleton(message: str) -> tuple[str, ...]:
-    """What is left of a message without its numbers."""
-    return tuple(_NUMBERS.split(line(message)))
-
-
-def label_of(records: Sequence[Record]) -> str:
-    """What messages that differ in numbers alone have in common: a number that varies becomes an ellipsis."""
-    messages = [line(record.message) for record in records]
-    if len({skeleton(message) for message in messages}) > 1:
-        return messages[0]
-    columns = zip(*map(_NUMBERS.findall, messages), strict=True)
-    numbers = (values[0] if len(set(values)) == 1 else "\u2026" for values in columns)
-    texts = _NUMBERS.split(messages[0])
-    return "".join(chain.from_iterable(zip_longest(texts, numbers, fillvalue="")))
-
-
-def line(text: str) -> str:
-    """Text on one line of bounded length."""
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST else f"{line[:LONGEST]}\u2026"
 
 
 def plural(count: int, noun: str) -> str:

@@ -18,6 +18,7 @@ from conformance.numerics.operands import SIGNIFICAND, Certificate
 from conformance.problem import broken_rule
 from conformance.processes.attempt import Ended, begin, failed, make
 from conformance.records.calls import RecordedCall
+from conformance.records.messages import beyond
 from conformance.records.record import Record, Verdict
 from conformance.run import Result, record_of
 from conformance.suites import departure
@@ -110,9 +111,9 @@ def judged(record: Record, case: Case, arrays: Mapping[str, Array], actual: Arra
     deviation = measure_deviation(actual, expected)
     rule = broken_rule(case.problem)
     if deviation is None:
-        return Result(replace(record, message=f"beyond the rule: {rule}" if rule else "", actual=fingerprint(actual)))
+        return Result(replace(record, message=beyond(rule), actual=fingerprint(actual)))
     return Result(
         replace(record, verdict=Verdict.DIVERGES, kind=deviation.kind, deviation=deviation.evidence(),
-                message=deviation.message + (f", beyond the rule: {rule}" if rule else "")),
+                message=", ".join(filter(None, [deviation.message, beyond(rule)]))),
         {"actual": np.ascontiguousarray(actual), "expected": expected},
     )  # fmt: skip

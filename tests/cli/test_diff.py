@@ -63,7 +63,7 @@ def test_a_regression_is_shown_with_its_region_and_a_command(diff: Diff) -> None
     status, out, _ = diff(run(), run(refused))
     planted = sum(each.verdict != "conforms" for each in run(refused).records)
     assert status == 1
-    assert f"{planted} newly-refused: conforms -> rejects: Error: no # dilations" in out
+    assert f"{planted} newly-refused: conforms -> rejects: Error: no \u2026 dilations" in out
     assert f"where {PLANTED}\n" in out
     assert "conformance one mxnet " in out
 

@@ -13,20 +13,20 @@ from conformance.analysis.content.snippets import LARGEST as WRITTEN
 from conformance.analysis.content.snippets import of_call, of_negative, of_problem, of_record, same_window, too_large
 from conformance.calls import suites
 from conformance.diagnosis.diagnose import DiagnosisError
-from conformance.diagnosis.explain import ANOTHER_SHAPE, Cause, Explained, by_cause, causes, others, smallest
+from conformance.diagnosis.explain import ANOTHER_SHAPE, Cause, Explained, by_cause, causes, others
 from conformance.idioms.base import ClaimedCall, Refusal
 from conformance.idioms.expression import ExpressionError
 from conformance.numerics.operands import Arrays as Operands
 from conformance.numerics.operands import DataError, draw
-from conformance.predicates.comparisons import facts, problem_of
+from conformance.predicates.comparisons import facts, problem_of, smallest
 from conformance.predicates.induction import induce
 from conformance.problem import Problem
 from conformance.records import calls
 from conformance.records.arrays import actual, open_beside
 from conformance.records.calls import RecordedCallError
+from conformance.records.messages import label_of, skeleton
 from conformance.records.record import NEGATIVE, PORTS, Key, Record, Run, SubjectKind, Verdict
 from conformance.report.content.faults import Answer, Arrays, Fault, Snippet, Where
-from conformance.report.words import label_of, skeleton
 from conformance.suites import cases
 
 MOST = 12
