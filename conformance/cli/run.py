@@ -26,7 +26,7 @@ from conformance.records.record import Record, Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.regression.comparison import REPEATS, unsteady
 from conformance.runner.plugin import TIMEOUT
-from conformance.runner.selection import Selection, dtypes_of, require_seconds, require_workers, select
+from conformance.runner.selection import Selection, require_seconds, require_workers, select
 from conformance.suites.expectations import Expectation, by_chance, fails, known, unkept
 
 SHOWN = 12
@@ -115,7 +115,7 @@ def _capped(choice: str, framework: str, words: Sequence[str], records: Path) ->
 
 def _whole_runs(selections: Sequence[Selection], folder: Path) -> list[Run]:
     """The runs of selections, or of shards of them, that were not narrowed and came to their own end."""
-    paths = [_path(each, folder) for each in selections if not each.ids]
+    paths = [_path(each, folder) for each in selections if not each.narrowed]
     runs = [record_file.read(path) for path in paths if path.exists()]
     return [run for run in runs if run.complete and not run.header.selection]
 
@@ -183,8 +183,8 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
 
 
 def _path(selection: Selection, folder: Path) -> Path:
-    narrowed = bool(selection.ids or selection.dtypes != dtypes_of(selection.suite))
-    return record.path(folder, str(selection.lane), selection.suite.name, selection.shard, narrowed=narrowed)
+    suite, shard = selection.suite.name, selection.shard
+    return record.path(folder, str(selection.lane), suite, shard, narrowed=selection.narrowed)
 
 
 def summary(run: Run) -> str:

@@ -26,7 +26,7 @@ from conformance.run import record_of
 from conformance.runner.isolated import noted, trial
 from conformance.runner.items import LaneItems, attach, npy
 from conformance.runner.outside import START
-from conformance.runner.selection import Selection, dtypes_of
+from conformance.runner.selection import Selection
 from conformance.suites.case import Case
 from conformance.suites.reference_cache import References
 from conformance.suites.references import oracle_digest
@@ -233,10 +233,8 @@ class Controller:
 
     def _narrowed(self) -> str:
         """What made this run less than its suite or shard, as the user gave it; empty for a whole one."""
-        (first, step), dtypes = self._selection.shard, dtypes_of(self._selection.suite)
-        whole = len(self._selection.suite.cases[first - 1 :: step]) * len(dtypes)
         given = (str(word) for word in self._config.invocation_params.args if word != "--resume")
-        return "" if self._expected == whole and self._selection.dtypes == dtypes else " ".join(given)
+        return "" if self._expected == self._selection.whole and not self._selection.narrowed else " ".join(given)
 
     def _log(self, node: Any) -> str:
         return str(Path(self._scratch.name, f"{node.gateway.id}.log"))

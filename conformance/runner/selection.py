@@ -54,6 +54,17 @@ class Selection:
         """How many cases are evaluated at once: a claim has calls enough of its own."""
         return adapters.block(self.lane.framework) if kind_of(self.suite.cases[0]).in_blocks else 1
 
+    @property
+    def whole(self) -> int:
+        """How many records a whole run of the suite, or of the shard, has."""
+        first, step = self.shard
+        return len(self.suite.cases[first - 1 :: step]) * len(dtypes_of(self.suite))
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether it is less than its suite or shard; a list of ids that names all of it is not."""
+        return self.dtypes != dtypes_of(self.suite) or len(self.cases) * len(self.dtypes) != self.whole
+
     def keys(self) -> Iterator[Key]:
         """Of every record that the run is to have."""
         return ((case.id, dtype, FORWARD) for case in self.cases for dtype in self.dtypes)

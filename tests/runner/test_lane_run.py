@@ -144,6 +144,15 @@ class TestRecords:
         (partial,) = tmp_path.rglob("*.jsonl")
         assert partial.parent.name == "partial"
 
+    @pytest.mark.parametrize("shard", ["1/60", "2/60"])
+    def test_a_shard_whose_only_case_is_named_is_a_whole_shard(self, tmp_path: Path, shard: str) -> None:
+        number = int(shard[0])
+        case = cases.read_suite("smoke").cases[number - 1].id
+        process = conformance_process(tmp_path, "--variant=single", f"--shard={shard}", f"--case={case}")
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, output
+        assert record_file.read(tmp_path / f"oracle_adapter-single-smoke.{number}of60.jsonl").complete
+
     def test_shards_together_are_the_whole(self, tmp_path: Path) -> None:
         lane(tmp_path / "whole", "-n0")
         for shard in ("1/3", "2/3", "3/3"):
