@@ -17,6 +17,7 @@ from conformance.io import exit_status
 from conformance.io.folders import cases_folder
 from conformance.records import record_file
 from conformance.records.record import Run, Verdict
+from conformance.suites import cases
 
 ADAPTERS = Path(__file__).parents[1] / "adapters"
 RECORDS = 120  # 60 smoke cases in two dtypes
