@@ -234,7 +234,8 @@ class Controller:
     def _narrowed(self) -> str:
         """What made this run less than its suite or shard, as the user gave it; empty for a whole one."""
         given = (str(word) for word in self._config.invocation_params.args if word != "--resume")
-        return "" if self._expected == self._selection.whole and not self._selection.narrowed else " ".join(given)
+        whole = len(self._selection.cases) * len(self._selection.dtypes)
+        return "" if self._expected == whole and not self._selection.narrowed else " ".join(given)
 
     def _log(self, node: Any) -> str:
         return str(Path(self._scratch.name, f"{node.gateway.id}.log"))

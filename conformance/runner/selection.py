@@ -55,15 +55,10 @@ class Selection:
         return adapters.block(self.lane.framework) if kind_of(self.suite.cases[0]).in_blocks else 1
 
     @property
-    def whole(self) -> int:
-        """How many records a whole run of the suite, or of the shard, has."""
-        first, step = self.shard
-        return len(self.suite.cases[first - 1 :: step]) * len(dtypes_of(self.suite))
-
-    @property
     def narrowed(self) -> bool:
-        """Whether it is less than its suite or shard; a list of ids that names all of it is not."""
-        return self.dtypes != dtypes_of(self.suite) or len(self.cases) * len(self.dtypes) != self.whole
+        """Whether it is another part than its suite or shard; a list of ids that names all of it is not."""
+        first, step = self.shard
+        return self.dtypes != dtypes_of(self.suite) or self.cases != self.suite.cases[first - 1 :: step]
 
     def keys(self) -> Iterator[Key]:
         """Of every record that the run is to have."""
