@@ -24,6 +24,7 @@ import numpy as np
 
 import conformance
 from conformance.adapters.base import Adapter, Lane
+from conformance.io.bounded import read_named_text
 from conformance.io.folders import cache_folder
 from conformance.records.machine import Machine, measure_machine, threads
 
@@ -62,7 +63,10 @@ def _source(framework: str) -> ast.Module:
     for folder in __path__:
         path = Path(folder, f"{framework}.py")
         if framework in frameworks() and path.exists():
-            return ast.parse(path.read_text(encoding="utf-8"))
+            try:
+                return ast.parse(read_named_text(path))
+            except (SyntaxError, RecursionError, MemoryError) as error:
+                raise AdapterError(f"{path}: cannot be read as Python: {error}") from None
     near = get_close_matches(framework, frameworks(), 1)
     hint = f", the nearest is {near[0]!r}" if near else ""
     raise AdapterError(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.io.atomic import write_atomically
+from conformance.io.bounded import read_json, read_text
 from conformance.io.folders import cases_folder
 from conformance.records.record import IDIOMS, PORTS, Record, Run
 
@@ -70,7 +71,7 @@ def read() -> Proofs:
     if not path().exists():
         return Proofs({})
     try:
-        lanes = json.loads(path().read_text(encoding="utf-8"))
+        lanes = read_json(read_text(path()))
         return Proofs({name: LaneProofs(lane["version"], lane["date"], _proofs(lane)) for name, lane in lanes.items()})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise EvidenceError(f"{path()}: is not as `conformance conventions --records` writes it: {error}") from None
@@ -105,11 +106,15 @@ def _kind(record: Record, known: Callable[[Record], Any]) -> str:
     return "known" if known(record) else "failed"
 
 
+def merged(evidence: Proofs) -> Proofs:
+    """Evidence beside that of other lanes on file."""
+    return Proofs({**read().lanes, **evidence.lanes})
+
+
 def write(evidence: Proofs) -> None:
-    """Put evidence on file, beside that of other lanes."""
-    lanes = {**read().lanes, **evidence.lanes}
+    """Put evidence on file, in place of what is there."""
     content = {name: {**asdict(lane), "claims": {claim: _counts(proof) for claim, proof in lane.claims.items()}}
-               for name, lane in sorted(lanes.items())}  # fmt: skip
+               for name, lane in sorted(evidence.lanes.items())}  # fmt: skip
     write_atomically(path(), json.dumps(content, indent=1).encode() + b"\n")
 
 

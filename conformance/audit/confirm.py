@@ -21,7 +21,7 @@ from conformance import adapters, oracle
 from conformance.adapters.base import Lane
 from conformance.calls import reproducer
 from conformance.calls.reproducer import Reproducer
-from conformance.io.bounded import BoundError, read_array
+from conformance.io.bounded import BoundError, read_array, read_named_text
 from conformance.numerics import operands
 from conformance.numerics.deviation import fingerprint, measure_deviation
 from conformance.records.record import Record
@@ -117,8 +117,8 @@ def _judge(record: Record, script: Reproducer, place: Path) -> Confirmation:
         actual = script.canonical(read_array(place / "y.npy"))
     except (OSError, BoundError, ValueError):
         ended = f"it died, or gave no answer in {TIMEOUT} s"
-        said = (place / "error").read_text(encoding="utf-8").strip() if (place / "error").exists() else ended
-        return Confirmation(record, Finding.NOTHING, said.splitlines()[-1])
+        said = read_named_text(place / "error").strip() if (place / "error").exists() else ""
+        return Confirmation(record, Finding.NOTHING, (said or ended).splitlines()[-1])
     if fingerprint(actual) == record.actual:
         return Confirmation(record, Finding.CONFIRMED)
     deviation = measure_deviation(actual, expected)

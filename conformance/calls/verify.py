@@ -22,6 +22,7 @@ from conformance.adapters.base import Lane, finish
 from conformance.calls import suites
 from conformance.calls.native import operands, translate
 from conformance.calls.port import Port
+from conformance.io.bounded import BoundError, read_array, read_json, read_text
 from conformance.io.folders import PACKAGE
 from conformance.numerics.deviation import measure_deviation
 from conformance.processes.attempt import Ended, make
@@ -114,8 +115,10 @@ def _side(
         if done.returncode or not (folder / "answer.npy").exists():
             said = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
             raise VerifyError(f"{lane}: gave no answer: exit status {done.returncode} of {python}: {said[0]}")
-        array = np.load(folder / "answer.npy", allow_pickle=False)
-        version = (folder / "version").read_text(encoding="utf-8")
+        try:
+            array, version = read_array(folder / "answer.npy"), read_text(folder / "version")
+        except BoundError as error:
+            raise VerifyError(f"{lane}: gave an answer that {error}") from None
     return Side(str(lane), version, array, _difference(array, expected))
 
 
@@ -126,8 +129,8 @@ def _difference(actual: Array, expected: Array) -> str:
 
 def main(folder: Path) -> None:
     """Run one side: the job and its operands lie in the folder, its answer is put there."""
-    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    arrays = {path.stem: np.load(path, allow_pickle=False) for path in folder.glob("*.npy")}
+    job = read_json(read_text(folder / "job.json"))
+    arrays = {path.stem: read_array(path) for path in folder.glob("*.npy")}
     lane = adapters.lane(job["framework"], job["variant"])
     adapter = adapters.load(lane)
     source = adapters.lane(job["source"]) if "source" in job else lane

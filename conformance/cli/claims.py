@@ -9,6 +9,7 @@ from conformance import adapters
 from conformance.claims import ledger
 from conformance.claims.ledger import Claim, Standing, Test
 from conformance.io.atomic import require_our_file, write_atomically
+from conformance.io.bounded import read_named_bytes
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.folders import PACKAGE
 from conformance.io.terminal import echo
@@ -90,7 +91,7 @@ def errata(checked: bool, document: Path) -> int:
 
     text = pages.errata(literature.build(ledger.read_claims(), ())).encode()
     if checked:
-        stale = not document.exists() or document.read_bytes() != text
+        stale = not document.exists() or read_named_bytes(document) != text
         if stale:
             echo(f"{document}: not what the claims say: run `conformance claims errata`", err=True)
         return DIVERGED if stale else OK

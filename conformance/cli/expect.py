@@ -12,6 +12,7 @@ import click
 from conformance.analysis.exactness import Explain, Finding, Flaw, asked, check, propose, unjudged, unknown
 from conformance.cli.diff import Build, explainer, read_builds
 from conformance.io.atomic import write_atomically
+from conformance.io.bounded import read_named_text
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
 from conformance.predicates.induction import Rule
@@ -269,7 +270,7 @@ def prune(records: Path) -> int:
         for each in ids:
             echo(f"{path(framework)}: {each} taken out: no record shows it any longer")
         if ids:
-            write_atomically(path(framework), without(path(framework).read_text(encoding="utf-8"), ids).encode())
+            write_atomically(path(framework), without(read_named_text(path(framework)), ids).encode())
     if not any(stale.values()):
         echo("nothing is stale")
     return OK

@@ -12,6 +12,8 @@ from glob import escape as glob_escape
 from pathlib import Path
 from shutil import rmtree
 
+from conformance.io.bounded import open_regular, read_named_bytes
+
 _LIBC = ctypes.CDLL(None)
 _HERE, _EXCHANGE = -100, 2  # of renameat2: paths are as everywhere, and two of them change places
 
@@ -96,7 +98,7 @@ def require_our_file(path: Path, *marks: str) -> None:
     require_file(path)
     if not path.is_file():
         return
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start = file.read(START).decode("utf-8", "replace")
     if start and not any(mark in start for mark in marks):
         raise OverwriteError(f"{path}: was not written by this command: move it away, or give another name")
@@ -169,7 +171,7 @@ def _listed(folder: Path) -> set[str]:
     """The names in a folder's list."""
     if not (folder / LIST).is_file():
         return set()
-    head, *names = (folder / LIST).read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+    head, *names = read_named_bytes(folder / LIST).decode("utf-8", "replace").splitlines() or [""]
     return set(names) if head == _LIST_HEAD else set()
 
 

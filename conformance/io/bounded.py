@@ -34,11 +34,14 @@ class BoundError(ValueError):
     """A file that is larger than is read, or not what its own header says; the message says what it must be."""
 
 
-def open_regular(path: Path) -> BinaryIO:
-    """A regular file, open for reading. Raises OSError for anything else, such as a pipe, whose end may never come."""
+def open_regular(path: Path, access: int = os.O_RDONLY) -> BinaryIO:
+    """A regular file, open for reading, or with O_RDWR for changing.
+
+    Raises OSError for anything else, such as a pipe, whose end may never come.
+    """
     if not stat.S_ISREG(path.stat().st_mode):  # asked first, since opening a device can do something to it
         raise _irregular(path, path.stat().st_mode)
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+    file = os.fdopen(os.open(path, access | os.O_NONBLOCK), "r+b" if access == os.O_RDWR else "rb")
     if not stat.S_ISREG(mode := os.fstat(file.fileno()).st_mode):
         file.close()
         raise _irregular(path, mode)
@@ -50,18 +53,34 @@ def _irregular(path: Path, mode: int) -> OSError:
     return OSError(errno.EINVAL, f"is a {kind}, not a regular file", str(path))
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, largest: int = LARGEST_TEXT) -> bytes:
     """A file's bytes. Raises BoundError where it has too many, and OSError."""
     with open_regular(path) as file:
-        content = file.read(LARGEST_TEXT + 1)
-    if len(content) > LARGEST_TEXT:
-        raise BoundError(f"has more than {LARGEST_TEXT} bytes, which is all that is read: give a smaller file")
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise BoundError(f"has more than {largest} bytes, which is all that is read: give a smaller file")
     return content
 
 
 def read_text(path: Path) -> str:
     """A file's text. Raises BoundError where it is too large, OSError and UnicodeDecodeError."""
     return read_bytes(path).decode("utf-8")
+
+
+def read_named_bytes(path: Path) -> bytes:
+    """A file's bytes. Raises BoundError with the file's name where it has too many, and OSError."""
+    try:
+        return read_bytes(path)
+    except BoundError as error:
+        raise BoundError(f"{path}: {error}") from None
+
+
+def read_named_text(path: Path) -> str:
+    """A file's text. Raises BoundError with the file's name where it is too large or no UTF-8, and OSError."""
+    try:
+        return read_named_bytes(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BoundError(f"{path}: is not UTF-8 text: {error}") from None
 
 
 def read_json(text: str) -> Any:

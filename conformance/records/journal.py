@@ -20,7 +20,7 @@ from typing import IO, Any
 from zlib import crc32
 
 from conformance.io.atomic import naming, write_atomically, write_together
-from conformance.io.bounded import BoundError, open_archive, read_json, read_member
+from conformance.io.bounded import BoundError, open_archive, open_regular, read_json, read_member, read_named_text
 from conformance.records.arrays import beside, member
 from conformance.records.record import Header, Key, Record, RecordError, Verdict
 from conformance.records.record_file import dump, parse
@@ -187,7 +187,7 @@ def _archive(members: Iterable[tuple[str, bytes]]) -> bytes:
 
 def _lock(folder: Path) -> IO[bytes]:
     """An open file that no other process has; it is free again when this one ends, however it does."""
-    file = (folder / "lock").open("a+b")
+    file = _appendable(folder / "lock")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -204,7 +204,7 @@ def _lock(folder: Path) -> IO[bytes]:
 
 def _appendable(path: Path) -> IO[bytes]:
     path.touch()
-    return path.open("r+b")
+    return open_regular(path, os.O_RDWR)
 
 
 def _temporary(path: Path, name: str) -> Iterable[Path]:
@@ -213,4 +213,4 @@ def _temporary(path: Path, name: str) -> Iterable[Path]:
 
 
 def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""
+    return read_named_text(path) if path.exists() else ""

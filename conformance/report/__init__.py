@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from conformance.io.atomic import replace_folder, require_our_file, require_our_folder
+from conformance.io.bounded import read_named_bytes
 from conformance.report.feeds import SUMMARY
 from conformance.report.integrity import Finding, Integrity
 from conformance.report.outcome import Outcome, Reason
@@ -33,7 +34,7 @@ def require_ours(page: Path) -> None:
 def _is_ours(folder: Path) -> bool:
     """Whether an earlier version wrote a folder, which kept no list of its files."""
     summary = folder / "summary.json"
-    return summary.is_file() and SUMMARY in summary.read_text(encoding="utf-8", errors="replace")[:200]
+    return summary.is_file() and SUMMARY.encode() in read_named_bytes(summary)[:200]
 
 
 def write_report(site: Site, page: Path) -> Outcome:

@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from conformance.io.bounded import read_named_bytes
 from conformance.problem import Problem, broken_rule
 from conformance.suites.case import EXACT, Case, Rounded, Subject
 from conformance.suites.cases import dump_jsonl
@@ -176,7 +177,7 @@ def differences(cases: Path) -> list[str]:
     return [
         name
         for name, text in files().items()
-        if not (cases / name).is_file() or (cases / name).read_bytes() != text.encode()
+        if not (cases / name).is_file() or read_named_bytes(cases / name) != text.encode()
     ]
 
 

@@ -10,7 +10,9 @@ from conformance.analysis import proofs
 from conformance.analysis.content import handbook
 from conformance.analysis.proofs import LaneProofs, Proof, Proofs
 from conformance.calls import copies
+from conformance.cli.conventions import command
 from conformance.idioms import laws
+from conformance.records import record_file
 from conformance.records.record import IDIOMS, Header, Record, Run, Verdict
 from conformance.report import Site
 from conformance.report.content.handbook import Handbook, markdown
@@ -124,3 +126,21 @@ def test_evidence_that_nobody_wrote_is_told_in_a_line(
     (tmp_path / "proved.json").write_text(text)
     with pytest.raises(proofs.EvidenceError, match=r"proved.json: is not as `conformance conventions --records`"):
         proofs.read()
+
+
+def test_check_writes_nothing_though_records_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    header = Header("torch", "eager", IDIOMS, ("float32",), ("forward",), "", 1, "", environment={"torch": "2.13.0"},
+                    started="2026-11-22T01:02:03+00:00")  # fmt: skip
+    records = (record("a", "torch-layer/padding", "conforms", Verdict.CONFORMS),)
+    (tmp_path / "records").mkdir()
+    record_file.write(tmp_path / "records" / "torch-eager-idioms.jsonl", Run(header, records, True))
+    monkeypatch.setenv("CONFORMANCE_CASES", str(tmp_path))
+    (tmp_path / "proved.json").write_text("{}")
+    words = ["--records", str(tmp_path / "records"), "--to", str(tmp_path / "book.md")]
+    checked: int = command.main([*words, "--check"], standalone_mode=False)
+    assert checked == 1
+    assert (tmp_path / "proved.json").read_text() == "{}"
+    assert not (tmp_path / "book.md").exists()
+    assert command.main(words, standalone_mode=False) == 0
+    assert "torch-layer/padding" in proofs.read().lanes["torch-eager"].claims
+    assert command.main([*words, "--check"], standalone_mode=False) == 0
