@@ -130,7 +130,7 @@ def _difference(actual: Array, expected: Array) -> str:
 def main(folder: Path) -> None:
     """Run one side: the job and its operands lie in the folder, its answer is put there."""
     job = read_json(read_text(folder / "job.json"))
-    arrays = {path.stem: read_array(path) for path in folder.glob("*.npy")}
+    arrays = {path.stem: read_array(path).copy() for path in folder.glob("*.npy")}
     lane = adapters.lane(job["framework"], job["variant"])
     adapter = adapters.load(lane)
     source = adapters.lane(job["source"]) if "source" in job else lane
