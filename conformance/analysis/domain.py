@@ -68,8 +68,8 @@ def by_lane(runs: Iterable[Run], *, idioms: bool = False) -> dict[str, list[Reco
     found: dict[str, dict[Key, Record]] = defaultdict(dict)
     for run in runs:
         if (run.header.suite == IDIOMS) is idioms and run.header.suite not in (CLAIMS, PORTS):
-            for each in run.records:
-                found[f"{each.lane} {each.idiom}".strip()][each.key] = each
+            for record in run.records:
+                found[f"{record.lane} {record.idiom}".strip()][record.key] = record
     return {name: list(records.values()) for name, records in sorted(found.items())}
 
 
@@ -88,12 +88,12 @@ def pattern(record: Record) -> str:
 
 def domain(name: str, records: Sequence[Record], departing: Collection[str]) -> LaneDomain:
     """The domain of a lane. `departing` are the ids of the cases whose problem does not say what is called."""
-    departing = {*departing, *(each.case for each in records if problem_of(each).rank > MOST_AXES)}
-    right = [facts(each) for each in records if outcome(each) in (RIGHT, PAST) and each.case not in departing]
+    departing = {*departing, *(record.case for record in records if problem_of(record).rank > MOST_AXES)}
+    right = [facts(record) for record in records if outcome(record) in (RIGHT, PAST) and record.case not in departing]
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for each in records:
-        if outcome(each) not in (RIGHT, UNSAID):
-            groups[outcome(each), pattern(each)].append(each)
+    for record in records:
+        if outcome(record) not in (RIGHT, UNSAID):
+            groups[outcome(record), pattern(record)].append(record)
     ordered = sorted(groups.items(), key=lambda group: (OUTCOMES.index(group[0][0]), -len(group[1]), group[0][1]))
     counts = Counter(map(outcome, records))
     return LaneDomain(name, counts, tuple(_region(*key, those, right, departing) for key, those in ordered))
@@ -102,8 +102,8 @@ def domain(name: str, records: Sequence[Record], departing: Collection[str]) -> 
 def _region(
     kind: str, message: str, records: Sequence[Record], right: Sequence[Facts], departing: Collection[str]
 ) -> Region:
-    said = [each for each in records if each.case not in departing]
-    faults = dict.fromkeys(each.fault for each in records if each.case in departing)
+    said = [record for record in records if record.case not in departing]
+    faults = dict.fromkeys(record.fault for record in records if record.case in departing)
     where = induce([facts(each) for each in said], right) if said and right and kind != PAST else None
     witness = smallest(records)
     return Region(kind, message, len(records), where, tuple(sorted(faults)), witness)
@@ -139,7 +139,7 @@ def regions(lanes: Mapping[str, Sequence[Record]], known: Mapping[str, Sequence[
     yield "| lane | outcome | records | where | and of those answered rightly, there | |"
     yield "|---|---|---:|---|---:|---|"
     for name, records in lanes.items():
-        valid = [each for each in records if not each.fault]
+        valid = [record for record in records if not record.fault]
         right = [each for each in valid if outcome(each) is RIGHT]
         yield f"| {name} | {RIGHT} | {len(right):,} | everywhere else | | |"
         for (kind, about), those in _by_reason(valid, known[records[0].framework]).items():
@@ -157,10 +157,10 @@ def _by_reason(
 ) -> Mapping[tuple[str, Expectation | str], list[Record]]:
     """The records that are not right answers, by outcome, and by the expectation that covers them or by message."""
     groups: dict[tuple[str, Expectation | str], list[Record]] = defaultdict(list)
-    for each in records:
-        if outcome(each) is not RIGHT:
-            reason = next((one for one in known if one.covers(each)), None)
-            groups[outcome(each), reason or pattern(each)].append(each)
+    for record in records:
+        if outcome(record) is not RIGHT:
+            reason = next((one for one in known if one.covers(record)), None)
+            groups[outcome(record), reason or pattern(record)].append(record)
     return dict(sorted(groups.items(), key=lambda group: (OUTCOMES.index(group[0][0]), -len(group[1]))))
 
 
@@ -168,9 +168,9 @@ def limits(lanes: Mapping[str, Sequence[Record]]) -> Iterator[str]:
     """What each lane makes of the calls at and past each limit, a fault of the call a row, as Markdown."""
     made: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for name, records in lanes.items():
-        for each in records:
-            if each.fault:
-                made[each.fault][name].add(outcome(each))
+        for record in records:
+            if record.fault:
+                made[record.fault][name].add(outcome(record))
     if not made:
         return
     yield f"| fault | {' | '.join(lanes)} |"

@@ -77,11 +77,15 @@ def check(
     """Every fault of one framework's expectations on runs of its lanes, all of one version, and repetitions of them."""
     version = runs[0].header.version if runs else ""
     found = [
-        Finding(Flaw.EXPIRED, each.id, f"it was to hold until {each.expires}: look whether it still does, and renew it")
-        for each in expectations
-        if each.expires is not None and day > each.expires
+        Finding(
+            Flaw.EXPIRED,
+            expectation.id,
+            f"it was to hold until {expectation.expires}: look whether it still does, and renew it",
+        )
+        for expectation in expectations
+        if expectation.expires is not None and day > expectation.expires
     ]
-    about = [each for each in expectations if each.applies(version, date.min)]
+    about = [expectation for expectation in expectations if expectation.applies(version, date.min)]
     current = [each for each in about if not unjudged([each], runs)]
     records = [record for run in runs for record in run.records]
     inside = {each.id: _region(each, _records_on_its_machines(each, runs)) for each in current}
@@ -100,9 +104,9 @@ def unjudged(expectations: Sequence[Expectation], runs: Sequence[Run]) -> dict[s
     """The expectations that are about none of some runs because of the machines that these ran on, each with why."""
     machines = [run.header.machine for run in runs]
     return {
-        each.id: f"{each.machine.text}, but {' or '.join(dict.fromkeys(map(each.machine.why_not, machines)))}"
-        for each in expectations
-        if each.machine and machines and not any(map(each.holds_on, machines))
+        expectation.id: f"{machine.text}, but {' or '.join(dict.fromkeys(map(machine.why_not, machines)))}"
+        for expectation in expectations
+        if (machine := expectation.machine) and machines and not any(map(expectation.holds_on, machines))
     }
 
 
@@ -110,7 +114,7 @@ def unknown(runs: Iterable[Run], expectations: Sequence[Expectation]) -> list[Re
     """The failing records that no expectation covers which is about their run's machine."""
     found = []
     for run in runs:
-        here = [each for each in expectations if each.holds_on(run.header.machine)]
+        here = [expectation for expectation in expectations if expectation.holds_on(run.header.machine)]
         found += [record for record in run.records if record.fails and known(record, here) is None]
     return found
 
@@ -122,9 +126,9 @@ def asked(
 
     Where no run is absent, all findings hold.
     """
-    findings, by_id = list(found), {each.id: each for each in expectations}
-    open_ = [each.subject for each in findings if absent and _needs_all_runs(each, by_id.get(each.subject))]
-    return [each for each in findings if each.subject not in open_ or each.fault not in _OF_ALL_RUNS], open_
+    findings, by_id = list(found), {expectation.id: expectation for expectation in expectations}
+    open_ = [finding.subject for finding in findings if absent and _needs_all_runs(finding, by_id.get(finding.subject))]
+    return [finding for finding in findings if finding.subject not in open_ or finding.fault not in _OF_ALL_RUNS], open_
 
 
 def _needs_all_runs(found: Finding, of: Expectation | None) -> bool:
@@ -135,14 +139,14 @@ def _needs_all_runs(found: Finding, of: Expectation | None) -> bool:
     return found.fault is Flaw.EMPTY or not of.exact or bool(only_negative)
 
 
-def _records_on_its_machines(each: Expectation, runs: Iterable[Run]) -> list[Record]:
+def _records_on_its_machines(expectation: Expectation, runs: Iterable[Run]) -> list[Record]:
     """The records of those runs whose machine an expectation is about."""
-    return [record for run in runs if each.holds_on(run.header.machine) for record in run.records]
+    return [record for run in runs if expectation.holds_on(run.header.machine) for record in run.records]
 
 
-def _region(each: Expectation, records: Sequence[Record]) -> list[Record]:
+def _region(expectation: Expectation, records: Sequence[Record]) -> list[Record]:
     """The records of a region; negative ones, of which nothing exact is stated, where there are no others."""
-    reached = [record for record in records if each.reaches(record)]
+    reached = [record for record in records if expectation.reaches(record)]
     return [record for record in reached if not record.fault] or reached
 
 
@@ -152,41 +156,43 @@ def _is_plain(record: Record) -> bool:
 
 
 def _findings_of_expectation(
-    each: Expectation,
+    expectation: Expectation,
     inside: Sequence[Record],
     shown: Sequence[Record],
     more: Sequence[Record],
     records: Sequence[Record],
 ) -> Iterator[Finding]:
     if not inside:
-        yield Finding(Flaw.EMPTY, each.id, "no record is in its region: run the suite that has one, or mend the region")
+        yield Finding(
+            Flaw.EMPTY, expectation.id, "no record is in its region: run the suite that has one, or mend the region"
+        )
         return
-    others = [record for record in inside if not each.shows(record)]
-    if not shown and not each.chance:
+    others = [record for record in inside if not expectation.shows(record)]
+    if not shown and not expectation.chance:
         said = ", ".join(sorted({record.verdict.value for record in inside}))
         all_ = f"all {len(inside):,} cases of its region are" if len(inside) > 1 else "the only case of its region is"
-        yield Finding(Flaw.STALE, each.id, f"{all_} otherwise: {said}", inside[0])
-    elif others and each.exact and _is_plain(inside[0]):
+        yield Finding(Flaw.STALE, expectation.id, f"{all_} otherwise: {said}", inside[0])
+    elif others and expectation.exact and _is_plain(inside[0]):
         said = f"{len(others):,} of the {len(inside):,} cases of its region are otherwise"
-        yield Finding(Flaw.NARROWER, each.id, said, smallest(others), _rule_for([*shown, *more], records))
+        yield Finding(Flaw.NARROWER, expectation.id, said, smallest(others), _rule_for([*shown, *more], records))
     if more:
         said = f"{len(more):,} cases outside its region are as those inside"
-        yield Finding(Flaw.WIDER, each.id, said, smallest(more), _rule_for([*shown, *more], records))
+        yield Finding(Flaw.WIDER, expectation.id, said, smallest(more), _rule_for([*shown, *more], records))
 
 
-def _otherwise(each: Expectation, shown: Sequence[Record], explain: Explain) -> Iterator[Finding]:
+def _otherwise(expectation: Expectation, shown: Sequence[Record], explain: Explain) -> Iterator[Finding]:
     """Whether what is expected to be wrong is wrong in another way than is stated."""
-    explained = [(record, explain(record)) for record in shown if each.diagnosis and record.redrawn]
+    explained = [(record, explain(record)) for record in shown if expectation.diagnosis and record.redrawn]
     others = [
         (record, causes[0])
         for record, causes in explained
-        if causes and not any(each.diagnosis in str(cause) for cause in causes)
+        if causes and not any(expectation.diagnosis in str(cause) for cause in causes)
     ]
     if others:
         first = smallest([record for record, _ in others])
         instead = next(cause for record, cause in others if record is first)
-        said = f"{len(others):,} of {len(shown):,} cases are no {each.diagnosis!r}, but {str(instead)!r}"
-        yield Finding(Flaw.OTHERWISE, each.id, said, first)
+        said = f"{len(others):,} of {len(shown):,} cases are no {expectation.diagnosis!r}, but {str(instead)!r}"
+        yield Finding(Flaw.OTHERWISE, expectation.id, said, first)
 
 
 def _strays(
@@ -194,9 +200,9 @@ def _strays(
 ) -> dict[str, list[Record]]:
     """Failing records that nobody knew of, by the expectation whose records are alike, or by what they say."""
     alike = {
-        (likeness(record), record.subject is SubjectKind.PROBLEM): each.id
-        for each in expectations
-        for record in shown[each.id]
+        (likeness(record), record.subject is SubjectKind.PROBLEM): expectation.id
+        for expectation in expectations
+        for record in shown[expectation.id]
     }
     strays: dict[str, list[Record]] = defaultdict(list)
     for record in unknown:
@@ -231,18 +237,18 @@ def _flaky(expectations: Sequence[Expectation], runs: Sequence[Run], repeats: Se
     again: dict[tuple[str, tuple[str, str, str]], list[Record]] = defaultdict(list)
     for record in (record for run in repeats for record in run.records):
         again[record.lane, record.key].append(record)
-    for each in expectations:
+    for expectation in expectations:
         unsteady = [
             record
-            for record in _records_on_its_machines(each, runs)
-            if not each.chance
-            and any(each.covers(other) != each.covers(record) for other in again[record.lane, record.key])
+            for record in _records_on_its_machines(expectation, runs)
+            if not expectation.chance
+            and any(expectation.covers(other) != expectation.covers(record) for other in again[record.lane, record.key])
         ]
         if unsteady:
             said = (
                 f"{len(unsteady):,} cases show it in one run and not in another of the same build: say chance, and why"
             )
-            yield Finding(Flaw.FLAKY, each.id, said, smallest(unsteady))
+            yield Finding(Flaw.FLAKY, expectation.id, said, smallest(unsteady))
 
 
 def _rule_for(those: Sequence[Record], records: Sequence[Record]) -> Rule | None:
@@ -257,7 +263,7 @@ def _rule_for(those: Sequence[Record], records: Sequence[Record]) -> Rule | None
     others = [
         each for each in records if (each.subject is SubjectKind.PROBLEM) == about and (each.lane, each.key) not in keys
     ]
-    return induce([facts(each) for each in those], [facts(each) for each in others])
+    return induce([facts(each) for each in those], [facts(other) for other in others])
 
 
 class Proposal(NamedTuple):

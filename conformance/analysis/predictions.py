@@ -55,17 +55,17 @@ def run(
     draws: Sequence[Draw], expectations: Sequence[Expectation], evaluate: Evaluate, seconds: float
 ) -> list[Outcome]:
     """The outcomes of draws, in order, until the time is over; those for which no exact data is found are left out."""
-    by_id = {each.id: each for each in expectations}
+    by_id = {expectation.id: expectation for expectation in expectations}
     until, outcomes = time.monotonic() + seconds, []
-    for each in draws:
+    for draw in draws:
         if time.monotonic() > until:
             break
-        record = evaluate(case_of(each.problem), each.dtype)
+        record = evaluate(case_of(draw.problem), draw.dtype)
         if DataError.__name__ in record.message:
             continue
-        again = REPEATS if each.inside and by_id[each.about].chance else 0
-        repeats = tuple(evaluate(case_of(each.problem), each.dtype) for _ in range(again))
-        outcomes.append(Outcome(each, record, repeats))
+        again = REPEATS if draw.inside and by_id[draw.about].chance else 0
+        repeats = tuple(evaluate(case_of(draw.problem), draw.dtype) for _ in range(again))
+        outcomes.append(Outcome(draw, record, repeats))
     return outcomes
 
 
@@ -78,10 +78,10 @@ def false_predictions(
     """
     until = time.monotonic() + seconds
     ways: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for each in outcomes:
-        for record in (each.record, *each.repeats):
+    for outcome in outcomes:
+        for record in (outcome.record, *outcome.repeats):
             if fails(record, expectations):
-                ways[_way(record, expectations) or (f"near {each.draw.about}", "conforms")].append(record)
+                ways[_way(record, expectations) or (f"near {outcome.draw.about}", "conforms")].append(record)
     return [
         FalsePrediction(about, said, len(records), _shrunk(min(records, key=_size), expectations, evaluate, until))
         for (about, said), records in ways.items()
@@ -133,8 +133,8 @@ def run_of(
     machine: Machine,
 ) -> Run:
     """The record file of outcomes; `selection` says how they were drawn."""
-    records = sorted((each.record for each in outcomes), key=lambda each: each.key)
-    suite = Suite(SUITE, tuple({each.draw.problem: case_of(each.draw.problem) for each in outcomes}.values()))
+    records = sorted((outcome.record for outcome in outcomes), key=lambda each: each.key)
+    suite = Suite(SUITE, tuple({outcome.draw.problem: case_of(outcome.draw.problem) for outcome in outcomes}.values()))
     header = Header(
         framework=lane.framework, variant=lane.variant, suite=SUITE, dtypes=DTYPES, directions=(FORWARD,),
         cases=suite.digest, expected=len(records), oracle=oracle_digest(), selection=selection,
@@ -145,5 +145,5 @@ def run_of(
 
 def frequencies(outcomes: Sequence[Outcome], about: Expectation) -> Mapping[str, int]:
     """How many calls inside a region of chance gave each verdict, repeated ones counted each."""
-    inside = [each for each in outcomes if each.draw.inside and each.draw.about == about.id]
+    inside = [outcome for outcome in outcomes if outcome.draw.inside and outcome.draw.about == about.id]
     return Counter(record.verdict.value for each in inside for record in (each.record, *each.repeats))

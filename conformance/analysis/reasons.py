@@ -113,14 +113,14 @@ def _commands(records: Path, runs: Sequence[Run]) -> Reasons:
             yield _failed(name, each)
 
 
-def _is_judged(each: Document) -> bool:
+def _is_judged(document: Document) -> bool:
     """Whether a command told in a file of its own what it found."""
-    return each["command"].startswith("conformance ") and each["status"] in JUDGED
+    return document["command"].startswith("conformance ") and document["status"] in JUDGED
 
 
-def _failed(name: str, each: Document) -> Reason:
-    said = f": {each['said']}" if each["said"] else ""
-    facts = f"`{each['command']}` ended with exit status {each['status']}{said}"
+def _failed(name: str, document: Document) -> Reason:
+    said = f": {document['said']}" if document["said"] else ""
+    facts = f"`{document['command']}` ended with exit status {document['status']}{said}"
     return Reason(COMMAND, name, facts, f"tox run -e {name}", name)
 
 

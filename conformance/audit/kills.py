@@ -182,7 +182,7 @@ def _strike(fault: str) -> Struck:
 def _struck(fault: str, run: record.Run) -> Struck:
     struck, others = _split_struck(run.records)
     verdict, message = PROCESS[fault]
-    harmed = [each for each in others if each.verdict is not Verdict.CONFORMS]
+    harmed = [other for other in others if other.verdict is not Verdict.CONFORMS]
     wrong = [
         *(["the run is incomplete"] if not run.complete else []),
         *(f"{each.case} {each.dtype}: {each.verdict} {each.message}" for each in harmed[:3]),

@@ -64,7 +64,9 @@ def check_outside(process: LaneProcess, block: int, checks: Sequence[Check], dty
 
 def _asked_of_process(question: Question) -> Asked:
     operands = (question.x, question.weight, question.bias)
-    return Asked(question.problem, tuple(each for each in operands if each is not None), question.translate.__name__)
+    return Asked(
+        question.problem, tuple(operand for operand in operands if operand is not None), question.translate.__name__
+    )
 
 
 def _answer_of(reply: Reply) -> Array | Ended:

@@ -144,8 +144,8 @@ def _natural(idiom: Idiom, setting: Mapping[str, Any], rank: int) -> tuple[int, 
 @cache
 def idiom_named(idiom_id: str) -> tuple[str, Idiom]:
     """An idiom and its framework, by id."""
-    return next((framework, each) for framework in idioms.frameworks() for each in idioms.idioms(framework)
-                if each.id == idiom_id)  # fmt: skip
+    return next((framework, idiom) for framework in idioms.frameworks() for idiom in idioms.idioms(framework)
+                if idiom.id == idiom_id)  # fmt: skip
 
 
 @cache

@@ -181,7 +181,7 @@ def _reductions(problem: Problem) -> Iterator[Reduction]:
         )
         if applies
     ]
-    subsets = [set(each) for count in range(len(needed) + 1) for each in combinations(needed, count)]
+    subsets = [set(combination) for count in range(len(needed) + 1) for combination in combinations(needed, count)]
     for steps in sorted(
         subsets, key=lambda each: (len(each - {"bias"}), "bias" in each, sorted(map(STEPS.index, each)))
     ):

@@ -142,10 +142,12 @@ def _require_literal(record: Record, call: str) -> None:
 
 def _is_literal(call: ast.Call) -> bool:
     """Whether a call is of a dotted name, with operands and named literals. Raises ValueError for no literal."""
-    for each in call.keywords:
-        ast.literal_eval(each.value)
-    operands = all(isinstance(each, ast.Name) and each.id in "xwb" for each in call.args)
-    return operands and all(each.arg for each in call.keywords) and bool(_DOTTED.fullmatch(ast.unparse(call.func)))
+    for keyword in call.keywords:
+        ast.literal_eval(keyword.value)
+    operands = all(isinstance(arg, ast.Name) and arg.id in "xwb" for arg in call.args)
+    return (
+        operands and all(keyword.arg for keyword in call.keywords) and bool(_DOTTED.fullmatch(ast.unparse(call.func)))
+    )
 
 
 def _channels_last(problem: Problem, w: Array, *, reversed: bool) -> Array:

@@ -42,7 +42,7 @@ class Finding:
     @property
     def standing(self) -> Standing:
         """The verdict that the law's trials earn, whatever is on file."""
-        judged = [each for each in self.trials if each.law is not None]
+        judged = [trial for trial in self.trials if trial.law is not None]
         if any(each.inside and not each.law for each in judged):
             return Standing.REFUTED
         if any(not each.inside and not each.law for each in judged):
@@ -52,22 +52,22 @@ class Finding:
     @property
     def fault(self) -> str:
         """Why the verdict on file is not earned; empty where it is."""
-        if wrong := [each for each in self.trials if each.truth is False]:
+        if wrong := [trial for trial in self.trials if trial.truth is False]:
             return f"the correction does not hold at {_trial_text(wrong[0].trial)}"
         if self.standing is self.claim.standing:
-            lacks_inside = self.standing is Standing.TRUE_ONLY_WHEN and not any(each.inside for each in self.trials)
+            lacks_inside = self.standing is Standing.TRUE_ONLY_WHEN and not any(trial.inside for trial in self.trials)
             return "no trial is inside of the condition" if lacks_inside and not self.claim.across else ""
         if self.claim.across and self.standing is Standing.CONFIRMED:
             return ""
-        worst = next((each for each in self.trials if each.law is False and each.inside), None)
+        worst = next((trial for trial in self.trials if trial.law is False and trial.inside), None)
         where = f": the law fails at {_trial_text(worst.trial)}" if worst else ""
         return f"is {self.claim.standing} on file, and found {self.standing}{where}"
 
     def __str__(self) -> str:
         """What was tried, counted."""
-        inside = [each for each in self.trials if each.law is not None and each.inside]
-        outside = [each for each in self.trials if each.law is not None and not each.inside]
-        corrected = [each for each in self.trials if each.truth is not None]
+        inside = [trial for trial in self.trials if trial.law is not None and trial.inside]
+        outside = [trial for trial in self.trials if trial.law is not None and not trial.inside]
+        corrected = [trial for trial in self.trials if trial.truth is not None]
         words = [f"{sum(bool(each.law) for each in inside)} of {len(inside)} trials hold"]
         if outside:
             words[0] += " inside of the condition"
@@ -125,7 +125,7 @@ def _judged(made: Bench, case: Case, dtype: str) -> Record:
 
 def digest(finding: Finding) -> str:
     """A hash of all that was measured, so that two lanes, or two versions, can be compared."""
-    lines = (json.dumps(dict(each.trial), sort_keys=True, default=int) for each in finding.trials)
+    lines = (json.dumps(dict(trial.trial), sort_keys=True, default=int) for trial in finding.trials)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 

@@ -51,7 +51,7 @@ def command(as_json: bool) -> int:
         echo(json.dumps(_document(matrix, struck, summaries, refuted)))
     else:
         echo("\n".join(_lines(matrix, struck, summaries, refuted)))
-    return OK if all(each.enough for each in summaries) and not refuted else DIVERGED
+    return OK if all(summary.enough for summary in summaries) and not refuted else DIVERGED
 
 
 def _kills(name: str, matrix: Matrix, struck: Sequence[Struck]) -> Kills:
@@ -73,17 +73,18 @@ def _kills(name: str, matrix: Matrix, struck: Sequence[Struck]) -> Kills:
 def _lines(
     matrix: Matrix, struck: Sequence[Struck], summaries: Sequence[Kills], refuted: Sequence[str]
 ) -> Iterator[str]:
-    yield f"{'killed / mutants':16}" + "".join(f"{each.suite:>10}" for each in summaries)
+    yield f"{'killed / mutants':16}" + "".join(f"{summary.suite:>10}" for summary in summaries)
     for family in summaries[-1].families:
-        cells = [each.families.get(family) for each in summaries]
+        cells = [summary.families.get(family) for summary in summaries]
         yield f"{family:16}" + "".join(f"{f'{cell[0]}/{cell[1]}' if cell else '':>10}" for cell in cells)
-    yield f"{'all':16}" + "".join(f"{f'{each.killed}/{each.mutants}':>10}" for each in summaries)
-    yield f"{'':16}" + "".join(f"{each.killed / each.mutants:>10.1%}" for each in summaries)
-    yield f"{'cases':16}" + "".join(f"{each.cases:>10}" for each in summaries)
-    yield f"{'share of pairs':16}" + "".join(f"{each.share_of_pairs:>10.1%}" for each in summaries)
-    for each in summaries:
-        if each.suite in LEAST:
-            yield f"{each.suite} must kill {LEAST[each.suite]:.0%}; survivors: {'; '.join(each.survivors) or 'none'}"
+    yield f"{'all':16}" + "".join(f"{f'{summary.killed}/{summary.mutants}':>10}" for summary in summaries)
+    yield f"{'':16}" + "".join(f"{summary.killed / summary.mutants:>10.1%}" for summary in summaries)
+    yield f"{'cases':16}" + "".join(f"{summary.cases:>10}" for summary in summaries)
+    yield f"{'share of pairs':16}" + "".join(f"{summary.share_of_pairs:>10.1%}" for summary in summaries)
+    for summary in summaries:
+        if summary.suite in LEAST:
+            survivors = "; ".join(summary.survivors) or "none"
+            yield f"{summary.suite} must kill {LEAST[summary.suite]:.0%}; survivors: {survivors}"
     for mutant in matrix.mutants:
         if mutant.equivalent:
             said = "NOT equivalent, a case kills it" if mutant.name in refuted else "equivalent"
@@ -122,7 +123,7 @@ def _document(
     ids = [case.id for case in matrix.cases]
     alone = _alone(matrix)
     return {
-        "suites": [asdict(each) | {"enough": each.enough} for each in summaries],
+        "suites": [asdict(summary) | {"enough": summary.enough} for summary in summaries],
         "equivalent": {m.name: m.equivalent for m in matrix.mutants if m.equivalent},
         "refuted": refuted,
         "smallest": {"exact": True, "cases": [ids[at] for at in smallest_cover(matrix.kills)]},

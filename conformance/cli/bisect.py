@@ -73,14 +73,14 @@ def has(build: Build, comparison: Comparison, group: Group, options: Sequence[st
     assert new
     suite = comparison.new.header.suite
     narrow = [f"--suite={suite}", f"--case={new.case}", f"--dtype={new.dtype}", f"--variant={new.variant}"]
-    folder = environments.run(build, [*(each for each in options if "variant" not in each), *narrow], say)
+    folder = environments.run(build, [*(option for option in options if "variant" not in option), *narrow], say)
     answer = _record(folder, new)
     say(f"  {build}: {answer.verdict} {answer.message}".rstrip())
     return classify(old, answer) is group.change
 
 
 def _record(folder: Path, like: Record) -> Record:
-    every = (each for file in sorted(folder.glob("*.jsonl")) for each in record_file.read(file).records)
+    every = (record for file in sorted(folder.glob("*.jsonl")) for record in record_file.read(file).records)
     found = next((each for each in every if (each.lane, each.key) == (like.lane, like.key)), None)
     if found is None:
         raise VersionError(f"{folder}: no record of {like.case} {like.dtype}: delete the folder and run this again")

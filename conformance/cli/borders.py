@@ -97,16 +97,20 @@ def command(framework: str, variant: str | None, seed: int | None, draws: int, s
 
 def _regions(lane: Lane, expectations: Sequence[Expectation], outcomes: Sequence[Outcome]) -> Iterator[str]:
     """For each region, how many problems were run inside and around it; and those of which none could be drawn."""
-    sides = Counter((each.draw.about, each.draw.inside) for each in outcomes)
-    for each in expectations:
-        inside, around = sides[each.id, True], sides[each.id, False]
+    sides = Counter((outcome.draw.about, outcome.draw.inside) for outcome in outcomes)
+    for expectation in expectations:
+        inside, around = sides[expectation.id, True], sides[expectation.id, False]
         if inside or around:
-            kind = "exact" if each.exact else "chance" if each.chance else "partly"
-            counts = frequencies(outcomes, each) if each.chance else {}
+            kind = "exact" if expectation.exact else "chance" if expectation.chance else "partly"
+            counts = frequencies(outcomes, expectation) if expectation.chance else {}
             calls = f"; calls inside: {', '.join(f'{n} {verdict}' for verdict, n in counts.items())}" if counts else ""
-            yield f"  {each.id} ({kind}): {inside} inside, {around} around{calls}"
-    drawn = {each.when.text for each in expectations if sides[each.id, True]}
-    if without := [each.id for each in expectations if is_drawn_for(each) and each.when.text not in drawn]:
+            yield f"  {expectation.id} ({kind}): {inside} inside, {around} around{calls}"
+    drawn = {expectation.when.text for expectation in expectations if sides[expectation.id, True]}
+    if without := [
+        expectation.id
+        for expectation in expectations
+        if is_drawn_for(expectation) and expectation.when.text not in drawn
+    ]:
         yield f"  no problem of {lane} was drawn inside {', '.join(without)}"
 
 

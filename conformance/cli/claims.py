@@ -75,7 +75,7 @@ def check(claim_id: str, framework: str | None, variant: str | None) -> int:
         adapters.require_installed(lane.framework)
         finding = judgement.examine(claim, judgement.bench(lane, adapters.load(lane)))
         echo(f"{lane}: {'NOT EARNED, ' + finding.fault if finding.fault else 'earned'}: {finding}")
-        for weighed in [each for each in finding.trials if each.law is False][:SHOWN]:
+        for weighed in [trial for trial in finding.trials if trial.law is False][:SHOWN]:
             echo(f"  {'inside' if weighed.inside else 'outside'} fails: {dict(weighed.trial)}")
         faults += bool(finding.fault)
     return DIVERGED if faults else OK

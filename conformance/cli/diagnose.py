@@ -88,10 +88,10 @@ def _diagnosis_lines(found: tuple[Diagnosis, ...], unlike: str) -> Iterator[str]
 
 def _records(path: Path, lines: Any) -> int:
     run = record_file.read(path)
-    diverging = [each for each in run.records if each.verdict is Verdict.DIVERGES]
+    diverging = [record for record in run.records if record.verdict is Verdict.DIVERGES]
     groups: list[Group] = []
     if diverging:
-        conforming = [facts(each) for each in run.records if each.verdict is Verdict.CONFORMS]
+        conforming = [facts(record) for record in run.records if record.verdict is Verdict.CONFORMS]
         with open_beside(path, len(diverging)) as arrays:
             actual = among(arrays)
             explained = [Explained(each, causes(each, actual)) for each in diverging]

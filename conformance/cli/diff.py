@@ -81,9 +81,9 @@ def chosen(fail_on: Sequence[str]) -> tuple[Change, ...]:
 
 def status(comparisons: Sequence[Comparison], fails: Sequence[Change], absent: Sequence[str]) -> int:
     """The exit status: nothing passes that is not all there."""
-    if absent or any(each.incomplete for each in comparisons):
+    if absent or any(comparison.incomplete for comparison in comparisons):
         return INCOMPLETE
-    return DIVERGED if any(group.fails(fails) for each in comparisons for group in each.groups) else OK
+    return DIVERGED if any(group.fails(fails) for comparison in comparisons for group in comparison.groups) else OK
 
 
 def compare_folders(
@@ -197,5 +197,5 @@ def publish(
 def _text(comparisons: Sequence[Comparison]) -> Iterator[str]:
     from conformance.report import changes
 
-    for each in comparisons:
-        yield from changes.text_lines(each)
+    for comparison in comparisons:
+        yield from changes.text_lines(comparison)

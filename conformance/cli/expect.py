@@ -147,7 +147,7 @@ def summary(runs: Sequence[Run], expectations: Sequence[Expectation]) -> str:
     records = [record for run in runs for record in run.records]
     failing = [record for record in records if record.fails]
     covered = len(failing) - len(unknown(runs, expectations))
-    exact = sum(each.exact for each in expectations)
+    exact = sum(expectation.exact for expectation in expectations)
     return (
         f"{len(expectations)} expectations, {exact} of them exact, cover {covered:,} of {len(failing):,} records that "
         f"do not hold, of {len(records):,}"
@@ -206,8 +206,8 @@ def entries_for(runs: Sequence[Run], day: date, explain: Explain) -> Iterator[st
     """TOML for what nobody knew of, with an empty reason."""
     header = runs[0].header
     about = [
-        each for each in read_expectations(header.framework)
-        if each.applies(header.version, _day(header.started[:10]))
+        expectation for expectation in read_expectations(header.framework)
+        if expectation.applies(header.version, _day(header.started[:10]))
     ]  # fmt: skip
     for number, (records, cause, where) in enumerate(propose(runs, about, explain), 1):
         first = records[0]

@@ -52,7 +52,7 @@ def command(
     chosen = dict(map(_python, pythons))
     missing = [lane.framework for lane in lanes if run and python_for(lane.framework, chosen) is None]
     batches = [made, *filter(None, [port.other_batch(made)])] if run and not missing else []
-    results = [verify(each, *lanes, chosen) for each in batches]
+    results = [verify(batch, *lanes, chosen) for batch in batches]
     if json_:
         echo(json.dumps(_json(made, results), indent=2))
     else:

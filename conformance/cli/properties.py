@@ -139,7 +139,7 @@ def _failures(findings: Sequence[Finding], failing: dict[Finding, Expectation | 
         if not those:
             continue
         unknown = [each for each in those if failing[each] is None]
-        holding = [each for each in findings if each.property == name and each.outcome == HOLDS]
+        holding = [finding for finding in findings if finding.property == name and finding.outcome == HOLDS]
         where = induce(*([Facts(Problem.parse(each.problem)) for each in some] for some in (those, holding)))
         least = min(unknown or those, key=lambda each: (Problem.parse(each.problem).multiplies, each.problem))
         yield f"{name}: {len(those)} fail, {len(unknown)} of them new, where {where}"

@@ -92,8 +92,8 @@ def command(
     if repeat > 1:
         status = max(status, *(_steady(selection, records) for selection in selections))
     words = [
-        *(f"--suite={each}" for each in suites), *(f"--case={each}" for each in cases),
-        *(f"--dtype={each}" for each in dtypes), *(f"--variant={each}" for each in variants if variant),
+        *(f"--suite={each}" for each in suites), *(f"--case={case}" for case in cases),
+        *(f"--dtype={dtype}" for dtype in dtypes), *(f"--variant={each}" for each in variants if variant),
         f"--shard={shard}", *options, *["--isolated"] * isolated,
     ]  # fmt: skip
     return max(status, _capped(caps, framework, words, records)) if caps else status
@@ -115,7 +115,7 @@ def _capped(choice: str, framework: str, words: Sequence[str], records: Path) ->
 
 def _whole_runs(selections: Sequence[Selection], folder: Path) -> list[Run]:
     """The runs of selections, or of shards of them, that were not narrowed and came to their own end."""
-    paths = [_path(each, folder) for each in selections if not each.narrowed]
+    paths = [_path(selection, folder) for selection in selections if not selection.narrowed]
     runs = [record_file.read(path) for path in paths if path.exists()]
     return [run for run in runs if run.complete and not run.header.selection]
 

@@ -131,7 +131,7 @@ def by_cause(explained: Iterable[Explained]) -> Iterator[tuple[Cause, list[Expla
 def group_of(cause: Cause, those: Sequence[Explained], conforming: Sequence[Facts], actual: Actual) -> Group:
     """The records of a cause, with the smallest of them as a witness."""
     records = tuple(each.record for each in those)
-    where = induce([facts(each) for each in records], conforming)
+    where = induce([facts(record) for record in records], conforming)
     witness = smallest(records)
     return Group(cause, records, others(cause, those), where, witness, _tiny(witness, actual(witness)))
 
@@ -141,10 +141,10 @@ def others(cause: Cause, those: Iterable[Explained]) -> Mapping[Cause, int]:
     return Counter(other for each in those for other in each.causes if other != cause)
 
 
-def _tiny(each: Record, actual: Any) -> dict[str, Any]:
+def _tiny(record: Record, actual: Any) -> dict[str, Any]:
     """The arrays of a record as lists, where each is tiny."""
-    problem = Problem.parse(each.problem)
-    operands = draw(each.case, problem)
+    problem = Problem.parse(record.problem)
+    operands = draw(record.case, problem)
     given = {**operands._asdict(), "actual": actual, "expected": oracle.expected(problem, *operands)}
     arrays = {name: array for name, array in given.items() if array is not None}
     return {name: array.tolist() for name, array in arrays.items() if max(a.size for a in arrays.values()) <= TINY}

@@ -54,8 +54,8 @@ class _Variants(Generic[T]):
 
     def __init__(self, value: T, catalogue: Iterator[Statement[T]], key: Callable[[T], Hashable]) -> None:
         self._statements = tuple(catalogue)
-        self._families = tuple(each.family for each in self._statements)
-        self._texts = tuple(each.text for each in self._statements)
+        self._families = tuple(statement.family for statement in self._statements)
+        self._texts = tuple(statement.text for statement in self._statements)
         self._key = key
         self._seen = {key(value)}
         self._values: dict[Way, T] = {(): value}

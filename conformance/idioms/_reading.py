@@ -195,7 +195,7 @@ def _invocation(call: ast.Call, given: Values, name: str) -> Invocation:
     if twice := next((word for at, word in enumerate(words) if word in words[:at]), None):
         raise ExpressionError(f"{name} gives {twice} twice: write it once")
     named = {str(word.arg): value(word.value, given) for word in call.keywords}
-    return Invocation(name, tuple(value(each, given) for each in call.args), named)
+    return Invocation(name, tuple(value(arg, given) for arg in call.args), named)
 
 
 def value(node: ast.expr, given: Values) -> Any:
@@ -203,8 +203,8 @@ def value(node: ast.expr, given: Values) -> Any:
     try:
         return arithmetic.value(node, given)
     except NotLiteral:
-        if isinstance(node, ast.Tuple | ast.List) and not any(isinstance(each, ast.Starred) for each in node.elts):
-            elements = [value(each, given) for each in node.elts]
+        if isinstance(node, ast.Tuple | ast.List) and not any(isinstance(elt, ast.Starred) for elt in node.elts):
+            elements = [value(elt, given) for elt in node.elts]
             return elements if isinstance(node, ast.List) else tuple(elements)
         return Name(ast.unparse(node), node.col_offset)
     except RecursionError:

@@ -16,7 +16,7 @@ def derived(reading: Reading, shapes: Mapping[str, Any], rank: int) -> dict[str,
     kernel, filters, groups = (arguments[name] for name in ("kernel", "num_filter", "num_group"))
     kernel = (kernel,) if isinstance(kernel, int) else kernel
     numbers: list[Any] = [*kernel, filters, groups] if isinstance(kernel, list | tuple) else [None]
-    if not all(isinstance(each, int) and each > 0 for each in numbers) or len(kernel) != rank or filters % groups:
+    if not all(isinstance(number, int) and number > 0 for number in numbers) or len(kernel) != rank or filters % groups:
         return dict(shapes)
     weight: Ints = (shapes["x"][1], filters // groups, *kernel)
     return {**shapes, "w": weight}

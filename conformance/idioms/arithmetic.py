@@ -43,9 +43,9 @@ def value(node: ast.expr, given: Mapping[str, Any]) -> Any:
         case ast.Constant():
             return _bounded(node, node.value)
         case ast.Tuple():
-            return tuple(value(each, given) for each in node.elts)
+            return tuple(value(elt, given) for elt in node.elts)
         case ast.List():
-            return [value(each, given) for each in node.elts]
+            return [value(elt, given) for elt in node.elts]
         case ast.Dict() | ast.Set():
             return _literal(node)
         case ast.UnaryOp() if type(node.op) in _UNARY:
@@ -55,7 +55,7 @@ def value(node: ast.expr, given: Mapping[str, Any]) -> Any:
         case ast.Subscript():
             return _tried(node, operator.getitem, value(node.value, given), value(node.slice, given))
         case ast.Call() if not node.keywords and (function := _CALLS.get(ast.unparse(node.func))):
-            return _tried(node, function, *(value(each, given) for each in node.args))
+            return _tried(node, function, *(value(arg, given) for arg in node.args))
     raise NotLiteral(node)
 
 

@@ -335,7 +335,7 @@ def per_axis(name: str, value: Any, rank: int) -> Ints:
 def _how_to_give(value: Any) -> str:
     """How a value that the text does not say can be given, and where it stands."""
     names = [value] if isinstance(value, Name) else value if isinstance(value, list | tuple) else ()
-    unknown = next((each for each in names if isinstance(each, Name)), None)
+    unknown = next((name for name in names if isinstance(name, Name)), None)
     if unknown is None:
         return ""
     where = "" if unknown.at is None else f" (at character {unknown.at + 1})"

@@ -218,4 +218,9 @@ BY_ID: Mapping[str, Law] = {law.id: law for law in LAWS}
 
 def examples(framework: str) -> list[Example]:
     """The witnesses of a framework, to be run like any example."""
-    return [Example(each.text, each.shapes) for law in LAWS for each in law.witnesses if each.framework == framework]
+    return [
+        Example(witness.text, witness.shapes)
+        for law in LAWS
+        for witness in law.witnesses
+        if witness.framework == framework
+    ]

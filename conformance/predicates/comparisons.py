@@ -84,21 +84,21 @@ def smallest(records: Iterable[Record]) -> Record:
 
 def of_cases(facts: Sequence[Facts]) -> Iterator[Named]:
     """Comparisons of what a case has one of, (cases,)."""
-    values = {name: np.array([getattr(each.problem, name) for each in facts]) for name in _OF_PROBLEM}
+    values = {name: np.array([getattr(fact.problem, name) for fact in facts]) for name in _OF_PROBLEM}
     for name, numbers in values.items():
         yield from _with_constants(name, numbers, numbers)
     yield from _with_each_other("in_channels", "out_channels", values)
-    bias = np.array([each.problem.bias for each in facts])
+    bias = np.array([fact.problem.bias for fact in facts])
     yield from (("bias", bias), ("not bias", ~bias))
     for name in _OF_RUN:
-        texts = np.array([getattr(each, name) for each in facts])
+        texts = np.array([getattr(fact, name) for fact in facts])
         for text in np.unique(texts) if len(set(texts.tolist())) > 1 else ():
             yield from ((f"{name} == {str(text)!r}", texts == text), (f"{name} != {str(text)!r}", texts != text))
 
 
 def of_axes(facts: Sequence[Facts]) -> tuple[Truths, list[Named]]:
     """Which axes there are, (axes, cases), and comparisons of what each has, of the same shape."""
-    there = np.arange(MOST_AXES)[:, None] < np.array([each.problem.rank for each in facts])
+    there = np.arange(MOST_AXES)[:, None] < np.array([fact.problem.rank for fact in facts])
     values = _fields(facts)
     return there, [(text, column & there) for text, column in _of_fields(values, there)]
 
@@ -110,9 +110,9 @@ def _fields(facts: Sequence[Facts]) -> dict[str, Numbers]:
         padded = [(*each, *[0] * (MOST_AXES - len(each))) for each in every]
         return np.array(padded, np.int64).T
 
-    problems = [each.problem for each in facts]
-    values = {name: column(getattr(each, name) for each in problems) for name in _OF_AXIS}
-    begin, end = (column([ends[side] for ends in each.pads] for each in problems) for side in (0, 1))
+    problems = [fact.problem for fact in facts]
+    values = {name: column(getattr(problem, name) for problem in problems) for name in _OF_AXIS}
+    begin, end = (column([ends[side] for ends in problem.pads] for problem in problems) for side in (0, 1))
     reach = values["dilation"] * (values["kernel"] - 1) + 1
     lo, hi = begin, end - values["output_padding"]
     output = (values["input"] - 1) * values["stride"] + reach - lo - hi

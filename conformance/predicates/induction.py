@@ -202,7 +202,7 @@ def _grouped(correlated: _Terms) -> _Terms:
 
 
 def _all_of(*several: _Terms) -> _Terms:
-    parts = [each for terms in several for each in terms.parts]
+    parts = [part for terms in several for part in terms.parts]
     return _Terms(
         parts,
         np.concatenate([terms.inside for terms in several]),

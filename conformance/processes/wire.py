@@ -65,9 +65,9 @@ class ViolationError(ValueError):
 
 def encode(message: Mapping[str, Any], arrays: Sequence[Array] = ()) -> bytes:
     """A message as bytes."""
-    described = [{"dtype": each.dtype.str, "shape": each.shape} for each in arrays]
+    described = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
     line = json.dumps({**message, "arrays": described} if arrays else message)
-    return b"".join([line.encode(), b"\n", *(each.tobytes() for each in arrays)])
+    return b"".join([line.encode(), b"\n", *(array.tobytes() for array in arrays)])
 
 
 def decode(line: bytes) -> Mapping[str, Any]:

@@ -180,7 +180,7 @@ def compare(
     one_sided = list(_one_sided(before, after, _absent(old[0], new[0])))
     left_out.update("are in one run only" for each in one_sided if each.change in (Change.OLD_ONLY, Change.NEW_ONLY))
     if one_build(old[0], new[0]) and differing(old[0].header.machine, new[0].header.machine):
-        differences = [_of_the_machine(each) for each in differences]
+        differences = [_of_the_machine(difference) for difference in differences]
     groups = tuple(_groups([*differences, *one_sided], still, before, after))
     return Comparison(old[0], new[0], len(pairs), dict(left_out), groups, pace)
 
@@ -306,7 +306,7 @@ def _groups(
 ) -> Iterator[Group]:
     alike: dict[tuple[Change, str, str, str], list[Difference]] = defaultdict(list)
     for change in Change:
-        those = [each for each in differences if each.change is change]
+        those = [difference for difference in differences if difference.change is change]
         texts = _voted([before.say(each.old) for each in those]), _voted([after.say(each.new) for each in those])
         for each, was, now in zip(those, *texts, strict=True):
             alike[change, was, now, each.expected].append(each)
@@ -324,7 +324,7 @@ class _Population:
     """Every case of both runs, by what it was before: what a group is told from."""
 
     def __init__(self, differences: Sequence[Difference], same: Sequence[tuple[Record, Record]]) -> None:
-        every = [*((each.old, each.record) for each in differences), *same]
+        every = [*((difference.old, difference.record) for difference in differences), *same]
         self._facts: dict[str, dict[Key, Facts]] = defaultdict(dict)
         for old, record in every:
             self._facts[state_of(old) if old else ""][record.key] = facts(record)

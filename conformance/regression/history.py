@@ -271,10 +271,10 @@ def nights(lines: Sequence[Line]) -> Iterator[Night]:
 
 
 def _answers(run: Run) -> Iterator[tuple[Key, Row]]:
-    for each in run.records:
+    for record in run.records:
         yield (
-            _storable(each.key),
-            _storable((each.problem, each.verdict.value, each.kind, each.answer, plain(each.message))),
+            _storable(record.key),
+            _storable((record.problem, record.verdict.value, record.kind, record.answer, plain(record.message))),
         )
 
 

@@ -88,16 +88,16 @@ def witness(group: Group) -> str:
 def document(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> dict[str, Any]:
     """All of it as JSON values."""
     return {
-        "worse": any(group.fails(fail_on) for each in comparisons for group in each.groups),
+        "worse": any(group.fails(fail_on) for comparison in comparisons for group in comparison.groups),
         "comparisons": [
             {
-                "title": each.title, "suite": each.new.header.suite, "compared": each.compared,
-                "left_out": dict(each.left_out), "incomplete": each.incomplete,
-                "old": _side(each.old.header), "new": _side(each.new.header),
-                "pace": each.pace and {"noise": each.pace.noise, "drift": each.pace.drift},
-                "groups": [_group(group, fail_on) for group in each.groups],
+                "title": comparison.title, "suite": comparison.new.header.suite, "compared": comparison.compared,
+                "left_out": dict(comparison.left_out), "incomplete": comparison.incomplete,
+                "old": _side(comparison.old.header), "new": _side(comparison.new.header),
+                "pace": comparison.pace and {"noise": comparison.pace.noise, "drift": comparison.pace.drift},
+                "groups": [_group(group, fail_on) for group in comparison.groups],
             }
-            for each in comparisons
+            for comparison in comparisons
         ],
     }  # fmt: skip
 
@@ -118,22 +118,22 @@ def _group(group: Group, fail_on: Collection[Change]) -> dict[str, Any]:
         "witness": {"case": group.witness.record.case, "dtype": group.witness.record.dtype,
                     "problem": group.witness.record.problem, "reproduction": witness(group),
                     "note": group.witness.note},
-        "cases": [f"{each.record.case} {each.record.dtype}" for each in group.differences],
+        "cases": [f"{difference.record.case} {difference.record.dtype}" for difference in group.differences],
     }  # fmt: skip
 
 
 def markdown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
     """All of it for a pull request, or for the summary of a job: what fails first, what did not change in a line."""
     lines = [f"# {_verdict(comparisons, fail_on)}", *MARKS["markdown"], ""]
-    told = [each for each in comparisons if each.incomplete or _groups_shown(each)]
+    told = [comparison for comparison in comparisons if comparison.incomplete or _groups_shown(comparison)]
     for each in sorted(told, key=lambda one: not any(group.fails(fail_on) for group in one.groups)):
         lines += [f"## {_md(each.title)}", "", _md(summary(each)), ""]
         lines += [_md(moved(each)), ""] if each.machines else []
         if groups := _groups_shown(each):
             lines += ["| | cases | change | before | after | where | smallest |", "|---|---:|---|---|---|---|---|"]
             lines += [_row(group, fail_on) for group in groups] + [""]
-    quiet = ("; ".join(filter(None, [f"{each.title}: {summary(each)}", moved(each)]))
-             for each in comparisons if each not in told)  # fmt: skip
+    quiet = ("; ".join(filter(None, [f"{comparison.title}: {summary(comparison)}", moved(comparison)]))
+             for comparison in comparisons if comparison not in told)  # fmt: skip
     lines += [f"- {_md(each)}" for each in quiet]
     return "\n".join(lines) + "\n"
 
@@ -153,9 +153,9 @@ def _row(group: Group, fail_on: Collection[Change]) -> str:
 
 
 def _verdict(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
-    if any(each.incomplete for each in comparisons):
+    if any(comparison.incomplete for comparison in comparisons):
         return "Incomplete: a run did not come to its own end"
-    changes = [group for each in comparisons for group in each.groups if group.change not in _QUIET]
+    changes = [group for comparison in comparisons for group in comparison.groups if group.change not in _QUIET]
     if count := sum(len(group.differences) for group in changes if group.fails(fail_on)):
         return f"{count:,} case{'s'[: count > 1]} changed for the worse"
     return "Nothing got worse that was not expected to" if changes else "Nothing changed"
@@ -176,20 +176,20 @@ def _code(text: str) -> str:
 def junit(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> bytes:
     """All of it as JUnit XML: a test suite a lane and suite, a test case a case that changed."""
     root = ET.Element("testsuites", name="conformance diff")
-    for each in comparisons:
-        suite = ET.SubElement(root, "testsuite", name=_xml(each.title))
+    for comparison in comparisons:
+        suite = ET.SubElement(root, "testsuite", name=_xml(comparison.title))
         failures = errors = 0
-        if each.incomplete:
+        if comparison.incomplete:
             errors += 1
-            case = ET.SubElement(suite, "testcase", classname=_xml(each.title), name="complete")
-            ET.SubElement(case, "error", message=_xml(each.incomplete))
-        whole = ET.SubElement(suite, "testcase", classname=_xml(each.title), name="compared")
-        ET.SubElement(whole, "system-out").text = _xml(summary(each))
-        for group in each.groups:
+            case = ET.SubElement(suite, "testcase", classname=_xml(comparison.title), name="complete")
+            ET.SubElement(case, "error", message=_xml(comparison.incomplete))
+        whole = ET.SubElement(suite, "testcase", classname=_xml(comparison.title), name="compared")
+        ET.SubElement(whole, "system-out").text = _xml(summary(comparison))
+        for group in comparison.groups:
             fails = group.fails(fail_on)
             failures += fails * len(group.differences)
             for difference in group.differences:
-                _testcase(suite, each, group, difference, fails)
+                _testcase(suite, comparison, group, difference, fails)
         suite.attrib |= {"tests": str(len(suite)), "failures": str(failures), "errors": str(errors)}
     ET.indent(root)
     content: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)

@@ -32,16 +32,16 @@ def feed(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Cha
     _add(root, "updated", started)
     _add(_add(root, "author"), "name", "conformance")
     _link(root, "../index.html")
-    for each in outcome.reasons:
-        if each.kind != NEW:  # which are faults, with entries of their own
-            title = f"{each.kind.capitalize()}: {each.subject}"
+    for reason in outcome.reasons:
+        if reason.kind != NEW:  # which are faults, with entries of their own
+            title = f"{reason.kind.capitalize()}: {reason.subject}"
             _entry(
                 root,
-                f"{title}: {each.facts}",
+                f"{title}: {reason.facts}",
                 title,
-                each.page or "../index.html",
+                reason.page or "../index.html",
                 started,
-                f"{each.facts}: {each.command}",
+                f"{reason.facts}: {reason.command}",
             )
     for change in changes:
         title = f"{change.lane}: {change.change}, {change.count:,}: {change.title}"
@@ -88,8 +88,9 @@ def as_json(
         "green": outcome.green,
         "outcome": outcome.sentence,
         "counts": outcome.counts,
-        "reasons": [{"kind": each.kind, "subject": each.subject, "facts": each.facts, "command": each.command,
-                     "framework": each.framework, "lane": each.lane, "page": each.page} for each in outcome.reasons],
+        "reasons": [{"kind": reason.kind, "subject": reason.subject, "facts": reason.facts, "command": reason.command,
+                     "framework": reason.framework, "lane": reason.lane, "page": reason.page}
+                    for reason in outcome.reasons],
         "complete": integrity.holds,
         "findings": [str(finding) for finding in integrity.findings],
         "runs": [
@@ -98,8 +99,8 @@ def as_json(
              "machine": dict(run.header.machine), "expected": run.header.expected,
              "verdicts": dict(run.verdicts)} for run in runs
         ],
-        "changes": [{"lane": each.lane, "change": each.change, "title": each.title, "count": each.count,
-                     "worse": each.worse} for each in changes],
+        "changes": [{"lane": change.lane, "change": change.change, "title": change.title, "count": change.count,
+                     "worse": change.worse} for change in changes],
         "faults": [
             {"page": f"{name}.html", "framework": fault.framework, "lanes": fault.lanes, "verdict": fault.verdict,
              "title": fault.title, "new": fault.new, "records": len(fault.records),
@@ -116,8 +117,8 @@ def as_json(
 def markdown(summary: str, runs: Sequence[Run], faults: Mapping[str, Fault], outcome: Outcome) -> str:
     """The report in a page of Markdown, as a build's summary shows it."""
     lines = ["# Do the frameworks agree on transposed convolution?", "", f"**{_plain(outcome.sentence)}.**", ""]
-    lines += [f"- **{_plain(each.subject)}**: {_plain(each.facts)}: <code>{_plain(each.command)}</code>"
-              for each in outcome.reasons]  # fmt: skip
+    lines += [f"- **{_plain(reason.subject)}**: {_plain(reason.facts)}: <code>{_plain(reason.command)}</code>"
+              for reason in outcome.reasons]  # fmt: skip
     lines += ["", _plain(summary), ""]
     lines += [f"- Machine: {_plain(str(stand))}" for stand in hosts(runs)]
     lines += ["", "| | framework | verdict | records | what | where |", "|---|---|---|---|---|---|"]

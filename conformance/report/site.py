@@ -74,7 +74,9 @@ class Site:
     @cached_property
     def places(self) -> Mapping[tuple[str, Key], str]:
         """The page of the fault that a record is of."""
-        return {(each.lane, each.key): f"{name}.html" for name, fault in self.faults.items() for each in fault.records}
+        return {
+            (record.lane, record.key): f"{name}.html" for name, fault in self.faults.items() for record in fault.records
+        }
 
     def _placed(self, reason: Reason) -> Reason:
         """A reason with the page that tells most about it."""

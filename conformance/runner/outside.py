@@ -81,7 +81,7 @@ def evaluate_alone(lane: Lane, case: Case, dtype: str, seconds: float) -> Result
 
 def _asked_of_process(job: Job) -> Asked:
     arrays = job.reference.arrays.astype(job.dtype)
-    return Asked(job.case.problem, tuple(each for each in arrays if each is not None))
+    return Asked(job.case.problem, tuple(array for array in arrays if array is not None))
 
 
 def unsaid(lane: Lane, case: Case, dtype: str) -> Result | None:
@@ -183,9 +183,9 @@ def _question(names: Sequence[str], jobs: Sequence[Asked]) -> bytes:
     """The jobs as a message, with the bytes of their operands."""
     asked, contents = [], []
     for name, job in zip(names, jobs, strict=True):
-        described = [{"dtype": each.dtype.str, "shape": each.shape} for each in job.arrays]
+        described = [{"dtype": array.dtype.str, "shape": array.shape} for array in job.arrays]
         asked.append({"job": name, "problem": str(job.problem), "call": job.call, "arrays": described})
-        contents += [each.tobytes() for each in job.arrays]
+        contents += [array.tobytes() for array in job.arrays]
     return wire.encode({"do": "run", "jobs": asked}) + b"".join(contents)
 
 

@@ -76,11 +76,13 @@ def draw(
     adapter's own words gets none. A problem is drawn once a dtype.
     """
     smallest = sorted({each for each in start if is_cheap(each)}, key=lambda each: (each.multiplies, str(each)))
-    regions = {each.when.text: each for each in reversed(expectations) if is_drawn_for(each)}
-    first = [each for each in expectations if each in regions.values()]
+    regions = {
+        expectation.when.text: expectation for expectation in reversed(expectations) if is_drawn_for(expectation)
+    }
+    first = [expectation for expectation in expectations if expectation in regions.values()]
     walks = [_walk(lane, each, smallest, Random(f"{seed} {lane} {each.id}"), count) for each in first]
     turns = (each for each in chain.from_iterable(zip_longest(*walks)) if each is not None)
-    return list({(each.problem, each.dtype): each for each in reversed(list(turns))}.values())[::-1]
+    return list({(turn.problem, turn.dtype): turn for turn in reversed(list(turns))}.values())[::-1]
 
 
 def is_cheap(problem: Problem) -> bool:
@@ -155,7 +157,7 @@ def _other_axis(random: Random, axis: Axis[int], constants: Sequence[int]) -> Ax
     name = random.choice(Axis._fields)
     value, reach = getattr(axis, name), axis.d * (axis.k - 1)
     others = [axis.i, axis.k, axis.s, axis.d] if name in ("i", "k", "s", "d") else [0, 1, reach, reach + 1, reach - 1]
-    near = [each + by for each in constants for by in (-1, 0, 1)]
+    near = [constant + by for constant in constants for by in (-1, 0, 1)]
     far = [value * 2, value // 2, value * 3 // 4] if value > 8 else []
     return axis._replace(**{name: random.choice([value - 1, value + 1, *others, *near, *far])})
 

@@ -137,7 +137,11 @@ def read_file(file: Path) -> tuple[Expectation, ...]:
 
 def applying(expectations: Iterable[Expectation], version: str, day: date, machine: Machine) -> tuple[Expectation, ...]:
     """Those that are about a version of the framework and a machine, and have not expired by that day."""
-    return tuple(each for each in expectations if each.applies(version, day) and each.holds_on(machine))
+    return tuple(
+        expectation
+        for expectation in expectations
+        if expectation.applies(version, day) and expectation.holds_on(machine)
+    )
 
 
 def expected_of(run: Run) -> tuple[Expectation, ...]:
@@ -169,7 +173,7 @@ def known(record: Record, expectations: Sequence[Expectation]) -> Expectation | 
     return (
         None
         if record.subject is SubjectKind.CLAIM
-        else next((each for each in expectations if each.covers(record)), None)
+        else next((expectation for expectation in expectations if expectation.covers(record)), None)
     )
 
 
@@ -180,12 +184,19 @@ def unkept(record: Record, expectations: Sequence[Expectation]) -> Expectation |
     """
     if record.fault:
         return None
-    return next((each for each in expectations if each.exact and not each.shows(record) and each.reaches(record)), None)
+    return next(
+        (
+            expectation
+            for expectation in expectations
+            if expectation.exact and not expectation.shows(record) and expectation.reaches(record)
+        ),
+        None,
+    )
 
 
 def by_chance(record: Record, expectations: Sequence[Expectation]) -> bool:
     """Whether no two runs need agree on a record."""
-    return any(each.chance and each.reaches(record) for each in expectations)
+    return any(expectation.chance and expectation.reaches(record) for expectation in expectations)
 
 
 def fails(record: Record, expectations: Sequence[Expectation]) -> bool:
@@ -227,7 +238,7 @@ def _expectation_of(where: str, table: Mapping[str, Any]) -> Expectation:
 
 def _patterns(where: str, idiom: str | list[Any]) -> tuple[str, ...]:
     patterns = [idiom] if isinstance(idiom, str) else idiom
-    if not all(isinstance(each, str) and each for each in patterns):
+    if not all(isinstance(pattern, str) and pattern for pattern in patterns):
         raise ExpectationError(f"{where}: idiom is {idiom!r}: give patterns of claims, such as 'mx-gluon/*'")
     return tuple(patterns)
 

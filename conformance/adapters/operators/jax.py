@@ -17,10 +17,15 @@ ABORTS: tuple[type[Exception], ...] = ()
 BLOCK = 128
 
 
-def _convolved(x: jax.Array, weight: jax.Array, each: Convolution) -> jax.Array:
-    padding = each.padding if isinstance(each.padding, str) else [(p, p) for p in each.padding]
+def _convolved(x: jax.Array, weight: jax.Array, convolution: Convolution) -> jax.Array:
+    padding = convolution.padding if isinstance(convolution.padding, str) else [(p, p) for p in convolution.padding]
     return lax.conv_general_dilated(
-        x, weight, each.stride, padding, rhs_dilation=each.dilation, feature_group_count=each.groups
+        x,
+        weight,
+        convolution.stride,
+        padding,
+        rhs_dilation=convolution.dilation,
+        feature_group_count=convolution.groups,
     )
 
 

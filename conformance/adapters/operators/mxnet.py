@@ -15,15 +15,15 @@ RESIZES = ("nearest", "bilinear")
 ABORTS: tuple[type[Exception], ...] = ()
 
 
-def _convolved(x: mx.nd.NDArray, each: Convolution) -> mx.nd.NDArray:
+def _convolved(x: mx.nd.NDArray, convolution: Convolution) -> mx.nd.NDArray:
     return mx.nd.Convolution(
-        x, tensor(each.weight), kernel=each.weight.shape[2:], stride=each.stride, pad=each.padding,
-        dilate=each.dilation, num_filter=each.weight.shape[0], num_group=each.groups, no_bias=True,
+        x, tensor(convolution.weight), kernel=convolution.weight.shape[2:], stride=convolution.stride,
+        pad=convolution.padding, dilate=convolution.dilation, num_filter=convolution.weight.shape[0], num_group=convolution.groups, no_bias=True,
     )  # fmt: skip
 
 
 def convolve(convolutions: Sequence[Convolution]) -> list[Array]:
-    return [_convolved(tensor(each.x), each).asnumpy() for each in convolutions]
+    return [_convolved(tensor(convolution.x), convolution).asnumpy() for convolution in convolutions]
 
 
 def gradient(convolution: Convolution, upstream: Array) -> Array:

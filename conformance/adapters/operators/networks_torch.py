@@ -96,14 +96,14 @@ def trained(seed: int) -> Trained:
             optimizer.step()
             losses.append(loss.item())
     kernels = (model.convolution.weight, model.transposed.weight)
-    return Trained(losses[0], float(np.mean(losses[-50:])), tuple(each.detach().numpy()[0, 0] for each in kernels))
+    return Trained(losses[0], float(np.mean(losses[-50:])), tuple(kernel.detach().numpy()[0, 0] for kernel in kernels))
 
 
 def autoencoder_sizes() -> Facts:
     """28 - 26 - 13 - 26 - 28, with 20 parameters."""
     model = Autoencoder()
-    yield [each.shape[2] for each in model.steps(torch.zeros(2, 1, 28, 28))] == [28, 26, 13, 26, 28]
-    yield sum(each.numel() for each in model.parameters()) == 20
+    yield [step.shape[2] for step in model.steps(torch.zeros(2, 1, 28, 28))] == [28, 26, 13, 26, 28]
+    yield sum(parameter.numel() for parameter in model.parameters()) == 20
 
 
 def autoencoder_learns() -> Facts:
@@ -195,7 +195,7 @@ def dense_block_weights() -> Facts:
     """The layers' weights, and their number."""
     shapes = [tuple(layer.weight.shape) for layer in DenseBlock(64).layers]
     yield shapes == [(64, 32, 3, 3), (32, 32, 3, 3), (64, 32, 3, 3), (96, 32, 3, 3), (128, 32, 3, 3)]
-    yield sum(each.numel() for each in DenseBlock(64).parameters()) == 110_880
+    yield sum(parameter.numel() for parameter in DenseBlock(64).parameters()) == 110_880
 
 
 def transition(channels: int, out: int, normalized: int, extent: int = 32) -> Facts:

@@ -16,12 +16,14 @@ RESIZES = ("nearest", "bilinear", "bicubic")
 ABORTS = (tf.errors.AbortedError,)
 
 
-def _convolved(x: tf.Tensor, each: Convolution) -> tf.Tensor:
+def _convolved(x: tf.Tensor, convolution: Convolution) -> tf.Tensor:
     """x is (n, h, w, c)."""
-    padding: Any = each.padding
+    padding: Any = convolution.padding
     if not isinstance(padding, str):
         padding = [(0, 0), *((p, p) for p in padding), (0, 0)]
-    return tf.nn.conv2d(x, each.weight.transpose(2, 3, 1, 0), each.stride, padding, dilations=each.dilation)
+    return tf.nn.conv2d(
+        x, convolution.weight.transpose(2, 3, 1, 0), convolution.stride, padding, dilations=convolution.dilation
+    )
 
 
 def _last(x: Array) -> tf.Tensor:
@@ -34,7 +36,7 @@ def _first(y: tf.Tensor) -> Array:
 
 
 def convolve(convolutions: Sequence[Convolution]) -> list[Array]:
-    return [_first(_convolved(_last(each.x), each)) for each in convolutions]
+    return [_first(_convolved(_last(convolution.x), convolution)) for convolution in convolutions]
 
 
 def gradient(convolution: Convolution, upstream: Array) -> Array:

@@ -15,13 +15,13 @@ RESIZES = ("nearest", "bilinear", "bicubic")
 ABORTS: tuple[type[Exception], ...] = ()
 
 
-def _convolved(x: torch.Tensor, each: Convolution) -> torch.Tensor:
-    weight = torch.from_numpy(each.weight)
-    return F.conv2d(x, weight, None, each.stride, each.padding, each.dilation, each.groups)
+def _convolved(x: torch.Tensor, convolution: Convolution) -> torch.Tensor:
+    weight = torch.from_numpy(convolution.weight)
+    return F.conv2d(x, weight, None, convolution.stride, convolution.padding, convolution.dilation, convolution.groups)
 
 
 def convolve(convolutions: Sequence[Convolution]) -> list[Array]:
-    return [_convolved(torch.from_numpy(each.x), each).numpy() for each in convolutions]
+    return [_convolved(torch.from_numpy(convolution.x), convolution).numpy() for convolution in convolutions]
 
 
 def gradient(convolution: Convolution, upstream: Array) -> Array:

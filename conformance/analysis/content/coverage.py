@@ -91,17 +91,17 @@ def _space(rank: int, strength: int) -> _Space:
 def _by_kind(records: Sequence[Record], rank: int) -> Mapping[str, list[Problem]]:
     """The problems of a rank that were answered, refused, and so on; each once."""
     found: dict[str, dict[str, Problem]] = defaultdict(dict)
-    for each in records:
-        problem = problem_of(each)
+    for record in records:
+        problem = problem_of(record)
         if problem.rank == rank:
-            found[_KIND.get(each.verdict, "failed")][each.problem] = problem
+            found[_KIND.get(record.verdict, "failed")][record.problem] = problem
     return {kind: list(problems.values()) for kind, problems in found.items()}
 
 
 def _rows(problems: Sequence[Problem], levels: Sequence[Sequence[int]]) -> Rows:
     """Numbers of levels, -1 for a value that is none of a parameter's, (problems, columns)."""
-    values = [[value for axis in range(each.rank) for value in of_axis(each, axis)] + [*of_shared(each)]
-              for each in problems]  # fmt: skip
+    values = [[value for axis in range(problem.rank) for value in of_axis(problem, axis)] + [*of_shared(problem)]
+              for problem in problems]  # fmt: skip
     numbers = [{value: number for number, value in enumerate(every)} for every in levels]
     rows = [[number.get(value, -1) for number, value in zip(numbers, row, strict=True)] for row in values]
     return np.array(rows, np.int64).reshape(-1, len(levels))

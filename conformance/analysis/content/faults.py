@@ -143,7 +143,7 @@ def _fault(framework: str, alike: Alike, runs: Sequence[Run], finder: Finder) ->
         framework, witness.verdict, _title(cause, records), str(cause or ""),
         {str(other): count for other, count in alike.also.items()}, tuple(_wheres(records, runs)),
         tuple(records), finder.known(witness), witness, str(drawn.problem), drawn.arrays,
-        tuple(Answer(each, finder.arrays.get((each.lane, each.key))) for each in answers),
+        tuple(Answer(answer, finder.arrays.get((answer.lane, answer.key))) for answer in answers),
         tuple(_snippets(witness, drawn, finder.runs)), misread=bool(cause and cause.misreadings),
     )  # fmt: skip
 
@@ -153,7 +153,7 @@ def _title(cause: Cause | None, records: Sequence[Record]) -> str:
         return f"no misreading explains it: {label_of(records)}"
     if records[0].rounding and records[0].verdict is Verdict.DIVERGES:
         return "errs by more than rounding can, in long sums"
-    called = sorted({each.fault for each in records})
+    called = sorted({record.fault for record in records})
     if records[0].kind and all(called):
         kind = records[0].kind if records[0].kind in ("shape", "dtype") else "answer"
         return f"another {kind}: {', '.join(called)}"

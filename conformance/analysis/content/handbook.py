@@ -45,8 +45,8 @@ def build(evidence: Proofs) -> Handbook:
         reversed=_users((framework, point) for framework, point in flat if point.claim.reversed),
         weights=tuple(_layouts(flat, weight=True)),
         data=tuple(_layouts(flat, weight=False)),
-        idioms=tuple(_idiom(framework, each, points[framework]) for framework in points
-                     for each in idioms.idioms(framework)),
+        idioms=tuple(_idiom(framework, idiom, points[framework]) for framework in points
+                     for idiom in idioms.idioms(framework)),
         copies=tuple(_copies()),
         given=tuple(astuple(each) for each in copies.given_as_it_is(MAIN_LAYOUTS)),
         lanes=tuple((name, lane.version, lane.date) for name, lane in evidence.lanes.items()),
@@ -116,9 +116,11 @@ def _idiom(framework: str, idiom: Idiom, points: Mapping[str, list[ClaimedCall]]
 
 
 def _copies() -> Iterator[CopyEntry]:
-    for each in copies.outcomes():
-        source = next(name for name in idioms.frameworks() if each.source.idiom in idioms.idioms(name))
-        yield CopyEntry(source, each.source.text, copies.idiom_named(each.target)[0], each.text, each.kind, each.how)
+    for outcome in copies.outcomes():
+        source = next(name for name in idioms.frameworks() if outcome.source.idiom in idioms.idioms(name))
+        yield CopyEntry(
+            source, outcome.source.text, copies.idiom_named(outcome.target)[0], outcome.text, outcome.kind, outcome.how
+        )
 
 
 def _probe(point: ClaimedCall) -> tuple[NDArray[np.int64], ...]:

@@ -27,7 +27,9 @@ NOTHING = History(Kept(), {}, {})
 
 def read(path: Path, runs: Sequence[Run]) -> History:
     """The history as of the night of some runs, with them. Raises StoreError where the file is none."""
-    failing = {(run.header.lane, run.header.suite): {each.key for each in run.records if each.fails} for run in runs}
+    failing = {
+        (run.header.lane, run.header.suite): {record.key for record in run.records if record.fails} for run in runs
+    }
     with Store(path) as whole, whole.until(runs) as store:
         starts: dict[tuple[str, str], list[str]] = defaultdict(list)
         for lane, suite, started, _ in store.runs():
@@ -48,15 +50,17 @@ def _state(since: Since) -> State:
 
 def of_fault(records: Sequence[Record], history: History) -> Past | None:
     """Since when some records of a framework fail as they do; None where nothing is kept of them."""
-    found = [(history.lines[name], each) for each in records if (name := (each.lane, each.key)) in history.lines]
+    found = [
+        (history.lines[name], record) for record in records if (name := (record.lane, record.key)) in history.lines
+    ]
     if not found:
         return None
     since, begins, tonight = min(_times(*each, history) for each in found)
     lines = {(line.lane, line.suite): [each for each, _ in found if (each.lane, each.suite) == (line.lane, line.suite)]
              for line, _ in found}  # fmt: skip
     return Past(since, begins, tonight, tuple(
-        Night(", ".join(name), each.started, each.version, str(each))
-        for name in sorted(lines) for each in nights(lines[name])
+        Night(", ".join(name), night.started, night.version, str(night))
+        for name in sorted(lines) for night in nights(lines[name])
     ))  # fmt: skip
 
 

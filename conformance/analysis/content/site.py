@@ -69,7 +69,7 @@ def domains(runs: Sequence[Run]) -> Iterator[Domain]:
     for name, records in domain.by_lane(runs).items():
         lane = domain.domain(name, records, departing)
         counts = {each: lane.counts[each] for each in domain.OUTCOMES if lane.counts[each]}
-        yield Domain(name, counts, tuple(_region(name, each) for each in lane.regions))
+        yield Domain(name, counts, tuple(_region(name, region) for region in lane.regions))
 
 
 def _region(lane: str, region: domain.Region) -> Region:

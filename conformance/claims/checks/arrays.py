@@ -115,7 +115,7 @@ def recipe(
 
 def _compared(bench: Bench, trials: Sequence[tuple[dict[str, Any], Problem]]) -> Iterator[Trial]:
     arrays = {problem: drawn(problem) for _, problem in trials}
-    said = dict(zip(arrays, bench.transposed([Question(*each) for each in _questions(arrays)]), strict=True))
+    said = dict(zip(arrays, bench.transposed([Question(*question) for question in _questions(arrays)]), strict=True))
     made = [(named, problem, _convolution(problem, *arrays[problem][:2], named)) for named, problem in trials]
     possible = [each for each in made if each[2] is not None]
     answers = iter(bench.convolved([convolution for _, _, convolution in possible if convolution is not None]))

@@ -92,7 +92,8 @@ class Bench:
         """Whether the lane is known to fail at a problem, which is reported elsewhere and says nothing of a claim."""
         run = {"dtype": "float32", "direction": "forward", "claimed": ""}
         return any(
-            each.when(problem, framework=self.lane.framework, variant=self.lane.variant, **run) for each in self.faults
+            fault.when(problem, framework=self.lane.framework, variant=self.lane.variant, **run)
+            for fault in self.faults
         )
 
     def transposed(self, questions: Sequence[Question]) -> list[Array]:
@@ -138,7 +139,7 @@ class Bench:
             layout.arrange(grouped, layout.WEIGHT, point.claim.weight),
             bias,
         ]
-        call = native.translate(self.adapter, point, [_float(each) for each in operands])
+        call = native.translate(self.adapter, point, [_float(operand) for operand in operands])
         (answer,) = make(self.adapter, [call])
         return _finished(call, answer)
 

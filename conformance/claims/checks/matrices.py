@@ -25,13 +25,13 @@ def convolution_matrix(
     """The framework's convolution of x (c, h, w) as a matrix: an output a row, an input a column."""
     options = (stride, stride), (padding, padding), (dilation, dilation)
     answers = bench.convolved([Convolution(x, weight, *options) for x in impulses(shape)])
-    return np.stack([each.ravel() for each in answers], 1)
+    return np.stack([answer.ravel() for answer in answers], 1)
 
 
 def transposed_matrix(bench: Bench, problem: Problem, weight: Array) -> Array:
     """The framework's transposed convolution as a matrix: an output a row, an input a column."""
     answers = bench.transposed([Question(problem, x, weight) for x in impulses(problem.input_shape[1:])])
-    return np.stack([each.ravel() for each in answers], 1)
+    return np.stack([answer.ravel() for answer in answers], 1)
 
 
 def _counts(matrix: Array, axis: int) -> dict[str, int]:

@@ -34,7 +34,7 @@ def generator_points(bench: Bench, batch: int) -> list[ClaimedCall]:
     input: Ints = (batch, *SEED, CHANNELS)
     if bench.framework != "tensorflow":
         ports = port_layers(GENERATOR, "tensorflow", bench.framework, input, variant=bench.lane.variant)
-        return [each.point for each in ports]
+        return [port.point for port in ports]
     points = []
     for text in GENERATOR:
         points.append(idioms.read("tensorflow", text, {"x": input}, bench.lane.variant))

@@ -15,23 +15,23 @@ Named = dict[str, Any]
 
 def outputs(bench: Bench, problems: Sequence[Problem]) -> list[int]:
     """The framework's extent of transposed convolutions of square problems."""
-    new = [each for each in dict.fromkeys(problems) if each not in bench.shapes]
+    new = [fromkey for fromkey in dict.fromkeys(problems) if fromkey not in bench.shapes]
     questions = [
         Question(each, np.ones(each.input_shape, np.float32), np.ones(each.weight_shape, np.float32)) for each in new
     ]
     bench.shapes.update(zip(new, (y.shape for y in bench.transposed(questions)), strict=True))
-    return [bench.shapes[each][2] for each in problems]
+    return [bench.shapes[problem][2] for problem in problems]
 
 
 def reduced(bench: Bench, cases: Sequence[tuple[int, int, int, int, int]]) -> list[int]:
     """The framework's extent of ordinary convolutions, each (input, kernel, stride, padding, dilation)."""
-    new = [each for each in dict.fromkeys(cases) if each not in bench.shapes]
+    new = [fromkey for fromkey in dict.fromkeys(cases) if fromkey not in bench.shapes]
     convolutions = [
         Convolution(np.ones((1, 1, i, i), np.float32), np.ones((1, 1, k, k), np.float32), (s, s), (p, p), (d, d))
         for i, k, s, p, d in new
     ]
     bench.shapes.update(zip(new, (y.shape for y in bench.convolved(convolutions)), strict=True))
-    return [bench.shapes[each][2] for each in cases]
+    return [bench.shapes[case][2] for case in cases]
 
 
 def _sizes(named: Named) -> tuple[int, int, int, int, int]:
@@ -41,7 +41,7 @@ def _sizes(named: Named) -> tuple[int, int, int, int, int]:
 def _sound(bench: Bench, trials: Iterator[Named]) -> list[tuple[Named, Problem]]:
     """The trials that say a transposed convolution at which the lane is not known to fail."""
     names = ("i", "k", "s", "p", "d", "op")
-    pairs = [(each, square(*(each[name] for name in names))) for each in trials]
+    pairs = [(trial, square(*(trial[name] for name in names))) for trial in trials]
     return [(each, problem) for each, problem in pairs if min(problem.output) > 0 and not bench.faulty(problem)]
 
 
@@ -62,7 +62,7 @@ def convolution_size(
 ) -> Iterator[Trial]:
     """o: the extent that an ordinary convolution gives."""
     trials = list(sweep(where, i=i, k=k, s=s, p=p, d=d))
-    for named, o in zip(trials, reduced(bench, [_sizes(each) for each in trials]), strict=True):
+    for named, o in zip(trials, reduced(bench, [_sizes(trial) for trial in trials]), strict=True):
         yield {**named, "o": o}
 
 
@@ -75,7 +75,7 @@ def round_trip(
     """  # fmt: skip
     trials = [each | {"r": (each["i"] + 2 * each["p"] - each["k"]) % each["s"]} for each in
               sweep(where, i=i, k=k, s=s, p=p)]  # fmt: skip
-    found = reduced(bench, [_sizes(each) for each in trials])
+    found = reduced(bench, [_sizes(trial) for trial in trials])
     yield from _returned(bench, trials, found)
 
 
@@ -129,7 +129,7 @@ def pairs(bench: Bench, *, h_out: Numbers, k: Numbers, s: Numbers, p: Numbers, w
     (h_out + 2p - k) % s.
     """  # fmt: skip
     trials = list(sweep(where, h_out=h_out, k=k, s=s, p=p))
-    found = reduced(bench, [(each["h_out"], each["k"], each["s"], each["p"], 1) for each in trials])
+    found = reduced(bench, [(trial["h_out"], trial["k"], trial["s"], trial["p"], 1) for trial in trials])
     for named, o in zip(trials, found, strict=True):
         r = (named["h_out"] + 2 * named["p"] - named["k"]) % named["s"]
         for h_in in (o - 1, o, o + 1):

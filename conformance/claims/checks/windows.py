@@ -90,7 +90,7 @@ def symmetric_twin(
     """twins: how many pairs of padding and output_padding give a call's answer; equal: whether any does."""
     for named in sweep(where, i=i, k=k, s=s):
         trials = list(symmetric_twins(bench, calls=calls, o=o, **named))
-        twins = sum(each["equal"] for each in trials)
+        twins = sum(trial["equal"] for trial in trials)
         yield {**named, "p": 0, "op": 0, "equal": twins > 0, "twins": twins, "even": (named["k"] - named["s"]) % 2 == 0}
 
 

@@ -44,5 +44,5 @@ def _names(runs: Sequence[Run], lines: dict[str, set[str]]) -> tuple[str, ...]:
     """The lanes of some runs; with the suite where the lane's other runs stood elsewhere."""
     headers = [run.header for run in runs]
     return tuple(dict.fromkeys(
-        each.lane if len(lines[each.lane]) == 1 else f"{each.lane} {each.suite}" for each in headers
+        header.lane if len(lines[header.lane]) == 1 else f"{header.lane} {header.suite}" for header in headers
     ))  # fmt: skip
