@@ -40,7 +40,8 @@ def command(as_json: bool) -> int:
 
     A function mutant is killed by a case on which it would not conform. A process mutant does to its worker what a
     broken framework may do: it is killed where its record says exactly that and no other record is harmed.
-    Exit status: 1 where smoke kills less than 95 % or core less than all, or a mutant proved equivalent is killed.
+    Exit status: 0 enough are killed, 2 usage, and 1 where smoke kills less than 95 % or core less than all, or a mutant
+    proved equivalent is killed.
     """
     matrix = kill_matrix(cases.read_suite(SUITES[-1]))
     smoke = kill_matrix(cases.read_suite(SUITES[0]))  # in its own order, which mutants with a memory tell

@@ -64,13 +64,15 @@ def check(claim_id: str, framework: str | None, variant: str | None) -> int:
     claim = ledger.find(claim_id)
     lanes = [adapters.lane(name, variant) for name in ([framework] if framework else _installed(claim))]
     if not lanes:
-        raise ledger.ClaimError(f"{claim.id}: nothing that it is asked of is installed here: use a lane's environment")
+        raise ledger.ClaimError(
+            f"{claim.id} is asked of {_asked_of(claim)}, and none is installed here: {_step(claim)}"
+        )
     faults = 0
     echo(_text(claim))
     for lane in lanes:
         if not claim.applies(lane.framework):
             raise ledger.ClaimError(
-                f"{claim.id} is not asked of {lane.framework}: `conformance claims show {claim.id}`"
+                f"{claim.id} is asked of {_asked_of(claim)}, not of {lane.framework}: {_step(claim)}"
             )
         adapters.require_installed(lane.framework)
         finding = judgement.examine(claim, judgement.bench(lane, adapters.load(lane)))
@@ -99,6 +101,22 @@ def errata(checked: bool, document: Path) -> int:
     write_atomically(document, text)
     echo(str(document))
     return OK
+
+
+def _frameworks_of(claim: Claim) -> list[str]:
+    return [framework for framework in adapters.frameworks() if claim.applies(framework)]
+
+
+def _asked_of(claim: Claim) -> str:
+    return " and ".join(_frameworks_of(claim)) or "no framework"
+
+
+def _step(claim: Claim) -> str:
+    """How the claim can be judged, or where its text is."""
+    asked = _frameworks_of(claim)
+    if not asked:
+        return f"`conformance claims show {claim.id}` says why"
+    return f"`tox run -e {asked[0]} --notest` makes an environment, .tox/{asked[0]}, that can judge it"
 
 
 def _installed(claim: Claim) -> list[str]:

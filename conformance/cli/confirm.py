@@ -54,8 +54,9 @@ def command(
     """Confirm the divergences in record files, or in those of a folder but for claims and negative cases.
 
     By two other oracles, and by a script of plain framework code, which imports nothing of this package, runs in a
-    fresh process, and must give the very array of the record. Exit status: 1 if a divergence is not confirmed, which
-    makes it a fault of the harness, or of a framework that varies where it is not known to.
+    fresh process, and must give the very array of the record. Exit status: 0 all are confirmed, 2 usage, and 1 if a
+    divergence is not confirmed, which makes it a fault of the harness, or of a framework that varies where it is not
+    known to.
     """
     status = OK
     for path, run in _chosen(records, framework, suites):

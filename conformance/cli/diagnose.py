@@ -39,7 +39,7 @@ def command(
 
     SUBJECT is a record file, whose diverging records are all explained, grouped, and told from the conforming ones by
     the smallest predicate that does; or a descriptor, with --actual, --x, --weight and --bias. Exit status: 0 all
-    explained, 1 something is not.
+    explained, 1 something is not, 2 usage.
     """
     if subject.endswith(".jsonl"):
         return _records(Path(subject), json_lines if as_json else text_lines)

@@ -55,7 +55,7 @@ def command(framework: str, variant: str | None, suite: str, shard: str, dtype: 
 
     Adjointness with its own convolution, linearity, groups, permutations of batch and channels, translation, dilation
     and rank: both sides are the framework's, on whole numbers, and must be equal in every bit. Exit status: 0 all hold
-    or fail where the framework is known to, 1 one fails, 3 nothing held, so that nothing was shown.
+    or fail where the framework is known to, 1 one fails, 2 usage, 3 nothing held, so that nothing was shown.
     """
     adapters.require_installed(framework)
     first, step = parse_shard(shard)

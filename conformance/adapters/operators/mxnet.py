@@ -18,7 +18,8 @@ ABORTS: tuple[type[Exception], ...] = ()
 def _convolved(x: mx.nd.NDArray, convolution: Convolution) -> mx.nd.NDArray:
     return mx.nd.Convolution(
         x, tensor(convolution.weight), kernel=convolution.weight.shape[2:], stride=convolution.stride,
-        pad=convolution.padding, dilate=convolution.dilation, num_filter=convolution.weight.shape[0], num_group=convolution.groups, no_bias=True,
+        pad=convolution.padding, dilate=convolution.dilation, num_filter=convolution.weight.shape[0],
+        num_group=convolution.groups, no_bias=True,
     )  # fmt: skip
 
 
