@@ -118,7 +118,7 @@ def _faults_of_framework(framework: str, runs: Sequence[Run], finder: Finder) ->
             rest[record.verdict, known and known.id].append(record)
     for records in rest.values():
         title = _title(None, records) if len({skeleton(each.message) for each in records}) == 1 else REST
-        yield replace(_fault(framework, Alike(records), (), finder), title=title)
+        yield replace(_fault(framework, Alike(records), (), finder), title=title, where=())
 
 
 def _causes(record: Record, arrays: Evidence) -> tuple[Cause, ...]:
