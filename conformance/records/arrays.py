@@ -34,8 +34,10 @@ def open_beside(path: Path, diverging: int) -> Archive:
             f"{file}: the arrays of {diverging} diverging records are not there: keep it beside the record file, or "
             "run the lane again"
         ) from None
-    except (BoundError, OSError):
+    except BoundError:
         raise RecordError(f"{file}: not an array file: run the lane again") from None
+    except OSError as error:
+        raise RecordError(f"{file}: cannot be read: {error.strerror}") from None
 
 
 def has_actual(record: Record, arrays: Mapping[str, Any]) -> bool:

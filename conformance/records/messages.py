@@ -21,29 +21,33 @@ _BEYOND = "beyond the rule: "
 
 def line(text: str) -> str:
     """Text on one line of bounded length."""
-    words = " ".join(text.split())
+    words = _on_one_line(text)
     return words if len(words) <= LONGEST else f"{words[:LONGEST]}{ELLIPSIS}"
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def skeleton(message: str) -> tuple[str, ...]:
     """What is left of a message without its numbers: equal for messages of one kind."""
-    return tuple(_NUMBERS.split(line(message)))
+    return tuple(_NUMBERS.split(_on_one_line(message)))
 
 
 def without_numbers(message: str) -> str:
     """A message with an ellipsis for each number, or list of numbers."""
-    return ELLIPSIS.join(skeleton(message))
+    return line(ELLIPSIS.join(skeleton(message)))
 
 
 def label_of(records: Sequence[Record]) -> str:
     """What messages that differ in numbers alone have in common: a number that varies becomes an ellipsis."""
-    messages = [line(record.message) for record in records]
+    messages = [_on_one_line(record.message) for record in records]
     if len({skeleton(message) for message in messages}) > 1:
-        return messages[0]
+        return line(messages[0])
     columns = zip(*map(_NUMBERS.findall, messages), strict=True)
     numbers = (values[0] if len(set(values)) == 1 else ELLIPSIS for values in columns)
     texts = _NUMBERS.split(messages[0])
-    return "".join(chain.from_iterable(zip_longest(texts, numbers, fillvalue="")))
+    return line("".join(chain.from_iterable(zip_longest(texts, numbers, fillvalue=""))))
 
 
 def with_kind(kind: str, message: str) -> str:

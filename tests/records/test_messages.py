@@ -32,6 +32,7 @@ def saying(*messages: str) -> list[Record]:
         ("5 of 6 values differ, largest 1e+20", "1 of 9 values differ, largest 3.5"),
         ("at 0x7ffe12", "at 0x00ab"),
         ("3x3 is too small", "5x5x5 is too small"),
+        ("a" * (LONGEST - 3) + " 5 b", "a" * (LONGEST - 3) + " 12345 b"),
     ],
 )
 def test_messages_that_differ_in_numbers_alone_are_alike(one: str, other: str) -> None:
