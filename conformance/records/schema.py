@@ -6,6 +6,7 @@ fields.
 
 import json
 import re
+import sys
 from collections.abc import Container, Mapping
 from dataclasses import MISSING, Field, fields
 from functools import reduce
@@ -105,4 +106,4 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    print(text(), end="")
+    sys.stdout.write(text())
