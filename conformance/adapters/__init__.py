@@ -35,6 +35,12 @@ _OUTSIDE = [folder for folder in os.environ.get(FOLDERS, "").split(os.pathsep) i
 __path__ += _OUTSIDE
 
 
+CONTRACT = ("VARIANTS", "REFUSALS", "BLOCK", "describe", "translate", "run", "array", "tensor")
+"""What every adapter defines, as in the protocol `Adapter`."""
+LITERALS = ("VARIANTS", "BLOCK")
+PAGE = "docs/adding-an-adapter.md"
+
+
 class AdapterError(ValueError):
     """A framework or variant that does not exist or is not installed; the message says what would help."""
 
@@ -64,9 +70,11 @@ def _source(framework: str) -> ast.Module:
         path = Path(folder, f"{framework}.py")
         if framework in frameworks() and path.exists():
             try:
-                return ast.parse(read_named_text(path))
+                tree = ast.parse(read_named_text(path))
             except (SyntaxError, RecursionError, MemoryError) as error:
                 raise AdapterError(f"{path}: cannot be read as Python: {error}") from None
+            _require_contract(path, tree)
+            return tree
     near = get_close_matches(framework, frameworks(), 1)
     hint = f", the nearest is {near[0]!r}" if near else ""
     raise AdapterError(
@@ -75,11 +83,50 @@ def _source(framework: str) -> ast.Module:
     )
 
 
+def _require_contract(path: Path, tree: ast.Module) -> None:
+    """Raises AdapterError where a module lacks what every adapter has, or where a literal is none."""
+    here = {name for statement in tree.body for name in _names_of(statement)}
+    if "*" not in here and "__getattr__" not in here and (missing := [name for name in CONTRACT if name not in here]):
+        raise AdapterError(f"{path} defines no {', '.join(missing)}: an adapter has these, see {PAGE}")
+    for name in LITERALS:
+        try:
+            _literal_in(tree, name)
+        except (LookupError, ValueError, RecursionError):
+            example = "a dict of dicts" if name == "VARIANTS" else "a number"
+            raise AdapterError(f"{path}: {name} is no literal, as it is read without importing the module: write "
+                               f"{example}, see {PAGE}") from None  # fmt: skip
+
+
+def _names_of(statement: ast.stmt) -> Iterator[str]:
+    """The names that a statement of a module makes; those of a block, such as try, are among them."""
+    match statement:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            yield from (alias.asname or alias.name for alias in names)
+        case _:
+            stored = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+            yield from (node.id for node in stored if isinstance(node.ctx, ast.Store))
+            inner = (node for node in ast.walk(statement) if isinstance(node, ast.FunctionDef | ast.ImportFrom))
+            yield from (name for node in inner for name in _names_of(node))
+
+
+def _literal_in(tree: ast.Module, name: str) -> Any:
+    for statement in tree.body:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=found)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=found), value=ast.expr() as value)
+            ) if found == name:
+                return ast.literal_eval(value)
+    raise LookupError(name)
+
+
 def _literal(framework: str, name: str) -> Any:
-    for statement in _source(framework).body:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name:
-            return ast.literal_eval(statement.value)
-    raise AdapterError(f"adapter {framework!r} assigns no literal {name}: see docs/adding-an-adapter.md")
+    try:
+        return _literal_in(_source(framework), name)
+    except LookupError:
+        raise AdapterError(f"adapter {framework!r} assigns no literal {name}: see {PAGE}") from None
 
 
 def require_installed(framework: str) -> None:
@@ -90,8 +137,8 @@ def require_installed(framework: str) -> None:
     for root in sorted({name.partition(".")[0] for name in names}):
         if find_spec(root) is None:
             raise AdapterError(
-                f"{framework} needs {root}, which is not installed here: install it, or run its lane: "
-                f"`tox run -e {framework}`"
+                f"{framework} needs {root}, which is not installed here: install it"
+                + ("" if is_outside(framework) else f", or run its lane: `tox run -e {framework}`")
             )
 
 

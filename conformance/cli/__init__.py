@@ -66,6 +66,7 @@ def commands() -> None:
 
 def main() -> None:
     """The program: a user's mistake is one line and exit status 2, never a traceback."""
+    _open_closed_streams()
     try:
         status: Any = commands(standalone_mode=False)
         sys.stdout.flush()  # so that a full disk behind it is told here, and not while the interpreter ends
@@ -90,6 +91,15 @@ def main() -> None:
             _discard_output()
         _end(explain(error), USAGE)
     sys.exit(status or 0)
+
+
+def _open_closed_streams() -> None:
+    """Open the null device for each standard stream that the caller closed, so that no file takes its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115  # open until the program ends
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
 
 
 def _end(message: str, status: int) -> NoReturn:

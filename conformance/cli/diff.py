@@ -124,7 +124,8 @@ def read_builds(path: Path) -> Builds:
         runs = tuple(map(record_file.read, every))
         name = runs[0].header.lane, runs[0].header.suite
         if name in builds:
-            raise GuardError(f"{each} and {builds[name].paths[0]} are both of {' '.join(name)}: merge shards first")
+            raise GuardError(f"{each} and {builds[name].paths[0]} are both of {' '.join(name)}: merge shards, and then "
+                             "move them out of the folder")  # fmt: skip
         builds[name] = Build(every, runs)
     return builds
 

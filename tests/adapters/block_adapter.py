@@ -5,6 +5,7 @@ from conformance.adapters.oracle_adapter import (  # type: ignore[import-untyped
     convolve,
     describe,
     run,
+    tensor,
     translate,
 )
 
@@ -12,4 +13,4 @@ VARIANTS = {"blocks": {"ORACLE_VARIANT": "blocks"}}
 REFUSALS = (ArithmeticError,)
 BLOCK = 16
 
-__all__ = ["BLOCK", "REFUSALS", "VARIANTS", "array", "convolve", "describe", "run", "translate"]
+__all__ = ["BLOCK", "REFUSALS", "VARIANTS", "array", "convolve", "describe", "run", "tensor", "translate"]

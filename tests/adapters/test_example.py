@@ -55,3 +55,34 @@ def test_a_fault_in_the_example_is_named_as_the_page_says(folder: Path) -> None:
     ended, out = conformance(folder, "one", "stamps", "i3 k2 s2 d2")
     assert ended == 1
     assert "diagnosis: equals the oracle with dilation ignored" in out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ('VARIANTS = {"plain": {}}', 'VARIANTS = dict(plain={})', "VARIANTS is no literal"),
+        ("BLOCK = 1\n", "", "defines no BLOCK: an adapter has these"),
+        ("REFUSALS = (NotImplementedError,)\n", "", "defines no REFUSALS: an adapter has these"),
+        ("def describe()", "def describes()", "defines no describe: an adapter has these"),
+        ("import numpy as np", "import numpy as np\nimport nosuch", "needs nosuch, which is not installed here: "),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("verb", [("run", "stamps", "--suite", "smoke"), ("one", "stamps", "i3 k2")])
+def test_an_adapter_that_lacks_something_is_told_in_a_line(
+    folder: Path, old: str, new: str, text: str, verb: tuple[str, ...]
+) -> None:
+    adapter = folder / "mine" / "stamps.py"
+    code = adapter.read_text(encoding="utf-8")
+    assert old in code
+    adapter.write_text(code.replace(old, new), encoding="utf-8")
+    ended, out = conformance(folder, *verb)
+    assert text in out
+    assert (ended, out.count("\n")) == (2, 1), out
+    assert "tox" not in out
+
+
+def test_an_annotated_literal_is_a_literal(folder: Path) -> None:
+    adapter = folder / "mine" / "stamps.py"
+    code = adapter.read_text(encoding="utf-8").replace("VARIANTS = ", "VARIANTS: dict[str, dict[str, str]] = ")
+    adapter.write_text(code, encoding="utf-8")
+    assert conformance(folder, "one", "stamps", "i3 k2")[0] == 0

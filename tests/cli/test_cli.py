@@ -365,3 +365,16 @@ def test_a_command_without_its_verb_is_shown_the_verbs(conformance: Command, arg
     ended = conformance(*arguments)
     assert ended.status == 2
     assert "Commands:\n" in ended.err
+
+
+@pytest.mark.parametrize(("closing", "told"), [(">&-", True), ("<&-", True), ("2>&-", False)])
+def test_a_closed_standard_stream_ends_no_verb_with_a_traceback(closing: str, told: bool) -> None:
+    program = f"'{sys.executable}' -m conformance"
+    answered, refused = (
+        subprocess.run(
+            ["sh", "-c", f"{program} {words} {closing}"], timeout=60, capture_output=True, text=True, check=False
+        )
+        for words in ("cases count", "cases show none")
+    )
+    assert (answered.returncode, answered.stderr) == (0, "")
+    assert (refused.returncode, "Traceback" in refused.stderr, bool(refused.stderr)) == (2, False, told)

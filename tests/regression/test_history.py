@@ -253,7 +253,7 @@ def test_what_cannot_be_opened_is_told(kind: str, tmp_path: Path) -> None:
 def test_a_record_file_of_no_date_is_refused_where_it_is_read(tmp_path: Path, started: str) -> None:
     made = night(1, run(records=RECORDS[:2]))
     write(tmp_path / "a.jsonl", replace(made, header=replace(made.header, started=started)))
-    with pytest.raises(RecordError, match=r"a\.jsonl:1: started is .*: (run it again|set the clock)"):
+    with pytest.raises(RecordError, match=r"a\.jsonl:1: .*started.*: (run|set the clock)"):
         read(tmp_path / "a.jsonl")
 
 
