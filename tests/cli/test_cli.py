@@ -44,6 +44,10 @@ def run(calls):
     return [call() for call in calls]
 
 
+def tensor(array):
+    return array
+
+
 def array(result):
     return result
 '''
