@@ -36,7 +36,8 @@ from conformance.cli.run import findings
 from conformance.idioms import IdiomError
 from conformance.idioms.base import Refusal
 from conformance.idioms.expression import ExpressionError
-from conformance.io.bounded import Archive, BoundError, parse_array, read_array
+from conformance.io.array_files import Archive, parse_array, read_array
+from conformance.io.bounded import BoundError
 from conformance.io.folders import cases_folder
 from conformance.io.terminal import printable
 from conformance.predicates.predicate import Predicate, PredicateError

@@ -21,7 +21,8 @@ from conformance import adapters, oracle
 from conformance.adapters.base import Lane
 from conformance.calls import reproducer
 from conformance.calls.reproducer import Reproducer
-from conformance.io.bounded import BoundError, read_array, read_named_text
+from conformance.io.array_files import read_array
+from conformance.io.bounded import BoundError, read_named_text
 from conformance.numerics import operands
 from conformance.numerics.deviation import fingerprint, measure_deviation
 from conformance.records.record import Record

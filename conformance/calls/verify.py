@@ -22,7 +22,8 @@ from conformance.adapters.base import Lane, finish
 from conformance.calls import suites
 from conformance.calls.native import operands, translate
 from conformance.calls.port import Port
-from conformance.io.bounded import BoundError, read_array, read_json, read_text
+from conformance.io.array_files import read_array
+from conformance.io.bounded import BoundError, read_json, read_text
 from conformance.io.folders import PACKAGE
 from conformance.numerics.deviation import measure_deviation
 from conformance.processes.attempt import Ended, make

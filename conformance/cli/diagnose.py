@@ -10,7 +10,8 @@ import click
 
 from conformance.diagnosis.diagnose import Diagnosis, DiagnosisError, diagnose, difference
 from conformance.diagnosis.explain import UNEXPLAINED, Explained, Group, among, by_cause, causes, group_of
-from conformance.io.bounded import BoundError, read_array
+from conformance.io.array_files import read_array
+from conformance.io.bounded import BoundError
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
 from conformance.numerics.operands import Arrays

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from conformance.io.bounded import Archive, BoundError
+from conformance.io.array_files import Archive
+from conformance.io.bounded import BoundError
 from conformance.records.record import Key, Record, RecordError
 
 ACTUAL = "actual"

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import IO, Any
 from zlib import crc32
 
+from conformance.io.array_files import open_archive, read_member
 from conformance.io.atomic import naming, write_atomically, write_together
-from conformance.io.bounded import BoundError, open_archive, open_regular, read_json, read_member, read_named_text
+from conformance.io.bounded import BoundError, open_regular, read_json, read_named_text
 from conformance.records.arrays import beside, member
 from conformance.records.record import Header, Key, Record, RecordError, Verdict
 from conformance.records.record_file import dump, parse

@@ -217,7 +217,7 @@ def test_framework_that_is_not_installed_is_one_line(conformance: Command) -> No
         assert (ended.status, ended.out, ended.err.count("\n")) == (2, "", 1)
         assert "no_such_framework" in ended.err
         assert "install it" in ended.err
-        assert "tox run -e absent" in ended.err
+        assert "tox" not in ended.err  # it comes from outside, and has no environment
 
 
 def test_help_imports_no_numpy_and_no_framework() -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from conformance import report
+from conformance.io.array_files import Archive, read_array
 from conformance.io.atomic import (
     LIST,
     OverwriteError,
@@ -28,7 +29,7 @@ from conformance.io.atomic import (
     write_atomically,
     write_together,
 )
-from conformance.io.bounded import Archive, read_array, read_bytes
+from conformance.io.bounded import read_bytes
 from conformance.records import record, record_file
 from conformance.records.journal import Journal
 from conformance.suites import cases, expectations

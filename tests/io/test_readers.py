@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from conformance.analysis.content.faults import read_arrays
-from conformance.io.bounded import LARGEST_ARRAY, Archive, BoundError, parse_array, read_array
+from conformance.io.array_files import Archive, parse_array, read_array
+from conformance.io.bounded import LARGEST_ARRAY, BoundError
 from conformance.predicates.predicate import Predicate, PredicateError
 from conformance.problem import Problem
 from conformance.records.record import RecordError, Run, Verdict

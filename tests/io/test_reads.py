@@ -38,7 +38,7 @@ def reads(source: Path) -> Iterator[str]:
     bounded = {
         name.asname or name.name
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module == "conformance.io.bounded"
+        if isinstance(node, ast.ImportFrom) and node.module in ("conformance.io.bounded", "conformance.io.array_files")
         for name in node.names
     }
     for node in ast.walk(tree):
