@@ -19,7 +19,7 @@ from conformance.records.calls import RecordedCall
 Shapes = Mapping[str, Ints]
 
 
-EMPTY = "nothing is left of the stamp: the answer has extents {}, and nothing is claimed of an empty one"
+EMPTY = "nothing is left of the stamp of {}: window {} leaves {}, and nothing is claimed of an empty answer: cut less"
 """Some are given and some refused, by the same framework: it hangs on the batch, the dtype and the library beneath."""
 
 FLOAT32 = "float32"
@@ -28,6 +28,10 @@ FLOAT32 = "float32"
 Layer = tuple[int | None, int, Ints]
 """What a layer says of its weight: in channels, out channels, kernel."""
 _OPERANDS = {"x": "input", "w": "weight"}
+
+
+Rule = tuple[str | Callable[[Problem], str], Callable[[Problem], bool]]
+"""Why a framework refuses a call, which may hang on the problem, and whether it does."""
 
 
 class Refusal(Exception):
@@ -90,7 +94,7 @@ class Use:
         bias: bool = False,
         reversed: bool = False,
         layer: Layer | None = None,
-        refusals: Sequence[tuple[str, Callable[[Problem], bool]]] = (),
+        refusals: Sequence[Rule] = (),
     ) -> Claim:
         """The claim of these arguments, with the extents that the shapes of x and w have in their layouts.
 
@@ -112,10 +116,11 @@ class Use:
         if window and not refused:
             problem = with_window(problem, window(problem))
         if min(problem.output) == 0:
-            raise Refusal(EMPTY.format(problem.output))
-        refused = refused or next((reason for reason, holds in refusals if holds(problem)), "")
+            raise Refusal(EMPTY.format(problem.full, problem.window, problem.output))
+        broken = next((reason for reason, holds in refusals if not refused and holds(problem)), "")
+        refused = refused or (broken if isinstance(broken, str) else broken(problem))
         if not refused and min(problem.output) < 0:
-            raise Refusal(EMPTY.format(problem.output))
+            raise Refusal(EMPTY.format(problem.full, problem.window, problem.output))
         return Claim(problem, law, data, weight, reversed, refused)
 
     def _sizes(self, operand: str, axes: str, known: Mapping[str, int]) -> dict[str, Any]:

@@ -104,7 +104,8 @@ def _idiom(framework: str, idiom: Idiom, points: Mapping[str, list[ClaimedCall]]
     for variant, each in points.items():
         for point in each:
             if point.idiom is idiom and point.claim.refused:
-                refusals[re.sub(r"-?\d+", "n", point.claim.refused)][variant] = None
+                reason, *_ = re.split(r": (?!it )\w+ takes ", point.claim.refused)  # what is legal hangs on the call
+                refusals[re.sub(r"-?\d+", "n", reason)][variant] = None
     return IdiomEntry(
         idiom.id, framework, tuple(dict.fromkeys(idiom.functions.values())),
         " ".join((idiom.read.__doc__ or "").split()),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from conformance.idioms.base import FLOAT32, Claim, Example, Refusal, Use
-from conformance.idioms.catalogue._nd import CHANNELS, arguments, data_layout, limits, picks, written
+from conformance.idioms.catalogue._nd import CHANNELS, arguments, data_layout, padded, picks, written
 from conformance.idioms.expression import write
 from conformance.problem import Ints, Problem
 
@@ -31,7 +31,7 @@ def read(use: Use) -> Claim:
         refusals=[
             *refusals,
             ("groups need in_channels", lambda p: not use["in_channels"] and UNKNOWN % groups > 0),
-            *limits(use, "output_padding is from 0 to stride - 1"),
+            *padded(use, ("padding", use.per_axis("padding")), ("output_padding", use.per_axis("output_padding"))),
         ],
     )  # fmt: skip
 

@@ -14,11 +14,13 @@ from conformance.idioms.base import (
     Example,
     Idiom,
     Refusal,
+    Rule,
     Spelling,
     Use,
     draws,
 )
-from conformance.idioms.catalogue._tf import WEIGHT, claim, distinct, window
+from conformance.idioms.catalogue._legal import legal_alone
+from conformance.idioms.catalogue._tf import WEIGHT, claim, distinct, legal_sizes, window
 from conformance.idioms.expression import Name, write
 from conformance.problem import Ints, Problem
 
@@ -78,7 +80,6 @@ def _read_layer(use: Use) -> Claim:
     """
     stride, dilation = use.per_axis("strides"), use.per_axis("dilation_rate")
     output_padding = None if use["output_padding"] is None else use.per_axis("output_padding")
-    given = tuple(zip(output_padding or (), stride, strict=False))
     if use.dtype != FLOAT32 and use["dtype"] is None:
         raise Refusal(f"dtype is None: the layer answers in float32 whatever x is of, give dtype='{use.dtype}'")
     if not isinstance(use["filters"], int):
@@ -87,11 +88,23 @@ def _read_layer(use: Use) -> Claim:
         use, stride, dilation, output_padding, bias=bool(use["use_bias"]),
         layer=(None, use["filters"], use.per_axis("kernel_size")),
         refusals=[
-            ("output_padding must be less than the stride, and not negative", lambda _: any(
-                not 0 <= op < s for op, s in given)),
+            *([] if output_padding is None else [_refused_padding(use, output_padding)]),
             ("a stride above 1 together with a dilation above 1", lambda _: max(stride) > 1 and max(dilation) > 1),
         ],
     )  # fmt: skip
+
+
+def _refused_padding(use: Use, output_padding: Ints) -> Rule:
+    """The refusal of an output_padding of a stride or more, or of which the size is none that TensorFlow takes."""
+
+    def legal(problem: Problem) -> list[list[int]]:
+        padding = str(use["padding"]).lower()
+        least = sizes(problem, padding, (0,) * problem.rank)
+        axes = zip(problem.stride, least, legal_sizes(problem, padding.upper()), strict=True)
+        return [[op for op in range(s) if base + op in extents] for s, base, extents in axes]
+
+    reason = "output_padding must be less than the stride, and its size one that TensorFlow takes"
+    return legal_alone(reason, "output_padding", output_padding, legal)
 
 
 def _read_ops(use: Use) -> Claim:
@@ -116,7 +129,8 @@ def _claim(use: Use, stride: Ints, dilation: Ints, output_padding: Ints | None, 
     return claim(
         use, lambda p: sizes(p, padding, output_padding), padding.upper(), stride, dilation,
         law="same-output-padding" if padding == "same" and output_padding is not None else padding,
-        first=formats[use["data_format"]], **rest,
+        first=formats[use["data_format"]],
+        given=None if output_padding is None else ("output_padding", output_padding), **rest,
     )  # fmt: skip
 
 

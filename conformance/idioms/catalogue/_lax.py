@@ -10,11 +10,10 @@ import numpy as np
 
 from conformance.idioms import _words
 from conformance.idioms._words import Array, W, X, require
-from conformance.idioms.base import Claim, Refusal, Use, sized
+from conformance.idioms.base import Claim, Refusal, Rule, Use, sized
 from conformance.idioms.expression import write
 from conformance.problem import Ints, Problem, Window
 
-Rule = tuple[str, Callable[[Problem], bool]]
 Numbers = tuple[str, str, str]
 
 SPATIAL = "HWD"
@@ -114,6 +113,15 @@ def ordinary(given: Any, sizes: Ints, kernel: Ints, stride: Ints) -> Window | No
               for size, ke, s in zip(sizes, kernel, stride, strict=True)]  # fmt: skip
     late = int(name == "SAME_LOWER")
     return tuple(((total + late) // 2, total - (total + late) // 2) for total in totals)
+
+
+def convolved(given: Any, problem: Problem) -> list[range]:
+    """The sizes of which an ordinary convolution with the given padding has the extents of a problem's input."""
+    if isinstance(given, str) and given.upper() != "VALID":
+        return [range((i - 1) * s + 1, i * s + 1) for i, s in zip(problem.input, problem.stride, strict=True)]
+    pads = pairs(given, problem.rank) or ((0, 0),) * problem.rank
+    return [range(max(full - lo - hi, 1), full - lo - hi + s)
+            for full, (lo, hi), s in zip(problem.full, pads, problem.stride, strict=True)]  # fmt: skip
 
 
 def sequences(use: Use, *names: str) -> Rule:

@@ -1,21 +1,19 @@
 """mx.nd.Deconvolution: what its arguments mean, what it refuses, and the grid of calls that proves both."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.idioms._words import B, W, X
-from conformance.idioms.base import FLOAT32, Claim, Example, Refusal, Use, draws, sized
+from conformance.idioms.base import FLOAT32, Claim, Example, Refusal, Rule, Use, draws, sized
+from conformance.idioms.catalogue._legal import given_back, legal_alone
 from conformance.idioms.expression import write
 from conformance.problem import Ints, Problem
-
-Refusals = list[tuple[str, Callable[[Problem], bool]]]
 
 PLAIN = {1: "NCW", 2: "NCHW", 3: "NCDHW"}
 LAST = {2: "NHWC", 3: "NDHWC"}
 FLAT = "no dilation in 3-D"
 
 RANGE = {
-    "padding": "adj is from 0 to stride - 1",
     "output-size": "oneDNN takes target_shape with the pad for it: 0 <= 2*pad - (full - target) < stride",
     "centred-late": "an odd excess over target_shape takes a stride of 2 or more",
 }
@@ -46,11 +44,11 @@ def arguments(problem: Problem) -> dict[str, Any]:
 
 def with_onednn(use: Use) -> bool:
     """Whether oneDNN takes the call, which knows float32 alone."""
-    return use.variant == "onednn" and use.dtype == FLOAT32
+    return use.variant != "native" and use.dtype == FLOAT32
 
 
 def without_onednn(use: Use) -> bool:
-    return use.variant == "native" or use.dtype != FLOAT32
+    return not with_onednn(use)
 
 
 def written(options: dict[str, Any]) -> dict[str, Any]:
@@ -69,17 +67,17 @@ def _axes(use: Use, name: str, default: int) -> Ints:
     return use.per_axis(name, default)
 
 
-def operator(use: Use, filters: Callable[[Problem], int]) -> tuple[Ints, Ints, Ints, Refusals]:
+def operator(use: Use, filters: Callable[[Problem], int]) -> tuple[Ints, Ints, Ints, list[Rule]]:
     """Stride, dilation and pad of an operator, and why kernel, num_filter and num_group may not fit its weight."""
     if use["kernel"] is None or use["num_filter"] is None:
         raise Refusal("kernel and num_filter are required")
     kernel, count = _axes(use, "kernel", 0), use["num_filter"]
     reason = f"the weight is not of kernel {kernel} and {count} filters"
-    misfits: Refusals = [(reason, lambda p: (p.kernel, filters(p)) != (kernel, count))]
+    misfits: list[Rule] = [(reason, lambda p: (p.kernel, filters(p)) != (kernel, count))]
     return _axes(use, "stride", 1), _axes(use, "dilate", 1), _axes(use, "pad", 0), misfits
 
 
-def limits(use: Use, range_of_adj: str) -> Refusals:
+def _limits(use: Use) -> list[Rule]:
     """What the operator refuses, whichever way it was called."""
     return [
         ("the window cuts more than there is", lambda p: min(p.output) < 0),
@@ -87,25 +85,45 @@ def limits(use: Use, range_of_adj: str) -> Refusals:
         (FLAT, lambda p: p.rank == 3 and max(p.dilation) > 1),
         ("without oneDNN there is no 3-D", lambda p: p.rank == 3 and without_onednn(use)),
         ("pad is not negative", lambda p: min(lo for lo, _ in p.window) < 0),
-        (range_of_adj, lambda p: _out_of_range(use, p)),
     ]  # fmt: skip
 
 
-def _out_of_range(use: Use, problem: Problem) -> bool:
-    """Whether adj is, on an axis. A negative one passes for an input of one element, by division towards zero, and
-    without oneDNN only if it leaves of the stamp the extent of the kernel without its dilation.
+def padded(use: Use, pads: tuple[str, Ints], adjs: tuple[str, Ints]) -> list[Rule]:
+    """What is refused of a padding and of what it gives back at the end, each by its name."""
+    (pad_name, pad), (adj_name, adj) = pads, adjs
+
+    def least_pads(problem: Problem) -> list[range]:
+        return [range(min(p, 0), (full + a + 1) // 2) for full, p, a in zip(problem.full, pad, adj, strict=True)]
+
+    cut, reason = "the window cuts more than there is", f"{adj_name} is from 0 to stride - 1"
+    back = legal_alone(reason, adj_name, adj, lambda p: _legal_adj(use, p), lambda p: given_back(p, pad))
+    return [legal_alone(cut, pad_name, pad, least_pads), *_limits(use), back]
+
+
+def _targeted(use: Use, law: str, pad: Ints, target: Ints) -> list[Rule]:
+    """What is refused of a target_shape: what is larger than the stamp, or needs an adj that there is not."""
+
+    def sizes(problem: Problem) -> list[Collection[int]]:
+        taken = zip(problem.full, pad, _legal_adj(use, problem), strict=True)
+        if law == "output-size":
+            return [[full - 2 * p + adj for adj in adjs if 0 < full - 2 * p + adj <= full] for full, p, adjs in taken]
+        return [range(1, full + 1) if 1 in adjs else range(full % 2 or 2, full + 1, 2) for full, _, adjs in taken]
+
+    larger = "target_shape is larger than the stamp"
+    return [legal_alone(larger, "target_shape", target, lambda p: [range(1, full + 1) for full in p.full], sizes),
+            *_limits(use), legal_alone(RANGE[law], "target_shape", target, sizes)]  # fmt: skip
+
+
+def _legal_adj(use: Use, problem: Problem) -> list[list[int]]:
+    """The values of adj that are taken on each axis. A negative one passes for an input of one element, by division
+    towards zero, and without oneDNN only if it leaves of the stamp the extent of the kernel without its dilation.
     """
-    for (lo, hi), s, i, k, ke in zip(
-        problem.window, problem.stride, problem.input, problem.kernel, problem.effective_kernel, strict=True
-    ):
-        adj = lo - hi
-        lone = i == 1 and -s < adj < 0 and (with_onednn(use) or ke + adj >= k)
-        if not (0 <= adj < s or lone):
-            return True
-    return False
+    axes = zip(problem.stride, problem.input, problem.kernel, problem.effective_kernel, strict=True)
+    return [[adj for adj in range(1 - s, s) if adj >= 0 or (i == 1 and (with_onednn(use) or ke + adj >= k))]
+            for s, i, k, ke in axes]  # fmt: skip
 
 
-def data_layout(use: Use) -> tuple[str, str, Refusals]:
+def data_layout(use: Use) -> tuple[str, str, list[Rule]]:
     """The axes of data and weight that an argument `layout` says; only NC* is for CPUs."""
     layout = use["layout"] or PLAIN[use.rank]
     if layout == LAST.get(use.rank):
@@ -144,11 +162,10 @@ def read(use: Use) -> Claim:
             return tuple((p, full - o - p) for p, full, o in zip(pad, problem.full, target, strict=True))
         return sized(problem, lambda full, out: -((out - full) // 2), target)
 
-    if law != "padding":
-        refusals.append(("target_shape is larger than the stamp", lambda p: any(lo + hi < 0 for lo, hi in p.window)))
+    sizes = padded(use, ("pad", pad), ("adj", adj)) if law == "padding" else _targeted(use, law, pad, target)
     return use.claim(
         law, data=data, weight=weight, stride=stride, dilation=dilation, window=window, groups=use["num_group"],
-        bias=bias, refusals=[*refusals, *limits(use, RANGE[law])],
+        bias=bias, refusals=[*refusals, *sizes],
     )  # fmt: skip
 
 

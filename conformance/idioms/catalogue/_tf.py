@@ -7,7 +7,8 @@ answer of that size has the extents of the input. Weight "k o (g i)", kernel as 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from conformance.idioms.base import FLOAT32, Claim, Example, Use
+from conformance.idioms.base import FLOAT32, Claim, Example, Rule, Use
+from conformance.idioms.catalogue._legal import legal_alone
 from conformance.problem import Ints, Problem, Window
 
 WEIGHT = "k o (g i)"
@@ -30,15 +31,18 @@ def legal(problem: Problem, padding: Padding, size: Ints, *, truncated: bool = F
 
     `truncated` divides as C does: a size below the kernel, by less than a stride, then gives 1 and not 0.
     """
-    axes = list(zip(problem.input, problem.stride, problem.effective_kernel, size, strict=True))
+    ranges = legal_sizes(problem, padding, truncated=truncated)
+    return all(out in extents for out, extents in zip(size, ranges, strict=True))
+
+
+def legal_sizes(problem: Problem, padding: Padding, *, truncated: bool = False) -> list[range]:
+    """The sizes that are legal on each axis; `truncated` divides as in `legal`."""
+    axes = list(zip(problem.input, problem.stride, problem.full, strict=True))
     if padding == "SAME":
-        return all((i - 1) * s < out <= i * s for i, s, _, out in axes)
-    room = [
-        out + begin + end - ke for (_, _, ke, out), (begin, end) in zip(axes, _pairs(problem, padding), strict=True)
-    ]
-    return all(
-        (int(more / s) if truncated else more // s) + 1 == i for (i, s, _, _), more in zip(axes, room, strict=True)
-    )
+        return [range((i - 1) * s + 1, i * s + 1) for i, s, _ in axes]
+    least = [full - begin - end for (_, _, full), (begin, end) in zip(axes, _pairs(problem, padding), strict=True)]
+    return [range(max(first - (s - 1 if truncated and i == 1 else 0), 1), first + s)
+            for (i, s, _), first in zip(axes, least, strict=True)]  # fmt: skip
 
 
 def _pairs(problem: Problem, padding: Padding) -> Window:
@@ -54,10 +58,12 @@ def claim(
     *,
     law: str,
     first: bool,
-    refusals: Sequence[tuple[str, Callable[[Problem], bool]]] = (),
+    given: tuple[str, Ints] | None,
+    refusals: Sequence[Rule] = (),
     **rest: Any,
 ) -> Claim:
-    """The claim of a call whose answer has the extents `size`; `first` with the channels before the spatial axes.
+    """The claim of a call whose answer has the extents `size`, which a `given` argument, by its name, moves one for
+    one; `first` with the channels before the spatial axes.
 
     Pairs and float64 run on Eigen even where oneDNN is on, and on a CPU Eigen knows neither dilation, groups nor
     channels first.
@@ -72,11 +78,24 @@ def claim(
             ("dilation without oneDNN", lambda _: eigen and max(dilation) > 1),
             ("groups without oneDNN", lambda p: eigen and p.groups > 1),
             ("groups in 3-D", lambda p: p.rank == 3 and p.groups > 1),
-            ("no convolution of the answer has the input's extents",
-             lambda p: not legal(p, padding, size(p), truncated=not eigen)),
+            *([refused_size(given, size, padding, truncated=not eigen)] if given else []),
         ],
         **rest,
     )  # fmt: skip
+
+
+def refused_size(
+    given: tuple[str, Ints], size: Callable[[Problem], Ints], padding: Padding, *, truncated: bool = False
+) -> Rule:  # fmt: skip
+    """The refusal of a size that no convolution turns into the input, in terms of the argument that is given."""
+    name, values = given
+
+    def legal_values(problem: Problem) -> list[range]:
+        ranges = legal_sizes(problem, padding, truncated=truncated)
+        moved = [value - out for value, out in zip(values, size(problem), strict=True)]
+        return [range(extents.start + by, extents.stop + by) for extents, by in zip(ranges, moved, strict=True)]
+
+    return legal_alone("no convolution of the answer has the input's extents", name, values, legal_values)
 
 
 def distinct(examples: Iterable[Example]) -> Iterator[Example]:

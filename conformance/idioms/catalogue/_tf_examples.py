@@ -6,10 +6,10 @@ from typing import Any
 
 from conformance.idioms._words import W, X
 from conformance.idioms.base import Example, draws
-from conformance.idioms.catalogue._tf import Padding
+from conformance.idioms.catalogue._tf import Padding, legal_sizes
 from conformance.idioms.catalogue._tf_nn import FORMATS
 from conformance.idioms.expression import write
-from conformance.problem import Ints, Problem, Window
+from conformance.problem import Ints, Problem
 
 
 def examples() -> Iterator[Example]:
@@ -106,12 +106,7 @@ def _picks(key: str, ranks: Mapping[int, int]) -> Iterator[dict[str, Any]]:
 
 def _largest(problem: Problem, padding: Padding) -> Ints:
     """The largest legal size; there are as many as the stride, down from it."""
-    if padding == "SAME":
-        return tuple(i * s for i, s in zip(problem.input, problem.stride, strict=True))
-    pairs: Window = ((0, 0),) * problem.rank if isinstance(padding, str) else padding
-    return tuple(
-        full + s - 1 - begin - end for full, s, (begin, end) in zip(problem.full, problem.stride, pairs, strict=True)
-    )
+    return tuple(extents.stop - 1 for extents in legal_sizes(problem, padding))
 
 
 def gradient_examples() -> Iterator[Example]:

@@ -5,7 +5,8 @@ from typing import Any
 
 from conformance.idioms._words import W, X, require
 from conformance.idioms.base import Claim, Refusal, Use
-from conformance.idioms.catalogue._tf import WEIGHT, Padding, claim, legal, window
+from conformance.idioms.catalogue._legal import listed
+from conformance.idioms.catalogue._tf import WEIGHT, Padding, claim, legal, refused_size, window
 from conformance.idioms.expression import write
 from conformance.problem import Ints, Problem
 
@@ -81,14 +82,15 @@ def read_atrous(use: Use) -> Claim:
         raise Refusal(f'padding is {padding!r}: it takes "SAME" or "VALID"')
     size, groups, refused = _output(use, "output_shape", first=False)
     if rate == 1:
-        return _claimed(use, size, padding, (1, 1), (1, 1), groups, refused, law=padding.lower(), first=False)
+        given = "output_shape", size
+        return _claimed(use, given, padding, (1, 1), (1, 1), groups, refused, law=padding.lower(), first=False)
     return use.claim(
         padding.lower(), data="n k c", weight=WEIGHT, stride=(1, 1), dilation=(rate, rate), groups=groups,
         window=lambda p: window(p, padding, size),
         refusals=[
             (refused, lambda _: bool(refused)),
             ("groups with a rate above 1", lambda p: p.groups > 1),
-            ("no convolution of the answer has the input's extents", lambda p: not legal(p, padding, size)),
+            refused_size(("output_shape", size), lambda _: size, padding),
         ],
     )  # fmt: skip
 
@@ -104,14 +106,14 @@ def _sized(use: Use, size: str, weight: str, explicit: str) -> Claim:
     extents, groups, size_refused = _output(use, size, first=first)
     refused = stride_refused or dilation_refused or padding_refused or size_refused
     law = padding.lower() if isinstance(padding, str) else explicit
-    return _claimed(use, extents, padding, stride, dilation, groups, refused, law=law, first=first)
+    return _claimed(use, (size, extents), padding, stride, dilation, groups, refused, law=law, first=first)
 
 
 def _claimed(
-    use: Use, size: Ints, padding: Padding, stride: Ints, dilation: Ints, groups: int, refused: str, *, law: str,
-    first: bool,
+    use: Use, given: tuple[str, Ints], padding: Padding, stride: Ints, dilation: Ints, groups: int, refused: str, *,
+    law: str, first: bool,
 ) -> Claim:  # fmt: skip
-    return claim(use, lambda _: size, padding, stride, dilation, law=law, first=first, groups=groups,
+    return claim(use, lambda _: given[1], padding, stride, dilation, law=law, first=first, given=given, groups=groups,
                  refusals=[(refused, lambda _: bool(refused))])  # fmt: skip
 
 
@@ -173,9 +175,12 @@ def _output(use: Use, name: str, *, first: bool) -> tuple[Ints, int, str]:
     (batch, channels), spatial = _parted(size, first=first)
     groups, rest = divmod(channels, weight[-2])
     if rest or weight[-1] % groups:
-        return tuple(spatial), 1, f"{channels} channels are no groups of a filter of {weight[-2]} to {weight[-1]}"
-    same = batch == use.shapes["x"][0]
-    return tuple(spatial), groups, "" if same else f"a batch of {use.shapes['x'][0]} as one of {batch}"
+        taken = listed([weight[-2] * count for count in range(1, weight[-1] + 1) if weight[-1] % count == 0])
+        return tuple(spatial), 1, (f"{channels} channels are no groups of a filter of {weight[-2]} to {weight[-1]}: "
+                                   f"{name} takes {taken} here of channels")  # fmt: skip
+    of_x = use.shapes["x"][0]
+    refused = "" if batch == of_x else f"a batch of {of_x} as one of {batch}: {name} takes {of_x} here of the batch"
+    return tuple(spatial), groups, refused
 
 
 def say(problem: Problem) -> str:

@@ -12,9 +12,22 @@ from typing import Any, NamedTuple
 
 from conformance import layout
 from conformance.idioms._words import Words
-from conformance.idioms.base import EFFORT, Claim, Copied, Dialect, Example, Idiom, Refusal, Use, draws, with_window
+from conformance.idioms.base import (
+    EFFORT,
+    Claim,
+    Copied,
+    Dialect,
+    Example,
+    Idiom,
+    Refusal,
+    Rule,
+    Use,
+    draws,
+    with_window,
+)  # fmt: skip
 from conformance.idioms.catalogue import _flax, _lax
-from conformance.idioms.catalogue._lax import CHANNELS_FIRST, CHANNELS_LAST, Numbers, Rule
+from conformance.idioms.catalogue._lax import CHANNELS_FIRST, CHANNELS_LAST, Numbers
+from conformance.idioms.catalogue._legal import legal_alone
 from conformance.idioms.expression import HOLE, Name, write
 from conformance.layout import LayoutError
 from conformance.problem import Ints, Problem, Window
@@ -145,10 +158,8 @@ def _gradient(use: Use, data: str, weight: str, dilation: Ints, groups: int, rul
              lambda _: not isinstance(use["padding"], str) and _lax.pairs(use["padding"], use.rank) is None),
             ("z has not the channels or the batch of the convolution",
              lambda p: (z["n"], z["c"]) != (p.batch, p.groups * p.out_channels)),
-            ("x has not the shape of the convolution", lambda p: any(
-                out + lo + hi < ke or (out + lo + hi - ke) // s + 1 != i
-                for out, (lo, hi), ke, s, i in zip(z["k"], pads(p), p.effective_kernel, stride, p.input, strict=True)
-            )),
+            legal_alone("x has not the shape of the convolution", "z", z["k"],
+                        lambda p: _lax.convolved(use["padding"], p)),
         ],
     )  # fmt: skip
 

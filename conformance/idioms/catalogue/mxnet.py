@@ -23,6 +23,7 @@ from conformance.idioms.base import (
     draws,
 )  # fmt: skip
 from conformance.idioms.catalogue import _gluon, _nd
+from conformance.idioms.catalogue._legal import legal_alone
 from conformance.idioms.catalogue._nd import PLAIN, operator, without_onednn, written
 from conformance.idioms.expression import Name, write
 from conformance.problem import Ints, Problem
@@ -62,7 +63,9 @@ def _read_gradient(use: Use) -> Claim:
             *misfits,
             ("z has other channels or another batch", lambda p: z[:2] != (p.batch, p.groups * p.out_channels)),
             ("the kernel is larger than z", lambda p: min(steps(p)) < 1),
-            ("x is not of the convolution's shape", lambda p: steps(p) != p.input and checked(p)),
+            legal_alone("x is not of the convolution's shape", "z", z[2:], lambda p: [
+                range(max(full - 2 * lo, 1), full - 2 * lo + s) if checked(p) else z[2:]
+                for full, lo, s in zip(p.full, pad, stride, strict=True)]),
         ],
     )  # fmt: skip
 

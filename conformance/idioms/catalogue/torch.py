@@ -17,12 +17,14 @@ from conformance.idioms.base import (
     Widths,
     draws,
 )  # fmt: skip
+from conformance.idioms.catalogue._legal import given_back, legal_alone
 from conformance.idioms.expression import Name, write
 from conformance.problem import Ints, Problem
 
 X, W, B, Z = map(Name, "xwbz")
 NEGATIVE = "negative padding is not supported"
 LIMIT = "output_padding must be smaller than either stride or dilation"
+ALL_CUT = "the window cuts more than there is"
 
 
 def arguments(problem: Problem) -> dict[str, Any]:
@@ -71,14 +73,12 @@ def _padded(use: Use, bias: bool, layer: tuple[int, int, Ints] | None = None) ->
         refusals=[
             ("stride and dilation must be at least 1", lambda p: min(*p.stride, *p.dilation) < 1),
             (NEGATIVE, lambda _: min(*padding, *output_padding, 0) < 0),
-            (LIMIT, _past_limit),
-            ("the window cuts more than there is", lambda p: min(p.output) < 0),
+            legal_alone(LIMIT, "output_padding", output_padding, lambda p: [
+                range(max(s, d)) for s, d in zip(p.stride, p.dilation, strict=True)], lambda p: given_back(p, padding)),
+            legal_alone(ALL_CUT, "padding", padding, lambda p: [
+                range((full + op + 1) // 2) for full, op in zip(p.full, output_padding, strict=True)]),
         ],
     )  # fmt: skip
-
-
-def _past_limit(p: Problem) -> bool:
-    return any(op >= max(s, d) for op, s, d in zip(p.output_padding, p.stride, p.dilation, strict=True))
 
 
 def _say(problem: Problem) -> str:
@@ -130,9 +130,9 @@ def _read_layer(use: Use) -> Claim:
         window=lambda p: tuple((pad, full - pad - out) for pad, full, out in zip(padding, p.full, size, strict=True)),
         groups=use["groups"], bias=bool(use["bias"]), layer=layer,
         refusals=[
-            ("output_size is out of reach", lambda p: any(
-                not 0 <= lo - hi < s for (lo, hi), s in zip(p.window, p.stride, strict=True))),
-            ("the window cuts more than there is", lambda p: min(p.output) < 0),
+            legal_alone("output_size is out of reach", "output_size", size, lambda p: [
+                range(max(full - 2 * pad, 1), full - 2 * pad + s)
+                for full, pad, s in zip(p.full, padding, p.stride, strict=True)]),
         ],
     )  # fmt: skip
 
@@ -170,7 +170,7 @@ def _layer_examples() -> Iterator[Example]:
 
 def _read_gradient(use: Use) -> Claim:
     """The gradient of an ordinary convolution of input z: the window begins at its padding and is z's size."""
-    return _gradient(use, use.shapes["z"])
+    return _gradient(use, "z", use.shapes["z"])
 
 
 def _read_input_gradient(use: Use) -> Claim:
@@ -181,12 +181,14 @@ def _read_input_gradient(use: Use) -> Claim:
     if use.shapes["x"][1:2] != use.shapes["w"][:1]:
         raise Refusal(f"the weight is of {use.shapes['w'][:1]} channels, the input of {use.shapes['x'][1:2]}: some are "
                       "taken, in groups and in float64, and nothing is claimed of them")  # fmt: skip
-    return _gradient(use, tuple(size))
+    return _gradient(use, "input_size", tuple(size))
 
 
-def _gradient(use: Use, size: Ints) -> Claim:
+def _gradient(use: Use, name: str, size: Ints) -> Claim:
     stride, dilation = use.per_axis("stride"), use.per_axis("dilation")
     padding, out = use["padding"], size[2:]
+    if min(stride) < 1:
+        raise Refusal(f"stride is {use['stride']!r}: it takes numbers of at least 1")
     if len(out) != use.rank:
         raise Refusal(f"z {size} has {len(size)} axes: it takes {use.rank + 2}")
     if isinstance(padding, str) and padding not in ("same", "valid"):
@@ -205,10 +207,9 @@ def _gradient(use: Use, size: Ints) -> Claim:
         window=lambda p: tuple((lo, full - lo - o) for lo, full, o in zip(begin(p), p.full, out, strict=True)),
         refusals=[
             ("padding 'same' needs stride 1", lambda p: same and max(stride) > 1),
-            ("the shape of z is not the convolution's", lambda p: any(
-                (o + lo + hi - ke) // s + 1 != i or o + lo + hi < ke
-                for o, lo, hi, ke, s, i in zip(out, begin(p), ends(p), p.effective_kernel, stride, p.input, strict=True)
-            )),
+            legal_alone("the shape of z is not the convolution's", name, out, lambda p: [
+                range(max(full - lo - hi, 1), full - lo - hi + s)
+                for full, lo, hi, s in zip(p.full, begin(p), ends(p), stride, strict=True)]),
         ],
     )  # fmt: skip
 
