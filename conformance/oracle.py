@@ -1,17 +1,18 @@
 """What transposed convolution is, three ways that share no arithmetic; the first is the expected answer.
 
 `conv_transpose` stamps (scatters), `by_zero_insertion` gathers from a stretched input, `by_matrix` multiplies with the
-transpose of an ordinary convolution's matrix. Integers give exact int64 answers, floats are computed in float64.
+transpose of an ordinary convolution's matrix. None of them stores what the window cuts away, nor a zero in between.
+Integers give exact int64 answers, floats are computed in float64.
 """
 
-import math
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from conformance.problem import PerAxis, Problem, ProblemError
+from conformance.problem import PerAxis, Problem, ProblemError, whole
 
 Array = NDArray[Any]
 Index = tuple[Any, ...]
@@ -35,9 +36,11 @@ def conv_transpose(
     extends the stamp with zeros before the bias is added. Returns (batch, out_channels, *output), int64 for whole
     numbers and float64 for floats. Raises ProblemError for shapes that do not fit each other.
     """
-    x, weight, bias = _numbers(x), _numbers(weight), None if bias is None else _numbers(bias)
+    x, weight = _numbers("x", x), _numbers("weight", weight)
+    bias = None if bias is None else _numbers("bias", bias)
     if x.ndim < 3 or weight.ndim != x.ndim:
         raise ProblemError(f"x {x.shape} and weight {weight.shape} must have two axes and the same spatial ones after")
+    groups = whole("groups", groups)
     if groups < 1 or x.shape[1] % groups:
         raise ProblemError(f"x {x.shape} has {x.shape[1]} channels, which {groups} groups do not divide")
     problem = Problem.of(
@@ -51,89 +54,132 @@ def conv_transpose(
     for name in ("stride", "dilation"):
         if min(getattr(problem, name)) < 1:
             raise ProblemError(f"{name} is {getattr(problem, name)}: it must be at least 1 on every axis")
+    if min(problem.output_padding) < 0:
+        raise ProblemError(f"output_padding is {problem.output_padding}: it must not be negative on any axis")
     if min(problem.output) < 0:
         raise ProblemError(f"the window {problem.window} cuts more than the full extents {problem.full}")
-    return expected(problem, x, weight, bias)
+    return _fitting(expected(problem, *_wide_enough(problem, x, weight, bias)))
 
 
 def expected(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:
-    """The answer to a problem: the stamp, then its window; arrays shaped as `Problem` says, int64 or float64."""
-    return _window(problem, _stamp(problem, x, weight), bias)
+    """The answer to a problem: what its window holds of the stamp; arrays shaped as `Problem` says, int64 or float64.
+
+    It takes the memory of the operands and of the answer, whatever the window cuts away.
+    """
+    return _biased(_stamp(problem, x, weight), bias)
 
 
 def _stamp(problem: Problem, x: Array, weight: Array) -> Array:
-    """full[n, g*OC + oc, i*stride + k*dilation] += x[n, g*IC + ic, i] * weight[g*IC + ic, oc, k]."""
-    x, weight = _grouped(problem, x, weight)
-    full = np.zeros((problem.batch, problem.groups, problem.out_channels, *problem.full), np.result_type(x, weight))
-    for k in np.ndindex(problem.kernel):
-        at: Index = tuple(
-            slice(tap * d, tap * d + (i - 1) * s + 1, s)
-            for tap, d, i, s in zip(k, problem.dilation, problem.input, problem.stride, strict=True)
+    """y[n, g*OC + oc, i*stride + k*dilation - lo] += x[n, g*IC + ic, i] * weight[g*IC + ic, oc, k], inside the window.
+
+    Taps are walked one by one and elements all at once, or the other way round where there are fewer elements.
+    """
+    grouped_x, grouped_weight = _grouped(problem, x, weight)
+    y = _zeros(problem, np.result_type(x, weight))
+    by_tap = prod(problem.kernel) <= prod(problem.input)
+    walked, step = (problem.kernel, problem.dilation) if by_tap else (problem.input, problem.stride)
+    others, spacing = (problem.input, problem.stride) if by_tap else (problem.kernel, problem.dilation)
+    for place in np.ndindex(walked):
+        kept, to = zip(
+            *(
+                _inside(at * by - lo, space, count, out)
+                for at, by, space, count, (lo, _), out in zip(
+                    place, step, spacing, others, problem.window, problem.output, strict=True
+                )
+            ),
+            strict=True,
         )
-        full[..., *at] += np.einsum("ngi...,gio->ngo...", x, weight[..., *k])
-    return full.reshape(problem.batch, -1, *problem.full)
+        one, many = (..., *place), (..., *kept)
+        given = (grouped_x[many], grouped_weight[one]) if by_tap else (grouped_x[one], grouped_weight[many])
+        y[(..., *to)] += _contracted(*given)
+    return _joined(problem, y)
 
 
-def _window(problem: Problem, full: Array, bias: Array | None) -> Array:
-    """Extend with zeros, crop, and only then add the bias: the order that is right for every signed window."""
-    extend = [(max(-lo, 0), max(-hi, 0)) for lo, hi in problem.window]
-    crop = [slice(max(lo, 0), max(lo, 0) + out) for (lo, _), out in zip(problem.window, problem.output, strict=True)]
-    index: Index = (..., *crop)
-    return _biased(np.pad(full, [(0, 0), (0, 0), *extend])[index], bias)
+def _inside(offset: int, step: int, count: int, extent: int) -> tuple[slice, slice]:
+    """Which of the places offset + n*step, n < count, are in [0, extent): the numbers n, and the places."""
+    first, end = max(0, -(offset // step)), min(count, (extent - 1 - offset) // step + 1)
+    if first >= end:
+        return slice(0), slice(0)
+    return slice(first, end), slice(offset + first * step, offset + (end - 1) * step + 1, step)
+
+
+def _contracted(x: Array, weight: Array) -> Array:
+    """(batch, groups, in, ...) times (groups, in, out, ...), summed over in; one of them may have no further axes."""
+    if x.dtype != object:
+        product: Array = np.einsum("ngi...,gio...->ngo...", x, weight)
+        return product
+    x = x.reshape(*x.shape[:3], 1, *(x.shape[3:] or [1] * (weight.ndim - 3)))
+    whole: Array = (x * weight.reshape(*weight.shape[:3], *(weight.shape[3:] or [1] * (x.ndim - 4)))).sum(axis=2)
+    return whole
 
 
 def by_zero_insertion(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:
-    """The answer as an ordinary stride-1 convolution: stretch x by zeros, pad, correlate with the reversed kernel.
+    """The answer as an ordinary convolution of stride 1 over x with zeros inserted, which are never stored.
 
-    The padding is d*(k - 1) - lo and d*(k - 1) - hi; where it is negative the stretched input is cropped.
+    Output o and tap k meet element (o + lo - k*dilation) / stride: a zero where that is no whole number, or outside.
     """
     x, weight = _grouped(problem, x, weight)
-    stretched = np.zeros(
-        (*x.shape[:3], *((i - 1) * s + 1 for i, s in zip(problem.input, problem.stride, strict=True))), x.dtype
-    )
-    inputs: Index = (..., *(slice(None, None, s) for s in problem.stride))
-    stretched[inputs] = x
-    for axis, (ke, (lo, hi)) in enumerate(zip(problem.effective_kernel, problem.window, strict=True), start=3):
-        stretched = _widen(stretched, axis, ke - 1 - lo, ke - 1 - hi)
-    spatial = tuple(range(3, 3 + problem.rank))
-    patches = np.lib.stride_tricks.sliding_window_view(stretched, problem.effective_kernel, spatial)
-    taps: Index = (..., *(slice(None, None, d) for d in problem.dilation))
-    names = "xyz"[: problem.rank]
-    y: Array = np.einsum(f"ngi...{names},gio{names}->ngo...", patches[taps], np.flip(weight, spatial))
-    return _biased(y.reshape(problem.batch, -1, *problem.output), bias)
+    y = _zeros(problem, np.result_type(x, weight))
+    for k in np.ndindex(problem.kernel):
+        y += np.einsum("ngi...,gio->ngo...", _met(problem, x, k), weight[(..., *k)])
+    return _biased(_joined(problem, y), bias)
 
 
-def _widen(array: Array, axis: int, begin: int, end: int) -> Array:
-    """The array with zeros before and after along one axis; a negative amount cuts instead."""
-    zeros = [(0, 0)] * array.ndim
-    zeros[axis] = (max(begin, 0), max(end, 0))
-    array = np.pad(array, zeros)
-    kept: Index = (*[slice(None)] * axis, slice(max(-begin, 0), array.shape[axis] - max(-end, 0)))
-    return array[kept]
+def _met(problem: Problem, x: Array, tap: Sequence[int]) -> Array:
+    """What a tap meets at every output, (batch, groups, in, *output)."""
+    axes = zip(tap, problem.input, problem.stride, problem.dilation, problem.window, problem.output, strict=True)
+    for axis, (k, i, s, d, (lo, _), out) in enumerate(axes, start=3):
+        element, rest = np.divmod(np.arange(out) + (lo - k * d), s)
+        there = (rest == 0) & (element >= 0) & (element < i)
+        taken = np.take(x, np.where(there, element, 0), axis)
+        x = np.where(there.reshape(-1, *[1] * (x.ndim - axis - 1)), taken, 0)
+    return x
 
 
 def by_matrix(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:
-    """The answer as y = C^T x, where C is the matrix of the ordinary convolution that the problem transposes."""
-    rows = x.reshape(problem.batch, problem.groups, -1)
-    y: Array = np.einsum("ngr,grc->ngc", rows, matrix(problem, weight))
-    return _biased(y.reshape(problem.batch, -1, *problem.output), bias)
+    """The answer as y = C^T x, where C is the matrix of the ordinary convolution, of which only entries are stored."""
+    row, tap, column = _entries(problem)
+    grouped_x, grouped_weight = _grouped(problem, x, weight)
+    elements = grouped_x.reshape(*grouped_x.shape[:3], -1)[..., row]
+    taps = grouped_weight.reshape(*grouped_weight.shape[:3], -1)[..., tap]
+    y = _zeros(problem, np.result_type(x, weight))
+    flat = y.reshape(*y.shape[:3], prod(problem.output))
+    into: Any = (..., column)
+    np.add.at(flat, into, np.einsum("ngie,gioe->ngoe", elements, taps))
+    return _biased(_joined(problem, y), bias)
 
 
 def matrix(problem: Problem, weight: Array) -> Array:
     """C per group, (groups, inputs, outputs): the ordinary convolution that maps outputs y back onto inputs x."""
-    weight = weight.reshape(problem.groups, problem.in_channels, problem.out_channels, *problem.kernel)
-    operands: list[Any] = [weight]
-    subscripts = ["gio" + "klm"[: problem.rank]]
-    for i, k, s, d, (lo, _), out, names in zip(
-        problem.input, problem.kernel, problem.stride, problem.dilation, problem.window, problem.output,
-        ("xku", "ylv", "zmw"), strict=False,
-    ):  # fmt: skip
-        at = s * np.arange(i)[:, None, None] + d * np.arange(k)[:, None] - lo
-        operands.append((at == np.arange(out)).astype(weight.dtype))
-        subscripts.append(names)
-    rows_and_columns = "gi" + "xyz"[: problem.rank] + "o" + "uvw"[: problem.rank]
-    full: Array = np.einsum(f"{','.join(subscripts)}->{rows_and_columns}", *operands, optimize=True)
-    return full.reshape(problem.groups, problem.in_channels * math.prod(problem.input), -1)
+    row, tap, column = _entries(problem)
+    g, ic, oc = problem.groups, problem.in_channels, problem.out_channels
+    full = np.zeros((g, ic, prod(problem.input), oc, prod(problem.output)), weight.dtype)
+    full[:, :, row, :, column] = np.moveaxis(weight.reshape(g, ic, oc, -1)[..., tap], -1, 0)
+    return full.reshape(g, ic * prod(problem.input), -1)
+
+
+def _entries(problem: Problem) -> tuple[Array, Array, Array]:
+    """Where C is not zero by its form: the numbers of input, tap and output, each counted over all axes."""
+    row, tap, column = (np.zeros(1, np.int64) for _ in range(3))
+    for i, k, s, d, (lo, _), out in zip(
+        problem.input, problem.kernel, problem.stride, problem.dilation, problem.window, problem.output, strict=True
+    ):
+        at = s * np.arange(i)[:, None] + d * np.arange(k) - lo
+        element, through = np.nonzero((at >= 0) & (at < out))
+        row = np.add.outer(row * i, element).ravel()
+        tap = np.add.outer(tap * k, through).ravel()
+        column = np.add.outer(column * out, at[element, through]).ravel()
+    return row, tap, column
+
+
+def _zeros(problem: Problem, dtype: Any) -> Array:
+    """An answer of zeros, (batch, groups, out, *output)."""
+    return np.zeros((problem.batch, problem.groups, problem.out_channels, *problem.output), dtype)
+
+
+def _joined(problem: Problem, y: Array) -> Array:
+    """An answer whose groups have an axis of their own, in the output's shape."""
+    return y.reshape(problem.output_shape)
 
 
 def _biased(y: Array, bias: Array | None) -> Array:
@@ -141,10 +187,55 @@ def _biased(y: Array, bias: Array | None) -> Array:
     return y if bias is None else np.add(y, bias.reshape(-1, *[1] * (y.ndim - 2)))
 
 
-def _numbers(array: ArrayLike) -> Array:
-    """An array in the type that the oracle computes in: int64 for whole numbers, float64 for the rest."""
-    array = np.asarray(array)
+def _numbers(name: str, given: ArrayLike) -> Array:
+    """An operand in the type that the oracle computes in: int64 for whole numbers, float64 for the rest.
+
+    Whole numbers that int64 does not hold are Python's. Raises ProblemError for what is neither.
+    """
+    if isinstance(given, np.ma.MaskedArray):
+        raise ProblemError(f"{name} is a masked array: give one in which every value counts")
+    array = np.asarray(given)
+    if array.dtype.kind == "O" and all(type(value) is int for value in array.flat):
+        return array
+    if array.dtype.kind in "OcmMSU" or array.dtype.names:
+        raise ProblemError(f"{name} is of {array.dtype}: give whole numbers or floats")
+    if array.dtype.kind == "u" and array.size and int(array.max()) >= 1 << 63:
+        return array.astype(object)
     return array.astype(np.int64 if array.dtype.kind in "iub" else np.float64)
+
+
+def _wide_enough(problem: Problem, x: Array, weight: Array, bias: Array | None) -> tuple[Array, Array, Array | None]:
+    """The operands as Python's numbers where they are whole, and a sum of them may not fit int64."""
+    operands = [x, weight, *([] if bias is None else [bias])]
+    if any(array.dtype.kind == "f" for array in operands):
+        return _floats("x", x), _floats("weight", weight), None if bias is None else _floats("bias", bias)
+    most_x, most_weight, *most_bias = (max(map(abs, _ends(array)), default=0) for array in operands)
+    terms = problem.in_channels * min(prod(problem.input), prod(problem.kernel))
+    if all(array.dtype != object for array in operands) and most_x * most_weight * terms + sum(most_bias) < 1 << 63:
+        return x, weight, bias
+    return x.astype(object), weight.astype(object), None if bias is None else bias.astype(object)
+
+
+def _floats(name: str, array: Array) -> Array:
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        raise ProblemError(f"{name} holds a whole number that no float holds: give smaller numbers") from None
+
+
+def _ends(array: Array) -> list[int]:
+    """The least and the greatest whole number of an array."""
+    return [int(array.min()), int(array.max())] if array.size else []
+
+
+def _fitting(y: Array) -> Array:
+    """An answer in Python's numbers as int64. Raises ProblemError where it does not fit."""
+    if y.dtype != object:
+        return y
+    for value in _ends(y):
+        if not -(1 << 63) <= value < 1 << 63:
+            raise ProblemError(f"the answer holds {value}, which int64 does not: give smaller numbers, or floats")
+    return y.astype(np.int64)
 
 
 def _grouped(problem: Problem, x: Array, weight: Array) -> tuple[Array, Array]:

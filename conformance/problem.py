@@ -75,7 +75,9 @@ class Problem:
         """A problem from plain arguments: an int stands for every axis, and in `pads` for both ends of an axis."""
         extents = _ints("input", input, 1)
         rank = len(extents)
-        ends = (pads,) * rank if isinstance(pads, int) else tuple(pads)
+        given: Any = pads
+        ends = list(given) if _is_row(given) else [given] * rank
+        counts: dict[str, Any] = {name: value if name == "bias" else whole(name, value) for name, value in rest.items()}
         return cls(
             input=extents,
             kernel=_ints("kernel", kernel, rank),
@@ -83,7 +85,7 @@ class Problem:
             pads=tuple(_pair(end) for end in ends),
             output_padding=_ints("output_padding", output_padding, rank),
             dilation=_ints("dilation", dilation, rank),
-            **rest,
+            **counts,
         )
 
     @classmethod
@@ -208,10 +210,27 @@ def broken_rule(problem: Problem) -> str | None:
     return None
 
 
+def whole(name: str, value: Any) -> int:
+    """A whole number, of Python or NumPy. Raises ProblemError for anything else, truth values among it."""
+    try:
+        if not isinstance(value, bool):
+            return index(value)
+    except TypeError:
+        pass
+    raise ProblemError(f"{name} is {value!r}: give a whole number")
+
+
+def _is_row(values: Any) -> bool:
+    """Whether something holds values in an order: neither a number, nor a set, a dict or text."""
+    if isinstance(values, str | bytes):
+        return False
+    return isinstance(values, Sequence) or bool(getattr(values, "ndim", 0))  # a NumPy array is no Sequence
+
+
 def _ints(name: str, values: Any, rank: int) -> Ints:
     try:
-        return tuple(map(index, values)) if hasattr(values, "__len__") else (index(values),) * rank
-    except TypeError:
+        return tuple(whole(name, value) for value in values) if _is_row(values) else (whole(name, values),) * rank
+    except ProblemError:
         raise ProblemError(f"{name} is {values!r}: give a whole number, or one an axis") from None
 
 

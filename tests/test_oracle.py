@@ -1,5 +1,6 @@
 """The oracle: against arrays computed by hand, against its other derivations, and against the adjoint identity."""
 
+import tracemalloc
 from collections.abc import Sequence
 from itertools import product
 from typing import Any
@@ -24,7 +25,7 @@ STAMPED = (1, 10, 102, 1020, 10203, 2030, 20304, 3040, 30405, 4050, 40506, 5060,
 """The full stamp of 1..7 with the kernel of digits at stride 2: a digit's place says which tap it came through."""
 
 
-def line(x: Sequence[int], weight: Sequence[int], **options: Any) -> list[int]:
+def line(x: Sequence[int] | Array, weight: Sequence[int], **options: Any) -> list[int]:
     """conv_transpose of one channel on one axis."""
     y: list[int] = conv_transpose([[list(x)]], [[list(weight)]], **options)[0, 0].tolist()
     return y
@@ -174,9 +175,115 @@ def test_window_that_leaves_nothing_gives_an_empty_array() -> None:
     assert conv_transpose(np.ones((1, 1, 5)), np.ones((1, 1, 2)), padding=3).shape == (1, 1, 0)
 
 
+ONES: tuple[Array, Array] = (np.ones((1, 2, 3), int), np.ones((2, 1, 2), int))
+NUMBER = "give a whole number"
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"groups": True}, f"groups is True: {NUMBER}"),
+        ({"groups": 1.0}, f"groups is 1.0: {NUMBER}"),
+        ({"groups": None}, f"groups is None: {NUMBER}"),
+        ({"groups": np.float32(1)}, f"groups is .*: {NUMBER}"),
+        ({"stride": True}, f"stride is True: {NUMBER}, or one an axis"),
+        ({"stride": 2.0}, f"stride is 2.0: {NUMBER}, or one an axis"),
+        ({"stride": None}, f"stride is None: {NUMBER}, or one an axis"),
+        ({"stride": {2}}, rf"stride is \{{2\}}: {NUMBER}, or one an axis"),
+        ({"stride": {2: 1}}, rf"stride is \{{2: 1\}}: {NUMBER}, or one an axis"),
+        ({"stride": "2"}, f"stride is '2': {NUMBER}, or one an axis"),
+        ({"padding": {1}}, rf"pads is \{{1\}}: {NUMBER}, or one an axis"),
+        ({"padding": 0.5}, f"pads is 0.5: {NUMBER}, or one an axis"),
+        ({"dilation": b"1"}, f"dilation is b'1': {NUMBER}, or one an axis"),
+        ({"output_padding": -1}, r"output_padding is \(-1,\): it must not be negative on any axis"),
+    ],
+)
+def test_an_argument_that_is_no_whole_number_is_refused(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(ProblemError, match=text):
+        conv_transpose(*ONES, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"padding": np.int64(1)}, {"padding": np.array([1])}, {"padding": np.array([[1, 1]], np.uint8)},
+        {"padding": 1, "stride": np.array([1]), "dilation": np.int8(1), "groups": np.uint16(1)},
+    ],
+)  # fmt: skip
+def test_numbers_of_numpy_are_numbers(options: dict[str, Any]) -> None:
+    assert conv_transpose(*ONES, **options).tolist() == [[[4, 4]]]
+
+
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        (np.ones((1, 2, 3), complex), "x is of complex128: give whole numbers or floats"),
+        (np.zeros((1, 2, 3), "m8[s]"), r"x is of timedelta64\[s\]: give whole numbers or floats"),
+        (np.zeros((1, 2, 3), "M8[D]"), r"x is of datetime64\[D\]: give whole numbers or floats"),
+        (np.full((1, 2, 3), "a"), "x is of <U1: give whole numbers or floats"),
+        (np.full((1, 2, 3), None), "x is of object: give whole numbers or floats"),
+        (np.ma.array(np.ones((1, 2, 3))), "x is a masked array: give one in which every value counts"),
+    ],
+)
+def test_an_operand_that_is_no_number_is_refused(x: Array, text: str) -> None:
+    with pytest.raises(ProblemError, match=text):
+        conv_transpose(x, ONES[1])
+
+
+def test_a_batch_of_none_and_a_sum_over_no_channels() -> None:
+    assert conv_transpose(np.ones((0, 2, 3)), ONES[1]).shape == (0, 1, 4)
+    assert conv_transpose(np.ones((1, 0, 3)), np.ones((0, 1, 2)), [7.0]).tolist() == [[[7, 7, 7, 7]]]
+
+
+@pytest.mark.parametrize(
+    ("x", "weight", "bias", "answer"),
+    [
+        ([2**62], [2], None, 2**63),
+        ([2**62, 2**62], [1, 1], None, 2**63),
+        ([2**63 + 1], [1], None, 2**63 + 1),
+        ([1], [1], [2**63 - 1], 2**63),
+        ([-(2**62)], [2], [-1], -(2**63) - 1),
+    ],
+)
+def test_an_answer_that_int64_does_not_hold_is_refused(
+    x: list[int], weight: list[int], bias: list[int] | None, answer: int
+) -> None:
+    with pytest.raises(ProblemError, match=f"the answer holds {answer}, which int64 does not: give smaller numbers"):
+        line(np.array(x, np.uint64 if max(x) >= 2**63 else np.int64), weight, bias=bias)
+
+
+def test_sums_beyond_int64_whose_answer_it_holds_are_right() -> None:
+    assert line([2**62, -(2**62), 5], [2, 2], padding=1) == [0, 10 - 2**63]
+    assert line(np.array([2**63 + 5], np.uint64), [1], bias=[-10]) == [2**63 - 5]
+    assert line([2**64, -(2**64)], [1, 1, 1], padding=[(1, 1)]) == [0, 0]
+
+
+HUGE = (
+    "i2 k1 s1048576 p1048576:0", "i2x2 k1 s65536 p65536:0", "i2x2 k1 s65536 p0:65536", "i2x3 k2x1 s65537x1 p1:65535x0",
+    "i2x2x2 k1 s65536 p65536:0", "i1x1x1 k2 d65536 p65536:0", "i1x2x1 k3x1x2 p65537x0x65536:0 d65537x1x65536 oc2",
+    "i3x1x2 k1x2x1 s65536x1x65537 p65536x0x65537:0 g2 ic2 n2 bias",
+)  # fmt: skip
+"""Answers of a few elements, cut out of a stamp of 2**20 to 2**51."""
+
+
+@pytest.mark.parametrize("descriptor", HUGE)
+def test_a_small_window_of_a_huge_stamp_takes_the_memory_of_the_window(descriptor: str) -> None:
+    problem = Problem.parse(descriptor)
+    arrays = draw(descriptor, problem)
+    tracemalloc.start()
+    answers = [way(problem, *arrays) for way in (oracle.expected, oracle.by_zero_insertion, oracle.by_matrix)]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 16
+    assert answers[0].shape == problem.output_shape
+    assert answers[0].any()
+    for other in answers[1:]:
+        np.testing.assert_array_equal(other, answers[0])
+
+
 @pytest.mark.parametrize("derivation", [oracle.by_zero_insertion, oracle.by_matrix])
 def test_derivations_agree_on_every_case(derivation: Any) -> None:
-    for case in read_suite("core").cases:
+    for case in (*read_suite("core").cases, *read_suite("extreme").cases):
         arrays = draw(case.id, case.problem)
         expected, other = oracle.expected(case.problem, *arrays), derivation(case.problem, *arrays)
         assert expected.dtype == other.dtype == np.int64
