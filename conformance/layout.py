@@ -38,19 +38,19 @@ def sizes(shape: Sequence[int], layout: str, rank: int, known: Mapping[str, int]
     if len(shape) != len(parts) - 1 + rank:
         raise LayoutError(f"{tuple(shape)} has {len(shape)} axes, '{layout}' of {rank} spatial ones has "
                           f"{len(parts) - 1 + rank}")  # fmt: skip
-    found: dict[str, Any] = dict(known)
+    sizes_by_letter: dict[str, Any] = dict(known)
     rest = list(shape)
     for part in parts:
         if part == "k":
-            found["k"], rest = tuple(rest[:rank]), rest[rank:]
+            sizes_by_letter["k"], rest = tuple(rest[:rank]), rest[rank:]
             continue
         extent, rest = rest[0], rest[1:]
         fixed = prod(known.get(letter, 1) for letter in part)
         free = [letter for letter in part if letter not in known]
         if extent % fixed or (not free and extent != fixed):
             raise LayoutError(f"an axis of {extent} in {tuple(shape)} does not hold '{part}' of {fixed}")
-        found.update(dict.fromkeys(free, extent // fixed))
-    return found
+        sizes_by_letter.update(dict.fromkeys(free, extent // fixed))
+    return sizes_by_letter
 
 
 def arrange(array: Array, letters: str, layout: str) -> Array:

@@ -167,16 +167,18 @@ def _beyond_rounding(
     if deviation is not None and deviation.kind != "value":
         return deviation, {}
     problem, arrays = job.case.problem, job.reference.arrays
-    found = measure_rounding(problem, arrays, job.reference.expected, actual)
-    if not found.count:
-        return None, found.evidence()
+    rounding = measure_rounding(problem, arrays, job.reference.expected, actual)
+    if not rounding.count:
+        return None, rounding.evidence()
     cause = explain(problem, arrays, actual)
-    worst = f"by {found.share:.3g} times as much" if isfinite(found.share) else "where nothing is to round"
+    worst = f"by {rounding.share:.3g} times as much" if isfinite(rounding.share) else "where nothing is to round"
     message = (
-        f"{found.count} of {found.size} values err by more than any order of summation can, worst at {found.index} "
-        f"{worst}{', ' if cause else ''}{cause}"
+        f"{rounding.count} of {rounding.size} values err by more than any order of summation can, "
+        f"worst at {rounding.index} {worst}{', ' if cause else ''}{cause}"
     )
-    return Deviation("value", message, found.count, found.size, found.index, found.largest, cause), found.evidence()
+    return Deviation(
+        "value", message, rounding.count, rounding.size, rounding.index, rounding.largest, cause
+    ), rounding.evidence()
 
 
 def _end(lane: Lane, trial: _Trial) -> Result:

@@ -190,7 +190,9 @@ def set_environment(lane: Lane) -> None:
 
 def machine(lane: Lane) -> Machine:
     """What a lane stands on here; an adapter that names no libraries has none whose caps are known."""
-    assigned = {ast.unparse(each.targets[0]) for each in _source(lane.framework).body if isinstance(each, ast.Assign)}
+    assigned = {
+        ast.unparse(assign.targets[0]) for assign in _source(lane.framework).body if isinstance(assign, ast.Assign)
+    }
     libraries = _literal(lane.framework, "LIBRARIES").get(lane.variant, {}) if "LIBRARIES" in assigned else {}
     return measure_machine(libraries)
 

@@ -191,5 +191,5 @@ def silent(adapter: Convolving, problem: Problem, x: Array, weight: Array, bias:
     return replace(call, options={name: value for name, value in call.options.items() if name not in DILATIONS})
 
 
-CALLS = {each.__name__: each for each in (transposed, ordinary, silent)}
+CALLS = {translate.__name__: translate for translate in (transposed, ordinary, silent)}
 """The calls that can be asked for, by name."""

@@ -65,12 +65,12 @@ def outcome(record: Record) -> str:
 
 def by_lane(runs: Iterable[Run], *, idioms: bool = False) -> dict[str, list[Record]]:
     """The records that say what each lane accepts, or each idiom of a lane; a case in several suites once a dtype."""
-    found: dict[str, dict[Key, Record]] = defaultdict(dict)
+    by_lane: dict[str, dict[Key, Record]] = defaultdict(dict)
     for run in runs:
         if (run.header.suite == IDIOMS) is idioms and run.header.suite not in (CLAIMS, PORTS):
             for record in run.records:
-                found[f"{record.lane} {record.idiom}".strip()][record.key] = record
-    return {name: list(records.values()) for name, records in sorted(found.items())}
+                by_lane[f"{record.lane} {record.idiom}".strip()][record.key] = record
+    return {name: list(records.values()) for name, records in sorted(by_lane.items())}
 
 
 def departing() -> set[str]:
@@ -102,20 +102,20 @@ def domain(name: str, records: Sequence[Record], departing: Collection[str]) -> 
 def _region(
     kind: str, message: str, records: Sequence[Record], right: Sequence[Facts], departing: Collection[str]
 ) -> Region:
-    said = [record for record in records if record.case not in departing]
+    stated = [record for record in records if record.case not in departing]
     faults = dict.fromkeys(record.fault for record in records if record.case in departing)
-    where = induce([facts(each) for each in said], right) if said and right and kind != PAST else None
+    where = induce([facts(record) for record in stated], right) if stated and right and kind != PAST else None
     witness = smallest(records)
     return Region(kind, message, len(records), where, tuple(sorted(faults)), witness)
 
 
 def table(lanes: Sequence[LaneDomain]) -> Iterator[str]:
     """How often each outcome occurs, a lane a row, as Markdown."""
-    present = [each for each in OUTCOMES if any(lane.counts.get(each) for lane in lanes)]
+    present = [name for name in OUTCOMES if any(lane.counts.get(name) for lane in lanes)]
     yield "| lane | " + " | ".join(present) + " |"
     yield "|---|" + "---:|" * len(present)
     for lane in lanes:
-        yield f"| {lane.name} | " + " | ".join(f"{lane.counts.get(each, 0):,}" for each in present) + " |"
+        yield f"| {lane.name} | " + " | ".join(f"{lane.counts.get(name, 0):,}" for name in present) + " |"
 
 
 def boundary(lane: LaneDomain) -> Iterator[str]:
@@ -140,15 +140,17 @@ def regions(lanes: Mapping[str, Sequence[Record]], known: Mapping[str, Sequence[
     yield "|---|---|---:|---|---:|---|"
     for name, records in lanes.items():
         valid = [record for record in records if not record.fault]
-        right = [each for each in valid if outcome(each) is RIGHT]
+        right = [record for record in valid if outcome(record) is RIGHT]
         yield f"| {name} | {RIGHT} | {len(right):,} | everywhere else | | |"
         for (kind, about), those in _by_reason(valid, known[records[0].framework]).items():
             if isinstance(about, Expectation):
                 where, why = about.when.text, about.id
-                inside = sum(about.reaches(each) for each in right)
+                inside = sum(about.reaches(record) for record in right)
             else:
-                found = induce([facts(each) for each in those], [facts(each) for each in right]) if right else None
-                where, inside, why = (found.predicate, found.wrong, about) if found else ("", 0, about)
+                rule = (
+                    induce([facts(record) for record in those], [facts(record) for record in right]) if right else None
+                )
+                where, inside, why = (rule.predicate, rule.wrong, about) if rule else ("", 0, about)
             yield f"| {name} | {kind} | {len(those):,} | `{where or 'rank > 0'}` | {inside:,} | {why} |"
 
 

@@ -76,7 +76,7 @@ def check(
 ) -> list[Finding]:
     """Every fault of one framework's expectations on runs of its lanes, all of one version, and repetitions of them."""
     version = runs[0].header.version if runs else ""
-    found = [
+    findings = [
         Finding(
             Flaw.EXPIRED,
             expectation.id,
@@ -86,18 +86,25 @@ def check(
         if expectation.expires is not None and day > expectation.expires
     ]
     about = [expectation for expectation in expectations if expectation.applies(version, date.min)]
-    current = [each for each in about if not unjudged([each], runs)]
+    current = [expectation for expectation in about if not unjudged([expectation], runs)]
     records = [record for run in runs for record in run.records]
-    inside = {each.id: _region(each, _records_on_its_machines(each, runs)) for each in current}
-    shown = {each.id: [record for record in inside[each.id] if each.shows(record)] for each in current}
+    inside = {
+        expectation.id: _region(expectation, _records_on_its_machines(expectation, runs)) for expectation in current
+    }
+    shown = {
+        expectation.id: [record for record in inside[expectation.id] if expectation.shows(record)]
+        for expectation in current
+    }
     strays = _strays(unknown(runs, about), current, shown)
-    for each in current:
-        found += _findings_of_expectation(each, inside[each.id], shown[each.id], strays.pop(each.id, []), records)
-        found += _otherwise(each, shown[each.id], explain)
-    found += _overlaps(current, inside)
-    found += _flaky(current, runs, repeats)
-    found += [_unknown(text, those, records) for text, those in sorted(strays.items())]
-    return found
+    for entry in current:
+        findings += _findings_of_expectation(
+            entry, inside[entry.id], shown[entry.id], strays.pop(entry.id, []), records
+        )
+        findings += _otherwise(entry, shown[entry.id], explain)
+    findings += _overlaps(current, inside)
+    findings += _flaky(current, runs, repeats)
+    findings += [_unknown(text, those, records) for text, those in sorted(strays.items())]
+    return findings
 
 
 def unjudged(expectations: Sequence[Expectation], runs: Sequence[Run]) -> dict[str, str]:
@@ -112,31 +119,31 @@ def unjudged(expectations: Sequence[Expectation], runs: Sequence[Run]) -> dict[s
 
 def unknown(runs: Iterable[Run], expectations: Sequence[Expectation]) -> list[Record]:
     """The failing records that no expectation covers which is about their run's machine."""
-    found = []
+    findings = []
     for run in runs:
         here = [expectation for expectation in expectations if expectation.holds_on(run.header.machine)]
-        found += [record for record in run.records if record.fails and known(record, here) is None]
-    return found
+        findings += [record for record in run.records if record.fails and known(record, here) is None]
+    return findings
 
 
 def asked(
-    found: Iterable[Finding], expectations: Sequence[Expectation], *, absent: Collection[str]
+    reported: Iterable[Finding], expectations: Sequence[Expectation], *, absent: Collection[str]
 ) -> tuple[list[Finding], list[str]]:
     """The findings that hold whatever the absent runs would show, and the ids of expectations that need those runs.
 
     Where no run is absent, all findings hold.
     """
-    findings, by_id = list(found), {expectation.id: expectation for expectation in expectations}
+    findings, by_id = list(reported), {expectation.id: expectation for expectation in expectations}
     open_ = [finding.subject for finding in findings if absent and _needs_all_runs(finding, by_id.get(finding.subject))]
     return [finding for finding in findings if finding.subject not in open_ or finding.fault not in _OF_ALL_RUNS], open_
 
 
-def _needs_all_runs(found: Finding, of: Expectation | None) -> bool:
+def _needs_all_runs(finding: Finding, of: Expectation | None) -> bool:
     """Whether a run that is absent may show what was not found."""
-    if of is None or found.fault not in _OF_ALL_RUNS:
+    if of is None or finding.fault not in _OF_ALL_RUNS:
         return False
-    only_negative = found.witness is not None and found.witness.fault and "fault" not in of.when.text
-    return found.fault is Flaw.EMPTY or not of.exact or bool(only_negative)
+    only_negative = finding.witness is not None and finding.witness.fault and "fault" not in of.when.text
+    return finding.fault is Flaw.EMPTY or not of.exact or bool(only_negative)
 
 
 def _records_on_its_machines(expectation: Expectation, runs: Iterable[Run]) -> list[Record]:
@@ -169,15 +176,15 @@ def _findings_of_expectation(
         return
     others = [record for record in inside if not expectation.shows(record)]
     if not shown and not expectation.chance:
-        said = ", ".join(sorted({record.verdict.value for record in inside}))
+        verdicts = ", ".join(sorted({record.verdict.value for record in inside}))
         all_ = f"all {len(inside):,} cases of its region are" if len(inside) > 1 else "the only case of its region is"
-        yield Finding(Flaw.STALE, expectation.id, f"{all_} otherwise: {said}", inside[0])
+        yield Finding(Flaw.STALE, expectation.id, f"{all_} otherwise: {verdicts}", inside[0])
     elif others and expectation.exact and _is_plain(inside[0]):
-        said = f"{len(others):,} of the {len(inside):,} cases of its region are otherwise"
-        yield Finding(Flaw.NARROWER, expectation.id, said, smallest(others), _rule_for([*shown, *more], records))
+        verdicts = f"{len(others):,} of the {len(inside):,} cases of its region are otherwise"
+        yield Finding(Flaw.NARROWER, expectation.id, verdicts, smallest(others), _rule_for([*shown, *more], records))
     if more:
-        said = f"{len(more):,} cases outside its region are as those inside"
-        yield Finding(Flaw.WIDER, expectation.id, said, smallest(more), _rule_for([*shown, *more], records))
+        verdicts = f"{len(more):,} cases outside its region are as those inside"
+        yield Finding(Flaw.WIDER, expectation.id, verdicts, smallest(more), _rule_for([*shown, *more], records))
 
 
 def _otherwise(expectation: Expectation, shown: Sequence[Record], explain: Explain) -> Iterator[Finding]:
@@ -191,8 +198,10 @@ def _otherwise(expectation: Expectation, shown: Sequence[Record], explain: Expla
     if others:
         first = smallest([record for record, _ in others])
         instead = next(cause for record, cause in others if record is first)
-        said = f"{len(others):,} of {len(shown):,} cases are no {expectation.diagnosis!r}, but {str(instead)!r}"
-        yield Finding(Flaw.OTHERWISE, expectation.id, said, first)
+        contradiction = (
+            f"{len(others):,} of {len(shown):,} cases are no {expectation.diagnosis!r}, but {str(instead)!r}"
+        )
+        yield Finding(Flaw.OTHERWISE, expectation.id, contradiction, first)
 
 
 def _strays(
@@ -228,8 +237,8 @@ def _overlaps(expectations: Sequence[Expectation], inside: Mapping[str, Sequence
             continue  # of what is one thing or another by chance
         theirs = {(record.lane, record.key) for record in inside[b.id] if _is_plain(record)}
         if both := [record for record in inside[a.id] if (record.lane, record.key) in theirs]:
-            said = f"{len(both):,} cases are in the region of {b.id} too: let one of them leave them out"
-            yield Finding(Flaw.OVERLAP, a.id, said, smallest(both))
+            overlap = f"{len(both):,} cases are in the region of {b.id} too: let one of them leave them out"
+            yield Finding(Flaw.OVERLAP, a.id, overlap, smallest(both))
 
 
 def _flaky(expectations: Sequence[Expectation], runs: Sequence[Run], repeats: Sequence[Run]) -> Iterator[Finding]:
@@ -245,10 +254,10 @@ def _flaky(expectations: Sequence[Expectation], runs: Sequence[Run], repeats: Se
             and any(expectation.covers(other) != expectation.covers(record) for other in again[record.lane, record.key])
         ]
         if unsteady:
-            said = (
+            gap = (
                 f"{len(unsteady):,} cases show it in one run and not in another of the same build: say chance, and why"
             )
-            yield Finding(Flaw.FLAKY, expectation.id, said, smallest(unsteady))
+            yield Finding(Flaw.FLAKY, expectation.id, gap, smallest(unsteady))
 
 
 def _rule_for(those: Sequence[Record], records: Sequence[Record]) -> Rule | None:
@@ -256,14 +265,19 @@ def _rule_for(those: Sequence[Record], records: Sequence[Record]) -> Rule | None
 
     None where no predicate could: of negative cases and of claims.
     """
-    those, records = [each for each in those if _is_plain(each)], [each for each in records if _is_plain(each)]
+    those, records = (
+        [record for record in those if _is_plain(record)],
+        [record for record in records if _is_plain(record)],
+    )
     if not those:
         return None
     keys, about = {(record.lane, record.key) for record in those}, those[0].subject is SubjectKind.PROBLEM
     others = [
-        each for each in records if (each.subject is SubjectKind.PROBLEM) == about and (each.lane, each.key) not in keys
+        record
+        for record in records
+        if (record.subject is SubjectKind.PROBLEM) == about and (record.lane, record.key) not in keys
     ]
-    return induce([facts(each) for each in those], [facts(other) for other in others])
+    return induce([facts(record) for record in those], [facts(other) for other in others])
 
 
 class Proposal(NamedTuple):

@@ -83,8 +83,8 @@ def false_predictions(
             if fails(record, expectations):
                 ways[_way(record, expectations) or (f"near {outcome.draw.about}", "conforms")].append(record)
     return [
-        FalsePrediction(about, said, len(records), _shrunk(min(records, key=_size), expectations, evaluate, until))
-        for (about, said), records in ways.items()
+        FalsePrediction(about, predicted, len(records), _shrunk(min(records, key=_size), expectations, evaluate, until))
+        for (about, predicted), records in ways.items()
     ]
 
 
@@ -112,16 +112,16 @@ def _shrunk(record: Record, expectations: Sequence[Expectation], evaluate: Evalu
                 continue
             seen.add(str(problem))
             tried += 1
-            found = evaluate(case_of(problem), record.dtype)
-            if found.verdict is verdict and fails(found, expectations) and _way(found, expectations) == way:
-                record, going = found, True
+            again = evaluate(case_of(problem), record.dtype)
+            if again.verdict is verdict and fails(again, expectations) and _way(again, expectations) == way:
+                record, going = again, True
                 break
     return record
 
 
 def better(expectations: Sequence[Expectation], made: Run) -> list[Finding]:
     """What the drawn records say of the expectations, each with the predicate that is right on all of them."""
-    return [each for each in check(expectations, [made]) if each.fault in _OF_DRAWS]
+    return [finding for finding in check(expectations, [made]) if finding.fault in _OF_DRAWS]
 
 
 def run_of(
@@ -133,7 +133,7 @@ def run_of(
     machine: Machine,
 ) -> Run:
     """The record file of outcomes; `selection` says how they were drawn."""
-    records = sorted((outcome.record for outcome in outcomes), key=lambda each: each.key)
+    records = sorted((outcome.record for outcome in outcomes), key=lambda record: record.key)
     suite = Suite(SUITE, tuple({outcome.draw.problem: case_of(outcome.draw.problem) for outcome in outcomes}.values()))
     header = Header(
         framework=lane.framework, variant=lane.variant, suite=SUITE, dtypes=DTYPES, directions=(FORWARD,),
@@ -146,4 +146,4 @@ def run_of(
 def frequencies(outcomes: Sequence[Outcome], about: Expectation) -> Mapping[str, int]:
     """How many calls inside a region of chance gave each verdict, repeated ones counted each."""
     inside = [outcome for outcome in outcomes if outcome.draw.inside and outcome.draw.about == about.id]
-    return Counter(record.verdict.value for each in inside for record in (each.record, *each.repeats))
+    return Counter(record.verdict.value for outcome in inside for record in (outcome.record, *outcome.repeats))

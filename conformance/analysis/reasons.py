@@ -31,15 +31,15 @@ class ReasonError(ValueError):
     """A file beside record files that is not as its command writes it."""
 
 
-def of_expectations(framework: str, found: Iterable[Finding]) -> Reasons:
+def of_expectations(framework: str, findings: Iterable[Finding]) -> Reasons:
     """What is wrong with a framework's expectations."""
-    for each in found:
-        kind = NEW if each.fault is Flaw.UNKNOWN else each.fault.value
-        said = each.facts if each.fault is Flaw.UNKNOWN else f"{each.fault}: {each.facts}"
-        where = f"; the records show {each.where.predicate}" if each.where and each.where.exact else ""
-        command = reproduction(each.witness) if each.witness else "conformance expect check"
-        lane = each.witness.lane if each.witness else ""
-        yield Reason(kind, each.subject, f"{said}{where}", command, framework, lane, each.witness)
+    for finding in findings:
+        kind = NEW if finding.fault is Flaw.UNKNOWN else finding.fault.value
+        text = finding.facts if finding.fault is Flaw.UNKNOWN else f"{finding.fault}: {finding.facts}"
+        where = f"; the records show {finding.where.predicate}" if finding.where and finding.where.exact else ""
+        command = reproduction(finding.witness) if finding.witness else "conformance expect check"
+        lane = finding.witness.lane if finding.witness else ""
+        yield Reason(kind, finding.subject, f"{text}{where}", command, framework, lane, finding.witness)
 
 
 def beside(records: Path, runs: Sequence[Run]) -> Reasons:
@@ -47,7 +47,7 @@ def beside(records: Path, runs: Sequence[Run]) -> Reasons:
     yield from _of_each(records.parent / PROPERTIES, _properties)
     for path in sorted((records.parent / BORDERS).glob("*.jsonl")):
         yield from _borders(read(path))
-    yield from _of_each(records.parent / CONFIRMED, lambda found: _unconfirmed(records, found))
+    yield from _of_each(records.parent / CONFIRMED, lambda document: _unconfirmed(records, document))
     yield from _commands(records, runs)
 
 
@@ -64,15 +64,17 @@ def _reasons_in(path: Path, what: Callable[[Document], Iterator[T]]) -> list[T]:
         raise ReasonError(f"{path}: not as this version writes it ({error}): write it again, or move it away") from None
 
 
-def _properties(found: Document) -> Reasons:
-    lane, suite, dtype = (str(found[name]) for name in ("lane", "suite", "dtype"))
+def _properties(document: Document) -> Reasons:
+    lane, suite, dtype = (str(document[name]) for name in ("lane", "suite", "dtype"))
     framework, _, variant = lane.partition("-")
     command = shlex.join(
         ["conformance", "properties", framework, "--variant", variant, "--suite", suite, "--dtype", dtype]
     )
-    if not any(counts["holds"] for counts in found["counts"].values()):
+    if not any(counts["holds"] for counts in document["counts"].values()):
         yield Reason(PROPERTY, lane, f"no property held on {suite}, so nothing was shown", command, framework, lane)
-    unknown = Counter(each["property"] for each in found["findings"] if "known" in each and each["known"] is None)
+    unknown = Counter(
+        finding["property"] for finding in document["findings"] if "known" in finding and finding["known"] is None
+    )
     for name, count in sorted(unknown.items()):
         facts = f"the property {name} fails in {count:,} findings on {suite}, and nobody knew of it"
         yield Reason(PROPERTY, lane, facts, command, framework, lane)
@@ -87,10 +89,10 @@ def _borders(run: Run) -> Reasons:
         yield Reason(BORDER, header.lane, facts, command, header.framework, header.lane)
 
 
-def _unconfirmed(records: Path, found: Document) -> Reasons:
-    lane, suite = str(found["lane"]), str(found["suite"])
-    if count := sum(not each["by_chance"] for each in found["others"]):
-        facts = f"{count:,} of {found['taken']:,} divergences in {suite} are not confirmed by plain framework code"
+def _unconfirmed(records: Path, document: Document) -> Reasons:
+    lane, suite = str(document["lane"]), str(document["suite"])
+    if count := sum(not other["by_chance"] for other in document["others"]):
+        facts = f"{count:,} of {document['taken']:,} divergences in {suite} are not confirmed by plain framework code"
         command = shlex.join(["conformance", "confirm", str(records / f"{lane}-{suite}.jsonl")])
         yield Reason(UNCONFIRMED, lane, facts, command, lane.partition("-")[0], lane)
 
@@ -98,19 +100,19 @@ def _unconfirmed(records: Path, found: Document) -> Reasons:
 def unexplained(records: Path, runs: Sequence[Run], outcome: Outcome) -> Reasons:
     """Commands that failed, of frameworks of which nothing else is a reason to be red."""
     explained = {reason.framework or reason.lane.partition("-")[0] for reason in outcome.reasons}
-    for name, each in _ended(records, runs):
-        if name not in explained and each and _is_judged(each) and each["status"]:
-            yield _failed(name, each)
+    for name, ended in _ended(records, runs):
+        if name not in explained and ended and _is_judged(ended) and ended["status"]:
+            yield _failed(name, ended)
 
 
 def _commands(records: Path, runs: Sequence[Run]) -> Reasons:
     """What failed before it could say what it found."""
-    for name, each in _ended(records, runs):
-        if not each:
+    for name, reason in _ended(records, runs):
+        if not reason:
             facts = "its environment could not be installed, so nothing was run"
             yield Reason(COMMAND, name, facts, f"tox run -e {name}", name)
-        elif each["status"] and not _is_judged(each):
-            yield _failed(name, each)
+        elif reason["status"] and not _is_judged(reason):
+            yield _failed(name, reason)
 
 
 def _is_judged(document: Document) -> bool:
@@ -119,8 +121,8 @@ def _is_judged(document: Document) -> bool:
 
 
 def _failed(name: str, document: Document) -> Reason:
-    said = f": {document['said']}" if document["said"] else ""
-    facts = f"`{document['command']}` ended with exit status {document['status']}{said}"
+    detail = f": {document['said']}" if document["said"] else ""
+    facts = f"`{document['command']}` ended with exit status {document['status']}{detail}"
     return Reason(COMMAND, name, facts, f"tox run -e {name}", name)
 
 
@@ -133,13 +135,13 @@ def _ended(records: Path, runs: Sequence[Run]) -> Iterator[tuple[str, Document]]
         path = records.parent / STATUS / f"{framework}.json"
         started = max((run.header.started for run in runs if run.header.framework == framework), default="")
         if path.exists():
-            yield from ((framework, each) for each in _reasons_in(path, partial(_statuses, started)))
+            yield from ((framework, reason) for reason in _reasons_in(path, partial(_statuses, started)))
 
 
-def _statuses(started: str, found: Document) -> Iterator[Document]:
-    if found["ended"] < started:
+def _statuses(started: str, document: Document) -> Iterator[Document]:
+    if document["ended"] < started:
         return
-    for each in found["commands"]:
-        yield {"command": str(each["command"]), "status": int(each["status"]), "said": str(each["said"])}
-    if not found["commands"]:
+    for command in document["commands"]:
+        yield {"command": str(command["command"]), "status": int(command["status"]), "said": str(command["said"])}
+    if not document["commands"]:
         yield {}

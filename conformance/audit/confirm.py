@@ -118,8 +118,8 @@ def _judge(record: Record, script: Reproducer, place: Path) -> Confirmation:
         actual = script.canonical(read_array(place / "y.npy"))
     except (OSError, BoundError, ValueError):
         ended = f"it died, or gave no answer in {TIMEOUT} s"
-        said = read_named_text(place / "error").strip() if (place / "error").exists() else ""
-        return Confirmation(record, Finding.NOTHING, (said or ended).splitlines()[-1])
+        error = read_named_text(place / "error").strip() if (place / "error").exists() else ""
+        return Confirmation(record, Finding.NOTHING, (error or ended).splitlines()[-1])
     if fingerprint(actual) == record.actual:
         return Confirmation(record, Finding.CONFIRMED)
     deviation = measure_deviation(actual, expected)

@@ -87,12 +87,12 @@ def killers(answer: Implementation, suite: Suite, references: References) -> NDA
 
 
 def _wrong(answer: Implementation, block: Sequence[Case], drawn: Sequence[Reference]) -> list[bool]:
-    operands = [each.arrays.astype(DTYPE) for each in drawn]
+    operands = [reference.arrays.astype(DTYPE) for reference in drawn]
     before = [given.contents() for given in operands]
     actual = [answer(case.problem, *given) for case, given in zip(block, operands, strict=True)]
     return [
-        y.dtype != DTYPE or not np.array_equal(y, each.expected) or modified(given, then) is not None
-        for y, each, given, then in zip(actual, drawn, operands, before, strict=True)
+        y.dtype != DTYPE or not np.array_equal(y, reference.expected) or modified(given, then) is not None
+        for y, reference, given, then in zip(actual, drawn, operands, before, strict=True)
     ]
 
 
@@ -115,8 +115,8 @@ def smallest_cover(kills: NDArray[np.bool_]) -> list[int]:
     largest = _undominated(masks)
     everything = int.from_bytes(np.packbits(np.ones(len(killable), bool)).tobytes(), "big")
     for size in range(len(killable) + 1):
-        if (found := _cover(largest, everything, size)) is not None:
-            return sorted(masks[mask] for mask in found)
+        if (cover := _cover(largest, everything, size)) is not None:
+            return sorted(masks[mask] for mask in cover)
     raise AssertionError("as many cases as mutants always are enough")
 
 
@@ -185,7 +185,7 @@ def _struck(fault: str, run: record.Run) -> Struck:
     harmed = [other for other in others if other.verdict is not Verdict.CONFORMS]
     wrong = [
         *(["the run is incomplete"] if not run.complete else []),
-        *(f"{each.case} {each.dtype}: {each.verdict} {each.message}" for each in harmed[:3]),
+        *(f"{record.case} {record.dtype}: {record.verdict} {record.message}" for record in harmed[:3]),
         *([f"must be {verdict}: {message}"] if struck.verdict != verdict or message not in struck.message else []),
     ]
     return Struck(fault, struck.verdict, struck.message, "; ".join(wrong))
@@ -193,5 +193,5 @@ def _struck(fault: str, run: record.Run) -> Struck:
 
 def _split_struck(records: Sequence[Record]) -> tuple[Record, Sequence[Record]]:
     """The struck case's record, and all others."""
-    (struck,) = (each for each in records if (each.case, each.dtype) == (STRUCK, DTYPE))
-    return struck, [each for each in records if each is not struck]
+    (struck,) = (record for record in records if (record.case, record.dtype) == (STRUCK, DTYPE))
+    return struck, [record for record in records if record is not struck]

@@ -88,7 +88,7 @@ def batched(problem: Problem, arrays: Arrays) -> Asking:
     """The elements of a batch in another order give the same answers in that order."""
     three, order = replace(problem, batch=3), [2, 0, 1]
     x = _drawn(three, "x", three.input_shape).astype(arrays.x.dtype)
-    turned, straight = yield [Question(three, each, *arrays[1:]) for each in (x[order], x)]
+    turned, straight = yield [Question(three, operand, *arrays[1:]) for operand in (x[order], x)]
     return turned, straight[order]
 
 
@@ -126,8 +126,8 @@ def undilated(problem: Problem, arrays: Arrays) -> Asking:
     """A dilated kernel is a larger one with holes; a dilation of one is none, and need not be said."""
     plain = replace(problem, kernel=problem.effective_kernel, dilation=(1,) * problem.rank)
     if plain == problem:
-        said, unsaid = yield [Question(problem, *arrays), Question(problem, *arrays, translate=silent)]
-        return said, unsaid
+        biased, unsaid = yield [Question(problem, *arrays), Question(problem, *arrays, translate=silent)]
+        return biased, unsaid
     holes = np.zeros((*arrays.weight.shape[:2], *problem.effective_kernel), arrays.weight.dtype)
     at: Any = (..., *(slice(None, None, d) for d in problem.dilation))
     holes[at] = arrays.weight

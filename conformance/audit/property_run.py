@@ -56,7 +56,7 @@ def check_outside(process: LaneProcess, block: int, checks: Sequence[Check], dty
     def answer(questions: Sequence[Question]) -> list[Array | Ended]:
         asked = [_asked_of_process(question) for question in questions]
         blocks = (asked[at : at + block] for at in range(0, len(asked), block))
-        replies = [reply for each in blocks for reply in process.answers(each)]
+        replies = [reply for block in blocks for reply in process.answers(block)]
         return [_answer_of(reply) for reply in replies]
 
     return found(checks, dtype, answer)
@@ -80,23 +80,25 @@ def found(
     checks: Sequence[Check], dtype: str, answer: Callable[[Sequence[Question]], Sequence[Array | Ended]]
 ) -> list[Finding]:
     """What becomes of checks with what answers their questions, which are put all at once."""
-    drawn = ((each, _arrays(each, dtype)) for each in checks)
-    begun = [(each, PROPERTIES[each.property](each.problem, arrays)) for each, arrays in drawn if arrays]
-    asked = [(each, asking, questions) for each, asking in begun if (questions := next(asking, None))]
+    drawn = ((check, _arrays(check, dtype)) for check in checks)
+    begun = [(check, PROPERTIES[check.property](check.problem, arrays)) for check, arrays in drawn if arrays]
+    asked = [(check, asking, questions) for check, asking in begun if (questions := next(asking, None))]
     answers = iter(answer([question for _, _, questions in asked for question in questions]))
-    return [_finding(each, asking, questions, [next(answers) for _ in questions]) for each, asking, questions in asked]
+    return [
+        _finding(check, asking, questions, [next(answers) for _ in questions]) for check, asking, questions in asked
+    ]
 
 
-def _finding(each: Check, asking: Asking, questions: Sequence[Question], answers: Sequence[Array | Ended]) -> Finding:
+def _finding(check: Check, asking: Asking, questions: Sequence[Question], answers: Sequence[Array | Ended]) -> Finding:
     problems = tuple(dict.fromkeys(str(question.problem) for question in questions))
     arrays = [answer for answer in answers if not isinstance(answer, Ended)]
     ended = [answer for answer in answers if isinstance(answer, Ended)]
     if ended:
         worst = min(ended, key=lambda answer: _WORST.index(_outcome(answer)))
-        return Finding(each.property, str(each.problem), _outcome(worst), worst.message, problems)
+        return Finding(check.property, str(check.problem), _outcome(worst), worst.message, problems)
     if odd := next(filter(None, map(_odd, questions, arrays)), ""):
-        return Finding(each.property, str(each.problem), FAILS, odd, problems)
-    return Finding(each.property, str(each.problem), *_compared(*_sides(asking, arrays)), problems)
+        return Finding(check.property, str(check.problem), FAILS, odd, problems)
+    return Finding(check.property, str(check.problem), *_compared(*_sides(asking, arrays)), problems)
 
 
 def _outcome(ended: Ended) -> str:
@@ -157,11 +159,11 @@ def _finished(call: Call, answer: Answered | Ended) -> Array | Ended:
         return failed("finishing", error)
 
 
-def _arrays(each: Check, dtype: str) -> Arrays | None:
+def _arrays(check: Check, dtype: str) -> Arrays | None:
     """The data of a check; None where a side would not be exact."""
-    problem = each.problem
+    problem = check.problem
     shapes = {"x": problem.input_shape, "weight": problem.weight_shape, "bias": problem.bias_shape}
-    x, weight, bias = (whole_numbers(f"{each.key} {name}", shape, MAGNITUDE[name])
+    x, weight, bias = (whole_numbers(f"{check.key} {name}", shape, MAGNITUDE[name])
                        for name, shape in shapes.items())  # fmt: skip
     arrays = Arrays(x, weight, bias if problem.bias else None)
     exact = LARGEST_FACTOR * largest_sum(problem, arrays) <= 1 << SIGNIFICAND[dtype]

@@ -74,19 +74,19 @@ def meanings(point: ClaimedCall) -> dict[str, Any]:
     }
 
 
-def spell(idiom: Idiom, said: Mapping[str, Any], rank: int, output: Sequence[int]) -> tuple[str, set[str]]:
+def spell(idiom: Idiom, arguments: Mapping[str, Any], rank: int, output: Sequence[int]) -> tuple[str, set[str]]:
     """A call with these arguments, as they stand, and the meanings that the idiom has no argument for."""
     assert idiom.copied
     named = {}
-    left = set(said) - {"in", "out", "kernel"}
+    left = set(arguments) - {"in", "out", "kernel"}
     for name, parameter in expression.signature(idiom.signature).parameters.items():
         if name in idiom.tensors.values():
             continue
         meaning = next((meaning for meaning, names in MEANINGS.items() if name in names), "")
         if meaning == "output":
             named[name] = tuple(output)
-        elif meaning in said or (meaning in DEFAULTS and parameter.default is parameter.empty):
-            named[name] = _spelt(meaning, said.get(meaning, DEFAULTS.get(meaning)), rank, idiom.copied)
+        elif meaning in arguments or (meaning in DEFAULTS and parameter.default is parameter.empty):
+            named[name] = _spelt(meaning, arguments.get(meaning, DEFAULTS.get(meaning)), rank, idiom.copied)
             left.discard(meaning)
     operands = [] if idiom.layer else [Name("x"), Name("w")]
     return write(idiom.functions[rank], *operands, **named), left
@@ -96,19 +96,19 @@ def _spelt(meaning: str, value: Any, rank: int, copied: Copied) -> Any:
     if meaning in ("in", "out", "groups", "bias") or isinstance(value, str):
         return value
     if meaning == "padding" and copied.pairs and not _are_pairs(value):
-        each = (value,) * rank if isinstance(value, int) else value
-        pairs = [(p, p) for p in each]
+        values = (value,) * rank if isinstance(value, int) else value
+        pairs = [(p, p) for p in values]
         return [(0, 0), *pairs, (0, 0)] if copied.pairs == "all" else pairs
     return (value,) * rank if copied.sequences and isinstance(value, int) else value
 
 
 def _are_pairs(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(each, list | tuple) for each in value)
+    return isinstance(value, list | tuple) and all(isinstance(entry, list | tuple) for entry in value)
 
 
-def shapes(idiom: Idiom, said: Mapping[str, Any], rank: int) -> Shapes:
+def shapes(idiom: Idiom, arguments: Mapping[str, Any], rank: int) -> Shapes:
     """The shapes of x and w, in an idiom's own layouts, for CHANNELS and INPUT."""
-    groups, kernel = said.get("groups", 1), said["kernel"]
+    groups, kernel = arguments.get("groups", 1), arguments["kernel"]
     x = np.zeros((1, CHANNELS["in"] * groups, *(INPUT,) * rank))
     w = np.zeros((groups, CHANNELS["in"], CHANNELS["out"], *(kernel,) * rank))
     weight = idiom.weight if "g" in idiom.weight or groups == 1 else idiom.weight.replace("i", "(g i)")
@@ -163,20 +163,20 @@ def copy(point: ClaimedCall, idiom: Idiom) -> Example:
     """A call's arguments in another idiom, as they stand."""
     problem = point.claim.problem
     out = np.zeros(problem.output_shape)
-    said = {"kernel": problem.kernel[0], "in": problem.groups * problem.in_channels,
+    arguments = {"kernel": problem.kernel[0], "in": problem.groups * problem.in_channels,
             "out": problem.groups * problem.out_channels, **meanings(point)}  # fmt: skip
-    text, _ = spell(idiom, said, problem.rank, layout.arrange(out, layout.DATA, idiom.data).shape)
+    text, _ = spell(idiom, arguments, problem.rank, layout.arrange(out, layout.DATA, idiom.data).shape)
     return _example(idiom, text, {"kernel": problem.kernel[0], "groups": problem.groups}, problem.rank)
 
 
-def _example(idiom: Idiom, text: str, said: Mapping[str, Any], rank: int) -> Example:
+def _example(idiom: Idiom, text: str, arguments: Mapping[str, Any], rank: int) -> Example:
     """A call with a weight in the layout that this very call claims."""
-    given = shapes(idiom, said, rank)
+    given = shapes(idiom, arguments, rank)
     try:
         claim = _call_of(idiom_named(idiom.id)[0], Example(text, given)).claim
     except (Refusal, ExpressionError):
         return Example(text, given)
-    return Example(text, shapes(replace(idiom, weight=claim.weight), said, rank))
+    return Example(text, shapes(replace(idiom, weight=claim.weight), arguments, rank))
 
 
 def _call_of(framework: str, example: Example) -> ClaimedCall:
@@ -207,8 +207,8 @@ def _compared(source: ClaimedCall, copied: ClaimedCall) -> tuple[str, str]:
     actual = oracle.expected(other, arrays.x, weight, arrays.bias)
     if actual.shape == problem.output_shape and np.array_equal(actual, oracle.expected(problem, *arrays)):
         return "same", ""
-    found = diagnose(problem, arrays, actual)
-    how = found[0].words if found else difference(problem, arrays, actual)
+    diagnoses = diagnose(problem, arrays, actual)
+    how = diagnoses[0].words if diagnoses else difference(problem, arrays, actual)
     return "other values" if actual.shape == problem.output_shape else "other shape", how
 
 
@@ -247,13 +247,13 @@ def _reread(ours: str, theirs: str, i: int, o: int, k: int) -> str:
     problem = Problem.of((4, 5), (k, k), 2, in_channels=i, out_channels=o)
     arrays = draw("given", problem)
     array = layout.arrange(arrays.weight[None], layout.WEIGHT, ours)
-    found = layout.sizes(array.shape, theirs, 2, {"g": 1})
-    if found["i"] != i:
+    sizes = layout.sizes(array.shape, theirs, 2, {"g": 1})
+    if sizes["i"] != i:
         return "refused"
     names = layout.groups(theirs.replace("(", "").replace(")", "").replace("g ", ""))
     spread = [letter for name in names for letter in ([f"{name}0", f"{name}1"] if name == "k" else [name])]
     read = array.transpose([spread.index(letter) for letter in ("i", "o", "k0", "k1")])
-    other = Problem.of((4, 5), found["k"], 2, in_channels=i, out_channels=found["o"])
+    other = Problem.of((4, 5), sizes["k"], 2, in_channels=i, out_channels=sizes["o"])
     actual = oracle.expected(other, arrays.x, read, None)
     if actual.shape != problem.output_shape:
         return f"other shape: {actual.shape[1:]}"

@@ -82,7 +82,7 @@ def _known(reading: Reading, of: Mapping[str, Any]) -> bool:
     needed = ["x"] if reading.idiom.layer or "kernel" in reading.arguments else ["x", "w"]
     needed += ["z"] if "z" in reading.tensors else []
     whole = all(name in of and None not in of[name] for name in needed)
-    return whole and not any(isinstance(each, Name) for each in named)
+    return whole and not any(isinstance(size, Name) for size in named)
 
 
 def _of_role(reading: Reading, role: str) -> list[str]:
@@ -103,7 +103,7 @@ def _formula(framework: str, reading: Reading, of: Mapping[str, Any], variant: s
     if reading.idiom.form != expression.HOLE:
         raise IdiomError(f"{reading.function}: the shapes of {', '.join(sorted(reading.tensors))} are needed in whole")
     rank = idioms.rank_of(reading, of)
-    of = {name: each for name, each in of.items() if name == "x" or None not in each}
+    of = {name: extents for name, extents in of.items() if name == "x" or None not in extents}
     arguments, unknown = _stand_ins(reading, of)
     kernels = range(1, 8) if _kernel_unknown(reading, of) else (0,)
     shape = of.get("x")
@@ -204,9 +204,9 @@ def _kernel(reading: Reading, rank: int, k: int) -> dict[str, Any]:
 
 
 def _channels_first(reading: Reading) -> bool:
-    said = reading.arguments.get("data_format") or reading.arguments.get("layout")
-    if isinstance(said, str):
-        return said == "channels_first" or said.startswith("NC")
+    spelt = reading.arguments.get("data_format") or reading.arguments.get("layout")
+    if isinstance(spelt, str):
+        return spelt == "channels_first" or spelt.startswith("NC")
     return layout.groups(reading.idiom.data)[1] == "c"
 
 
@@ -222,8 +222,8 @@ def _stand_ins(reading: Reading, of: Mapping[str, Any]) -> tuple[dict[str, Any],
                 arguments[name] = {"in": _in_channels(reading, of, count), "out": STANDIN * count, "groups": 1}[role]
     for name in ("output_shape", "input_sizes"):
         if isinstance(size := arguments.get(name), list | tuple):
-            arguments[name] = type(size)(_resolved(reading, of, at, each, len(size), unknown)
-                                         for at, each in enumerate(size))  # fmt: skip
+            arguments[name] = type(size)(_resolved(reading, of, at, extent, len(size), unknown)
+                                         for at, extent in enumerate(size))  # fmt: skip
     for name in _of_role(reading, "kernel"):
         if isinstance(arguments[name], Name):
             unknown.append(f"{name} is {arguments[name]}")
@@ -247,15 +247,15 @@ def _resolved(reading: Reading, of: Mapping[str, Any], at: int, value: Any, axes
 def _in_channels(reading: Reading, of: Mapping[str, Any], groups: int) -> int:
     if of.get("x") is None:
         return STANDIN * groups
-    found = of["x"][1] if _channels_first(reading) else of["x"][-1]
-    return found if isinstance(found, int) else STANDIN * groups
+    channels = of["x"][1] if _channels_first(reading) else of["x"][-1]
+    return channels if isinstance(channels, int) else STANDIN * groups
 
 
 def _shapes(reading: Reading, of: Mapping[str, Any], rank: int, i: int, k: int) -> dict[str, Any]:
     """Shapes with numbers for all that is not known."""
-    said = next((reading.arguments[name] for name in _of_role(reading, "in")), None)
+    stated = next((reading.arguments[name] for name in _of_role(reading, "in")), None)
     groups = next((reading.arguments[name] for name in _of_role(reading, "groups")), 1)
-    channels = said if isinstance(said, int) and said else _in_channels(reading, of, groups)
+    channels = stated if isinstance(stated, int) and stated else _in_channels(reading, of, groups)
     first = _channels_first(reading)
     known = of.get("x") or (None,) * (rank + 2)
     spatial = known[2:] if first else known[1:-1]
@@ -275,7 +275,7 @@ def _weight(reading: Reading, channels: int, groups: int, rank: int, k: int) -> 
         out = size[1] if _channels_first(reading) else size[-1]
     extent = {"gi": channels, "i": channels // groups, "o": out, "go": groups * out, "k": k}
     parts = layout.groups(reading.idiom.weight)
-    return tuple(each for part in parts for each in ([k] * rank if part == "k" else [extent[part]]))
+    return tuple(value for part in parts for value in ([k] * rank if part == "k" else [extent[part]]))
 
 
 def lines(meaning: Meaning) -> Iterator[str]:

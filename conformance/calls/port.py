@@ -127,22 +127,24 @@ def canonical(problem: Problem, framework: str) -> ClaimedCall:
 def translate(point: ClaimedCall, source: str, target: str, *, variant: str = "", idiom: str = "") -> Port:
     """The port of a call that has been read."""
     variant = variant or adapters.lane(target).variant
-    known = [each for each in idioms.idioms(target) if each.say is not None and idiom in ("", each.id)]
+    known = [
+        candidate for candidate in idioms.idioms(target) if candidate.say is not None and idiom in ("", candidate.id)
+    ]
     if not known:
-        names = ", ".join(each.id for each in idioms.idioms(target) if each.say is not None)
+        names = ", ".join(candidate.id for candidate in idioms.idioms(target) if candidate.say is not None)
         raise PortError(f"{target} has no idiom {idiom!r} to port to: those are {names}")
-    known.sort(key=lambda each: each.layer != point.idiom.layer)
+    known.sort(key=lambda idiom: idiom.layer != point.idiom.layer)
     refusals: dict[str, None] = {}
     for reduction in _reductions(point.claim.problem):
-        for each in known:
-            if each.layer and {"stretch", "groups"} & set(reduction.steps):
+        for choice in known:
+            if choice.layer and {"stretch", "groups"} & set(reduction.steps):
                 continue
             try:
-                said = _call_meaning(each, target, reduction.problem, variant)
+                claimed_call = _call_meaning(choice, target, reduction.problem, variant)
             except Refusal as reason:
-                refusals[f"{each.id}: {reason}"] = None
+                refusals[f"{choice.id}: {reason}"] = None
                 continue
-            return _port(point, said, (source, target), reduction, tuple(refusals))
+            return _port(point, claimed_call, (source, target), reduction, tuple(refusals))
     tried = list(refusals)[::-1][:2]  # the last are of the most reduced problems
     raise PortError(f"{point.text}: not expressible in {target} {variant}: {'; '.join(tried)}")
 
@@ -151,12 +153,14 @@ def _call_meaning(idiom: Idiom, framework: str, problem: Problem, variant: str) 
     """The call of an idiom that means a problem, read back. Raises Refusal where there is none."""
     assert idiom.say is not None
     text = idiom.say(problem)
-    said = idioms.read(framework, text, _shapes(idiom, problem), variant)
-    if said.claim.refused:
-        raise Refusal(said.claim.refused)
-    if with_window(said.claim.problem, said.claim.problem.window) != with_window(problem, problem.window):
+    claimed_call = idioms.read(framework, text, _shapes(idiom, problem), variant)
+    if claimed_call.claim.refused:
+        raise Refusal(claimed_call.claim.refused)
+    if with_window(claimed_call.claim.problem, claimed_call.claim.problem.window) != with_window(
+        problem, problem.window
+    ):
         raise Refusal("no bias among its arguments" if problem.bias else f"'{problem}' is read as another problem")
-    return said
+    return claimed_call
 
 
 def _shapes(idiom: Idiom, problem: Problem) -> Shapes:
@@ -183,7 +187,7 @@ def _reductions(problem: Problem) -> Iterator[Reduction]:
     ]
     subsets = [set(combination) for count in range(len(needed) + 1) for combination in combinations(needed, count)]
     for steps in sorted(
-        subsets, key=lambda each: (len(each - {"bias"}), "bias" in each, sorted(map(STEPS.index, each)))
+        subsets, key=lambda steps: (len(steps - {"bias"}), "bias" in steps, sorted(map(STEPS.index, steps)))
     ):
         for shared in (True, False) if "crop" in steps else (True,):
             if reduction := _reduced(problem, steps, shared):
@@ -247,7 +251,7 @@ def _with_batch(point: ClaimedCall, batch: str) -> ClaimedCall:
     tree = ast.parse(point.text, mode="eval")
     shapes = [word.value for word in ast.walk(tree) if isinstance(word, ast.keyword) and word.arg in SIZES]
     if isinstance(tree.body, ast.Call):
-        shapes += [each for name, each in zip(names, tree.body.args, strict=False) if name in SIZES]
+        shapes += [node for name, node in zip(names, tree.body.args, strict=False) if name in SIZES]
     for shape in shapes:
         if isinstance(shape, ast.Tuple | ast.List) and len(shape.elts) == point.claim.problem.rank + 2:
             shape.elts[0] = ast.parse(batch, mode="eval").body
@@ -354,5 +358,5 @@ def explain(port: Port) -> list[str]:
         "stretch": "the kernel is stretched by zeros, which is what dilation means",
         "groups": "the groups are taken one by one",
     }
-    aside = [f"set aside: {each}" for each in port.source.aside]
+    aside = [f"set aside: {argument}" for argument in port.source.aside]
     return [*text, *aside, *(words[step] for step in port.steps), *port.notes]

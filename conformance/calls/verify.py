@@ -114,8 +114,8 @@ def _side(
         except subprocess.TimeoutExpired:
             raise VerifyError(f"{lane}: gave no answer in {TIMEOUT} s: give a smaller shape") from None
         if done.returncode or not (folder / "answer.npy").exists():
-            said = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-            raise VerifyError(f"{lane}: gave no answer: exit status {done.returncode} of {python}: {said[0]}")
+            last_line = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+            raise VerifyError(f"{lane}: gave no answer: exit status {done.returncode} of {python}: {last_line[0]}")
         try:
             array, version = read_array(folder / "answer.npy"), read_text(folder / "version")
         except BoundError as error:

@@ -43,9 +43,9 @@ class Finding:
     def standing(self) -> Standing:
         """The verdict that the law's trials earn, whatever is on file."""
         judged = [trial for trial in self.trials if trial.law is not None]
-        if any(each.inside and not each.law for each in judged):
+        if any(weighed.inside and not weighed.law for weighed in judged):
             return Standing.REFUTED
-        if any(not each.inside and not each.law for each in judged):
+        if any(not weighed.inside and not weighed.law for weighed in judged):
             return Standing.TRUE_ONLY_WHEN
         return Standing.CONFIRMED if judged else Standing.NOT_CHECKABLE
 
@@ -68,12 +68,12 @@ class Finding:
         inside = [trial for trial in self.trials if trial.law is not None and trial.inside]
         outside = [trial for trial in self.trials if trial.law is not None and not trial.inside]
         corrected = [trial for trial in self.trials if trial.truth is not None]
-        words = [f"{sum(bool(each.law) for each in inside)} of {len(inside)} trials hold"]
+        words = [f"{sum(bool(weighed.law) for weighed in inside)} of {len(inside)} trials hold"]
         if outside:
             words[0] += " inside of the condition"
-            words.append(f"{sum(not each.law for each in outside)} of {len(outside)} fail outside")
+            words.append(f"{sum(not weighed.law for weighed in outside)} of {len(outside)} fail outside")
         if corrected:
-            words.append(f"what is right instead holds in {sum(bool(each.truth) for each in corrected)} of "
+            words.append(f"what is right instead holds in {sum(bool(weighed.truth) for weighed in corrected)} of "
                          f"{len(corrected)}")  # fmt: skip
         return f"{self.standing}: {'; '.join(words)}"
 
@@ -96,7 +96,7 @@ def bench(lane: Lane, adapter: Adapter) -> Bench:
 
 def examine(claim: Claim, made: Bench) -> Finding:
     """A claim's trials on a bench, weighed. Raises what the framework raises."""
-    return Finding(claim, tuple(each for test in claim.tests_on(made.framework) for each in _weighed(test, made)))
+    return Finding(claim, tuple(weighed for test in claim.tests_on(made.framework) for weighed in _weighed(test, made)))
 
 
 def _weighed(test: Test, made: Bench) -> Iterator[Weighed]:

@@ -110,23 +110,23 @@ def read_claims() -> tuple[Claim, ...]:
     """Every claim of every document, in file order. Raises ClaimError."""
     arrays = _load(folder() / ARRAYS)
     paths = sorted(path for path in folder().glob("*.toml") if path.name != ARRAYS)
-    found = [claim for path in paths for claim in read_file(path, arrays)]
+    claims = [claim for path in paths for claim in read_file(path, arrays)]
     seen: dict[str, str] = {}
-    for claim in found:
+    for claim in claims:
         if claim.id in seen:
             raise ClaimError(f"{claim.source}#{claim.id}: the id stands in {seen[claim.id]} too: ids are unique")
         seen[claim.id] = claim.source
-    return tuple(found)
+    return tuple(claims)
 
 
 def find(id: str) -> Claim:
     """The claim of an id. Raises ClaimError where there is none."""
-    found = {claim.id.lower(): claim for claim in read_claims()}
-    if id.lower() not in found:
-        near = get_close_matches(id.lower(), found, 1)
-        hint = f", the nearest is {found[near[0]].id!r}" if near else ""
+    by_id = {claim.id.lower(): claim for claim in read_claims()}
+    if id.lower() not in by_id:
+        near = get_close_matches(id.lower(), by_id, 1)
+        hint = f", the nearest is {by_id[near[0]].id!r}" if near else ""
         raise ClaimError(f"there is no claim {id!r}{hint}: `conformance claims list` has all")
-    return found[id.lower()]
+    return by_id[id.lower()]
 
 
 @cache
@@ -180,11 +180,11 @@ def _claim(where: str, source: str, document: str, table: Mapping[str, Any], arr
         standing = Standing(table["verdict"])
     except ValueError:
         raise ClaimError(f"{where}: no verdict {table['verdict']!r}: those are {', '.join(Standing)}") from None
-    tests = tuple(_test(where, each, arrays) for each in table.get("check", ()))
-    said = {name: table[name] for name in ("id", "section", "claim", "domain")}
+    tests = tuple(_test(where, check, arrays) for check in table.get("check", ()))
+    texts = {name: table[name] for name in ("id", "section", "claim", "domain")}
     rest = {name: table.get(name, "") for name in ("condition", "correction")}
     claim = Claim(document=document, source=source, standing=standing, tests=tests, across=table.get("across", False),
-                  **said, **rest)  # fmt: skip
+                  **texts, **rest)  # fmt: skip
     _require_earnable(where, claim)
     return claim
 
@@ -210,8 +210,8 @@ def _test(where: str, table: Mapping[str, Any], arrays: Mapping[str, Any]) -> Te
                          f"those are {', '.join(sorted(CHECKS))}")  # fmt: skip
     parameters = {key: _resolved(where, value, arrays) for key, value in table.items() if key not in _RESERVED}
     accepted = list(inspect.signature(CHECKS[name].measure).parameters.values())[1:]
-    required = {each.name for each in accepted if each.default is each.empty}
-    _keys(f"{where}, {name}", parameters, required, {each.name for each in accepted})
+    required = {parameter.name for parameter in accepted if parameter.default is parameter.empty}
+    _keys(f"{where}, {name}", parameters, required, {parameter.name for parameter in accepted})
     frameworks = tuple(table.get("frameworks", adapters.frameworks()))
     if unknown := set(frameworks) - set(adapters.frameworks()):
         raise ClaimError(f"{where}: no framework {sorted(unknown)}: those are {', '.join(adapters.frameworks())}")
@@ -234,9 +234,9 @@ def _resolved(where: str, value: Any, arrays: Mapping[str, Any]) -> Any:
             raise ClaimError(f"{where}: there is no array {value!r} in {ARRAYS}: those are {', '.join(arrays)}")
         return arrays[value[1:]]
     if isinstance(value, list):
-        return [_resolved(where, each, arrays) for each in value]
+        return [_resolved(where, entry, arrays) for entry in value]
     if isinstance(value, dict):
-        return {key: _resolved(where, each, arrays) for key, each in value.items()}
+        return {key: _resolved(where, entry, arrays) for key, entry in value.items()}
     return value
 
 

@@ -60,7 +60,7 @@ def _kills(name: str, matrix: Matrix, struck: Sequence[Struck]) -> Kills:
     kills = matrix.of(suite)
     killed = {m.name: bool(row.any()) for m, row in zip(matrix.mutants, kills, strict=True) if not m.equivalent}
     if name in LEAST:  # the others are parts of core, in which no process mutant is run
-        killed |= {f"process: {each.fault}": not each.wrong for each in struck}
+        killed |= {f"process: {ending.fault}": not ending.wrong for ending in struck}
     families: dict[str, tuple[int, int]] = {}
     for mutant, dead in killed.items():
         family = mutant.partition(":")[0]
@@ -88,8 +88,8 @@ def _lines(
             yield f"{summary.suite} must kill {LEAST[summary.suite]:.0%}; survivors: {survivors}"
     for mutant in matrix.mutants:
         if mutant.equivalent:
-            said = "NOT equivalent, a case kills it" if mutant.name in refuted else "equivalent"
-            yield f"{said}: {mutant.name}: {mutant.equivalent}"
+            judgement = "NOT equivalent, a case kills it" if mutant.name in refuted else "equivalent"
+            yield f"{judgement}: {mutant.name}: {mutant.equivalent}"
     yield from _case_lines(matrix)
     for one in struck:
         yield f"process: {one.fault}: {one.verdict} {one.message}".rstrip() + (f": {one.wrong}" if one.wrong else "")
@@ -129,10 +129,10 @@ def _document(
         "refuted": refuted,
         "smallest": {"exact": True, "cases": [ids[at] for at in smallest_cover(matrix.kills)]},
         "alone": alone,
-        "redundant": [each for each in ids if each not in alone],
-        "process": [asdict(each) for each in struck],
+        "redundant": [case for case in ids if case not in alone],
+        "process": [asdict(ending) for ending in struck],
         "killers": {
-            m.name: [each for each, dead in zip(ids, row, strict=True) if dead]
+            m.name: [case for case, dead in zip(ids, row, strict=True) if dead]
             for m, row in zip(matrix.mutants, matrix.kills, strict=True)
         },
     }  # fmt: skip

@@ -26,7 +26,7 @@ from conformance.runner.selection import require_suites, require_workers
     "--suite", "suites", multiple=True, default=["core", "idioms", "rounding"], show_default=True, help="What to run."
 )
 @click.option("--variant", help="Only this way of executing.")
-@click.option("--change", type=click.Choice([each.value for each in Change]), help="Which (default: the worst).")
+@click.option("--change", type=click.Choice([kind.value for kind in Change]), help="Which (default: the worst).")
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")
 def command(old: str, new: str, suites: tuple[str, ...], variant: str | None, change: str | None, workers: str) -> int:
     """Find the first version after OLD, up to NEW, that has a change between the two.
@@ -41,11 +41,11 @@ def command(old: str, new: str, suites: tuple[str, ...], variant: str | None, ch
     options = [f"--workers={workers}"] + ([f"--variant={variant}"] if variant else [])
     whole = [*options, *(f"--suite={suite}" for suite in suites)]
     comparisons, _ = compare_folders(*(environments.run(build, whole, say) for build in (first, last)))
-    found = chosen(comparisons, change)
-    if found is None:
+    choice = chosen(comparisons, change)
+    if choice is None:
         echo(f"nothing changed{f' that is {change}' if change else ' for the worse'}: {old} to {new}")
         return OK
-    comparison, group = found
+    comparison, group = choice
     version = earliest(names, lambda name: has(environments.at(first, name), comparison, group, options))
     witness = group.witness.record
     echo(f"{environments.at(first, version)} is the first with this change, of {len(names)} versions")
@@ -63,7 +63,7 @@ def chosen(comparisons: Sequence[Comparison], change: str | None) -> tuple[Compa
         for group in comparison.groups
         if group.witness.old and group.witness.new and (group.change == change if change else group.change in WORSE)
     ]
-    return min(groups, key=lambda each: (order.index(each[1].change), -len(each[1].differences)), default=None)
+    return min(groups, key=lambda entry: (order.index(entry[1].change), -len(entry[1].differences)), default=None)
 
 
 def has(build: Build, comparison: Comparison, group: Group, options: Sequence[str]) -> bool:
@@ -81,10 +81,10 @@ def has(build: Build, comparison: Comparison, group: Group, options: Sequence[st
 
 def _record(folder: Path, like: Record) -> Record:
     every = (record for file in sorted(folder.glob("*.jsonl")) for record in record_file.read(file).records)
-    found = next((each for each in every if (each.lane, each.key) == (like.lane, like.key)), None)
-    if found is None:
+    alike = next((record for record in every if (record.lane, record.key) == (like.lane, like.key)), None)
+    if alike is None:
         raise VersionError(f"{folder}: no record of {like.case} {like.dtype}: delete the folder and run this again")
-    return found
+    return alike
 
 
 def earliest(names: Sequence[str], holds: Callable[[str], bool]) -> str:

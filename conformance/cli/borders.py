@@ -65,7 +65,7 @@ def command(framework: str, variant: str | None, seed: int | None, draws: int, s
     if variant is None:  # each in a process of its own, since a framework reads its environment once
         words = [framework, f"--seed={seed}", f"--draws={draws}", f"--seconds={seconds}", f"--to={folder}"]
         program = [sys.executable, "-c", "from conformance.cli import main; main()", "borders", *words]
-        return max(subprocess.call([*program, f"--variant={each}"]) for each in adapters.variants(framework))
+        return max(subprocess.call([*program, f"--variant={name}"]) for name in adapters.variants(framework))
     lane = adapters.lane(framework, variant)
     expectations = expected_here(lane)
     started, isolation = datetime.now(UTC).isoformat(timespec="seconds"), Isolation(lane, LIMITS)
@@ -80,8 +80,8 @@ def command(framework: str, variant: str | None, seed: int | None, draws: int, s
     outcomes = run(drawn, expectations, evaluate, seconds)
     wrong = false_predictions(outcomes, expectations, evaluate, seconds / 2)
     took, selection = time.monotonic() - before, f"--seed {seed} --draws {draws}"
-    said = {} if isinstance(environment, Death) else environment
-    made = run_of(lane, outcomes, selection, started, said, adapters.machine(lane))
+    facts = {} if isinstance(environment, Death) else environment
+    made = run_of(lane, outcomes, selection, started, facts, adapters.machine(lane))
     path = folder / f"{lane}.jsonl"
     record_file.write(path, made)
     echo(f"\n{lane} borders, seed {seed}: {len(outcomes)} of {len(drawn)} drawn problems in {took:.0f} s\n{path}")
@@ -115,7 +115,7 @@ def _regions(lane: Lane, expectations: Sequence[Expectation], outcomes: Sequence
 
 
 def _false(wrong: Sequence[FalsePrediction]) -> Iterator[str]:
-    for each in wrong:
-        found = f"{each.record.verdict} {with_kind(each.record.kind, each.record.message)}".strip()
-        yield f"  FALSE {each.about}, {each.count} times: predicted {each.said}, found {found}"
-        yield f"    {reproduction(each.record)}"
+    for false in wrong:
+        outcome = f"{false.record.verdict} {with_kind(false.record.kind, false.record.message)}".strip()
+        yield f"  FALSE {false.about}, {false.count} times: predicted {false.said}, found {outcome}"
+        yield f"    {reproduction(false.record)}"

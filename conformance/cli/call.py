@@ -116,26 +116,26 @@ def _point(lane: Lane, reading: Reading, shapes: Mapping[str, Any], dtype: str) 
 
 def _list(lane: Lane, name: str, dtype: str, json_: bool, entries: Sequence[tuple[int, Reading | str]]) -> int:
     """What every call of a source text means, or why it cannot be read."""
-    found: list[tuple[int, Meaning | str]] = []
+    calls: list[tuple[int, Meaning | str]] = []
     for line, entry in entries:
         try:
-            found.append((line, entry if isinstance(entry, str) else understand(
+            calls.append((line, entry if isinstance(entry, str) else understand(
                 lane.framework, entry, {}, lane.variant, dtype)))  # fmt: skip
         except (Refusal, idioms.IdiomError) as reason:
-            found.append((line, str(reason)))
+            calls.append((line, str(reason)))
     if json_:
-        echo(json.dumps([as_json(each) if isinstance(each, Meaning) else {"line": line, "refused": each}
-                         for line, each in found], indent=2))  # fmt: skip
+        echo(json.dumps([as_json(meaning) if isinstance(meaning, Meaning) else {"line": line, "refused": meaning}
+                         for line, meaning in calls], indent=2))  # fmt: skip
         return 0
-    for line, each in found:
-        if isinstance(each, str):
-            echo(f"{name}:{line}: not read: {each}")
+    for line, read in calls:
+        if isinstance(read, str):
+            echo(f"{name}:{line}: not read: {read}")
             continue
-        echo(f"{name}:{line}: {each.call}")
-        for said in lines(each):
-            echo(f"  {said.strip()}")
-    unread = sum(isinstance(each, str) for _, each in found)
-    echo(f"{len(found)} calls, {unread} of them not read")
+        echo(f"{name}:{line}: {read.call}")
+        for text in lines(read):
+            echo(f"  {text.strip()}")
+    unread = sum(isinstance(read, str) for _, read in calls)
+    echo(f"{len(calls)} calls, {unread} of them not read")
     return 0
 
 
@@ -160,7 +160,7 @@ def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int | None, ...]]:
     """Shapes by the names of tensors. Raises ShapeError for a name that is given twice."""
     pairs = [parse_shape(text) for text in texts]
     given = dict(pairs)
-    if twice := next((name for name in given if [each for each, _ in pairs].count(name) > 1), ""):
+    if twice := next((name for name in given if [key for key, _ in pairs].count(name) > 1), ""):
         raise ShapeError(f"--shape {twice} is given twice: give it once")
     return given
 

@@ -24,7 +24,9 @@ def command() -> None:
 
 
 @command.command(name="list")
-@click.option("--verdict", type=click.Choice([each.value for each in Standing]), help="Only claims of this verdict.")
+@click.option(
+    "--verdict", type=click.Choice([standing.value for standing in Standing]), help="Only claims of this verdict."
+)
 @click.option("--framework", help="Only claims that this framework is asked.")
 def list_(verdict: str | None, framework: str | None) -> None:
     """List the claims, then count them by document and verdict."""
@@ -39,7 +41,9 @@ def list_(verdict: str | None, framework: str | None) -> None:
         echo(f"{claim.id:7} {claim.standing:15} {' '.join(claim.claim.split())}")
     counts = Counter((claim.document, claim.standing) for claim in chosen)
     for document in dict.fromkeys(claim.document for claim in chosen):
-        words = ", ".join(f"{counts[document, each]} {each}" for each in Standing if counts[document, each])
+        words = ", ".join(
+            f"{counts[document, standing]} {standing}" for standing in Standing if counts[document, standing]
+        )
         echo(f"{document}: {words}", err=True)
 
 
@@ -120,14 +124,14 @@ def _step(claim: Claim) -> str:
 
 
 def _installed(claim: Claim) -> list[str]:
-    found = []
+    listed = []
     for framework in adapters.frameworks():
         try:
             adapters.require_installed(framework)
         except adapters.AdapterError:
             continue
-        found += [framework] if claim.applies(framework) else []
-    return found
+        listed += [framework] if claim.applies(framework) else []
+    return listed
 
 
 def _text(claim: Claim) -> str:
@@ -139,5 +143,5 @@ def _text(claim: Claim) -> str:
 
 def _test_text(test: Test) -> str:
     relations = {"law": test.law, "when": test.when, "truth": test.truth}
-    said = "".join(f"\n    {name}: {' '.join(text.split())}" for name, text in relations.items() if text)
-    return f"  {test.measure} on {', '.join(test.frameworks)}{said}"
+    related = "".join(f"\n    {name}: {' '.join(text.split())}" for name, text in relations.items() if text)
+    return f"  {test.measure} on {', '.join(test.frameworks)}{related}"

@@ -77,16 +77,16 @@ def command(
 
 def _chosen(paths: Sequence[Path], framework: str | None, suites: Sequence[str]) -> Iterator[tuple[Path, Run]]:
     """The record files that are asked for. Raises RecordError where there is none."""
-    found = False
+    confirmed_any = False
     for path in paths:
         for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
             run = record_file.read(file)
             header, passed = run.header, LEFT_OUT if path.is_dir() else ()
             if framework in (None, header.framework) and (not suites or header.suite in suites):
-                found = True
+                confirmed_any = True
                 if header.suite not in passed:
                     yield file, run
-    if not found:
+    if not confirmed_any:
         asked = " ".join(filter(None, [framework, *suites]))
         raise RecordError(f"{', '.join(map(str, paths))}: no records of {asked or 'any lane'}: run a lane first")
 
@@ -109,10 +109,10 @@ def _confirmed(
             f"`conformance diagnose {path}` says why its records diverge"
         )
     lane = adapters.lane(run.header.framework, run.header.variant)
-    found = python or verify.python_for(lane.framework, {})
-    if found is None:
+    interpreter = python or verify.python_for(lane.framework, {})
+    if interpreter is None:
         raise verify.VerifyError(f"no environment here has {lane.framework}: give one by --python PATH")
-    return list(confirm(lane, taken, str(found), at_once=at_once, keep=keep))
+    return list(confirm(lane, taken, str(interpreter), at_once=at_once, keep=keep))
 
 
 def _lines(
@@ -121,9 +121,9 @@ def _lines(
 ) -> Iterator[str]:  # fmt: skip
     divergences = run.verdicts.get(Verdict.DIVERGES, 0)
     counts = Counter(one.finding for one in findings)
-    said = ", ".join(f"{count} {finding}" for finding, count in counts.most_common()) or "nothing to confirm"
+    summary = ", ".join(f"{count} {finding}" for finding, count in counts.most_common()) or "nothing to confirm"
     by = f", {len(excused)} of them by chance, as is known" if excused else ""
-    yield f"{path}: {divergences} divergences, {len(findings)} taken: {said}{by}"
+    yield f"{path}: {divergences} divergences, {len(findings)} taken: {summary}{by}"
     for one in failing[:SHOWN]:
         yield f"  {one.finding}: {one.message}\n    {reproduction(one.record)}"
 

@@ -28,11 +28,11 @@ def command(records: Path, chosen: tuple[str, ...], as_json: bool) -> int:
         raise RecordError(
             f"{records}: has no records of {', '.join(chosen) or 'any lane'}: run `conformance run` first"
         )
-    for lane, found in lanes.items():
+    for lane, parts in lanes.items():
         if as_json:
-            echo(json.dumps({"lane": lane, "coverage": [asdict(each) for each in found]}))
+            echo(json.dumps({"lane": lane, "coverage": [asdict(coverage) for coverage in parts]}))
             continue
-        for line in table(lane, found):
+        for line in table(lane, parts):
             echo(line)
         echo()
     return 0

@@ -51,13 +51,16 @@ def command(
         needed = "--actual, --x, --weight" + (" and --bias" if problem.bias else ", and no --bias")
         raise DiagnosisError(f"{subject!r} needs {needed}: give each as a .npy file")
     arrays = Arrays(_load(x), _load(weight), None if bias is None else _load(bias))
-    found, unlike = _explained(problem, arrays, _load(actual))
+    explanations, unlike = _explained(problem, arrays, _load(actual))
     if as_json:
-        diagnoses = [{"text": str(each), "statements": each.statements, "window": each.window} for each in found]
+        diagnoses = [
+            {"text": str(diagnosis), "statements": diagnosis.statements, "window": diagnosis.window}
+            for diagnosis in explanations
+        ]
         echo(json.dumps({"problem": str(problem), "diagnoses": diagnoses, "difference": unlike}))
     else:
-        echo("\n".join(_diagnosis_lines(found, unlike)))
-    return OK if found else DIVERGED
+        echo("\n".join(_diagnosis_lines(explanations, unlike)))
+    return OK if explanations else DIVERGED
 
 
 def _explained(problem: Problem, arrays: Arrays, actual: Any) -> tuple[tuple[Diagnosis, ...], str]:
@@ -70,20 +73,20 @@ def _explained(problem: Problem, arrays: Arrays, actual: Any) -> tuple[tuple[Dia
             f"actual is {actual.shape}, '{problem}' gives ({batch}, {channels}, and {problem.rank} spatial axes): "
             "give the array in NC* order, or another descriptor"
         )
-    found = diagnose(problem, arrays, actual)
-    if found:
-        return found, ""
+    diagnoses = diagnose(problem, arrays, actual)
+    if diagnoses:
+        return diagnoses, ""
     unlike = difference(problem, arrays, actual)
     if any(array is not None and (array % 1).any() for array in (*arrays, actual)):
         unlike += "; the arrays are not whole numbers, so that rounding differs too: give whole numbers"
     return (), unlike
 
 
-def _diagnosis_lines(found: tuple[Diagnosis, ...], unlike: str) -> Iterator[str]:
-    yield from map(str, found)
-    if len(found) > 1:
-        yield f"the data cannot tell these {len(found)} apart"
-    if not found:
+def _diagnosis_lines(diagnoses: tuple[Diagnosis, ...], unlike: str) -> Iterator[str]:
+    yield from map(str, diagnoses)
+    if len(diagnoses) > 1:
+        yield f"the data cannot tell these {len(diagnoses)} apart"
+    if not diagnoses:
         yield f"{UNEXPLAINED}: {unlike}"
 
 
@@ -95,7 +98,7 @@ def _records(path: Path, lines: Any) -> int:
         conforming = [facts(record) for record in run.records if record.verdict is Verdict.CONFORMS]
         with open_beside(path, len(diverging)) as arrays:
             actual = among(arrays)
-            explained = [Explained(each, causes(each, actual)) for each in diverging]
+            explained = [Explained(record, causes(record, actual)) for record in diverging]
             groups = [group_of(cause, those, conforming, actual) for cause, those in by_cause(explained)]
     for line in lines(path, len(diverging), groups):
         echo(line)

@@ -38,7 +38,7 @@ Builds = Mapping[tuple[str, str], Build]
 @click.command()
 @click.argument("old", type=Path)
 @click.argument("new", type=Path)
-@click.option("--fail-on", multiple=True, type=click.Choice([*(each.value for each in Change), "none"]),
+@click.option("--fail-on", multiple=True, type=click.Choice([*(change.value for change in Change), "none"]),
               help="A change to exit with 1 on; repeatable (default: everything worse).")  # fmt: skip
 @click.option("--drift", default=DRIFT, show_default=True, type=click.FloatRange(1, 10**6), callback=number,
               metavar="FACTOR", help="Tell a rounding error that grew by more than this.")  # fmt: skip
@@ -119,12 +119,12 @@ def read_builds(path: Path) -> Builds:
     if not paths:
         raise record.RecordError(f"{path}: has no record files: give a record file, or a folder of some")
     builds: dict[tuple[str, str], Build] = {}
-    for each in paths:
-        every = (each, *sorted((each.parent / REPEATS).glob(f"*/{each.name}")))
+    for file in paths:
+        every = (file, *sorted((file.parent / REPEATS).glob(f"*/{file.name}")))
         runs = tuple(map(record_file.read, every))
         name = runs[0].header.lane, runs[0].header.suite
         if name in builds:
-            raise GuardError(f"{each} and {builds[name].paths[0]} are both of {' '.join(name)}: merge shards, and then "
+            raise GuardError(f"{file} and {builds[name].paths[0]} are both of {' '.join(name)}: merge shards, and then "
                              "move them out of the folder")  # fmt: skip
         builds[name] = Build(every, runs)
     return builds
@@ -135,14 +135,14 @@ def _compare(old: Build, new: Build, unless_expected: bool, drift: float) -> Com
         explain = [explainer([build], stack) for build in (old, new)]
         return compare(
             old.runs, new.runs, by_chance=_by_chance(old, new), explain_old=explain[0], explain_new=explain[1],
-            expected=_expected(new) if unless_expected else lambda each: "", drift=drift,
+            expected=_expected(new) if unless_expected else lambda _: "", drift=drift,
         )  # fmt: skip
 
 
 def _expected(build: Build) -> Callable[[Record], str]:
     """The id of the expectation that a record is of, or nothing."""
     expectations = expected_of(build.runs[0])
-    return lambda each: found.id if (found := known(each, expectations)) else ""
+    return lambda record: expectation.id if (expectation := known(record, expectations)) else ""
 
 
 def explainer(builds: Sequence[Build], stack: ExitStack) -> Callable[[Record], tuple[Cause, ...]]:
@@ -153,11 +153,13 @@ def explainer(builds: Sequence[Build], stack: ExitStack) -> Callable[[Record], t
         if beside(path).exists():
             arrays = open_beside(path, run.verdicts.get(Verdict.DIVERGES, 0))
             archives[run.header.lane].append(stack.enter_context(arrays))
-    return lambda each: next((found for arrays in archives[each.lane] if (found := _explained(each, arrays))), ())
+    return lambda record: next(
+        (causes for arrays in archives[record.lane] if (causes := _explained(record, arrays))), ()
+    )
 
 
-def _explained(each: Record, arrays: Any) -> tuple[Cause, ...]:
-    return causes(each, among(arrays)) if has_actual(each, arrays) else ()
+def _explained(record: Record, arrays: Any) -> tuple[Cause, ...]:
+    return causes(record, among(arrays)) if has_actual(record, arrays) else ()
 
 
 def _by_chance(*builds: Build) -> Callable[[Record], bool]:
@@ -165,7 +167,7 @@ def _by_chance(*builds: Build) -> Callable[[Record], bool]:
     expectations: dict[str, list[Expectation]] = defaultdict(list)
     for build in builds:
         expectations[build.runs[0].header.framework] += expected_of(build.runs[0])
-    return lambda each: by_chance(each, expectations[each.framework])
+    return lambda record: by_chance(record, expectations[record.framework])
 
 
 def publish(

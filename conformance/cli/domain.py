@@ -73,7 +73,7 @@ def _lines(lanes: Sequence[LaneDomain]) -> Iterator[str]:
 def _markdown(of_lane: Mapping[str, Sequence[Record]], runs: Sequence[Run]) -> Iterator[str]:
     known: dict[str, dict[str, Expectation]] = defaultdict(dict)
     for run in runs:
-        known[run.header.framework] |= {each.id: each for each in expected_of(run)}
+        known[run.header.framework] |= {expectation.id: expectation for expectation in expected_of(run)}
     yield from table([LaneDomain(name, Counter(map(outcome, records)), ()) for name, records in of_lane.items()])
     yield ""
     yield from regions(of_lane, {name: tuple(those.values()) for name, those in known.items()})

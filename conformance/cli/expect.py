@@ -55,10 +55,10 @@ class _Runs:
         builds = [build for build in self._builds if build.runs[0].header.framework == framework]
         with ExitStack() as stack:
             explain = explainer(builds, stack)
-            found = check(
+            findings = check(
                 expectations, self.by_framework[framework], self.repeats[framework], day=today(), explain=explain
             )
-        return asked(found, expectations, absent=self.absent(framework))
+        return asked(findings, expectations, absent=self.absent(framework))
 
     def absent(self, framework: str) -> list[str]:
         """The lanes and suites of a night that no run is of."""
@@ -87,9 +87,9 @@ def held(runs: Sequence[Run], folder: Path) -> Iterator[Held]:
         builds = [Build((run.path or run.header.path(folder),), (run,)) for run in own]
         expectations = read_expectations(framework)
         with ExitStack() as stack:
-            found = check(expectations, own, day=_day(day), explain=explainer(builds, stack))
+            findings = check(expectations, own, day=_day(day), explain=explainer(builds, stack))
         lacking = selection.absent(framework, [run.header for run in own])
-        yield framework, *asked(found, expectations, absent=lacking)
+        yield framework, *asked(findings, expectations, absent=lacking)
 
 
 def _day(text: str) -> date:
@@ -117,11 +117,11 @@ def check_(records: Path) -> int:
     faults = 0
     for framework in sorted(runs.by_framework):
         expectations = read_expectations(framework)
-        found, unasked = runs.findings(framework, expectations)
+        findings, unasked = runs.findings(framework, expectations)
         lacks = list(silent(runs.by_framework[framework]))
-        faults += len(found) + len(lacks)
+        faults += len(findings) + len(lacks)
         echo(f"{framework}: {summary(runs.by_framework[framework], expectations)}")
-        for finding in found:
+        for finding in findings:
             echo("\n".join(f"  {line}" for line in finding.lines()))
         for lack in lacks:
             echo(f"  {lack}")
@@ -159,13 +159,13 @@ def summary(runs: Sequence[Run], expectations: Sequence[Expectation]) -> str:
 @RECORDS
 def explain(case: str, records: Path) -> int:
     """What was recorded of CASE in every lane, and which expectation it is of."""
-    found = False
+    proposed_any = False
     for run in (run for runs in _Runs(records).by_framework.values() for run in runs):
         expectations = expected_of(run)
         for record in (record for record in run.records if record.case == case):
-            found = True
+            proposed_any = True
             echo("\n".join(_explained(record, expectations)))
-    if not found:
+    if not proposed_any:
         raise ExpectationError(f"{records}: no record of the case {case!r}: `conformance cases list` has the ids")
     return OK
 
@@ -241,7 +241,7 @@ def _shared(messages: Iterator[str]) -> str:
     """The longest run of words without a number that all messages have."""
     first, *rest = list(dict.fromkeys(messages))
     parts = sorted(re.split(r"\d+|0x[0-9a-f]+", first), key=len, reverse=True) if rest else [first]
-    return next((part.strip() for part in parts if part.strip() and all(part.strip() in each for each in rest)), "")
+    return next((part.strip() for part in parts if part.strip() and all(part.strip() in clause for clause in rest)), "")
 
 
 def _toml(text: str) -> str:
@@ -267,8 +267,8 @@ def prune(records: Path) -> int:
         for framework in runs.by_framework
     }  # fmt: skip
     for framework, ids in stale.items():
-        for each in ids:
-            echo(f"{path(framework)}: {each} taken out: no record shows it any longer")
+        for entry in ids:
+            echo(f"{path(framework)}: {entry} taken out: no record shows it any longer")
         if ids:
             write_atomically(path(framework), without(read_named_text(path(framework)), ids).encode())
     if not any(stale.values()):
@@ -280,10 +280,10 @@ def without(text: str, ids: Sequence[str]) -> str:
     """An expectation file's text without the tables of some ids; all else as it is."""
     pieces = re.split(r"(?m)^(?=\[\[expectation\]\]\s*$)", text)
     by_id: Mapping[str, str] = {_id(piece): piece for piece in pieces}
-    taken = {by_id[each] for each in ids}
+    taken = {by_id[entry] for entry in ids}
     return "".join(piece for piece in pieces if piece not in taken).rstrip() + "\n"
 
 
 def _id(piece: str) -> str:
-    found = re.search(r"(?m)^id\s*=\s*[\"'](.*)[\"']", piece)
-    return found[1] if found else ""
+    match = re.search(r"(?m)^id\s*=\s*[\"'](.*)[\"']", piece)
+    return match[1] if match else ""

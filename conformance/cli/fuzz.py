@@ -69,19 +69,19 @@ def command(
         write_atomically(state, json.dumps({"next": number}).encode() + b"\n")
         echo(f"seed {number - 1}: {tried} problems, nothing new", err=True)
 
-    found = fuzzing.search(
+    search = fuzzing.search(
         lane, dtype, first=first, seconds=60 * minutes, database=folder / "examples" / f"{lane}-{dtype}",
         expectations=() if with_known else expected_here(lane), chunk=remember,
     )  # fmt: skip
-    if found is None:
+    if search is None:
         echo(f"{lane} {dtype}: nothing new in {minutes:g} minutes")
         return OK
-    path = folder / f"{lane}-{found.case.id}.toml"
+    path = folder / f"{lane}-{search.case.id}.toml"
     require_our_file(path, "# Found by `conformance fuzz ")
-    write_atomically(path, "\n".join(_toml(found)).encode() + b"\n")
-    record = found.result.record
-    echo(f'{lane} {dtype}: {record.verdict} {record.kind} after {found.tried} problems: "{found.case.problem}"')
-    for line in (record.message, *_explained(found), reproduction(record), str(path)):
+    write_atomically(path, "\n".join(_toml(search)).encode() + b"\n")
+    record = search.result.record
+    echo(f'{lane} {dtype}: {record.verdict} {record.kind} after {search.tried} problems: "{search.case.problem}"')
+    for line in (record.message, *_explained(search), reproduction(record), str(path)):
         echo(f"  {line}")
     return DIVERGED
 
@@ -96,25 +96,25 @@ def _next(state: Path) -> int:
         raise FuzzError(f"{state}: says no seed to go on with: give one with --seed, or remove the file") from None
 
 
-def _explained(found: "Found") -> Iterator[str]:
+def _explained(search: "Found") -> Iterator[str]:
     """What gives the actual array exactly, where there is one."""
     from conformance.diagnosis.explain import sentences
     from conformance.suites.references import compute
 
-    if found.result.record.verdict is Verdict.DIVERGES:
-        yield from sentences(found.case.problem, compute(found.case).arrays, found.result.arrays["actual"])
+    if search.result.record.verdict is Verdict.DIVERGES:
+        yield from sentences(search.case.problem, compute(search.case).arrays, search.result.arrays["actual"])
 
 
-def _toml(found: "Found") -> Iterator[str]:
+def _toml(search: "Found") -> Iterator[str]:
     """The finding as a curated case, whose `why` says what is known and is to be completed."""
-    record = found.result.record
+    record = search.result.record
     yield f"# Found by `conformance fuzz {record.framework}`: {record.lane} {record.dtype} {record.verdict}."
     yield f"# {record.message}"
-    yield from (f"# {line}" for line in _explained(found))
+    yield from (f"# {line}" for line in _explained(search))
     yield "# Say in `why` which fact makes it worth running, and in `probes` what it probes."
     yield "[[case]]"
-    yield f'id = "{found.case.id}"'
-    yield f'problem = "{found.case.problem}"'
-    yield f"output = {list(found.case.problem.output)}"
+    yield f'id = "{search.case.id}"'
+    yield f'problem = "{search.case.problem}"'
+    yield f"output = {list(search.case.problem.output)}"
     yield f'why = "{record.lane} {record.verdict} here; complete this."'
-    yield f"probes = {json.dumps(list(found.case.probes))}"
+    yield f"probes = {json.dumps(list(search.case.probes))}"

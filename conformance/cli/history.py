@@ -45,28 +45,28 @@ def command(
         for build in builds.values():
             for run in sorted(build.runs, key=lambda run: run.header.started):
                 new = history.add(run)
-                said = "is there already" if new is None else f"{new:,} answers are new"
-                echo(f"{run.header.lane}, {run.header.suite}, {run.header.started}: {said}")
+                outcome = "is there already" if new is None else f"{new:,} answers are new"
+                echo(f"{run.header.lane}, {run.header.suite}, {run.header.started}: {outcome}")
         if listed:
             for lane_, suite, started, version in history.runs():
                 echo(f"{lane_}, {suite}, {started}: {version or 'version not recorded'}")
         if not subject:
             return OK
         lines = [line for line in history.lines("" if predicate else subject) if lane in (None, line.lane)]
-        found = list(_region(lines, predicate) if predicate else _case(lines))
-    if not found:
+        entries = list(_region(lines, predicate) if predicate else _case(lines))
+    if not entries:
         raise StoreError(f"{store}: nothing is kept of {subject!r}: `conformance cases list` has the ids")
-    echo("\n".join(found))
+    echo("\n".join(entries))
     return OK
 
 
 def _drop(history: Store, time: str, lane: str | None) -> None:
     """Forget the runs of a time or day. Raises StoreError where there is none."""
-    found = [run for run in history.runs() if time in (run[2], run[2][:10]) and lane in (None, run[0])]
-    if not found:
+    matching = [run for run in history.runs() if time in (run[2], run[2][:10]) and lane in (None, run[0])]
+    if not matching:
         raise StoreError(f"{history.path}: no run of {time!r} is kept{f' of {lane}' if lane else ''}: "
                          "`conformance history --runs` lists those that are")  # fmt: skip
-    for name, suite, started, _ in found:
+    for name, suite, started, _ in matching:
         history.drop(name, suite, started)
         echo(f"{name}, {suite}, {started}: dropped")
 
@@ -79,8 +79,8 @@ def _case(lines: Sequence[Line]) -> Iterator[str]:
     for line in lines:
         yield f"{line.lane} {line.suite} {line.key[1]} '{next(s.problem for s in line.states if s.problem)}'"
         for state in line.states:
-            said = " ".join(filter(None, [state.verdict, with_kind(state.kind, state.message)]))
-            yield f"  since {state.started}, {state.version}: {said}{_how(state)}"
+            outcome = " ".join(filter(None, [state.verdict, with_kind(state.kind, state.message)]))
+            yield f"  since {state.started}, {state.version}: {outcome}{_how(state)}"
 
 
 def _how(state: Since) -> str:

@@ -55,7 +55,7 @@ def require_case(lane: Lane, case: str, *suites: str) -> None:
     known: list[Case] = []
     for name in (names := ("core", "extreme", *suites)):  # of which the last take seconds to be made
         known += (MADE[name](lane.framework, lane.variant) if name in MADE else read_suite(name)).cases
-        if case in {each.id for each in known}:
+        if case in {known_case.id for known_case in known}:
             return
     cases.find(Suite(" or ".join(names), tuple(known)), [case])
 

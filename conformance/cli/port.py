@@ -57,8 +57,8 @@ def command(
         echo(json.dumps(_json(made, results), indent=2))
     else:
         echo("".join(f"# {line}\n" for line in port.explain(made)) + "\n" + made.code)
-        for each, result in zip(batches, results, strict=True):
-            for line in _verified(each.source.claim.problem.batch, result):
+        for ported, result in zip(batches, results, strict=True):
+            for line in _verified(ported.source.claim.problem.batch, result):
                 echo(line)
         for line in () if results else _evidence(made, missing):
             echo(line)
@@ -98,19 +98,19 @@ def _python(text: str) -> tuple[str, str]:
 def _json(made: Port, results: Sequence[Verification]) -> dict[str, Any]:
     """A port as data, by the keys that docs/porting.md documents."""
     problem = made.source.claim.problem
-    said: dict[str, Any] = {
+    document: dict[str, Any] = {
         **as_json(of_point(made.framework, made.target)), "problem": str(problem), "window": problem.window,
         "full": problem.full, "output": made.output, "set_aside": made.source.aside, "steps": made.steps,
         "notes": made.notes, "code": made.code,
     }  # fmt: skip
     if results:
-        said["verified"] = {
+        document["verified"] = {
             "holds": all(result.holds for result in results),
             **{side.lane: {"version": side.version, "deviation": side.deviation}
                for result in results for side in (result.source, result.target)},
         }  # fmt: skip
-        said["verified"] |= {
+        document["verified"] |= {
             side.lane: {"version": side.version, "deviation": side.deviation}
             for result in results for side in (result.source, result.target) if side.deviation
         }  # fmt: skip
-    return said
+    return document

@@ -62,7 +62,7 @@ def command(framework: str, variant: str | None, suite: str, shard: str, dtype: 
     if variant is None:  # each in a process of its own, since a framework reads its environment once
         words = [framework, f"--suite={suite}", f"--shard={shard}", f"--dtype={dtype}", f"--to={folder}"]
         program = [sys.executable, "-c", "from conformance.cli import main; main()", "properties", *words]
-        return max(subprocess.call([*program, f"--variant={each}"]) for each in adapters.variants(framework))
+        return max(subprocess.call([*program, f"--variant={name}"]) for name in adapters.variants(framework))
     lane, chosen = adapters.lane(framework, variant), cases.read_suite(suite).cases[first - 1 :: step]
     path = folder / f"{lane}-{suite}-{dtype}.json"
     require_our_file(path, '{\n "lane": "')
@@ -98,14 +98,14 @@ def _checked(isolation: Isolation, lane: Lane, dtype: str, checks: Sequence[Chec
     """Findings of checks, so many in a process; where one dies, those of each property on each problem apart."""
     for start in range(0, len(checks), together):
         part = checks[start : start + together]
-        found = isolation.call(check, lane, part, dtype, seconds=SECONDS)
-        if not isinstance(found, Death):
-            yield from found
+        replies = isolation.call(check, lane, part, dtype, seconds=SECONDS)
+        if not isinstance(replies, Death):
+            yield from replies
         elif len(part) > 1:
             yield from _checked(isolation, lane, dtype, part, 1 if together <= len(PROPERTIES) else len(PROPERTIES))
         else:
-            (problem,) = {str(each.problem) for each in part}
-            yield Finding(part[0].property, problem, CRASHED, found.message, (problem,))
+            (problem,) = {str(check.problem) for check in part}
+            yield Finding(part[0].property, problem, CRASHED, replies.message, (problem,))
 
 
 def _document(
@@ -119,7 +119,8 @@ def _document(
     ]  # fmt: skip
     document = {
         "lane": str(lane), "suite": suite, "dtype": dtype,
-        "counts": {name: {each: counts[name, each] for each in OUTCOMES} for name in PROPERTIES}, "findings": listed,
+        "counts": {name: {outcome: counts[name, outcome] for outcome in OUTCOMES} for name in PROPERTIES},
+        "findings": listed,
     }  # fmt: skip
     return json.dumps(document, indent=1).encode() + b"\n"
 
@@ -129,19 +130,23 @@ def _table(findings: Sequence[Finding]) -> Iterator[str]:
     yield f"| {'property':12} | " + " | ".join(OUTCOMES) + " |"
     yield f"|{'-' * 14}|" + "---:|" * len(OUTCOMES)
     for name in PROPERTIES:
-        yield f"| {name:12} | " + " | ".join(str(counts[name, each]).rjust(len(each)) for each in OUTCOMES) + " |"
+        yield (
+            f"| {name:12} | "
+            + " | ".join(str(counts[name, outcome]).rjust(len(outcome)) for outcome in OUTCOMES)
+            + " |"
+        )
 
 
 def _failures(findings: Sequence[Finding], failing: dict[Finding, Expectation | None]) -> Iterator[str]:
     """Where each property fails: how often where nothing was known, the region, and the smallest problem."""
     for name in PROPERTIES:
-        those = [each for each in failing if each.property == name]
+        those = [finding for finding in failing if finding.property == name]
         if not those:
             continue
-        unknown = [each for each in those if failing[each] is None]
+        unknown = [finding for finding in those if failing[finding] is None]
         holding = [finding for finding in findings if finding.property == name and finding.outcome == HOLDS]
-        where = induce(*([Facts(Problem.parse(each.problem)) for each in some] for some in (those, holding)))
-        least = min(unknown or those, key=lambda each: (Problem.parse(each.problem).multiplies, each.problem))
+        where = induce(*([Facts(Problem.parse(finding.problem)) for finding in some] for some in (those, holding)))
+        least = min(unknown or those, key=lambda finding: (Problem.parse(finding.problem).multiplies, finding.problem))
         yield f"{name}: {len(those)} fail, {len(unknown)} of them new, where {where}"
         yield f'  "{least.problem}": {least.message}'
 
@@ -153,4 +158,4 @@ def _known(finding: Finding, lane: Lane, dtype: str) -> Expectation | None:
         Record(lane.framework, lane.variant, "", dtype, FORWARD, problem, verdict) for problem in finding.problems
     )
     expectations = expected_here(lane)
-    return next((found for record in records if (found := known(record, expectations))), None)
+    return next((expectation for record in records if (expectation := known(record, expectations))), None)

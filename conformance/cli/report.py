@@ -65,8 +65,8 @@ def _expectations(runs: Sequence[Run], records: Path) -> Iterator[Reason]:
     from conformance.analysis.reasons import of_expectations
     from conformance.cli.expect import held
 
-    for framework, found, _ in held(runs, records):
-        yield from of_expectations(framework, (each for each in found if each.fault is not Flaw.UNKNOWN))
+    for framework, findings, _ in held(runs, records):
+        yield from of_expectations(framework, (finding for finding in findings if finding.fault is not Flaw.UNKNOWN))
 
 
 def _since(baseline: Path, records: Path) -> tuple[list[ChangeLine], dict[str, str]]:
@@ -76,7 +76,7 @@ def _since(baseline: Path, records: Path) -> tuple[list[ChangeLine], dict[str, s
     from conformance.report import changes
 
     comparisons, absent = compare_folders(baseline, records, unless_expected=True)
-    found = [
+    pages = [
         ChangeLine(
             group.witness.record.lane, group.change.value,
             f"{group.before} -> {group.after}, where {group.where.predicate}", len(group.differences),
@@ -84,5 +84,5 @@ def _since(baseline: Path, records: Path) -> tuple[list[ChangeLine], dict[str, s
         )
         for comparison in comparisons for group in comparison.groups
     ]  # fmt: skip
-    found += [ChangeLine(line.partition(":")[0], "absent", line, 1, True, "changes.html") for line in absent]
-    return found, {"changes.html": changes.html(comparisons, WORSE)}
+    pages += [ChangeLine(line.partition(":")[0], "absent", line, 1, True, "changes.html") for line in absent]
+    return pages, {"changes.html": changes.html(comparisons, WORSE)}

@@ -79,8 +79,8 @@ def command(
     require_workers(workers)
     variants = [variant] if variant else list(adapters.variants(framework))
     selections = [
-        select(framework, each, suite, dtypes=dtypes, shard=shard, ids=cases, isolated=isolated)
-        for each in variants for suite in suites
+        select(framework, name, suite, dtypes=dtypes, shard=shard, ids=cases, isolated=isolated)
+        for name in variants for suite in suites
     ]  # fmt: skip
     records.mkdir(parents=True, exist_ok=True)
     options = [f"-n{workers}", f"--timeout={timeout}", *["--resume"] * resume]
@@ -92,8 +92,8 @@ def command(
     if repeat > 1:
         status = max(status, *(_steady(selection, records) for selection in selections))
     words = [
-        *(f"--suite={each}" for each in suites), *(f"--case={case}" for case in cases),
-        *(f"--dtype={dtype}" for dtype in dtypes), *(f"--variant={each}" for each in variants if variant),
+        *(f"--suite={suite}" for suite in suites), *(f"--case={case}" for case in cases),
+        *(f"--dtype={dtype}" for dtype in dtypes), *(f"--variant={name}" for name in variants if variant),
         f"--shard={shard}", *options, *["--isolated"] * isolated,
     ]  # fmt: skip
     return max(status, _capped(caps, framework, words, records)) if caps else status
@@ -103,7 +103,8 @@ def _capped(choice: str, framework: str, words: Sequence[str], records: Path) ->
     """Run the same under caps, each in a process of its own, since a framework reads them when it starts."""
     here, status = measure_machine({}), OK
     for name, variables in caps_here(choice, here.get("isa", "").split(), int(here.get("cores", 1))).items():
-        echo(f"\n{framework} under the cap {name}: {' '.join(f'{each}={value}' for each, value in variables.items())}")
+        setting = " ".join(f"{variable}={value}" for variable, value in variables.items())
+        echo(f"\n{framework} under the cap {name}: {setting}")
         folder = records / MACHINES / name
         command = [sys.executable, "-m", "conformance", "run", framework, *words, "--records", str(folder)]
         ended, interrupted = _finish(command, variables)
@@ -130,7 +131,9 @@ def told(runs: Sequence[Run], folder: Path) -> int:
     if not runs:
         return OK
     whole = all(run.header.shard == (1, 1) for run in runs)
-    reasons = [reason for framework, found, _ in held(runs, folder) for reason in of_expectations(framework, found)]
+    reasons = [
+        reason for framework, findings, _ in held(runs, folder) for reason in of_expectations(framework, findings)
+    ]
     outcome = outcome_of(runs, measure_integrity(runs) if whole else Integrity((), ()), (), reasons)
     echo()
     for line in list(outcome.lines())[:-1]:
@@ -146,11 +149,11 @@ def _steady(selection: Selection, records: Path) -> int:
     if not path.exists():
         return INCOMPLETE
     (build,) = read_builds(path).values()
-    found = [each for each in unsteady(build.runs) if not by_chance(each, selection.expectations)]
-    echo(f"{selection.lane} {selection.suite.name}: {len(build.runs)} runs, {len(found)} cases flaky")
-    for each in found[:SHOWN]:
-        echo(f"  {each.case} {each.dtype}\n    {reproduction(each)}")
-    return DIVERGED if found else OK
+    changed = [record for record in unsteady(build.runs) if not by_chance(record, selection.expectations)]
+    echo(f"{selection.lane} {selection.suite.name}: {len(build.runs)} runs, {len(changed)} cases flaky")
+    for unsteady_record in changed[:SHOWN]:
+        echo(f"  {unsteady_record.case} {unsteady_record.dtype}\n    {reproduction(unsteady_record)}")
+    return DIVERGED if changed else OK
 
 
 def _run(selection: Selection, folder: Path, options: list[str]) -> int:
@@ -179,7 +182,7 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
     if not run.complete:
         return INCOMPLETE
     lack = record.absent_evidence(run.header, run.verdicts)  # which the run has said
-    return DIVERGED if lack or any(fails(each, selection.expectations) for each in run.records) else OK
+    return DIVERGED if lack or any(fails(record, selection.expectations) for record in run.records) else OK
 
 
 def _path(selection: Selection, folder: Path) -> Path:
@@ -195,13 +198,13 @@ def summary(run: Run) -> str:
 def findings(run: Run, expectations: Sequence[Expectation]) -> Iterator[str]:
     """The records that do not conform, or not as expected, grouped by what they say, each with a command."""
     groups: dict[tuple[bool, Verdict, str | tuple[str, tuple[str, ...]], str], list[Record]] = {}
-    for each in run.records:
-        broken = unkept(each, expectations)
-        if broken or each.verdict != (each.claimed or Verdict.CONFORMS):
-            reason = known(each, expectations)
-            alike = f"known, {reason.id}" if reason else (each.kind, skeleton(each.message))
+    for entry in run.records:
+        broken = unkept(entry, expectations)
+        if broken or entry.verdict != (entry.claimed or Verdict.CONFORMS):
+            reason = known(entry, expectations)
+            alike = f"known, {reason.id}" if reason else (entry.kind, skeleton(entry.message))
             broken_by = f" (not as {broken.id} says: {broken.verdict})" if broken else ""
-            groups.setdefault((fails(each, expectations), each.verdict, alike, broken_by), []).append(each)
+            groups.setdefault((fails(entry, expectations), entry.verdict, alike, broken_by), []).append(entry)
     largest = sorted(groups.items(), key=lambda group: (not group[0][0], -len(group[1])))
     for (_, verdict, alike, broken_by), records in largest[:SHOWN]:
         message = alike if isinstance(alike, str) else with_kind(records[0].kind, label_of(records))

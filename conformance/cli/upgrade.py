@@ -21,7 +21,7 @@ from conformance.runner.selection import require_suites, require_workers
 @click.option("--repeat", default=1, show_default=True, type=click.IntRange(1, 1000),
               help="Runs of each, from 2 on for times and flakiness.")  # fmt: skip
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")
-@click.option("--fail-on", multiple=True, type=click.Choice([*(each.value for each in Change), "none"]),
+@click.option("--fail-on", multiple=True, type=click.Choice([*(change.value for change in Change), "none"]),
               help="A change to exit with 1 on; repeatable (default: everything worse).")  # fmt: skip
 @click.option("--to", "folder", default="reports/upgrade", show_default=True, type=Path, help="Where the pages go.")
 def command(

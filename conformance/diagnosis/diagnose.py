@@ -77,16 +77,16 @@ def diagnose(problem: Problem, arrays: Arrays, actual: Array) -> tuple[Diagnosis
     """
     _require_shapes(problem, arrays)
     require_searchable(problem)
-    searches = [(each, Search(each)) for each in questions(problem, arrays, actual)]
+    searches = [(question, Search(question)) for question in questions(problem, arrays, actual)]
     for size in range(MOST_STATEMENTS + 1):
-        found = [
+        candidates = [
             _diagnosis(question, explanation)
             for question, search in searches
             if len(question.said) <= size
             for explanation in search.of_size(size - len(question.said))
         ]
-        if found:
-            return tuple(dict.fromkeys(found))
+        if candidates:
+            return tuple(dict.fromkeys(candidates))
     return ()
 
 

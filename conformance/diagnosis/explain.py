@@ -91,10 +91,10 @@ def causes(record: Record, actual: Actual) -> tuple[Cause, ...]:
         raise DiagnosisError(f"{record.case}: '{problem}': {rule}: run the lane again")
     try:
         require_searchable(problem)  # before data is drawn for it
-        found = diagnose(problem, draw(record.case, problem), actual(record))
+        diagnoses = diagnose(problem, draw(record.case, problem), actual(record))
     except TooLargeError:
         return (TOO_LARGE,)
-    return tuple(dict.fromkeys(_cause(diagnosis, record.kind) for diagnosis in found)) or (UNEXPLAINED,)
+    return tuple(dict.fromkeys(_cause(diagnosis, record.kind) for diagnosis in diagnoses)) or (UNEXPLAINED,)
 
 
 def _cause(diagnosis: Diagnosis, kind: str) -> Cause:
@@ -106,11 +106,11 @@ def _cause(diagnosis: Diagnosis, kind: str) -> Cause:
 def sentences(problem: Problem, arrays: Arrays, array: Any) -> Iterator[str]:
     """What gives an array that is wrong exactly, in at most `FEW` sentences; or that nothing is found to."""
     try:
-        found = diagnose(problem, arrays, array)
+        diagnoses = diagnose(problem, arrays, array)
     except DiagnosisError as error:
         yield f"not diagnosed: {error}"
         return
-    yield from map(str, found[:FEW] or [UNEXPLAINED])
+    yield from map(str, diagnoses[:FEW] or [UNEXPLAINED])
 
 
 def among(arrays: Mapping[str, Any]) -> Actual:
@@ -122,15 +122,15 @@ def by_cause(explained: Iterable[Explained]) -> Iterator[tuple[Cause, list[Expla
     """Records by the cause that explains most of those left, again and again."""
     left = list(explained)
     while left:
-        counts = Counter(cause for each in left for cause in each.causes)
+        counts = Counter(cause for member in left for cause in member.causes)
         most, _ = min(counts.items(), key=lambda item: (-item[1], len(item[0].misreadings), str(item[0])))
-        yield most, [each for each in left if most in each.causes]
-        left = [each for each in left if most not in each.causes]
+        yield most, [member for member in left if most in member.causes]
+        left = [member for member in left if most not in member.causes]
 
 
 def group_of(cause: Cause, those: Sequence[Explained], conforming: Sequence[Facts], actual: Actual) -> Group:
     """The records of a cause, with the smallest of them as a witness."""
-    records = tuple(each.record for each in those)
+    records = tuple(explained.record for explained in those)
     where = induce([facts(record) for record in records], conforming)
     witness = smallest(records)
     return Group(cause, records, others(cause, those), where, witness, _tiny(witness, actual(witness)))
@@ -138,7 +138,7 @@ def group_of(cause: Cause, those: Sequence[Explained], conforming: Sequence[Fact
 
 def others(cause: Cause, those: Iterable[Explained]) -> Mapping[Cause, int]:
     """How many of a cause's records another one explains as well."""
-    return Counter(other for each in those for other in each.causes if other != cause)
+    return Counter(other for explained in those for other in explained.causes if other != cause)
 
 
 def _tiny(record: Record, actual: Any) -> dict[str, Any]:

@@ -52,10 +52,10 @@ def questions(problem: Problem, arrays: Arrays, actual: Array) -> Iterator[Obser
         actual.astype(np.float64),
         (problem.window,),
     )
-    for each in (asked, *_ungrouped(asked), *_interleaved(asked), *_bias_astray(asked)):
-        if each.actual.size and each.actual.shape[:2] == each.problem.output_shape[:2]:
-            yield each
-            yield from _filled(each)
+    for observation in (asked, *_ungrouped(asked), *_interleaved(asked), *_bias_astray(asked)):
+        if observation.actual.size and observation.actual.shape[:2] == observation.problem.output_shape[:2]:
+            yield observation
+            yield from _filled(observation)
 
 
 def _ungrouped(asked: Observation) -> Iterator[Observation]:
@@ -84,8 +84,8 @@ def _bias_astray(asked: Observation) -> Iterator[Observation]:
         if asked.problem.bias and extent == channels > 1:
             along = asked.bias[0].reshape(-1, *[1] * (asked.problem.rank - 1 - axis))
             problem, bias = replace(asked.problem, bias=False), np.zeros_like(asked.bias)
-            said = (*asked.said, f"bias added along axis {axis} for the channels")
-            yield replace(asked, problem=problem, bias=bias, actual=asked.actual - along, said=said)
+            statements = (*asked.said, f"bias added along axis {axis} for the channels")
+            yield replace(asked, problem=problem, bias=bias, actual=asked.actual - along, said=statements)
 
 
 def _filled(asked: Observation) -> Iterator[Observation]:
@@ -115,7 +115,7 @@ def _positions(counts: Ints) -> str:
     return f"the last {'x'.join(map(str, counts))} positions"
 
 
-def _without_ends(asked: Observation, counts: Ints, said: str) -> Observation:
+def _without_ends(asked: Observation, counts: Ints, statement: str) -> Observation:
     kept: tuple[Any, ...] = (..., *(slice(o - n) for o, n in zip(asked.problem.output, counts, strict=True)))
     shorter = tuple((lo, hi + n) for (lo, hi), n in zip(asked.problem.window, counts, strict=True))
-    return replace(asked, actual=asked.actual[kept], windows=(shorter, *asked.windows), said=(*asked.said, said))
+    return replace(asked, actual=asked.actual[kept], windows=(shorter, *asked.windows), said=(*asked.said, statement))

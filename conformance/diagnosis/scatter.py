@@ -63,7 +63,7 @@ def products(x: Array, weight: Array, rank: int) -> Array:
     flat_x = x.reshape(*x.shape[:-rank], -1).swapaxes(-1, -2)
     every = flat_x @ weight.reshape(*weight.shape[: -rank - 1], -1)
     lead = every.shape[:-2]
-    paired = [axis for each in range(rank) for axis in (each, rank + 1 + each)]
+    paired = [axis for pair in range(rank) for axis in (pair, rank + 1 + pair)]
     order = [*range(len(lead)), *(len(lead) + axis for axis in (rank, *paired))]
     every = every.reshape(*lead, *inputs, out, *taps).transpose(order)
     padded = np.zeros((*lead, out, *(i * k + 1 for i, k in zip(inputs, taps, strict=True))), every.dtype)

@@ -84,7 +84,7 @@ class _Variants(Generic[T]):
 def _ways(families: tuple[str, ...], size: int) -> tuple[Way, ...]:
     """Every choice of so many statements, by number, of which no two are of one family."""
     chosen = combinations(range(len(families)), size)
-    return tuple(way for way in chosen if len({families[each] for each in way}) == size)
+    return tuple(way for way in chosen if len({families[member] for member in way}) == size)
 
 
 class _Candidate(NamedTuple):
@@ -98,7 +98,7 @@ class _Candidate(NamedTuple):
     @property
     def said(self) -> Iterator[tuple[str, ...]]:
         """Every way to say it; more than one where the data cannot tell them apart."""
-        for x, weight, placing, bias in product(*(each.said for each in self)):
+        for x, weight, placing, bias in product(*(statement.said for statement in self)):
             yield (*weight, *x, *placing, *bias)
 
 
@@ -145,16 +145,21 @@ class Search:
         if size == 0 or (size > 1 and strongest.value in (0, self._question.bias[0, strongest.channel])):
             return  # what stands wherever no tap reaches fits in too many places to tell anything
         moved = self._fitting(size - 1, strongest, self._anywhere)
-        found = self._explain(each for each in moved if self._window(*each) not in self._question.windows)
+        explained = self._explain(
+            candidate for candidate in moved if self._window(*candidate) not in self._question.windows
+        )
         yield from sorted(
-            found, key=lambda each: sum(abs(lo - c) for (lo, _), c in zip(each.window, self._claimed, strict=True))
+            explained,
+            key=lambda explanation: sum(
+                abs(lo - c) for (lo, _), c in zip(explanation.window, self._claimed, strict=True)
+            ),
         )
 
     def _explain(self, fitting: Iterator[tuple[_Candidate, Ints]]) -> Iterator[Explanation]:
         for candidate, lows in fitting:
             if np.array_equal(self._given(candidate, lows), self._question.actual):
-                for said in candidate.said:
-                    yield Explanation(said, self._window(candidate, lows))
+                for statements in candidate.said:
+                    yield Explanation(statements, self._window(candidate, lows))
 
     def _fitting(
         self, size: int, spot: _Spot, box_of: Callable[[_Spot, Ints], _Box | None]
@@ -198,8 +203,8 @@ class Search:
     def _products(self, pairs: list[tuple[_Variant[Array], _Variant[Array]]], spot: _Spot) -> Array:
         """The products that reach the spot's batch and channel: (pairs, *(input*kernel + 1))."""
         group, channel = divmod(spot.channel, self._question.problem.out_channels)
-        x = np.array([each.value[spot.batch, group] for each, _ in pairs])
-        weight = np.array([each.value[group, :, channel : channel + 1] for _, each in pairs])
+        x = np.array([variant.value[spot.batch, group] for variant, _ in pairs])
+        weight = np.array([variant.value[group, :, channel : channel + 1] for _, variant in pairs])
         return products(x, weight, len(self._out))[:, 0]
 
     def _given(self, candidate: _Candidate, lows: Ints) -> Array:
@@ -212,7 +217,7 @@ class Search:
 
     def _cut(self, tables: tuple[Table, ...], box: _Box) -> tuple[Table, ...]:
         sizes = (i * k for i, k in zip(self._question.problem.input, self._question.problem.kernel, strict=True))
-        return tuple(rows(*each) for each in zip(tables, *box, sizes, strict=True))
+        return tuple(rows(*row) for row in zip(tables, *box, sizes, strict=True))
 
     def _at_claimed(self, spot: _Spot, stamp: Ints) -> _Box | None:
         """The one place of the spot at the claimed window, where that leaves an array of the right extents."""

@@ -45,8 +45,8 @@ def idioms(framework: str) -> tuple[Idiom, ...]:
     if framework not in frameworks():
         raise IdiomError(f"there is no framework {framework!r}{_hint(framework)}: those with idioms are "
                          f"{', '.join(frameworks())}")  # fmt: skip
-    found: tuple[Idiom, ...] = importlib.import_module(f"{__name__}.catalogue.{framework}").IDIOMS
-    return found
+    catalogued: tuple[Idiom, ...] = importlib.import_module(f"{__name__}.catalogue.{framework}").IDIOMS
+    return catalogued
 
 
 def _hint(name: str) -> str:
@@ -61,15 +61,15 @@ def _hint(name: str) -> str:
 def dialect(framework: str) -> Dialect:
     """How a framework says what stands around a call."""
     idioms(framework)
-    found: Dialect = importlib.import_module(f"{__name__}.catalogue.{framework}").DIALECT
-    return found
+    of_framework: Dialect = importlib.import_module(f"{__name__}.catalogue.{framework}").DIALECT
+    return of_framework
 
 
 def words(framework: str) -> Words:
     """How a framework says a problem that need not be valid."""
     idioms(framework)
-    found: Words = importlib.import_module(f"{__name__}.catalogue.{framework}").WORDS
-    return found
+    of_framework: Words = importlib.import_module(f"{__name__}.catalogue.{framework}").WORDS
+    return of_framework
 
 
 def reading(framework: str, text: str, given: Values | None = None) -> Reading:

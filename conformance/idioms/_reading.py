@@ -67,12 +67,12 @@ class Catalogue:
     @cached_property
     def plain(self) -> Mapping[str, Sequence[tuple[Idiom, Spelling | None]]]:
         """The idioms whose call stands for itself, by every dotted name of their functions."""
-        found: dict[str, list[tuple[Idiom, Spelling | None]]] = {}
+        by_name: dict[str, list[tuple[Idiom, Spelling | None]]] = {}
         for idiom in self.idioms:
             for spelling in (None, *idiom.spellings) if idiom.form == HOLE else ():
                 for name in self.names_of(spelling or idiom):
-                    found.setdefault(name, []).append((idiom, spelling))
-        return found
+                    by_name.setdefault(name, []).append((idiom, spelling))
+        return by_name
 
     @cached_property
     def last_names(self) -> Set[str]:
@@ -116,30 +116,30 @@ def read(catalogue: Catalogue, text: str, given: Values) -> Reading:
     if reading := _formed(catalogue, text, given):
         return reading
     tree = _source.parse(text.strip())
-    found = tuple(_source.find(tree, catalogue.last_names))
-    if len(found) != 1:
-        raise IdiomError(_several(found) if found else _unknown(catalogue, text))
-    reading = resolve(catalogue, found[0], given)
+    calls = tuple(_source.find(tree, catalogue.last_names))
+    if len(calls) != 1:
+        raise IdiomError(_several(calls) if calls else _unknown(catalogue, text))
+    reading = resolve(catalogue, calls[0], given)
     if reading.text == text.strip():
         return reading
     whole = tree.body[0].value if isinstance(tree.body[0], ast.Expr) else None
-    if whole in (found[0].call, found[0].outer) and ast.unparse(ast.parse(reading.text)) == ast.unparse(tree):
+    if whole in (calls[0].call, calls[0].outer) and ast.unparse(ast.parse(reading.text)) == ast.unparse(tree):
         return replace(reading, text=text.strip())  # it says all of it in these words already
     return reading
 
 
 def read_all(catalogue: Catalogue, text: str, given: Values) -> Iterator[tuple[int, Reading | str]]:
     """Every call in a source text, with its line: what it is, or why it cannot be read."""
-    for found in _source.find(_source.parse(text), catalogue.last_names):
+    for call in _source.find(_source.parse(text), catalogue.last_names):
         try:
-            yield found.line, resolve(catalogue, found, given)
+            yield call.line, resolve(catalogue, call, given)
         except (IdiomError, ExpressionError) as error:
-            yield found.line, str(error)
+            yield call.line, str(error)
 
 
-def _several(found: Sequence[Found]) -> str:
-    names = ", ".join(f"{each.function} (line {each.line})" for each in found)
-    return f"{len(found)} calls stand in it: {names}: give one of them"
+def _several(calls: Sequence[Found]) -> str:
+    names = ", ".join(f"{call.function} (line {call.line})" for call in calls)
+    return f"{len(calls)} calls stand in it: {names}: give one of them"
 
 
 def _unknown(catalogue: Catalogue, text: str) -> str:
@@ -148,25 +148,25 @@ def _unknown(catalogue: Catalogue, text: str) -> str:
     name = next(filter(None, (_source.dotted(call.func) for call in calls)), "")
     if not name:
         return f"{text[:100]!r} is no call that {framework} has: give one, such as {idioms[0].functions[2]}(...)"
-    known = {each for idiom in idioms for each in idiom.functions.values()}
-    last = {each.rpartition(".")[2]: each for each in sorted(known)}
+    known = {function for idiom in idioms for function in idiom.functions.values()}
+    last = {function.rpartition(".")[2]: function for function in sorted(known)}
     near = get_close_matches(name.rpartition(".")[2], last, 1, 0.5)
     hint = f": the nearest is {last[near[0]]!r}" if near else f": known are {', '.join(sorted(known))}"
     return f"{framework} has no idiom {name.rpartition('.')[2]!r}{hint}"
 
 
-def resolve(catalogue: Catalogue, found: Found, given: Values) -> Reading:
+def resolve(catalogue: Catalogue, call: Found, given: Values) -> Reading:
     """A found call as an idiom's. Raises IdiomError for a function that the framework has not, and ExpressionError
     for arguments that do not fit."""
-    name = found.function.removeprefix("self.")
+    name = call.function.removeprefix("self.")
     entries = catalogue.plain.get(name)
     if entries is None:
-        raise IdiomError(_foreign(catalogue, found.function))
-    invocation = _invocation(found.call, given, name)
+        raise IdiomError(_foreign(catalogue, call.function))
+    invocation = _invocation(call.call, given, name)
     problem: ExpressionError | None = None
     for idiom, spelling in entries:
         try:
-            return _bound(idiom, spelling, invocation, found, given)
+            return _bound(idiom, spelling, invocation, call, given)
         except ExpressionError as error:
             problem = problem or error
     assert problem is not None
@@ -212,16 +212,16 @@ def value(node: ast.expr, given: Values) -> Any:
 
 
 def _bound(
-    idiom: Idiom, spelling: Spelling | None, invocation: Invocation, found: Found, given: Values
+    idiom: Idiom, spelling: Spelling | None, invocation: Invocation, call: Found, given: Values
 ) -> Reading:  # fmt: skip
     aside: list[str] = []
     outer = Invocation("", (Name("x"),), {})
-    if found.outer is not None and idiom.layer and not (spelling and spelling.applied):
-        outer = _invocation(found.outer, given, invocation.function)
-    elif found.outer is not None:
+    if call.outer is not None and idiom.layer and not (spelling and spelling.applied):
+        outer = _invocation(call.outer, given, invocation.function)
+    elif call.outer is not None:
         raise IdiomError(f"{invocation.function} makes no layer, its result is not called: write one call")
     function = invocation.function
-    if not spelling and (encoded := [each for each in _values(invocation) if isinstance(each, bytes)]):
+    if not spelling and (encoded := [encoding for encoding in _values(invocation) if isinstance(encoding, bytes)]):
         raise ExpressionError(f"{function}: {encoded[0]!r} is bytes: write a string")
     if spelling:
         invocation, outer = _modern(idiom, spelling, invocation, outer)
@@ -233,13 +233,13 @@ def _bound(
         of_outer, _ = expression.bind(idiom.outer, outer)
         arguments |= of_outer
         tensors |= {operand: _text(of_outer[name]) for operand, name in idiom.tensors.items() if name in of_outer}
-        if found.outer is not None or (spelling and spelling.applied):
+        if call.outer is not None or (spelling and spelling.applied):
             parts.append(write("", *_renamed(idiom, idiom.outer, outer.positional),
                                **_renamed_words(idiom, outer.named)))  # fmt: skip
-    aside += [f"around the call: {' '.join(found.around)}"] if found.around else []
+    aside += [f"around the call: {' '.join(call.around)}"] if call.around else []
     text = "".join(parts)
     names = {operand: name for operand, name in tensors.items() if name}
-    return Reading(idiom, function, arguments, written, text, names, tuple(aside), found.casts, found.line)
+    return Reading(idiom, function, arguments, written, text, names, tuple(aside), call.casts, call.line)
 
 
 def _values(invocation: Invocation) -> Iterator[Any]:
@@ -281,11 +281,11 @@ def _call(idiom: Idiom, invocation: Invocation, arguments: Mapping[str, Any], as
     ranks = [rank for rank, full in idiom.functions.items() if full.endswith(invocation.last)]
     parameters = expression.signature(idiom.signature).parameters
     positional: list[Any] = []
-    for name, each in zip(parameters, _renamed(idiom, idiom.signature, invocation.positional), strict=False):
-        dropped = _set_aside(idiom, name, each, aside)
-        positional.append(parameters[name].default if dropped else each)
-    named = {name: each for name, each in _renamed_words(idiom, invocation.named).items()
-             if not _set_aside(idiom, name, each, aside)}  # fmt: skip
+    for name, value in zip(parameters, _renamed(idiom, idiom.signature, invocation.positional), strict=False):
+        dropped = _set_aside(idiom, name, value, aside)
+        positional.append(parameters[name].default if dropped else value)
+    named = {name: value for name, value in _renamed_words(idiom, invocation.named).items()
+             if not _set_aside(idiom, name, value, aside)}  # fmt: skip
     return write(idiom.functions[ranks[0]], *positional, **named)
 
 
@@ -306,11 +306,11 @@ def _opaque(value: Any) -> bool:
 
 def _renamed(idiom: Idiom, signature: str, positional: Sequence[Any]) -> list[Any]:
     names = list(expression.signature(signature).parameters)
-    return [_letter(idiom, name, each) for name, each in zip(names, positional, strict=False)]
+    return [_letter(idiom, name, value) for name, value in zip(names, positional, strict=False)]
 
 
 def _renamed_words(idiom: Idiom, named: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _letter(idiom, name, each) for name, each in named.items()}
+    return {name: _letter(idiom, name, value) for name, value in named.items()}
 
 
 def _letter(idiom: Idiom, name: str, value: Any) -> Any:

@@ -65,13 +65,13 @@ def find(tree: ast.Module, last_names: Set[str]) -> Iterator[Found]:
 
 def _parents(tree: ast.AST) -> dict[ast.AST, ast.AST]:
     """The parent of every node below a tree, in the order of `ast.walk`."""
-    found: dict[ast.AST, ast.AST] = {}
+    wrapped: dict[ast.AST, ast.AST] = {}
     level = [tree]
     while level:
         children = {child: node for node in level for child in ast.iter_child_nodes(node)}
-        found |= children
+        wrapped |= children
         level = list(children)
-    return found
+    return wrapped
 
 
 def dotted(node: ast.expr) -> str:
@@ -85,17 +85,17 @@ def dotted(node: ast.expr) -> str:
 
 def _origins(nodes: Sequence[ast.AST]) -> dict[str, str]:
     """What names stand for by the text's own imports and definitions."""
-    found: dict[str, str] = {}
+    aliases: dict[str, str] = {}
     for node in nodes:
         if isinstance(node, ast.Import):
-            found |= {alias.asname or alias.name.partition(".")[0]: alias.name if alias.asname else
+            aliases |= {alias.asname or alias.name.partition(".")[0]: alias.name if alias.asname else
                       alias.name.partition(".")[0] for alias in node.names}  # fmt: skip
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
-            found |= {alias.asname or alias.name: f"{module}.{alias.name}" for alias in node.names}
+            aliases |= {alias.asname or alias.name: f"{module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("__"):
-            found.setdefault(node.name, f"<this file>.{node.name}")
-    return found
+            aliases.setdefault(node.name, f"<this file>.{node.name}")
+    return aliases
 
 
 def _resolved(name: str, origins: Mapping[str, str]) -> str:
@@ -131,7 +131,7 @@ def _surroundings(call: ast.Call, parents: Mapping[ast.AST, ast.AST]) -> (
 def _shortened(name: str, call: ast.Call | None) -> str:
     if call is None:
         return name
-    arguments = ", ".join(ast.unparse(each) for each in (*call.args, *(word.value for word in call.keywords)))
+    arguments = ", ".join(ast.unparse(node) for node in (*call.args, *(word.value for word in call.keywords)))
     return f"{name}({arguments if len(arguments) < 30 else '...'})"
 
 
@@ -141,7 +141,7 @@ def _casts(attribute: str, call: ast.AST | None) -> list[str]:
         return [CASTS[attribute]]
     if attribute not in ("to", "astype", "cast", "type") or not isinstance(call, ast.Call):
         return []
-    names = [dotted(each) or getattr(each, "value", "")
-             for each in (*call.args, *(word.value for word in call.keywords))]  # fmt: skip
+    names = [dotted(node) or getattr(node, "value", "")
+             for node in (*call.args, *(word.value for word in call.keywords))]  # fmt: skip
     last = [str(name).rpartition(".")[2] for name in names]
     return [CASTS.get(name, name) for name in last if name in CASTS or name.startswith(("float", "bfloat", "complex"))]

@@ -90,9 +90,9 @@ def _tried(node: ast.expr, function: Callable[..., Any], *operands: Any) -> Any:
         raise NotLiteral(node) from None
 
 
-def _bounded(node: ast.expr, found: Any) -> Any:
-    if isinstance(found, int) and abs(found) > LARGEST:
+def _bounded(node: ast.expr, value: Any) -> Any:
+    if isinstance(value, int) and abs(value) > LARGEST:
         raise NotLiteral(node)
-    if isinstance(found, complex) or (hasattr(found, "__len__") and len(found) > LONGEST):
+    if isinstance(value, complex) or (hasattr(value, "__len__") and len(value) > LONGEST):
         raise NotLiteral(node)
-    return found
+    return value

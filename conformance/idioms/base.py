@@ -330,7 +330,7 @@ def per_axis(name: str, value: Any, rank: int) -> Ints:
     """A whole number for every axis, or a sequence of one an axis. Raises Refusal for anything else."""
     if isinstance(value, int) and not isinstance(value, bool):
         return (value,) * rank
-    if isinstance(value, list | tuple) and all(isinstance(each, int) for each in value):
+    if isinstance(value, list | tuple) and all(isinstance(entry, int) for entry in value):
         if len(value) == rank:
             return tuple(value)
         raise Refusal(f"{name} is {value!r}: it takes {rank} numbers here")

@@ -64,8 +64,8 @@ def parse(text: str, form: str = HOLE) -> Invocation | None:
     except (RecursionError, MemoryError):
         raise _too_deep(text) from None
     try:
-        found = _fill(_form(form), tree)
-        return _invocation(found) if isinstance(found, ast.Call) else None
+        filled = _fill(_form(form), tree)
+        return _invocation(filled) if isinstance(filled, ast.Call) else None
     except RecursionError:
         raise _too_deep(text) from None
 
@@ -152,19 +152,19 @@ def _fill(form: Any, tree: Any) -> ast.AST | None:
     """What stands in the form's hole; None where the two differ elsewhere but in names of variables."""
     if isinstance(form, ast.Name) and form.id == HOLE:
         return tree if isinstance(tree, ast.AST) else None
-    found: list[ast.AST] = []
-    if not _alike(form, tree, found):
+    nodes: list[ast.AST] = []
+    if not _alike(form, tree, nodes):
         return None
-    return found[0]
+    return nodes[0]
 
 
-def _alike(form: Any, tree: Any, found: list[ast.AST]) -> bool:
+def _alike(form: Any, tree: Any, nodes: list[ast.AST]) -> bool:
     if isinstance(form, ast.Name) and form.id == HOLE:
-        found.append(tree)
+        nodes.append(tree)
         return True
     if isinstance(form, list):
         return isinstance(tree, list) and len(form) == len(tree) and all(
-            _alike(a, b, found) for a, b in zip(form, tree, strict=True)
+            _alike(a, b, nodes) for a, b in zip(form, tree, strict=True)
         )  # fmt: skip
     if not isinstance(form, ast.AST):
         return bool(form == tree)
@@ -173,7 +173,7 @@ def _alike(form: Any, tree: Any, found: list[ast.AST]) -> bool:
     if isinstance(form, ast.Attribute) and isinstance(tree, ast.Attribute | ast.Name):  # modules may be left out
         full, name = ast.unparse(form), ast.unparse(tree)
         return f".{full}".endswith(f".{name}")
-    return type(form) is type(tree) and all(_alike(getattr(form, f), getattr(tree, f), found) for f in form._fields)
+    return type(form) is type(tree) and all(_alike(getattr(form, f), getattr(tree, f), nodes) for f in form._fields)
 
 
 def _invocation(call: ast.Call) -> Invocation:

@@ -160,7 +160,7 @@ def require_our_folder(folder: Path, is_ours: Callable[[Path], bool]) -> None:
     if folder.exists() and not folder.is_dir():
         raise OverwriteError(f"{folder}: is a file, and a folder is to be written: move it away, or write elsewhere")
     present = {
-        each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_symlink() or not each.is_dir()
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()
     }
     for stranger in sorted(present - _listed(folder) if LIST in present or not is_ours(folder) else ()):
         raise OverwriteError(f"{folder}: holds {stranger}, which was not written by this command: move it away, or "

@@ -107,7 +107,7 @@ def _fields(facts: Sequence[Facts]) -> dict[str, Numbers]:
     """The fields of every axis, (axes, cases), zero where there is no axis."""
 
     def column(every: Iterator[Sequence[int]]) -> Numbers:
-        padded = [(*each, *[0] * (MOST_AXES - len(each))) for each in every]
+        padded = [(*values, *[0] * (MOST_AXES - len(values))) for values in every]
         return np.array(padded, np.int64).T
 
     problems = [fact.problem for fact in facts]

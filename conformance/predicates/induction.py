@@ -78,7 +78,7 @@ class _Terms(NamedTuple):
     def take(self, which: Any) -> "_Terms":
         """Some of them, by numbers or a mask."""
         numbers = np.arange(len(self.parts))[which]
-        return _Terms([self.parts[each] for each in numbers], self.inside[numbers], self.outside[numbers])
+        return _Terms([self.parts[number] for number in numbers], self.inside[numbers], self.outside[numbers])
 
     def texts(self) -> list[str]:
         return [" and ".join(text for _, text in parts) for parts in self.parts]
@@ -96,7 +96,7 @@ def induce(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
 
 def _counted(text: str, inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
     predicate = Predicate.parse(text)
-    covered, wrong = (sum(each.satisfies(predicate) for each in every) for every in (inside, outside))
+    covered, wrong = (sum(facts.satisfies(predicate) for facts in every) for every in (inside, outside))
     return Rule(text, covered, len(inside), wrong, len(outside))
 
 
@@ -177,7 +177,7 @@ def _joined(terms: _Terms, more: _Terms, whole: Bits) -> _Terms:
         within, beyond = terms.inside[number] & more.inside, terms.outside[number] & more.outside
         less = (beyond != terms.outside[number]).reshape(len(beyond), -1).any(axis=1)
         useful = less & (_any_axis(within) == whole).all(axis=1)
-        parts += [_with(before, more.parts[each]) for each in np.flatnonzero(useful)]
+        parts += [_with(before, more.parts[index]) for index in np.flatnonzero(useful)]
         inside.append(within[useful])
         outside.append(beyond[useful])
     return _without_duplicates(_Terms(parts, np.concatenate(inside), np.concatenate(outside)))
@@ -228,8 +228,8 @@ def _least_wrong(covering: Sequence[_Terms], single: _Terms, of_axis: _Terms, si
     pairs = _all_of(_extended(likely, likely, sizes), correlated)
     conjunctions = _all_of(*covering, likely, pairs, _extended(pairs, likely, sizes))
     nearness = _nearness(_counts(conjunctions.inside), _counts(conjunctions.outside), sizes)
-    found = [*zip(nearness.tolist(), conjunctions.texts(), strict=True), *_either(_all_of(single, pairs), sizes)]
-    return min(found, key=lambda each: (-each[0], _simplicity(each[1])))[1]
+    candidates = [*zip(nearness.tolist(), conjunctions.texts(), strict=True), *_either(_all_of(single, pairs), sizes)]
+    return min(candidates, key=lambda candidate: (-candidate[0], _simplicity(candidate[1])))[1]
 
 
 def _nearness(hits: Counts, wrong: Counts, sizes: _Sizes) -> Counts:

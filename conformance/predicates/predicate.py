@@ -123,7 +123,7 @@ def _compile(node: ast.expr, *, inside: bool, field: Callable[..., Meaning] | No
         case ast.Name(id=name):
             return (field or _field)(name, inside=inside)
         case ast.BoolOp(op=op, values=operands):
-            parts = [compiled(each) for each in operands]
+            parts = [compiled(operand) for operand in operands]
             every = all if isinstance(op, ast.And) else any
             return lambda values, axis: every(part(values, axis) for part in parts)
         case ast.UnaryOp(op=ast.Not() | ast.USub() as op, operand=operand):

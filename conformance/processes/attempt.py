@@ -93,8 +93,8 @@ def make(adapter: Adapter, calls: Sequence[Call]) -> list[Answered | Ended]:
     if len(calls) == 1:
         return [together]
     alone = [_made(adapter, [call]) for call in calls]
-    if together.verdict is Verdict.INCONCLUSIVE or any(isinstance(each, Ended) for each in alone):
-        return [each if isinstance(each, Ended) else _retried(*each) for each in alone]
+    if together.verdict is Verdict.INCONCLUSIVE or any(isinstance(answer, Ended) for answer in alone):
+        return [ended if isinstance(ended, Ended) else _retried(*ended) for ended in alone]
     message = f"answered only at the second try, alone: a block of {len(calls)} calls failed: {together.message}"
     return [Ended(Verdict.ERRORED, message, together.seconds) for _ in calls]
 
@@ -222,4 +222,6 @@ def plain(text: str) -> str:
     """A text with everything escaped that is not printed as one character, such as control codes and surrogates."""
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )

@@ -35,7 +35,7 @@ CHOICES = ("lowest", "all")
 
 def caps_here(choice: str, isa: Sequence[str], cores: int) -> Caps:
     """The caps to run under: the lowest one, or all that change something on a CPU, two threads where it has them."""
-    found = {name: variables for name, variables in INSTRUCTIONS.items() if _BEYOND[name] in isa}
+    usable = {name: variables for name, variables in INSTRUCTIONS.items() if _BEYOND[name] in isa}
     if choice == "lowest":
-        return dict(list(found.items())[:1])
-    return found | ({"two-threads": {THREADS: "2"}} if cores > 1 else {})
+        return dict(list(usable.items())[:1])
+    return usable | ({"two-threads": {THREADS: "2"}} if cores > 1 else {})

@@ -90,8 +90,8 @@ class Isolation:
 
         `seconds`, unless 0, is what this call may take.
         """
-        found = self._call(function, arguments, seconds)
-        return self._call(function, arguments, seconds) if isinstance(found, Death) and found.foreign else found
+        reply = self._call(function, arguments, seconds)
+        return self._call(function, arguments, seconds) if isinstance(reply, Death) and reply.foreign else reply
 
     def _call(self, function: Callable[..., Any], arguments: Sequence[Any], seconds: float) -> Any:
         if self._failed >= STARTS:
@@ -165,16 +165,16 @@ def serve(parent: int) -> None:
 
 def death_of(status: int | None, text: str, passed: str) -> Death:
     """How a process died, from its exit status, what it printed, and the limit that it passed, if it did."""
-    said, stack = last_words(text), innermost(text)
+    words, stack = last_words(text), innermost(text)
     if passed:
-        return Death(Verdict.TIMED_OUT, f"no answer after {passed}{stack}", said)
+        return Death(Verdict.TIMED_OUT, f"no answer after {passed}{stack}", words)
     if status is not None and status < 0:
         cause = f"killed by {signal.Signals(-status).name}{stack}"
     else:
         cause = f"exited with status {status}{stack}"
     if exhausted(text):
         cause = f"out of memory, {cause}"
-    return Death(Verdict.CRASHED, cause, said, foreign=status in _FOREIGN)
+    return Death(Verdict.CRASHED, cause, words, foreign=status in _FOREIGN)
 
 
 def last_words(text: str) -> tuple[str, ...]:

@@ -74,8 +74,8 @@ def _run(adapter: Convolving, jobs: Sequence[tuple[Any, Sequence[Any]]], target:
         os._exit(0)
     for (job, _), call in zip(jobs, calls, strict=True):
         answer: Answered | Ended = call if isinstance(call, Ended) else next(answers)
-        said, arrays = wire.answer_of(None if isinstance(call, Ended) else call, answer, _text(call))
-        _send(target, {"job": job["job"], **said}, arrays)
+        reply, arrays = wire.answer_of(None if isinstance(call, Ended) else call, answer, _text(call))
+        _send(target, {"job": job["job"], **reply}, arrays)
 
 
 def _translate(adapter: Convolving, job: Any, arrays: Sequence[Any]) -> Call:

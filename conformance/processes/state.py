@@ -155,8 +155,8 @@ def _folder() -> str:
 
 def _environment() -> dict[bytes, bytes]:
     """The bytes behind os.environ, which are compared at a tenth of its cost."""
-    found: dict[bytes, bytes] = vars(os.environ)["_data"]
-    return found
+    variables: dict[bytes, bytes] = vars(os.environ)["_data"]
+    return variables
 
 
 _copies: dict[int, int] = {}

@@ -66,9 +66,9 @@ def adopt_orphans() -> None:
 
 def end_tree(pid: int) -> None:
     """Kill a process with all that came of it."""
-    for each in (pid, *reversed([*descendants(pid)])):
+    for process in (pid, *reversed([*descendants(pid)])):
         with suppress(ProcessLookupError, PermissionError):
-            os.kill(each, signal.SIGKILL)
+            os.kill(process, signal.SIGKILL)
 
 
 def end_strays(*ours: int) -> None:
@@ -126,10 +126,10 @@ def end_watched(pid: int) -> None:
 def _activity(pid: int) -> tuple[float, bool]:
     """CPU seconds of a process and its descendants, and whether a thread of theirs runs, or waits to."""
     ticks, runs = 0, False
-    for each in (pid, *descendants(pid)):
-        fields = _stat(f"/proc/{each}/stat")
+    for process in (pid, *descendants(pid)):
+        fields = _stat(f"/proc/{process}/stat")
         ticks += sum(map(int, fields[11:15]))  # its own, and of the children that it has waited for
-        runs = runs or any(_stat(f"{task}/stat")[:1] in (("R",), ("D",)) for task in _tasks(each))
+        runs = runs or any(_stat(f"{task}/stat")[:1] in (("R",), ("D",)) for task in _tasks(process))
     return ticks / _TICKS, runs
 
 
@@ -142,11 +142,11 @@ def _stat(path: str) -> tuple[str, ...]:
 
 
 def _children(pid: int) -> list[int]:
-    found = []
+    children = []
     for task in _tasks(pid):
         with suppress(OSError):
-            found += (task / "children").read_text(encoding="ascii").split()
-    return [int(child) for child in found]
+            children += (task / "children").read_text(encoding="ascii").split()
+    return [int(child) for child in children]
 
 
 def _tasks(pid: int) -> list[Path]:

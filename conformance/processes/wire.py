@@ -86,7 +86,7 @@ def sizes(message: Mapping[str, Any]) -> list[tuple[np.dtype[Any], tuple[int, ..
     described = message.get("arrays", [])
     if not isinstance(described, list) or len(described) > 3:
         raise ViolationError("arrays that are no list of at most three")
-    return [_size(_checked("an array that is described by", each, Described)) for each in described]
+    return [_size(_checked("an array that is described by", description, Described)) for description in described]
 
 
 def _checked(what: str, value: Any, of: type[T]) -> T:
@@ -112,13 +112,18 @@ def _size(described: Described) -> tuple[np.dtype[Any], tuple[int, ...], int]:
 
 def answer_of(call: Call | None, answer: Answered | Ended, text: str) -> tuple[dict[str, Any], list[Array]]:
     """An answer as a message and its arrays, for `answered`."""
-    said: dict[str, Any] = {"text": text, "seconds": answer.seconds}
+    reply: dict[str, Any] = {"text": text, "seconds": answer.seconds}
     if call is not None:
-        said |= {"prepared": call.prepared, "layout": call.layout, "window": call.window, "bias": call.bias is not None}
+        reply |= {
+            "prepared": call.prepared,
+            "layout": call.layout,
+            "window": call.window,
+            "bias": call.bias is not None,
+        }
     if isinstance(answer, Ended):
-        return said | {"verdict": answer.verdict, "message": answer.message}, []
+        return reply | {"verdict": answer.verdict, "message": answer.message}, []
     bias = [] if call is None or call.bias is None else [np.asarray(call.bias)]
-    return said | {"widened": answer.widened, "retried": answer.retried}, [answer.array, *bias]
+    return reply | {"widened": answer.widened, "retried": answer.retried}, [answer.array, *bias]
 
 
 def answered(message: Mapping[str, Any], arrays: Sequence[Array], rank: int) -> tuple[Call | None, Answered | Ended]:

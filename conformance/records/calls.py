@@ -38,11 +38,11 @@ class RecordedCall:
 
 def parse(call: str) -> RecordedCall:
     """The inverse of a RecordedCall's text. Raises RecordedCallError."""
-    found = _CALL.fullmatch(call)
-    if found is None:
+    match = _CALL.fullmatch(call)
+    if match is None:
         raise RecordedCallError(f"{call[:60]!r} is no call with the shapes of its tensors, as in 'f(x) with x=1,2'")
-    pairs = (word.split("=") for word in found[2].split(" "))
-    return RecordedCall(found[1], {name: _extents(dims) for name, dims in pairs})
+    pairs = (word.split("=") for word in match[2].split(" "))
+    return RecordedCall(match[1], {name: _extents(dims) for name, dims in pairs})
 
 
 def _extents(dims: str) -> tuple[int, ...]:

@@ -45,9 +45,9 @@ class Journal:
         self._offsets: dict[Key, int] = {}
         self._members: dict[str, tuple[int, int]] = {}
         self.verdicts: Counter[Verdict] = Counter()
-        said = json.dumps(identity or {}, sort_keys=True)
+        identified = json.dumps(identity or {}, sort_keys=True)
         left = _text(folder / "identity") if resume else ""
-        if left and left != said:
+        if left and left != identified:
             self._lock.close()
             raise RecordError(f"{folder}: an unfinished run of other cases or options: run without --resume")
         if not left:
@@ -56,7 +56,7 @@ class Journal:
         self._lines, self._arrays = (_appendable(folder / name) for name in ("records", "arrays"))
         if left:
             self._take_in_earlier()
-        write_atomically(folder / "identity", said.encode())  # last: without it nothing is resumed
+        write_atomically(folder / "identity", identified.encode())  # last: without it nothing is resumed
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -74,8 +74,8 @@ class Journal:
         return self._read_facts("environment")
 
     def _read_facts(self, name: str) -> dict[str, str]:
-        found: dict[str, str] = read_json(_text(self._folder / name) or "{}")
-        return found
+        facts: dict[str, str] = read_json(_text(self._folder / name) or "{}")
+        return facts
 
     def tell(self, name: str, facts: Mapping[str, str]) -> None:
         """Say on which `environment`, or `machine`, the records to come are made.
@@ -85,10 +85,12 @@ class Journal:
         before = self._read_facts(name)
         if not before and not (len(self) and name == "machine"):
             write_atomically(self._folder / name, json.dumps(dict(facts)).encode())
-        elif differ := sorted(each for each in {**before, **facts} if before.get(each) != facts.get(each)):
-            old, new = ([side.get(each, "not known") or "none" for each in differ] for side in (before, facts))
-            said = ", ".join(f"{each} was {was}, is {now}" for each, was, now in zip(differ, old, new, strict=True))
-            raise RecordError(f"the unfinished run was made elsewhere ({said}): run without --resume")
+        elif differ := sorted(fact for fact in {**before, **facts} if before.get(fact) != facts.get(fact)):
+            old, new = ([side.get(fact, "not known") or "none" for fact in differ] for side in (before, facts))
+            differences = ", ".join(
+                f"{fact} was {was}, is {now}" for fact, was, now in zip(differ, old, new, strict=True)
+            )
+            raise RecordError(f"the unfinished run was made elsewhere ({differences}): run without --resume")
 
     def add(self, record: Record, arrays: Mapping[str, bytes]) -> None:
         """Append a record, and its evidence as .npy by name. Raises RecordError for a second record of one key."""
@@ -107,7 +109,7 @@ class Journal:
 
     def close(self, path: Path, header: Header, *, complete: bool) -> None:
         """Write the record file, and beside it the arrays as .npz where there are any; both sorted by key."""
-        for stale in (each for name in (path.name, beside(path).name) for each in _temporary(path, name)):
+        for stale in (temporary for name in (path.name, beside(path).name) for temporary in _temporary(path, name)):
             stale.unlink()
         places = sorted(self._members.items())
         arrays = _archive((name, self._read_array(*place)) for name, place in places) if places else None
@@ -134,17 +136,17 @@ class Journal:
         for line in self._lines:
             places, _, text = line.partition(b"\t")
             try:
-                record, found = parse(text.decode()), read_json(places.decode())
+                record, spans = parse(text.decode()), read_json(places.decode())
                 whole = line.endswith(b"\n") and all(
-                    crc32(self._read_array(a, n)) == crc for a, n, crc in found.values()
+                    crc32(self._read_array(a, n)) == crc for a, n, crc in spans.values()
                 )
             except ValueError:
                 whole = False
             if not whole:
                 break
-            self._note(record, found, offset)
+            self._note(record, spans, offset)
             offset += len(line)
-            end = max([end, *(start + length for start, length, _ in found.values())])
+            end = max([end, *(start + length for start, length, _ in spans.values())])
         for file, size in ((self._lines, offset), (self._arrays, end)):
             file.truncate(size)
             file.seek(size)

@@ -72,11 +72,11 @@ def measure_machine(libraries: Mapping[str, Sequence[str]]) -> Machine:
     A library is `aten`, `onednn` or `xla`, with the environment variables that cap it, the strongest first; one without
     any is off.
     """
-    found = {**_cpu(), **_size(), "threads": threads(), "caps": _caps(os.environ)}
-    if "isa" in found:
-        isa = found["isa"].split()
-        found |= {name: level for name, caps in libraries.items() if (level := _level(name, caps, isa))}
-    return {name: found[name] for name in FACTS if name in found}
+    facts = {**_cpu(), **_size(), "threads": threads(), "caps": _caps(os.environ)}
+    if "isa" in facts:
+        isa = facts["isa"].split()
+        facts |= {name: level for name, caps in libraries.items() if (level := _level(name, caps, isa))}
+    return {name: facts[name] for name in FACTS if name in facts}
 
 
 def threads() -> str:
@@ -139,12 +139,12 @@ def cpu(text: str) -> Mapping[str, str]:
 
 
 def _size() -> Mapping[str, str]:
-    found = {}
+    facts = {}
     if count := len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count():
-        found["cores"] = str(count)
+        facts["cores"] = str(count)
     with suppress(AttributeError, OSError, ValueError):  # not every system knows the question
-        found["memory"] = str(round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30))
-    return found
+        facts["memory"] = str(round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30))
+    return facts
 
 
 def _caps(variables: Mapping[str, str]) -> str:
@@ -167,11 +167,11 @@ def allowed(library: str, cap: str, isa: Sequence[str]) -> list[str]:
     levels = LEVELS[library]
     if cap.lower() not in ("", "all", *(["default"] if library == "onednn" else []), *levels):
         return []
-    found: list[str] = []
+    caps: list[str] = []
     for name, needed in levels.items():
         if not set(needed) <= set(isa):
             break
-        found.append(name)
+        caps.append(name)
         if name == cap.lower():
             break
-    return found[-1:] if library == "aten" else found
+    return caps[-1:] if library == "aten" else caps

@@ -240,7 +240,7 @@ def absent_evidence(header: Header, verdicts: Mapping[Any, int]) -> str:
     if verdicts.get(Verdict.UNSUPPORTED) == total:
         return f"answers nothing: all {total} records are unsupported"
     if not verdicts.get(Verdict.CONFORMS):
-        counts = ", ".join(f"{verdicts[each]} {each}" for each in Verdict if verdicts.get(each))
+        counts = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict if verdicts.get(verdict))
         return f"conforms nowhere: {counts}"
     return ""
 

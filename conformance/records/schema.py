@@ -77,15 +77,15 @@ def _decode_as_python(where: str, line: bytes | str, of: type[Any]) -> Any:
 
 def _fault(message: str, values: Any) -> str:
     """What msgspec says of a line, with the value that it says it of."""
-    said, _, path = message.partition(" - at `$")
+    problem, _, path = message.partition(" - at `$")
     path = path.rstrip("`")
-    if "field `" in said or "..." in path:  # of a whole object, or of a value whose name is not told
-        return f"{said} at ${path}"
+    if "field `" in problem or "..." in path:  # of a whole object, or of a value whose name is not told
+        return f"{problem} at ${path}"
     if path == ".verdict":
-        said = f"Expected one of {', '.join(Verdict)}"
+        problem = f"Expected one of {', '.join(Verdict)}"
     steps = re.findall(r"([a-z]+)|\[(\d+)\]", path)
     value = reduce(getitem, [int(index) if index else name for name, index in steps], values)
-    return f"{said.partition(', got `')[0]}, got {json.dumps(value)[:60]} at ${path}"
+    return f"{problem.partition(', got `')[0]}, got {json.dumps(value)[:60]} at ${path}"
 
 
 def schema() -> Mapping[str, Any]:

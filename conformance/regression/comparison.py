@@ -101,10 +101,10 @@ class Comparison:
     def title(self) -> str:
         """Both builds and the suite, and what else is not the same."""
         ends = [f"{run.header.lane} {run.header.version}".strip() for run in (self.old, self.new)]
-        said = f"{ends[0]} -> {ends[1]}, {self.new.header.suite}"
+        title = f"{ends[0]} -> {ends[1]}, {self.new.header.suite}"
         if not self.machines:
-            return said
-        return said + (": one build on two machines" if one_build(self.old, self.new) else ": on two machines")
+            return title
+        return title + (": one build on two machines" if one_build(self.old, self.new) else ": on two machines")
 
     @property
     def machines(self) -> list[str]:
@@ -167,9 +167,9 @@ def compare(
         raise GuardError(
             f"{new[0].header.lane}, {new[0].header.suite}: no case is in both runs: compare runs of the same cases"
         )
-    found = [_difference(before.answers(now.key), after.answers(now.key), drift) for _, now in pairs]
-    differences = [each._replace(expected=expected(each.record)) for each in found if each]
-    same = [pair for pair, each in zip(pairs, found, strict=True) if each is None]
+    compared = [_difference(before.answers(now.key), after.answers(now.key), drift) for _, now in pairs]
+    differences = [difference._replace(expected=expected(difference.record)) for difference in compared if difference]
+    same = [pair for pair, difference in zip(pairs, compared, strict=True) if difference is None]
     pace = measure_pace(before.seconds(same, 0), after.seconds(same, 1))
     moved = {} if pace is None else pace.moved
     differences += [
@@ -178,7 +178,9 @@ def compare(
     ]
     still = [pair for at, pair in enumerate(same) if at not in moved]
     one_sided = list(_one_sided(before, after, _absent(old[0], new[0])))
-    left_out.update("are in one run only" for each in one_sided if each.change in (Change.OLD_ONLY, Change.NEW_ONLY))
+    left_out.update(
+        "are in one run only" for difference in one_sided if difference.change in (Change.OLD_ONLY, Change.NEW_ONLY)
+    )
     if one_build(old[0], new[0]) and differing(old[0].header.machine, new[0].header.machine):
         differences = [_of_the_machine(difference) for difference in differences]
     groups = tuple(_groups([*differences, *one_sided], still, before, after))
@@ -307,17 +309,20 @@ def _groups(
     alike: dict[tuple[Change, str, str, str], list[Difference]] = defaultdict(list)
     for change in Change:
         those = [difference for difference in differences if difference.change is change]
-        texts = _voted([before.say(each.old) for each in those]), _voted([after.say(each.new) for each in those])
-        for each, was, now in zip(those, *texts, strict=True):
-            alike[change, was, now, each.expected].append(each)
+        texts = (
+            _voted([before.say(difference.old) for difference in those]),
+            _voted([after.say(difference.new) for difference in those]),
+        )
+        for changed, was, now in zip(those, *texts, strict=True):
+            alike[change, was, now, changed.expected].append(changed)
     order = list(Change)
     population = _Population(differences, same) if differences else None
     for (change, was, now, _), those in sorted(
         alike.items(), key=lambda item: (order.index(item[0][0]), -len(item[1]), item[0])
     ):
         assert population is not None
-        where = induce([facts(each.record) for each in those], population.others(those))
-        yield Group(change, was, now, tuple(those), where, min(those, key=lambda each: size(each.record)))
+        where = induce([facts(difference.record) for difference in those], population.others(those))
+        yield Group(change, was, now, tuple(those), where, min(those, key=lambda difference: size(difference.record)))
 
 
 class _Population:
@@ -331,7 +336,7 @@ class _Population:
 
     def others(self, those: Sequence[Difference]) -> list[Facts]:
         """The cases that were the same before, and are not among these; all others for what one run lacks."""
-        keys, (first, *_) = {each.record.key for each in those}, those
+        keys, (first, *_) = {difference.record.key for difference in those}, those
         one_sided = first.old is None or first.new is None
         states = list(self._facts) if one_sided or first.old is None else [state_of(first.old)]
         return [fact for state in states for key, fact in self._facts[state].items() if key not in keys]

@@ -121,8 +121,8 @@ def _tox() -> list[str]:
     if importlib.util.find_spec("tox"):
         return [sys.executable, "-m", "tox"]
     beside = _root() / ".venv" / "bin"  # where the README puts it
-    if found := shutil.which("tox") or shutil.which("tox", path=str(beside)):
-        return [found]
+    if tox := shutil.which("tox") or shutil.which("tox", path=str(beside)):
+        return [tox]
     raise VersionError("there is no tox, which makes the environments: `pip install tox`")
 
 
@@ -199,10 +199,10 @@ def released(build: Build, newer: Build, say: Say) -> list[str]:
         errors="replace",
         env=_clean(),
     )
-    found = re.search(r"Available versions: (.*)", result.stdout)
-    if not found:
+    match = re.search(r"Available versions: (.*)", result.stdout)
+    if not match:
         raise VersionError(f"{name}: pip does not know its versions: {_why(result.stdout + result.stderr)}")
-    between = sorted({version for version in _versions(found[1].split(",")) if ends[0] <= version <= ends[1]} | {*ends})
+    between = sorted({version for version in _versions(match[1].split(",")) if ends[0] <= version <= ends[1]} | {*ends})
     return [str(version) for version in between]
 
 

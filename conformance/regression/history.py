@@ -112,8 +112,8 @@ class Night:
     flaky: int
 
     def __str__(self) -> str:
-        said = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(self.counts.items())) or "no case"
-        return said + (f" ({self.flaky:,} flaky)" if self.flaky else "")
+        counted = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(self.counts.items())) or "no case"
+        return counted + (f" ({self.flaky:,} flaky)" if self.flaky else "")
 
 
 class Store:
@@ -213,8 +213,8 @@ class Store:
     def _next(self, lane: str, suite: str, started: str) -> tuple[int, str] | None:
         """Number and start of the run that follows a time."""
         statement = "select id, started from runs where lane = ? and suite = ? and started > ? order by started limit 1"
-        found: tuple[int, str] | None = self._db.execute(statement, (lane, suite, started)).fetchone()
-        return found
+        row: tuple[int, str] | None = self._db.execute(statement, (lane, suite, started)).fetchone()
+        return row
 
     def _answers(self, lane: str, suite: str, started: str) -> dict[Key, Row]:
         """What every case was at a time; where it was not any more, it is absent."""
@@ -243,10 +243,10 @@ class Store:
 
     def _stood(self) -> Mapping[tuple[str, str], Sequence[tuple[str, Stood]]]:
         """When every run of a lane and suite was made, and on what, oldest first."""
-        found: dict[tuple[str, str], list[tuple[str, Stood]]] = defaultdict(list)
+        stood: dict[tuple[str, str], list[tuple[str, Stood]]] = defaultdict(list)
         for lane, suite, started, environment in self._db.execute(_RUNS):
-            found[lane, suite].append((started, _stood(environment)))
-        return found
+            stood[lane, suite].append((started, _stood(environment)))
+        return stood
 
     def runs(self) -> Iterator[tuple[str, str, str, str]]:
         """Lane, suite, start and version of every run, oldest first."""
@@ -263,8 +263,8 @@ def nights(lines: Sequence[Line]) -> Iterator[Night]:
     for (started, version), same in groupby(events, key=lambda event: event[:2]):
         changed = list(same)
         now |= {at: verdict for _, _, at, verdict, _ in changed}
-        counts = Counter(each for each in now.values() if each != ABSENT)
-        flaky = sum(each[4] for each in changed)
+        counts = Counter(verdict for verdict in now.values() if verdict != ABSENT)
+        flaky = sum(row[4] for row in changed)
         if counts != before or flaky:
             yield Night(started, version, counts, flaky)
         before = counts
@@ -290,13 +290,13 @@ def _states(rows: Sequence[tuple[Any, ...]], runs: Sequence[tuple[str, Stood]]) 
         started, version, environment, *answer = row[5:]
         problem, verdict, kind, _, message = answer
         build, machine = stood = _stood(environment)
-        otherwise = {each for each, said in last.items() if said != tuple(answer)}
+        otherwise = {place for place, known in last.items() if known != tuple(answer)}
         flaky = stood in otherwise
-        moved = not flaky and machine != "{}" and any(each == build and at != "{}" for each, at in otherwise)
+        moved = not flaky and machine != "{}" and any(place == build and at != "{}" for place, at in otherwise)
         yield Since(started, version, problem, verdict, kind, message, flaky, moved)
         if later:
             first, end = (bisect_left(runs, time, key=itemgetter(0)) for time in (started, later[5]))
-            last |= dict.fromkeys((each for _, each in runs[first:end]), tuple(answer))
+            last |= dict.fromkeys((run for _, run in runs[first:end]), tuple(answer))
 
 
 @cache

@@ -62,11 +62,11 @@ def summary(comparison: Comparison) -> str:
     counts = [
         f"{count:,} {change}" for change in Change if change not in _QUIET and (count := comparison.count(change))
     ]
-    said = f"{comparison.compared:,} cases compared, {', '.join(counts) or 'nothing changed'}"
-    said += "".join(f"; {count:,} left out, which {why}" for why, count in comparison.left_out.items())
+    summary = f"{comparison.compared:,} cases compared, {', '.join(counts) or 'nothing changed'}"
+    summary += "".join(f"; {count:,} left out, which {why}" for why, count in comparison.left_out.items())
     if (pace := comparison.pace) is not None:
-        said += f"; times moved by {pace.drift:.2f} in the middle, one build varies by {pace.noise:.1f}"
-    return f"INCOMPLETE, {comparison.incomplete}; {said}" if comparison.incomplete else said
+        summary += f"; times moved by {pace.drift:.2f} in the middle, one build varies by {pace.noise:.1f}"
+    return f"INCOMPLETE, {comparison.incomplete}; {summary}" if comparison.incomplete else summary
 
 
 def moved(comparison: Comparison) -> str:
@@ -126,15 +126,15 @@ def markdown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> 
     """All of it for a pull request, or for the summary of a job: what fails first, what did not change in a line."""
     lines = [f"# {_verdict(comparisons, fail_on)}", *MARKS["markdown"], ""]
     told = [comparison for comparison in comparisons if comparison.incomplete or _groups_shown(comparison)]
-    for each in sorted(told, key=lambda one: not any(group.fails(fail_on) for group in one.groups)):
-        lines += [f"## {_md(each.title)}", "", _md(summary(each)), ""]
-        lines += [_md(moved(each)), ""] if each.machines else []
-        if groups := _groups_shown(each):
+    for one_comparison in sorted(told, key=lambda one: not any(group.fails(fail_on) for group in one.groups)):
+        lines += [f"## {_md(one_comparison.title)}", "", _md(summary(one_comparison)), ""]
+        lines += [_md(moved(one_comparison)), ""] if one_comparison.machines else []
+        if groups := _groups_shown(one_comparison):
             lines += ["| | cases | change | before | after | where | smallest |", "|---|---:|---|---|---|---|---|"]
             lines += [_row(group, fail_on) for group in groups] + [""]
     quiet = ("; ".join(filter(None, [f"{comparison.title}: {summary(comparison)}", moved(comparison)]))
              for comparison in comparisons if comparison not in told)  # fmt: skip
-    lines += [f"- {_md(each)}" for each in quiet]
+    lines += [f"- {_md(line)}" for line in quiet]
     return "\n".join(lines) + "\n"
 
 
@@ -201,11 +201,11 @@ def _testcase(suite: ET.Element, comparison: Comparison, group: Group, differenc
     case = ET.SubElement(
         suite, "testcase", classname=_xml(comparison.title), name=_xml(f"{group.change} {record.case} {record.dtype}")
     )
-    said = f"{group.before} -> {group.after}\nwhere {group.where.predicate}\n{reproduction(record)}"
+    text = f"{group.before} -> {group.after}\nwhere {group.where.predicate}\n{reproduction(record)}"
     if fails:
-        ET.SubElement(case, "failure", type=group.change.value, message=MEANING[group.change]).text = _xml(said)
+        ET.SubElement(case, "failure", type=group.change.value, message=MEANING[group.change]).text = _xml(text)
     else:
-        ET.SubElement(case, "system-out").text = _xml(said)
+        ET.SubElement(case, "system-out").text = _xml(text)
 
 
 def _xml(text: str) -> str:

@@ -50,7 +50,7 @@ def feed(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Cha
         since = f"{fault.known.since}T00:00:00+00:00" if fault.known else fault.past.since if fault.past else started
         state = "new" if fault.new else "known"
         title = f"{fault.framework}, {state}: {fault.verdict}: {fault.title}"
-        where = "".join(f", on {each.lane} where {each.predicate}" for each in fault.where)
+        where = "".join(f", on {region.lane} where {region.predicate}" for region in fault.where)
         _entry(root, name, title, f"{name}.html", since, f"{len(fault.records):,} records{where}")
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
@@ -104,7 +104,7 @@ def as_json(
         "faults": [
             {"page": f"{name}.html", "framework": fault.framework, "lanes": fault.lanes, "verdict": fault.verdict,
              "title": fault.title, "new": fault.new, "records": len(fault.records),
-             "where": [asdict(each) for each in fault.where],
+             "where": [asdict(where) for where in fault.where],
              "since": fault.past and fault.past.since,
              "known": fault.known.id if fault.known else None,
              "upstream": fault.known.upstream if fault.known else None,
@@ -164,6 +164,6 @@ def _badge(label: str, reasons: Sequence[Reason], new: int, known: int) -> str:
     kinds = Counter(reason.kind for reason in reasons if reason.kind != NEW) | Counter({NEW: new})
     if kinds[EVIDENCE]:
         return badge(label, "incomplete", False)
-    if found := [f"{kinds[kind]:,} {kind}" for kind in NOUNS if kinds[kind]]:
-        return badge(label, ", ".join(found), False)
+    if counted := [f"{kinds[kind]:,} {kind}" for kind in NOUNS if kinds[kind]]:
+        return badge(label, ", ".join(counted), False)
     return badge(label, f"nothing new, {known:,} known" if known else "all as expected", True)

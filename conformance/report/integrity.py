@@ -136,6 +136,6 @@ def _answers(runs: Sequence[Run]) -> Iterator[Finding]:
             if expected != record.expected:
                 conflict = f"{record.case} {record.dtype}: {expected} against {record.expected}"
                 conflicts[f"{lane} and {run.header.lane}"].append(conflict)
-    for subject, found in conflicts.items():
-        facts = f"{len(found):,} expected answers differ, first {found[0]}"
+    for subject, stated in conflicts.items():
+        facts = f"{len(stated):,} expected answers differ, first {stated[0]}"
         yield Finding(subject, facts, "run both again from one version of the cases and the oracle")

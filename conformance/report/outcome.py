@@ -100,9 +100,9 @@ class Outcome:
     @property
     def counts(self) -> str:
         """How many faults are new and known, and how many reasons of each other kind there are."""
-        found = Counter(reason.kind for reason in self.reasons)
-        rest = [f"{found[kind]:,} {kind}" for kind in sorted(found, key=_order) if kind != NEW]
-        return ", ".join([f"{found[NEW]:,} new", f"{self.known:,} known", *rest])
+        kinds = Counter(reason.kind for reason in self.reasons)
+        rest = [f"{kinds[kind]:,} {kind}" for kind in sorted(kinds, key=_order) if kind != NEW]
+        return ", ".join([f"{kinds[NEW]:,} new", f"{self.known:,} known", *rest])
 
     def lines(self) -> Iterator[str]:
         """The outcome for people at a terminal, on at most a screen."""
@@ -130,9 +130,9 @@ def outcome_of(
 
 
 def _evidence(integrity: Integrity) -> Iterator[Reason]:
-    for found in integrity.findings:
-        kind = SILENT if found.silent else EVIDENCE
-        yield Reason(kind, found.subject, found.facts, found.command or found.next_step, lane=found.lane)
+    for finding in integrity.findings:
+        kind = SILENT if finding.silent else EVIDENCE
+        yield Reason(kind, finding.subject, finding.facts, finding.command or finding.next_step, lane=finding.lane)
 
 
 def _new(page: str, fault: Fault) -> Reason:

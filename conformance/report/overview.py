@@ -112,9 +112,11 @@ def lane_groups(runs: Sequence[Run], known: Reason) -> Iterator[LaneGroups]:
     records: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for run in runs:
         records[run.header.lane, run.header.framework] += run.records
-    for (lane, framework), found in records.items():
-        groups = _groups((record for record in found if record.verdict != (record.claimed or Verdict.CONFORMS)), known)
-        yield LaneGroups(lane, framework, len(found), tuple(groups))
+    for (lane, framework), entries in records.items():
+        groups = _groups(
+            (record for record in entries if record.verdict != (record.claimed or Verdict.CONFORMS)), known
+        )
+        yield LaneGroups(lane, framework, len(entries), tuple(groups))
 
 
 def _groups(records: Iterable[Record], known: Reason) -> list[Group]:

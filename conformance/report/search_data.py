@@ -80,7 +80,7 @@ def _columns(
     run: Run, records: Sequence[Record], number: Mapping[tuple[str, str], int], names: Mapping[str, _Names],
     placed: Placed,
 ) -> dict[str, Any]:  # fmt: skip
-    said = _labels(records)
+    labels = _labels(records)
     columns: dict[str, list[int]] = {"case": [number[record.case, record.problem] for record in records]}
     values: dict[str, Callable[[Record], str]] = {
         "dtype": lambda record: precision(record.dtype, record.direction),
@@ -91,7 +91,7 @@ def _columns(
         "composed": lambda record: "+".join(record.composed),
         "known": placed.known,
         "fault": placed.fault,
-        "message": lambda record: said.get(record.key, ""),
+        "message": lambda record: labels.get(record.key, ""),
     }
     for column, value in values.items():
         columns[column] = [names[column][value(record)] for record in records]
@@ -113,11 +113,11 @@ def _labels(records: Iterable[Record]) -> dict[Key, str]:
 def _buckets(
     runs: Sequence[Run], number: Mapping[tuple[str, str], int], count: int, placed: Placed, kept: Kept
 ) -> Iterator[FileText]:
-    found: list[list[dict[str, Any]]] = [[] for _ in range(count)]
+    rows: list[list[dict[str, Any]]] = [[] for _ in range(count)]
     for run in runs:
         for record in run.records:
-            found[number[record.case, record.problem] // PER_BUCKET].append(_everything(run, record, placed, kept))
-    for at, records in enumerate(found):
+            rows[number[record.case, record.problem] // PER_BUCKET].append(_everything(run, record, placed, kept))
+    for at, records in enumerate(rows):
         yield f"case-{at}.js", _script("bucket", {"number": at, "records": records})
 
 

@@ -147,8 +147,8 @@ def frameworks(site: Site) -> list[str]:
 
 def _files(site: Site, runs: Sequence[Run], summary: str) -> Pages:
     def known(record: Record) -> str:
-        found = site.known(record)
-        return found.id if found else ""
+        known = site.known(record)
+        return known.id if known else ""
 
     placed = Placed(lambda record: site.places.get((record.lane, record.key), ""), known)
     for name, text in data_files(runs, placed, site.kept):
@@ -160,7 +160,9 @@ def _files(site: Site, runs: Sequence[Run], summary: str) -> Pages:
     for name, text in feeds.badges(runs, site.faults, site.outcome).items():
         yield f"badges/{slug(name)}.svg", text
     yield "style.css", render("style.css.j2")
-    for script in sorted(files("conformance.report").joinpath("assets").iterdir(), key=lambda each: each.name):
+    for script in sorted(
+        files("conformance.report").joinpath("assets").iterdir(), key=lambda traversable: traversable.name
+    ):
         if script.name.endswith(".js"):
             yield script.name, script.read_text(encoding="utf-8")
 

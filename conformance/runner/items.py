@@ -207,8 +207,8 @@ class _Blocks:
         if "_process" in self.__dict__:
             return self._process.environment
         if "_isolation" in self.__dict__:
-            found = self._isolation.call(environment_of, self._selection.lane)
-            return {} if isinstance(found, Death) else found
+            environment = self._isolation.call(environment_of, self._selection.lane)
+            return {} if isinstance(environment, Death) else environment
         return adapters.environment(self._adapter) if "_adapter" in self.__dict__ else {}
 
     def _evaluate(self, item: CaseItem) -> dict[int, Result]:
@@ -222,10 +222,10 @@ class _Blocks:
         block = self.items[start : start + size]
         if size > 1 and self._claims and not first_to_claim(self._claims, f"block-{start}"):
             block = [item] if first_to_claim(self._claims, f"item-{item.index}") else []
-        asked = [(each.case, each.dtype) for each in block]
+        asked = [(case_item.case, case_item.dtype) for case_item in block]
         evaluate = kind_of(item.case).evaluate
         results = evaluate(lane, self._adapter, asked, lambda case: self._references[case])
-        return {each.index: result for each, result in zip(block, results, strict=True)}
+        return {case_item.index: result for case_item, result in zip(block, results, strict=True)}
 
     def _evaluate_outside(self, item: CaseItem) -> dict[int, Result]:
         """The results of a block, or of the item where each is to have a process of its own."""
@@ -237,11 +237,13 @@ class _Blocks:
         block = self.items[start : start + size]
         reference = compute if alone else self._references.__getitem__
         results = outside.evaluate(
-            self._process, lane, [Job(each.case, each.dtype, reference(each.case)) for each in block]
+            self._process,
+            lane,
+            [Job(case_item.case, case_item.dtype, reference(case_item.case)) for case_item in block],
         )
         if alone:
             self._process.stop()
-        return {each.index: result for each, result in zip(block, results, strict=True)}
+        return {case_item.index: result for case_item, result in zip(block, results, strict=True)}
 
 
 def environment_of(lane: Lane) -> Mapping[str, str]:

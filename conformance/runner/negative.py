@@ -45,10 +45,10 @@ def evaluate(lane: Lane, adapter: Adapter, case: Case, dtype: str) -> Result:
     if isinstance(call, Ended):
         return Result(record_of(lane, case, dtype, call.verdict, message=call.message))
     (made,) = make(adapter, [call])
-    said = str(RecordedCall(text(lane.framework, case), {name: array.shape for name, array in arrays.items()}))
+    call_text = str(RecordedCall(text(lane.framework, case), {name: array.shape for name, array in arrays.items()}))
     if isinstance(made, Ended):
-        return Result(record_of(lane, case, dtype, made.verdict, message=made.message, call=said))
-    record = record_of(lane, case, dtype, Verdict.CONFORMS, call=said, composed=made.assisted)
+        return Result(record_of(lane, case, dtype, made.verdict, message=made.message, call=call_text))
+    record = record_of(lane, case, dtype, Verdict.CONFORMS, call=call_text, composed=made.assisted)
     try:
         return judged(record, case, arrays, finish(call, made.array), made.widened or made.array.dtype.name)
     except Exception as error:

@@ -171,7 +171,7 @@ class LaneProcess:
             channel.ask(wire.encode({**start, "variant": self._lane.variant}), Watch(channel.pid, START))
             environment = channel.message()[0].get("environment")
             channel.require_ready()
-            if not isinstance(environment, dict) or not all(isinstance(each, str) for each in environment.values()):
+            if not isinstance(environment, dict) or not all(isinstance(value, str) for value in environment.values()):
                 raise ViolationError("no environment at its start")
         except BaseException:
             channel.end()

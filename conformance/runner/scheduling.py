@@ -20,7 +20,7 @@ class BlockScheduling(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         if not self._positions:
-            self._positions = {each: position for position, each in enumerate(self.collection or ())}
+            self._positions = {test: position for position, test in enumerate(self.collection or ())}
         return f"{self._positions[nodeid] // self._size:08}"
 
     def remove_node(self, node: Any) -> str | None:

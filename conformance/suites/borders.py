@@ -75,13 +75,17 @@ def draw(
     A region that several expectations share is drawn for the first of them. One that holds no valid problem in the
     adapter's own words gets none. A problem is drawn once a dtype.
     """
-    smallest = sorted({each for each in start if is_cheap(each)}, key=lambda each: (each.multiplies, str(each)))
+    smallest = sorted(
+        {problem for problem in start if is_cheap(problem)}, key=lambda problem: (problem.multiplies, str(problem))
+    )
     regions = {
         expectation.when.text: expectation for expectation in reversed(expectations) if is_drawn_for(expectation)
     }
     first = [expectation for expectation in expectations if expectation in regions.values()]
-    walks = [_walk(lane, each, smallest, Random(f"{seed} {lane} {each.id}"), count) for each in first]
-    turns = (each for each in chain.from_iterable(zip_longest(*walks)) if each is not None)
+    walks = [
+        _walk(lane, expectation, smallest, Random(f"{seed} {lane} {expectation.id}"), count) for expectation in first
+    ]
+    turns = (draw for draw in chain.from_iterable(zip_longest(*walks)) if draw is not None)
     return list({(turn.problem, turn.dtype): turn for turn in reversed(list(turns))}.values())[::-1]
 
 
@@ -106,23 +110,25 @@ def _walk(lane: Lane, expectation: Expectation, start: Sequence[Problem], random
         run = {"framework": lane.framework, "variant": lane.variant, "dtype": dtype, "direction": FORWARD}
         return expectation.when(problem, **run)
 
-    places = [[(each, dtype) for each in start if inside(each, dtype)][:KEPT] for dtype in DTYPES]
+    places = [
+        [(start_problem, dtype) for start_problem in start if inside(start_problem, dtype)][:KEPT] for dtype in DTYPES
+    ]
     within, beyond = list(chain.from_iterable(places)), list[tuple[Problem, str]]()
-    found: dict[tuple[Problem, str], Draw] = {}
+    draws: dict[tuple[Problem, str], Draw] = {}
     constants = sorted({int(text) for text in _NUMBER.findall(expectation.when.text) if int(text) < LARGEST_CONSTANT})
     for _ in range(STEPS * count if within else 0):
-        halves = [sum(each.inside is side for each in found.values()) for side in (False, True)]
-        if len(found) == count:
+        halves = [sum(draw.inside is side for draw in draws.values()) for side in (False, True)]
+        if len(draws) == count:
             break
         base = random.choice(beyond if beyond and random.random() < 0.2 else within)
         step = _changed(random, *base, constants)
-        if step in found or not is_cheap(step[0]):
+        if step in draws or not is_cheap(step[0]):
             continue
         side = inside(*step)
         (within if side else beyond).append(step)
         if halves[side] < (count + 1) // 2:
-            found[step] = Draw(*step, expectation.id, side)
-    return list(found.values())
+            draws[step] = Draw(*step, expectation.id, side)
+    return list(draws.values())
 
 
 def _changed(random: Random, problem: Problem, dtype: str, constants: Sequence[int]) -> tuple[Problem, str]:

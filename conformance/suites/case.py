@@ -56,12 +56,12 @@ class Case:
     @property
     def drawn(self) -> Problem:
         """The problem that data is drawn for: the whole stamp where a refused call says no valid window or stride."""
-        said = self.problem
+        problem = self.problem
         if not self.refused:
-            return said
-        stride, dilation = (tuple(max(1, step) for step in steps) for steps in (said.stride, said.dilation))
-        zeros = (0,) * said.rank
-        return replace(said, pads=((0, 0),) * said.rank, output_padding=zeros, stride=stride, dilation=dilation)
+            return problem
+        stride, dilation = (tuple(max(1, step) for step in steps) for steps in (problem.stride, problem.dilation))
+        zeros = (0,) * problem.rank
+        return replace(problem, pads=((0, 0),) * problem.rank, output_padding=zeros, stride=stride, dilation=dilation)
 
     @property
     def seconds(self) -> float:

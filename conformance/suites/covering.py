@@ -50,10 +50,10 @@ class Codes:
 
     def seen(self, rows: Rows) -> NDArray[np.bool_]:
         """Which codes some row covers, (codes,); a negative level is none, and covers nothing."""
-        found = np.zeros(len(self.columns) * self.size, np.bool_)
+        covered = np.zeros(len(self.columns) * self.size, np.bool_)
         for row in rows:
-            found[self.of(row[None])[0][(row[self.columns] >= 0).all(axis=1)]] = True
-        return found
+            covered[self.of(row[None])[0][(row[self.columns] >= 0).all(axis=1)]] = True
+        return covered
 
     def all(self, levels: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
         """Which codes are of levels that the columns have, (codes,)."""

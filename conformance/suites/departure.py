@@ -81,7 +81,7 @@ def _at(name: str, shapes: Any, at: int) -> Sequence[int]:
 def _value(entry: Any) -> tuple[str, str, Ints]:
     match entry:
         case {"of": str(name), "is": str(value), "at": list(index), **rest} if (
-            not rest and name in OPERANDS and value in VALUES and all(isinstance(each, int) for each in index)
+            not rest and name in OPERANDS and value in VALUES and all(isinstance(number, int) for number in index)
         ):
             return name, value, tuple(index)
     raise DepartureError(f'values holds {entry!r}: give for example {{of = "x", is = "nan", at = [0, 0, 1]}}')
@@ -89,8 +89,8 @@ def _value(entry: Any) -> tuple[str, str, Ints]:
 
 def shape_of(problem: Problem, departure: Departure, name: str) -> Ints:
     """The shape that an operand has in a case."""
-    said = {"x": problem.input_shape, "weight": problem.weight_shape, "bias": problem.bias_shape}
-    return departure.shapes.get(name, said[name])
+    shapes = {"x": problem.input_shape, "weight": problem.weight_shape, "bias": problem.bias_shape}
+    return departure.shapes.get(name, shapes[name])
 
 
 def misfit(problem: Problem, departure: Departure) -> str:
@@ -102,9 +102,9 @@ def misfit(problem: Problem, departure: Departure) -> str:
             if value < 1:
                 return f"{name} is {value} on axis {axis}"
     for name in departure.shapes:
-        actual, said = shape_of(problem, departure, name), shape_of(problem, Departure(""), name)
-        if actual != said:
-            return f"{name} is {actual}, not {said}"
+        actual, stated = shape_of(problem, departure, name), shape_of(problem, Departure(""), name)
+        if actual != stated:
+            return f"{name} is {actual}, not {stated}"
     for name, dtype in departure.dtypes.items():
         if dtype != "bfloat16":
             return f"{name} is of another dtype than the rest"

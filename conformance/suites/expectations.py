@@ -73,7 +73,7 @@ class Expectation:
     def reaches(self, record: Record) -> bool:
         """Whether a record is inside the region, whatever its verdict."""
         about = (
-            any(fnmatchcase(record.idiom, each) for each in self.idiom)
+            any(fnmatchcase(record.idiom, pattern) for pattern in self.idiom)
             if self.idiom
             else record.subject is SubjectKind.PROBLEM
         )
@@ -131,7 +131,7 @@ def read_file(file: Path) -> tuple[Expectation, ...]:
     read = tuple(
         _expectation_of(f"{file.name}#{table.get('id', number)}", table) for number, table in enumerate(tables, 1)
     )
-    _refuse_twins(file, [each.id for each in read])
+    _refuse_twins(file, [expectation.id for expectation in read])
     return read
 
 
@@ -163,7 +163,11 @@ def expected_here(lane: Lane) -> tuple[Expectation, ...]:
 def of_records(runs: Iterable[Run]) -> Callable[[Record], Expectation | None]:
     """Which expectation knew of a failing record of some runs, each of which has its own version, day and machine."""
     of = {
-        (each.lane, each.key): here for run in runs for here in [expected_of(run)] for each in run.records if each.fails
+        (failed.lane, failed.key): here
+        for run in runs
+        for here in [expected_of(run)]
+        for failed in run.records
+        if failed.fails
     }
     return lambda record: known(record, of.get((record.lane, record.key), ()))
 
@@ -244,5 +248,5 @@ def _patterns(where: str, idiom: str | list[Any]) -> tuple[str, ...]:
 
 
 def _refuse_twins(file: Path, ids: Sequence[str]) -> None:
-    if twice := sorted({each for each in ids if ids.count(each) > 1}):
+    if twice := sorted({name for name in ids if ids.count(name) > 1}):
         raise ExpectationError(f"{file}: {twice[0]} stands there twice: an id is of one expectation, rename one")

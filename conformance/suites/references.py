@@ -40,7 +40,7 @@ def _without_words(source: str) -> str:
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            node.body = [each for each in node.body if not _is_words(each)] or [ast.Pass()]
+            node.body = [statement for statement in node.body if not _is_words(statement)] or [ast.Pass()]
     return ast.unparse(tree)
 
 

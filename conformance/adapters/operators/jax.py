@@ -30,15 +30,17 @@ def _convolved(x: jax.Array, weight: jax.Array, convolution: Convolution) -> jax
 
 
 def convolve(convolutions: Sequence[Convolution]) -> list[Array]:
-    found = []
+    outputs = []
     for start in range(0, len(convolutions), BLOCK):
         block = convolutions[start : start + BLOCK]
 
         def together(operands: Sequence[tuple[Any, Any]], block: Sequence[Convolution] = block) -> list[jax.Array]:
-            return [_convolved(x, weight, each) for (x, weight), each in zip(operands, block, strict=True)]
+            return [
+                _convolved(x, weight, convolution) for (x, weight), convolution in zip(operands, block, strict=True)
+            ]
 
-        found += jax.jit(together)([(each.x, each.weight) for each in block])
-    return [np.asarray(each) for each in found]
+        outputs += jax.jit(together)([(convolution.x, convolution.weight) for convolution in block])
+    return [np.asarray(output) for output in outputs]
 
 
 def gradient(convolution: Convolution, upstream: Array) -> Array:

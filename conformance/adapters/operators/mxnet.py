@@ -33,8 +33,8 @@ def gradient(convolution: Convolution, upstream: Array) -> Array:
     with mx.autograd.record():
         y = _convolved(x, convolution)
     y.backward(tensor(upstream))
-    found: Array = x.grad.asnumpy()
-    return found
+    gradient: Array = x.grad.asnumpy()
+    return gradient
 
 
 def resize(x: Array, rule: str) -> Array:
@@ -45,20 +45,20 @@ def resize(x: Array, rule: str) -> Array:
     else:
         options = {"height": 2 * height, "width": 2 * width, "align_corners": False}
         larger = mx.nd.contrib.BilinearResize2D(tensor(x), **options)
-    found: Array = larger.asnumpy()
-    return found
+    enlarged: Array = larger.asnumpy()
+    return enlarged
 
 
 def dense(x: Array, weight: Array) -> Array:
-    found: Array = mx.nd.FullyConnected(
+    output: Array = mx.nd.FullyConnected(
         tensor(x), tensor(weight.T.copy()), num_hidden=weight.shape[1], no_bias=True
     ).asnumpy()  # fmt: skip
-    return found
+    return output
 
 
 def leaky_relu(x: Array, slope: float) -> Array:
-    found: Array = mx.nd.LeakyReLU(tensor(x), act_type="leaky", slope=slope).asnumpy()
-    return found
+    output: Array = mx.nd.LeakyReLU(tensor(x), act_type="leaky", slope=slope).asnumpy()
+    return output
 
 
 def plain(value: Any) -> Any:

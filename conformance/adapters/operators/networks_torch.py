@@ -254,14 +254,14 @@ def twins_learn_alike(steps: int = 12) -> Facts:
 
 def _losses(model: nn.Module, x: torch.Tensor, labels: torch.Tensor, steps: int) -> list[float]:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-    found = []
+    layers = []
     for _ in range(steps):
         optimizer.zero_grad()
         loss = F.cross_entropy(model(x), labels)
         loss.backward()
         optimizer.step()
-        found.append(loss.item())
-    return found
+        layers.append(loss.item())
+    return layers
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -31,8 +31,8 @@ def _last(x: Array) -> tf.Tensor:
 
 
 def _first(y: tf.Tensor) -> Array:
-    found: Array = y.numpy().transpose(0, 3, 1, 2)
-    return found
+    output: Array = y.numpy().transpose(0, 3, 1, 2)
+    return output
 
 
 def convolve(convolutions: Sequence[Convolution]) -> list[Array]:
@@ -56,13 +56,13 @@ def dense(x: Array, weight: Array) -> Array:
     layer = keras.layers.Dense(weight.shape[1], use_bias=False, dtype=x.dtype.name)
     layer.build(x.shape)
     layer.set_weights([weight])
-    found: Array = layer(x).numpy()
-    return found
+    output: Array = layer(x).numpy()
+    return output
 
 
 def leaky_relu(x: Array, slope: float) -> Array:
-    found: Array = tf.nn.leaky_relu(x, slope).numpy()
-    return found
+    output: Array = tf.nn.leaky_relu(x, slope).numpy()
+    return output
 
 
 def plain(value: Any) -> Any:

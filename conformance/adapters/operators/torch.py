@@ -29,23 +29,23 @@ def gradient(convolution: Convolution, upstream: Array) -> Array:
         x = torch.from_numpy(convolution.x).requires_grad_()
         _convolved(x, convolution).backward(torch.from_numpy(upstream))
     assert x.grad is not None
-    found: Array = x.grad.numpy()
-    return found
+    gradient: Array = x.grad.numpy()
+    return gradient
 
 
 def resize(x: Array, rule: str) -> Array:
-    found: Array = F.interpolate(torch.from_numpy(x), scale_factor=2, mode=rule).numpy()
-    return found
+    output: Array = F.interpolate(torch.from_numpy(x), scale_factor=2, mode=rule).numpy()
+    return output
 
 
 def dense(x: Array, weight: Array) -> Array:
-    found: Array = F.linear(torch.from_numpy(x), torch.from_numpy(weight.T.copy())).numpy()
-    return found
+    output: Array = F.linear(torch.from_numpy(x), torch.from_numpy(weight.T.copy())).numpy()
+    return output
 
 
 def leaky_relu(x: Array, slope: float) -> Array:
-    found: Array = F.leaky_relu(torch.from_numpy(x), slope).numpy()
-    return found
+    output: Array = F.leaky_relu(torch.from_numpy(x), slope).numpy()
+    return output
 
 
 def plain(value: Any) -> Any:

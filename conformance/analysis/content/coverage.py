@@ -90,12 +90,12 @@ def _space(rank: int, strength: int) -> _Space:
 
 def _by_kind(records: Sequence[Record], rank: int) -> Mapping[str, list[Problem]]:
     """The problems of a rank that were answered, refused, and so on; each once."""
-    found: dict[str, dict[str, Problem]] = defaultdict(dict)
+    examples: dict[str, dict[str, Problem]] = defaultdict(dict)
     for record in records:
         problem = problem_of(record)
         if problem.rank == rank:
-            found[_KIND.get(record.verdict, "failed")][record.problem] = problem
-    return {kind: list(problems.values()) for kind, problems in found.items()}
+            examples[_KIND.get(record.verdict, "failed")][record.problem] = problem
+    return {kind: list(problems.values()) for kind, problems in examples.items()}
 
 
 def _rows(problems: Sequence[Problem], levels: Sequence[Sequence[int]]) -> Rows:
@@ -143,15 +143,15 @@ def _name(column: int, rank: int) -> tuple[str, str]:
     return Axis._fields[at], f" on axis {axis}" if rank > 1 else ""
 
 
-def table(lane: str, found: Sequence[Coverage]) -> Iterator[str]:
+def table(lane: str, parts: Sequence[Coverage]) -> Iterator[str]:
     """A lane's coverage, a rank and strength a row, as Markdown, and what is absent most by reason."""
     yield f"| {lane} | {ANSWERED} | " + " | ".join(REASONS) + " |"
     yield "|---|" + "---:|" * (1 + len(REASONS))
-    for each in found:
-        numbers = " | ".join(f"{each.counts[reason]:,}" for reason in (ANSWERED, *REASONS))
-        yield f"| {each.rank}-D, {each.strength}-way | {numbers} |"
-    for each in found:
+    for part in parts:
+        numbers = " | ".join(f"{part.counts[reason]:,}" for reason in (ANSWERED, *REASONS))
+        yield f"| {part.rank}-D, {part.strength}-way | {numbers} |"
+    for part in parts:
         for reason in [*REASONS][:-1]:
-            named = ", ".join(f"{name} ({count:,})" for name, count in each.worst[reason][:3])
+            named = ", ".join(f"{name} ({count:,})" for name, count in part.worst[reason][:3])
             if named:
-                yield f"  {each.rank}-D, {each.strength}-way, {reason}: mostly {named}"
+                yield f"  {part.rank}-D, {part.strength}-way, {reason}: mostly {named}"

@@ -61,14 +61,14 @@ class Finder:
 
 def read_arrays(folder: Path, runs: Iterable[Run]) -> dict[tuple[str, Key], Any]:
     """The diverging arrays beside record files, by lane and key. Raises RecordError where some are missing."""
-    found: dict[tuple[str, Key], Any] = {}
+    by_key: dict[tuple[str, Key], Any] = {}
     for run in runs:
         diverging = [record for record in run.records if _has_arrays(record)]
         if not diverging:
             continue
         with open_beside(run.path or run.header.path(folder), len(diverging)) as arrays:
-            found |= {(record.lane, record.key): actual(record, arrays) for record in diverging}
-    return found
+            by_key |= {(record.lane, record.key): actual(record, arrays) for record in diverging}
+    return by_key
 
 
 def _has_arrays(record: Record) -> bool:
@@ -103,8 +103,8 @@ def _faults_of_framework(framework: str, runs: Sequence[Run], finder: Finder) ->
         apart[record.verdict, known and known.id, record.subject is SubjectKind.PROBLEM, words].append(record)
     for (verdict, *_), records in apart.items():
         if verdict is Verdict.DIVERGES and all(map(_has_arrays, records)):
-            explained = [Explained(each, _causes(each, finder.arrays)) for each in records]
-            groups += [Alike([each.record for each in those], _witnessed(cause, those), others(cause, those))
+            explained = [Explained(one_record, _causes(one_record, finder.arrays)) for one_record in records]
+            groups += [Alike([member.record for member in those], _witnessed(cause, those), others(cause, those))
                        for cause, those in by_cause(explained)]  # fmt: skip
         else:
             groups.append(Alike(records))
@@ -117,27 +117,27 @@ def _faults_of_framework(framework: str, runs: Sequence[Run], finder: Finder) ->
             known = finder.known(record)
             rest[record.verdict, known and known.id].append(record)
     for records in rest.values():
-        title = _title(None, records) if len({skeleton(each.message) for each in records}) == 1 else REST
+        title = _title(None, records) if len({skeleton(one_record.message) for one_record in records}) == 1 else REST
         yield replace(_fault(framework, Alike(records), (), finder), title=title, where=())
 
 
 def _causes(record: Record, arrays: Evidence) -> tuple[Cause, ...]:
     try:
-        return causes(record, lambda each: arrays[each.lane, each.key])
+        return causes(record, lambda record: arrays[record.lane, record.key])
     except (DiagnosisError, DataError):
         return (ANOTHER_SHAPE,)
 
 
 def _witnessed(cause: Cause, those: Sequence[Explained]) -> Cause:
     """The cause with the window that the witness of some records has by it."""
-    witness = smallest(each.record for each in those)
-    return next(own for each in those if each.record is witness for own in each.causes if own == cause)
+    witness = smallest(explained.record for explained in those)
+    return next(own for explained in those if explained.record is witness for own in explained.causes if own == cause)
 
 
 def _fault(framework: str, alike: Alike, runs: Sequence[Run], finder: Finder) -> Fault:
     records, cause = alike.records, alike.cause
     witness = smallest(records)
-    answers = [witness, *(each for each in finder.answered[witness.key] if each.lane != witness.lane)]
+    answers = [witness, *(record for record in finder.answered[witness.key] if record.lane != witness.lane)]
     drawn = _drawn(witness, cause)
     return Fault(
         framework, witness.verdict, _title(cause, records), str(cause or ""),
@@ -180,14 +180,14 @@ def _where_it_happens(records: Sequence[Record], runs: Sequence[Run]) -> Where:
     """The smallest predicate that tells records from the conforming ones of the same runs, and of the same idioms."""
     keys, names = {record.key for record in records}, {record.idiom for record in records}
     outside = [
-        each
+        one_record
         for run in runs
         if any(record.key in keys for record in run.records)
-        for each in run.records
-        if each.verdict is Verdict.CONFORMS and each.idiom in names
+        for one_record in run.records
+        if one_record.verdict is Verdict.CONFORMS and one_record.idiom in names
     ]
-    found = induce([facts(each) for each in records], [facts(each) for each in outside])
-    return Where(records[0].lane, found.predicate, found.coverage, found.exact)
+    rule = induce([facts(record) for record in records], [facts(record) for record in outside])
+    return Where(records[0].lane, rule.predicate, rule.coverage, rule.exact)
 
 
 class _Witness(NamedTuple):

@@ -38,7 +38,7 @@ def build(evidence: Proofs) -> Handbook:
         for lane in adapters.lanes()
         if lane.framework in idioms.frameworks()
     }
-    flat = [(framework, point) for framework, by in points.items() for each in by.values() for point in each]
+    flat = [(framework, point) for framework, by in points.items() for listed in by.values() for point in listed]
     return Handbook(
         laws=tuple(_law(law, flat, evidence) for law in laws.LAWS),
         taps=tuple(_witness_shown(witness) for witness in laws.TAPS),
@@ -48,7 +48,7 @@ def build(evidence: Proofs) -> Handbook:
         idioms=tuple(_idiom(framework, idiom, points[framework]) for framework in points
                      for idiom in idioms.idioms(framework)),
         copies=tuple(_copies()),
-        given=tuple(astuple(each) for each in copies.given_as_it_is(MAIN_LAYOUTS)),
+        given=tuple(astuple(given) for given in copies.given_as_it_is(MAIN_LAYOUTS)),
         lanes=tuple((name, lane.version, lane.date) for name, lane in evidence.lanes.items()),
     )  # fmt: skip
 
@@ -64,10 +64,10 @@ def _law(law: Law, points: list[tuple[str, ClaimedCall]], evidence: Proofs) -> L
 
 def _users(points: Iterable[tuple[str, ClaimedCall]]) -> dict[str, tuple[str, ...]]:
     """Function names by framework."""
-    found: dict[str, dict[str, None]] = defaultdict(dict)
+    by_form: dict[str, dict[str, None]] = defaultdict(dict)
     for framework, point in points:
-        found[framework][_named(point.idiom)] = None
-    return {framework: tuple(names) for framework, names in found.items()}
+        by_form[framework][_named(point.idiom)] = None
+    return {framework: tuple(names) for framework, names in by_form.items()}
 
 
 def _named(idiom: Idiom) -> str:
@@ -89,20 +89,20 @@ def _witness_shown(witness: Witness) -> Shown:
 
 
 def _layouts(points: list[tuple[str, ClaimedCall]], *, weight: bool) -> Iterator[LayoutEntry]:
-    found: dict[str, list[tuple[str, ClaimedCall]]] = defaultdict(list)
+    calls: dict[str, list[tuple[str, ClaimedCall]]] = defaultdict(list)
     for framework, point in points:
-        found[point.claim.weight if weight else point.claim.data].append((framework, point))
-    for name, users in found.items():
+        calls[point.claim.weight if weight else point.claim.data].append((framework, point))
+    for name, users in calls.items():
         text = layout.conversion("w", "(g i) o k", name, _EXTENTS, reverse=False) if weight else ""
         yield LayoutEntry(name, _users(users), text)
 
 
 def _idiom(framework: str, idiom: Idiom, points: Mapping[str, list[ClaimedCall]]) -> IdiomEntry:
-    own = [point for each in points.values() for point in each if point.idiom is idiom]
+    own = [point for listed in points.values() for point in listed if point.idiom is idiom]
     answered = [point.claim for point in own if not point.claim.refused]
     refusals: dict[str, dict[str, None]] = defaultdict(dict)
-    for variant, each in points.items():
-        for point in each:
+    for variant, of_variant in points.items():
+        for point in of_variant:
             if point.idiom is idiom and point.claim.refused:
                 reason, *_ = re.split(r": (?!it )\w+ takes ", point.claim.refused)  # what is legal hangs on the call
                 refusals[re.sub(r"-?\d+", "n", reason)][variant] = None
@@ -129,11 +129,13 @@ def _probe(point: ClaimedCall) -> tuple[NDArray[np.int64], ...]:
 
     Every digit of an answer is one input element, so it shows which taps met which inputs.
     """
-    said = point.claim.problem
-    problem = Problem.of(said.input[-1], said.kernel[-1], said.stride[-1], said.window[-1:], 0, said.dilation[-1])
+    claimed = point.claim.problem
+    problem = Problem.of(
+        claimed.input[-1], claimed.kernel[-1], claimed.stride[-1], claimed.window[-1:], 0, claimed.dilation[-1]
+    )
     x = np.arange(1, problem.input[0] + 1)
     weight = 10 ** np.arange(problem.kernel[0])
     stored = weight[::-1] if point.claim.reversed else weight
     arrays = x.reshape(1, 1, -1), stored.reshape(1, 1, -1), None
-    y, full = (oracle.expected(each, *arrays).ravel() for each in (problem, replace(problem, pads=((0, 0),))))
+    y, full = (oracle.expected(variation, *arrays).ravel() for variation in (problem, replace(problem, pads=((0, 0),))))
     return x, weight, y, full

@@ -50,14 +50,17 @@ def _state(since: Since) -> State:
 
 def of_fault(records: Sequence[Record], history: History) -> Past | None:
     """Since when some records of a framework fail as they do; None where nothing is kept of them."""
-    found = [
+    standings = [
         (history.lines[name], record) for record in records if (name := (record.lane, record.key)) in history.lines
     ]
-    if not found:
+    if not standings:
         return None
-    since, begins, tonight = min(_times(*each, history) for each in found)
-    lines = {(line.lane, line.suite): [each for each, _ in found if (each.lane, each.suite) == (line.lane, line.suite)]
-             for line, _ in found}  # fmt: skip
+    since, begins, tonight = min(_times(*standing, history) for standing in standings)
+    lines = {
+        (line.lane, line.suite): [
+            other for other, _ in standings if (other.lane, other.suite) == (line.lane, line.suite)
+        ] for line, _ in standings
+    }  # fmt: skip
     return Past(since, begins, tonight, tuple(
         Night(", ".join(name), night.started, night.version, str(night))
         for name in sorted(lines) for night in nights(lines[name])

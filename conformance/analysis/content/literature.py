@@ -28,8 +28,10 @@ def build(claims: Sequence[Claim], runs: Sequence[Run]) -> Literature:
         for record in run.records:
             checked.setdefault(record.case, []).append(_checked(record, version, date))
     documents = [
-        Document(name, _counts(group := list(each)), tuple(_entry(claim, checked.get(claim.id, ())) for claim in group))
-        for name, each in groupby(claims, lambda claim: claim.document)
+        Document(
+            name, _counts(group := list(members)), tuple(_entry(claim, checked.get(claim.id, ())) for claim in group)
+        )
+        for name, members in groupby(claims, lambda claim: claim.document)
     ]
     return Literature(tuple(documents), tuple(lanes), _witness(), tuple(_figures(claims)))
 
@@ -57,7 +59,7 @@ def _figures(claims: Sequence[Claim]) -> Iterator[Figure]:
         transposed = test.parameters["transposed"]
         for row in test.parameters["rows"]:
             i, k, o, s, p, d, op = (
-                row.get(*each) for each in (("i",), ("k",), ("o",), ("s", 1), ("p", 0), ("d", 1), ("op", 0))
+                row.get(*default) for default in (("i",), ("k",), ("o",), ("s", 1), ("p", 0), ("d", 1), ("op", 0))
             )
             border = d * (k - 1) - p if transposed else p
             name = f"{row['name']}{', transposed' if transposed else ''}"

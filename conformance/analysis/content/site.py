@@ -33,9 +33,11 @@ def gather(
     on_file, known = _expected(runs)
     proved = proofs.collect(runs, known)
     everything = Proofs({**proofs.read().lanes, **proved.lanes})
-    found = tuple(replace(fault, past=of_fault(fault.records, kept)) for fault in find_faults(runs, arrays, known))
+    faults_found = tuple(
+        replace(fault, past=of_fault(fault.records, kept)) for fault in find_faults(runs, arrays, known)
+    )
     return Site(
-        runs, expected_lanes, known, on_file, found, tuple(domains(runs)),
+        runs, expected_lanes, known, on_file, faults_found, tuple(domains(runs)),
         handbook.build(everything), _proofs(everything), literature.build(ledger.read_claims(), runs), changes,
         more or {}, kept.kept, coverage.of_lanes(runs), reasons,
     )  # fmt: skip
@@ -45,9 +47,9 @@ def _expected(runs: Sequence[Run]) -> tuple[tuple[Known, ...], Callable[[Record]
     """The expectations on file, and which of them knew of a record; asked once of each."""
     knew = expectations.of_records(runs)
     plain = {
-        (name, each.id): Known(each.id, name, each.when.text, each.verdict, " ".join(each.reason.split()),
-                               each.upstream, each.since)
-        for run in overview.ordered(runs) for name in [run.header.framework] for each in expectations.expected_of(run)
+        (name, entry.id): Known(entry.id, name, entry.when.text, entry.verdict, " ".join(entry.reason.split()),
+                               entry.upstream, entry.since)
+        for run in overview.ordered(runs) for name in [run.header.framework] for entry in expectations.expected_of(run)
     }  # fmt: skip
     asked: dict[tuple[str, Key], Known | None] = {}
 
@@ -56,8 +58,8 @@ def _expected(runs: Sequence[Run]) -> tuple[tuple[Known, ...], Callable[[Record]
         if not record.fails:
             return None
         if name not in asked:
-            found = knew(record)
-            asked[name] = plain[record.framework, found.id] if found else None
+            expectation = knew(record)
+            asked[name] = plain[record.framework, expectation.id] if expectation else None
         return asked[name]
 
     return tuple(plain.values()), known
@@ -68,19 +70,19 @@ def domains(runs: Sequence[Run]) -> Iterator[Domain]:
     departing = domain.departing()
     for name, records in domain.by_lane(runs).items():
         lane = domain.domain(name, records, departing)
-        counts = {each: lane.counts[each] for each in domain.OUTCOMES if lane.counts[each]}
+        counts = {outcome: lane.counts[outcome] for outcome in domain.OUTCOMES if lane.counts[outcome]}
         yield Domain(name, counts, tuple(_region(name, region) for region in lane.regions))
 
 
 def _region(lane: str, region: domain.Region) -> Region:
-    found = region.where
-    where = Where(lane, found.predicate, found.coverage, found.exact) if found else None
+    rule = region.where
+    where = Where(lane, rule.predicate, rule.coverage, rule.exact) if rule else None
     return Region(region.outcome, region.message, region.count, where, region.faults, region.witness)
 
 
-def _proofs(found: Proofs) -> Mapping[str, tuple[str, ...]]:
+def _proofs(proofs_by_claim: Proofs) -> Mapping[str, tuple[str, ...]]:
     """What is proved of each idiom, a line a claim and lane."""
     lines: dict[str, list[str]] = defaultdict(list)
-    for claim in sorted({claim for lane in found.lanes.values() for claim in lane.claims}):
-        lines[claim.partition("/")[0]] += found.of(claim)
+    for claim in sorted({claim for lane in proofs_by_claim.lanes.values() for claim in lane.claims}):
+        lines[claim.partition("/")[0]] += proofs_by_claim.of(claim)
     return {name: tuple(those) for name, those in lines.items()}

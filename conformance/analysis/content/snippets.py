@@ -229,5 +229,5 @@ def too_large(lane: Lane) -> Snippet:
 
 def same_window(point: ClaimedCall, problem: Problem) -> bool:
     """Whether a call that was read again says the problem that its record has."""
-    said = point.claim.problem
-    return with_window(said, said.window) == with_window(problem, problem.window)
+    claimed = point.claim.problem
+    return with_window(claimed, claimed.window) == with_window(problem, problem.window)

@@ -85,7 +85,7 @@ def early_bias(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
     inside = np.ones(p.output, x.dtype)
     for axis, ((lo, _), out, full) in enumerate(zip(p.window, p.output, p.full, strict=True)):
         at = np.arange(lo, lo + out)
-        inside *= ((at >= 0) & (at < full)).reshape([-1 if axis == each else 1 for each in range(p.rank)])
+        inside *= ((at >= 0) & (at < full)).reshape([-1 if axis == position else 1 for position in range(p.rank)])
     y: Array = right(p, x, w, None) + inside * b.reshape(-1, *[1] * p.rank)
     return y
 

@@ -115,18 +115,18 @@ def recipe(
 
 def _compared(bench: Bench, trials: Sequence[tuple[dict[str, Any], Problem]]) -> Iterator[Trial]:
     arrays = {problem: drawn(problem) for _, problem in trials}
-    said = dict(zip(arrays, bench.transposed([Question(*question) for question in _questions(arrays)]), strict=True))
+    stated = dict(zip(arrays, bench.transposed([Question(*question) for question in _questions(arrays)]), strict=True))
     made = [(named, problem, _convolution(problem, *arrays[problem][:2], named)) for named, problem in trials]
-    possible = [each for each in made if each[2] is not None]
+    possible = [trial for trial in made if trial[2] is not None]
     answers = iter(bench.convolved([convolution for _, _, convolution in possible if convolution is not None]))
     for named, problem, convolution in made:
         answer = np.empty(0) if convolution is None else next(answers)
-        sized = answer.shape == said[problem].shape
-        yield {**named, "sized": sized, "equal": sized and np.array_equal(answer, said[problem])}
+        sized = answer.shape == stated[problem].shape
+        yield {**named, "sized": sized, "equal": sized and np.array_equal(answer, stated[problem])}
 
 
 def _questions(arrays: Mapping[Problem, Any]) -> Iterator[tuple[Problem, Array, Array]]:
-    return ((problem, each.x, each.weight) for problem, each in arrays.items())
+    return ((problem, pair.x, pair.weight) for problem, pair in arrays.items())
 
 
 def _convolution(problem: Problem, x: Array, weight: Array, named: Trial) -> Convolution | None:
@@ -172,7 +172,7 @@ def output_padding(
         x = np.arange(1, i_ * i_ + 1, dtype=np.float32).reshape(plain.input_shape)
         weight = np.arange(1, k_ * k_ + 1, dtype=np.float32).reshape(plain.weight_shape)
         bias = np.array([BIAS], np.float32)
-        before, after = bench.transposed([Question(each, x, weight, bias) for each in (plain, padded)])
+        before, after = bench.transposed([Question(problem, x, weight, bias) for problem in (plain, padded)])
         extent = before.shape[2]
         kept = np.array_equal(after[:, :, :extent, :extent], before)
         empty = [bool((after[0, 0, extent + row] == BIAS).all()) for row in range(rows)]
@@ -214,8 +214,8 @@ def split(
         for transposed in (True, False):
             weight = arrays.weight if transposed else turned(problem, arrays.weight)
             whole = _operated(bench, transposed, problem, arrays.x, weight)
-            parts = [np.split(each, count, axis) for each, axis in ((arrays.x, 1), (weight, 0))]
-            alone = [_operated(bench, transposed, one, *each) for each in zip(*parts, strict=True)]
+            parts = [np.split(operand, count, axis) for operand, axis in ((arrays.x, 1), (weight, 0))]
+            alone = [_operated(bench, transposed, one, *part) for part in zip(*parts, strict=True)]
             muted = arrays.x.copy()
             muted[:, channels // count :] = 0
             first = _operated(bench, transposed, problem, muted, weight)[:, : filters // count]

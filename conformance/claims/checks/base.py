@@ -42,8 +42,8 @@ class Check(NamedTuple):
     def names(self, parameters: Mapping[str, Any]) -> frozenset[str]:
         """What a trial has: what is measured, and the numbers that stand in rows of expressions, or are arguments."""
         rows = parameters.get("rows", ()) if self.name == "expressions" else ()
-        said = {name for row in rows for name in row} - {"text", "gives", "raises"}
-        return frozenset({*self.measures, *said, *parameters.get("arguments", {})})
+        columns = {name for row in rows for name in row} - {"text", "gives", "raises"}
+        return frozenset({*self.measures, *columns, *parameters.get("arguments", {})})
 
     @property
     def summary(self) -> str:
@@ -98,14 +98,14 @@ class Bench:
 
     def transposed(self, questions: Sequence[Question]) -> list[Array]:
         """The framework's answers, through its adapter. Raises NoAnswer where one is missing."""
-        found: list[Array] = []
+        answers: list[Array] = []
         for start in range(0, len(questions), self.adapter.BLOCK):
             block = questions[start : start + self.adapter.BLOCK]
             calls = [self.adapter.translate(*map(_float, question)) for question in block]
             for question, call, answer in zip(block, calls, make(self.adapter, calls), strict=True):
                 refused = isinstance(answer, Ended) and answer.verdict is Verdict.REJECTS
-                found.append(self._ported(question) if refused else _finished(call, answer))
-        return found
+                answers.append(self._ported(question) if refused else _finished(call, answer))
+        return answers
 
     def _ported(self, question: Question) -> Array:
         """The answer where no single call gives it, such as a dilation in TensorFlow without oneDNN."""

@@ -96,7 +96,7 @@ def expressions(bench: Bench, *, rows: Rows, setup: str = "") -> Iterator[Trial]
 def _comparable(value: Any) -> Any:
     """A value with its sequences as lists, whatever kind they are."""
     if isinstance(value, Mapping):
-        return {name: _comparable(each) for name, each in value.items()}
+        return {name: _comparable(entry) for name, entry in value.items()}
     convert: Callable[[Any], Any] = list
     is_sequence = isinstance(value, Sequence) and not isinstance(value, str)
-    return [_comparable(each) for each in convert(value)] if is_sequence else value
+    return [_comparable(entry) for entry in convert(value)] if is_sequence else value

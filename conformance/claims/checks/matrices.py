@@ -55,15 +55,15 @@ def convolution_rows(
     takes x to y, which the framework's convolution does too.
     """  # fmt: skip
     for kernel in kernels:
-        found = convolution_matrix(bench, (1, i, i), plane(kernel), s, p)
+        built = convolution_matrix(bench, (1, i, i), plane(kernel), s, p)
         product = True
         if len(x):
             (direct,) = bench.convolved([Convolution(plane(x), plane(kernel), (s, s), (p, p))])
-            flat = found @ np.ravel(whole(x))
+            flat = built @ np.ravel(whole(x))
             product = np.array_equal(flat, np.ravel(y)) and np.array_equal(direct[0, 0], y)
-        same = np.array_equal(found, matrix) if len(matrix) else True
-        facts = {"rows": found.shape[0], "columns": found.shape[1]}
-        yield {**facts, **_counts(found, 1), "same": same, "product": product}
+        same = np.array_equal(built, matrix) if len(matrix) else True
+        facts = {"rows": built.shape[0], "columns": built.shape[1]}
+        yield {**facts, **_counts(built, 1), "same": same, "product": product}
 
 
 @check("i", "k", "s", "p", "rows", "columns", "least", "most", "first", "transposes", "pattern", "product", "zeros")
@@ -81,18 +81,18 @@ def transposed_columns(
         problem = square(*named.values())
         if bench.faulty(problem):
             continue
-        found = transposed_matrix(bench, problem, weight)
+        matrix = transposed_matrix(bench, problem, weight)
         other = transposed_matrix(bench, problem, weight[:, :, ::-1, ::-1] + (weight[:, :, ::-1, ::-1] != 0))
         forward = convolution_matrix(bench, (1, *problem.output), weight, named["s"], named["p"])
         product = True
         if len(x):
             (direct,) = bench.transposed([Question(problem, plane(x), weight)])
-            flat = found @ np.ravel(whole(x))
+            flat = matrix @ np.ravel(whole(x))
             product = np.array_equal(flat, np.ravel(y)) and np.array_equal(direct[0, 0], y)
         yield {
-            **named, "rows": found.shape[0], "columns": found.shape[1], **_counts(found, 0),
-            "first": int(np.count_nonzero(found[:, 0])), "transposes": np.array_equal(found, forward.T),
-            "pattern": np.array_equal(found != 0, other != 0) and not np.array_equal(found, other),
+            **named, "rows": matrix.shape[0], "columns": matrix.shape[1], **_counts(matrix, 0),
+            "first": int(np.count_nonzero(matrix[:, 0])), "transposes": np.array_equal(matrix, forward.T),
+            "pattern": np.array_equal(matrix != 0, other != 0) and not np.array_equal(matrix, other),
             "product": product, "zeros": int(np.sum(weight == 0)),
         }  # fmt: skip
 
@@ -122,14 +122,14 @@ def printed_matrix(bench: Bench, *, i: int, k: int, labels: Sequence[str]) -> It
     many of all do not.
     """  # fmt: skip
     taps = [[10 * row + column for column in range(1, k + 1)] for row in range(1, k + 1)]
-    found = convolution_matrix(bench, (1, i, i), plane(taps))
+    matrix = convolution_matrix(bench, (1, i, i), plane(taps))
     names = {0: ".", **{value: f"{value // 10 - 1}{value % 10 - 1}" for line in taps for value in line}}
     right = [[label == names[int(value)] for label, value in zip(*line, strict=True)]
-             for line in zip(map(str.split, labels), found, strict=True)]  # fmt: skip
-    wrong = sum(not each for line in right for each in line)
+             for line in zip(map(str.split, labels), matrix, strict=True)]  # fmt: skip
+    wrong = sum(not agrees for line in right for agrees in line)
     for row, line in enumerate(right):
-        for column, each in enumerate(line):
-            yield {"row": row, "column": column, "right": each, "wrong": wrong}
+        for column, equal in enumerate(line):
+            yield {"row": row, "column": column, "right": equal, "wrong": wrong}
 
 
 @check("same", "corner", "flipped", "reaches", "apart")

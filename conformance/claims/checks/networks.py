@@ -60,7 +60,7 @@ def generator(bench: Bench, *, batch: int = 3) -> Iterator[Trial]:
     draw = np.random.default_rng(7)
     z, dense = draw.integers(-1, 2, (batch, LATENT)).astype(np.float32), _sparse(draw, (LATENT, 49 * CHANNELS))
     flat = bench.operators.dense(z, dense), z @ dense, abs(z) @ abs(dense)
-    x, step, largest = (each.reshape(batch, *SEED, CHANNELS).transpose(0, 3, 1, 2) for each in flat)
+    x, step, largest = (image.reshape(batch, *SEED, CHANNELS).transpose(0, 3, 1, 2) for image in flat)
     unit = SCALE
     yield _layer("dense", x, step, dense.size, largest / unit)
     for number, point in enumerate(generator_points(bench, batch), 1):

@@ -17,7 +17,8 @@ def outputs(bench: Bench, problems: Sequence[Problem]) -> list[int]:
     """The framework's extent of transposed convolutions of square problems."""
     new = [fromkey for fromkey in dict.fromkeys(problems) if fromkey not in bench.shapes]
     questions = [
-        Question(each, np.ones(each.input_shape, np.float32), np.ones(each.weight_shape, np.float32)) for each in new
+        Question(problem, np.ones(problem.input_shape, np.float32), np.ones(problem.weight_shape, np.float32))
+        for problem in new
     ]
     bench.shapes.update(zip(new, (y.shape for y in bench.transposed(questions)), strict=True))
     return [bench.shapes[problem][2] for problem in problems]
@@ -42,7 +43,7 @@ def _sound(bench: Bench, trials: Iterator[Named]) -> list[tuple[Named, Problem]]
     """The trials that say a transposed convolution at which the lane is not known to fail."""
     names = ("i", "k", "s", "p", "d", "op")
     pairs = [(trial, square(*(trial[name] for name in names))) for trial in trials]
-    return [(each, problem) for each, problem in pairs if min(problem.output) > 0 and not bench.faulty(problem)]
+    return [(sizes, problem) for sizes, problem in pairs if min(problem.output) > 0 and not bench.faulty(problem)]
 
 
 @check("i", "k", "s", "p", "d", "op", "o")
@@ -73,18 +74,18 @@ def round_trip(
     """o: the extent after a convolution of i; back: of its transposed one; repaired: with output_padding r; forth: the
     extent after a transposed convolution of i and then a convolution. r is (i + 2p - k) % s.
     """  # fmt: skip
-    trials = [each | {"r": (each["i"] + 2 * each["p"] - each["k"]) % each["s"]} for each in
+    trials = [sizes | {"r": (sizes["i"] + 2 * sizes["p"] - sizes["k"]) % sizes["s"]} for sizes in
               sweep(where, i=i, k=k, s=s, p=p)]  # fmt: skip
-    found = reduced(bench, [_sizes(trial) for trial in trials])
-    yield from _returned(bench, trials, found)
+    extents = reduced(bench, [_sizes(trial) for trial in trials])
+    yield from _returned(bench, trials, extents)
 
 
-def _returned(bench: Bench, trials: Sequence[Named], found: Sequence[int]) -> Iterator[Trial]:
+def _returned(bench: Bench, trials: Sequence[Named], given: Sequence[int]) -> Iterator[Trial]:
     sound = []
-    for named, o in zip(trials, found, strict=True):
+    for named, o in zip(trials, given, strict=True):
         k, s, p = named["k"], named["s"], named["p"]
         ways = [square(o, k, s, p), square(o, k, s, p, op=named["r"]), square(named["i"], k, s, p)]
-        if all(min(each.output) > 0 and not bench.faulty(each) for each in ways):
+        if all(min(way.output) > 0 and not bench.faulty(way) for way in ways):
             sound.append((named | {"o": o}, ways))
     extents = outputs(bench, [way for _, ways in sound for way in ways])
     grown = extents[2::3]
@@ -129,8 +130,8 @@ def pairs(bench: Bench, *, h_out: Numbers, k: Numbers, s: Numbers, p: Numbers, w
     (h_out + 2p - k) % s.
     """  # fmt: skip
     trials = list(sweep(where, h_out=h_out, k=k, s=s, p=p))
-    found = reduced(bench, [(trial["h_out"], trial["k"], trial["s"], trial["p"], 1) for trial in trials])
-    for named, o in zip(trials, found, strict=True):
+    extents = reduced(bench, [(trial["h_out"], trial["k"], trial["s"], trial["p"], 1) for trial in trials])
+    for named, o in zip(trials, extents, strict=True):
         r = (named["h_out"] + 2 * named["p"] - named["k"]) % named["s"]
         for h_in in (o - 1, o, o + 1):
             yield {**named, "h_in": h_in, "r": r, "fits": h_in == o}

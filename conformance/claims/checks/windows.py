@@ -37,22 +37,22 @@ def window(
 
 def _rows(values: Array) -> Array:
     """(1, 1, n, n) with a value a row; no larger than what float32 sums exactly."""
-    found: Array = np.outer(values, np.ones_like(values))[None, None].astype(np.float32)
-    return found
+    kernel: Array = np.outer(values, np.ones_like(values))[None, None].astype(np.float32)
+    return kernel
 
 
 def _begin(full: Array, answer: Array) -> int:
     """Where an answer begins in the full stamp, extended by zeros. Raises CheckError unless it is in one place."""
     extent = int(answer.shape[0])
     wide = np.pad(full, extent)
-    found = [
+    trials = [
         at - extent
         for at in range(wide.shape[0] - extent + 1)
         if np.array_equal(wide[at : at + extent, at : at + extent], answer)
     ]
-    if len(found) != 1:
-        raise CheckError(f"the answer is {len(found)} windows of the full stamp: expected it to be one")
-    return found[0]
+    if len(trials) != 1:
+        raise CheckError(f"the answer is {len(trials)} windows of the full stamp: expected it to be one")
+    return trials[0]
 
 
 @check("i", "k", "s", "p", "op", "o", "sized", "equal", "shifted")

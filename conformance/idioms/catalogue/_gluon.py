@@ -37,9 +37,10 @@ def read(use: Use) -> Claim:
 
 
 def say(problem: Problem) -> str:
-    said = arguments(problem)
-    return _layer(problem.rank, said["num_filter"], problem.kernel, {
-        "strides": said["stride"], "padding": said["pad"], "output_padding": said["adj"], "dilation": said["dilate"],
+    words = arguments(problem)
+    return _layer(problem.rank, words["num_filter"], problem.kernel, {
+        "strides": words["stride"], "padding": words["pad"], "output_padding": words["adj"],
+        "dilation": words["dilate"],
         "groups": problem.groups, "in_channels": problem.groups * problem.in_channels, "use_bias": problem.bias,
     })  # fmt: skip
 

@@ -61,11 +61,11 @@ def arguments(problem: Problem) -> dict[str, Any]:
 def _given(problem: Problem, padding: str) -> Ints | None:
     """The output_padding by which the size is reached; None where it is not from 0 to stride - 1, or is refused."""
     least = sizes(problem, padding, (0,) * problem.rank)
-    found = tuple(out - base for out, base in zip(problem.output, least, strict=True))
-    for op, s, ke in zip(found, problem.stride, problem.effective_kernel, strict=True):
+    paddings = tuple(out - base for out, base in zip(problem.output, least, strict=True))
+    for op, s, ke in zip(paddings, problem.stride, problem.effective_kernel, strict=True):
         if not 0 <= op < s or (padding == "same" and not 1 <= ke % 2 + op <= s):
             return None
-    return found
+    return paddings
 
 
 def _read_layer(use: Use) -> Claim:

@@ -20,10 +20,10 @@ def window(problem: Problem, padding: Padding, size: Ints) -> Window:
     """The window of a size: SAME halves the excess, the odd one cut at the end; else the beginning is the padding's."""
     excess = [full - out for full, out in zip(problem.full, size, strict=True)]
     if padding == "SAME":
-        begins = [max(each, 0) // 2 for each in excess]
+        begins = [max(surplus, 0) // 2 for surplus in excess]
     else:
         begins = [begin for begin, _ in _pairs(problem, padding)]
-    return tuple((lo, each - lo) for lo, each in zip(begins, excess, strict=True))
+    return tuple((lo, surplus - lo) for lo, surplus in zip(begins, excess, strict=True))
 
 
 def legal(problem: Problem, padding: Padding, size: Ints, *, truncated: bool = False) -> bool:

@@ -121,7 +121,11 @@ def _spatial(use: Use, name: str, *, first: bool) -> tuple[Ints, str]:
     """The spatial part of 1, rank or rank + 2 numbers, and why the rest of them is refused."""
     value = 1 if use[name] is None else use[name]
     values = list(value) if isinstance(value, list | tuple) else [value]
-    if not all(isinstance(each, int) and each > 0 for each in values) or len(values) not in (1, use.rank, use.rank + 2):
+    if not all(isinstance(stride, int) and stride > 0 for stride in values) or len(values) not in (
+        1,
+        use.rank,
+        use.rank + 2,
+    ):
         raise Refusal(f"{name} is {value!r}: it takes 1, {use.rank} or {use.rank + 2} numbers of at least 1")
     if len(values) != use.rank + 2 or use.rank + 2 == 1:
         return tuple(values * use.rank if len(values) == 1 else values), ""

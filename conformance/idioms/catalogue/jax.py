@@ -87,8 +87,8 @@ def _claim_conv_transpose(use: Use) -> Claim:
 
 
 def _say(problem: Problem) -> str:
-    said = arguments(problem)
-    return write("jax.lax.conv_transpose", X, W, said.pop("strides"), said.pop("padding"), **_words(said))
+    words = arguments(problem)
+    return write("jax.lax.conv_transpose", X, W, words.pop("strides"), words.pop("padding"), **_words(words))
 
 
 def _read_general(use: Use) -> Claim:
@@ -225,19 +225,19 @@ GENERAL = (
 
 def _examples() -> Iterator[Example]:
     for pick, problem, options in _grid("jax-conv-transpose", TRANSPOSED, (1,)):
-        said = {"strides": problem.stride, "rhs_dilation": problem.dilation, **options}
+        words = {"strides": problem.stride, "rhs_dilation": problem.dilation, **options}
         channels = pick["ic"] + pick["wrong"], pick["oc"]
-        text = write("jax.lax.conv_transpose", X, W, said.pop("strides"), said.pop("padding"), **_words(
-            {**said, "dimension_numbers": _order(pick, problem), "transpose_kernel": pick["transpose"]}
+        text = write("jax.lax.conv_transpose", X, W, words.pop("strides"), words.pop("padding"), **_words(
+            {**words, "dimension_numbers": _order(pick, problem), "transpose_kernel": pick["transpose"]}
         ), **MORE[pick["more"]])  # fmt: skip
         yield Example(text, _shapes(pick, problem, CHANNELS_LAST, *channels[:: -1 if pick["transpose"] else 1]))
 
 
 def _general_examples() -> Iterator[Example]:
     for pick, problem, options in _grid("jax-conv-general", GENERAL, (1, 1, 2, 3)):
-        said = {"strides": problem.stride, "rhs_dilation": problem.dilation, **options}
-        text = write("jax.lax.conv_general_dilated", X, W, (1,) * problem.rank, said.pop("padding"), **_words({
-            "lhs_dilation": said.pop("strides"), **said,
+        words = {"strides": problem.stride, "rhs_dilation": problem.dilation, **options}
+        text = write("jax.lax.conv_general_dilated", X, W, (1,) * problem.rank, words.pop("padding"), **_words({
+            "lhs_dilation": words.pop("strides"), **words,
             "dimension_numbers": _order(pick, problem), "feature_group_count": problem.groups,
         }), **MORE[pick["more"]])  # fmt: skip
         channels = pick["ic"] + pick["wrong"], pick["g"] * pick["oc"]

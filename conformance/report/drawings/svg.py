@@ -102,15 +102,15 @@ def drawn(
     width = max(map(len, longest), default=1) * CHARACTER + 2 * MARGIN
     figures = [
         _grid(texts[at], f"{label}{name}", width, None if marks is None else marks[at], inside[at],
-              [_placed(each, low, at[2:]) for each in boxes if _reaches(each, low, at[2:])])
+              [_placed(box, low, at[2:]) for box in boxes if _reaches(box, low, at[2:])])
         for at, name in _planes(array.shape, padded.shape, low)
     ]  # fmt: skip
     return Markup('<div class="planes">') + Markup("").join(figures) + Markup("</div>")
 
 
 def _extents(array: Array, boxes: Sequence[Box]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    lows = [tuple(0 for _ in array.shape[2:]), *(each.low for each in boxes)]
-    highs = [array.shape[2:], *(each.high for each in boxes)]
+    lows = [tuple(0 for _ in array.shape[2:]), *(box.low for box in boxes)]
+    highs = [array.shape[2:], *(box.high for box in boxes)]
     return tuple(map(min, zip(*lows, strict=True))), tuple(map(max, zip(*highs, strict=True)))
 
 
@@ -134,17 +134,17 @@ def _planes(shape: Sequence[int], padded: Sequence[int], low: Sequence[int]) -> 
         yield at, f", {' '.join(names)}" if names else ""
 
 
-def _reaches(each: Box, low: Sequence[int], depth: Sequence[int]) -> bool:
-    return all(each.low[axis] <= at + low[axis] < each.high[axis] for axis, at in enumerate(depth))
+def _reaches(box: Box, low: Sequence[int], depth: Sequence[int]) -> bool:
+    return all(box.low[axis] <= at + low[axis] < box.high[axis] for axis, at in enumerate(depth))
 
 
-def _placed(each: Box, low: Sequence[int], depth: Sequence[int]) -> _Rectangle:
+def _placed(box: Box, low: Sequence[int], depth: Sequence[int]) -> _Rectangle:
     """A box on a plane, which is the only row of an array of one axis."""
-    starts = [start - first for start, first in zip(each.low, low, strict=True)][len(depth) :]
-    ends = [end - first for end, first in zip(each.high, low, strict=True)][len(depth) :]
+    starts = [start - first for start, first in zip(box.low, low, strict=True)][len(depth) :]
+    ends = [end - first for end, first in zip(box.high, low, strict=True)][len(depth) :]
     if len(starts) == 1:
         starts, ends = [0, *starts], [1, *ends]
-    return _Rectangle(starts[0], starts[1], ends[0], ends[1], each.style)
+    return _Rectangle(starts[0], starts[1], ends[0], ends[1], box.style)
 
 
 def _grid(
@@ -155,7 +155,7 @@ def _grid(
     marked = np.zeros(rows.shape, bool) if marks is None else marks.reshape(rows.shape)
     held = inside.reshape(rows.shape)
     parts = []
-    for (y, x), text in sorted(np.ndenumerate(rows), key=lambda each: bool(marked[each[0]])):  # edges on top
+    for (y, x), text in sorted(np.ndenumerate(rows), key=lambda cell: bool(marked[cell[0]])):  # edges on top
         style = "cell differs" if marked[y, x] else "cell" if held[y, x] else "cell outside"
         place = f'x="{x * width + 4:.1f}" y="{y * HEIGHT + 4}" width="{width:.1f}" height="{HEIGHT}"'
         parts.append(f'<rect class="{style}" {place}/>')
@@ -168,11 +168,11 @@ def _grid(
         parts.append(f'<rect class="window {edge}" x="{left * width + 4:.1f}" y="{top * HEIGHT + 4}" '
                      f'width="{(right - left) * width:.1f}" height="{(bottom - top) * HEIGHT}"/>')  # fmt: skip
     wide, high = rows.shape[1] * width + 8, rows.shape[0] * HEIGHT + 8
-    said = f"{label}: {_plane_in_words(rows, marked)}"
+    caption = f"{label}: {_plane_in_words(rows, marked)}"
     place = f'width="{wide:.0f}" height="{high}" viewBox="0 0 {wide:.0f} {high}"'
     return Markup(
         f"<figure{_focus(wide)}><figcaption>{escape(label)}</figcaption>"
-        f'<svg class="grid" role="img" {place} aria-label="{escape(said)}">{"".join(parts)}</svg></figure>'
+        f'<svg class="grid" role="img" {place} aria-label="{escape(caption)}">{"".join(parts)}</svg></figure>'
     )
 
 
@@ -205,10 +205,10 @@ def heat(array: Array, label: str) -> Markup:
         ]
         wide, high = plane.shape[1] * DOT, plane.shape[0] * DOT
         name = f"{label}, {' '.join(map(str, at))}"
-        said = f"{name}: {np.count_nonzero(steps)} of {plane.size} elements, the largest {largest:g}"
+        told = f"{name}: {np.count_nonzero(steps)} of {plane.size} elements, the largest {largest:g}"
         figures.append(
             f'<figure{_focus(wide)}><figcaption>{escape(name)}</figcaption><svg class="map" role="img" width="{wide}" '
-            f'height="{high}" viewBox="0 0 {wide} {high}" aria-label="{escape(said)}">{"".join(parts)}</svg></figure>'
+            f'height="{high}" viewBox="0 0 {wide} {high}" aria-label="{escape(told)}">{"".join(parts)}</svg></figure>'
         )
     more = f"<p>and {len(planes) - MOST_PLANES} planes more</p>" if len(planes) > MOST_PLANES else ""
     return Markup(f'<div class="planes">{"".join(figures)}{more}</div>')
@@ -218,10 +218,10 @@ def badge(label: str, text: str, good: bool) -> str:
     """A badge as a file of its own: what it is about, and how that stands, in words."""
     left, right = (round(len(part) * 6.6 + 14) for part in (label, text))
     colour = "#17643a" if good else "#a12a22"
-    said = escape(f"{label}: {text}")
+    markup = escape(f"{label}: {text}")
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" aria-label="{said}">'
-        f"<title>{said}</title>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" aria-label="{markup}">'
+        f"<title>{markup}</title>"
         f'<rect width="{left}" height="20" fill="#3c434b"/>'
         f'<rect x="{left}" width="{right}" height="20" fill="{colour}"/>'
         f'<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">'

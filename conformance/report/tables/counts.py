@@ -91,8 +91,8 @@ def _count(
         for record in run.records:
             if name := what(record):
                 counts[header.lane, *labels(run, record.dtype, record.direction)][name] += 1
-    found = set(chain.from_iterable(counts.values()))
-    columns = (*(name for name in order if name in found), *sorted(found - set(order)))
+    present = set(chain.from_iterable(counts.values()))
+    columns = (*(name for name in order if name in present), *sorted(present - set(order)))
     rows = (
         CountRow(lane, tuple(part), (number.total(), *(number[name] for name in columns)))
         for (lane, *part), number in sorted(counts.items())

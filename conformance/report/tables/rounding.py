@@ -27,12 +27,12 @@ class Rounded:
 
 def rounded(runs: Sequence[Run]) -> Iterator[Rounded]:
     """A row for each lane and dtype that has such answers."""
-    found: dict[tuple[str, str], list[tuple[float, float, float, Record]]] = defaultdict(list)
+    rows: dict[tuple[str, str], list[tuple[float, float, float, Record]]] = defaultdict(list)
     for record in (record for run in runs for record in run.records):
         if record.rounding and record.verdict is Verdict.CONFORMS:
             measured = record.rounding
-            found[record.lane, record.dtype].append((measured["rho"], measured["share"], measured["terms"], record))
-    for (lane, dtype), those in sorted(found.items()):
+            rows[record.lane, record.dtype].append((measured["rho"], measured["share"], measured["terms"], record))
+    for (lane, dtype), those in sorted(rows.items()):
         rho, share, terms, _ = zip(*those, strict=True)
-        worst = max(those, key=lambda each: (each[0], each[3].key))[3]
+        worst = max(those, key=lambda row: (row[0], row[3].key))[3]
         yield Rounded(lane, dtype, len(those), int(max(terms)), median(rho), max(rho), max(share), worst)
