@@ -34,9 +34,15 @@ class Port:
     source_framework: str
     framework: str
     steps: tuple[str, ...]
-    code: str
-    """Defines convert_weight(w), on NumPy arrays, and conv_transpose(x, w, b), on the target's tensors."""
+    imports: tuple[str, ...]
+    definitions: tuple[str, ...]
+    """The lines of convert_weight(w), on NumPy arrays, and conv_transpose(x, w, b), on the target's tensors."""
     notes: tuple[str, ...]
+
+    @property
+    def code(self) -> str:
+        """The module that is printed, and run."""
+        return "\n".join([*self.imports, "", "", *self.definitions]) + "\n"
 
     @property
     def native(self) -> bool:
@@ -226,9 +232,7 @@ def _port(
     made, given = source.claim, target.claim
     convert = _convert_weight(source, target, reduction)
     numpy = ["import numpy as np"] if any("np." in line for line in convert) else []
-    code = [*sorted({*target.idiom.imports, *dialect.imports, *numpy}), "", ""]
-    code += convert
-    code += ["", ""]
+    code = [*convert, "", ""]
     problem = made.problem
     into = _axes(given.data, problem, problem.input, problem.in_channels)
     out = _axes(given.data, problem, problem.output, problem.out_channels)
@@ -242,7 +246,8 @@ def _port(
         notes.append("the kernel is applied in the opposite order: convert_weight reverses it")
     if reduction.steps and reduction.steps != ("bias",):
         notes += [f"a single call cannot say it: {reason}" for reason in refusals[:1]]
-    return Port(source, target, *frameworks, reduction.steps, "\n".join(code) + "\n", tuple(notes))
+    imports = sorted({*target.idiom.imports, *dialect.imports, *numpy})
+    return Port(source, target, *frameworks, reduction.steps, tuple(imports), tuple(code), tuple(notes))
 
 
 def _with_batch(point: ClaimedCall, batch: str) -> ClaimedCall:

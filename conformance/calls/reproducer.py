@@ -6,7 +6,7 @@ y.npy. The call is taken from the record's own text, so that no adapter has a pa
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import idioms, layout
-from conformance.calls import native
+from conformance.calls import native, program
 from conformance.calls.port import port
-from conformance.idioms.base import ClaimedCall, Dialect
+from conformance.calls.program import Program
+from conformance.idioms.base import ClaimedCall
 from conformance.io.terminal import one_line
 from conformance.numerics.operands import draw
 from conformance.problem import Problem
@@ -36,12 +37,17 @@ class ReproducerError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reproducer:
-    """A script and its operands by name; `layout` is of the axes that y has where it is not canonical."""
+    """A script and the program in it; `layout` is of the axes that y has where it is not canonical."""
 
     text: str
-    operands: Mapping[str, Array]
+    program: Program
     problem: Problem
     layout: str = ""
+
+    @property
+    def operands(self) -> Mapping[str, Array]:
+        """The arrays that the script loads, by name."""
+        return self.program.arrays
 
     def canonical(self, y: Array) -> Array:
         """The script's y in canonical order."""
@@ -61,29 +67,16 @@ def _of_idiom(record: Record) -> Reproducer:
     call = _called(record)
     point = idioms.read(record.framework, call.text, call.shapes, record.variant)
     problem = point.claim.problem
-    given = _operands(record, point)
-    if "z" in point.shapes:
-        given["z"] = np.zeros(point.shapes["z"], record.dtype)
-    dialect = idioms.dialect(record.framework)
-    absent = [f"{name} = None" for name in "xwbz" if name not in given]
-    lines = [*_loaded(given, dialect), *absent, *native.lines(point), f"y = {dialect.array.format('y')}"]
-    return Reproducer(_script(record, lines, point.idiom.imports), given, problem, point.claim.data)
+    written = program.of_call(point, _operands(record, point), record.dtype, idioms.dialect(record.framework))
+    return Reproducer(_script(record, written), written, problem, point.claim.data)
 
 
 def _of_port(record: Record) -> Reproducer:
     """The code that a port prints, and a call of it on the source's arrays."""
     call = _called(record)
     made = port(call.text, record.ported_from, record.framework, call.shapes, variant=record.variant)
-    given = _operands(record, made.point)
-    dialect = idioms.dialect(record.framework)
-    lines = [
-        *made.code.splitlines(), "", "",
-        *(f"{name} = np.load('{name}.npy')" if name in given else f"{name} = None" for name in "xwb"),
-        "w = convert_weight(w)",
-        *(f"{name} = {dialect.tensor.format(name)}" for name in "xwb" if name in given),
-        "y = conv_transpose(x, w, b)", f"y = {dialect.array.format('y')}",
-    ]  # fmt: skip
-    return Reproducer(_script(record, lines), given, made.source.claim.problem, made.point.claim.data)
+    written = program.of_port(made, _operands(record, made.point), idioms.dialect(record.framework))
+    return Reproducer(_script(record, written), written, made.source.claim.problem, made.point.claim.data)
 
 
 def _called(record: Record) -> RecordedCall:
@@ -94,9 +87,8 @@ def _called(record: Record) -> RecordedCall:
         raise ReproducerError(f"{record.case}: {error}") from None
 
 
-def _operands(record: Record, point: ClaimedCall) -> dict[str, Array]:
-    arrays = native.operands(point, *draw(record.case, point.claim.problem).astype(record.dtype))
-    return {name: array for name, array in zip("xwb", arrays, strict=True) if array is not None}
+def _operands(record: Record, point: ClaimedCall) -> list[Array | None]:
+    return native.operands(point, *draw(record.case, point.claim.problem).astype(record.dtype))
 
 
 def _of_case(record: Record) -> Reproducer:
@@ -115,16 +107,14 @@ def _of_case(record: Record) -> Reproducer:
         given["w"] = _channels_last(problem, given["w"], reversed="reversed kernel" in record.composed)
     if "unit-axis" in record.composed:
         given["x"], given["w"] = given["x"][:, None], given["w"][None]
-    operands = [name for name in given if name in "xwb"[:count]]
+    taken = [name for name in given if name in "xwb"[:count]]
     call = f"{function}({arguments})"
     _require_literal(record, call)
-    lines = [*_loaded(operands, dialect), f"y = {call}", f"y = {dialect.array.format('y')}"]
-    if "unit-axis" in record.composed:
-        lines.append("y = y[:, 0]")
-    if last:
-        lines.append("y = np.moveaxis(y, -1, 1)")
-    lines += _finished(problem, record.composed)
-    return Reproducer(_script(record, lines), given, problem)
+    unit = ["y = y[:, 0]"] if "unit-axis" in record.composed else []
+    moved = ["y = np.moveaxis(y, -1, 1)"] if last else []
+    after = [*unit, *moved, *_finished(problem, record.composed)]
+    written = program.of_text(call, given, dialect, taken=taken, after=after)
+    return Reproducer(_script(record, written), written, problem)
 
 
 def _require_literal(record: Record, call: str) -> None:
@@ -168,18 +158,18 @@ def _finished(problem: Problem, composed: Sequence[str]) -> list[str]:
         ends = zip(starts, problem.output, strict=True)
         lines.append(f"y = np.pad(y, {widths})[:, :, {', '.join(f'{at}:{at + out}' for at, out in ends)}]")
     if "bias" in composed:
-        lines.append(f"y = y + np.load('b.npy').reshape(-1{', 1' * problem.rank})")
+        lines.append(f"y = y + b.reshape(-1{', 1' * problem.rank})")
     return lines
 
 
-def _loaded(names: Iterable[str], dialect: Dialect) -> Iterator[str]:
-    for name in names:
-        yield f"{name} = np.load('{name}.npy')"
-        yield f"{name} = {dialect.tensor.format(name)}"
-
-
-def _script(record: Record, lines: Sequence[str], imports: Sequence[str] = ()) -> str:
+def _script(record: Record, written: Program) -> str:
+    """The program between its operands' files and its answer's."""
     about = one_line(f"# {record.lane} {record.dtype}, case {record.case}: {record.problem}")
-    dialect = idioms.dialect(record.framework)
-    needed = dict.fromkeys(("import numpy as np", *dialect.imports, *imports))
-    return "\n".join([about, *needed, *dialect.prelude, *lines, "np.save('y.npy', y)", ""])
+    imports = dict.fromkeys(("import numpy as np", *written.imports))
+    loads = [
+        f"{name} = None" if array is None else f"{name} = np.load('{name}.npy')"
+        for name, array in written.operands.items()
+    ]
+    prelude = idioms.dialect(record.framework).prelude
+    lines = [about, *imports, *prelude, *written.definitions, *loads, *written.body, "np.save('y.npy', y)", ""]
+    return "\n".join(lines)

@@ -1,7 +1,8 @@
 """Scripts that show a fault: literal arrays, one framework's own call, and what is expected beside what comes."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 
 from conformance import adapters, idioms, layout
 from conformance.adapters.base import Lane, Unsupported
-from conformance.calls import reproducer
-from conformance.calls.native import lines, operands
+from conformance.calls import program, reproducer
+from conformance.calls.native import operands
 from conformance.calls.port import PortError, canonical, translate
-from conformance.idioms.base import ClaimedCall, Dialect, with_window
+from conformance.calls.program import Program
+from conformance.idioms.base import ClaimedCall, with_window
 from conformance.problem import Problem
 from conformance.records.record import Record
 from conformance.report.content.faults import Snippet
@@ -59,17 +61,7 @@ def of_problem(
 def of_record(lane: Lane, record: Record, expected: Array | None) -> Snippet:
     """The script of the very call that a record has, where no other way to say its problem is to stand for it."""
     made = reproducer.write(record)
-    if _too_large(made.operands.values(), expected):
-        return too_large(lane)
-    text = made.text.removesuffix("np.save('y.npy', y)\n")
-    for name, array in made.operands.items():
-        text = text.replace(f"np.load('{name}.npy')", _literal(name, array).removeprefix(f"{name} = "))
-    before, call, after = text.partition("\ny = ")
-    imports = {line for line in before.splitlines() if line.startswith("import ")}
-    code = [line for line in before.splitlines() if line not in imports and not line.startswith("#")]
-    code += [*_expected(expected, record.dtype, layout.DATA), f"{call}{after}actual = y"]
-    tail = ALONE if expected is None else TAIL
-    return Snippet(lane.framework, str(lane), _script(lane, record.dtype, imports, code, tail))
+    return _snippet(lane, made.program, expected, record.dtype, made.layout or layout.DATA)
 
 
 def of_call(
@@ -78,19 +70,9 @@ def of_call(
     """The script of a call as it was written, or of its port where the lane is of another framework."""
     if lane.framework != source:
         return _ported(point, source, lane, operands(point, *_three(arrays, dtype)), expected, dtype)
-    if _too_large(arrays, expected):
-        return too_large(lane)
-    dialect = idioms.dialect(lane.framework)
-    given = dict(zip("xwb", operands(point, *_three(arrays, dtype)), strict=True))
-    if "z" in point.shapes:
-        given["z"] = np.zeros(point.shapes["z"], dtype)
-    written = {name: array for name, array in given.items() if array is not None}
-    body = [f"{name} = {dialect.tensor.format(name)}" for name in written]
-    body += [*lines(point), f"actual = np.asarray({dialect.array.format('y')})"]
-    code = [_literal(name, array) for name, array in written.items()]
-    code += [*_expected(expected, dtype, point.claim.data), "", *body]
-    imports = {*point.idiom.imports, *dialect.imports}
-    return Snippet(lane.framework, str(lane), _script(lane, dtype, imports, code, ALONE if expected is None else TAIL))
+    given = operands(point, *_three(arrays, dtype))
+    written = program.of_call(point, given, dtype, idioms.dialect(lane.framework))
+    return _snippet(lane, written, expected, dtype, point.claim.data)
 
 
 def of_negative(lane: Lane, case: Case, dtype: str) -> Snippet:
@@ -111,14 +93,16 @@ def of_negative(lane: Lane, case: Case, dtype: str) -> Snippet:
         return too_large(lane)
     x, weight = words.arrange(case.problem, arrays["x"], arrays["weight"])
     given = {"x": x, "w": weight} | ({"b": arrays["bias"]} if "bias" in arrays else {})
-    code = [_literal(name, np.ascontiguousarray(array).reshape(array.shape)) for name, array in given.items()]
-    code += [*VIEWED.get(unlike.view, ()), *_expected(expected, dtype, words.layout), ""]
-    narrow = "bfloat16" in unlike.dtypes.values()
-    code += [f"{name} = {dialect.tensor.format(name)}{'.bfloat16()' if narrow else ''}" for name in given]
-    code += [f"y = {text}", f"actual = np.asarray({dialect.array.format('y.float()' if narrow else 'y')})"]
-    named = {f"import {module}" + f" as {name}" * (name != module) for name, module in words.modules.items()}
+    given = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in given.items()}
+    if "bfloat16" in unlike.dtypes.values():
+        dialect = replace(dialect, tensor=f"{dialect.tensor}.bfloat16()", array=dialect.array.format("{}.float()"))
+    named = [f"import {module}" + f" as {name}" * (name != module) for name, module in words.modules.items()]
+    written = program.of_text(text, given, dialect, named, taken=given)
+    written = replace(written, body=(*VIEWED.get(unlike.view, ()), *written.body))
     tail = TAIL if expected is not None else ALONE + _claim(case, words.layout)
-    return Snippet(lane.framework, str(lane), _script(lane, WIDEST, {*dialect.imports, *named}, code, tail))
+    return Snippet(
+        lane.framework, str(lane), _script(lane, WIDEST, written, _expected(expected, dtype, words.layout), tail)
+    )
 
 
 def _claim(case: Case, data: str) -> str:
@@ -143,32 +127,24 @@ def _defined(case: Case, arrays: Mapping[str, Array]) -> Array | None:
 def _ported(
     point: ClaimedCall, source: str, lane: Lane, given: Sequence[Array | None], expected: Array | None, dtype: str
 ) -> Snippet:
-    if _too_large(given, expected):
-        return too_large(lane)
     try:
         port = translate(point, source, lane.framework, variant=lane.variant)
     except PortError as error:
         return Snippet(lane.framework, str(lane), "", str(error).removeprefix(f"{point.text}: "))
-    imports, _, defined = port.code.partition("\n\n\n")
     data = port.point.claim.data
     x, weight, bias = _three(given, dtype)
     assert x is not None
     canonical = layout.restore(x, layout.DATA, point.claim.data)
-    arrays = {"x": layout.arrange(canonical, layout.DATA, data), "w": weight, "b": bias}
-    code = [defined.rstrip(), "", ""]
-    code += [f"{name} = None" if array is None else _literal(name, array) for name, array in arrays.items()]
-    code += [*_expected(expected, dtype, data), ""]
-    code += list(_called(idioms.dialect(lane.framework), bias is not None))
-    return Snippet(lane.framework, str(lane), _script(lane, dtype, set(imports.splitlines()), code,
-                                                        ALONE if expected is None else TAIL))  # fmt: skip
+    arrays = (layout.arrange(canonical, layout.DATA, data), weight, bias)
+    return _snippet(lane, program.of_port(port, arrays, idioms.dialect(lane.framework)), expected, dtype, data)
 
 
-def _called(dialect: Dialect, bias: bool) -> Iterator[str]:
-    yield "w = convert_weight(w)"
-    for name in ("x", "w", "b") if bias else ("x", "w"):
-        yield f"{name} = {dialect.tensor.format(name)}"
-    yield "y = conv_transpose(x, w, b)"
-    yield f"actual = np.asarray({dialect.array.format('y')})"
+def _snippet(lane: Lane, written: Program, expected: Array | None, dtype: str, data: str) -> Snippet:
+    """A program on literal arrays, and the comparison of its answer, whose axes are `data`, with the expected one."""
+    if _too_large(written.operands.values(), expected):
+        return too_large(lane)
+    tail = ALONE if expected is None else TAIL
+    return Snippet(lane.framework, str(lane), _script(lane, dtype, written, _expected(expected, dtype, data), tail))
 
 
 def _expected(expected: Array | None, dtype: str, data: str) -> list[str]:
@@ -179,13 +155,17 @@ def _expected(expected: Array | None, dtype: str, data: str) -> list[str]:
     return [literal, 'print("expected", expected, sep="\\n", flush=True)']
 
 
-def _script(lane: Lane, dtype: str, imports: Iterable[str], code: Sequence[str], tail: str) -> str:
+def _script(lane: Lane, dtype: str, written: Program, expected: Sequence[str], tail: str) -> str:
     variables = environment(lane, dtype)
     first = [f"# {lane}"]
     if variables:
         first += ["import os", "", *(f'os.environ["{name}"] = "{value}"' for name, value in variables.items()), ""]
+    operands = [
+        f"{name} = None" if array is None else _literal(name, array) for name, array in written.operands.items()
+    ]
+    code = [*written.definitions, *operands, *expected, "", *written.body, "actual = np.asarray(y)"]
     odd = {"from numpy import inf, nan"} if any(re.search(r"\b(inf|nan)\b", line) for line in code) else set()
-    modules = sorted({*imports, "import numpy as np", *odd} - {""})
+    modules = sorted({*written.imports, "import numpy as np", *odd})
     return "\n".join([*first, *modules, "", *code]) + "\n" + tail
 
 
