@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # the text of a call is read without NumPy
+    from numpy.typing import NDArray
 
-Array = NDArray[Any]
+Array: TypeAlias = "NDArray[Any]"
 Ints = tuple[int, ...]
 
 DATA, WEIGHT = "nck", "giok"
@@ -63,14 +63,17 @@ def arrange(array: Array, letters: str, layout: str) -> Array:
     array = array.squeeze(tuple(at for at, name in enumerate(names) if name not in wanted))
     names = [name for name in names if name in wanted]
     array = array.transpose([names.index(name) for name in wanted])
-    return np.ascontiguousarray(array.reshape([prod(extents[name] for name in axis) for axis in axes]))
+    array = array.reshape([prod(extents[name] for name in axis) for axis in axes])
+    return array if array.flags.c_contiguous else array.copy(order="C")
 
 
 def restore(array: Array, letters: str, layout: str) -> Array:
     """The canonical array, of axes `letters`, from one in a layout without grouped axes."""
     order, absent = _restoration(letters, layout, array.ndim)
     array = array.transpose(order) if order else array
-    return np.expand_dims(array, absent) if absent else array
+    for axis in absent:
+        array = array.reshape(*array.shape[:axis], 1, *array.shape[axis:])
+    return array
 
 
 @lru_cache

@@ -10,7 +10,6 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from math import prod
 from typing import Any
 
 from conformance import adapters, idioms, layout
@@ -159,7 +158,7 @@ def _call_meaning(idiom: Idiom, framework: str, problem: Problem, variant: str) 
     """The call of an idiom that means a problem, read back. Raises Refusal where there is none."""
     assert idiom.say is not None
     text = idiom.say(problem)
-    claimed_call = idioms.read(framework, text, _shapes(idiom, problem), variant)
+    claimed_call = idioms.read(framework, text, idioms.shapes_for(idiom, problem), variant)
     if claimed_call.claim.refused:
         raise Refusal(claimed_call.claim.refused)
     if with_window(claimed_call.claim.problem, claimed_call.claim.problem.window) != with_window(
@@ -167,19 +166,6 @@ def _call_meaning(idiom: Idiom, framework: str, problem: Problem, variant: str) 
     ):
         raise Refusal("no bias among its arguments" if problem.bias else f"'{problem}' is read as another problem")
     return claimed_call
-
-
-def _shapes(idiom: Idiom, problem: Problem) -> Shapes:
-    """The shapes of x and w in the layouts that an idiom's `say` writes for."""
-    extents = {
-        "n": (problem.batch,), "c": (problem.groups * problem.in_channels,), "k": problem.input,
-    }  # fmt: skip
-    x = tuple(extent for letter in layout.groups(idiom.data) for extent in extents[letter])
-    of = {"g": problem.groups, "i": problem.in_channels, "o": problem.out_channels}
-    w: list[int] = []
-    for part in layout.groups(idiom.weight):
-        w += problem.kernel if part == "k" else [prod(of[letter] for letter in part)]
-    return {"x": x} if idiom.layer else {"x": x, "w": tuple(w)}
 
 
 def _reductions(problem: Problem) -> Iterator[Reduction]:

@@ -13,9 +13,10 @@ from typing import Any
 from conformance.idioms import _reading
 from conformance.idioms._dtypes import require_dtype
 from conformance.idioms._reading import Catalogue, IdiomError, Reading, Values
-from conformance.idioms._weight import derived
+from conformance.idioms._weight import derived, shapes_for
 from conformance.idioms._words import Words
 from conformance.idioms.base import FLOAT32, Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, Use
+from conformance.idioms.catalogue._windows import windows
 
 __all__ = [
     "IdiomError",
@@ -29,6 +30,8 @@ __all__ = [
     "read",
     "read_all",
     "reading",
+    "shapes_for",
+    "windows",
     "words",
 ]
 
@@ -92,8 +95,11 @@ def read_all(framework: str, text: str, given: Values | None = None) -> Iterator
 
 @cache
 def _catalogue(framework: str) -> Catalogue:
-    owners = {root: name for name in frameworks() for root in dialect(name).roots}
-    return Catalogue(framework, idioms(framework), dialect(framework), owners)
+    return Catalogue(framework, idioms(framework), dialect(framework), _owners)
+
+
+def _owners() -> dict[str, str]:
+    return {root: name for name in frameworks() for root in dialect(name).roots}
 
 
 def read(

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
@@ -61,8 +61,8 @@ class Catalogue:
     framework: str
     idioms: tuple[Idiom, ...]
     dialect: Dialect
-    owners: Mapping[str, str]
-    """Every framework by the first parts of its functions' names."""
+    owners: Callable[[], Mapping[str, str]]
+    """Every framework by the first parts of its functions' names, which takes the other catalogues."""
 
     @cached_property
     def plain(self) -> Mapping[str, Sequence[tuple[Idiom, Spelling | None]]]:
@@ -179,7 +179,7 @@ def _foreign(catalogue: Catalogue, name: str) -> str:
                catalogue.idioms[0].functions[2])  # fmt: skip
     if root == "<this file>":
         return f"{last} is defined in this text, and is not {own}"
-    owners = {**catalogue.owners, **OWNERS}
+    owners = {**catalogue.owners(), **OWNERS}
     owner = next((owners[part] for part in name.split(".") if part in owners), "")
     if owner and owner != catalogue.framework:
         return f"{name}: {root} is none of {catalogue.framework}'s modules, it is {owner}'s: what is read here is {own}"

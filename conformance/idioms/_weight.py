@@ -1,10 +1,26 @@
-"""Shapes that follow from a call and need not be given: of a weight whose kernel and channels the arguments say."""
+"""Shapes that need not be given: of a weight whose kernel and channels the arguments say, or of a problem."""
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
+from conformance import layout
 from conformance.idioms._reading import Reading
-from conformance.problem import Ints
+from conformance.idioms.base import Idiom, Shapes
+from conformance.problem import Ints, Problem
+
+
+def shapes_for(idiom: Idiom, problem: Problem) -> Shapes:
+    """The shapes of x and w in the layouts that an idiom's `say` writes for."""
+    extents = {
+        "n": (problem.batch,), "c": (problem.groups * problem.in_channels,), "k": problem.input,
+    }  # fmt: skip
+    x = tuple(extent for letter in layout.groups(idiom.data) for extent in extents[letter])
+    of = {"g": problem.groups, "i": problem.in_channels, "o": problem.out_channels}
+    w: list[int] = []
+    for part in layout.groups(idiom.weight):
+        w += problem.kernel if part == "k" else [prod(of[letter] for letter in part)]
+    return {"x": x} if idiom.layer else {"x": x, "w": tuple(w)}
 
 
 def derived(reading: Reading, shapes: Mapping[str, Any], rank: int) -> dict[str, Any]:

@@ -5,16 +5,12 @@ Nothing is checked but whether there are words. Each framework's `WORDS` stand i
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from conformance.idioms.base import Refusal
 from conformance.idioms.expression import Name
+from conformance.layout import Array
 from conformance.problem import Problem
 
-Array = NDArray[Any]
 X, W, B = Name("x"), Name("w"), Name("b")
 
 
@@ -48,5 +44,5 @@ def canonical(problem: Problem, x: Array, weight: Array) -> Sequence[Array]:
 
 def channels_last(problem: Problem, x: Array, weight: Array) -> Sequence[Array]:
     """Channels behind the spatial axes, as far as there are such axes."""
-    last = np.moveaxis(x, 1, -1) if x.ndim > 1 else x
-    return last, np.moveaxis(weight, (1, 0), (-2, -1)) if weight.ndim > 1 else weight
+    last = x.transpose(0, *range(2, x.ndim), 1) if x.ndim > 1 else x
+    return last, weight.transpose(*range(2, weight.ndim), 1, 0) if weight.ndim > 1 else weight

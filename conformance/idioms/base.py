@@ -224,6 +224,9 @@ class Idiom:
     """The grid that proves the claim, refused calls included."""
     say: Callable[[Problem], str] | None = None
     """The expression that means exactly a problem, on x, w, b and z. Raises Refusal where there is none."""
+    reach: Callable[[Problem], Iterator[str]] = lambda problem: iter(())
+    """Expressions that may leave a problem's output extents in words that `say` has not, such as output_size, whatever
+    the window; their claims say which of them do."""
     data: str = "n c k"
     weight: str = "(g i) o k"
     """The layouts that `say` writes for."""

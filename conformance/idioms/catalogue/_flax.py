@@ -22,6 +22,7 @@ from conformance.idioms.base import (
     with_window,
 )
 from conformance.idioms.catalogue import _lax
+from conformance.idioms.catalogue._windows import windows
 from conformance.idioms.expression import Name, write
 from conformance.problem import Ints, Problem
 
@@ -93,6 +94,29 @@ def _say_linen(problem: Problem) -> str:
         "flax.linen.ConvTranspose", problem.out_channels, problem.kernel,
         **_words(problem, problem.bias), padding=_lax.padding(problem), transpose_kernel=True,
     )  # fmt: skip
+
+
+def _by_number(problem: Problem) -> Iterator[Problem]:
+    """A problem with the usual windows, so far as a number is padding enough for them."""
+    for window in windows(problem):
+        moved = with_window(problem, window)
+        if len({end for ends in _lax.stretched(moved, window) for end in ends}) == 1:
+            yield moved
+
+
+def _reach_linen(problem: Problem) -> Iterator[str]:
+    for moved in _by_number(problem) if problem.groups == 1 else ():
+        ((number, _), *_) = _lax.stretched(moved, moved.window)
+        yield write("flax.linen.ConvTranspose", problem.out_channels, problem.kernel, **_words(problem, problem.bias),
+                    padding=number, transpose_kernel=True)  # fmt: skip
+
+
+def _reach_nnx(problem: Problem) -> Iterator[str]:
+    for moved in _by_number(problem) if problem.groups == 1 else ():
+        ((number, _), *_) = _lax.stretched(moved, moved.window)
+        yield write("flax.nnx.ConvTranspose", problem.in_channels, problem.out_channels, problem.kernel,
+                    **_words(problem, problem.bias), padding=number, transpose_kernel=True,
+                    rngs=Name("rngs"))  # fmt: skip
 
 
 def _say_nnx(problem: Problem) -> str:
@@ -178,7 +202,7 @@ IDIOMS = (
         outer="inputs", aside={**ASIDE, "name": LABEL, "parent": LABEL}, dtypes=TYPES, only={"promote_dtype": (None,)},
         tensors={"x": "inputs"}, data="n k c", weight="k o i",
         imports=("import flax.linen",),
-        read=_read_linen, say=_say_linen, examples=partial(_examples, False), program=_run_linen,
+        read=_read_linen, say=_say_linen, reach=_reach_linen, examples=partial(_examples, False), program=_run_linen,
         copied=Copied("layer", sequences=True),
     ),
     Idiom(
@@ -192,6 +216,6 @@ IDIOMS = (
         aside={**ASIDE, "kernel_metadata": LABEL, "bias_metadata": LABEL, "rngs": VALUES},
         tensors={"x": "inputs", "rngs": "rngs"}, data="n k c", weight="k o i",
         imports=("import flax.nnx",),
-        read=_read_nnx, say=_say_nnx, examples=partial(_examples, True), program=_run_nnx,
+        read=_read_nnx, say=_say_nnx, reach=_reach_nnx, examples=partial(_examples, True), program=_run_nnx,
     ),
 )  # fmt: skip

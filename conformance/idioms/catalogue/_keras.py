@@ -135,17 +135,40 @@ def _claim(use: Use, stride: Ints, dilation: Ints, output_padding: Ints | None, 
 
 
 def _say_layer(problem: Problem) -> str:
-    words = arguments(problem) | {"strides": problem.stride, "dilation_rate": problem.dilation}
+    return _layer_text(problem, arguments(problem))
+
+
+def _layer_text(problem: Problem, ends: Mapping[str, Any]) -> str:
     kernel = problem.kernel[0] if len(set(problem.kernel)) == 1 else problem.kernel
-    name = f"keras.layers.Conv{problem.rank}DTranspose"
-    return write(name, problem.out_channels, kernel, **_words(words), **({} if problem.bias else {"use_bias": False}))
+    words = _words({**ends, "strides": problem.stride, "dilation_rate": problem.dilation, "use_bias": problem.bias})
+    return write(f"keras.layers.Conv{problem.rank}DTranspose", problem.out_channels, kernel, **words)
 
 
 def _say_ops(problem: Problem) -> str:
     if problem.bias:
         raise Refusal("keras.ops.conv_transpose has no bias: add it afterwards")
-    words = arguments(problem) | {"strides": problem.stride, "dilation_rate": problem.dilation}
+    return _ops_text(problem, arguments(problem))
+
+
+def _ops_text(problem: Problem, ends: Mapping[str, Any]) -> str:
+    words = {**ends, "strides": problem.stride, "dilation_rate": problem.dilation}
     return write("keras.ops.conv_transpose", X, W, **_words(words))
+
+
+def _reaching_ends(problem: Problem) -> Iterator[dict[str, Any]]:
+    """The padding, and the output_padding where one is given, that may leave a problem's output extents."""
+    for padding, given in ENDS:
+        least = sizes(problem, padding, (0,) * problem.rank)
+        back = tuple(out - base for out, base in zip(problem.output, least, strict=True))
+        yield {"padding": padding, **({"output_padding": back} if given else {})}
+
+
+def _reach_layer(problem: Problem) -> Iterator[str]:
+    yield from (_layer_text(problem, ends) for ends in _reaching_ends(problem))
+
+
+def _reach_ops(problem: Problem) -> Iterator[str]:
+    yield from (_ops_text(problem, ends) for ends in _reaching_ends(problem))
 
 
 def _words(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -240,7 +263,8 @@ IDIOMS = (
         outer="inputs", aside=ASIDE, dtypes=frozenset({"dtype"}), only={"autocast": (True,)}, spellings=TF1,
         tensors={"x": "inputs"},
         data="n k c", weight=WEIGHT, imports=("import keras",), program=_run_layer,
-        read=_read_layer, say=_say_layer, examples=lambda: distinct(_layer_examples()), copied=Copied("layer"),
+        read=_read_layer, say=_say_layer, reach=_reach_layer, examples=lambda: distinct(_layer_examples()),
+        copied=Copied("layer"),
     ),
     Idiom(
         id="keras-ops",
@@ -248,6 +272,6 @@ IDIOMS = (
         signature="inputs, kernel, strides=1, padding='valid', output_padding=None, data_format=None, dilation_rate=1",
         tensors={"x": "inputs", "w": "kernel"},
         data="n k c", weight=WEIGHT, imports=("import keras",),
-        read=_read_ops, say=_say_ops, examples=lambda: distinct(_ops_examples()),
+        read=_read_ops, say=_say_ops, reach=_reach_ops, examples=lambda: distinct(_ops_examples()),
     ),
 )  # fmt: skip

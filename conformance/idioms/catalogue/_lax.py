@@ -6,12 +6,11 @@ Shared by the idioms of JAX and of Flax, whose layers hand their arguments down.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from conformance.idioms import _words
-from conformance.idioms._words import Array, W, X, require
+from conformance.idioms._words import W, X, require
 from conformance.idioms.base import Claim, Refusal, Rule, Use, sized
 from conformance.idioms.expression import write
+from conformance.layout import Array
 from conformance.problem import Ints, Problem, Window
 
 Numbers = tuple[str, str, str]
@@ -190,6 +189,6 @@ def channels_last(problem: Problem, x: Array, weight: Array) -> Sequence[Array]:
     x, kernel = _words.channels_last(problem, x, weight)
     if problem.groups > 1 and weight.shape == problem.weight_shape:
         g, ic, oc = problem.groups, problem.in_channels, problem.out_channels
-        grouped = np.moveaxis(weight.reshape(g, ic, oc, *problem.kernel), (1, 0, 2), (-3, -2, -1))
-        kernel = np.flip(grouped, tuple(range(problem.rank))).reshape(*problem.kernel, ic, g * oc)
+        grouped = weight.reshape(g, ic, oc, *problem.kernel).transpose(*range(3, problem.rank + 3), 1, 0, 2)
+        kernel = grouped[(slice(None, None, -1),) * problem.rank].reshape(*problem.kernel, ic, g * oc)
     return x, kernel

@@ -27,7 +27,9 @@ def legal_alone(reason: str, name: str, given: Ints, legal: Legal, leaving: Lega
         (axis, *_) = broken(problem)
         values = legal(problem)[axis]
         if leaving is not None:
-            values = [value for value in values if value in leaving(problem)[axis]]
+            left = leaving(problem)[axis]
+            among = left if isinstance(left, range) else set(left)
+            values = [value for value in values if value in among]
         return f"{reason}: {name} takes {listed(values)} here{f' on axis {axis}' if len(given) > 1 else ''}"
 
     return worded, lambda problem: bool(broken(problem))

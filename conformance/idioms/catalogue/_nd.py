@@ -6,6 +6,7 @@ from typing import Any
 from conformance.idioms._words import B, W, X
 from conformance.idioms.base import FLOAT32, Claim, Example, Refusal, Rule, Use, draws, sized
 from conformance.idioms.catalogue._legal import given_back, legal_alone
+from conformance.idioms.catalogue._windows import windows
 from conformance.idioms.expression import write
 from conformance.problem import Ints, Problem
 
@@ -172,6 +173,16 @@ def read(use: Use) -> Claim:
 def say(problem: Problem) -> str:
     bias = {"no_bias": False} if problem.bias else {}
     return write("mxnet.nd.Deconvolution", X, W, *([B] if problem.bias else []), **written(arguments(problem)), **bias)
+
+
+def reach(problem: Problem) -> Iterator[str]:
+    """By target_shape: alone, which is cut from the middle without oneDNN, or beside the pad that oneDNN takes."""
+    words = {
+        "kernel": problem.kernel, "stride": problem.stride, "dilate": problem.dilation,
+        "num_filter": problem.groups * problem.out_channels, "num_group": problem.groups,
+    }  # fmt: skip
+    for pad in ((0,) * problem.rank, *(tuple(lo for lo, _ in window) for window in windows(problem))):
+        yield write("mxnet.nd.Deconvolution", X, W, **written(words | {"pad": pad}), target_shape=problem.output)
 
 
 def examples() -> Iterator[Example]:

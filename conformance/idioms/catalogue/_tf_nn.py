@@ -1,6 +1,6 @@
 """tf.nn: what the arguments of its transposed convolutions mean, and the call that means a problem."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.idioms._words import W, X, require
@@ -185,6 +185,38 @@ def _output(use: Use, name: str, *, first: bool) -> tuple[Ints, int, str]:
     of_x = use.shapes["x"][0]
     refused = "" if batch == of_x else f"a batch of {of_x} as one of {batch}: {name} takes {of_x} here of the batch"
     return tuple(spatial), groups, refused
+
+
+def _by_name(problem: Problem) -> Iterator[dict[str, Any]]:
+    """The arguments of both named paddings for a problem's output extents, whatever the window."""
+    shape = (problem.batch, *problem.output, problem.groups * problem.out_channels)
+    for padding in ("SAME", "VALID"):
+        yield {"output_shape": shape, "strides": problem.stride, "padding": padding, "dilations": problem.dilation}
+
+
+def reach(problem: Problem) -> Iterator[str]:
+    for words in _by_name(problem):
+        yield write(f"tf.nn.conv{problem.rank}d_transpose", X, W, **_written(words))
+
+
+def reach_rank_free(problem: Problem) -> Iterator[str]:
+    for words in _by_name(problem):
+        yield write("tf.nn.conv_transpose", X, W, **_written(words))
+
+
+def reach_gradient(problem: Problem) -> Iterator[str]:
+    for words in _by_name(problem) if problem.rank == 2 else ():
+        dilations = [1, *words["dilations"], 1]
+        yield write("tf.compat.v1.nn.conv2d_backprop_input", words["output_shape"], W, X,
+                    strides=[1, *words["strides"], 1], padding=words["padding"],
+                    **({"dilations": dilations} if max(dilations) > 1 else {}))  # fmt: skip
+
+
+def reach_atrous(problem: Problem) -> Iterator[str]:
+    if problem.rank == 2 and set(problem.stride) == {1} and len(set(problem.dilation)) == 1:
+        for words in _by_name(problem):
+            yield write("tf.nn.atrous_conv2d_transpose", X, W, words["output_shape"], problem.dilation[0],
+                        words["padding"])  # fmt: skip
 
 
 def say(problem: Problem) -> str:

@@ -28,6 +28,7 @@ from conformance.idioms.base import (
 from conformance.idioms.catalogue import _flax, _lax
 from conformance.idioms.catalogue._lax import CHANNELS_FIRST, CHANNELS_LAST, Numbers
 from conformance.idioms.catalogue._legal import legal_alone
+from conformance.idioms.catalogue._windows import windows
 from conformance.idioms.expression import HOLE, Name, write
 from conformance.layout import LayoutError
 from conformance.problem import Ints, Problem, Window
@@ -89,6 +90,12 @@ def _claim_conv_transpose(use: Use) -> Claim:
 def _say(problem: Problem) -> str:
     words = arguments(problem)
     return write("jax.lax.conv_transpose", X, W, words.pop("strides"), words.pop("padding"), **_words(words))
+
+
+def _reach(problem: Problem) -> Iterator[str]:
+    words = _words({"rhs_dilation": problem.dilation, "transpose_kernel": True, "use_consistent_padding": True})
+    for window in windows(problem) if problem.groups == 1 else ():
+        yield write("jax.lax.conv_transpose", X, W, problem.stride, window, **words)
 
 
 def _read_general(use: Use) -> Claim:
@@ -376,7 +383,8 @@ IDIOMS = (
         signature="lhs, rhs, strides, padding, rhs_dilation=None, dimension_numbers=None, transpose_kernel=False, "
                   "precision=None, preferred_element_type=None, use_consistent_padding=False",
         tensors={"x": "lhs", "w": "rhs"}, data="n k c", weight="k o i",
-        imports=("import jax",), aside=ASIDE, dtypes=TYPES, read=_claim_conv_transpose, say=_say, examples=_examples,
+        imports=("import jax",), aside=ASIDE, dtypes=TYPES, read=_claim_conv_transpose, say=_say, reach=_reach,
+        examples=_examples,
         copied=Copied("function", sequences=True, pairs="spatial"),
     ),
     Idiom(

@@ -131,6 +131,13 @@ def _read_upsampling(use: Use) -> Claim:
     )  # fmt: skip
 
 
+def _reach_upsampling(problem: Problem) -> Iterator[str]:
+    scale = problem.stride[0]
+    if problem.rank == 2 and problem.kernel == (2 * scale - scale % 2,) * 2:
+        channels = problem.groups * problem.out_channels
+        yield write("mxnet.nd.UpSampling", X, W, scale=scale, sample_type="bilinear", num_filter=channels)
+
+
 def _upsampling_examples() -> Iterator[Example]:
     axes, rest = {"i": range(1, 6)}, {"f": range(1, 7), "c": (1, 2, 3), "n": (1, 2), "wrong": ("",) * 30 + (
         "kernel", "num_filter", "out")}  # fmt: skip
@@ -181,7 +188,7 @@ IDIOMS = (
                   "target_shape=None, num_filter=None, num_group=1, workspace=512, no_bias=True, cudnn_tune=None, "
                   "cudnn_off=False, layout=None, name=None, out=None",
         tensors={"x": "data", "w": "weight", "b": "bias"}, aside={**ASIDE, "name": LABEL}, only={"out": (None,)},
-        imports=("import mxnet",), read=_nd.read, say=_nd.say, examples=_nd.examples,
+        imports=("import mxnet",), read=_nd.read, say=_nd.say, reach=_nd.reach, examples=_nd.examples,
         copied=Copied("function", sequences=True),
     ),
     Idiom(
@@ -213,6 +220,6 @@ IDIOMS = (
                   "workspace=512",
         aside={"workspace": EFFORT}, only={"multi_input_mode": ("concat",), "num_args": (2,)},
         tensors={"x": "data", "w": "weight"},
-        imports=("import mxnet",), read=_read_upsampling, examples=_upsampling_examples,
+        imports=("import mxnet",), read=_read_upsampling, reach=_reach_upsampling, examples=_upsampling_examples,
     ),
 )  # fmt: skip

@@ -98,11 +98,12 @@ OLDER = (
 
 IDIOMS = (
     _nn("tf-nn", {rank: f"tf.nn.conv{rank}d_transpose" for rank in (1, 2, 3)},
-        say=_tf_nn.say, examples=lambda: distinct(_tf_examples.examples()), spellings=OLDER,
+        say=_tf_nn.say, reach=_tf_nn.reach, examples=lambda: distinct(_tf_examples.examples()), spellings=OLDER,
         copied=Copied("function", pairs="all")),
     *_keras.IDIOMS,
     _nn("tf-nn-rank-free", dict.fromkeys((1, 2, 3), "tf.nn.conv_transpose"),
-        say=_tf_nn.say_rank_free, examples=lambda: distinct(_tf_examples.rank_free_examples())),
+        say=_tf_nn.say_rank_free, reach=_tf_nn.reach_rank_free,
+        examples=lambda: distinct(_tf_examples.rank_free_examples())),
     Idiom(
         id="tf-backprop-input",
         functions={2: "tf.compat.v1.nn.conv2d_backprop_input"},
@@ -111,7 +112,8 @@ IDIOMS = (
         tensors={"x": "out_backprop", "w": "filter"},
         data="n k c", weight=WEIGHT, imports=("import tensorflow as tf",),
         aside={"use_cudnn_on_gpu": EFFORT, "name": LABEL}, only={"filters": (None,)},
-        read=_tf_nn.read_gradient, examples=lambda: distinct(_tf_examples.gradient_examples()),
+        read=_tf_nn.read_gradient, reach=_tf_nn.reach_gradient,
+        examples=lambda: distinct(_tf_examples.gradient_examples()),
     ),
     Idiom(
         id="tf-atrous",
@@ -119,6 +121,7 @@ IDIOMS = (
         signature="value, filters, output_shape, rate, padding, name=None",
         tensors={"x": "value", "w": "filters"},
         data="n k c", weight=WEIGHT, imports=("import tensorflow as tf",),
-        aside={"name": LABEL}, read=_tf_nn.read_atrous, examples=lambda: distinct(_tf_examples.atrous_examples()),
+        aside={"name": LABEL}, read=_tf_nn.read_atrous, reach=_tf_nn.reach_atrous,
+        examples=lambda: distinct(_tf_examples.atrous_examples()),
     ),
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """PyTorch's idioms. Data is NC*, or C* unbatched; the weight (g i) o k, kernel as stored, in every one of them."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from conformance.idioms._words import Words, canonical, require
@@ -16,8 +17,10 @@ from conformance.idioms.base import (
     Use,
     Widths,
     draws,
+    with_window,
 )  # fmt: skip
 from conformance.idioms.catalogue._legal import given_back, legal_alone
+from conformance.idioms.catalogue._windows import windows
 from conformance.idioms.expression import Name, write
 from conformance.problem import Ints, Problem
 
@@ -144,6 +147,14 @@ def _say_layer(problem: Problem) -> str:
     return write(f"torch.nn.ConvTranspose{problem.rank}d", *channels, kernel, **words)
 
 
+def _reach_layer(problem: Problem) -> Iterator[str]:
+    """With output_size, the layer's padding being what the window cuts at the beginning."""
+    for window in windows(problem):
+        plain = with_window(problem, tuple((lo, lo) for lo, _ in window))
+        with suppress(Refusal):
+            yield f"{_say_layer(plain)}(x, output_size={list(problem.output)})"
+
+
 def _run_layer(call: str, outer: str, bias: bool) -> Sequence[str]:
     return [f"layer = {call}", "layer.weight.data = w", *(["layer.bias.data = b"] if bias else []),
             f"y = layer({outer})"]  # fmt: skip
@@ -256,6 +267,14 @@ def _run_gradient(call: str, outer: str, bias: bool) -> Sequence[str]:
     return ["z.requires_grad_()", "with torch.enable_grad():", f"    y = {call}"]
 
 
+def _reach_input_gradient(problem: Problem) -> Iterator[str]:
+    size = (problem.batch, problem.groups * problem.out_channels, *problem.output)
+    for window in windows(problem):
+        words = {"stride": problem.stride, "padding": tuple(lo for lo, _ in window), "groups": problem.groups,
+                 "dilation": problem.dilation}  # fmt: skip
+        yield write(f"torch.nn.grad.conv{problem.rank}d_input", size, W, X, **_words(words))
+
+
 def _read_aten(use: Use) -> Claim:
     """The operator under all of them: arguments as in the function, groups last, `transposed` True."""
     if use["transposed"] is not True:
@@ -263,6 +282,15 @@ def _read_aten(use: Use) -> Claim:
     if min(use.per_axis("dilation")) < 1:
         raise Refusal(f"dilation is {use['dilation']!r}: the operator takes 0 of some shapes, nothing is claimed of it")
     return _padded(use, use.has("bias"))
+
+
+def _reach_aten(problem: Problem) -> Iterator[str]:
+    for window in windows(problem):
+        with suppress(Refusal):
+            words = arguments(with_window(problem, window))
+            lists = [list(words[name]) for name in ("stride", "padding", "dilation")]
+            yield write("torch.ops.aten.convolution", X, W, None, *lists, True, list(words["output_padding"]),
+                        problem.groups)  # fmt: skip
 
 
 def _aten_examples() -> Iterator[Example]:
@@ -328,7 +356,8 @@ IDIOMS = (
         outer="input, output_size=None",
         tensors={"x": "input"},
         aside={"device": PLACE}, only={"padding_mode": ("zeros",)}, dtypes=frozenset({"dtype"}),
-        imports=("import torch",), read=_read_layer, say=_say_layer, examples=_layer_examples, program=_run_layer,
+        imports=("import torch",), read=_read_layer, say=_say_layer, reach=_reach_layer, examples=_layer_examples,
+        program=_run_layer,
         copied=Copied("layer"),
     ),
     Idiom(
@@ -344,13 +373,14 @@ IDIOMS = (
         functions={rank: f"torch.nn.grad.conv{rank}d_input" for rank in (1, 2, 3)},
         signature="input_size, weight, grad_output, stride=1, padding=0, dilation=1, groups=1",
         tensors={"x": "grad_output", "w": "weight"},
-        imports=("import torch",), read=_read_input_gradient, examples=_input_gradient_examples,
+        imports=("import torch",), read=_read_input_gradient, reach=_reach_input_gradient,
+        examples=_input_gradient_examples,
     ),
     Idiom(
         id="torch-aten",
         functions=dict.fromkeys((1, 2, 3), "torch.ops.aten.convolution"),
         signature="input, weight, bias, stride, padding, dilation, transposed, output_padding, groups",
         tensors={"x": "input", "w": "weight", "b": "bias"},
-        imports=("import torch",), read=_read_aten, examples=_aten_examples,
+        imports=("import torch",), read=_read_aten, reach=_reach_aten, examples=_aten_examples,
     ),
 )  # fmt: skip

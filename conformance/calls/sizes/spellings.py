@@ -1,0 +1,100 @@
+"""Every call of a framework whose answer has given extents, each held to the claim of its own idiom."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+from conformance import idioms
+from conformance.idioms import Reading
+from conformance.idioms.base import FLOAT32, MEANINGS, ClaimedCall, Idiom, Refusal, with_window
+from conformance.problem import Problem
+
+GEOMETRY = "input", "kernel", "stride", "dilation", "groups", "output"
+"""What a call must have of a problem; its window is its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whose calls are looked for: a framework, how it executes, and the values that arguments must have, by the roles
+    of `MEANINGS`; with an idiom's id, those of that idiom alone."""
+
+    framework: str
+    variant: str = ""
+    dtype: str = FLOAT32
+    idiom: str = ""
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    def idioms(self) -> list[Idiom]:
+        """The idioms in which sizes can be said, layers first. Raises IdiomError for an id that is none of them."""
+        able = [idiom for idiom in idioms.idioms(self.framework) if idiom.say or idiom.reach is not Idiom.reach]
+        chosen = [idiom for idiom in able if self.idiom in ("", idiom.id)]
+        if not chosen:
+            raise idioms.IdiomError(f"{self.framework} has no idiom {self.idiom!r} that says sizes: those are "
+                                    f"{', '.join(idiom.id for idiom in able)}")  # fmt: skip
+        return sorted(chosen, key=lambda idiom: not idiom.layer)
+
+
+SHOWN = 8
+"""Windows that are shown at most of a way to say sizes, as where a long stride leaves many paddings to choose from."""
+
+
+def spellings(target: Target, problem: Problem) -> Iterator[ClaimedCall]:
+    """The calls that leave a problem's output extents, whatever the window, the most natural first."""
+    seen: set[str] = set()
+    for idiom in target.idioms():
+        layer = replace(problem, bias=idiom.layer)  # which it has unless it is told otherwise, and no size hangs on
+        for texts in (_said(idiom, layer), idiom.reach(layer)):
+            for call in islice(_fitting(target, idiom, texts, problem), SHOWN):
+                if call.text not in seen:
+                    seen.add(call.text)
+                    yield call
+
+
+def _said(idiom: Idiom, problem: Problem) -> Iterator[str]:
+    """An idiom's expressions for a problem with the usual windows."""
+    if idiom.say is None:
+        return
+    for window in idioms.windows(problem):
+        with suppress(Refusal):
+            yield idiom.say(with_window(problem, window))
+
+
+def _fitting(target: Target, idiom: Idiom, texts: Iterator[str], problem: Problem) -> Iterator[ClaimedCall]:
+    """The calls in texts that are claimed to be answered with the extents that are asked for."""
+    shapes = idioms.shapes_for(idiom, problem)
+    for text in texts:
+        reading = idioms.reading(target.framework, text)
+        if not _as_given(reading, target.given):
+            continue
+        with suppress(Refusal):
+            point = idioms.point(reading, shapes, target.variant, target.dtype)
+            same = all(getattr(point.claim.problem, name) == getattr(problem, name) for name in GEOMETRY)
+            if same and not point.claim.refused:
+                yield point
+
+
+def _as_given(reading: Reading, given: Mapping[str, Any]) -> bool:
+    """Whether a call has the values that were asked for; what it has no argument for is not as given."""
+    return all(
+        any(_equal(reading.arguments[name], value) for name in MEANINGS[role] if name in reading.arguments)
+        for role, value in given.items()
+    )
+
+
+def _equal(value: Any, given: Any) -> bool:
+    if isinstance(value, str) or isinstance(given, str):
+        return isinstance(value, str) and value.upper() == str(given).upper()
+    return _axes(value) == _axes(given)
+
+
+def _axes(value: Any) -> tuple[Any, ...]:
+    """Numbers of all axes, one of which may stand for equal ones."""
+    values = tuple(value) if isinstance(value, list | tuple) else (value,)
+    return values[:1] if len(set(map(str, values))) == 1 else values
+
+
+def first(target: Target, problem: Problem) -> ClaimedCall | None:
+    """The most natural call that leaves a problem's output extents."""
+    return next(spellings(target, problem), None)
