@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 from conformance.adapters.base import Lane
 from conformance.analysis.exactness import Finding, Flaw, check
-from conformance.numerics.operands import DTYPES, DataError
+from conformance.numerics.operands import DTYPES
+from conformance.predicates.comparisons import smallest
 from conformance.problem import Problem
 from conformance.records.machine import Machine
 from conformance.records.record import FORWARD, Header, Record, Run
 from conformance.suites.borders import Draw, case_of, simpler
 from conformance.suites.case import Case, Suite
 from conformance.suites.expectations import Expectation, fails, unkept
-from conformance.suites.references import oracle_digest
+from conformance.suites.references import lacks_data, oracle_digest
 
 Evaluate = Callable[[Case, str], Record]
 
@@ -61,7 +62,7 @@ def run(
         if time.monotonic() > until:
             break
         record = evaluate(case_of(draw.problem), draw.dtype)
-        if DataError.__name__ in record.message:
+        if lacks_data(record):
             continue
         again = REPEATS if draw.inside and by_id[draw.about].chance else 0
         repeats = tuple(evaluate(case_of(draw.problem), draw.dtype) for _ in range(again))
@@ -83,7 +84,7 @@ def false_predictions(
             if fails(record, expectations):
                 ways[_way(record, expectations) or (f"near {outcome.draw.about}", "conforms")].append(record)
     return [
-        FalsePrediction(about, predicted, len(records), _shrunk(min(records, key=_size), expectations, evaluate, until))
+        FalsePrediction(about, predicted, len(records), _shrunk(smallest(records), expectations, evaluate, until))
         for (about, predicted), records in ways.items()
     ]
 
@@ -92,11 +93,6 @@ def _way(record: Record, expectations: Sequence[Expectation]) -> tuple[str, str]
     """By which expectation, and in which words, a prediction is false; None where no expectation is about it."""
     broken = unkept(record, expectations)
     return (broken.id, f"{broken.verdict} {broken.message}".strip()) if broken else None
-
-
-def _size(record: Record) -> tuple[int, int, str]:
-    problem = Problem.parse(record.problem)
-    return problem.multiplies, len(record.problem), record.problem
 
 
 def _shrunk(record: Record, expectations: Sequence[Expectation], evaluate: Evaluate, until: float) -> Record:

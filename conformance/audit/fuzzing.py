@@ -15,7 +15,6 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from hypothesis.errors import Flaky
 
 from conformance.adapters.base import Lane
-from conformance.numerics.operands import DataError
 from conformance.problem import Problem
 from conformance.processes.isolation import Isolation
 from conformance.run import Result
@@ -23,6 +22,7 @@ from conformance.runner.isolated import isolated
 from conformance.suites.borders import case_of
 from conformance.suites.case import Case
 from conformance.suites.expectations import Expectation, known
+from conformance.suites.references import lacks_data
 
 CHUNK = 200
 """Problems that one seed draws; the next chunk has the next seed."""
@@ -82,7 +82,7 @@ def search(
             tried += 1
             results[case.id] = isolated(isolation, lane, case, dtype)
         record = results[case.id].record
-        if record.message.startswith(DataError.__name__):
+        if lacks_data(record):
             reject()
         return results[case.id] if record.fails and known(record, expectations) is None else None
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from conformance import oracle, problem
 from conformance.numerics import operands, rounding
-from conformance.numerics.operands import Arrays
+from conformance.numerics.operands import Arrays, DataError
+from conformance.records.record import Record, Verdict
 from conformance.suites.case import Case, Rounded
 
 SOURCES = (problem, operands, oracle, rounding)
@@ -27,6 +28,11 @@ class Reference(NamedTuple):
     expected: NDArray[Any]
     largest: int
     terms: int
+
+
+def lacks_data(record: Record) -> bool:
+    """Whether there is no reference, since no operands of the problem are exact: nobody's fault."""
+    return record.verdict is Verdict.ERRORED and DataError.__name__ in record.message
 
 
 def oracle_digest() -> str:

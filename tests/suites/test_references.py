@@ -1,11 +1,15 @@
 """References from the cache: what the oracle computes, whatever has happened to the file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from conformance.io.folders import cache_folder
+from conformance.numerics import operands
+from conformance.processes.attempt import failed
+from conformance.records.record import Record
 from conformance.suites import reference_cache, references
 from conformance.suites.case import Case, Suite
 from conformance.suites.cases import read_suite
@@ -149,3 +153,16 @@ def test_the_digest_of_the_oracle_leaves_out_imports_docstrings_and_comments(old
 @pytest.mark.parametrize(("old", "new"), [("2 * number", "3 * number"), ("LARGEST = 3", "LARGEST = 4")])
 def test_the_digest_of_the_oracle_changes_with_what_it_computes(old: str, new: str) -> None:
     assert references._without_words(SOURCE.replace(old, new)) != references._without_words(SOURCE)
+
+
+def test_a_record_says_that_there_were_no_exact_operands_whichever_step_found_it_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(operands, "DRAWS", 0)
+    case = SMOKE.cases[0]
+    with pytest.raises(operands.DataError) as none:
+        compute(case)
+    ended = failed("judging", none.value)
+    record = Record("torch", "eager", case.id, "float32", "forward", "i1 k1", ended.verdict, message=ended.message)
+    assert references.lacks_data(record)
+    assert not references.lacks_data(replace(record, message="judging: ValueError: another"))
