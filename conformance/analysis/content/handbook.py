@@ -16,6 +16,7 @@ from conformance.idioms.base import ClaimedCall, Idiom
 from conformance.idioms.expression import HOLE
 from conformance.idioms.laws import Law, Witness
 from conformance.problem import Problem
+from conformance.records.messages import skeleton
 from conformance.report.content.handbook import CopyEntry, Handbook, IdiomEntry, LawEntry, LayoutEntry, Shown
 
 MAIN_LAYOUTS = ("(g i) o k", "k o (g i)", "k i o")
@@ -105,7 +106,7 @@ def _idiom(framework: str, idiom: Idiom, points: Mapping[str, list[ClaimedCall]]
         for point in of_variant:
             if point.idiom is idiom and point.claim.refused:
                 reason, *_ = re.split(r": (?!it )\w+ takes ", point.claim.refused)  # what is legal hangs on the call
-                refusals[re.sub(r"-?\d+", "n", reason)][variant] = None
+                refusals["n".join(skeleton(reason))][variant] = None
     return IdiomEntry(
         idiom.id, framework, tuple(dict.fromkeys(idiom.functions.values())),
         " ".join((idiom.read.__doc__ or "").split()),
