@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance import idioms, layout
+from conformance.calls import overlap
 from conformance.idioms import expression
 from conformance.idioms._reading import IdiomError, Reading
 from conformance.idioms.base import FLOAT32, MEANINGS, Claim, ClaimedCall, Refusal
 from conformance.idioms.expression import Name
+from conformance.problem import Problem
 
 TRIED = 5
 """Extents from 1 on that are tried for one that is not known."""
@@ -44,6 +46,8 @@ class Meaning:
     set_aside: tuple[str, ...]
     unknown: tuple[str, ...]
     refused: str
+    stamps: Problem | None = None
+    """A problem whose stamps overlap as the call's do; None where the kernel is not known."""
     line: int = 1
 
     @property
@@ -58,6 +62,7 @@ def of_point(framework: str, point: ClaimedCall) -> Meaning:
     return Meaning(
         framework, point.idiom.id, made.law, point.text, point.text.partition("(")[0], str(problem), problem.window,
         problem.full, problem.output, made.data, made.weight, made.reversed, point.aside, (), made.refused,
+        problem,
     )  # fmt: skip
 
 
@@ -147,11 +152,13 @@ def _fitted(
     )  # fmt: skip
     if open_extents:
         unknown = (*unknown, "i is the input's extent" + _from(cases, fixed))
-    if len({case.k for case in cases}) > 1:
+    kernel_known = len({case.k for case in cases}) == 1
+    if not kernel_known:
         unknown = (*unknown, "k is the kernel's extent")
     return Meaning(
         framework, reading.idiom.id, last.law, reading.text, reading.function, "", window, full, output, last.data,
-        last.weight, last.reversed, reading.aside, unknown, "", reading.line,
+        last.weight, last.reversed, reading.aside, unknown, "", last.problem if kernel_known else None,
+        reading.line,
     )  # fmt: skip
 
 
@@ -286,12 +293,21 @@ def lines(meaning: Meaning) -> Iterator[str]:
         yield f"means '{meaning.problem}' ({meaning.name})" if meaning.problem else f"means a window ({meaning.name})"
         window = " x ".join(f"({lo}, {hi})" for lo, hi in meaning.window)
         yield f"  window: {window} cut from {_tuple(meaning.full)}, which leaves {_tuple(meaning.output)}"
+        if meaning.stamps is not None:
+            yield from _stamps(meaning.stamps)
         yield f"  taps: {'reversed' if meaning.reversed else 'as stored'}"
         yield f"  axes: data '{meaning.data}', weight '{meaning.weight}'"
     if meaning.unknown:
         yield f"  not known: {'; '.join(meaning.unknown)}"
     if meaning.set_aside:
         yield f"  set aside: {'; '.join(meaning.set_aside)}"
+
+
+def _stamps(problem: Problem) -> Iterator[str]:
+    yield f"  overlap: {overlap.say(problem)}"
+    if taps := overlap.bilinear(problem):
+        yield (f"  bilinear: taps {' '.join(map(str, taps))} an axis, for each channel alone, upsample by "
+               f"{problem.stride[0]}")  # fmt: skip
 
 
 def _tuple(numbers: tuple[Number, ...]) -> str:
@@ -311,6 +327,8 @@ def as_json(meaning: Meaning) -> dict[str, Any]:
         "full": list(meaning.full),
         "output": list(meaning.output),
         "layout": {"data": meaning.data, "weight": meaning.weight},
+        "overlap": list(overlap.overlap(meaning.stamps)) if meaning.stamps else None,
+        "bilinear": [float(tap) for tap in overlap.bilinear(meaning.stamps)] or None if meaning.stamps else None,
         "taps": "reversed" if meaning.reversed else "as stored",
         "set_aside": list(meaning.set_aside),
         "unknown": list(meaning.unknown),

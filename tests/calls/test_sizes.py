@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from conformance import idioms
 from conformance.calls.sizes.answers import answer
-from conformance.calls.sizes.proposals import SizesError, Wanted, nearest, overlap, proposals, with_output
+from conformance.calls.sizes.proposals import SizesError, Wanted, nearest, proposals, with_output
 from conformance.calls.sizes.spellings import Target, first, spellings
 from conformance.idioms.base import Refusal
 from conformance.problem import Ints, Problem
@@ -180,17 +180,6 @@ def test_without_a_fit_there_is_no_call_but_the_nearest() -> None:
     found = answer(Target("torch"), Wanted((4,), (10,), (2,), (2,)))
     assert found.calls == ()
     assert [call.claim.problem.output for call in found.near] == [(9,)]
-
-
-@given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4))
-def test_overlap_counts_the_taps_that_meet(k: int, s: int, d: int) -> None:
-    i = 60  # so that the stamp has a middle of which every element is away from the borders
-    problem = Problem.of(i, k, s, 0, 0, d)
-    hits = [0] * problem.full[0]
-    for x, tap in product(range(i), range(k)):
-        hits[x * s + tap * d] += 1
-    middle = hits[k * d : (i - 1) * s - k * d]
-    assert overlap(problem) == (min(middle), max(middle))
 
 
 def test_sizes_of_other_axes_are_refused() -> None:

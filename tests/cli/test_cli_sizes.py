@@ -51,7 +51,7 @@ def test_sizes_are_data_for_other_programs() -> None:
     assert (call["window"], call["output"], call["shapes"]) == ([[1, 0]], [40], {"x": [1, 1, 20]})
     assert call["overlap"] == [1, 2]
     meaning = json.loads(invoke("call", "torch", call["call"], "--shape", "x=1,1,20", "--json").output)
-    assert set(call) - set(meaning) == {"shapes", "overlap"}
+    assert set(call) - set(meaning) == {"shapes"}
 
 
 def test_what_does_not_fit_ends_with_1_and_the_nearest() -> None:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from conformance.calls import overlap
 from conformance.calls.meaning import as_json, lines, of_point
-from conformance.calls.sizes.proposals import Wanted, nearest, overlap, proposals
+from conformance.calls.sizes.proposals import Wanted, nearest, proposals
 from conformance.calls.sizes.spellings import Target, spellings
 from conformance.idioms.base import ClaimedCall
 
@@ -43,18 +44,11 @@ def told(answer: Answer) -> Iterator[str]:
         yield from (line for line in lines(of_point(answer.target.framework, call)) if line.startswith("  window"))
         yield f"  read by: {shapes}"
         if wanted.kernel is None or wanted.stride is None:
-            yield f"  overlap: {_overlap(call)}"
+            yield f"  overlap: {overlap.say(call.claim.problem)}"
 
 
 def _axes(extents: tuple[int, ...]) -> str:
     return "x".join(map(str, extents))
-
-
-def _overlap(call: ClaimedCall) -> str:
-    least, most = overlap(call.claim.problem)
-    if least == most:
-        return f"{most} tap{'s' * (most > 1)} of the kernel in every element, evenly"
-    return f"{least} to {most} taps of the kernel in an element: it does not divide by the stride"
 
 
 def as_data(answer: Answer) -> dict[str, Any]:
@@ -74,5 +68,4 @@ def as_data(answer: Answer) -> dict[str, Any]:
 
 def _call_as_data(answer: Answer, call: ClaimedCall) -> dict[str, Any]:
     shapes = {name: list(shape) for name, shape in call.shapes.items()}
-    return {**as_json(of_point(answer.target.framework, call)), "shapes": shapes,
-            "overlap": list(overlap(call.claim.problem))}  # fmt: skip
+    return {**as_json(of_point(answer.target.framework, call)), "shapes": shapes}

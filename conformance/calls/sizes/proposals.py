@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
-from math import gcd, prod
 
+from conformance.calls.overlap import overlap
 from conformance.calls.sizes.spellings import Target, first
 from conformance.idioms.base import ClaimedCall, with_window
 from conformance.problem import Ints, Problem
@@ -55,16 +55,6 @@ class Wanted:
 def with_output(problem: Problem, output: Ints) -> Problem:
     """The problem with other output extents, cut or given at the end."""
     return with_window(problem, tuple((0, full - out) for full, out in zip(problem.full, output, strict=True)))
-
-
-def overlap(problem: Problem) -> tuple[int, int]:
-    """The smallest and the largest number of taps that meet in an output element away from the borders.
-
-    Where they differ, as where the stride does not divide the kernel, all-one arrays give a checkerboard.
-    """
-    axes = [(k, s, s // gcd(s, d)) for k, s, d in zip(problem.kernel, problem.stride, problem.dilation, strict=True)]
-    least = prod(k // phases if phases == s else 0 for k, s, phases in axes)
-    return least, prod(-(-k // phases) for k, _, phases in axes)
 
 
 def proposals(target: Target, wanted: Wanted) -> Iterator[ClaimedCall]:

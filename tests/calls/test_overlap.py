@@ -1,0 +1,65 @@
+"""How many taps meet in an element, why unevenly, and the taps that interpolate."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance import oracle
+from conformance.calls.overlap import bilinear, overlap, say
+from conformance.cli import commands
+from conformance.problem import Problem
+
+
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4))
+def test_overlap_counts_the_taps_that_meet(k: int, s: int, d: int) -> None:
+    i = 60  # so that the stamp has a middle of which every element is away from the borders
+    problem = Problem.of(i, k, s, 0, 0, d)
+    hits = [0] * problem.full[0]
+    for x, tap in product(range(i), range(k)):
+        hits[x * s + tap * d] += 1
+    middle = hits[k * d : (i - 1) * s - k * d]
+    assert overlap(problem) == (min(middle), max(middle))
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "text"),
+    [
+        ("i9 k4 s2", "2 taps of the kernel in every element, evenly"),
+        ("i9 k2 s2", "1 tap of the kernel in every element, evenly"),
+        ("i9x9 k3 s2", "1 to 4 taps of the kernel in an element: kernel 3 does not divide by stride 2"),
+        ("i9x9 k4x3 s2", "2 to 4 taps of the kernel in an element: kernel 3 does not divide by stride 2"),
+        ("i9 k2 s3", "0 to 1 tap of the kernel in an element: kernel 2 does not divide by stride 3"),
+        ("i9 k4 s2 d2", "0 to 4 taps of the kernel in an element: dilation 2 and stride 2 have a common divisor"),
+    ],
+)
+def test_what_makes_an_overlap_uneven_is_said(descriptor: str, text: str) -> None:
+    assert say(Problem.parse(descriptor)) == text
+
+
+@pytest.mark.parametrize("s", [2, 3, 4, 5, 8])
+def test_bilinear_taps_interpolate_a_straight_line_exactly(s: int) -> None:
+    k, i = 2 * s - s % 2, 7
+    problem = Problem.of(i, k, s, (s - s % 2) // 2)
+    taps = np.array([int(tap * 2 * s) for tap in bilinear(problem)])
+    line = oracle.expected(problem, 2 * s * np.arange(i)[None, None], taps[None, None], None)[0, 0]
+    inside = line[s:-s]  # in units of 1 / (2s)**2: away from the border an output step is 1 / s of an input step
+    assert problem.output == (s * i,)
+    assert set(np.diff(inside)) == {4 * s}
+
+
+@pytest.mark.parametrize(
+    "descriptor", ["i9 k3 s2 p1", "i9 k4 s2", "i9 k4 s2 p1:0", "i9 k4 s2 p1 d2", "i9x9 k4 s2x4 p1", "i9 k1"]
+)
+def test_other_calls_have_no_bilinear_taps(descriptor: str) -> None:
+    assert bilinear(Problem.parse(descriptor)) == ()
+
+
+def test_a_call_says_both() -> None:
+    call = "nn.ConvTranspose2d(8, 8, 4, 2, 1, groups=8)"
+    output = CliRunner().invoke(commands, ["call", "torch", call, "--claim"]).output
+    assert "  overlap: 4 taps of the kernel in every element, evenly" in output
+    assert "  bilinear: taps 1/4 3/4 3/4 1/4 an axis, for each channel alone, upsample by 2" in output
