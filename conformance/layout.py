@@ -67,6 +67,18 @@ def arrange(array: Array, letters: str, layout: str) -> Array:
     return array if array.flags.c_contiguous else array.copy(order="C")
 
 
+def parted(array: Array, layout: str, known: Mapping[str, int]) -> tuple[Array, str]:
+    """An array with an axis for every letter, and the layout that it then has; `known` are the extents of letters.
+
+    Raises LayoutError where the array does not fit.
+    """
+    parts = groups(layout)
+    extents = sizes(array.shape, layout, array.ndim - len(parts) + 1, known)
+    letters = [letter for part in parts for letter in part]
+    shape = [extent for letter in letters for extent in (extents["k"] if letter == "k" else [extents[letter]])]
+    return array.reshape(shape), " ".join(letters)
+
+
 def restore(array: Array, letters: str, layout: str) -> Array:
     """The canonical array, of axes `letters`, from one in a layout without grouped axes."""
     order, absent = _restoration(letters, layout, array.ndim)

@@ -26,6 +26,8 @@ REASONS = {
     "idioms/laws.py": "a law of windows is shown by calls of several frameworks, side by side",
     "calls/copies.py": "a message names the order of axes that problems have, which is PyTorch's",
     "cli/port.py": EXAMPLE,
+    "io/tensor_files.py": "files of torch.save are read by the module that bears its name",
+    "io/torch_files.py": "what torch.save writes is named in it by PyTorch's own names",
     "records/machine.py": "a sentence says whose kernels the library ATen is",
     "records/record_file.py": EXAMPLE,
     "regression/environments.py": EXAMPLE,

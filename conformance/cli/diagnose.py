@@ -8,11 +8,15 @@ from typing import Any
 
 import click
 
-from conformance.diagnosis.diagnose import Diagnosis, DiagnosisError, diagnose, difference
+from conformance import adapters, idioms, layout
+from conformance.calls.arrays import framework_of, restored
+from conformance.cli.call import parse_lets
+from conformance.diagnosis.diagnose import Diagnosis, bounded, diagnose, difference
 from conformance.diagnosis.explain import UNEXPLAINED, Explained, Group, among, by_cause, causes, group_of
-from conformance.io.array_files import read_array
-from conformance.io.bounded import BoundError
+from conformance.diagnosis.observation import DiagnosisError
+from conformance.idioms.base import ClaimedCall
 from conformance.io.exit_status import DIVERGED, OK
+from conformance.io.tensor_files import read_tensor
 from conformance.io.terminal import echo
 from conformance.numerics.operands import Arrays
 from conformance.predicates.comparisons import facts
@@ -22,72 +26,118 @@ from conformance.records.arrays import open_beside
 from conformance.records.record import Verdict
 from conformance.records.reproduction import reproduction
 
+FITTING = "give the arrays of the descriptor, or the descriptor of the arrays"
 ALSO = 3
 """Other diagnoses of the same records that are printed."""
 
 
 @click.command()
 @click.argument("subject")
-@click.option("--actual", type=Path, help="The array to explain, as .npy in NC* order.")
-@click.option("--x", type=Path, help="The input that gave it, as .npy in NC* order.")
-@click.option("--weight", type=Path, help="The weight, as .npy in (in, out/groups, *kernel) order.")
-@click.option("--bias", type=Path, help="The bias, as .npy.")
+@click.argument("expression", required=False)
+@click.option("--actual", metavar="FILE", help="The array to explain.")
+@click.option("--x", metavar="FILE", help="The input that gave it.")
+@click.option("--weight", metavar="FILE", help="The weight.")
+@click.option("--bias", metavar="FILE", help="The bias.")
+@click.option("--let", "lets", multiple=True, metavar="NAME=VALUE", help="Of a name in the call, as in ngf=64.")
+@click.option("--variant", help="How the framework executes (default: its first variant).")
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 def command(
-    subject: str, actual: Path | None, x: Path | None, weight: Path | None, bias: Path | None, as_json: bool
-) -> int:
-    """Name the smallest misreading that gives an array exactly.
+    subject: str, expression: str | None, actual: str | None, x: str | None, weight: str | None, bias: str | None,
+    lets: tuple[str, ...], variant: str | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Name the smallest misreading that gives an array.
 
     SUBJECT is a record file, whose diverging records are all explained, grouped, and told from the conforming ones by
-    the smallest predicate that does; or a descriptor, with --actual, --x, --weight and --bias. Exit status: 0 all
-    explained, 1 something is not, 2 usage.
+    the smallest predicate that does; or a descriptor, or a framework with EXPRESSION, its call, and --actual, --x,
+    --weight and --bias: each a file .npy, .npz, .pt or .safetensors, with the name of one tensor where it has several,
+    as in model.pt:up.weight. Arrays are in the call's own order of axes, and in PyTorch's for a descriptor. Exit
+    status: 0 right or explained, 1 something is not, 2 usage.
     """
-    if subject.endswith(".jsonl"):
+    if subject.endswith(".jsonl") and expression is None:
         return _records(Path(subject), json_lines if as_json else text_lines)
-    problem = Problem.parse(subject)
-    if rule := broken_rule(problem):
-        raise ProblemError(f"{subject!r}: {rule}")
-    if actual is None or x is None or weight is None or (bias is None) == problem.bias:
-        needed = "--actual, --x, --weight" + (" and --bias" if problem.bias else ", and no --bias")
-        raise DiagnosisError(f"{subject!r} needs {needed}: give each as a .npy file")
-    arrays = Arrays(_load(x), _load(weight), None if bias is None else _load(bias))
-    explanations, unlike = _explained(problem, arrays, _load(actual))
-    if as_json:
-        diagnoses = [
-            {"text": str(diagnosis), "statements": diagnosis.statements, "window": diagnosis.window}
-            for diagnosis in explanations
-        ]
-        echo(json.dumps({"problem": str(problem), "diagnoses": diagnoses, "difference": unlike}))
+    files = {"--actual": actual, "--x": x, "--weight": weight}
+    if lacking := [name for name, file in files.items() if file is None]:
+        raise DiagnosisError(f"{subject!r} needs --actual, --x and --weight, and {', '.join(lacking)} is missing: give "
+                             "each as a file, such as y.npy")  # fmt: skip
+    given = {name: read_tensor(file) for name, file in (files | {"--bias": bias}).items() if file is not None}
+    arrays = Arrays(given["--x"].array, given["--weight"].array, given["--bias"].array if bias else None)
+    observed, held = given["--actual"]
+    call = None
+    if expression is None:
+        problem = _problem(subject, arrays, observed)
     else:
-        echo("\n".join(_diagnosis_lines(explanations, unlike)))
-    return OK if explanations else DIVERGED
+        framework = framework_of(subject)
+        reading = idioms.reading(framework, expression, parse_lets(lets, expression))
+        call, arrays, observed = restored(reading, arrays, observed, adapters.lane(framework, variant).variant)
+        problem = call.claim.problem
+    diagnoses = diagnose(problem, arrays, observed, held)
+    unlike = "" if diagnoses else difference(problem, arrays, observed, held)
+    if as_json:
+        echo(json.dumps(_document(problem, call, diagnoses, unlike), indent=2))
+    else:
+        for line in _diagnosis_lines(problem, call, diagnoses, unlike):
+            echo(line)
+    return OK if diagnoses else DIVERGED
 
 
-def _explained(problem: Problem, arrays: Arrays, actual: Any) -> tuple[tuple[Diagnosis, ...], str]:
-    """What explains an array, or how it differs. Raises DiagnosisError for an array of another kind of problem."""
+def _problem(descriptor: str, arrays: Arrays, actual: Any) -> Problem:
+    """The problem of a descriptor. Raises DiagnosisError for arrays of another kind of problem."""
+    problem = Problem.parse(descriptor)
+    if rule := broken_rule(problem):
+        raise ProblemError(f"{descriptor!r}: {rule}")
+    if (arrays.bias is None) == problem.bias:
+        raise DiagnosisError(f"{descriptor!r} takes {'--bias' if problem.bias else 'no --bias'}: {FITTING}")
     batch, channels = problem.output_shape[:2]
     if actual.ndim != problem.rank + 2 or actual.shape[0] != batch or actual.shape[1] not in (
         channels, problem.out_channels
     ):  # fmt: skip
         raise DiagnosisError(
             f"actual is {actual.shape}, '{problem}' gives ({batch}, {channels}, and {problem.rank} spatial axes): "
-            "give the array in NC* order, or another descriptor"
+            "give the array in NC* order, or another descriptor, or the call that it comes from"
         )
-    diagnoses = diagnose(problem, arrays, actual)
-    if diagnoses:
-        return diagnoses, ""
-    unlike = difference(problem, arrays, actual)
-    if any(array is not None and (array % 1).any() for array in (*arrays, actual)):
-        unlike += "; the arrays are not whole numbers, so that rounding differs too: give whole numbers"
-    return (), unlike
+    return problem
 
 
-def _diagnosis_lines(diagnoses: tuple[Diagnosis, ...], unlike: str) -> Iterator[str]:
+def _document(problem: Problem, call: ClaimedCall | None, diagnoses: Sequence[Diagnosis], unlike: str) -> Any:
+    """What is printed as JSON, by the keys that docs/porting.md documents."""
+    right = any(not diagnosis.statements for diagnosis in diagnoses)
+    return {
+        "problem": str(problem),
+        "call": None if call is None else {
+            "idiom": call.idiom.id, "law": call.claim.law, "text": call.text, "set_aside": list(call.aside),
+            "layout": {"data": call.claim.data, "weight": call.claim.weight},
+            "taps": "reversed" if call.claim.reversed else "as stored",
+        },
+        "verdict": "equal" if right else "explained" if diagnoses else UNEXPLAINED.lack,
+        "diagnoses": [
+            {
+                "text": str(diagnosis), "statements": diagnosis.statements, "window": diagnosis.window,
+                "exact": diagnosis.nearness is None,
+                "rounding": None if diagnosis.nearness is None else diagnosis.nearness._asdict(),
+            }
+            for diagnosis in diagnoses
+        ],
+        "difference": unlike or None,
+        "not_searched": None if diagnoses else bounded(problem) or None,
+    }  # fmt: skip
+
+
+def _diagnosis_lines(
+    problem: Problem, call: ClaimedCall | None, diagnoses: Sequence[Diagnosis], unlike: str
+) -> Iterator[str]:
+    if call is not None:
+        yield f"the call means '{problem}' ({call.name})"
+        if call.aside:
+            yield f"  set aside: {'; '.join(call.aside)}"
+        if call.claim.data.replace(" ", "") != layout.DATA:
+            yield f"  indices below are in the order n c k, and the call's data is in '{call.claim.data}'"
     yield from map(str, diagnoses)
     if len(diagnoses) > 1:
         yield f"the data cannot tell these {len(diagnoses)} apart"
     if not diagnoses:
         yield f"{UNEXPLAINED}: {unlike}"
+        if left := bounded(problem):
+            yield f"  {left}"
 
 
 def _records(path: Path, lines: Any) -> int:
@@ -139,12 +189,3 @@ def json_lines(path: Path, diverging: int, groups: Sequence[Group]) -> Iterator[
             for group in groups
         ],
     })  # fmt: skip
-
-
-def _load(path: Path) -> Any:
-    try:
-        return read_array(path)
-    except OSError as error:
-        raise DiagnosisError(f"{path}: not an array file: {error.strerror}: save it with numpy.save") from None
-    except BoundError as error:
-        raise DiagnosisError(f"{path}: {error}") from None

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from conformance import oracle
-from conformance.diagnosis.diagnose import Diagnosis, DiagnosisError, TooLargeError, diagnose, require_searchable
+from conformance.diagnosis.diagnose import (
+    Diagnosis,
+    TooLargeError,
+    diagnose,
+    require_searchable,
+    sentence,
+)
+from conformance.diagnosis.observation import DiagnosisError
 from conformance.numerics.operands import Arrays, draw
 from conformance.predicates.comparisons import Facts, facts, smallest
 from conformance.predicates.induction import Rule, induce
@@ -50,7 +57,7 @@ class Cause:
     @property
     def sentence(self) -> str:
         """What is to be said of the array."""
-        return f"equals the oracle with {self}" if self.misreadings else str(self)
+        return sentence(self.misreadings) if self.misreadings else str(self)
 
 
 NOT_SOUGHT = Cause()

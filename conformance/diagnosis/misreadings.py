@@ -14,7 +14,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.diagnosis.scatter import Rule, Table, landing
+from conformance.diagnosis.scatter import Part, Rule, Shift, Table, landing, shifted_landing
+from conformance.numerics.formats import rounded
 from conformance.problem import Ints, Problem
 
 Array = NDArray[Any]
@@ -32,16 +33,36 @@ class Statement(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """Where stamps are placed: strides and dilations per axis, and which of those that meet are counted."""
+    """Where stamps are placed: strides and dilations per axis, which of those that meet are counted, and which part of
+    them is elsewhere."""
 
     stride: Ints
     dilation: Ints
     rule: Rule = "all"
+    shift: Shift | None = None
 
     def tables(self, problem: Problem) -> tuple[Table, ...]:
         """The landing of each axis."""
-        extents = zip(problem.input, problem.kernel, self.stride, self.dilation, strict=True)
-        return tuple(landing(i, k, s, d, self.rule) for i, k, s, d in extents)
+        axes = list(zip(problem.input, problem.kernel, self.stride, self.dilation, strict=True))
+        tables = [landing(*axis, self.rule) for axis in axes]
+        if self.shift is not None:
+            tables[self.shift.axis] = shifted_landing(*axes[self.shift.axis], self.shift)
+        return tuple(tables)
+
+    @property
+    def plain(self) -> bool:
+        """Whether all that meet are counted, each at its place."""
+        return self.rule == "all" and self.shift is None
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The statements that are searched together, by what they are about."""
+
+    x: Callable[[Problem], Iterator[Statement[Array]]]
+    weight: Callable[[Problem], Iterator[Statement[Array]]]
+    placing: Callable[[Problem], Iterator[Statement[Placing]]]
+    bias: Callable[[Problem], Iterator[Statement[Array]]]
 
 
 def of_weight(problem: Problem) -> Iterator[Statement[Array]]:
@@ -126,6 +147,18 @@ def of_placing(problem: Problem) -> Iterator[Statement[Placing]]:
         yield Statement("overlap", text, partial(_ruled, rule))
 
 
+def of_part(problem: Problem) -> Iterator[Statement[Placing]]:
+    """Statements about a part of the input, or of the taps, that is put elsewhere."""
+    for axis, (extent, kernel) in enumerate(zip(problem.input, problem.kernel, strict=True)):
+        furthest = max(problem.stride[axis], problem.effective_kernel[axis])
+        counts: dict[Part, int] = {"input elements": extent, "taps": kernel}
+        for of, count in counts.items():
+            for start in range(1, count):
+                for by in (*range(-furthest, 0), *range(1, furthest + 1)):
+                    text = f"{of} from {start} on put {abs(by)} {'late' if by > 0 else 'early'} on axis {axis}"
+                    yield Statement("part", text, partial(_shifted, Shift(axis, of, start, by)))
+
+
 def of_bias(problem: Problem) -> Iterator[Statement[Array]]:
     """Statements about the bias, which is (2, channels): what is added inside the stamp, and beyond it."""
     if not problem.bias:
@@ -146,13 +179,6 @@ def _precision(operand: str) -> Iterator[Statement[Array]]:
         yield Statement(f"{operand} precision", text, partial(rounded, bits))
 
 
-def rounded(bits: int, array: Array) -> Array:
-    """Values rounded to a significand of so many bits, ties to even."""
-    mantissa, exponent = np.frexp(array)
-    nearest: Array = np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)
-    return nearest
-
-
 def _orders(count: int) -> Iterator[tuple[str, Array]]:
     """Wrong orders of so many things, in words and as indices."""
     if count > 1:
@@ -168,6 +194,10 @@ def _placed(name: str, values: Ints, placing: Placing) -> Placing:
 
 def _ruled(rule: Rule, placing: Placing) -> Placing:
     return replace(placing, rule=rule)
+
+
+def _shifted(shift: Shift, placing: Placing) -> Placing:
+    return replace(placing, shift=shift)
 
 
 def _reordered(axis: int, order: Array, array: Array) -> Array:
@@ -203,3 +233,13 @@ def _without(axis: int, at: int, array: Array) -> Array:
 
 def _axes(axes: Ints) -> str:
     return ("axis " if len(axes) == 1 else "axes ") + " and ".join(map(str, axes))
+
+
+def _nothing(_: Problem) -> Iterator[Statement[Any]]:
+    return iter(())
+
+
+WHOLE = Space(of_input, of_weight, of_placing, of_bias)
+"""Everything is read in one wrong way."""
+PARTS = Space(_nothing, _nothing, of_part, _nothing)
+"""A part is put elsewhere."""

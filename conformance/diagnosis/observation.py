@@ -17,13 +17,17 @@ from conformance.problem import Ints, Problem, Window
 Array = NDArray[Any]
 
 
+class DiagnosisError(ValueError):
+    """Arrays that are not of the problem they are said to be of; the message says what they must be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """An array and its operands in float64, with an axis for the groups; `said` are the statements that led here.
 
     x is (batch, groups, in, *input), weight (groups, in, out, *kernel), bias (2, groups*out): what is added inside the
     stamp and beyond it, zeros where there is none; actual is (batch, groups*out, *any extents). `windows` are those
-    that count as the claimed one.
+    that count as the claimed one. `taken` is the most that was taken from a value of the array, which was added to it.
     """
 
     problem: Problem
@@ -33,6 +37,7 @@ class Observation:
     actual: Array
     windows: tuple[Window, ...]
     said: tuple[str, ...] = ()
+    taken: float = 0
 
 
 def questions(problem: Problem, arrays: Arrays, actual: Array) -> Iterator[Observation]:
@@ -42,9 +47,18 @@ def questions(problem: Problem, arrays: Arrays, actual: Array) -> Iterator[Obser
     """
     if actual.dtype.kind not in "iuf" or actual.ndim != problem.rank + 2 or not np.isfinite(actual).all():
         return
+    asked = observed(problem, arrays, actual)
+    for observation in (asked, *_ungrouped(asked), *_interleaved(asked), *_bias_astray(asked)):
+        if observation.actual.size and observation.actual.shape[:2] == observation.problem.output_shape[:2]:
+            yield observation
+            yield from _filled(observation)
+
+
+def observed(problem: Problem, arrays: Arrays, actual: Array) -> Observation:
+    """The question as it is put."""
     g, ic, oc = problem.groups, problem.in_channels, problem.out_channels
     bias = np.zeros(problem.bias_shape) if arrays.bias is None else arrays.bias.astype(np.float64)
-    asked = Observation(
+    return Observation(
         problem,
         arrays.x.astype(np.float64).reshape(problem.batch, g, ic, *problem.input),
         arrays.weight.astype(np.float64).reshape(g, ic, oc, *problem.kernel),
@@ -52,14 +66,11 @@ def questions(problem: Problem, arrays: Arrays, actual: Array) -> Iterator[Obser
         actual.astype(np.float64),
         (problem.window,),
     )
-    for observation in (asked, *_ungrouped(asked), *_interleaved(asked), *_bias_astray(asked)):
-        if observation.actual.size and observation.actual.shape[:2] == observation.problem.output_shape[:2]:
-            yield observation
-            yield from _filled(observation)
 
 
 def _ungrouped(asked: Observation) -> Iterator[Observation]:
-    """Without groups every in channel reaches every out channel, and there are as many as one group has."""
+    """Without groups every in channel reaches every out channel, and there are as many as one group has, or each
+    group's again."""
     problem = asked.problem
     if problem.groups > 1:
         one = replace(problem, groups=1, in_channels=problem.groups * problem.in_channels)
@@ -67,6 +78,14 @@ def _ungrouped(asked: Observation) -> Iterator[Observation]:
         weight = asked.weight.reshape(1, -1, *asked.weight.shape[2:])
         bias = asked.bias[:, : problem.out_channels]
         yield replace(asked, problem=one, x=x, weight=weight, bias=bias, said=(*asked.said, "groups ignored"))
+        dense, weight = replace(one, out_channels=problem.groups * problem.out_channels), _repeated(weight, problem)
+        statements = (*asked.said, "groups ignored, the kernel repeated for every output")
+        yield replace(asked, problem=dense, x=x, weight=weight, said=statements)
+
+
+def _repeated(weight: Array, problem: Problem) -> Array:
+    """A weight without groups (1, in, out, *kernel) for the out channels of every group."""
+    return np.tile(weight, (1, 1, problem.groups, *[1] * problem.rank))
 
 
 def _interleaved(asked: Observation) -> Iterator[Observation]:
@@ -85,7 +104,8 @@ def _bias_astray(asked: Observation) -> Iterator[Observation]:
             along = asked.bias[0].reshape(-1, *[1] * (asked.problem.rank - 1 - axis))
             problem, bias = replace(asked.problem, bias=False), np.zeros_like(asked.bias)
             statements = (*asked.said, f"bias added along axis {axis} for the channels")
-            yield replace(asked, problem=problem, bias=bias, actual=asked.actual - along, said=statements)
+            taken = float(np.abs(along).max())
+            yield replace(asked, problem=problem, bias=bias, actual=asked.actual - along, said=statements, taken=taken)
 
 
 def _filled(asked: Observation) -> Iterator[Observation]:

@@ -5,8 +5,9 @@ element, one window and a whole plane of a stamp are the same sum over different
 at once.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,17 @@ from conformance.problem import Ints
 
 Array = NDArray[Any]
 Rule = Literal["all", "first", "last", "every dilation-th"]
+Part = Literal["input elements", "taps"]
 Table = NDArray[np.intp]
+
+
+class Shift(NamedTuple):
+    """Part of an axis put elsewhere: the input elements, or the taps, from a place on, so many positions later."""
+
+    axis: int
+    of: Part
+    start: int
+    by: int
 
 
 @lru_cache(maxsize=512)
@@ -42,6 +53,40 @@ def landing(extent: int, kernel: int, stride: int, dilation: int, rule: Rule = "
     table: Table = np.ascontiguousarray(met[:, : max(1, int(meets.sum(axis=1).max()))])
     table.flags.writeable = False
     return table
+
+
+@lru_cache(maxsize=512)
+def shifted_landing(extent: int, kernel: int, stride: int, dilation: int, shift: Shift) -> Table:
+    """The table of an axis of which a part is put elsewhere; what leaves the stamp is lost."""
+    position, tap = np.divmod(np.arange(extent * kernel), kernel)
+    moved = (position if shift.of == "input elements" else tap) >= shift.start
+    at = position * stride + tap * dilation + shift.by * moved
+    full = (extent - 1) * stride + dilation * (kernel - 1) + 1
+    kept = np.flatnonzero((at >= 0) & (at < full))
+    kept = kept[np.argsort(at[kept], kind="stable")]
+    counts = np.bincount(at[kept], minlength=full)
+    slots = np.arange(kept.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    table: Table = np.full((full, max(1, int(counts.max()))), extent * kernel)
+    table[at[kept], slots] = kept
+    table.flags.writeable = False
+    return table
+
+
+def meeting(tables: Sequence[Table], sizes: Ints) -> Array:
+    """How many products meet at each position of a box of tables, whose entry for nothing is the axis's size."""
+    counts = np.ones(())
+    for table, size in zip(tables, sizes, strict=True):
+        counts = np.multiply.outer(counts, np.count_nonzero(table < size, axis=1))
+    return counts
+
+
+def cropped(table: Table, extent: int, kernel: int) -> tuple[slice, Table]:
+    """The input positions that a table meets, and the table as it is for these alone."""
+    position, tap = np.divmod(table, kernel)
+    met = position < extent
+    first, last = int(position[met].min(initial=extent)), int(position[met].max(initial=0)) + 1
+    first = min(first, last - 1)
+    return slice(first, last), np.where(met, (position - first) * kernel + tap, (last - first) * kernel)
 
 
 def rows(table: Table, start: int, count: int, nothing: int) -> Table:

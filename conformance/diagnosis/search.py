@@ -2,103 +2,61 @@
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import combinations, product
+from functools import cached_property
+from hashlib import blake2b
+from itertools import product
 from math import prod
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.diagnosis import misreadings
-from conformance.diagnosis.misreadings import Placing, Statement
+from conformance.diagnosis.kept import Exact, Kept, Rounded, Sums
+from conformance.diagnosis.misreadings import WHOLE, Placing, Space
 from conformance.diagnosis.observation import Observation
-from conformance.diagnosis.scatter import Table, extents, land, products, rows
-from conformance.problem import Ints, Window
+from conformance.diagnosis.scatter import Table, cropped, extents, land, meeting, products, rows
+from conformance.diagnosis.variants import Variant, Variants
+from conformance.numerics.by_taps import stamped
+from conformance.problem import Ints, Problem, Window
 
 Array = NDArray[Any]
-T = TypeVar("T")
-Way = tuple[int, ...]
+Pair = tuple[Variant[Array], Variant[Array]]
 
+LARGEST = 2**23
+"""Products of one stamp above which the search is bounded: fewer statements, and windows near the claimed one."""
 AT_ONCE = 2**18
 """Numbers that the candidates which are tried together may take."""
 LARGEST_PLANE = 2**22
 """Positions of a stamp, and around it, above which no window is searched for."""
+NEAR = {1: 1024, 2: 24, 3: 6}
+"""How far a window is moved at most where a problem is large, by the number of axes."""
+
+
+def is_large(problem: Problem) -> bool:
+    """Whether the search for what explains an array is bounded."""
+    return problem.multiplies // problem.in_channels > LARGEST
 
 
 class Explanation(NamedTuple):
-    """Statements without the window, and the window at which they give the array."""
+    """Statements without the window, the window at which they give the array, and what they give."""
 
     said: tuple[str, ...]
     window: Window
-
-
-class _Variant(NamedTuple, Generic[T]):
-    """A value that statements make of an operand, and every set of so many of them that makes it, by number."""
-
-    value: T
-    ways: tuple[Way, ...]
-    texts: tuple[str, ...]
-
-    @property
-    def said(self) -> Iterator[tuple[str, ...]]:
-        """Every set of statements in words; more than one where the data cannot tell them apart."""
-        return (tuple(self.texts[number] for number in way) for way in self.ways)
-
-
-class _Variants(Generic[T]):
-    """The different values that statements make of an operand, by number of statements; made when asked for.
-
-    What fewer statements make already is left out, and what is the same for this data is one variant.
-    """
-
-    def __init__(self, value: T, catalogue: Iterator[Statement[T]], key: Callable[[T], Hashable]) -> None:
-        self._statements = tuple(catalogue)
-        self._families = tuple(statement.family for statement in self._statements)
-        self._texts = tuple(statement.text for statement in self._statements)
-        self._key = key
-        self._seen = {key(value)}
-        self._values: dict[Way, T] = {(): value}
-        self._by_size = [[_Variant(value, ((),), self._texts)]]
-
-    def of_size(self, size: int) -> list[_Variant[T]]:
-        while len(self._by_size) <= size:
-            self._by_size.append(self._grown(len(self._by_size)))
-        return self._by_size[size]
-
-    def _grown(self, size: int) -> list[_Variant[T]]:
-        """The variants of so many statements, each from one of fewer and one statement more."""
-        ways: dict[Hashable, list[Way]] = {}
-        for way in _ways(self._families, size):
-            if way[:-1] in self._values:
-                value = self._statements[way[-1]].change(self._values[way[:-1]])
-                key = self._key(value)
-                if key not in self._seen:
-                    ways.setdefault(key, []).append(way)
-                    self._values[way] = value
-        self._seen.update(ways)
-        return [_Variant(self._values[same[0]], tuple(same), self._texts) for same in ways.values()]
-
-
-@lru_cache(maxsize=4096)
-def _ways(families: tuple[str, ...], size: int) -> tuple[Way, ...]:
-    """Every choice of so many statements, by number, of which no two are of one family."""
-    chosen = combinations(range(len(families)), size)
-    return tuple(way for way in chosen if len({families[member] for member in way}) == size)
+    sums: Sums
 
 
 class _Candidate(NamedTuple):
     """One variant of each operand."""
 
-    x: _Variant[Array]
-    weight: _Variant[Array]
-    placing: _Variant[Placing]
-    bias: _Variant[Array]
+    x: Variant[Array]
+    weight: Variant[Array]
+    placing: Variant[Placing]
+    bias: Variant[Array]
 
     @property
     def said(self) -> Iterator[tuple[str, ...]]:
         """Every way to say it; more than one where the data cannot tell them apart."""
-        for x, weight, placing, bias in product(*(statement.said for statement in self)):
+        for x, weight, placing, bias in product(*(variant.said for variant in self)):
             yield (*weight, *x, *placing, *bias)
 
 
@@ -119,29 +77,50 @@ class _Spot:
     value: float
 
 
-class Search:
-    """The explanations of one question, by number of statements."""
+class _Planes(NamedTuple):
+    """Part of an answer: of the batch, of the groups, and of each group's out channels."""
 
-    def __init__(self, question: Observation) -> None:
+    batch: slice = slice(None)
+    groups: slice = slice(None)
+    channels: slice = slice(None)
+
+
+EVERY = _Planes()
+
+
+class Search:
+    """The explanations of one question, for one way in which the array is kept, by number of statements."""
+
+    def __init__(self, question: Observation, kept: Kept | None = None, space: Space = WHOLE) -> None:
         problem = question.problem
         self._question = question
+        self._kept = kept or Exact()
+        self._large = is_large(problem)
         self._claimed = tuple(lo for lo, _ in problem.window)
         self._out = question.actual.shape[2:]
-        self._x = _Variants(question.x, misreadings.of_input(problem), _bytes)
-        self._weight = _Variants(question.weight, misreadings.of_weight(problem), _bytes)
-        self._bias = _Variants(question.bias, misreadings.of_bias(problem), _bytes)
+        self._x = Variants(question.x, space.x(problem), _bytes)
+        self._weight = Variants(question.weight, space.weight(problem), _bytes)
+        self._bias = Variants(question.bias, space.bias(problem), _bytes)
         placing = Placing(problem.stride, problem.dilation)
-        self._placing = _Variants(placing, misreadings.of_placing(problem), self._landing)
+        self._placing = Variants(placing, space.placing(problem), self._landing)
+        self._more = [_rounded(self._kept, operand) for operand in (question.x, question.weight, question.bias)]
         (x,), (weight,) = self._x.of_size(0), self._weight.of_size(0)
         (as_asked,), (bias,) = self._placing.of_size(0), self._bias.of_size(0)
-        right = _Candidate(x, weight, as_asked, bias)
-        self._right = self._given(right, self._claimed) if self._claims(problem.full) else None
-        self._strongest_difference = _strongest_difference(question, self._right)
+        self._candidate = _Candidate(x, weight, as_asked, bias)
+
+    def right(self) -> Sums | None:
+        """What the definition gives; None where the array has other extents."""
+        return self._sums(self._candidate, self._claimed) if self._claims(self._question.problem.full) else None
+
+    def equal(self) -> Sums | None:
+        """What the definition gives, where the array is that."""
+        right = self.right()
+        return right if right is not None and self._holds(right, self._question.actual) else None
 
     def of_size(self, size: int) -> Iterator[Explanation]:
         """Explanations by so many statements at the claimed window, then by one fewer at another, the nearest first."""
         yield from self._explain(self._fitting(size, self._strongest_difference, self._at_claimed))
-        strongest = _strongest(self._question, self._strongest_difference)
+        strongest = self._find_strongest()
         if size == 0 or (size > 1 and strongest.value in (0, self._question.bias[0, strongest.channel])):
             return  # what stands wherever no tap reaches fits in too many places to tell anything
         moved = self._fitting(size - 1, strongest, self._anywhere)
@@ -156,10 +135,25 @@ class Search:
         )
 
     def _explain(self, fitting: Iterator[tuple[_Candidate, Ints]]) -> Iterator[Explanation]:
+        spot = self._strongest_difference
+        group, channel = divmod(spot.channel, self._question.problem.out_channels)
+        plane = _Planes(slice(spot.batch, spot.batch + 1), slice(group, group + 1), slice(channel, channel + 1))
+        of_plane = self._question.actual[spot.batch, spot.channel][None, None]
         for candidate, lows in fitting:
-            if np.array_equal(self._given(candidate, lows), self._question.actual):
+            if (self._large or not isinstance(self._kept, Exact)) and not self._kept.fits(
+                of_plane, self._sums(candidate, lows, plane)
+            ).all():
+                continue
+            sums = self._sums(candidate, lows)
+            if self._holds(sums, self._question.actual):
                 for statements in candidate.said:
-                    yield Explanation(statements, self._window(candidate, lows))
+                    yield Explanation(statements, self._window(candidate, lows), sums)
+
+    def _holds(self, sums: Sums, actual: Array) -> bool:
+        """Whether an array is what became of sums, and could not as well be zeros."""
+        if not self._kept.fits(actual, sums).all():
+            return False
+        return not isinstance(self._kept, Rounded) or self._kept.tells(sums)
 
     def _fitting(
         self, size: int, spot: _Spot, box_of: Callable[[_Spot, Ints], _Box | None]
@@ -167,20 +161,44 @@ class Search:
         """Candidates of so many statements that give the spot's value at some place of a box, with their windows."""
         for operands in range(size + 1):
             for pairs in self._pairs(operands):
-                made = self._products(pairs, spot)
+                made = None if self._large else self._products(pairs, spot, (...,))
                 for placing, biases in self._beside(size - operands):
                     tables = placing.value.tables(self._question.problem)
                     box = box_of(spot, extents(tables))
                     if box is None:
                         continue
-                    values = land(made, self._cut(tables, box))
+                    sums = self._landed(pairs, spot, made, self._cut(tables, box))
                     for bias in biases:
-                        wanted = spot.value - _added(bias.value[:, spot.channel], extents(tables), box)
-                        for number, *place in np.argwhere(values == wanted).tolist():
+                        added = _added(bias.value[:, spot.channel], extents(tables), box)
+                        fits = self._kept.fits(np.asarray(spot.value), self._with_bias(sums, added))
+                        for number, *place in np.argwhere(fits).tolist():
                             lows = tuple(s + p - a for s, p, a in zip(box.start, place, spot.at, strict=True))
                             yield _Candidate(*pairs[number], placing, bias), lows
 
-    def _pairs(self, size: int) -> Iterator[list[tuple[_Variant[Array], _Variant[Array]]]]:
+    def _landed(
+        self, pairs: list[Pair], spot: _Spot, made: tuple[Array, Array] | None, cut: tuple[Table, ...]
+    ) -> Sums:  # fmt: skip
+        """What pairs give in a box of the spot's plane, without a bias."""
+        problem, met = self._question.problem, cut
+        if made is None:
+            parts = [cropped(*axis) for axis in zip(cut, problem.input, problem.kernel, strict=True)]
+            made = self._products(pairs, spot, (..., *(part for part, _ in parts)))
+            cut = tuple(table for _, table in parts)
+        if self._kept.exact:
+            return Sums(land(made[0], cut), _NONE, _NONE, _NONE)
+        stamps = meeting(met, self._sizes)
+        return Sums(land(made[0], cut), land(made[1], cut), stamps * problem.in_channels, stamps)
+
+    def _with_bias(self, sums: Sums, added: Array) -> Sums:
+        """Sums with what a bias adds to them."""
+        if self._kept.exact:
+            return sums._replace(values=sums.values + added)
+        taken = self._question.taken
+        once, alone = self._question.problem.bias + sum(self._more) + bool(taken), self._more[-1] + bool(taken)
+        terms, stamps = (np.where(count > 0, count + once, alone) for count in (sums.terms, sums.stamps))
+        return Sums(sums.values + added, sums.magnitudes + np.abs(added) + taken, terms, stamps)
+
+    def _pairs(self, size: int) -> Iterator[list[Pair]]:
         """Inputs and weights with so many statements together, in batches that memory holds."""
         pairs = [
             (x, weight)
@@ -193,31 +211,57 @@ class Search:
         step = max(1, AT_ONCE // (room + problem.in_channels * (prod(problem.input) + prod(problem.kernel))))
         return (pairs[start : start + step] for start in range(0, len(pairs), step))
 
-    def _beside(self, size: int) -> Iterator[tuple[_Variant[Placing], list[_Variant[Array]]]]:
+    def _beside(self, size: int) -> Iterator[tuple[Variant[Placing], list[Variant[Array]]]]:
         """Placings, each with the biases that make up so many statements with it."""
         for count in range(size + 1):
             if biases := self._bias.of_size(size - count):
                 for placing in self._placing.of_size(count):
                     yield placing, biases
 
-    def _products(self, pairs: list[tuple[_Variant[Array], _Variant[Array]]], spot: _Spot) -> Array:
-        """The products that reach the spot's batch and channel: (pairs, *(input*kernel + 1))."""
+    def _products(self, pairs: list[Pair], spot: _Spot, part: tuple[Any, ...]) -> tuple[Array, Array]:
+        """The products that reach the spot's batch and channel: (pairs, *(input*kernel + 1)); of magnitudes, too."""
         group, channel = divmod(spot.channel, self._question.problem.out_channels)
-        x = np.array([variant.value[spot.batch, group] for variant, _ in pairs])
+        x = np.array([variant.value[spot.batch, group][part] for variant, _ in pairs])
         weight = np.array([variant.value[group, :, channel : channel + 1] for _, variant in pairs])
-        return products(x, weight, len(self._out))[:, 0]
+        made = products(x, weight, len(self._out))[:, 0]
+        return made, made if self._kept.exact else products(np.abs(x), np.abs(weight), len(self._out))[:, 0]
 
-    def _given(self, candidate: _Candidate, lows: Ints) -> Array:
-        """The whole array that a candidate gives at a window."""
-        problem = self._question.problem
-        tables, box = candidate.placing.value.tables(problem), _Box(lows, self._out)
-        made = products(candidate.x.value, candidate.weight.value, problem.rank)
-        sums = land(made, self._cut(tables, box)).reshape(problem.batch, -1, *self._out)
-        return sums + _added(candidate.bias.value, extents(tables), box)
+    def _sums(self, candidate: _Candidate, lows: Ints, planes: _Planes = EVERY) -> Sums:
+        """What a candidate gives at a window, whole or in part."""
+        placing = candidate.placing.value
+        tables, box = placing.tables(self._question.problem), _Box(lows, self._out)
+        batch, groups, channels = planes
+        x, weight = candidate.x.value[batch, groups], candidate.weight.value[groups, :, channels]
+        bias = candidate.bias.value.reshape(2, self._question.problem.groups, -1)[:, groups, channels].reshape(2, -1)
+        added, cut = _added(bias, extents(tables), box), self._cut(tables, box)
+        values = self._stamped(x, weight, placing, lows, cut)
+        if self._kept.exact:
+            return self._with_bias(Sums(values, _NONE, _NONE, _NONE), added)
+        magnitudes = self._stamped(np.abs(x), np.abs(weight), placing, lows, cut)
+        stamps = meeting(cut, self._sizes)
+        terms = stamps * self._question.problem.in_channels
+        return self._with_bias(Sums(values, magnitudes, terms, stamps), added)
+
+    def _stamped(self, x: Array, weight: Array, placing: Placing, lows: Ints, cut: tuple[Table, ...]) -> Array:
+        """Operands, whole or in part, put down: (batch, channels, *out)."""
+        if not self._large:
+            sums = land(products(x, weight, len(self._out)), cut)
+        elif placing.plain:
+            sums = stamped(x, weight, placing.stride, placing.dilation, lows, self._out)
+        else:
+            planes = [
+                land(products(x[n : n + 1], weight[:, :, c : c + 1], len(self._out)), cut)
+                for n in range(x.shape[0]) for c in range(weight.shape[2])
+            ]  # fmt: skip
+            sums = np.stack(planes).reshape(x.shape[0], weight.shape[2], x.shape[1], *self._out).swapaxes(1, 2)
+        return sums.reshape(x.shape[0], -1, *self._out)
+
+    @property
+    def _sizes(self) -> Ints:
+        return tuple(i * k for i, k in zip(self._question.problem.input, self._question.problem.kernel, strict=True))
 
     def _cut(self, tables: tuple[Table, ...], box: _Box) -> tuple[Table, ...]:
-        sizes = (i * k for i, k in zip(self._question.problem.input, self._question.problem.kernel, strict=True))
-        return tuple(rows(*row) for row in zip(tables, *box, sizes, strict=True))
+        return tuple(rows(*row) for row in zip(tables, *box, self._sizes, strict=True))
 
     def _at_claimed(self, spot: _Spot, stamp: Ints) -> _Box | None:
         """The one place of the spot at the claimed window, where that leaves an array of the right extents."""
@@ -226,7 +270,11 @@ class Search:
         return _Box(tuple(lo + at for lo, at in zip(self._claimed, spot.at, strict=True)), (1,) * len(stamp))
 
     def _anywhere(self, spot: _Spot, stamp: Ints) -> _Box | None:
-        """Where the spot is at any window that keeps some of the stamp."""
+        """Where the spot is at any window that keeps some of the stamp; at one nearby where the problem is large."""
+        if self._large:
+            near = NEAR[len(stamp)]
+            start = tuple(lo + at - near for lo, at in zip(self._claimed, spot.at, strict=True))
+            return _Box(start, (2 * near + 1,) * len(stamp))
         box = _Box(
             tuple(at - o + 1 for at, o in zip(spot.at, self._out, strict=True)),
             tuple(full + o - 1 for full, o in zip(stamp, self._out, strict=True)),
@@ -245,9 +293,37 @@ class Search:
     def _landing(self, placing: Placing) -> Hashable:
         return tuple((table.shape, table.tobytes()) for table in placing.tables(self._question.problem))
 
+    @cached_property
+    def _strongest_difference(self) -> _Spot:
+        """The element that differs most from the right one; where the extents differ, the strongest of all."""
+        question, right = self._question, self.right()
+        weight = self._find_strength() if right is None else np.abs(question.actual - right.values)
+        return _spot(question.actual, np.where(self._kept.telling(question.actual), weight, 0))
+
+    def _find_strongest(self) -> _Spot:
+        """The strongest element in the plane of the one that differs most."""
+        strength, beside = self._find_strength(), self._strongest_difference
+        plane = np.zeros_like(strength)
+        plane[beside.batch, beside.channel] = strength[beside.batch, beside.channel] + 1
+        return _spot(self._question.actual, np.where(self._kept.telling(self._question.actual), plane, 0))
+
+    def _find_strength(self) -> Array:
+        """How far each element is from zero and from the bias, which stand wherever no tap reaches."""
+        actual, bias = self._question.actual, self._question.bias[0].reshape(-1, *[1] * self._question.problem.rank)
+        strength: Array = np.minimum(np.abs(actual), np.abs(actual - bias))
+        return strength
+
+
+_NONE = np.zeros(())
+
+
+def _rounded(kept: Kept, operand: Array) -> bool:
+    """Whether an operand had to be rounded before anything was computed with it."""
+    return isinstance(kept, Rounded) and not kept.sums.holds(operand)
+
 
 def _bytes(array: Array) -> bytes:
-    return array.tobytes()
+    return blake2b(array.tobytes(), digest_size=16).digest()
 
 
 def _added(bias: Array, stamp: Ints, box: _Box) -> Array:
@@ -262,28 +338,6 @@ def _added(bias: Array, stamp: Ints, box: _Box) -> Array:
         at = np.arange(start, start + count)
         inside = inside[..., None] & (at >= 0) & (at < full)
     return np.where(inside, inner, outer)
-
-
-def _strongest_difference(question: Observation, right: Array | None) -> _Spot:
-    """The element that differs most from the right one; where the extents differ, the strongest of all."""
-    if right is None:
-        return _spot(question.actual, _strength(question))
-    return _spot(question.actual, np.abs(question.actual - right))
-
-
-def _strongest(question: Observation, beside: _Spot) -> _Spot:
-    """The strongest element in the plane of another spot."""
-    strength = _strength(question)
-    plane = np.zeros_like(strength)
-    plane[beside.batch, beside.channel] = strength[beside.batch, beside.channel] + 1
-    return _spot(question.actual, plane)
-
-
-def _strength(question: Observation) -> Array:
-    """How far each element is from zero and from the bias, which stand wherever no tap reaches."""
-    bias = question.bias[0].reshape(-1, *[1] * question.problem.rank)
-    strength: Array = np.minimum(np.abs(question.actual), np.abs(question.actual - bias))
-    return strength
 
 
 def _spot(actual: Array, weight: Array) -> _Spot:

@@ -29,6 +29,14 @@ def read_array(path: Path) -> NDArray[Any]:
 
 def parse_array(content: bytes) -> NDArray[Any]:
     """The array of numbers in a .npy file's bytes. Raises BoundError for anything else."""
+    array = parse_any_array(content)
+    if array.dtype.kind not in NUMBERS:
+        raise BoundError(f"is an array of {array.dtype}, not of numbers: save one array of numbers with numpy.save")
+    return array
+
+
+def parse_any_array(content: bytes) -> NDArray[Any]:
+    """The array in a .npy file's bytes, of numbers or of plain bytes. Raises BoundError for anything else."""
     if len(content) > LARGEST_ARRAY:
         raise BoundError(f"has more than {LARGEST_ARRAY} bytes, which is all that is read: give a smaller array")
     file = io.BytesIO(content)
@@ -36,7 +44,7 @@ def parse_array(content: bytes) -> NDArray[Any]:
         shape, fortran, dtype = HEADERS[npy.read_magic(file)](file)
     except Exception:  # whatever NumPy's parser makes of bytes that are no header
         raise BoundError("is not an array file: save it with numpy.save") from None
-    if dtype.kind not in NUMBERS or dtype.shape:
+    if dtype.kind not in NUMBERS + "V" or dtype.shape or dtype.fields:
         raise BoundError(f"is an array of {dtype}, not of numbers: save one array of numbers with numpy.save")
     size, left = math.prod(shape) * dtype.itemsize, len(content) - file.tell()
     if min(shape, default=0) < 0 or len(shape) > 32 or size != left:
@@ -53,11 +61,15 @@ class Archive(Mapping[str, NDArray[Any]]):
         self._names = dict.fromkeys(name.removesuffix(".npy") for name in self._zip.namelist())
 
     def __getitem__(self, name: str) -> NDArray[Any]:
+        return parse_array(self.content(name))
+
+    def content(self, name: str) -> bytes:
+        """The bytes of one array, as of a .npy file."""
         try:
             member = self._zip.getinfo(f"{name}.npy")
         except KeyError:
             raise KeyError(name) from None
-        return parse_array(read_member(self._zip, member))
+        return read_member(self._zip, member)
 
     def __contains__(self, name: object) -> bool:
         return name in self._names  # without reading it

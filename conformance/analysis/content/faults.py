@@ -12,8 +12,8 @@ from conformance import adapters, idioms, oracle
 from conformance.analysis.content.snippets import LARGEST as WRITTEN
 from conformance.analysis.content.snippets import of_call, of_negative, of_problem, of_record, same_window, too_large
 from conformance.calls import suites
-from conformance.diagnosis.diagnose import DiagnosisError
 from conformance.diagnosis.explain import ANOTHER_SHAPE, Cause, Explained, by_cause, causes, others
+from conformance.diagnosis.observation import DiagnosisError
 from conformance.idioms.base import ClaimedCall, Refusal
 from conformance.idioms.expression import ExpressionError
 from conformance.numerics.operands import Arrays as Operands

@@ -1,0 +1,224 @@
+"""How an answer is kept: what a right value can have become in the array that holds it.
+
+Whole numbers that are exact stay what they are. Real numbers are rounded, by no more than any order of summation can
+(conformance/numerics/formats.py). Integers that do not fit are clipped, or wrap around.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.diagnosis.misreadings import Placing
+from conformance.diagnosis.observation import DiagnosisError, Observation
+from conformance.numerics.by_taps import stamped
+from conformance.numerics.formats import FLOAT32, FLOAT64, FORMATS, Format, format_of, limit, spacing
+
+Array = NDArray[Any]
+Flags = NDArray[np.bool_]
+
+
+SPACED = 2.0**53
+"""Whole numbers up to which float64 adds up without rounding."""
+
+
+class Sums(NamedTuple):
+    """What the definition gives, in float64, and what its rounding depends on.
+
+    `magnitudes` are convT(|x|, |w|) + |bias|, `terms` how often a term of each value can be rounded at most, and
+    `stamps` the same where the products of a tap are added up before they are kept.
+    """
+
+    values: Array
+    magnitudes: Array
+    terms: Array
+    stamps: Array
+
+
+class Kept(Protocol):
+    """One way to keep an answer; `said` is what a diagnosis then says, and `exact` that values alone decide."""
+
+    @property
+    def said(self) -> tuple[str, ...]: ...
+    @property
+    def exact(self) -> bool: ...
+
+    def fits(self, actual: Array, sums: Sums) -> Flags:
+        """Where a value of an array can be what became of the definition's."""
+
+    def telling(self, actual: Array) -> Flags:
+        """Where a value says what the definition's was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """As it is."""
+
+    said: tuple[str, ...] = ()
+    exact: bool = True
+
+    def fits(self, actual: Array, sums: Sums) -> Flags:
+        same: Flags = sums.values == actual
+        return same
+
+    def telling(self, actual: Array) -> Flags:
+        return np.ones(actual.shape, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Saturated:
+    """Clipped to the range of an integer type."""
+
+    dtype: str
+    exact: bool = True
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        return (f"values saturated to {self.dtype}",)
+
+    def fits(self, actual: Array, sums: Sums) -> Flags:
+        bounds = np.iinfo(self.dtype)
+        same: Flags = np.clip(sums.values, bounds.min, bounds.max) == actual
+        return same
+
+    def telling(self, actual: Array) -> Flags:
+        bounds = np.iinfo(self.dtype)
+        inside: Flags = (actual > bounds.min) & (actual < bounds.max)
+        return inside
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """Modulo the number of values of an integer type."""
+
+    dtype: str
+    exact: bool = True
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        return (f"values wrapped to {self.dtype}",)
+
+    def fits(self, actual: Array, sums: Sums) -> Flags:
+        same: Flags = np.mod(sums.values - actual, 2.0 ** np.iinfo(self.dtype).bits) == 0
+        return same
+
+    def telling(self, actual: Array) -> Flags:
+        return np.ones(actual.shape, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """Added up in one format, in any order, and kept in another of no more bits.
+
+    `taps` is the format in which the products of one tap are added up over in channels, before they are kept.
+    """
+
+    sums: Format
+    answer: Format
+    taps: Format | None = None
+    said: tuple[str, ...] = ()
+    exact: bool = False
+
+    @property
+    def words(self) -> str:
+        """The kind of rounding."""
+        if self.sums == self.answer and self.answer in (FLOAT32, FLOAT64):
+            return "within rounding"
+        how = f"stamps added up in {self.sums.name}" if self.taps else f"sums in {self.sums.name}"
+        return f"within the rounding of {self.answer.name}, with {how}"
+
+    def limit(self, sums: Sums) -> Array:
+        """How far an answer can be from the values."""
+        values, magnitudes, terms, stamps = sums
+        if self.taps is None:
+            return limit(self.sums, self.answer, values, magnitudes, terms)
+        within = limit(self.taps, self.taps, values, magnitudes, terms)
+        return within + limit(self.sums, self.answer, values, magnitudes + within, stamps)
+
+    def fits(self, actual: Array, sums: Sums) -> Flags:
+        within = self.limit(sums)
+        with np.errstate(invalid="ignore"):
+            near: Flags = np.abs(actual - sums.values) <= within
+        if not np.isfinite(actual).all():
+            near |= self.beyond(actual, sums)
+        return near
+
+    def beyond(self, actual: Array, sums: Sums) -> Flags:
+        """Where an infinity stands for a value that the answer's format cannot hold, or not on the way to it."""
+        most = self.answer.largest * (1 + self.answer.unit / 2)
+        signed = np.isinf(actual) & (np.sign(actual) == np.sign(sums.values))
+        with np.errstate(invalid="ignore", over="ignore"):
+            past: Flags = signed & (np.abs(sums.values) + self.limit(sums) >= most)
+            return past | (~np.isfinite(actual) & (sums.magnitudes > self.sums.largest))
+
+    def tells(self, sums: Sums) -> bool:
+        """Whether an array of zeros would be more than this far off, in most of the values that have a term."""
+        apart = np.count_nonzero(np.abs(sums.values) > self.limit(sums))  # none where there is no term
+        reached = np.count_nonzero(sums.magnitudes)
+        return bool(2 * apart > reached or not reached)
+
+    def telling(self, actual: Array) -> Flags:
+        return np.isfinite(actual)
+
+
+def ways_of(asked: Observation, actual: Array, held: str) -> tuple[tuple[Kept, ...], bool]:
+    """How the array can keep an answer, and whether float64 computes that without rounding."""
+    unit = min(spacing(asked.x) * spacing(asked.weight), spacing(asked.bias))
+    most = _bound(asked)
+    exact = most <= SPACED * unit
+    if actual.dtype.kind in "iu" and not exact and unit % 1 == 0:
+        raise DiagnosisError(f"sums of '{asked.problem}' can reach {most:.3g}, and whole numbers are exact up to "
+                             f"{SPACED:.3g}: give smaller ones")  # fmt: skip
+    stated = FORMATS.get(held or actual.dtype.name, FLOAT64)
+    room = 2.0**stated.bits * unit
+    largest = most if most <= room or actual.dtype.kind in "iu" else _largest(asked, room)
+    kinds = tuple(_ways(actual, stated, largest, unit))
+    narrow = format_of(actual, held)
+    if not isinstance(kinds[0], Exact):
+        return tuple(_ways(actual, narrow, largest, unit)), exact
+    if narrow.bits < stated.bits and unit % 1 and narrow.holds(asked.x) and narrow.holds(asked.weight):
+        kinds += tuple(_ways(actual, narrow, largest, unit))  # real numbers of another format, widened
+    return kinds, exact
+
+
+def _bound(asked: Observation) -> float:
+    """What no sum of magnitudes exceeds, at any window."""
+    problem = asked.problem
+    tables = Placing(problem.stride, problem.dilation).tables(problem)
+    terms = problem.in_channels * prod(table.shape[1] for table in tables)
+    return float(np.abs(asked.x).max() * np.abs(asked.weight).max() * terms + np.abs(asked.bias).max())
+
+
+def _largest(asked: Observation, room: float) -> float:
+    """The largest of convT(|x|, |w|) + |bias|, or of part of it where that is more than there is room for."""
+    problem, x, weight = asked.problem, np.abs(asked.x), np.abs(asked.weight)
+    lows, bias = tuple(lo for lo, _ in problem.window), float(np.abs(asked.bias).max())
+    for channels in (slice(1), slice(1, None)):
+        sums = stamped(x, weight[:, :, channels], problem.stride, problem.dilation, lows, problem.output)
+        largest = float(sums.max(initial=0)) + bias
+        if largest > room:
+            break
+    return largest
+
+
+def _ways(actual: Array, held: Format, largest: float, unit: float) -> Iterator[Kept]:
+    """The ways in which an array can keep an answer whose terms are multiples of `unit` and sum up to `largest`."""
+    if actual.dtype.kind in "iu":
+        yield Exact()
+        bounds = np.iinfo(actual.dtype)
+        if ((actual == bounds.min) & (bounds.min < 0) | (actual == bounds.max)).any() or (
+            bounds.min == 0 and not actual.all()
+        ):
+            yield Saturated(actual.dtype.name)
+        if largest > bounds.max or bounds.min == 0:
+            yield Wrapped(actual.dtype.name)
+    elif largest <= 2.0**held.bits * unit and largest <= held.largest:
+        yield Exact()
+    else:
+        if held.bits < FLOAT32.bits:
+            yield Rounded(FLOAT32, held)
+            yield Rounded(held, held, FLOAT32)
+        yield Rounded(held, held)

@@ -1,0 +1,178 @@
+"""What is right but for a part of the array, or but for an order of channels that nobody named.
+
+Rows that were never written; out channels in any order, found by laying planes over planes; in channels in any order,
+found by solving for the matrix that mixes them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.diagnosis.kept import Kept, Sums
+from conformance.diagnosis.misreadings import Placing
+from conformance.diagnosis.observation import Observation
+from conformance.diagnosis.search import Search
+
+Array = NDArray[Any]
+
+MOST_MIXED = 1024
+"""Pairs of a weight's in channel and an input's channel up to which an order is solved for."""
+FEW = 8
+"""Places that are listed."""
+
+
+def partly_right(asked: Observation, kept: Kept) -> Iterator[tuple[str, Array, Sums]]:
+    """Sentences that hold of an array of the right shape, each with the array and the sums that fit."""
+    right, actual = Search(asked, kept).right(), asked.actual
+    if right is None:
+        return
+    if named := _never_written(asked, kept, right):
+        text, written = named
+        yield text, np.where(written, actual, right.values), right
+        return
+    if order := _order_of_outputs(asked, kept, right):
+        yield f"out channels in the order {_listed(order)}", actual, _taken(right, order)
+    for text, sums in _orders_of_inputs(asked, kept):
+        yield text, actual, sums
+
+
+def _never_written(asked: Observation, kept: Kept, right: Sums) -> tuple[str, Array] | None:
+    """The slices of an axis that hold zeros, or the bias alone, where all the rest is right; and the rest."""
+    fits = kept.fits(asked.actual, right)
+    fills = {"zeros": np.zeros(())}
+    if asked.problem.bias:
+        fills["the bias alone"] = asked.bias[0].reshape(-1, *[1] * asked.problem.rank)
+    for axis in range(fits.ndim):
+        others = tuple(other for other in range(fits.ndim) if other != axis)
+        wrong = np.asarray(~fits.all(axis=others))
+        if wrong.all() or not wrong.any():
+            continue
+        for name, fill in fills.items():
+            filled = (asked.actual == fill).all(axis=others)
+            if filled[wrong].all():
+                written = np.ones(fits.shape, bool)
+                np.moveaxis(written, axis, 0)[wrong] = False
+                return f"{_place(axis, wrong)} never written, which hold {name}", written
+    return None
+
+
+def place(differs: Array) -> str:
+    """Where all differences are, if there are some in few slices of an axis alone; else nothing."""
+    for axis in range(differs.ndim):
+        wrong = np.asarray(differs.any(axis=tuple(other for other in range(differs.ndim) if other != axis)))
+        if 4 * np.count_nonzero(wrong) <= wrong.size and _is_run(wrong):
+            return f"; all of them in {_place(axis, wrong)}"
+    return ""
+
+
+def _is_run(wrong: Array) -> bool:
+    places = np.flatnonzero(wrong)
+    return len(places) <= FEW or bool(places[-1] - places[0] + 1 == len(places))
+
+
+def _place(axis: int, wrong: Array) -> str:
+    """The slices of an axis, in words."""
+    places = np.flatnonzero(wrong).tolist()
+    run = len(places) > 2 and places[-1] - places[0] + 1 == len(places)
+    listed = f"{places[0]} to {places[-1]}" if run else _listed(places)
+    if axis < 2:
+        return f"{('items of the batch', 'out channels')[axis]} {listed}"
+    return f"rows {listed} on axis {axis - 2}"
+
+
+def _listed(places: Sequence[int]) -> str:
+    return " ".join(map(str, places[:FEW])) + (" ..." if len(places) > FEW else "")
+
+
+def _taken(sums: Sums, order: Sequence[int]) -> Sums:
+    """Sums with their out channels in another order; what all channels share has no axis for them."""
+    return Sums(*(part.take(order, 1) if part.ndim == sums.values.ndim else part for part in sums))
+
+
+def _order_of_outputs(asked: Observation, kept: Kept, right: Sums) -> list[int] | None:
+    """The expected channel that each channel of the array is, where it is an order of them."""
+    channels, actual = asked.actual.shape[1], asked.actual
+    if channels < 2:
+        return None
+    probe = np.argmax(np.ptp(right.values, axis=1).ravel())  # where channels differ most
+    batch, *at = map(int, np.unravel_index(probe, (actual.shape[0], *actual.shape[2:])))
+    across: Any = (batch, slice(None), *at)
+    order: list[int] = []
+    for channel in range(channels):
+        here = actual[(batch, channel, *at)]
+        near = np.argsort(np.abs(right.values[across] - here), kind="stable")
+        fitting = (int(other) for other in near if other not in order)
+        match = next((other for other in fitting if _plane_fits(kept, actual, right, channel, other)), None)
+        if match is None:
+            return None
+        order.append(match)
+    return order
+
+
+def _plane_fits(kept: Kept, actual: Array, right: Sums, channel: int, other: int) -> bool:
+    plane = _taken(right, [other])
+    return bool(kept.fits(actual[:, [channel]], plane).all())
+
+
+def _orders_of_inputs(asked: Observation, kept: Kept) -> Iterator[tuple[str, Sums]]:
+    """The input's channel that each in channel of the weight meets, where it is an order of them."""
+    problem = asked.problem
+    channels = problem.groups * problem.in_channels
+    if channels < 2 or problem.in_channels * channels > MOST_MIXED:
+        return
+    order: list[int] = []
+    for group in range(problem.groups):
+        mixing = _mixing(asked, group)
+        if mixing is None:
+            return
+        order += mixing.argmax(axis=1).tolist()
+    if sorted(order) != list(range(channels)) or order == list(range(channels)):
+        return
+    x = asked.x.reshape(asked.x.shape[0], channels, *asked.x.shape[3:])[:, order].reshape(asked.x.shape)
+    sums = Search(replace(asked, x=x), kept).right()
+    if sums is not None and kept.fits(asked.actual, sums).all():
+        yield f"in channels in the order {_listed(order)}", sums
+
+
+def _mixing(asked: Observation, group: int) -> Array | None:
+    """The matrix (in, all channels) by which a group's weight meets the input's channels, from the array's values.
+
+    None where there are fewer values than unknowns, or the values leave some of them open.
+    """
+    problem = asked.problem
+    channels = problem.groups * problem.in_channels
+    x = asked.x.reshape(asked.x.shape[0], channels, -1)
+    weight = asked.weight[group].reshape(problem.in_channels, problem.out_channels, -1)
+    rows, values = [], []
+    for batch, out, at, met in _samples(asked, 2 * problem.in_channels * channels + channels):
+        inputs, taps = met
+        rows.append((weight[:, out, taps] @ x[batch][:, inputs].T).ravel())
+        channel = group * problem.out_channels + out
+        values.append(asked.actual[(batch, channel, *at)] - asked.bias[0, channel])
+    matrix = np.array(rows)
+    if len(rows) < problem.in_channels * channels:
+        return None
+    solved, _, rank, _ = np.linalg.lstsq(matrix, np.array(values), rcond=None)
+    return solved.reshape(problem.in_channels, channels) if rank == problem.in_channels * channels else None
+
+
+def _samples(asked: Observation, count: int) -> Iterator[tuple[int, int, tuple[int, ...], tuple[Array, Array]]]:
+    """Elements of a group, spread over the array, with the input positions and taps that meet there."""
+    problem = asked.problem
+    tables = Placing(problem.stride, problem.dilation).tables(problem)
+    shape = (problem.batch, problem.out_channels, *asked.actual.shape[2:])
+    size = int(np.prod(shape))
+    for flat in np.unique(np.linspace(0, size - 1, min(count, size)).astype(np.int64)).tolist():
+        batch, out, *at = map(int, np.unravel_index(flat, shape))
+        positions, taps = np.zeros(1, np.int64), np.zeros(1, np.int64)
+        for table, place, (lo, _), extent, kernel in zip(
+            tables, at, problem.window, problem.input, problem.kernel, strict=True
+        ):
+            row = table[place + lo] if 0 <= place + lo < len(table) else table[:0, 0]
+            position, tap = np.divmod(row[row < extent * kernel], kernel)
+            positions = np.add.outer(positions * extent, position).ravel()
+            taps = np.add.outer(taps * kernel, tap).ravel()
+        yield batch, out, tuple(at), (positions, taps)

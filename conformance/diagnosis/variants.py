@@ -1,0 +1,65 @@
+"""The values that statements make of an operand: by number of statements, each value once."""
+
+from collections.abc import Callable, Hashable, Iterator
+from functools import lru_cache
+from itertools import combinations
+from typing import Generic, NamedTuple, TypeVar
+
+from conformance.diagnosis.misreadings import Statement
+
+T = TypeVar("T")
+Way = tuple[int, ...]
+
+
+class Variant(NamedTuple, Generic[T]):
+    """A value that statements make of an operand, and every set of so many of them that makes it, by number."""
+
+    value: T
+    ways: tuple[Way, ...]
+    texts: tuple[str, ...]
+
+    @property
+    def said(self) -> Iterator[tuple[str, ...]]:
+        """Every set of statements in words; more than one where the data cannot tell them apart."""
+        return (tuple(self.texts[number] for number in way) for way in self.ways)
+
+
+class Variants(Generic[T]):
+    """The different values that statements make of an operand, by number of statements; made when asked for.
+
+    What fewer statements make already is left out, and what is the same for this data is one variant.
+    """
+
+    def __init__(self, value: T, catalogue: Iterator[Statement[T]], key: Callable[[T], Hashable]) -> None:
+        self._statements = tuple(catalogue)
+        self._families = tuple(statement.family for statement in self._statements)
+        self._texts = tuple(statement.text for statement in self._statements)
+        self._key = key
+        self._seen = {key(value)}
+        self._values: dict[Way, T] = {(): value}
+        self._by_size = [[Variant(value, ((),), self._texts)]]
+
+    def of_size(self, size: int) -> list[Variant[T]]:
+        while len(self._by_size) <= size:
+            self._by_size.append(self._grown(len(self._by_size)))
+        return self._by_size[size]
+
+    def _grown(self, size: int) -> list[Variant[T]]:
+        """The variants of so many statements, each from one of fewer and one statement more."""
+        ways: dict[Hashable, list[Way]] = {}
+        for way in _ways(self._families, size):
+            if way[:-1] in self._values:
+                value = self._statements[way[-1]].change(self._values[way[:-1]])
+                key = self._key(value)
+                if key not in self._seen:
+                    ways.setdefault(key, []).append(way)
+                    self._values[way] = value
+        self._seen.update(ways)
+        return [Variant(self._values[same[0]], tuple(same), self._texts) for same in ways.values()]
+
+
+@lru_cache(maxsize=4096)
+def _ways(families: tuple[str, ...], size: int) -> tuple[Way, ...]:
+    """Every choice of so many statements, by number, of which no two are of one family."""
+    chosen = combinations(range(len(families)), size)
+    return tuple(way for way in chosen if len({families[member] for member in way}) == size)

@@ -1,0 +1,122 @@
+"""Faults of part of an array, and orders that nobody named."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from conformance import oracle
+from conformance.diagnosis.diagnose import diagnose, difference
+from conformance.diagnosis.scatter import Part, Shift, shifted_landing
+from conformance.numerics.operands import Arrays, draw
+from conformance.problem import Problem
+from tests.diagnosis.test_real_numbers import computed, real
+
+Array = NDArray[Any]
+PLAIN = Problem.parse("i5x4 k3x2 s2x1 p1:2x1 d1x2 ic3 oc5 n2")
+GROUPED = Problem.parse("i5x4 k3 s2 p1 g2 ic3 oc4 bias")
+
+
+def told(problem: Problem, change: Any, *, whole: bool) -> list[str]:
+    """What is said of an answer that was changed, in whole numbers or in real ones."""
+    arrays = draw("parts", problem) if whole else real(problem)
+    actual = oracle.expected(problem, *arrays) if whole else computed(problem, arrays)
+    return [text for diagnosis in diagnose(problem, arrays, change(actual, arrays)) for text in diagnosis.statements]
+
+
+def erased(index: Any, value: float = 0) -> Any:
+    def change(actual: Array, _: Arrays) -> Array:
+        actual[index] = value
+        return actual
+
+    return change
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("index", "text"),
+    [
+        (np.s_[:, :, 2:5], "rows 2 to 4 on axis 0 never written, which hold zeros"),
+        (np.s_[:, :, :, [0, 3]], "rows 0 3 on axis 1 never written, which hold zeros"),
+        (np.s_[:, 4], "out channels 4 never written, which hold zeros"),
+        (np.s_[1], "items of the batch 1 never written, which hold zeros"),
+    ],
+)
+def test_rows_that_were_never_written_are_named(index: Any, text: str, *, whole: bool) -> None:
+    assert told(PLAIN, erased(index), whole=whole) == [text]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_rows_that_hold_the_bias_alone_are_named(*, whole: bool) -> None:
+    def change(actual: Array, arrays: Arrays) -> Array:
+        assert arrays.bias is not None
+        actual[:, :, 1] = arrays.bias.reshape(-1, 1)
+        return actual
+
+    assert told(GROUPED, change, whole=whole) == ["rows 1 on axis 0 never written, which hold the bias alone"]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_out_channels_in_any_order_are_named(*, whole: bool) -> None:
+    text = "out channels in the order 3 1 0 4 2"
+    assert told(PLAIN, lambda actual, _: actual[:, [3, 1, 0, 4, 2]], whole=whole) == [text]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("order", [(1, 2, 0, 3, 5, 4), (4, 0, 5, 1, 3, 2)])  # within groups, and across them
+def test_in_channels_in_any_order_are_named(order: tuple[int, ...], *, whole: bool) -> None:
+    def change(_: Array, arrays: Arrays) -> Array:
+        moved = arrays._replace(x=arrays.x[:, list(order)])
+        return oracle.expected(GROUPED, *moved) if whole else computed(GROUPED, moved)
+
+    assert told(GROUPED, change, whole=whole) == [f"in channels in the order {' '.join(map(str, order))}"]
+
+
+def shifted(problem: Problem, arrays: Arrays, axis: int, of: Part, start: int, by: int) -> Array:
+    """The answer with part of an axis put elsewhere, by loops; what leaves the stamp is lost."""
+    full = np.zeros((problem.batch, problem.out_channels, *problem.full))
+    for i in np.ndindex(problem.input):
+        for k in np.ndindex(problem.kernel):
+            at = [a * s + t * d for a, t, s, d in zip(i, k, problem.stride, problem.dilation, strict=True)]
+            at[axis] += by * ((i if of == "input elements" else k)[axis] >= start)
+            if all(0 <= place < extent for place, extent in zip(at, problem.full, strict=True)):
+                full[(..., *at)] += arrays.x[(..., *i)] @ arrays.weight[(..., *k)]
+    window: Any = (..., *(slice(lo, lo + out) for (lo, _), out in zip(problem.window, problem.output, strict=True)))
+    kept: Array = full[window]
+    return kept
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("axis", "of", "start", "by"),
+    [(0, "input elements", 2, -1), (0, "input elements", 3, 2), (0, "taps", 1, 1), (0, "taps", 2, -1)],
+)
+def test_a_part_that_is_put_elsewhere_is_named(axis: int, of: Part, start: int, by: int, *, whole: bool) -> None:
+    arrays = draw("parts", PLAIN) if whole else real(PLAIN)
+    exact = shifted(PLAIN, arrays.astype("float64"), axis, of, start, by)
+    texts = [diagnosis.statements for diagnosis in diagnose(PLAIN, arrays, exact if whole else exact.astype("f4"))]
+    moved = f"{of} from {start} on put {abs(by)} {'late' if by > 0 else 'early'} on axis {axis}"
+    assert (moved,) in texts
+
+
+def test_a_part_lands_where_loops_say() -> None:
+    for i, k, s, d in ((3, 2, 2, 1), (4, 3, 1, 2), (2, 4, 3, 1)):
+        for of in ("input elements", "taps"):
+            for start, by in ((1, -2), (1, 1), (2, 3)):
+                table = shifted_landing(i, k, s, d, Shift(0, of, start, by))
+                rows: list[list[int]] = [[] for _ in range((i - 1) * s + d * (k - 1) + 1)]
+                for h in range(i):
+                    for t in range(k):
+                        at = h * s + t * d + by * ((h if of == "input elements" else t) >= start)
+                        if 0 <= at < len(rows):
+                            rows[at].append(h * k + t)
+                assert [[pair for pair in row if pair < i * k] for row in table.tolist()] == rows
+
+
+def test_an_unexplained_difference_of_few_rows_says_where() -> None:
+    problem = Problem.parse("i9x9 k3 s2 ic2")
+    arrays = draw("parts", problem)
+    actual = oracle.expected(problem, *arrays)
+    actual[:, :, 4] += 1
+    assert difference(problem, arrays, actual).endswith("; all of them in rows 4 on axis 0")
