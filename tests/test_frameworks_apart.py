@@ -11,7 +11,7 @@ from conformance import adapters, idioms
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "conformance"
-OWN = ("adapters", "adapters/operators", "idioms/catalogue")
+OWN = ("adapters", "adapters/operators", "idioms/catalogue", "idioms/ordinary")
 """The folders that hold a module of each framework; all but `base` and `__init__` in them are a framework's."""
 
 NAMES = {*idioms.frameworks(), "pytorch", "keras", "flax", "gluon", "tf", "mx"}

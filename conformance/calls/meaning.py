@@ -14,7 +14,7 @@ from conformance.idioms import expression
 from conformance.idioms._reading import IdiomError, Reading
 from conformance.idioms.base import FLOAT32, MEANINGS, Claim, ClaimedCall, Refusal
 from conformance.idioms.expression import Name
-from conformance.problem import Problem
+from conformance.problem import Ints, Problem
 
 TRIED = 5
 """Extents from 1 on that are tried for one that is not known."""
@@ -79,6 +79,18 @@ def understand(
         point = idioms.point(reading, of, variant, dtype)
         return replace(of_point(framework, point), function=reading.function, line=reading.line)
     return _formula(framework, reading, of, variant, dtype)
+
+
+def claim_on(reading: Reading, extents: Ints, variant: str = "", dtype: str = FLOAT32) -> Claim:
+    """The claim of a call on an input of these extents; channels and a batch that are not known have stand-ins.
+
+    Raises IdiomError and Refusal as `understand` does.
+    """
+    x = (None, None, *extents) if _channels_first(reading) else (None, *extents, None)
+    arguments, _ = _stand_ins(reading, {"x": x})
+    told = replace(reading, arguments=arguments)
+    claim, _ = idioms.claim_of(told, _shapes(told, {"x": x}, len(extents), 0, 0), variant, dtype)
+    return claim
 
 
 def _known(reading: Reading, of: Mapping[str, Any]) -> bool:

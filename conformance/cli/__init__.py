@@ -17,7 +17,7 @@ VERBS = {
     "run": "Run a suite on a framework, case by case, in worker processes.",
     "one": "Evaluate a single problem in this process and show what comes out.",
     "call": "Read a call as people write it, make it, and judge it by what it is claimed to mean.",
-    "sizes": "Name the calls that turn one size into another, and the nearest sizes where none does.",
+    "sizes": "Name the calls that turn one size into another, and the sizes that pass a stack of layers.",
     "diagnose": "Name the misreading that explains an array, or a record file's divergences.",
     "diff": "Say what changed from one build's records to another's.",
     "expect": "Hold known divergences and refusals against records: check, explain, propose, prune.",

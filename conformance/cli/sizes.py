@@ -1,14 +1,21 @@
-"""conformance sizes: the calls for two sizes."""
+"""conformance sizes: the calls for two sizes, and the sizes that pass a stack of layers."""
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import click
 
 from conformance import idioms
+from conformance.calls.sizes import passages
 from conformance.calls.sizes.answers import answer, as_data, told
+from conformance.calls.sizes.passages import journey
 from conformance.calls.sizes.proposals import SizesError, Wanted
 from conformance.calls.sizes.spellings import Target
+from conformance.calls.sizes.stack import read_stack
 from conformance.idioms.base import FLOAT32
+from conformance.io.bounded import read_text
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
 from conformance.problem import Ints
@@ -20,48 +27,76 @@ STRIDE = 2**12
 
 @click.command()
 @click.argument("framework")
-@click.option("--input", "input_", required=True, metavar="SIZE", help="The input's extents, as in 20 or 20x30.")
-@click.option("--output", required=True, metavar="SIZE", help="The extents that the answer is to have.")
+@click.argument("stack", required=False)
+@click.option("--then", "thens", multiple=True, metavar="CALL", help="The next layer of a stack; repeatable.")
+@click.option("--input", "input_", metavar="SIZE", help="The input's extents, as in 20 or 20x30.")
+@click.option("--output", metavar="SIZE", help="The extents that the answer is to have.")
 @click.option("--kernel", metavar="SIZE", help="Of the kernel; without it, good ones are proposed.")
 @click.option("--stride", metavar="SIZE", help="The stride; without it, good ones are proposed.")
 @click.option("--dilation", metavar="SIZE", help="The dilation of the kernel (default: 1).")
 @click.option("--padding", metavar="VALUE", help="Only calls with this padding: a number, one an axis, or a name.")
 @click.option("--output-padding", metavar="SIZE", help="Only calls with this output_padding.")
-@click.option("--groups", default=1, show_default=True, type=click.IntRange(1))
+@click.option("--groups", type=click.IntRange(1), help="The groups of the channels (default: 1).")
 @click.option("--in-channels", type=click.IntRange(1), help="Of the call that is printed (default: one a group).")
 @click.option("--out-channels", type=click.IntRange(1), help="Of the call that is printed (default: one a group).")
-@click.option("--idiom", default="", help="Only this way of calling the framework, by its id in docs/conventions.md.")
+@click.option("--idiom", help="Only this way of calling the framework, by its id in docs/conventions.md.")
 @click.option("--variant", default="", help="How the framework executes (default: its first variant).")
 @click.option("--dtype", default=FLOAT32, show_default=True, type=click.Choice(["float32", "float64"]))
 @click.option("--json", "json_", is_flag=True, help="The same as JSON.")
 def command(
-    framework: str, input_: str, output: str, kernel: str | None, stride: str | None, dilation: str | None,
-    padding: str | None, output_padding: str | None, groups: int, in_channels: int | None, out_channels: int | None,
-    idiom: str, variant: str, dtype: str, json_: bool,
+    framework: str, stack: str | None, thens: tuple[str, ...], input_: str | None, variant: str, dtype: str,
+    json_: bool, **layer: Any,
 ) -> int:  # fmt: skip
     """Name the calls of FRAMEWORK that turn extents of --input into those of --output, the most natural one first.
 
     Each is claimed to be answered with just these extents, and is printed with its window, so that it can be pasted
     and read by `conformance call`. One number of --kernel and the like is for all axes. Where nothing fits, the nearest
-    sizes are named. Exit status: 0 something fits, 1 nothing does, 2 usage.
+    sizes are named. With a STACK of layers, as a list, a Sequential(...), calls by --then, or a file such as model.py,
+    it says which input sizes pass, which level breaks, and what mends it. Exit status: 0 something fits, or passes, 1
+    nothing does, 2 usage.
     """
     idioms.idioms(framework)  # which knows where a name like keras belongs
     if variant:
         _require_variant(framework, variant)
-    extents = parse_extents("input", input_)
-    axes = {"output": output, "kernel": kernel, "stride": stride, "dilation": dilation}
-    sizes = {name: parse_extents(name, text, len(extents)) for name, text in axes.items() if text}
-    wanted = Wanted(extents, **sizes, groups=groups, in_channels=_of_group("in", in_channels, groups),
-                    out_channels=_of_group("out", out_channels, groups))  # fmt: skip
-    given = {role: _value(role, text) for role, text in (("padding", padding), ("output_padding", output_padding))
-             if text is not None}  # fmt: skip
-    sizes_answer = answer(Target(framework, variant, dtype, idiom, given), wanted)
-    if json_:
-        echo(json.dumps(as_data(sizes_answer), indent=2))
-    else:
-        for line in told(sizes_answer):
-            echo(line)
+    if stack is not None or thens:
+        if unused := next((name for name, value in layer.items() if value is not None), ""):
+            raise SizesError(f"--{unused.replace('_', '-')} is not of a stack: give --input alone")
+        return _pass_stack(framework, [*([] if stack is None else [stack]), *thens], input_, variant, json_=json_)
+    if input_ is None or layer["output"] is None:
+        raise SizesError("--input and --output are the two sizes: give both, or a stack of layers")
+    sizes_answer = answer(_target(framework, variant, dtype, layer), _wanted(input_, layer))
+    _print(json.dumps(as_data(sizes_answer), indent=2) if json_ else "\n".join(told(sizes_answer)))
     return OK if sizes_answer.calls else DIVERGED
+
+
+def _print(text: str) -> None:
+    for line in text.splitlines():
+        echo(line)
+
+
+def _pass_stack(framework: str, texts: list[str], input_: str | None, variant: str, *, json_: bool) -> int:
+    """Say which sizes pass a stack, and how the input fares."""
+    texts = [read_text(Path(text)) if text.endswith(".py") else text for text in texts]
+    extents = () if input_ is None else parse_extents("input", input_)
+    layers = read_stack(framework, texts, len(extents), variant)
+    way = journey(layers, extents * layers.rank if len(extents) == 1 else extents)
+    _print(json.dumps(passages.as_data(way), indent=2) if json_ else "\n".join(passages.told(way)))
+    return OK if way.passes else DIVERGED
+
+
+def _target(framework: str, variant: str, dtype: str, layer: Mapping[str, Any]) -> Target:
+    given = {role: _value(role, layer[role]) for role in ("padding", "output_padding") if layer[role] is not None}
+    return Target(framework, variant, dtype, layer["idiom"] or "", given)
+
+
+def _wanted(input_: str, layer: Mapping[str, Any]) -> Wanted:
+    extents, groups = parse_extents("input", input_), layer["groups"] or 1
+    given = (name for name in ("output", "kernel", "stride", "dilation") if layer[name] is not None)
+    axes: dict[str, Any] = {name: parse_extents(name, layer[name], len(extents)) for name in given}
+    return Wanted(
+        extents, **axes, groups=groups, in_channels=_of_group("in", layer["in_channels"], groups),
+        out_channels=_of_group("out", layer["out_channels"], groups),
+    )  # fmt: skip
 
 
 def _require_variant(framework: str, variant: str) -> None:

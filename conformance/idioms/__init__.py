@@ -16,7 +16,7 @@ from conformance.idioms._reading import Catalogue, IdiomError, Reading, Values
 from conformance.idioms._weight import derived, shapes_for
 from conformance.idioms._words import Words
 from conformance.idioms.base import FLOAT32, Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, Use
-from conformance.idioms.catalogue._windows import windows
+from conformance.idioms.sizes.windows import windows
 
 __all__ = [
     "IdiomError",
@@ -95,10 +95,11 @@ def read_all(framework: str, text: str, given: Values | None = None) -> Iterator
 
 @cache
 def _catalogue(framework: str) -> Catalogue:
-    return Catalogue(framework, idioms(framework), dialect(framework), _owners)
+    return Catalogue(framework, idioms(framework), dialect(framework), owners)
 
 
-def _owners() -> dict[str, str]:
+def owners() -> dict[str, str]:
+    """Every framework by the first parts of its functions' names."""
     return {root: name for name in frameworks() for root in dialect(name).roots}
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -82,6 +83,44 @@ def test_channels_are_those_of_the_call_that_is_printed() -> None:
 )
 def test_a_mistake_gets_one_line_and_status_2(arguments: tuple[str, ...], message: str) -> None:
     command = [sys.executable, "-m", "conformance", "sizes", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stdout
+    assert message in done.stderr
+    assert (len(done.stderr.splitlines()), done.stdout) == (1, "")
+
+
+PASSED = ("--then", "nn.MaxPool2d(2)", "--then", "nn.ConvTranspose2d(8, 8, 2, 2)")
+
+
+def test_a_stack_is_given_layer_by_layer_or_as_a_file(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text("down = nn.MaxPool2d(2)\nup = nn.ConvTranspose2d(8, 8, 2, 2)\n")
+    for stack in (PASSED, (str(tmp_path / "model.py"),)):
+        fails, passes = (invoke("sizes", "torch", *stack, "--input", size) for size in ("7", "8"))
+        assert (fails.return_value, passes.return_value) == (1, 0)
+        assert "input 7: level 1 gives 6 where 7 is needed: give output_padding=1 there" in fails.output
+        assert "sizes that pass: multiples of 2; the nearest to 7: 6 and 8" in fails.output
+        assert "input 8 passes" in passes.output
+
+
+def test_a_stack_is_data_for_other_programs() -> None:
+    said = json.loads(invoke("sizes", "torch", *PASSED, "--input", "7x8", "--json").output)
+    assert set(said) == {"framework", "axes", "in_order", "input", "passes", "layers", "sizes", "nearest"}
+    assert [layer["output"] for layer in said["layers"]] == [[3, 4], [6, 8]]
+    assert said["layers"][1]["give"] == {"output_padding": [1, 0]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--input", "8"), "--input and --output are the two sizes: give both, or a stack of layers"),
+        ((*PASSED, "--output", "8"), "--output is not of a stack: give --input alone"),
+        ((*PASSED, "--input", "8x8x8"), "layers of 2 and 3 spatial axes stand in one stack"),
+        (("nn.Sequential(block)",), "what 'block' does to sizes is not known"),
+        (("nowhere.py",), "nowhere.py"),
+    ],
+)
+def test_a_stack_that_is_none_gets_one_line_and_status_2(arguments: tuple[str, ...], message: str) -> None:
+    command = [sys.executable, "-m", "conformance", "sizes", "torch", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stdout
     assert message in done.stderr

@@ -11,7 +11,7 @@ import pytest
 from conformance import adapters, idioms
 from conformance.idioms._edges import neighbours
 from conformance.idioms.base import Claim, ClaimedCall, Refusal, Use
-from conformance.idioms.catalogue._legal import listed
+from conformance.idioms.sizes.legal import listed
 
 LEGAL = re.compile(r": (?P<name>\w+) takes (?P<values>[\d ,.ort]+) here(?: on axis (?P<axis>\d))?$")
 OF_BATCH_OR_CHANNELS = re.compile(r"a batch of|channels are no groups")

@@ -78,12 +78,13 @@ def _fitting(target: Target, idiom: Idiom, texts: Iterator[str], problem: Proble
 def _as_given(reading: Reading, given: Mapping[str, Any]) -> bool:
     """Whether a call has the values that were asked for; what it has no argument for is not as given."""
     return all(
-        any(_equal(reading.arguments[name], value) for name in MEANINGS[role] if name in reading.arguments)
+        any(same_value(reading.arguments[name], value) for name in MEANINGS[role] if name in reading.arguments)
         for role, value in given.items()
     )
 
 
-def _equal(value: Any, given: Any) -> bool:
+def same_value(value: Any, given: Any) -> bool:
+    """Whether two values of an argument are the same, where one number may stand for all axes."""
     if isinstance(value, str) or isinstance(given, str):
         return isinstance(value, str) and value.upper() == str(given).upper()
     return _axes(value) == _axes(given)

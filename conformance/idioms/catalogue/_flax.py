@@ -22,8 +22,8 @@ from conformance.idioms.base import (
     with_window,
 )
 from conformance.idioms.catalogue import _lax
-from conformance.idioms.catalogue._windows import windows
 from conformance.idioms.expression import Name, write
+from conformance.idioms.sizes.windows import windows
 from conformance.problem import Ints, Problem
 
 X = Name("x")

@@ -19,9 +19,9 @@ from conformance.idioms.base import (
     Use,
     draws,
 )
-from conformance.idioms.catalogue._legal import legal_alone
 from conformance.idioms.catalogue._tf import WEIGHT, claim, distinct, legal_sizes, window
 from conformance.idioms.expression import Name, write
+from conformance.idioms.sizes.legal import legal_alone
 from conformance.problem import Ints, Problem
 
 X, W = Name("x"), Name("w")

@@ -5,9 +5,9 @@ from typing import Any
 
 from conformance.idioms._words import B, W, X
 from conformance.idioms.base import FLOAT32, Claim, Example, Refusal, Rule, Use, draws, sized
-from conformance.idioms.catalogue._legal import given_back, legal_alone
-from conformance.idioms.catalogue._windows import windows
 from conformance.idioms.expression import write
+from conformance.idioms.sizes.legal import given_back, legal_alone
+from conformance.idioms.sizes.windows import windows
 from conformance.problem import Ints, Problem
 
 PLAIN = {1: "NCW", 2: "NCHW", 3: "NCDHW"}

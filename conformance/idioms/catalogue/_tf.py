@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from conformance.idioms.base import FLOAT32, Claim, Example, Rule, Use
-from conformance.idioms.catalogue._legal import legal_alone
+from conformance.idioms.sizes.legal import legal_alone
 from conformance.problem import Ints, Problem, Window
 
 WEIGHT = "k o (g i)"

@@ -5,9 +5,9 @@ from typing import Any
 
 from conformance.idioms._words import W, X, require
 from conformance.idioms.base import Claim, Refusal, Use
-from conformance.idioms.catalogue._legal import listed
 from conformance.idioms.catalogue._tf import WEIGHT, Padding, claim, legal, refused_size, window
 from conformance.idioms.expression import write
+from conformance.idioms.sizes.legal import listed
 from conformance.problem import Ints, Problem
 
 FORMATS = {1: ("NWC", "NCW"), 2: ("NHWC", "NCHW"), 3: ("NDHWC", "NCDHW")}

@@ -27,9 +27,9 @@ from conformance.idioms.base import (
 )  # fmt: skip
 from conformance.idioms.catalogue import _flax, _lax
 from conformance.idioms.catalogue._lax import CHANNELS_FIRST, CHANNELS_LAST, Numbers
-from conformance.idioms.catalogue._legal import legal_alone
-from conformance.idioms.catalogue._windows import windows
 from conformance.idioms.expression import HOLE, Name, write
+from conformance.idioms.sizes.legal import legal_alone
+from conformance.idioms.sizes.windows import windows
 from conformance.layout import LayoutError
 from conformance.problem import Ints, Problem, Window
 

@@ -23,9 +23,9 @@ from conformance.idioms.base import (
     draws,
 )  # fmt: skip
 from conformance.idioms.catalogue import _gluon, _nd
-from conformance.idioms.catalogue._legal import legal_alone
 from conformance.idioms.catalogue._nd import PLAIN, operator, without_onednn, written
 from conformance.idioms.expression import Name, write
+from conformance.idioms.sizes.legal import legal_alone
 from conformance.problem import Ints, Problem
 
 Z = Name("z")

@@ -19,9 +19,9 @@ from conformance.idioms.base import (
     draws,
     with_window,
 )  # fmt: skip
-from conformance.idioms.catalogue._legal import given_back, legal_alone
-from conformance.idioms.catalogue._windows import windows
 from conformance.idioms.expression import Name, write
+from conformance.idioms.sizes.legal import given_back, legal_alone
+from conformance.idioms.sizes.windows import windows
 from conformance.problem import Ints, Problem
 
 X, W, B, Z = map(Name, "xwbz")

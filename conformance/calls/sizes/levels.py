@@ -1,0 +1,106 @@
+"""Encoder and decoder, level by level: which input sizes pass a stack, which level breaks, and what mends it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from conformance.calls.sizes.proposals import with_output
+from conformance.calls.sizes.spellings import Target, same_value, spellings
+from conformance.calls.sizes.stack import Layer, Stack
+from conformance.idioms import expression
+from conformance.idioms.base import MEANINGS, ClaimedCall, Refusal
+from conformance.problem import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What a layer of a stack gives for an input, and what it has to give.
+
+    `level` counts the layers that shrink, and each that grows again is of the last level that is still open: `needed`
+    are the extents that the encoder has there. `refused` is why a layer gives nothing.
+    """
+
+    framework: str
+    layer: Layer
+    before: Ints
+    after: Ints = ()
+    level: int = 0
+    needed: Ints = ()
+    refused: str = ""
+
+    @property
+    def passes(self) -> bool:
+        """Whether the layer answers, and with the extents that are needed."""
+        return not self.refused and self.needed in ((), self.after)
+
+    @property
+    def mend(self) -> Mapping[str, Any] | None:
+        """The arguments that give the extents that are needed, as few as there can be; None where none do."""
+        return _mend(self.framework, self.layer, self.before, self.needed) if self.needed else None
+
+    @property
+    def onward(self) -> Ints:
+        """The extents behind the level: those that are needed, but where the encoder's alone can be cropped."""
+        if self.passes or not self.needed:
+            return self.after
+        if self.mend is not None:
+            return self.needed
+        return tuple(map(min, self.after, self.needed))
+
+
+def walk(stack: Stack, extents: Ints) -> Iterator[Passage]:
+    """An input's way through a stack, up to a layer that refuses it; behind a level that breaks, as if it were
+    mended."""
+    encoder: list[Ints] = []
+    for layer in stack.layers:
+        if layer.kind == "down":
+            encoder.append(extents)
+        level = len(encoder) if layer.kind != "level" else 0
+        needed = encoder.pop() if layer.kind == "up" and encoder else ()
+        try:
+            after, refused = layer.after(extents), ""
+        except Refusal as reason:
+            after, refused = (), str(reason)
+        passage = Passage(stack.framework, layer, extents, after, level, needed, refused)
+        yield passage
+        if refused:
+            return
+        extents = passage.onward
+
+
+def passes(stack: Stack, extents: Ints) -> bool:
+    """Whether an input meets the encoder's extents on every level, and is refused by no layer."""
+    return all(passage.passes for passage in walk(stack, extents))
+
+
+@lru_cache(maxsize=2**10)
+def _mend(framework: str, layer: Layer, before: Ints, needed: Ints) -> Mapping[str, Any] | None:
+    if layer.law is not None:
+        return None
+    try:
+        problem = with_output(layer.claim(before).problem, needed)
+    except Refusal:
+        return None
+    target = Target(framework, layer.variant, idiom=layer.reading.idiom.id)
+    changes = [_changes(layer, call) for call in spellings(target, problem)] if _spelt(target) else []
+    return min(changes, key=len, default=None)
+
+
+def _spelt(target: Target) -> bool:
+    return any(idiom.id == target.idiom for idiom in Target(target.framework).idioms())
+
+
+def _changes(layer: Layer, call: ClaimedCall) -> dict[str, Any]:
+    """The arguments of a call by which its window is another than the layer's."""
+    ours = layer.reading.arguments
+    names = MEANINGS["padding"] | MEANINGS["output_padding"] | {"output_size", "output_shape", "target_shape"}
+    return {name: value for name, value in call.arguments.items()
+            if name in names and not same_value(value, ours.get(name))}  # fmt: skip
+
+
+def written(mend: Mapping[str, Any]) -> str:
+    """Arguments as they are written, one number for equal ones."""
+    short = {name: value[0] if isinstance(value, list | tuple) and len(set(map(str, value))) == 1 and not isinstance(
+        value[0], list | tuple) else value for name, value in mend.items()}  # fmt: skip
+    return expression.write("", **short)[1:-1]

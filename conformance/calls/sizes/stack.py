@@ -1,0 +1,146 @@
+"""A stack of layers, read from a text: what each layer does to the extents of its input."""
+
+import ast
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from functools import lru_cache
+
+from conformance.calls.meaning import claim_on
+from conformance.calls.sizes.proposals import SizesError
+from conformance.idioms import Reading, _source
+from conformance.idioms.base import MEANINGS, Claim, Refusal
+from conformance.idioms.ordinary.base import Kind, SizeLaw, kind
+from conformance.idioms.sizes.layers import catalogue, keeps, law_of, rank_of, read_layers
+from conformance.problem import Ints
+
+SEQUENCES = frozenset({"Sequential", "HybridSequential"})
+"""Calls of which every element takes the answer of the one before."""
+WRAPPERS = frozenset({"weight_norm", "spectral_norm", "compile", "jit", "remat", "checkpoint", "parametrize"})
+"""Calls that keep what the layer in them does to sizes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """A layer of a stack: its call, where it stands, its law of sizes, and which claim it has, if it is transposed."""
+
+    reading: Reading
+    law: SizeLaw | None
+    kind: Kind
+    variant: str
+
+    @property
+    def call(self) -> str:
+        return self.reading.text
+
+    def after(self, extents: Ints) -> Ints:
+        """The extents of its answer. Raises Refusal where the framework refuses, or leaves nothing."""
+        return _after(self, extents)
+
+    def claim(self, extents: Ints) -> Claim:
+        """What a transposed convolution means on an input of these extents."""
+        return claim_on(self.reading, extents, self.variant)
+
+
+@lru_cache(maxsize=2**14)
+def _after(layer: Layer, extents: Ints) -> Ints:
+    if layer.law is not None:
+        return tuple(layer.law.of(axis, extent) for axis, extent in enumerate(extents))
+    claim = layer.claim(extents)
+    if claim.refused:
+        raise Refusal(claim.refused)
+    return claim.problem.output
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Layers in the order in which they are passed, of so many spatial axes; `in_order` where the text says so."""
+
+    framework: str
+    layers: tuple[Layer, ...]
+    rank: int
+    in_order: bool
+
+
+def read_stack(framework: str, texts: Sequence[str], axes: int = 0, variant: str = "") -> Stack:
+    """The layers of texts, one after the other. `axes` is the number of spatial axes where it is known.
+
+    Raises SizesError for a layer that cannot be read, or whose effect on sizes is not known.
+    """
+    readings: list[Reading] = []
+    for text in texts:
+        _require_known(framework, text)
+        for line, entry in read_layers(framework, text):
+            if isinstance(entry, str):
+                raise SizesError(f"line {line}: {entry}")
+            readings.append(entry)
+    if not readings:
+        raise SizesError(f"no layer of {framework} that changes sizes stands in it: give calls such as "
+                         f"{catalogue(framework).idioms[0].functions[2]}(...)")  # fmt: skip
+    ranks = {rank for reading in readings if (rank := rank_of(reading))} | ({axes} if axes > 1 else set())
+    if len(ranks) > 1:
+        raise SizesError(f"layers of {' and '.join(map(str, sorted(ranks)))} spatial axes stand in one stack")
+    rank = ranks.pop() if ranks else max(axes, 1)
+    layers = tuple(_layer(framework, reading, rank, variant) for reading in readings)
+    return Stack(framework, layers, rank, len(texts) > 1 or len(readings) == 1 or all(map(_is_sequence, texts)))
+
+
+def _layer(framework: str, reading: Reading, rank: int, variant: str) -> Layer:
+    try:
+        law = law_of(framework, reading, rank)
+    except Refusal as reason:
+        raise SizesError(f"line {reading.line}: {reading.text}: {reason}") from None
+    if law is not None:
+        return Layer(reading, law, law.kind, variant)
+    strides = [reading.arguments[name] for name in sorted(MEANINGS["stride"] | {"lhs_dilation"})
+               if name in reading.arguments]  # fmt: skip
+    factors = [each for value in strides for each in (value if isinstance(value, list | tuple) else [value])]
+    grows = kind([each for each in factors if isinstance(each, int)] or [1]) == "down"
+    return Layer(reading, None, "up" if grows else "level", variant)
+
+
+def _is_sequence(text: str) -> bool:
+    """Whether a text is a list of layers, or one call that passes them on in order."""
+    body = _source.parse(text.strip()).body
+    value = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr | ast.Assign) else None
+    if isinstance(value, ast.Call):
+        return _source.dotted(value.func).rpartition(".")[2] in SEQUENCES
+    return isinstance(value, ast.List | ast.Tuple)
+
+
+def _require_known(framework: str, text: str) -> None:
+    """Raises SizesError for an element of a sequence of which it is not known what it does to sizes."""
+    known = catalogue(framework).last_names | SEQUENCES
+    for element in _elements(_source.parse(text.strip())):
+        if not _is_known(element, known, keeps(framework)):
+            raise SizesError(f"line {element.lineno}: what {ast.unparse(element)[:80]!r} does to sizes is not known: "
+                             "write its layers out, or leave it out if it keeps them")  # fmt: skip
+
+
+def _is_known(element: ast.expr, known: Set[str], keeping: Set[str]) -> bool:
+    """Whether an element is a layer that is known, or such a one in a wrapper or with a suffix."""
+    if isinstance(element, ast.Tuple) and len(element.elts) == 2:
+        return _is_known(element.elts[1], known, keeping)  # a name and its layer, as in OrderedDict
+    if not isinstance(element, ast.Call):
+        return _source.dotted(element).rpartition(".")[2] in keeping
+    last = _source.dotted(element.func).rpartition(".")[2]
+    if last in WRAPPERS and element.args:
+        return _is_known(element.args[0], known, keeping)
+    if isinstance(element.func, ast.Attribute) and isinstance(element.func.value, ast.Call):
+        return _is_known(element.func.value, known, keeping)
+    return last in known | keeping
+
+
+def _elements(tree: ast.Module) -> Iterator[ast.expr]:
+    """What stands in sequences, or in a list that is the whole text."""
+    for statement in tree.body:
+        if isinstance(statement, ast.Expr | ast.Assign) and isinstance(statement.value, ast.List | ast.Tuple):
+            yield from statement.value.elts
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and _source.dotted(call.func).rpartition(".")[2] in SEQUENCES:
+            for argument in call.args:
+                held = argument.args[0] if isinstance(argument, ast.Call) and _is_dictionary(argument) else argument
+                yield from held.elts if isinstance(held, ast.List | ast.Tuple) else [held]
+
+
+def _is_dictionary(call: ast.Call) -> bool:
+    return _source.dotted(call.func).rpartition(".")[2] == "OrderedDict" and len(call.args) == 1

@@ -1,0 +1,1 @@
+"""Ordinary convolutions, poolings and resizings, by their sizes alone: a module for each framework."""

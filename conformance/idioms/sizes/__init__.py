@@ -1,0 +1,1 @@
+"""Sizes: which are legal, the windows that leave them, and the layers that change them."""

@@ -1,0 +1,199 @@
+"""Stacks of layers: which sizes pass, which level breaks, and what mends it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conformance import idioms
+from conformance.calls.sizes.levels import Passage, passes, walk, written
+from conformance.calls.sizes.passages import as_data, journey, told
+from conformance.calls.sizes.passing import passing
+from conformance.calls.sizes.proposals import SizesError
+from conformance.calls.sizes.stack import read_stack
+from conformance.problem import Ints
+
+
+def unet(pool: str, up: str, levels: int = 3) -> str:
+    """A network of 3x3 convolutions that keep sizes, a pooling a level, and what grows again."""
+    down = ["nn.Conv2d(8, 8, 3, padding=1)", "nn.ReLU()", pool] * levels
+    return f"nn.Sequential({', '.join([*down, *[up] * levels])})"
+
+
+HALVED, DOUBLED = "nn.MaxPool2d(2)", "nn.ConvTranspose2d(8, 8, 2, stride=2)"
+CEILED, PADDED = "nn.MaxPool2d(2, ceil_mode=True)", "nn.ConvTranspose2d(8, 8, 3, 2, padding=1, output_padding=1)"
+
+
+def broken(framework: str, text: str, *extents: int) -> list[Passage]:
+    stack = read_stack(framework, [text])
+    return [passage for passage in walk(stack, extents * stack.rank if len(extents) == 1 else extents)
+            if not passage.passes]  # fmt: skip
+
+
+def test_a_network_of_three_levels_of_2_passes_multiples_of_8() -> None:
+    rule = passing(read_stack("torch", [unet(HALVED, DOUBLED)]))
+    assert (str(rule), rule.near(36)) == ("multiples of 8", (32, 40))
+    assert [size for size in range(1, 50) if rule.has(size)] == [8, 16, 24, 32, 40, 48]
+
+
+def test_the_level_that_breaks_is_named_with_the_argument_that_mends_it() -> None:
+    lines = list(told(journey(read_stack("torch", [unet(CEILED, PADDED)]), (36, 36))))
+    assert "input 36: level 3 gives 10 where 9 is needed: give output_padding=0 there or crop 1" in lines
+    (passage,) = broken("torch", unet(HALVED, DOUBLED), 36)
+    assert (passage.level, passage.after, passage.needed) == (3, (8, 8), (9, 9))
+    assert passage.mend == {"output_padding": 1}
+
+
+def test_axes_break_apart() -> None:
+    (passage,) = broken("torch", unet(HALVED, DOUBLED), 36, 40)
+    assert (passage.after, passage.needed) == ((8, 10), (9, 10))
+    assert written(passage.mend or {}) == "output_padding=(1, 0)"
+
+
+def test_a_published_network_without_padding_crops_its_encoder_and_leaves_388_of_572() -> None:
+    two = "nn.Conv2d(8, 8, 3), nn.Conv2d(8, 8, 3)"
+    text = f"nn.Sequential({', '.join([two, HALVED] * 4)}, {two}, {', '.join([DOUBLED, two] * 4)})"
+    passages = list(walk(read_stack("torch", [text]), (572, 572)))
+    needs = [(passage.after[0], passage.needed[0]) for passage in passages if not passage.passes]
+    assert needs == [(56, 64), (104, 136), (200, 280), (392, 568)]
+    assert passages[-1].after == (388, 388)
+
+
+SIZES: list[tuple[str, str, str]] = [
+    ("tensorflow", "keras.Sequential([layers.Conv2D(8, 3, strides=2, padding='same'), "
+                   "layers.Conv2DTranspose(8, 3, strides=2, padding='same')])", "multiples of 2"),
+    ("tensorflow", "[layers.Conv1D(8, 3, strides=2), layers.Conv1DTranspose(8, 3, strides=2)]", "2*n + 1 from 3 on"),
+    ("jax", "nn.Sequential([nn.Conv(8, (3, 3), strides=2), nn.relu, nn.ConvTranspose(8, (3, 3), strides=(2, 2))])",
+     "multiples of 2"),
+    ("mxnet", "[nn.Conv2D(8, 3, 2, 1), nn.Conv2DTranspose(8, 3, 2, 1)]", "2*n + 1"),
+    ("torch", "[nn.Conv1d(1, 1, 4, 2, 1), nn.ConvTranspose1d(1, 1, 4, 2, 1)]", "multiples of 2"),
+    ("torch", "[nn.Conv1d(1, 1, 3, padding=1), nn.ReLU()]", "all"),
+    ("torch", "[nn.MaxPool1d(2), nn.MaxPool1d(3), nn.Upsample(scale_factor=3), nn.Upsample(scale_factor=2)]",
+     "multiples of 6"),
+    ("torch", "[nn.AvgPool1d(2), nn.ConvTranspose1d(1, 1, 5, 2)]", "none up to 512"),
+    ("torch", "[nn.Conv1d(1, 1, 3, 2), nn.ConvTranspose1d(1, 1, 3, 2, output_padding=1)]", "multiples of 2 from 4 on"),
+    ("torch", "[nn.AvgPool2d(2), nn.PixelShuffle(2)]", "multiples of 2"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("framework", "text", "rule"), SIZES)
+def test_the_sizes_that_pass_are_told_as_a_rule(framework: str, text: str, rule: str) -> None:
+    assert str(passing(read_stack(framework, [text]))) == rule
+
+
+STRIDED = st.tuples(st.integers(2, 4), st.integers(2, 3), st.integers(0, 1), st.booleans())
+GROWING = st.tuples(st.integers(2, 4), st.integers(0, 1), st.integers(0, 1))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(STRIDED, GROWING), min_size=1, max_size=3))
+def test_the_rule_holds_beyond_the_sizes_that_were_tried(levels: list[tuple[Any, Any]]) -> None:
+    down = [f"nn.MaxPool1d({k}, {s}, {p}, ceil_mode={ceiled})" for (k, s, p, ceiled), _ in levels]
+    up = [f"nn.ConvTranspose1d(1, 1, {k}, {s}, {p}, {op})" for (_, s, _, _), (k, p, op) in reversed(levels)]
+    stack = read_stack("torch", [f"[{', '.join([*down, *up])}]"])
+    rule = passing(stack)
+    for size in range(1, 2 * rule.bound if rule.period else rule.bound):
+        assert rule.has(size) == passes(stack, (size,)), (str(rule), size)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from([
+        ("torch", "nn.MaxPool1d(2, ceil_mode={})", "torch.nn.ConvTranspose1d(1, 1, {}, 2)"),
+        ("mxnet", "nn.MaxPool1D(2, ceil_mode={})", "mxnet.gluon.nn.Conv1DTranspose(1, {}, 2, in_channels=1)"),
+    ]),
+    st.integers(2, 40), st.integers(2, 5), st.booleans(),
+)  # fmt: skip
+def test_what_mends_a_level_gives_what_is_needed(forms: tuple[str, str, str], size: int, k: int, ceiled: bool) -> None:
+    framework, pool, up = forms
+    for passage in broken(framework, f"[{pool.format(ceiled)}, {up.format(k)}]", size):
+        if passage.refused or passage.mend is None:
+            continue
+        call, outer = up.format(k)[:-1], ""
+        mend = dict(passage.mend)
+        if size_given := mend.pop("output_size", None):
+            outer = f"(x, output_size={size_given})"
+        text = f"{call}, {written(mend)}){outer}" if mend else f"{call}){outer}"
+        claim = idioms.read(framework, text, {"x": (1, 1, *passage.before)}).claim
+        assert (claim.refused, claim.problem.output) == ("", passage.needed)
+
+
+def test_a_layer_that_no_argument_mends_is_cropped() -> None:
+    text = "[nn.AvgPool1d(2), nn.Upsample(scale_factor=2)]"
+    (passage,) = broken("torch", text, 9)
+    assert passage.mend is None
+    (line,) = [line for line in told(journey(read_stack("torch", [text]), (9,))) if line.startswith("input")]
+    assert line == "input 9: level 1 gives 8 where 9 is needed: crop 1 of the encoder's"
+
+
+def test_an_input_that_a_layer_refuses_ends_there() -> None:
+    (passage,) = broken("torch", unet(HALVED, DOUBLED), 4)
+    assert passage.before == (1, 1)
+    assert "the kernel of 2 is larger than the input of 1" in passage.refused
+
+
+def test_layers_of_a_file_are_taken_in_the_order_of_its_text() -> None:
+    source = (
+        "class Net(nn.Module):\n    def __init__(self, ngf):\n"
+        "        self.down = nn.Conv2d(3, ngf, 4, stride=2, padding=1)\n"
+        "        self.up = weight_norm(nn.ConvTranspose2d(ngf, 3, 4, 2, 1))\n"
+    )
+    stack = read_stack("torch", [source])
+    assert ([layer.kind for layer in stack.layers], stack.in_order) == (["down", "up"], False)
+    assert [layer.reading.line for layer in stack.layers] == [3, 4]
+    assert "the layers are taken in the order in which they stand in the text, each of them once" in list(
+        told(journey(stack, ()))
+    )
+
+
+def test_wrappers_and_names_in_a_sequence_are_known() -> None:
+    text = ("nn.Sequential(OrderedDict([('a', spectral_norm(nn.Conv2d(3, 8, 3))), ('b', nn.BatchNorm2d(8).cuda()), "
+            "('c', nn.Sequential(nn.MaxPool2d(2), nn.Dropout(0.5)))]))")  # fmt: skip
+    assert [layer.kind for layer in read_stack("torch", [text]).layers] == ["level", "down"]
+
+
+@pytest.mark.parametrize(
+    ("framework", "text", "message"),
+    [
+        ("torch", "nn.Sequential(nn.Conv2d(3, 8, 3), DoubleConv(8, 8))", "what 'DoubleConv\\(8, 8\\)' does to sizes"),
+        ("torch", "nn.Sequential(block, nn.Conv2d(3, 8, 3))", "line 1: what 'block' does to sizes is not known"),
+        ("torch", "nn.Sequential(*blocks, nn.Conv2d(3, 8, 3))", "what '\\*blocks' does to sizes is not known"),
+        ("torch", "[UpBlock(nn.Conv2d(3, 8, 3))]", "what 'UpBlock"),
+        ("torch", "[nn.Conv2d(3, 8, 3), nn.Conv1d(3, 8, 3)]", "layers of 1 and 2 spatial axes stand in one stack"),
+        ("torch", "[nn.ReLU()]", "no layer of torch that changes sizes"),
+        ("torch", "[nn.Conv2d(3, 8, 3, padding='same', stride=2)]", "padding 'same' needs stride 1"),
+        ("torch", "[nn.MaxPool2d(2, padding=2)]", "more than half of the kernel"),
+        ("torch", "[nn.Conv2d(3, 8, strides=2)]", "missing a required argument|unexpected keyword"),
+        ("tensorflow", "[layers.Conv2D(8, 3, padding='some')]", 'it takes "valid" or "same"'),
+        ("mxnet", "[nn.MaxPool2D(2, padding=2)]", "nothing is claimed of it"),
+    ],
+)
+def test_a_stack_that_cannot_be_read_is_refused_by_name(framework: str, text: str, message: str) -> None:
+    with pytest.raises(SizesError, match=message):
+        read_stack(framework, [text])
+
+
+def test_an_argument_without_a_value_is_refused_by_name() -> None:
+    with pytest.raises(idioms.IdiomError, match="kernel_size is k, which has no value before it runs"):
+        read_stack("torch", ["[nn.Conv2d(3, 8, k)]"])
+
+
+def test_nothing_in_a_stack_is_run(tmp_path: Path) -> None:
+    path = tmp_path / "written"
+    for text in (f"nn.Sequential(open('{path}', 'w'))", f"[nn.Conv2d(3, 8, 3), print(open('{path}', 'w'))]"):
+        with pytest.raises(SizesError):
+            read_stack("torch", [text])
+    read_stack("torch", [f"open('{path}', 'w')\nup = nn.Conv2d(3, 8, 3)"])
+    assert not path.exists()
+
+
+def test_a_way_through_a_stack_is_data() -> None:
+    extents: Ints = (36, 36)
+    data = as_data(journey(read_stack("torch", [unet(HALVED, DOUBLED)]), extents))
+    assert (data["passes"], data["nearest"], data["axes"], data["in_order"]) == (False, [32, 40], 2, True)
+    assert data["sizes"] == {"rule": "multiples of 8", "period": 8, "rests": [0], "from": 8}
+    (layer,) = [layer for layer in data["layers"] if not layer["passes"]]
+    assert (layer["level"], layer["output"], layer["needed"]) == (3, [8, 8], [9, 9])
+    assert (layer["give"], layer["crop"]) == ({"output_padding": 1}, ["crop 1 of the encoder's"])
