@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance import idioms, layout
-from conformance.calls import overlap
+from conformance.calls.sizes import overlap
 from conformance.idioms import expression
 from conformance.idioms._reading import IdiomError, Reading
 from conformance.idioms.base import FLOAT32, MEANINGS, Claim, ClaimedCall, Refusal

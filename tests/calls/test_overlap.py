@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance import oracle
-from conformance.calls.overlap import bilinear, overlap, say
+from conformance.calls.sizes.overlap import bilinear, overlap, say
 from conformance.cli import commands
 from conformance.problem import Problem
 

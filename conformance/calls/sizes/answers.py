@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.calls import overlap
 from conformance.calls.meaning import as_json, lines, of_point
+from conformance.calls.sizes import overlap
 from conformance.calls.sizes.proposals import Wanted, nearest, proposals
 from conformance.calls.sizes.spellings import Target, spellings
 from conformance.idioms.base import ClaimedCall

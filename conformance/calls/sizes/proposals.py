@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 
-from conformance.calls.overlap import overlap
+from conformance.calls.sizes.overlap import overlap
 from conformance.calls.sizes.spellings import Target, first
 from conformance.idioms.base import ClaimedCall, with_window
 from conformance.problem import Ints, Problem
