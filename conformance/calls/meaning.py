@@ -305,10 +305,10 @@ def lines(meaning: Meaning) -> Iterator[str]:
         yield f"means '{meaning.problem}' ({meaning.name})" if meaning.problem else f"means a window ({meaning.name})"
         window = " x ".join(f"({lo}, {hi})" for lo, hi in meaning.window)
         yield f"  window: {window} cut from {_tuple(meaning.full)}, which leaves {_tuple(meaning.output)}"
-        if meaning.stamps is not None:
-            yield from _stamps(meaning.stamps)
         yield f"  taps: {'reversed' if meaning.reversed else 'as stored'}"
         yield f"  axes: data '{meaning.data}', weight '{meaning.weight}'"
+        if meaning.stamps is not None:
+            yield from _stamps(meaning.stamps)
     if meaning.unknown:
         yield f"  not known: {'; '.join(meaning.unknown)}"
     if meaning.set_aside:
