@@ -8,13 +8,9 @@ from typing import Any
 import click
 
 from conformance import idioms
-from conformance.calls.sizes import passages
 from conformance.calls.sizes.answers import answer, as_data, told
-from conformance.calls.sizes.passages import journey
 from conformance.calls.sizes.proposals import SizesError, Wanted
 from conformance.calls.sizes.spellings import Target
-from conformance.calls.sizes.stack import read_stack
-from conformance.idioms.base import FLOAT32
 from conformance.io.bounded import read_text
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
@@ -41,11 +37,10 @@ STRIDE = 2**12
 @click.option("--out-channels", type=click.IntRange(1), help="Of the call that is printed (default: one a group).")
 @click.option("--idiom", help="Only this way of calling the framework, by its id in docs/conventions.md.")
 @click.option("--variant", default="", help="How the framework executes (default: its first variant).")
-@click.option("--dtype", default=FLOAT32, show_default=True, type=click.Choice(["float32", "float64"]))
 @click.option("--json", "json_", is_flag=True, help="The same as JSON.")
 def command(
-    framework: str, stack: str | None, thens: tuple[str, ...], input_: str | None, variant: str, dtype: str,
-    json_: bool, **layer: Any,
+    framework: str, stack: str | None, thens: tuple[str, ...], input_: str | None, variant: str, json_: bool,
+    **layer: Any,
 ) -> int:  # fmt: skip
     """Name the calls of FRAMEWORK that turn extents of --input into those of --output, the most natural one first.
 
@@ -64,7 +59,7 @@ def command(
         return _pass_stack(framework, [*([] if stack is None else [stack]), *thens], input_, variant, json_=json_)
     if input_ is None or layer["output"] is None:
         raise SizesError("--input and --output are the two sizes: give both, or a stack of layers")
-    sizes_answer = answer(_target(framework, variant, dtype, layer), _wanted(input_, layer))
+    sizes_answer = answer(_target(framework, variant, layer), _wanted(input_, layer))
     _print(json.dumps(as_data(sizes_answer), indent=2) if json_ else "\n".join(told(sizes_answer)))
     return OK if sizes_answer.calls else DIVERGED
 
@@ -76,17 +71,20 @@ def _print(text: str) -> None:
 
 def _pass_stack(framework: str, texts: list[str], input_: str | None, variant: str, *, json_: bool) -> int:
     """Say which sizes pass a stack, and how the input fares."""
+    from conformance.calls.sizes import passages
+    from conformance.calls.sizes.stack import read_stack
+
     texts = [read_text(Path(text)) if text.endswith(".py") else text for text in texts]
     extents = () if input_ is None else parse_extents("input", input_)
     layers = read_stack(framework, texts, len(extents), variant)
-    way = journey(layers, extents * layers.rank if len(extents) == 1 else extents)
+    way = passages.journey(layers, extents * layers.rank if len(extents) == 1 else extents)
     _print(json.dumps(passages.as_data(way), indent=2) if json_ else "\n".join(passages.told(way)))
     return OK if way.passes else DIVERGED
 
 
-def _target(framework: str, variant: str, dtype: str, layer: Mapping[str, Any]) -> Target:
+def _target(framework: str, variant: str, layer: Mapping[str, Any]) -> Target:
     given = {role: _value(role, layer[role]) for role in ("padding", "output_padding") if layer[role] is not None}
-    return Target(framework, variant, dtype, layer["idiom"] or "", given)
+    return Target(framework, variant, layer["idiom"] or "", given)
 
 
 def _wanted(input_: str, layer: Mapping[str, Any]) -> Wanted:

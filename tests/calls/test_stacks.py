@@ -197,3 +197,28 @@ def test_a_way_through_a_stack_is_data() -> None:
     (layer,) = [layer for layer in data["layers"] if not layer["passes"]]
     assert (layer["level"], layer["output"], layer["needed"]) == (3, [8, 8], [9, 9])
     assert (layer["give"], layer["crop"]) == ({"output_padding": 1}, ["crop 1 of the encoder's"])
+
+
+@pytest.mark.parametrize(
+    ("layers", "needed"),
+    [
+        ([HALVED, HALVED, "nn.ConvTranspose2d(8, 8, 4, 4)"], [(16, 16)]),
+        (["nn.MaxPool2d(4)", DOUBLED, DOUBLED], [(), (16, 16)]),
+        ([HALVED, "nn.MaxPool2d(4)", DOUBLED, "nn.Upsample(scale_factor=4)"], [(), (16, 16)]),
+        (["nn.MaxPool2d((2, 1))", "nn.MaxPool2d((1, 2))", DOUBLED], [(16, 16)]),
+        ([DOUBLED, HALVED, DOUBLED], [(), (32, 32)]),
+        (["nn.AdaptiveAvgPool2d(8)", DOUBLED], [(16, 16)]),
+    ],
+)
+def test_a_level_is_closed_by_what_grows_as_much_as_was_shrunk(layers: list[str], needed: list[Ints]) -> None:
+    stack = read_stack("torch", [f"[{', '.join(layers)}]"])
+    passages = [passage for passage in walk(stack, (16, 16)) if passage.layer.kind == "up"]
+    assert [passage.needed for passage in passages] == needed
+    assert all(passage.passes for passage in passages)
+
+
+def test_a_function_whose_kernel_is_its_weight_s_is_refused() -> None:
+    with pytest.raises(SizesError, match="its kernel is that of its weight, which no stack says: write a layer"):
+        read_stack("torch", ["[F.conv_transpose2d(x, w, stride=2)]"])
+    text = "mx.nd.Deconvolution(x, w, kernel=(2, 2), stride=(2, 2), num_filter=8)"
+    assert str(passing(read_stack("mxnet", ["nn.MaxPool2D()", text]))) == "multiples of 2"

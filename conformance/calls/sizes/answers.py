@@ -35,9 +35,7 @@ def told(answer: Answer) -> Iterator[str]:
     """An answer, a line each."""
     wanted, calls = answer.wanted, answer.calls
     if not calls:
-        near = " and ".join(_axes(call.claim.problem.output) for call in answer.near)
-        yield (f"nothing fits: no call of {answer.target.framework} gives {_axes(wanted.output)} from "
-               f"{_axes(wanted.input)}{f': the nearest is {near}' if near else ''}")  # fmt: skip
+        yield _nothing(answer)
     for call in calls or answer.near:
         shapes = " ".join(f"--shape {name}={','.join(map(str, shape))}" for name, shape in call.shapes.items())
         yield call.text
@@ -45,6 +43,20 @@ def told(answer: Answer) -> Iterator[str]:
         yield f"  read by: {shapes}"
         if wanted.kernel is None or wanted.stride is None:
             yield f"  overlap: {overlap.say(call.claim.problem)}"
+
+
+def _nothing(answer: Answer) -> str:
+    target, wanted = answer.target, answer.wanted
+    sizes = f"{_axes(wanted.output)} from {_axes(wanted.input)}"
+    asked = " and ".join(f"{role} {value if isinstance(value, str) else _axes(value)}"
+                         for role, value in target.given.items())  # fmt: skip
+    whose = f"{target.idiom or target.framework}{f' with {asked}' if asked else ''}"
+    if wanted.kernel is None or wanted.stride is None:
+        return (
+            f"nothing fits: no kernel and stride were found by which {whose} gives {sizes}: give --kernel and --stride"
+        )
+    near = " and ".join(_axes(call.claim.problem.output) for call in answer.near)
+    return f"nothing fits: no call of {whose} gives {sizes}{f': the nearest is {near}' if near else ''}"
 
 
 def _axes(extents: tuple[int, ...]) -> str:

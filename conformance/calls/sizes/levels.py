@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from conformance.calls.sizes.proposals import with_output
 from conformance.calls.sizes.spellings import Target, same_value, spellings
@@ -11,6 +11,16 @@ from conformance.calls.sizes.stack import Layer, Stack
 from conformance.idioms import expression
 from conformance.idioms.base import MEANINGS, ClaimedCall, Refusal
 from conformance.problem import Ints
+
+ROUNDING = 1e-9
+"""Of products of factors, which need not be whole numbers."""
+
+
+class Level(NamedTuple):
+    """The extents before a layer that shrinks, and by how many times fewer elements it leaves."""
+
+    extents: Ints
+    factor: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +62,16 @@ class Passage:
 def walk(stack: Stack, extents: Ints) -> Iterator[Passage]:
     """An input's way through a stack, up to a layer that refuses it; behind a level that breaks, as if it were
     mended."""
-    encoder: list[Ints] = []
+    encoder: list[Level] = []
+    grown: float = 1
     for layer in stack.layers:
+        needed: Ints = ()
         if layer.kind == "down":
-            encoder.append(extents)
+            encoder.append(Level(extents, layer.factor))
         level = len(encoder) if layer.kind != "level" else 0
-        needed = encoder.pop() if layer.kind == "up" and encoder else ()
+        if layer.kind == "up":
+            grown *= layer.factor
+            needed, grown = _close(encoder, grown)
         try:
             after, refused = layer.after(extents), ""
         except Refusal as reason:
@@ -67,6 +81,16 @@ def walk(stack: Stack, extents: Ints) -> Iterator[Passage]:
         if refused:
             return
         extents = passage.onward
+
+
+def _close(encoder: list[Level], grown: float) -> tuple[Ints, float]:
+    """The extents of the encoder's last level that a decoder is back at that has grown by so much, and by how much it
+    has grown beyond that; levels that are passed are taken away. A factor of 0 is not known, and closes a level."""
+    needed: Ints = ()
+    while encoder and (not needed or grown > 1) and (not grown or grown >= encoder[-1].factor * (1 - ROUNDING)):
+        needed, factor = encoder.pop()
+        grown = grown / factor if grown and factor else 1
+    return needed, grown or 1
 
 
 def passes(stack: Stack, extents: Ints) -> bool:

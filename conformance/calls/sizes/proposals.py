@@ -102,10 +102,13 @@ def _cost(wanted: Wanted, axis: int, kernel: int, stride: int) -> tuple[bool, bo
 
 
 def nearest(target: Target, problem: Problem) -> list[ClaimedCall]:
-    """Calls of the nearest output extents that can be had, the nearest first; on each axis one below and one above."""
+    """Calls of the nearest output extents that can be had, the nearest first; on each axis one below and one above.
+
+    An axis is tried by itself, the others having extents that are legal: those of VALID, or those of SAME.
+    """
     calls: dict[Ints, ClaimedCall] = {}
     same = tuple(i * s for i, s in zip(problem.input, problem.stride, strict=True))
-    for others in (problem.output, problem.full, same):
+    for others in (problem.full, same)[: problem.rank]:
         near = [_near(target, problem, others, axis) for axis in range(problem.rank)]
         for ends in zip(*near, strict=True) if all(near) else ():
             if call := first(target, with_output(problem, ends)):

@@ -3,26 +3,26 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 from conformance import idioms
 from conformance.idioms import Reading
-from conformance.idioms.base import FLOAT32, MEANINGS, ClaimedCall, Idiom, Refusal, with_window
+from conformance.idioms.base import MEANINGS, ClaimedCall, Idiom, Refusal, with_window
 from conformance.problem import Problem
 
 GEOMETRY = "input", "kernel", "stride", "dilation", "groups", "output"
 """What a call must have of a problem; its window is its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Target:
     """Whose calls are looked for: a framework, how it executes, and the values that arguments must have, by the roles
     of `MEANINGS`; with an idiom's id, those of that idiom alone."""
 
     framework: str
     variant: str = ""
-    dtype: str = FLOAT32
     idiom: str = ""
     given: Mapping[str, Any] = field(default_factory=dict)
 
@@ -69,7 +69,7 @@ def _fitting(target: Target, idiom: Idiom, texts: Iterator[str], problem: Proble
         if not _as_given(reading, target.given):
             continue
         with suppress(Refusal):
-            point = idioms.point(reading, shapes, target.variant, target.dtype)
+            point = idioms.point(reading, shapes, target.variant)
             same = all(getattr(point.claim.problem, name) == getattr(problem, name) for name in GEOMETRY)
             if same and not point.claim.refused:
                 yield point
@@ -96,6 +96,7 @@ def _axes(value: Any) -> tuple[Any, ...]:
     return values[:1] if len(set(map(str, values))) == 1 else values
 
 
+@lru_cache(maxsize=2**10)
 def first(target: Target, problem: Problem) -> ClaimedCall | None:
     """The most natural call that leaves a problem's output extents."""
     return next(spellings(target, problem), None)

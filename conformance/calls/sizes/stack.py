@@ -4,13 +4,14 @@ import ast
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 
 from conformance.calls.meaning import claim_on
 from conformance.calls.sizes.proposals import SizesError
 from conformance.idioms import Reading, _source
 from conformance.idioms.base import MEANINGS, Claim, Refusal
-from conformance.idioms.ordinary.base import Kind, SizeLaw, kind
-from conformance.idioms.sizes.layers import catalogue, keeps, law_of, rank_of, read_layers
+from conformance.idioms.ordinary.base import Kind, SizeLaw
+from conformance.idioms.sizes.layers import KERNELS, catalogue, keeps, law_of, rank_of, read_layers
 from conformance.problem import Ints
 
 SEQUENCES = frozenset({"Sequential", "HybridSequential"})
@@ -26,6 +27,7 @@ class Layer:
     reading: Reading
     law: SizeLaw | None
     kind: Kind
+    factor: float
     variant: str
 
     @property
@@ -90,12 +92,15 @@ def _layer(framework: str, reading: Reading, rank: int, variant: str) -> Layer:
     except Refusal as reason:
         raise SizesError(f"line {reading.line}: {reading.text}: {reason}") from None
     if law is not None:
-        return Layer(reading, law, law.kind, variant)
+        return Layer(reading, law, law.kind, law.factor, variant)
+    if not reading.idiom.layer and not any(name in reading.arguments for name in KERNELS):
+        raise SizesError(f"line {reading.line}: {reading.text}: its kernel is that of its weight, which no stack says: "
+                         "write a layer")  # fmt: skip
     strides = [reading.arguments[name] for name in sorted(MEANINGS["stride"] | {"lhs_dilation"})
                if name in reading.arguments]  # fmt: skip
-    factors = [each for value in strides for each in (value if isinstance(value, list | tuple) else [value])]
-    grows = kind([each for each in factors if isinstance(each, int)] or [1]) == "down"
-    return Layer(reading, None, "up" if grows else "level", variant)
+    per_axis = [value if isinstance(value, list | tuple) else [value] * rank for value in strides]
+    factor = prod(number for value in per_axis for number in value if isinstance(number, int))
+    return Layer(reading, None, "up" if factor > 1 else "level", max(factor, 1), variant)
 
 
 def _is_sequence(text: str) -> bool:

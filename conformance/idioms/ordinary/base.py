@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, prod
 from typing import Any, Literal
 
 from conformance.idioms.base import Claim, Idiom, Refusal, Use
@@ -19,11 +19,13 @@ Kind = Literal["down", "up", "level"]
 class SizeLaw:
     """How a layer changes extents: the extent of the answer for an axis and the extent of its input.
 
-    `of` raises Refusal where the framework refuses, or leaves nothing.
+    `of` raises Refusal where the framework refuses, or leaves nothing. `factor` is by how many times fewer or more
+    elements there are, borders aside; 0 where that hangs on the input.
     """
 
     of: Callable[[int, int], int]
     kind: Kind
+    factor: float = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,19 +73,25 @@ def window_law(
             raise Refusal(f"the kernel of {ke} is larger than the input of {extent} with its padding of {lo + hi}")
         return out
 
-    return SizeLaw(of, kind(stride))
+    return strided(of, stride)
 
 
 def same_law(stride: Ints) -> SizeLaw:
     """The law of SAME: ceil(in / s)."""
-    return SizeLaw(lambda axis, extent: -(-extent // stride[axis]), kind(stride))
+    return strided(lambda axis, extent: -(-extent // stride[axis]), stride)
 
 
-def kind(stride: Sequence[int]) -> Kind:
-    """What a stride does to extents. Raises Refusal for one below 1."""
+def strided(of: Callable[[int, int], int], stride: Ints) -> SizeLaw:
+    """The law of what moves by a stride. Raises Refusal for one below 1."""
     if min(stride) < 1:
-        raise Refusal(f"the stride is {tuple(stride)}: it is at least 1")
-    return "down" if max(stride) > 1 else "level"
+        raise Refusal(f"the stride is {stride}: it is at least 1")
+    return SizeLaw(of, "down" if max(stride) > 1 else "level", prod(stride))
+
+
+def scaled(of: Callable[[int, int], int], factors: Sequence[float]) -> SizeLaw:
+    """The law of what multiplies each extent by a factor."""
+    factor = prod(factors)
+    return SizeLaw(of, "up" if factor > 1 else "down" if factor < 1 else "level", max(factor, 1 / factor))
 
 
 def equal_pads(pads: Ints) -> Window:

@@ -32,7 +32,7 @@ def _pooling(use: Use) -> SizeLaw:
 def _pooling_operator(use: Use) -> SizeLaw:
     """As a layer's, but with a stride of 1 where none is given; pooling_convention 'full' rounds up."""
     if use["global_pool"]:
-        return SizeLaw(lambda axis, extent: 1, "down")
+        return SizeLaw(lambda axis, extent: 1, "down", 0)
     convention = use["pooling_convention"]
     if convention not in ("valid", "full"):
         raise Refusal(f"pooling_convention is {convention!r}: it takes 'valid' or 'full' here")
@@ -50,7 +50,7 @@ def _pooled(use: Use, name: str, kernel: tuple[int, ...], stride: tuple[int, ...
             raise Refusal(f"the kernel of {kernel[axis]} is larger than the input of {extent} with its padding")
         return law.of(axis, extent)
 
-    return SizeLaw(of, law.kind)
+    return SizeLaw(of, law.kind, law.factor)
 
 
 def _run(call: str, outer: str, bias: bool) -> Sequence[str]:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from conformance.idioms.base import AFTER, LABEL, TRAINING, VALUES, Refusal, Use
-from conformance.idioms.ordinary.base import SizedLayer, SizeLaw, same_law, sized_layer, texts, window_law
+from conformance.idioms.ordinary.base import SizedLayer, SizeLaw, same_law, scaled, sized_layer, texts, window_law
 from conformance.problem import Ints
 
 KERAS, TF = ("import keras",), ("import tensorflow as tf",)
@@ -54,7 +54,7 @@ def _spatial(use: Use, name: str) -> Ints:
 
 def _upsampling(use: Use) -> SizeLaw:
     factors = use.per_axis("size")
-    return SizeLaw(lambda axis, extent: factors[axis] * extent, "up")
+    return scaled(lambda axis, extent: factors[axis] * extent, factors)
 
 
 def _bordered(use: Use, name: str, sign: int) -> SizeLaw:

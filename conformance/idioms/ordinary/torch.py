@@ -5,7 +5,7 @@ from typing import Any
 
 from conformance.idioms.base import EFFORT, PLACE, Refusal, Use
 from conformance.idioms.expression import Name
-from conformance.idioms.ordinary.base import SizedLayer, SizeLaw, equal_pads, sized_layer, texts, window_law
+from conformance.idioms.ordinary.base import SizedLayer, SizeLaw, equal_pads, scaled, sized_layer, texts, window_law
 from conformance.problem import Ints
 
 MODULE = ("import torch",)
@@ -52,7 +52,7 @@ def _average_pooling(use: Use) -> SizeLaw:
             raise Refusal(f"the input of {extent} is smaller than the kernel of {kernel[axis]}, which 3-D refuses")
         return law.of(axis, extent)
 
-    return SizeLaw(of, law.kind)
+    return SizeLaw(of, law.kind, law.factor)
 
 
 def _fixed(use: Use) -> SizeLaw:
@@ -61,7 +61,7 @@ def _fixed(use: Use) -> SizeLaw:
     sizes = tuple(size) if isinstance(size, list | tuple) else (size,) * use.rank
     if len(sizes) != use.rank or not all(each is None or isinstance(each, int) for each in sizes):
         raise Refusal(f"output_size is {size!r}: it takes {use.rank} extents")
-    return SizeLaw(lambda axis, extent: extent if sizes[axis] is None else int(sizes[axis]), "down")
+    return SizeLaw(lambda axis, extent: extent if sizes[axis] is None else int(sizes[axis]), "down", 0)
 
 
 def _upsampling(use: Use) -> SizeLaw:
@@ -71,11 +71,11 @@ def _upsampling(use: Use) -> SizeLaw:
         raise Refusal("one of size and scale_factor is given")
     if size is not None:
         sizes = use.per_axis("size")
-        return SizeLaw(lambda axis, extent: sizes[axis], "up")
+        return SizeLaw(lambda axis, extent: sizes[axis], "up", 0)
     factors = tuple(factor) if isinstance(factor, list | tuple) else (factor,) * use.rank
     if len(factors) != use.rank or not all(isinstance(each, int | float) and each > 0 for each in factors):
         raise Refusal(f"scale_factor is {factor!r}: it takes {use.rank} numbers")
-    return SizeLaw(lambda axis, extent: _whole(extent * factors[axis]), "up" if max(factors) > 1 else "down")
+    return scaled(lambda axis, extent: _whole(extent * factors[axis]), factors)
 
 
 def _whole(extent: float) -> int:
@@ -88,7 +88,7 @@ def _shuffle(use: Use) -> SizeLaw:
     factor = use["upscale_factor"]
     if isinstance(factor, Name) or not isinstance(factor, int) or factor < 1:
         raise Refusal(f"upscale_factor is {factor!r}: it takes a whole number")
-    return SizeLaw(lambda axis, extent: factor * extent, "up" if factor > 1 else "level")
+    return scaled(lambda axis, extent: factor * extent, (factor, factor))
 
 
 def _conv_examples() -> Iterator[str]:
