@@ -30,12 +30,16 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from conformance import idioms
+from conformance.calls.sizes.passages import journey, told
+from conformance.calls.sizes.proposals import SizesError
+from conformance.calls.sizes.stack import read_stack
 from conformance.claims import ledger
 from conformance.claims.ledger import ClaimError
 from conformance.cli.run import findings
 from conformance.idioms import IdiomError
 from conformance.idioms.base import Refusal
 from conformance.idioms.expression import ExpressionError
+from conformance.idioms.sizes.layers import layers
 from conformance.io.array_files import Archive, parse_array, read_array
 from conformance.io.bounded import BoundError
 from conformance.io.folders import cases_folder
@@ -236,6 +240,26 @@ def read_call(given: tuple[str, str, Mapping[str, tuple[int, ...]]]) -> None:
     idioms.read(framework, text, shapes)
 
 
+LAYERS = {framework: [text for layer in layers(framework) for text in layer.examples()]
+                     + [text for each, text, _ in CALLS if each == framework]
+          for framework in idioms.frameworks()}  # fmt: skip
+
+
+@st.composite
+def stacks(draw: st.DrawFn) -> tuple[str, str, int]:
+    framework = draw(st.sampled_from(sorted(LAYERS)))
+    elements = draw(st.lists(st.sampled_from(LAYERS[framework]), min_size=1, max_size=4))
+    text = draw(st.sampled_from(["[{}]", "nn.Sequential({})", "x = wrap({})", "{}"])).format(", ".join(elements))
+    content = draw(st.one_of(st.just(text.encode()), damaged(text.encode()), nested.map(str.encode)))
+    return framework, content.decode(errors="replace"), draw(st.integers(1, 99))
+
+
+def read_layers(given: tuple[str, str, int]) -> None:
+    framework, text, extent = given
+    stack = read_stack(framework, [text])
+    list(told(journey(stack, (extent,) * stack.rank)))
+
+
 def saved(array: Any) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array)
@@ -384,6 +408,7 @@ READERS = (
     Reader("descriptors", descriptors(), read_descriptor, (ProblemError,)),
     Reader("predicates", predicates, read_predicate, (PredicateError,)),
     Reader("calls", calls(), read_call, (ExpressionError, IdiomError, Refusal, ProblemError)),
+    Reader("stacks", stacks(), read_layers, (SizesError, ExpressionError, IdiomError, ProblemError)),
     Reader(".npy files", array_files, parse_array, (BoundError,)),
     Reader(".npz files", archives, read_archive, (BoundError,)),
 )

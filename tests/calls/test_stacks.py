@@ -1,5 +1,6 @@
 """Stacks of layers: which sizes pass, which level breaks, and what mends it."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from conformance import idioms
 from conformance.calls.sizes.levels import Passage, passes, walk, written
 from conformance.calls.sizes.passages import as_data, journey, told
-from conformance.calls.sizes.passing import passing
+from conformance.calls.sizes.passing import Rule, passing
 from conformance.calls.sizes.proposals import SizesError
 from conformance.calls.sizes.stack import read_stack
 from conformance.problem import Ints
@@ -222,3 +223,20 @@ def test_a_function_whose_kernel_is_its_weight_s_is_refused() -> None:
         read_stack("torch", ["[F.conv_transpose2d(x, w, stride=2)]"])
     text = "mx.nd.Deconvolution(x, w, kernel=(2, 2), stride=(2, 2), num_filter=8)"
     assert str(passing(read_stack("mxnet", ["nn.MaxPool2D()", text]))) == "multiples of 2"
+
+
+@pytest.mark.parametrize(
+    "text", ["[nn.Conv2d(3, 8, 3)" + ".eval()" * 900 + "]", "[" + "compile(" * 150 + "1" + ")" * 150 + "]",
+             "nn.Sequential(" * 190 + ")" * 190, "[" * 5000, "(" * 150 + ")" * 150],
+)  # fmt: skip
+def test_what_is_nested_deeply_is_read_or_refused(text: str) -> None:
+    with suppress(ValueError):
+        read_stack("torch", [text])
+
+
+def test_the_nearest_sizes_of_a_large_input_are_found_at_once() -> None:
+    rule = passing(read_stack("torch", ["[nn.MaxPool1d(2), nn.ConvTranspose1d(1, 1, 2, 2)]"]))
+    assert rule.near(2**31 + 1) == (2**31, 2**31 + 2)
+    assert Rule(0, (3, 7), 1, 64).near(2**31) == (7,)
+    assert Rule(0, (3, 7), 1, 64).near(5) == (3, 7)
+    assert Rule(4, (1,), 9, 64).near(2) == (9,)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import prod
 
 from conformance.calls.sizes.levels import passes
@@ -33,10 +34,16 @@ class Rule:
 
     def near(self, extent: int) -> Ints:
         """The nearest extents that pass, below and above."""
-        below = next((other for other in range(extent - 1, 0, -1) if self.has(other)), None)
-        furthest = max(extent + 2 * self.period, self.first, *self.rests, 0)
-        above = next((other for other in range(extent + 1, furthest + 1) if self.has(other)), None)
-        return tuple(other for other in (below, above) if other is not None)
+        if not self.period:
+            below, above = (
+                [rest for rest in self.rests if rest < extent],
+                [rest for rest in self.rests if rest > extent],
+            )
+            return (*below[-1:], *above[:1])
+        start = max(extent + 1, self.first)
+        lower = (other for other in range(extent - 1, max(extent - 1 - self.period, 0), -1) if self.has(other))
+        upper = (other for other in range(start, start + self.period) if self.has(other))
+        return (*islice(lower, 1), *islice(upper, 1))
 
     def __str__(self) -> str:
         """The rule in words."""
@@ -50,7 +57,7 @@ class Rule:
             return f"all{start}"
         if self.rests == (0,):
             return f"multiples of {self.period}{start}"
-        rests = ", ".join(map(str, self.rests))
+        rests = ", ".join(map(str, self.rests[:LISTED])) + ", ..." * (len(self.rests) > LISTED)
         return f"{self.period}*n + {rests if len(self.rests) == 1 else f'one of {rests}'}{start}"
 
 

@@ -70,7 +70,10 @@ def read_stack(framework: str, texts: Sequence[str], axes: int = 0, variant: str
     """
     readings: list[Reading] = []
     for text in texts:
-        _require_known(framework, text)
+        try:
+            _require_known(framework, text)
+        except RecursionError:
+            raise SizesError(f"{text[:60]!r}... is nested too deeply to be read") from None
         for line, entry in read_layers(framework, text):
             if isinstance(entry, str):
                 raise SizesError(f"line {line}: {entry}")
