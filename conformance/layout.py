@@ -8,12 +8,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # the text of a call is read without NumPy
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Array: TypeAlias = "NDArray[Any]"
+    Array = NDArray[Any]
+else:
+    Array = Any  # the text of a call is read without NumPy
 Ints = tuple[int, ...]
 
 DATA, WEIGHT = "nck", "giok"

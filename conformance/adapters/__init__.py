@@ -15,12 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
-
-import numpy as np
 
 import conformance
 from conformance.adapters.base import Adapter, Lane
@@ -143,11 +140,8 @@ def require_installed(framework: str) -> None:
 
 
 def installed_version(framework: str) -> str:
-    """The framework's version, "" where no distribution has its name; nothing is imported."""
-    try:
-        return version(framework)
-    except PackageNotFoundError:
-        return ""
+    """The framework's version, "" where no distribution has its name; no framework is imported."""
+    return dict(_distributions([framework])).get(framework, "")
 
 
 @cache
@@ -216,7 +210,7 @@ def environment(adapter: Adapter) -> Mapping[str, str]:
         **dict(_distributions(getattr(adapter, "DISTRIBUTIONS", ()))),
         **{name: str(value) for name, value in adapter.describe().items()},
         "conformance": conformance.__version__,
-        "numpy": np.__version__,
+        **dict(_distributions(["numpy"])),
         "python": platform.python_version(),
         "platform": f"{platform.system()}-{platform.machine()}",
     }
@@ -224,6 +218,8 @@ def environment(adapter: Adapter) -> Mapping[str, str]:
 
 def _distributions(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """The versions of those distributions that are installed."""
+    from importlib.metadata import PackageNotFoundError, version  # slow, and the text of a call is read without it
+
     for name in names:
         with suppress(PackageNotFoundError):
             yield name, version(name)

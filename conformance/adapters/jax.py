@@ -16,7 +16,8 @@ import jax
 import numpy as np
 from jax import lax
 
-from conformance.adapters.base import Array, Call, Widened, widened
+from conformance.adapters.base import Call, Widened, widened
+from conformance.layout import Array
 from conformance.problem import Problem
 
 VARIANTS = {

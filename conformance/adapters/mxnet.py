@@ -11,7 +11,8 @@ from pathlib import Path
 
 import mxnet as mx
 
-from conformance.adapters.base import Array, Call, extends, onednn_version
+from conformance.adapters.base import Call, extends, onednn_version
+from conformance.layout import Array
 from conformance.problem import Problem
 
 VARIANTS = {

@@ -17,7 +17,8 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.python.util import _pywrap_util_port
 
-from conformance.adapters.base import UNIT_AXIS, Array, Call, Unsupported, Widened, onednn_version, widened
+from conformance.adapters.base import UNIT_AXIS, Call, Unsupported, Widened, onednn_version, widened
+from conformance.layout import Array
 from conformance.problem import Ints, Problem, Window
 
 VARIANTS = {

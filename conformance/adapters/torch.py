@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from conformance.adapters.base import Array, Call, Widened, extends
+from conformance.adapters.base import Call, Widened, extends
+from conformance.layout import Array
 from conformance.problem import Problem
 
 VARIANTS = {"eager": {"OMP_NUM_THREADS": "{threads}", "MKL_NUM_THREADS": "{threads}"}}

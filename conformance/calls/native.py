@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from conformance import layout
-from conformance.adapters.base import Adapter, Array, Call
+from conformance.adapters.base import Adapter, Call
 from conformance.idioms.base import ClaimedCall, Idiom
+from conformance.layout import Array
 
 _OPERANDS = "x, w, b, z"
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from conformance.adapters.base import Array
 from conformance.calls import native
 from conformance.calls.port import Port
 from conformance.idioms.base import ClaimedCall, Dialect
+from conformance.layout import Array
 
 
 @dataclass(frozen=True, slots=True)

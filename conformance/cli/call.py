@@ -13,11 +13,9 @@ from conformance import adapters, idioms
 from conformance.adapters.base import Lane
 from conformance.calls.meaning import Meaning, as_json, lines, understand
 from conformance.idioms import Reading
-from conformance.idioms.base import ClaimedCall, Refusal
+from conformance.idioms.base import DTYPES, ClaimedCall, Refusal
 from conformance.io.bounded import read_text
 from conformance.io.terminal import echo
-from conformance.numerics.operands import SIGNIFICAND
-from conformance.records.record import IDIOMS, PORTS
 
 
 class ShapeError(ValueError):
@@ -30,7 +28,7 @@ class ShapeError(ValueError):
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=DIMS", help="Of a tensor, as in x=1,8,5,7; repeatable.")
 @click.option("--let", "lets", multiple=True, metavar="NAME=VALUE", help="Of a name, as in ngf=64; repeatable.")
 @click.option("--variant", help="How the framework executes (default: its first variant).")
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice(sorted(SIGNIFICAND)))
+@click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))
 @click.option("--case", "case_id", help="Draw the data that the case of this id has.")
 @click.option("--claim", is_flag=True, help="Say what it means, and make no call.")
 @click.option("--json", "json_", is_flag=True, help="What it means as JSON, and make no call.")
@@ -86,6 +84,7 @@ def _source(path: Path) -> str:
 def _require_case(lane: Lane, case_id: str) -> None:
     """Raises CaseError where no call of a lane's suites has that id."""
     from conformance.cli.one import require_case
+    from conformance.records.record import IDIOMS, PORTS
 
     require_case(lane, case_id, IDIOMS, PORTS)
 

@@ -24,6 +24,8 @@ EMPTY = "nothing is left of the stamp of {}: window {} leaves {}, and nothing is
 
 FLOAT32 = "float32"
 """The dtype that a call is read in unless another is given."""
+DTYPES = (FLOAT32, "float64")
+"""Those of exact data, which `numerics.operands` has the significands of."""
 
 Layer = tuple[int | None, int, Ints]
 """What a layer says of its weight: in channels, out channels, kernel."""

@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import platformdirs
-
 PACKAGE = Path(__file__).parent.parent
 
 
@@ -19,4 +17,8 @@ def cases_folder() -> Path:
 def cache_folder() -> Path:
     """$CONFORMANCE_CACHE, else the user's cache folder; it need not exist."""
     chosen = os.environ.get("CONFORMANCE_CACHE")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("conformance"))
+    if chosen:
+        return Path(chosen)
+    import platformdirs  # slow, and most commands keep nothing
+
+    return Path(platformdirs.user_cache_dir("conformance"))

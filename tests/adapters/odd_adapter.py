@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from conformance import oracle
-from conformance.adapters.base import Array, Call
+from conformance.adapters.base import Call
+from conformance.layout import Array
 from conformance.problem import Problem
 
 VARIANTS = {"only": {}}  # type: ignore[var-annotated]  # read as a literal, as every adapter's

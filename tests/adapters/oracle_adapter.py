@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from conformance import oracle
-from conformance.adapters.base import Array, Call, Unsupported
+from conformance.adapters.base import Call, Unsupported
+from conformance.layout import Array
 from conformance.problem import Problem
 
 VARIANTS = {"single": {"ORACLE_VARIANT": "single"}, "other": {"ORACLE_VARIANT": "other"}}

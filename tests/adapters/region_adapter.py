@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from conformance import oracle
-from conformance.adapters.base import Array, Call
+from conformance.adapters.base import Call
+from conformance.layout import Array
 from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
 

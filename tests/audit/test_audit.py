@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from conformance.adapters.base import Array, Call, Lane
+from conformance.adapters.base import Call, Lane
 from conformance.audit.kills import (
     BLOCK,
     DTYPE,
@@ -29,6 +29,7 @@ from conformance.audit.kills import (
 from conformance.audit.mutants import FUNCTIONS, Mutant
 from conformance.audit.mutants.base import right
 from conformance.cli.audit import _kills
+from conformance.layout import Array
 from conformance.problem import Problem
 from conformance.records.record import Record, Run, Verdict
 from conformance.run import Job, evaluate

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from conformance.adapters.base import Array, Call
+from conformance.adapters.base import Call
 from conformance.audit.mutants import FUNCTIONS
 from conformance.audit.mutants.base import Implementation, right
 from conformance.audit.properties import PROPERTIES
 from conformance.audit.property_run import FAILS, HOLDS, REFUSED, Check, Finding, answered, found
+from conformance.layout import Array
 from conformance.problem import Problem
 from conformance.suites import cases
 from conformance.suites.cases import read_file

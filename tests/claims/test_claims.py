@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from conformance import adapters, oracle
-from conformance.adapters.base import Array, Call, Lane
+from conformance.adapters.base import Call, Lane
 from conformance.adapters.operators.base import Convolution
 from conformance.analysis.content import literature
 from conformance.claims import judgement
@@ -22,6 +22,7 @@ from conformance.claims.checks.base import CheckError, sweep
 from conformance.claims.judgement import Finding, Weighed, examine
 from conformance.claims.ledger import ARRAYS, Claim, ClaimError, Standing, find, folder, read_claims, suite
 from conformance.cli import commands
+from conformance.layout import Array
 from conformance.predicates.predicate import PredicateError, relation
 from conformance.problem import Problem
 from conformance.records.record import Header, Record, Run, Verdict

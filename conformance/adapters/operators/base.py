@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from conformance.adapters.base import Array
+from conformance.layout import Array
 from conformance.problem import Ints
 
 

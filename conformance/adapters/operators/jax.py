@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from conformance.adapters.base import Array
 from conformance.adapters.operators.base import Convolution
+from conformance.layout import Array
 
 NAMESPACE = {"jax": jax, "jnp": jnp, "lax": lax, "np": np}
 RESIZES = ("nearest", "bilinear", "bicubic")

@@ -6,9 +6,9 @@ from typing import Any
 import mxnet as mx
 import numpy as np
 
-from conformance.adapters.base import Array
 from conformance.adapters.mxnet import tensor
 from conformance.adapters.operators.base import Convolution
+from conformance.layout import Array
 
 NAMESPACE = {"mx": mx, "nd": mx.nd, "gluon": mx.gluon, "np": np}
 RESIZES = ("nearest", "bilinear")

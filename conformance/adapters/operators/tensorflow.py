@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.ops import nn_ops
 
-from conformance.adapters.base import Array
 from conformance.adapters.operators.base import Convolution
+from conformance.layout import Array
 
 NAMESPACE = {"tf": tf, "keras": keras, "nn_ops": nn_ops, "np": np}
 RESIZES = ("nearest", "bilinear", "bicubic")

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  # as its users call it
 
-from conformance.adapters.base import Array
 from conformance.adapters.operators.base import Convolution
+from conformance.layout import Array
 
 NAMESPACE = {"torch": torch, "nn": torch.nn, "F": F, "np": np}
 RESIZES = ("nearest", "bilinear", "bicubic")

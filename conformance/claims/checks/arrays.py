@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from conformance.adapters.base import Array
 from conformance.adapters.operators.base import Convolution
 from conformance.claims.checks.base import Bench, Numbers, Question, Trial, check, drawn, plane, square, sweep
+from conformance.layout import Array
 from conformance.predicates.predicate import relation
 from conformance.problem import Ints, Problem
 

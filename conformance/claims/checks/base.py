@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from conformance import idioms, layout
-from conformance.adapters.base import Adapter, Array, Call, Lane, finish
+from conformance.adapters.base import Adapter, Call, Lane, finish
 from conformance.adapters.operators.base import Convolution, Operators
 from conformance.calls import native
 from conformance.calls.port import canonical, translate
 from conformance.idioms.base import ClaimedCall
+from conformance.layout import Array
 from conformance.numerics.operands import Arrays, draw
 from conformance.predicates.predicate import relation
 from conformance.problem import Problem

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from conformance import idioms, oracle
-from conformance.adapters.base import Array
 from conformance.adapters.operators.base import Convolution
 from conformance.calls.port import port_layers, shape_of
 from conformance.claims.checks.arrays import turned
 from conformance.claims.checks.base import Bench, Question, Trial, check, square
 from conformance.idioms.base import ClaimedCall
+from conformance.layout import Array
 from conformance.numerics.deviation import fingerprint
 from conformance.numerics.operands import SIGNIFICAND
 from conformance.problem import Ints

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from conformance.adapters.base import Array
 from conformance.adapters.operators.base import Convolution
 from conformance.claims.checks.base import Bench, Numbers, Question, Trial, check, plane, square, sweep
+from conformance.layout import Array
 
 CLIPPED = 3
 """Rows at either end of an enlargement by two for which bicubic interpolation looks past the border."""

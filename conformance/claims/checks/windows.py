@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from conformance import oracle
-from conformance.adapters.base import Array
 from conformance.claims.checks.base import Bench, CheckError, Numbers, Question, Trial, check, drawn, square, sweep
+from conformance.layout import Array
 from conformance.predicates.predicate import relation
 
 PROBES = 2, 3
