@@ -8,26 +8,37 @@ right but for a part.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conformance.diagnosis import parts
-from conformance.diagnosis.kept import Kept, Rounded, Sums, ways_of
-from conformance.diagnosis.misreadings import PARTS
-from conformance.diagnosis.observation import DiagnosisError, Observation, observed, questions
-from conformance.diagnosis.search import LARGEST, NEAR, Explanation, Search, is_large
+from conformance.diagnosis.kept import Kept, Nearness, Rounded, nearness_of, ways_of
+from conformance.diagnosis.misreadings import Space
+from conformance.diagnosis.misreadings import parts as parts_elsewhere
+from conformance.diagnosis.observation import REPEATED, DiagnosisError, Observation, blocks, observed, questions
+from conformance.diagnosis.search import (
+    LARGEST,
+    LARGEST_OPERAND,
+    MOST_STATEMENTS,
+    NEAR,
+    Explanation,
+    Search,
+    is_large,
+)
 from conformance.numerics.operands import Arrays
 from conformance.problem import Problem, Window
 
 Array = NDArray[Any]
 Asked = Sequence[tuple[Observation, Search]]
 
-MOST_STATEMENTS = 3
 MOST_OF_LARGE = 2
 """Statements of a problem that is large."""
+LONGEST = 2**24
+"""Positions of a stamp on an axis."""
 BLANK = ("nothing but zeros", "nothing but the bias", "nothing but one number")
 """Statements that no operand is behind: of an array that has no part in the problem."""
 
@@ -42,41 +53,24 @@ class TooLargeError(DiagnosisError):
     """A problem that would take too long to search."""
 
 
-class Nearness(NamedTuple):
-    """How near an array is to what a diagnosis gives, where it is not exact.
-
-    The worst value, measured by what rounding can do to it, stands `at`: `units` of u * (convT(|x|, |w|) + |bias|)
-    away, of `most` that can be. `beyond` values are infinite since the format cannot hold them, such as `example`.
-    """
-
-    kind: str
-    at: tuple[int, ...]
-    units: float
-    most: float
-    beyond: int = 0
-    example: str = ""
-
-    def __str__(self) -> str:
-        place = f"worst at {self.at}: {self.units:.3g} of at most {self.most:.4g} units"
-        more = f"; {self.beyond} infinite, such as {self.example}" if self.beyond else ""
-        return f"{self.kind} ({place}{more})"
-
-
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """Misreadings that together give an array, and the window at which they do.
 
     `claimed` is the problem's own window where that one was moved, which is a misreading too; None where it was not.
-    `nearness` is None where the array is given exactly.
+    `nearness` is None where the array is given exactly. `searched` is the part of the array that was looked at, where
+    that is not all of it.
     """
 
     misreadings: tuple[str, ...]
     window: Window
     claimed: Window | None = None
     nearness: Nearness | None = None
+    searched: str = ""
 
     def __str__(self) -> str:
-        return sentence(self.statements) + ("" if self.nearness is None else f" {self.nearness}")
+        near = "" if self.nearness is None else f" {self.nearness}"
+        return sentence(self.statements) + near + (f", in {self.searched}" if self.searched else "")
 
     @property
     def words(self) -> str:
@@ -119,14 +113,57 @@ def diagnose(problem: Problem, arrays: Arrays, actual: Array, held: str = "") ->
         return ()
     asked = observed(problem, arrays, actual)
     kinds, exact = ways_of(asked, actual, held)
-    if right := _right(asked, kinds, exact=exact):
+    right, (start, sample) = _right(asked, kinds, exact=exact)
+    if right is not None:
         return (right,)
-    finite = list(questions(problem, arrays, actual))
+    diagnoses = _misread(sample, kinds, exact=exact)
+    if sample is asked:
+        return diagnoses
+    channels = f"out channels {start} to {start + sample.problem.out_channels - 1} of each group alone"
+    return tuple(
+        replace(diagnosis, searched=channels, nearness=_in_whole(diagnosis.nearness, start, sample, asked))
+        for diagnosis in diagnoses
+    )
+
+
+def _right(
+    asked: Observation, kinds: Sequence[Kept], *, exact: bool
+) -> tuple[Diagnosis | None, tuple[int, Observation]]:  # fmt: skip
+    """The diagnosis of an array that is right; else the first of its blocks that is not, with its first channel."""
+    wrong = 0, asked
+    if asked.actual.shape != asked.problem.output_shape:
+        return None, wrong
+    for kept in (kind for kind in kinds if not kind.said):
+        worst: Nearness | None = None
+        for start, block in blocks(asked):
+            sums = Search(block, kept).equal()
+            if sums is None:
+                wrong = start, block
+                break
+            near = _in_whole(nearness_of(kept, block.actual, sums, exact=exact), start, block, asked)
+            worst = near if worst is None or (near is not None and near.share > worst.share) else worst
+        else:
+            return Diagnosis((), asked.problem.window, nearness=worst), wrong
+    return None, wrong
+
+
+def _in_whole(near: Nearness | None, start: int, block: Observation, asked: Observation) -> Nearness | None:
+    """How near a block is, with the place as it is in the whole array."""
+    if near is None or block is asked:
+        return near
+    batch, channel, *at = near.at
+    group, channel = divmod(channel, block.problem.out_channels)
+    return near._replace(at=(batch, group * asked.problem.out_channels + start + channel, *at))
+
+
+def _misread(asked: Observation, kinds: Sequence[Kept], *, exact: bool) -> tuple[Diagnosis, ...]:
+    """The diagnoses of an array that is not right."""
+    finite = list(questions(asked))
     if not finite:
         return ()
     blank = tuple(_blank(asked))
     searches = [(kept, [(question, Search(question, kept)) for question in finite]) for kept in kinds]
-    for size in range(1, (MOST_OF_LARGE if is_large(problem) else MOST_STATEMENTS) + 1):
+    for size in range(1, (MOST_OF_LARGE if is_large(asked.problem) else MOST_STATEMENTS) + 1):
         diagnoses = _of_size(size, searches, exact=exact)
         if size == 1 and (blank or diagnoses):
             return tuple(dict.fromkeys((*blank, *diagnoses)))
@@ -137,27 +174,18 @@ def diagnose(problem: Problem, arrays: Arrays, actual: Array, held: str = "") ->
     return _in_part(asked, finite, kinds, exact=exact)
 
 
-def _right(asked: Observation, kinds: Sequence[Kept], *, exact: bool) -> Diagnosis | None:
-    """The diagnosis of an array that is right."""
-    if asked.actual.shape != asked.problem.output_shape:
-        return None
-    for kept in kinds:
-        if not kept.said and (sums := Search(asked, kept).equal()):
-            return Diagnosis((), asked.problem.window, nearness=_nearness(kept, asked.actual, sums, exact=exact))
-    return None
-
-
 def _of_size(size: int, searches: Sequence[tuple[Kept, Asked]], *, exact: bool) -> tuple[Diagnosis, ...]:
     """The diagnoses of so many statements, of the first way to keep an answer that has any."""
     for kept, asked in searches:
-        diagnoses = [
-            _diagnosis(question, explanation, kept, exact=exact)
-            for question, search in asked
-            if len(question.said) + len(kept.said) <= size
-            for explanation in search.of_size(size - len(question.said) - len(kept.said))
-        ]
-        if diagnoses:
-            return tuple(dict.fromkeys(diagnoses))
+        for repeated in (False, True):  # what was sought first is told first
+            diagnoses = [
+                _diagnosis(question, explanation, kept, exact=exact)
+                for question, search in asked
+                if (REPEATED in question.said) is repeated and len(question.said) + len(kept.said) <= size
+                for explanation in search.of_size(size - len(question.said) - len(kept.said))
+            ]
+            if diagnoses:
+                return tuple(dict.fromkeys(diagnoses))
     return ()
 
 
@@ -165,26 +193,8 @@ def _diagnosis(question: Observation, explanation: Explanation, kept: Kept, *, e
     misreadings, window = (*question.said, *explanation.said, *kept.said), explanation.window
     return Diagnosis(
         misreadings, window, None if window in question.windows else question.problem.window,
-        _nearness(kept, question.actual, explanation.sums, exact=exact),
+        nearness_of(kept, question.actual, explanation.sums, exact=exact),
     )  # fmt: skip
-
-
-def _nearness(kept: Kept, actual: Array, sums: Sums, *, exact: bool) -> Nearness | None:
-    """How near an array is that fits; None where it is equal, and nothing was rounded on the way."""
-    if not isinstance(kept, Rounded) or (exact and np.array_equal(actual, sums.values)):
-        return None
-    finite = np.isfinite(actual)
-    error = np.abs(np.where(finite, actual, sums.values) - sums.values)
-    most = np.broadcast_to(kept.limit(sums), error.shape)
-    share = np.divide(error, most, out=np.zeros(error.shape), where=(most > 0) & np.isfinite(most))
-    worst = tuple(map(int, np.unravel_index(share.argmax(), share.shape)))
-    scale = kept.answer.unit * float(sums.magnitudes[worst]) or 1.0
-    beyond = np.argwhere(~finite)
-    example = ""
-    if beyond.size:
-        first = tuple(map(int, beyond[0]))
-        example = f"{sums.values[first]:g} at {first}, which is beyond {kept.answer.name}"
-    return Nearness(kept.words, worst, float(error[worst]) / scale, float(most[worst]) / scale, len(beyond), example)
 
 
 def _blank(asked: Observation) -> Iterator[Diagnosis]:
@@ -215,18 +225,29 @@ def _in_part(
         if kept.said:
             continue
         diagnoses = [
-            Diagnosis((text,), asked.problem.window, nearness=_nearness(kept, actual, sums, exact=exact))
+            Diagnosis((text,), asked.problem.window, nearness=nearness_of(kept, actual, sums, exact=exact))
             for text, actual, sums in (parts.partly_right(asked, kept) if whole else ())
         ]
         diagnoses += [
             _diagnosis(question, explanation, kept, exact=exact)
             for question in finite
-            for explanation in Search(question, kept, PARTS).of_size(1)
+            for explanation in Search(question, kept, _elsewhere(question, kept)).of_size(1)
         ]
         if diagnoses:
             fewest = min(len(diagnosis.statements) for diagnosis in diagnoses)
             return tuple(dict.fromkeys(some for some in diagnoses if len(some.statements) == fewest))
     return ()
+
+
+def _elsewhere(question: Observation, kept: Kept) -> Space:
+    """The statements that a part of the array is elsewhere, by the first row of each axis that is wrong."""
+    right = Search(question, kept).right()
+    if right is None:
+        return parts_elsewhere(())
+    wrong = ~kept.fits(question.actual, right)
+    axes = range(2, wrong.ndim)
+    rows = [wrong.any(axis=tuple(other for other in range(wrong.ndim) if other != axis)) for axis in axes]
+    return parts_elsewhere(tuple(int(np.argmax(row)) for row in rows))
 
 
 def difference(problem: Problem, arrays: Arrays, actual: Array, held: str = "") -> str:
@@ -239,25 +260,37 @@ def difference(problem: Problem, arrays: Arrays, actual: Array, held: str = "") 
     asked = observed(problem, arrays, actual)
     kinds, _ = ways_of(asked, actual, held)
     kept = kinds[-1] if isinstance(kinds[0], Rounded) else kinds[0]
-    right = Search(asked, kept).right()
-    differs = np.zeros(actual.shape, bool) if right is None else ~kept.fits(asked.actual, right)
-    if right is None or not differs.any():
+    count, first = 0, ""
+    for start, block in blocks(asked):
+        right = Search(block, kept).right()
+        differs = np.zeros(block.actual.shape, bool) if right is None else ~kept.fits(block.actual, right)
+        count += int(np.count_nonzero(differs))
+        if right is not None and not first and differs.any():
+            at = tuple(map(int, np.argwhere(differs)[0]))
+            group, channel = divmod(at[1], block.problem.out_channels)
+            place = (at[0], group * problem.out_channels + start + channel, *at[2:])
+            first = f"{place}: {block.actual[at]:.9g}, expected {right.values[at]:.9g}"
+            first += parts.place(differs) if block is asked else ""
+    if not count:
         return "nothing differs" if kept.exact else UNTOLD
-    first = tuple(map(int, np.argwhere(differs)[0]))
     more = "" if kept.exact else " by more than rounding can"
-    return (f"{np.count_nonzero(differs)} of {actual.size} values differ{more}, first at {first}: "
-            f"{asked.actual[first]:.9g}, expected {right.values[first]:.9g}{parts.place(differs)}")  # fmt: skip
+    return f"{count} of {actual.size} values differ{more}, first at {first}"
 
 
 def bounded(problem: Problem) -> str:
     """What was not searched for, since the problem is large; nothing where all was."""
     if not is_large(problem):
         return ""
-    return (f"more than {LARGEST} products are placed, so that only {MOST_OF_LARGE} statements at once were tried, and "
-            f"windows that are moved by at most {NEAR[problem.rank]}")  # fmt: skip
+    more = f"more than {LARGEST} products are placed, so that only {MOST_OF_LARGE} statements at once were tried"
+    if max(prod(problem.input_shape), prod(problem.weight_shape)) > LARGEST_OPERAND:
+        more += f", no two of them about an operand of more than {LARGEST_OPERAND} elements"
+    return f"{more}, and windows that are moved by at most {NEAR[problem.rank]}"
 
 
 def _require_operands(problem: Problem, arrays: Arrays) -> None:
+    if max(problem.full) > LONGEST:
+        raise TooLargeError(f"'{problem}' has {max(problem.full)} positions on an axis of its stamp, at most {LONGEST} "
+                            "are searched: give a smaller problem like it")  # fmt: skip
     shapes = (problem.input_shape, problem.weight_shape, problem.bias_shape if problem.bias else None)
     for name, array, shape in zip(Arrays._fields, arrays, shapes, strict=True):
         actual = None if array is None else array.shape

@@ -164,6 +164,49 @@ class Rounded:
         return np.isfinite(actual)
 
 
+class Nearness(NamedTuple):
+    """How near an array is to what a diagnosis gives, where it is not exact.
+
+    The worst value, measured by what rounding can do to it, stands `at`: `units` of u * (convT(|x|, |w|) + |bias|)
+    away, of `most` that can be. `beyond` values are infinite since the format cannot hold them, such as `example`.
+    """
+
+    kind: str
+    at: tuple[int, ...]
+    units: float
+    most: float
+    beyond: int = 0
+    example: str = ""
+
+    @property
+    def share(self) -> float:
+        """How much of what rounding can do was done."""
+        return self.units / self.most if self.most else 0.0
+
+    def __str__(self) -> str:
+        place = f"worst at {self.at}: {self.units:.3g} of at most {self.most:.4g} units"
+        more = f"; {self.beyond} infinite, such as {self.example}" if self.beyond else ""
+        return f"{self.kind} ({place}{more})"
+
+
+def nearness_of(kept: Kept, actual: Array, sums: Sums, *, exact: bool) -> Nearness | None:
+    """How near an array is that fits; None where it is equal, and nothing was rounded on the way."""
+    if not isinstance(kept, Rounded) or (exact and np.array_equal(actual, sums.values)):
+        return None
+    finite = np.isfinite(actual)
+    error = np.abs(np.where(finite, actual, sums.values) - sums.values)
+    most = np.broadcast_to(kept.limit(sums), error.shape)
+    share = np.divide(error, most, out=np.zeros(error.shape), where=(most > 0) & np.isfinite(most))
+    worst = tuple(map(int, np.unravel_index(share.argmax(), share.shape)))
+    scale = kept.answer.unit * float(sums.magnitudes[worst]) or 1.0
+    beyond = np.argwhere(~finite)
+    example = ""
+    if beyond.size:
+        first = tuple(map(int, beyond[0]))
+        example = f"{sums.values[first]:g} at {first}, which is beyond {kept.answer.name}"
+    return Nearness(kept.words, worst, float(error[worst]) / scale, float(most[worst]) / scale, len(beyond), example)
+
+
 def ways_of(asked: Observation, actual: Array, held: str) -> tuple[tuple[Kept, ...], bool]:
     """How the array can keep an answer, and whether float64 computes that without rounding."""
     unit = min(spacing(asked.x) * spacing(asked.weight), spacing(asked.bias))

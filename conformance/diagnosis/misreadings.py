@@ -21,6 +21,9 @@ from conformance.problem import Ints, Problem
 Array = NDArray[Any]
 T = TypeVar("T")
 
+FURTHEST = 16
+"""Positions by which a part is put elsewhere at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Statement(Generic[T]):
@@ -147,14 +150,21 @@ def of_placing(problem: Problem) -> Iterator[Statement[Placing]]:
         yield Statement("overlap", text, partial(_ruled, rule))
 
 
-def of_part(problem: Problem) -> Iterator[Statement[Placing]]:
-    """Statements about a part of the input, or of the taps, that is put elsewhere."""
-    for axis, (extent, kernel) in enumerate(zip(problem.input, problem.kernel, strict=True)):
-        furthest = max(problem.stride[axis], problem.effective_kernel[axis])
-        counts: dict[Part, int] = {"input elements": extent, "taps": kernel}
-        for of, count in counts.items():
-            for start in range(1, count):
-                for by in (*range(-furthest, 0), *range(1, furthest + 1)):
+def of_part(firsts: Ints, problem: Problem) -> Iterator[Statement[Placing]]:
+    """Statements about a part of the input, or of the taps, that is put elsewhere.
+
+    `firsts` is the first wrong row of each axis of the array, which tells from where on.
+    """
+    for axis, first in enumerate(firsts):
+        reach, stride = problem.effective_kernel[axis], problem.stride[axis]
+        steps: dict[Part, tuple[int, int]] = {
+            "input elements": (stride, problem.input[axis]), "taps": (problem.dilation[axis], problem.kernel[axis]),
+        }  # fmt: skip
+        furthest = min(max(stride, reach), FURTHEST)
+        for of, (step, count) in steps.items():
+            for by in (*range(-furthest, 0), *range(1, furthest + 1)):
+                last = (first + problem.window[axis][0] - min(by, 0)) // step  # its first row is wrong at the latest
+                for start in range(max(1, last - (reach + stride) // step), min(last + 1, count)):
                     text = f"{of} from {start} on put {abs(by)} {'late' if by > 0 else 'early'} on axis {axis}"
                     yield Statement("part", text, partial(_shifted, Shift(axis, of, start, by)))
 
@@ -241,5 +251,8 @@ def _nothing(_: Problem) -> Iterator[Statement[Any]]:
 
 WHOLE = Space(of_input, of_weight, of_placing, of_bias)
 """Everything is read in one wrong way."""
-PARTS = Space(_nothing, _nothing, of_part, _nothing)
-"""A part is put elsewhere."""
+
+
+def parts(firsts: Ints) -> Space:
+    """A part is put elsewhere; `firsts` is the first wrong row of each axis."""
+    return Space(_nothing, _nothing, partial(of_part, firsts), _nothing)

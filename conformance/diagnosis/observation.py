@@ -17,6 +17,11 @@ from conformance.problem import Ints, Problem, Window
 Array = NDArray[Any]
 
 
+AT_ONCE = 2**23
+"""Values of an array that are judged at once."""
+REPEATED = "groups ignored, the kernel repeated for every output"
+
+
 class DiagnosisError(ValueError):
     """Arrays that are not of the problem they are said to be of; the message says what they must be."""
 
@@ -40,14 +45,13 @@ class Observation:
     taken: float = 0
 
 
-def questions(problem: Problem, arrays: Arrays, actual: Array) -> Iterator[Observation]:
+def questions(asked: Observation) -> Iterator[Observation]:
     """The question as it is put, and those that statements make of it; none for what no transposed convolution gives.
 
-    That is an array with another number of axes, batch or channels, a complex one, and one that is not finite.
+    That is an array with another number of axes, batch or channels, and one that is not finite.
     """
-    if actual.dtype.kind not in "iuf" or actual.ndim != problem.rank + 2 or not np.isfinite(actual).all():
+    if asked.actual.ndim != asked.problem.rank + 2 or not np.isfinite(asked.actual).all():
         return
-    asked = observed(problem, arrays, actual)
     for observation in (asked, *_ungrouped(asked), *_interleaved(asked), *_bias_astray(asked)):
         if observation.actual.size and observation.actual.shape[:2] == observation.problem.output_shape[:2]:
             yield observation
@@ -68,6 +72,31 @@ def observed(problem: Problem, arrays: Arrays, actual: Array) -> Observation:
     )
 
 
+def blocks(asked: Observation) -> Iterator[tuple[int, Observation]]:
+    """The question about an array of the right shape by out channels of each group, as many as memory takes at once.
+
+    Each comes with its first channel.
+    """
+    problem = asked.problem
+    step = max(1, AT_ONCE * problem.out_channels // asked.actual.size)
+    for start in range(0, problem.out_channels, step):
+        channels = slice(start, min(start + step, problem.out_channels))
+        if channels == slice(0, problem.out_channels):
+            yield 0, asked
+            return
+        bias, actual = _parted(asked.bias, problem), _parted(asked.actual, problem)
+        part = replace(problem, out_channels=channels.stop - start)
+        yield start, replace(
+            asked, problem=part, weight=asked.weight[:, :, channels], bias=bias[:, :, channels].reshape(2, -1),
+            actual=actual[:, :, channels].reshape(part.output_shape),
+        )  # fmt: skip
+
+
+def _parted(array: Array, problem: Problem) -> Array:
+    """An array (..., groups*out, ...) of two leading axes with an axis for the groups."""
+    return array.reshape(array.shape[0], problem.groups, problem.out_channels, *array.shape[2:])
+
+
 def _ungrouped(asked: Observation) -> Iterator[Observation]:
     """Without groups every in channel reaches every out channel, and there are as many as one group has, or each
     group's again."""
@@ -79,7 +108,7 @@ def _ungrouped(asked: Observation) -> Iterator[Observation]:
         bias = asked.bias[:, : problem.out_channels]
         yield replace(asked, problem=one, x=x, weight=weight, bias=bias, said=(*asked.said, "groups ignored"))
         dense, weight = replace(one, out_channels=problem.groups * problem.out_channels), _repeated(weight, problem)
-        statements = (*asked.said, "groups ignored, the kernel repeated for every output")
+        statements = (*asked.said, REPEATED)
         yield replace(asked, problem=dense, x=x, weight=weight, said=statements)
 
 

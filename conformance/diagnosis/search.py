@@ -22,6 +22,9 @@ from conformance.problem import Ints, Problem, Window
 Array = NDArray[Any]
 Pair = tuple[Variant[Array], Variant[Array]]
 
+MOST_STATEMENTS = 3
+LARGEST_OPERAND = 2**20
+"""Elements of an operand about which more than one statement is made at once."""
 LARGEST = 2**23
 """Products of one stamp above which the search is bounded: fewer statements, and windows near the claimed one."""
 AT_ONCE = 2**18
@@ -98,11 +101,11 @@ class Search:
         self._large = is_large(problem)
         self._claimed = tuple(lo for lo, _ in problem.window)
         self._out = question.actual.shape[2:]
-        self._x = Variants(question.x, space.x(problem), _bytes)
-        self._weight = Variants(question.weight, space.weight(problem), _bytes)
-        self._bias = Variants(question.bias, space.bias(problem), _bytes)
+        self._x = Variants(question.x, space.x(problem), _bytes, _most(question.x))
+        self._weight = Variants(question.weight, space.weight(problem), _bytes, _most(question.weight))
+        self._bias = Variants(question.bias, space.bias(problem), _bytes, _most(question.bias))
         placing = Placing(problem.stride, problem.dilation)
-        self._placing = Variants(placing, space.placing(problem), self._landing)
+        self._placing = Variants(placing, space.placing(problem), self._landing, MOST_STATEMENTS)
         self._more = [_rounded(self._kept, operand) for operand in (question.x, question.weight, question.bias)]
         (x,), (weight,) = self._x.of_size(0), self._weight.of_size(0)
         (as_asked,), (bias,) = self._placing.of_size(0), self._bias.of_size(0)
@@ -320,6 +323,11 @@ _NONE = np.zeros(())
 def _rounded(kept: Kept, operand: Array) -> bool:
     """Whether an operand had to be rounded before anything was computed with it."""
     return isinstance(kept, Rounded) and not kept.sums.holds(operand)
+
+
+def _most(operand: Array) -> int:
+    """How many statements about an operand are tried together, since every one of them is a copy of it."""
+    return MOST_STATEMENTS if operand.size <= LARGEST_OPERAND else 1
 
 
 def _bytes(array: Array) -> bytes:

@@ -27,19 +27,23 @@ class Variant(NamedTuple, Generic[T]):
 class Variants(Generic[T]):
     """The different values that statements make of an operand, by number of statements; made when asked for.
 
-    What fewer statements make already is left out, and what is the same for this data is one variant.
+    What fewer statements make already is left out, and what is the same for this data is one variant. There are none
+    of more than `most` statements.
     """
 
-    def __init__(self, value: T, catalogue: Iterator[Statement[T]], key: Callable[[T], Hashable]) -> None:
+    def __init__(self, value: T, catalogue: Iterator[Statement[T]], key: Callable[[T], Hashable], most: int) -> None:
         self._statements = tuple(catalogue)
         self._families = tuple(statement.family for statement in self._statements)
         self._texts = tuple(statement.text for statement in self._statements)
         self._key = key
+        self._most = most
         self._seen = {key(value)}
         self._values: dict[Way, T] = {(): value}
         self._by_size = [[Variant(value, ((),), self._texts)]]
 
     def of_size(self, size: int) -> list[Variant[T]]:
+        if size > self._most:
+            return []
         while len(self._by_size) <= size:
             self._by_size.append(self._grown(len(self._by_size)))
         return self._by_size[size]

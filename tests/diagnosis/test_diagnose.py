@@ -18,7 +18,7 @@ from conformance.audit.mutants import FUNCTIONS, Mutant
 from conformance.diagnosis import misreadings
 from conformance.diagnosis.diagnose import diagnose, difference
 from conformance.diagnosis.misreadings import Placing, Statement
-from conformance.diagnosis.observation import DiagnosisError, questions
+from conformance.diagnosis.observation import DiagnosisError
 from conformance.diagnosis.scatter import Rule, landing
 from conformance.numerics.formats import rounded
 from conformance.numerics.operands import Arrays, DataError, draw
@@ -535,7 +535,7 @@ def divergences(mutant: Mutant) -> list[tuple[Problem, Arrays, Array]]:
 def test_a_question_is_not_asked_of_a_complex_array() -> None:
     problem = Problem.parse("i5 k3")
     arrays = drawn(problem)
-    assert list(questions(problem, arrays, oracle.expected(problem, *arrays).astype(np.complex128))) == []
+    assert diagnose(problem, arrays, oracle.expected(problem, *arrays).astype(np.complex128)) == ()
 
 
 Command = Callable[..., tuple[int, str]]

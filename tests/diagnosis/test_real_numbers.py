@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from conformance import oracle
+from conformance.diagnosis import observation
 from conformance.diagnosis.diagnose import Diagnosis, bounded, diagnose, difference
 from conformance.diagnosis.observation import DiagnosisError
 from conformance.numerics.formats import BFLOAT16, FLOAT16, FLOAT32, rounded
@@ -300,3 +301,38 @@ def test_formats_hold_what_they_hold() -> None:
     assert not FLOAT16.holds(values[2:])
     assert BFLOAT16.holds(np.array([257.0 - 1, 1.0078125, 0.0, np.nan]))
     assert not BFLOAT16.holds(np.array([257.0]))
+
+
+class TestBlocks:
+    """An array that memory does not take at once is judged by its out channels."""
+
+    problem = Problem.parse("i6x5 k3 s2 p1 ic3 oc7 g2 n2 bias")
+
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(observation, "AT_ONCE", 1000)  # of 2,772 values
+
+    def test_a_right_answer_is_right_in_every_block(self) -> None:
+        arrays = real(self.problem)
+        diagnosis = only(diagnose(self.problem, arrays, computed(self.problem, arrays)))
+        assert (diagnosis.statements, diagnosis.searched) == ((), "")
+
+    def test_the_worst_place_is_the_whole_arrays(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        arrays = real(self.problem)
+        actual = computed(self.problem, arrays)
+        in_blocks = only(diagnose(self.problem, arrays, actual)).nearness
+        monkeypatch.setattr(observation, "AT_ONCE", 2**20)
+        assert only(diagnose(self.problem, arrays, actual)).nearness == in_blocks
+
+    def test_a_misreading_is_sought_in_the_first_wrong_block_and_says_so(self) -> None:
+        arrays = real(self.problem)
+        wrong = computed(self.problem, arrays._replace(weight=np.flip(arrays.weight, 2)))
+        actual = computed(self.problem, arrays)
+        actual[:, [4, 5, 11, 12]] = wrong[:, [4, 5, 11, 12]]
+        diagnosis = only(diagnose(self.problem, arrays, actual))
+        assert diagnosis.searched == "out channels 4 to 5 of each group alone"
+        assert str(diagnosis).startswith("equals the oracle with taps reversed on axis 0 within rounding (worst at (")
+        assert diagnosis.nearness is not None
+        assert diagnosis.nearness.at[1] in (4, 5, 11, 12)
+        unlike = difference(self.problem, arrays, actual)
+        assert unlike.startswith("360 of 2772 values differ by more than rounding can, first at (0, 4, 1, 0): ")
