@@ -29,13 +29,15 @@ class Sums(NamedTuple):
     """What the definition gives, in float64, and what its rounding depends on.
 
     `magnitudes` are convT(|x|, |w|) + |bias|, `terms` how often a term of each value can be rounded at most, and
-    `stamps` the same where the products of a tap are added up before they are kept.
+    `stamps` the same where the products of a tap are added up before they are kept; `within` is how far an answer can
+    be. For what is exact, values alone count.
     """
 
     values: Array
     magnitudes: Array
     terms: Array
     stamps: Array
+    within: Array
 
 
 class Kept(Protocol):
@@ -130,18 +132,16 @@ class Rounded:
         how = f"stamps added up in {self.sums.name}" if self.taps else f"sums in {self.sums.name}"
         return f"within the rounding of {self.answer.name}, with {how}"
 
-    def limit(self, sums: Sums) -> Array:
+    def within(self, values: Array, magnitudes: Array, terms: Array, stamps: Array) -> Array:
         """How far an answer can be from the values."""
-        values, magnitudes, terms, stamps = sums
         if self.taps is None:
             return limit(self.sums, self.answer, values, magnitudes, terms)
-        within = limit(self.taps, self.taps, values, magnitudes, terms)
-        return within + limit(self.sums, self.answer, values, magnitudes + within, stamps)
+        of_taps = limit(self.taps, self.taps, values, magnitudes, terms)
+        return of_taps + limit(self.sums, self.answer, values, magnitudes + of_taps, stamps)
 
     def fits(self, actual: Array, sums: Sums) -> Flags:
-        within = self.limit(sums)
         with np.errstate(invalid="ignore"):
-            near: Flags = np.abs(actual - sums.values) <= within
+            near: Flags = np.abs(actual - sums.values) <= sums.within
         if not np.isfinite(actual).all():
             near |= self.beyond(actual, sums)
         return near
@@ -151,12 +151,12 @@ class Rounded:
         most = self.answer.largest * (1 + self.answer.unit / 2)
         signed = np.isinf(actual) & (np.sign(actual) == np.sign(sums.values))
         with np.errstate(invalid="ignore", over="ignore"):
-            past: Flags = signed & (np.abs(sums.values) + self.limit(sums) >= most)
+            past: Flags = signed & (np.abs(sums.values) + sums.within >= most)
             return past | (~np.isfinite(actual) & (sums.magnitudes > self.sums.largest))
 
     def tells(self, sums: Sums) -> bool:
         """Whether an array of zeros would be more than this far off, in most of the values that have a term."""
-        apart = np.count_nonzero(np.abs(sums.values) > self.limit(sums))  # none where there is no term
+        apart = np.count_nonzero(np.abs(sums.values) > sums.within)  # none where there is no term
         reached = np.count_nonzero(sums.magnitudes)
         return bool(2 * apart > reached or not reached)
 
@@ -195,7 +195,7 @@ def nearness_of(kept: Kept, actual: Array, sums: Sums, *, exact: bool) -> Nearne
         return None
     finite = np.isfinite(actual)
     error = np.abs(np.where(finite, actual, sums.values) - sums.values)
-    most = np.broadcast_to(kept.limit(sums), error.shape)
+    most = np.broadcast_to(sums.within, error.shape)
     share = np.divide(error, most, out=np.zeros(error.shape), where=(most > 0) & np.isfinite(most))
     worst = tuple(map(int, np.unravel_index(share.argmax(), share.shape)))
     scale = kept.answer.unit * float(sums.magnitudes[worst]) or 1.0

@@ -188,18 +188,19 @@ class Search:
             made = self._products(pairs, spot, (..., *(part for part, _ in parts)))
             cut = tuple(table for _, table in parts)
         if self._kept.exact:
-            return Sums(land(made[0], cut), _NONE, _NONE, _NONE)
+            return Sums(land(made[0], cut), *[_NONE] * 4)
         stamps = meeting(met, self._sizes)
-        return Sums(land(made[0], cut), land(made[1], cut), stamps * problem.in_channels, stamps)
+        return Sums(land(made[0], cut), land(made[1], cut), stamps * problem.in_channels, stamps, _NONE)
 
     def _with_bias(self, sums: Sums, added: Array) -> Sums:
         """Sums with what a bias adds to them."""
-        if self._kept.exact:
+        if not isinstance(self._kept, Rounded):
             return sums._replace(values=sums.values + added)
         taken = self._question.taken
         once, alone = self._question.problem.bias + sum(self._more) + bool(taken), self._more[-1] + bool(taken)
         terms, stamps = (np.where(count > 0, count + once, alone) for count in (sums.terms, sums.stamps))
-        return Sums(sums.values + added, sums.magnitudes + np.abs(added) + taken, terms, stamps)
+        made = sums.values + added, sums.magnitudes + (np.abs(added) + taken), terms, stamps
+        return Sums(*made, self._kept.within(*made))
 
     def _pairs(self, size: int) -> Iterator[list[Pair]]:
         """Inputs and weights with so many statements together, in batches that memory holds."""
@@ -239,11 +240,11 @@ class Search:
         added, cut = _added(bias, extents(tables), box), self._cut(tables, box)
         values = self._stamped(x, weight, placing, lows, cut)
         if self._kept.exact:
-            return self._with_bias(Sums(values, _NONE, _NONE, _NONE), added)
+            return self._with_bias(Sums(values, *[_NONE] * 4), added)
         magnitudes = self._stamped(np.abs(x), np.abs(weight), placing, lows, cut)
         stamps = meeting(cut, self._sizes)
         terms = stamps * self._question.problem.in_channels
-        return self._with_bias(Sums(values, magnitudes, terms, stamps), added)
+        return self._with_bias(Sums(values, magnitudes, terms, stamps, _NONE), added)
 
     def _stamped(self, x: Array, weight: Array, placing: Placing, lows: Ints, cut: tuple[Table, ...]) -> Array:
         """Operands, whole or in part, put down: (batch, channels, *out)."""

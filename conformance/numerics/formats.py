@@ -86,10 +86,12 @@ def limit(sums: Format, answer: Format, values: Array, magnitudes: Array, terms:
     `magnitudes` are convT(|x|, |w|) + |bias|, and `terms` the largest number of roundings that a term of each has.
     """
     own = gamma(FLOAT64, terms)
-    share = gamma(sums, terms) + own
-    reach = magnitudes * (1 + own)  # which are computed in float64 too
+    share = (gamma(sums, terms) + own) * (1 + own)  # of magnitudes that are computed in float64 too
     with np.errstate(invalid="ignore", over="ignore"):
-        error: Array = np.where(reach > 0, share * reach, 0) + terms * sums.smallest
+        error: Array = share * magnitudes
+        if np.isinf(share).any():
+            error = np.where(magnitudes > 0, error, 0)
+        error += terms * sums.smallest
         if answer.bits < sums.bits:
-            error = error + answer.unit * (np.abs(values) + error) + answer.smallest * (terms > 0)
+            error = error * (1 + answer.unit) + answer.unit * np.abs(values) + answer.smallest * (terms > 0)
     return error
