@@ -77,7 +77,7 @@ class Reduction:
 SIZES = frozenset({"output_shape", "input_sizes", "input_size"})
 """The arguments that are the shape of an answer, the batch first."""
 
-STEPS = ("bias", "crop", "stretch", "groups")
+STEPS = ("bias", "crop", "stretch", "groups", "dense")
 """What can stand around a call, the cheapest first."""
 
 
@@ -142,7 +142,7 @@ def translate(point: ClaimedCall, source: str, target: str, *, variant: str = ""
     refusals: dict[str, None] = {}
     for reduction in _reductions(point.claim.problem):
         for choice in known:
-            if choice.layer and {"stretch", "groups"} & set(reduction.steps):
+            if choice.layer and {"stretch", "groups"} & set(reduction.steps):  # a layer is one call
                 continue
             try:
                 claimed_call = _call_meaning(choice, target, reduction.problem, variant)
@@ -173,13 +173,17 @@ def _reductions(problem: Problem) -> Iterator[Reduction]:
     needed = [
         step
         for step, applies in zip(
-            STEPS, (problem.bias, True, set(problem.dilation) != {1}, problem.groups > 1), strict=True
+            STEPS,
+            (problem.bias, True, set(problem.dilation) != {1}, problem.groups > 1, problem.groups > 1),
+            strict=True,
         )
         if applies
     ]
     subsets = [set(combination) for count in range(len(needed) + 1) for combination in combinations(needed, count)]
+    subsets = [steps for steps in subsets if not steps >= {"groups", "dense"}]
     for steps in sorted(
-        subsets, key=lambda steps: (len(steps - {"bias"}), "bias" in steps, sorted(map(STEPS.index, steps)))
+        subsets,
+        key=lambda steps: ("dense" in steps, len(steps - {"bias"}), "bias" in steps, sorted(map(STEPS.index, steps))),
     ):
         for shared in (True, False) if "crop" in steps else (True,):
             if reduction := _reduced(problem, steps, shared):
@@ -202,6 +206,9 @@ def _reduced(problem: Problem, steps: set[str], shared: bool) -> Reduction | Non
         reduced = replace(reduced, kernel=reduced.effective_kernel, dilation=(1,) * reduced.rank)
     if "groups" in steps:
         reduced = replace(reduced, groups=1)
+    if "dense" in steps:
+        g = reduced.groups
+        reduced = replace(reduced, groups=1, in_channels=g * reduced.in_channels, out_channels=g * reduced.out_channels)
     return Reduction(reduced, tuple(step for step in STEPS if step in steps), rest)
 
 
@@ -233,6 +240,9 @@ def _port(
     if reduction.steps and reduction.steps != ("bias",):
         notes += [f"a single call cannot say it: {reason}" for reason in refusals[:1]]
     imports = sorted({*target.idiom.imports, *dialect.imports, *numpy})
+    if "groups" in reduction.steps and source.idiom.layer:
+        layers = [idiom.id for idiom in idioms.idioms(frameworks[1]) if idiom.layer and idiom.say is not None]
+        notes += [f"--idiom {name} makes one layer of it, whose kernel has zeros between the groups" for name in layers]
     return Port(source, target, *frameworks, reduction.steps, tuple(imports), tuple(code), tuple(notes))
 
 
@@ -276,23 +286,47 @@ def _axes(data: str, problem: Problem, spatial: Ints, channels: int) -> str:
 
 def _convert_weight(source: ClaimedCall, target: ClaimedCall, reduction: Reduction) -> list[str]:
     made, given, problem = source.claim, target.claim, source.claim.problem
-    extents = {"g": problem.groups, "i": problem.in_channels, "o": problem.out_channels, "k": problem.kernel}
-    wanted = given.weight if problem.groups == 1 or "g" in given.weight else given.weight.replace("i", "(g i)")
-    text = layout.conversion("w", made.weight, wanted, extents, reverse=made.reversed != given.reversed)
-    code = ["def convert_weight(w):", f'    """From {made.weight!r} to {wanted!r}, as NumPy arrays."""']
+    dense = "dense" in reduction.steps
+    wanted = given.weight if dense or problem.groups == 1 or "g" in given.weight else given.weight.replace("i", "(g i)")
+    written = wanted if "g" in wanted else wanted.replace("i", "(g i)").replace("o", "(g o)")
+    code = [f'    """From {made.weight!r} to {written if dense else wanted!r}, as NumPy arrays."""']
+    reverse = made.reversed != given.reversed
+    if dense:
+        code += _dense(made, problem)
+        extents = {"g": 1, "i": problem.groups * problem.in_channels, "o": problem.groups * problem.out_channels}
+        text = layout.conversion("w", "i o k", wanted, {**extents, "k": problem.kernel}, reverse=reverse)
+    else:
+        text = layout.conversion("w", made.weight, wanted, _extents(problem), reverse=reverse)
     if "stretch" in reduction.steps:
-        parts = layout.groups(wanted)
-        at = parts.index("k")
-        code += [f"    w = {text}"] if text != "w" else []
-        steps = ", ".join([":"] * at + [f"::{d}" for d in problem.dilation])
-        first, last = f"w.shape[:{at}]", f"w.shape[{at + problem.rank}:]"
-        code += [
-            f"    stretched = np.zeros((*{first}, {', '.join(map(str, problem.effective_kernel))}, *{last}), w.dtype)",
-            f"    stretched[{steps}] = w",
-            "    return stretched",
-        ]
-        return code
-    return [*code, f"    return {text}" if text == "w" else f"    return {text}.copy()"]
+        code += [*([f"    w = {text}"] if text != "w" else []), *_stretched(layout.groups(wanted), problem)]
+    else:
+        code.append(f"    return {text}" if text == "w" else f"    return {text}.copy()")
+    return ["def convert_weight(w):", *code]
+
+
+def _extents(problem: Problem) -> dict[str, Any]:
+    return {"g": problem.groups, "i": problem.in_channels, "o": problem.out_channels, "k": problem.kernel}
+
+
+def _dense(made: Claim, problem: Problem) -> Iterator[str]:
+    """The weight of one group, (channels in, channels out, kernel), with zeros from a group to the others."""
+    g, i, o = problem.groups, problem.in_channels, problem.out_channels
+    kernel = ", ".join(map(str, problem.kernel))
+    yield f"    groups = {layout.conversion('w', made.weight, 'g i o k', _extents(problem), reverse=False)}"
+    yield f"    w = np.zeros(({g}, {i}, {g}, {o}, {kernel}), groups.dtype)"
+    yield f"    w[range({g}), :, range({g})] = groups"
+    yield f"    w = w.reshape({g * i}, {g * o}, {kernel})"
+
+
+def _stretched(parts: Sequence[str], problem: Problem) -> Iterator[str]:
+    """The weight with zeros between its taps, which a dilation of 1 then takes apart."""
+    at = parts.index("k")
+    steps = ", ".join([":"] * at + [f"::{d}" for d in problem.dilation])
+    first, last = f"w.shape[:{at}]", f"w.shape[{at + problem.rank}:]"
+    kernel = ", ".join(map(str, problem.effective_kernel))
+    yield f"    stretched = np.zeros((*{first}, {kernel}, *{last}), w.dtype)"
+    yield f"    stretched[{steps}] = w"
+    yield "    return stretched"
 
 
 def _body(target: ClaimedCall, reduction: Reduction, dialect: Dialect, problem: Problem) -> Iterator[str]:
@@ -348,6 +382,8 @@ def explain(port: Port) -> list[str]:
         "crop": f"the call's window {' x '.join(map(str, given.problem.window))} is cut further afterwards",
         "stretch": "the kernel is stretched by zeros, which is what dilation means",
         "groups": "the groups are taken one by one",
+        "dense": f"the groups are one kernel, {made.problem.groups} times as large, with zeros between them, which "
+        "training does not keep",
     }
     aside = [f"set aside: {argument}" for argument in port.source.aside]
     return [*text, *aside, *(words[step] for step in port.steps), *port.notes]

@@ -1,15 +1,18 @@
 """Ports: which call says a problem elsewhere, what stands around it, and the code that comes out."""
 
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from conformance import adapters, idioms, oracle
 from conformance.calls.port import PortError, canonical, explain, other_batch, port, port_layers, translate
 from conformance.calls.suites import case_of, ports
 from conformance.idioms.base import ClaimedCall, Refusal
-from conformance.problem import Problem
+from conformance.problem import Ints, Problem
 from conformance.records.record import PORTS
 
 KERAS = 'keras.layers.Conv2DTranspose(64, 5, strides=2, padding="same")'
@@ -85,6 +88,45 @@ def test_groups_that_a_target_does_not_know_are_taken_one_by_one() -> None:
     assert "y = y + b" in made.code
 
 
+LAYER_OF_GROUPS = "nn.ConvTranspose1d(2, 2, 2, stride=2, groups=2, bias=False)"
+
+
+def test_groups_in_a_layer_that_has_none_are_a_kernel_with_zeros() -> None:
+    made = port(LAYER_OF_GROUPS, "torch", "tensorflow", {"x": (1, 2, 2)}, idiom="keras-layer")
+    assert made.steps == ("dense",)
+    assert made.target.text == "keras.layers.Conv1DTranspose(2, 2, strides=2, use_bias=False)"
+    namespace: dict[str, Any] = {"np": np}
+    exec("\n".join(made.definitions), namespace)
+    weight = namespace["convert_weight"](np.array([[[1, 3]], [[5, 7]]]))
+    np.testing.assert_array_equal(weight, [[[1, 0], [0, 5]], [[3, 0], [0, 7]]])  # taps, channels out, channels in
+    dense = oracle.expected(made.target.claim.problem, np.array([[[1, 2], [10, 20]]]), weight.transpose(2, 1, 0), None)
+    np.testing.assert_array_equal(dense, [[[1, 3, 2, 6], [50, 70, 100, 140]]])
+
+
+def test_a_port_that_takes_groups_one_by_one_names_the_layer() -> None:
+    made = port(LAYER_OF_GROUPS, "torch", "tensorflow", {"x": (1, 2, 2)}, variant="eigen")
+    assert made.steps == ("groups",)
+    assert "--idiom keras-layer makes one layer of it, whose kernel has zeros between the groups" in made.notes
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(2, 4), st.integers(1, 3), st.integers(1, 3), st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.sampled_from(["mxnet", "jax", "torch"]),
+)  # fmt: skip
+def test_a_dense_kernel_gives_what_the_groups_give(g: int, ic: int, oc: int, kernel: Ints, source: str) -> None:
+    problem = Problem.of((3, 2), kernel, (2, 1), in_channels=ic, out_channels=oc, groups=g)
+    point = canonical(problem, source)
+    made = translate(point, source, "tensorflow", idiom="keras-layer")
+    rng = np.random.Generator(np.random.Philox(g))
+    x, w = rng.integers(-9, 9, problem.input_shape), rng.integers(-9, 9, problem.weight_shape)
+    namespace: dict[str, Any] = {"np": np}
+    exec("\n".join(made.definitions), namespace)
+    weight = namespace["convert_weight"](w)
+    dense = oracle.expected(made.target.claim.problem, x, weight.transpose(3, 2, 0, 1), None)
+    np.testing.assert_array_equal(dense, oracle.expected(problem, x, w, None))
+
+
 def test_a_bias_is_added_after_zeros_are_appended() -> None:
     text = 'keras.layers.Conv1DTranspose(3, 2, strides=4, padding="valid")'
     made = port(text, "tensorflow", "torch", {"x": (1, 5, 2)}, idiom="torch-functional")
@@ -102,9 +144,9 @@ def test_a_bias_is_added_after_zeros_are_appended() -> None:
     ],
 )
 def test_what_cannot_be_ported_says_why(arguments: dict[str, str], message: str) -> None:
-    given = {"idiom": "", **arguments}
+    words = {"idiom": "", **arguments}
     with pytest.raises(PortError, match=message):
-        port(given["text"], "torch", "tensorflow", {"x": (1, 1, 3), "w": (1, 1, 3)}, idiom=given["idiom"])
+        port(words["text"], "torch", "tensorflow", {"x": (1, 1, 3), "w": (1, 1, 3)}, idiom=words["idiom"])
 
 
 def test_what_no_call_says_is_not_expressible_because() -> None:
