@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +89,11 @@ def _problem(descriptor: str, arrays: Arrays, actual: Any) -> Problem:
     if (arrays.bias is None) == problem.bias:
         raise DiagnosisError(f"{descriptor!r} takes {'--bias' if problem.bias else 'no --bias'}: {FITTING}")
     batch, channels = problem.output_shape[:2]
-    if actual.ndim != problem.rank + 2 or actual.shape[0] != batch or actual.shape[1] not in (
-        channels, problem.out_channels
-    ):  # fmt: skip
+    fits = actual.ndim == problem.rank + 2 and (
+        actual.size == prod(problem.output_shape)  # whose axes may be in another order
+        or (actual.shape[0] == batch and actual.shape[1] in (channels, problem.out_channels))
+    )
+    if not fits:
         raise DiagnosisError(
             f"actual is {actual.shape}, '{problem}' gives ({batch}, {channels}, and {problem.rank} spatial axes): "
             "give the array in NC* order, or another descriptor, or the call that it comes from"

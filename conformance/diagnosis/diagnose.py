@@ -19,7 +19,15 @@ from conformance.diagnosis import parts
 from conformance.diagnosis.kept import Kept, Nearness, Rounded, nearness_of, ways_of
 from conformance.diagnosis.misreadings import Space
 from conformance.diagnosis.misreadings import parts as parts_elsewhere
-from conformance.diagnosis.observation import REPEATED, DiagnosisError, Observation, blocks, observed, questions
+from conformance.diagnosis.observation import (
+    AT_ONCE,
+    REPEATED,
+    DiagnosisError,
+    Observation,
+    blocks,
+    observed,
+    questions,
+)
 from conformance.diagnosis.search import (
     LARGEST,
     LARGEST_OPERAND,
@@ -116,7 +124,7 @@ def diagnose(problem: Problem, arrays: Arrays, actual: Array, held: str = "") ->
     right, (start, sample) = _right(asked, kinds, exact=exact)
     if right is not None:
         return (right,)
-    diagnoses = _misread(sample, kinds, exact=exact)
+    diagnoses = _misread(sample, kinds, exact=exact) or _reordered(asked, kinds, exact=exact)
     if sample is asked:
         return diagnoses
     channels = f"out channels {start} to {start + sample.problem.out_channels - 1} of each group alone"
@@ -237,6 +245,15 @@ def _in_part(
             fewest = min(len(diagnosis.statements) for diagnosis in diagnoses)
             return tuple(dict.fromkeys(some for some in diagnoses if len(some.statements) == fewest))
     return ()
+
+
+def _reordered(asked: Observation, kinds: Sequence[Kept], *, exact: bool) -> tuple[Diagnosis, ...]:
+    """Diagnoses of an array that is right in another order of its axes."""
+    return tuple(
+        Diagnosis((text,), asked.problem.window, nearness=nearness_of(kept, actual, sums, exact=exact))
+        for kept in kinds if not kept.said and asked.actual.size <= AT_ONCE
+        for text, actual, sums in parts.in_another_order(asked, kept)
+    )  # fmt: skip
 
 
 def _elsewhere(question: Observation, kept: Kept) -> Space:

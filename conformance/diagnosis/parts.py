@@ -1,4 +1,4 @@
-"""What is right but for a part of the array, or but for an order of channels that nobody named.
+"""What is right but for a part of the array, or but for an order of channels or axes that nobody named.
 
 Rows that were never written; out channels in any order, found by laying planes over planes; in channels in any order,
 found by solving for the matrix that mixes them.
@@ -6,6 +6,8 @@ found by solving for the matrix that mixes them.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import permutations
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,22 @@ def partly_right(asked: Observation, kept: Kept) -> Iterator[tuple[str, Array, S
         yield f"out channels in the order {_listed(order)}", actual, _taken(right, order)
     for text, sums in _orders_of_inputs(asked, kept):
         yield text, actual, sums
+
+
+def in_another_order(asked: Observation, kept: Kept) -> Iterator[tuple[str, Array, Sums]]:
+    """The orders of axes in which the values are the right ones: of the array, or of memory that was read otherwise."""
+    shape, actual = asked.problem.output_shape, asked.actual
+    right = Search(replace(asked, actual=np.zeros(shape)), kept).right()
+    if right is None or actual.size != prod(shape) or actual.ndim != len(shape):
+        return
+    names = ["n", "c", *map(str, range(asked.problem.rank))]
+    for order in permutations(range(actual.ndim)):
+        ordered, named = tuple(shape[axis] for axis in order), " ".join(names[axis] for axis in order)
+        if order == tuple(range(actual.ndim)) or actual.shape not in (ordered, shape):
+            continue
+        back = actual.reshape(ordered).transpose(np.argsort(order))
+        if kept.fits(back, right).all():
+            yield f"its {'axes' if actual.shape == ordered else 'memory'} in the order {named}", back, right
 
 
 def _never_written(asked: Observation, kept: Kept, right: Sums) -> tuple[str, Array] | None:

@@ -120,3 +120,16 @@ def test_an_unexplained_difference_of_few_rows_says_where() -> None:
     actual = oracle.expected(problem, *arrays)
     actual[:, :, 4] += 1
     assert difference(problem, arrays, actual).endswith("; all of them in rows 4 on axis 0")
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda y: y.transpose(0, 2, 3, 1), "its axes in the order n 0 1 c"),
+        (lambda y: y.transpose(1, 0, 2, 3), "its axes in the order c n 0 1"),
+        (lambda y: y.transpose(0, 2, 3, 1).reshape(y.shape), "its memory in the order n 0 1 c"),
+    ],
+)
+def test_an_array_in_another_layout_is_named(change: Any, text: str, *, whole: bool) -> None:
+    assert told(PLAIN, lambda actual, _: change(actual), whole=whole) == [text]
