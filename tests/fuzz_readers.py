@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -28,6 +29,7 @@ from xml.etree import ElementTree
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save
 
 from conformance import idioms
 from conformance.calls.sizes.passages import journey, told
@@ -43,6 +45,8 @@ from conformance.idioms.sizes.layers import layers
 from conformance.io.array_files import Archive, parse_array, read_array
 from conformance.io.bounded import BoundError
 from conformance.io.folders import cases_folder
+from conformance.io.tensor_files import READERS as READERS_OF_TENSORS
+from conformance.io.tensor_files import read_tensor
 from conformance.io.terminal import printable
 from conformance.predicates.predicate import Predicate, PredicateError
 from conformance.problem import Problem, ProblemError, broken_rule
@@ -303,6 +307,28 @@ def read_archive(content: bytes) -> None:
     assert {path for path in FOLDER.parent.iterdir() if path.suffix == ".npy"} == before
 
 
+TORCH = [path.read_bytes() for path in sorted(Path(__file__).with_name("io").joinpath("torch_files").glob("*.pt"))]
+SAFETENSORS = save({"a": np.ones((2, 3), np.float32), "b": np.arange(4, dtype=np.int8)})
+
+
+@st.composite
+def torch_files(draw: st.DrawFn) -> bytes:
+    """What torch.save wrote, damaged in whole or in what says how tensors are laid out."""
+    whole = draw(st.sampled_from(TORCH))
+    if draw(st.booleans()) or not zipfile.is_zipfile(io.BytesIO(whole)):
+        return draw(damaged(whole))
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    return zipped([(name, draw(damaged(content)) if name.endswith(".pkl") else content) for name, content in members])
+
+
+def read_tensors(suffix: str, content: bytes) -> None:
+    path = file(f"a{suffix}", content)
+    for name in READERS_OF_TENSORS[suffix](path).names:
+        with suppress(BoundError):
+            assert read_tensor(f"{path}:{name}" if name else str(path)).array.dtype.kind in "iuf"
+
+
 HOSTILE = [
     "\x1b[31m",
     "\x07",
@@ -411,6 +437,8 @@ READERS = (
     Reader("stacks", stacks(), read_layers, (SizesError, ExpressionError, IdiomError, ProblemError)),
     Reader(".npy files", array_files, parse_array, (BoundError,)),
     Reader(".npz files", archives, read_archive, (BoundError,)),
+    Reader(".pt files", torch_files(), partial(read_tensors, ".pt"), (BoundError,)),
+    Reader(".safetensors files", damaged(SAFETENSORS), partial(read_tensors, ".safetensors"), (BoundError,)),
 )
 
 
