@@ -7,6 +7,7 @@ until no reversal or swap of axes leaves an array unchanged, since data that is 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from math import gcd, isqrt, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,13 +22,27 @@ SIGNIFICAND = {"float64": 53, "float32": 24}
 """Bits in which a partial sum may be stored, per dtype: integers up to 2**bits are exact."""
 DTYPES = tuple(sorted(SIGNIFICAND))
 
-MAGNITUDE = {"x": 9, "weight": 4095, "bias": 99}
-"""Largest drawn values. Weights need 12 bits, so that inputs rounded to TF32 or bfloat16 show."""
-
 EXACT_IN = "float32"
 """The narrowest dtype that the data is drawn for."""
+ROOM = 1 << SIGNIFICAND[EXACT_IN]
+"""What a sum of magnitudes may reach."""
+
+NARROW, NARROW_BIAS = 9, 99
+"""Largest values of an operand that leaves its room to another one, and of a bias that does."""
+TURNS = ("weight", "x", "both", "bias", "sum")
+"""Which operand a case's numbers make as wide as there is room, by the case's id. In a turn of "sum" all are positive
+and of the upper half of their range, so that answers come near to the limit."""
 
 DRAWS = 64
+
+
+class Widths(NamedTuple):
+    """The largest value of each operand, and whether all are positive and at least half as large."""
+
+    x: int
+    weight: int
+    bias: int
+    heavy: bool = False
 
 
 class DataError(ValueError):
@@ -70,20 +85,42 @@ class Certificate:
 
 
 def draw(case_id: str, problem: Problem) -> Arrays:
-    """The int64 arrays of a case: the first draw that sees every fault and is exact, weights halved until it is.
+    """The int64 arrays of a case: the first draw that sees every fault, as wide as its sums are exact.
 
     Raises DataError where there is none.
     """
-    magnitude = MAGNITUDE["weight"]
+    turn = TURNS[int(words(f"{case_id} turn", (1,))[0] % np.uint64(len(TURNS)))]
+    widths = widths_of(problem, turn)
     for attempt in range(DRAWS):
-        arrays = _draw(f"{case_id}#{attempt}", problem, magnitude)
-        if largest_sum(problem, arrays) > 1 << SIGNIFICAND[EXACT_IN]:
-            magnitude = max(1, magnitude // 2)
-        elif _sees_every_fault(problem, arrays):
+        arrays = _draw(f"{case_id}#{attempt}", problem, widths)
+        if largest_sum(problem, arrays) <= ROOM and _sees_every_fault(problem, arrays):
             return arrays
     raise DataError(
         f"{case_id}: no draw of {DRAWS} for '{problem}' is asymmetric and exact: give it another id or size"
     )
+
+
+def widths_of(problem: Problem, turn: str) -> Widths:
+    """The largest values in a turn for which no sum of magnitudes leaves the room that there is."""
+    bias = (ROOM // 2 if turn == "bias" else NARROW_BIAS) if problem.bias else 0
+    room = max(1, (ROOM - bias) // most_terms(problem))
+    narrow = min(NARROW, isqrt(room))
+    match turn:
+        case "x":
+            return Widths(room // narrow, narrow, bias)
+        case "both" | "sum":
+            return Widths(isqrt(room), isqrt(room), bias, heavy=turn == "sum")
+        case _:
+            return Widths(narrow, room // narrow, bias)
+
+
+def most_terms(problem: Problem) -> int:
+    """A bound of the products that are summed into one output element, which the whole stamp reaches."""
+    most = problem.in_channels
+    for i, k, s, d in zip(problem.input, problem.kernel, problem.stride, problem.dilation, strict=True):
+        common = gcd(s, d)
+        most *= min((i - 1) // (d // common), (k - 1) // (s // common)) + 1
+    return most
 
 
 def modified(given: Arrays, before: Sequence[bytes]) -> str | None:
@@ -103,33 +140,39 @@ def magnitudes(problem: Problem, arrays: Arrays) -> Array:
     return oracle.expected(problem, np.abs(arrays.x), np.abs(arrays.weight), bias)
 
 
-def _draw(key: str, problem: Problem, magnitude: int) -> Arrays:
-    shapes = {"x": problem.input_shape, "weight": problem.weight_shape, "bias": problem.bias_shape}
-    sizes = [int(np.prod(shape)) for shape in shapes.values()]
+def _draw(key: str, problem: Problem, widths: Widths) -> Arrays:
+    shapes = (problem.input_shape, problem.weight_shape, problem.bias_shape)
+    sizes = [prod(shape) for shape in shapes]
     parts = np.split(words(key, (sum(sizes),)), np.cumsum(sizes)[:-1])
+    numbers = _heavy if widths.heavy else _integers
     x, weight, bias = (
-        _integers(part, magnitude if name == "weight" else MAGNITUDE[name]).reshape(shape)
-        for part, (name, shape) in zip(parts, shapes.items(), strict=True)
+        numbers(part, max(1, most)).reshape(shape)
+        for part, most, shape in zip(parts, (widths.x, widths.weight, widths.bias), shapes, strict=True)
     )
     return Arrays(x, weight, bias if problem.bias else None)
 
 
 def whole_numbers(key: str, shape: Sequence[int], magnitude: int) -> NDArray[np.int64]:
     """Non-zero integers in [-magnitude, magnitude], drawn from a key alone."""
-    flat = words(key, (int(np.prod(shape)),))  # in between, an array without axes would become a number
+    flat = words(key, (prod(shape),))  # in between, an array without axes would become a number
     return _integers(flat, magnitude).reshape(shape)
 
 
 def words(key: str, shape: Sequence[int]) -> NDArray[np.uint64]:
     """Raw words of 64 random bits, drawn from a key alone."""
     digest = blake2b(key.encode(), digest_size=16).digest()
-    return np.random.Philox(key=np.frombuffer(digest, "<u8")).random_raw(int(np.prod(shape))).reshape(shape)
+    return np.random.Philox(key=np.frombuffer(digest, "<u8")).random_raw(prod(shape)).reshape(shape)
 
 
 def _integers(words: NDArray[np.uint64], magnitude: int) -> NDArray[np.int64]:
     """Words as integers in [-magnitude, magnitude] without zero, since a zero hides the tap it stands on."""
     values = (words % np.uint64(2 * magnitude)).astype(np.int64) - magnitude
     return values + (values >= 0)
+
+
+def _heavy(words: NDArray[np.uint64], magnitude: int) -> NDArray[np.int64]:
+    """Words as positive integers of the upper half of what is up to a magnitude."""
+    return magnitude - (words % np.uint64(max(1, magnitude // 2))).astype(np.int64)
 
 
 def _sees_every_fault(problem: Problem, arrays: Arrays) -> bool:
