@@ -1,18 +1,15 @@
-"""The audit of the cases: which mutants they kill, which few cases would be enough, and what a process can do to a run.
+"""The audit of the cases: which mutants they kill, and which few cases would be enough.
 
-A mutant meets the cases in their order; a case kills it where a framework with its answer would not conform. Answers
-are looked at when a block of calls has been made, as those of a compiling framework are.
+A case kills a mutant where a framework with its answer would not conform. Answers are looked at when a block of calls
+has been made, as those of a compiling framework are. A mutant meets the cases inside of its region alone, since its
+answer is right everywhere else.
 """
 
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,37 +18,75 @@ from conformance.audit import mutants
 from conformance.audit.mutants import Mutant
 from conformance.audit.mutants.base import Implementation
 from conformance.numerics.operands import modified
-from conformance.records import record, record_file
-from conformance.records.record import Record, Verdict
+from conformance.problem import Ints, Problem
 from conformance.suites import cases
 from conformance.suites.case import Case, Suite
 from conformance.suites.reference_cache import References
 from conformance.suites.references import Reference
 
-SUITES = ("smoke", "curated", "covering", "grid", "core")
-"""Every suite whose kills are counted; the last holds all the others."""
+SMOKE, CORE = "smoke", "core"
+SUITES = (SMOKE, "curated", "covering", "grid", "sizes", "popular", CORE)
+"""Every suite whose kills the matrix counts; the last holds all the others."""
 
-LEAST = {"smoke": 0.95, "core": 1.0}
+LEAST = {SMOKE: 0.75, CORE: 1.0}
 """The share of the mutants that a suite must kill."""
+ENOUGH = 2
+"""How many cases of core, no two of one shape, must kill a mutant."""
 
 DTYPE = "float32"
 BLOCK = 16
 
-STRUCK = "smoke-2d-05"
-"""The case on which a process mutant strikes."""
-TIMEOUT = 3.0
-"""Seconds that a case of a process mutant may take; a late answer takes two more."""
 
-PROCESS = {
-    "raises": (Verdict.ERRORED, "KeyError: 'a fault of its own'"),
-    "exits": (Verdict.CRASHED, "exited with status 7"),
-    "segfaults": (Verdict.CRASHED, "killed by SIGSEGV"),
-    "hangs": (Verdict.TIMED_OUT, "no answer after"),
-    "prints": (Verdict.CONFORMS, ""),
-    "exhausts": (Verdict.INCONCLUSIVE, "memory ran out"),
-    "late": (Verdict.TIMED_OUT, "no answer after"),
-}
-"""What the struck case's record must say of each process mutant. To print is no wrong answer, and must harm none."""
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What is known of a mutant: whether smoke kills it, and cases of core that do, until they are enough."""
+
+    mutant: Mutant
+    smoke: bool
+    killers: Sequence[str]
+
+
+def sightings(chosen: Sequence[Mutant] = mutants.EVERY) -> list[Sighting]:
+    """Every chosen mutant on all cores, on cases in the order of what is likely to kill it, until enough have."""
+    References(cases.read_suite(CORE))  # once, before every process wants them
+    with ProcessPoolExecutor() as pool:
+        seen = pool.map(_seen, [mutants.EVERY.index(mutant) for mutant in chosen], chunksize=8)
+        return [Sighting(mutant, *facts) for mutant, facts in zip(chosen, seen, strict=True)]
+
+
+def _seen(number: int) -> tuple[bool, Sequence[str]]:
+    """What is known of a mutant, which itself cannot be sent to another process."""
+    smoke, _ = _suite_with_references(SMOKE)
+    core, references = _suite_with_references(CORE)
+    found = sighting(mutants.EVERY[number], smoke.cases, core.cases, references)
+    return found.smoke, found.killers
+
+
+def sighting(mutant: Mutant, smoke: Sequence[Case], core: Sequence[Case], references: References) -> Sighting:
+    """A mutant on the cases of smoke, in their order, and then on the other cases of core."""
+    ids = {case.id for case in smoke}
+    answer = mutant.make()
+    by_shape: dict[tuple[Ints, ...], str] = {}
+    killed = False
+    for block in chain(_blocks(mutant, smoke), _blocks(mutant, [case for case in core if case.id not in ids])):
+        for case, wrong in zip(block, _wrong(answer, block, [references[case] for case in block]), strict=True):
+            if wrong:
+                killed |= case.id in ids
+                by_shape.setdefault(shapes(case.problem), case.id)
+        if len(by_shape) >= ENOUGH:
+            break
+    return Sighting(mutant, killed, list(by_shape.values()))
+
+
+def shapes(problem: Problem) -> tuple[Ints, ...]:
+    """The shapes of the operands and the answer."""
+    return problem.input_shape, problem.weight_shape, problem.output_shape
+
+
+def _blocks(mutant: Mutant, suite: Sequence[Case]) -> Iterable[Sequence[Case]]:
+    """The cases inside a mutant's region, as many at once as are called before their answers are looked at."""
+    inside = [case for case in suite if mutant.region(case.problem)]
+    return (inside[start : start + BLOCK] for start in range(0, len(inside), BLOCK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +103,28 @@ class Matrix:
         return self.kills[:, [case.id in ids for case in self.cases]]
 
 
-def kill_matrix(suite: Suite, chosen: Sequence[Mutant] = mutants.FUNCTIONS) -> Matrix:
+def kill_matrix(suite: Suite, chosen: Sequence[Mutant] = mutants.EVERY) -> Matrix:
     """Every chosen mutant on every case of a suite, on all cores."""
-    References(suite)  # once, before every process wants them
+    References(suite)
     with ProcessPoolExecutor() as pool:
-        rows = pool.map(partial(_row, suite.name), [mutants.FUNCTIONS.index(mutant) for mutant in chosen])
+        rows = pool.map(partial(_row, suite.name), [mutants.EVERY.index(mutant) for mutant in chosen])
         return Matrix(chosen, suite.cases, np.array(list(rows)))
 
 
-def killers(answer: Implementation, suite: Suite, references: References) -> NDArray[np.bool_]:
-    """For each case of a suite, whether an implementation is seen to be wrong by it.
+def _row(name: str, number: int) -> NDArray[np.bool_]:
+    return killers(mutants.EVERY[number], *_suite_with_references(name))
+
+
+def killers(mutant: Mutant, suite: Suite, references: References) -> NDArray[np.bool_]:
+    """For each case of a suite, whether a mutant is seen to be wrong by it.
 
     It is where `run.evaluate` would not find it conforming; records are left out, which are what takes time there.
     """
-    drawn = [references[case] for case in suite.cases]
-    blocks = (slice(start, start + BLOCK) for start in range(0, len(drawn), BLOCK))
-    return np.array([wrong for block in blocks for wrong in _wrong(answer, suite.cases[block], drawn[block])])
+    answer, killing = mutant.make(), set[str]()
+    for block in _blocks(mutant, suite.cases):
+        wrong = _wrong(answer, block, [references[case] for case in block])
+        killing |= {case.id for case, is_wrong in zip(block, wrong, strict=True) if is_wrong}
+    return np.array([case.id in killing for case in suite.cases])
 
 
 def _wrong(answer: Implementation, block: Sequence[Case], drawn: Sequence[Reference]) -> list[bool]:
@@ -94,10 +135,6 @@ def _wrong(answer: Implementation, block: Sequence[Case], drawn: Sequence[Refere
         y.dtype != DTYPE or not np.array_equal(y, reference.expected) or modified(given, then) is not None
         for y, reference, given, then in zip(actual, drawn, operands, before, strict=True)
     ]
-
-
-def _row(name: str, number: int) -> NDArray[np.bool_]:
-    return killers(mutants.FUNCTIONS[number].make(), *_suite_with_references(name))
 
 
 @cache
@@ -142,56 +179,3 @@ def _cover(masks: Sequence[int], left: int, size: int) -> list[int] | None:
         if mask & rarest and (rest := _cover(masks, left & ~mask, size - 1)) is not None:
             return [mask, *rest]
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class Struck:
-    """What became of a process mutant's run: the struck case's record, and what else is not as it must be, if any."""
-
-    fault: str
-    verdict: str
-    message: str
-    wrong: str
-
-
-def process_mutants(faults: Sequence[str] = tuple(PROCESS)) -> list[Struck]:
-    """Every process mutant, run as a framework in worker processes of its own."""
-    with ThreadPoolExecutor(max_workers=len(faults)) as pool:  # most of the time they wait
-        return list(pool.map(_strike, faults))
-
-
-def _strike(fault: str) -> Struck:
-    (case,) = cases.find(cases.read_suite("smoke"), [STRUCK]).cases
-    environment = os.environ | {
-        "CONFORMANCE_ADAPTERS": str(mutants.ADAPTERS), "MUTANT_PROBLEM": case.descriptor,
-        "MUTANT_SECONDS": str(TIMEOUT + 2),
-    }  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
-        arguments = ["--framework=process", f"--variant={fault}", "--suite=smoke", f"--records={folder}",
-                     "-n1", f"--timeout={TIMEOUT}", "-q"]  # fmt: skip
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-        done = subprocess.run(
-            command, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=False
-        )
-        path = record.path(Path(folder), f"process-{fault}", "smoke")
-        if not path.exists():
-            return Struck(fault, "none", "", f"no record file: {done.stdout[-300:]} {done.stderr[-300:]}")
-        return _struck(fault, record_file.read(path))
-
-
-def _struck(fault: str, run: record.Run) -> Struck:
-    struck, others = _split_struck(run.records)
-    verdict, message = PROCESS[fault]
-    harmed = [other for other in others if other.verdict is not Verdict.CONFORMS]
-    wrong = [
-        *(["the run is incomplete"] if not run.complete else []),
-        *(f"{record.case} {record.dtype}: {record.verdict} {record.message}" for record in harmed[:3]),
-        *([f"must be {verdict}: {message}"] if struck.verdict != verdict or message not in struck.message else []),
-    ]
-    return Struck(fault, struck.verdict, struck.message, "; ".join(wrong))
-
-
-def _split_struck(records: Sequence[Record]) -> tuple[Record, Sequence[Record]]:
-    """The struck case's record, and all others."""
-    (struck,) = (record for record in records if (record.case, record.dtype) == (STRUCK, DTYPE))
-    return struck, [record for record in records if record is not struck]

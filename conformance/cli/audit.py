@@ -1,6 +1,7 @@
 """conformance audit: wrong implementations against the cases."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,131 +9,168 @@ from typing import Any
 import click
 import numpy as np
 
-from conformance.audit.kills import LEAST, SUITES, Matrix, Struck, kill_matrix, process_mutants, smallest_cover
+from conformance.audit.elsewhere import PLACES, seen_elsewhere
+from conformance.audit.kills import (
+    CORE,
+    ENOUGH,
+    LEAST,
+    SMOKE,
+    SUITES,
+    Matrix,
+    Sighting,
+    kill_matrix,
+    sightings,
+    smallest_cover,
+)
+from conformance.audit.mutants import EVERY, FUNCTIONS
+from conformance.audit.process_mutants import Struck, process_mutants
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
 from conformance.suites import cases
 
-SHOWN = 12
+PROCESS = "process"
+STEPS = (1, 2, 4, 8, 16, 32, 64)
+"""Numbers of cases for which the matrix says how many mutants have as many killers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kills:
-    """How many mutants a suite kills, of those that can be told; `families` has both numbers of each family."""
+class Audit:
+    """What the cases see: of every mutant that can be told, of those that cannot, and of what strikes processes."""
 
-    suite: str
-    cases: int
-    killed: int
-    mutants: int
-    share_of_pairs: float
-    families: Mapping[str, tuple[int, int]]
-    survivors: Sequence[str]
+    told: Sequence[Sighting]
+    refuted: Sequence[Sighting]
+    struck: Sequence[Struck]
+
+    @property
+    def survivors(self) -> Mapping[str, Sequence[str]]:
+        """The mutants that a suite does not kill, by suite; those of processes by both."""
+        lost = [f"{PROCESS}: {struck.fault}" for struck in self.struck if struck.wrong]
+        return {
+            SMOKE: [seen.mutant.name for seen in self.told if not seen.smoke] + lost,
+            CORE: [seen.mutant.name for seen in self.told if not seen.killers] + lost,
+        }
+
+    @property
+    def once(self) -> Sequence[str]:
+        """The mutants that cases of one shape alone kill."""
+        return [seen.mutant.name for seen in self.told if 0 < len(seen.killers) < ENOUGH]
 
     @property
     def enough(self) -> bool:
-        return self.killed >= LEAST.get(self.suite, 0) * self.mutants
+        """Whether every suite kills as many as it must, core each of them twice, and nothing a right answer."""
+        size = len(self.told) + len(self.struck)
+        shares = all(size - len(lost) >= LEAST[suite] * size for suite, lost in self.survivors.items())
+        return shares and not self.once and not self.refuted
 
 
 @click.command()
+@click.option("--matrix", "full", is_flag=True, help="Every mutant on every case: minutes.")
+@click.option("--against", multiple=True, type=click.Choice(list(PLACES)), help="Try them there too; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON, each mutant's killers included.")
-def command(as_json: bool) -> int:
-    """Run every mutant, a wrong implementation with one documented fault, and say which cases kill it.
+def command(full: bool, against: Sequence[str], as_json: bool) -> int:
+    """Run every mutant, a wrong implementation with one documented fault, and say which cases see it.
 
-    A function mutant is killed by a case on which it would not conform. A process mutant does to its worker what a
-    broken framework may do: it is killed where its record says exactly that and no other record is harmed.
-    Exit status: 0 enough are killed, 2 usage, and 1 where smoke kills less than 95 % or core less than all, or a mutant
-    proved equivalent is killed.
+    A function mutant is killed by a case on which it would not conform. It meets cases until two that differ in shape
+    have killed it. A process mutant does to its worker what a broken framework may do: it is killed where its record
+    says exactly that and no other record is harmed. Exit status: 0 enough are killed, 2 usage, and 1 where smoke kills
+    less than 75 % or core not each by two cases, or a mutant proved equivalent is killed.
     """
-    matrix = kill_matrix(cases.read_suite(SUITES[-1]))
-    smoke = kill_matrix(cases.read_suite(SUITES[0]))  # in its own order, which mutants with a memory tell
-    struck = process_mutants()
-    summaries = [_kills(name, smoke if name == SUITES[0] else matrix, struck) for name in SUITES]
-    refuted = [m.name for m, row in zip(matrix.mutants, matrix.kills, strict=True) if m.equivalent and row.any()]
+    found = audit()
+    matrix = kill_matrix(cases.read_suite(CORE)) if full else None
+    elsewhere = {place: seen_elsewhere(place) for place in against}
     if as_json:
-        echo(json.dumps(_document(matrix, struck, summaries, refuted)))
+        echo(json.dumps(_document(found, matrix, elsewhere)))
     else:
-        echo("\n".join(_lines(matrix, struck, summaries, refuted)))
-    return OK if all(summary.enough for summary in summaries) and not refuted else DIVERGED
+        lines = [*_curve(found), *_unseen(found), *(_matrix_lines(matrix) if matrix else ()), *_elsewhere(elsewhere)]
+        echo("\n".join([*lines, *_struck_lines(found.struck)]))
+    return OK if found.enough else DIVERGED
 
 
-def _kills(name: str, matrix: Matrix, struck: Sequence[Struck]) -> Kills:
-    suite = cases.read_suite(name)
-    kills = matrix.of(suite)
-    killed = {m.name: bool(row.any()) for m, row in zip(matrix.mutants, kills, strict=True) if not m.equivalent}
-    if name in LEAST:  # the others are parts of core, in which no process mutant is run
-        killed |= {f"process: {ending.fault}": not ending.wrong for ending in struck}
-    families: dict[str, tuple[int, int]] = {}
-    for mutant, dead in killed.items():
-        family = mutant.partition(":")[0]
-        before = families.get(family, (0, 0))
-        families[family] = before[0] + dead, before[1] + 1
-    survivors = [mutant for mutant, dead in killed.items() if not dead]
-    share = float(np.round(kills.mean(), 4))
-    return Kills(name, len(suite.cases), sum(killed.values()), len(killed), share, families, survivors)
+def audit() -> Audit:
+    """Every mutant on the cases."""
+    seen = sightings()
+    told = [sighting for sighting in seen if not sighting.mutant.equivalent]
+    refuted = [sighting for sighting in seen if sighting.mutant.equivalent and sighting.killers]
+    return Audit(told, refuted, process_mutants())
 
 
-def _lines(
-    matrix: Matrix, struck: Sequence[Struck], summaries: Sequence[Kills], refuted: Sequence[str]
-) -> Iterator[str]:
-    yield f"{'killed / mutants':16}" + "".join(f"{summary.suite:>10}" for summary in summaries)
-    for family in summaries[-1].families:
-        cells = [summary.families.get(family) for summary in summaries]
-        yield f"{family:16}" + "".join(f"{f'{cell[0]}/{cell[1]}' if cell else '':>10}" for cell in cells)
-    yield f"{'all':16}" + "".join(f"{f'{summary.killed}/{summary.mutants}':>10}" for summary in summaries)
-    yield f"{'':16}" + "".join(f"{summary.killed / summary.mutants:>10.1%}" for summary in summaries)
-    yield f"{'cases':16}" + "".join(f"{summary.cases:>10}" for summary in summaries)
-    yield f"{'share of pairs':16}" + "".join(f"{summary.share_of_pairs:>10.1%}" for summary in summaries)
-    for summary in summaries:
-        if summary.suite in LEAST:
-            survivors = "; ".join(summary.survivors) or "none"
-            yield f"{summary.suite} must kill {LEAST[summary.suite]:.0%}; survivors: {survivors}"
-    for mutant in matrix.mutants:
-        if mutant.equivalent:
-            judgement = "NOT equivalent, a case kills it" if mutant.name in refuted else "equivalent"
-            yield f"{judgement}: {mutant.name}: {mutant.equivalent}"
-    yield from _case_lines(matrix)
-    for one in struck:
-        yield f"process: {one.fault}: {one.verdict} {one.message}".rstrip() + (f": {one.wrong}" if one.wrong else "")
+def _curve(found: Audit) -> Iterator[str]:
+    """How many of each family are seen."""
+    yield f"{'seen of mutants':16}{'mutants':>10}{SMOKE:>10}{CORE:>10}{'twice':>10}"
+    families = list(dict.fromkeys(sighting.mutant.family for sighting in found.told))
+    for family in families:
+        yield _share(family, [sighting for sighting in found.told if sighting.mutant.family == family])
+    right = sum(not struck.wrong for struck in found.struck)
+    yield f"{PROCESS:16}{len(found.struck):>10}{right:>10}{right:>10}"
+    yield _share("all functions", found.told)
+    sizes = [len(cases.read_suite(name).cases) for name in (SMOKE, CORE)]
+    yield f"{'cases':16}{'':>10}" + "".join(f"{size:>10}" for size in sizes)
 
 
-def _case_lines(matrix: Matrix) -> Iterator[str]:
-    cover = smallest_cover(matrix.kills)
-    yield f"smallest set of cases that kills all functions that any case kills, exactly: {len(cover)} cases"
+def _share(name: str, family: Sequence[Sighting]) -> str:
+    size = len(family)
+    counts = (
+        sum(seen.smoke for seen in family), sum(bool(seen.killers) for seen in family),
+        sum(len(seen.killers) >= ENOUGH for seen in family),
+    )  # fmt: skip
+    return f"{name:16}{size:>10}" + "".join(f"{count / size:>10.0%}" for count in counts)
+
+
+def _unseen(found: Audit) -> Iterator[str]:
+    for suite, lost in found.survivors.items():
+        yield f"{suite} must kill {LEAST[suite]:.0%}; survivors: {'; '.join(lost) or 'none'}"
+    yield f"killed by cases of one shape alone: {'; '.join(found.once) or 'none'}"
+    refuted = {sighting.mutant for sighting in found.refuted}
+    for mutant in (mutant for mutant in EVERY if mutant.equivalent):
+        said = "NOT equivalent, a case kills it" if mutant in refuted else "equivalent"
+        yield f"{said}: {mutant.name}: {mutant.equivalent}"
+
+
+def _matrix_lines(matrix: Matrix) -> Iterator[str]:
+    yield f"{'killed by':16}" + "".join(f"{name:>10}" for name in SUITES)
+    for family in dict.fromkeys(mutant.family for mutant in matrix.mutants):
+        rows = [mutant.family == family and not mutant.equivalent for mutant in matrix.mutants]
+        killed = [int(matrix.of(cases.read_suite(name))[rows].any(axis=1).sum()) for name in SUITES]
+        yield f"{family:16}" + "".join(f"{f'{count}/{sum(rows)}':>10}" for count in killed)
+    counts = matrix.kills.sum(axis=1)
+    several = ", ".join(f"{int((counts >= step).sum())} by {step}" for step in STEPS)
+    yield f"mutants killed by at least so many cases: {several}"
+    few = sorted((int(count), mutant.name) for count, mutant in zip(counts, matrix.mutants, strict=True) if count)
+    yield "killed by the fewest cases: " + "; ".join(f"{name} ({count})" for count, name in few[:12])
+    functions = [mutant in FUNCTIONS for mutant in matrix.mutants]
+    cover = smallest_cover(matrix.kills[functions])
+    yield f"smallest set of cases that kills all that are wrong in no region alone: {len(cover)} cases"
     for at in cover:
         yield f"  {matrix.cases[at].id}: '{matrix.cases[at].descriptor}' kills {matrix.kills[:, at].sum()}"
-    alone = _alone(matrix)
-    yield (f"{len(matrix.cases) - len(alone)} of {len(matrix.cases)} cases kill nothing that others do not"
-           + (", all but:" if alone else ""))  # fmt: skip
-    for case, names in list(alone.items())[:SHOWN]:
-        yield f"  {case}: alone kills {'; '.join(names)}"
-    few = sorted((int(row.sum()), m.name) for m, row in zip(matrix.mutants, matrix.kills, strict=True) if row.any())
-    yield "killed by the fewest cases: " + "; ".join(f"{name} ({count})" for count, name in few[:5])
 
 
-def _alone(matrix: Matrix) -> dict[str, list[str]]:
-    """The mutants that a case alone kills, by the case's id."""
-    alone: dict[str, list[str]] = {}
-    for mutant, row in zip(matrix.mutants, matrix.kills, strict=True):
-        if row.sum() == 1:
-            alone.setdefault(matrix.cases[int(row.argmax())].id, []).append(mutant.name)
-    return alone
+def _elsewhere(elsewhere: Mapping[str, Mapping[str, bool]]) -> Iterator[str]:
+    for place, seen in elsewhere.items():
+        families = Counter(name.partition(":")[0] for name in seen)
+        right = Counter(name.partition(":")[0] for name, killed in seen.items() if killed)
+        counts = ", ".join(f"{family} {right[family]}/{count}" for family, count in families.items())
+        yield f"{place} see {sum(seen.values())} of {len(seen)}: {counts}"
 
 
-def _document(
-    matrix: Matrix, struck: Sequence[Struck], summaries: Sequence[Kills], refuted: Sequence[str]
-) -> dict[str, Any]:
-    ids = [case.id for case in matrix.cases]
-    alone = _alone(matrix)
-    return {
-        "suites": [asdict(summary) | {"enough": summary.enough} for summary in summaries],
-        "equivalent": {m.name: m.equivalent for m in matrix.mutants if m.equivalent},
-        "refuted": refuted,
-        "smallest": {"exact": True, "cases": [ids[at] for at in smallest_cover(matrix.kills)]},
-        "alone": alone,
-        "redundant": [case for case in ids if case not in alone],
-        "process": [asdict(ending) for ending in struck],
-        "killers": {
-            m.name: [case for case, dead in zip(ids, row, strict=True) if dead]
-            for m, row in zip(matrix.mutants, matrix.kills, strict=True)
-        },
+def _struck_lines(struck: Sequence[Struck]) -> Iterator[str]:
+    for one in struck:
+        yield f"{PROCESS}: {one.fault}: {one.verdict} {one.message}".rstrip() + (f": {one.wrong}" if one.wrong else "")
+
+
+def _document(found: Audit, matrix: Matrix | None, elsewhere: Mapping[str, Mapping[str, bool]]) -> dict[str, Any]:
+    known = {
+        seen.mutant.name: {"family": seen.mutant.family, "smoke": seen.smoke, "killers": list(seen.killers)}
+        for seen in found.told
+    }
+    document = {
+        "enough": found.enough, "mutants": known, "survivors": found.survivors, "once": found.once,
+        "equivalent": {mutant.name: mutant.equivalent for mutant in EVERY if mutant.equivalent},
+        "refuted": [sighting.mutant.name for sighting in found.refuted],
+        "process": [asdict(struck) for struck in found.struck], "against": elsewhere,
     }  # fmt: skip
+    if matrix is not None:
+        ids = np.array([case.id for case in matrix.cases])
+        document["matrix"] = {
+            mutant.name: ids[row].tolist() for mutant, row in zip(matrix.mutants, matrix.kills, strict=True)
+        }
+    return document

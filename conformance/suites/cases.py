@@ -21,11 +21,13 @@ from conformance.suites.case import Case, Rounded, Suite
 from conformance.suites.departure import OPERANDS, DepartureError, misfit, read
 
 SUITES: Mapping[str, tuple[str, ...]] = {
-    "smoke": ("smoke.jsonl", "curated/smoke.toml"),
+    "smoke": ("chosen/smoke.toml",),
     "curated": ("curated/*.toml",),
     "grid": ("grid.jsonl",),
     "covering": ("covering.jsonl",),
-    "core": ("curated/*.toml", "smoke.jsonl", "covering.jsonl", "grid.jsonl"),
+    "sizes": ("sizes.jsonl",),
+    "popular": ("popular/*.toml",),
+    "core": ("curated/*.toml", "smoke.jsonl", "covering.jsonl", "grid.jsonl", "sizes.jsonl", "popular/*.toml"),
     "extreme": ("extreme/*.toml",),
     ROUNDING: ("rounding.jsonl",),
     NEGATIVE: ("negative/*.toml",),
@@ -63,15 +65,18 @@ def read_suite(name: str) -> Suite:
     """The suite of that name. Raises CaseError for an unknown name, a bad file, or a suite without cases."""
     if name not in SUITES:
         raise CaseError(f"there is no suite {name!r}{nearest(name, SUITES)}: the suites are {', '.join(SUITES)}")
-    files = [path for pattern in SUITES[name] for path in sorted(cases_folder().glob(pattern))]
     dtypes = ("float32",) if name == NEGATIVE else ()  # float64 takes as long again: docs/adr/0006 says what it adds
-    suite = Suite(name, tuple(case for path in files for case in read_file(path)), dtypes)
+    suite = Suite(name, tuple(case for path in _files(name) for case in read_file(path)), dtypes)
     if not suite.cases:
         raise CaseError(
             f"suite {name!r} has no cases in {cases_folder()}: set CONFORMANCE_CASES to a folder that has them"
         )
     _refuse_duplicates(suite.cases)
     return suite
+
+
+def _files(name: str) -> Iterator[Path]:
+    return (path for pattern in SUITES[name] for path in sorted(cases_folder().glob(pattern)))
 
 
 def find(suite: Suite, ids: Iterable[str]) -> Suite:
@@ -83,14 +88,17 @@ def find(suite: Suite, ids: Iterable[str]) -> Suite:
     return replace(suite, cases=tuple(case for case in suite.cases if case.id in chosen))
 
 
-def read_file(path: Path) -> Iterator[Case]:
-    """The cases of one file, checked. Raises CaseError naming file, case and mend."""
+def read_file(path: Path, wanted: Set[str] = frozenset()) -> Iterator[Case]:
+    """The cases of one file, checked; of a file in `chosen/`, those of core that it names.
+
+    Of a generated file with some `wanted` ids, no others are read. Raises CaseError naming file, case and mend.
+    """
     try:
         text = read_text(path)
     except (OSError, ValueError) as error:
         raise CaseError(f"{path}: cannot be read: {error}") from None
     name = source(path)
-    return _read_toml(name, text) if path.suffix == ".toml" else _read_jsonl(name, text)
+    return _read_toml(name, text) if path.suffix == ".toml" else _read_jsonl(name, text, wanted)
 
 
 def source(path: Path) -> str:
@@ -112,6 +120,9 @@ def _read_toml(name: str, text: str) -> Iterator[Case]:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # its own decoding error, and int's for numbers of many digits
         raise CaseError(f"{name}: not TOML: {error}") from None
+    if name.startswith("chosen/"):
+        yield from _chosen(name, document)
+        return
     _keys(name, document, {"case"})
     if not isinstance(document["case"], list):
         raise CaseError(f"{name}: 'case' is one table: write [[case]], with double brackets, for each case")
@@ -128,7 +139,22 @@ def _read_toml(name: str, text: str) -> Iterator[Case]:
         yield case
 
 
-def _read_jsonl(name: str, text: str) -> Iterator[Case]:
+def _chosen(name: str, document: Mapping[str, Any]) -> Iterator[Case]:
+    """The cases of core that a file names, in its order."""
+    _keys(name, document, {"why", "cases"})
+    ids = document["cases"]
+    if not isinstance(ids, list) or not all(isinstance(case_id, str) for case_id in ids):
+        raise CaseError(f"{name}: cases is {ids!r}: give a list of ids of cases of core")
+    wanted = frozenset(ids)
+    known = {case.id: case for path in _files("core") for case in read_file(path, wanted)}
+    for case_id in ids:
+        if case_id not in known:
+            near = nearest(case_id, [case.id for case in read_suite("core").cases])
+            raise CaseError(f"{name}: core has no case {case_id!r}{near}: remove or correct it")
+        yield known[case_id]
+
+
+def _read_jsonl(name: str, text: str, wanted: Set[str]) -> Iterator[Case]:
     try:
         header, *lines = [read_json(line) for line in text.splitlines()]
     except ValueError as error:
@@ -140,6 +166,8 @@ def _read_jsonl(name: str, text: str) -> Iterator[Case]:
         raise CaseError(f"{name}: the header counts {header['cases']} cases, {len(lines)} follow: regenerate it")
     for number, line in enumerate(lines, 2):
         _keys(f"{name}:{number}", line, {"id", "problem"})
+        if wanted and line["id"] not in wanted:
+            continue
         case = _case(f"{name}#{line['id']}", name, line, header["why"], header["probes"])
         yield replace(case, subject=Rounded()) if header.get("rounds") is True else case
 

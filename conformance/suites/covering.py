@@ -4,7 +4,7 @@ Greedy and deterministic. Constraints never cross a unit (an axis, or the parame
 given as the list of its valid level combinations and a row is any choice of one from each unit: no search can fail.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -16,10 +16,17 @@ Rows = NDArray[np.int64]
 CANDIDATES = 256
 
 
-def covering_array(units: Sequence[Rows], strength: int, key: int) -> Rows:
+def covering_array(
+    units: Sequence[Rows],
+    strength: int,
+    key: int,
+    candidates: int = CANDIDATES,
+    cheap: Callable[[Sequence[int]], bool] | None = None,
+) -> Rows:
     """Rows over the columns of all units side by side; `key` seeds the choice among equally good candidates.
 
-    Each unit is a (combinations, columns) array of small non-negative levels.
+    Each unit is a (combinations, columns) array of small non-negative levels, its cheapest combination first. With
+    `cheap`, no other row is taken: levels that meet in none but dear rows are left out.
     """
     random = np.random.Philox(key=key)
     columns = np.array(list(combinations(range(sum(unit.shape[1] for unit in units)), strength)))
@@ -28,8 +35,15 @@ def covering_array(units: Sequence[Rows], strength: int, key: int) -> Rows:
     rows = []
     while todo.any():
         fixed = codes.levels(int(todo.argmax()))
-        candidates = np.hstack([_choose(unit, part, random) for unit, part in _per_unit(units, fixed)])
-        best = candidates[todo[codes.of(candidates)].sum(axis=1).argmax()]
+        chosen = np.hstack([_choose(unit, part, random, candidates) for unit, part in _per_unit(units, fixed)])
+        if cheap is not None:
+            cheapest = [_fitting(unit, part)[:1] for unit, part in _per_unit(units, fixed)]
+            chosen = np.vstack([chosen, np.hstack(cheapest)])
+        order = np.argsort(-todo[codes.of(chosen)].sum(axis=1), kind="stable")
+        best = next((chosen[at] for at in order if cheap is None or cheap(chosen[at].tolist())), None)
+        if best is None:
+            todo[int(todo.argmax())] = False
+            continue
         todo[codes.of(best[None])] = False
         rows.append(best)
     return np.array(rows)
@@ -87,8 +101,14 @@ def _per_unit(units: Sequence[Rows], by_column: dict[int, int]) -> Any:
         start = end
 
 
-def _choose(unit: Rows, fixed: dict[int, int], random: np.random.Philox) -> Rows:
-    """Candidates for one unit, with repetition, among its combinations that have the fixed levels."""
+def _fitting(unit: Rows, fixed: dict[int, int]) -> Rows:
+    """The combinations of one unit that have the fixed levels."""
     fits: Rows = unit[np.all(unit[:, list(fixed)] == list(fixed.values()), axis=1)]
-    chosen: Rows = fits[random.random_raw(CANDIDATES) % np.uint64(len(fits))]
+    return fits
+
+
+def _choose(unit: Rows, fixed: dict[int, int], random: np.random.Philox, count: int) -> Rows:
+    """Candidates for one unit, with repetition, among its combinations that have the fixed levels."""
+    fits = _fitting(unit, fixed)
+    chosen: Rows = fits[random.random_raw(count) % np.uint64(len(fits))]
     return chosen

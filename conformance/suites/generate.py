@@ -13,6 +13,7 @@ import numpy as np
 
 from conformance.io.bounded import read_named_bytes
 from conformance.problem import Problem, broken_rule
+from conformance.suites import sizes
 from conformance.suites.case import EXACT, Case, Rounded, Subject
 from conformance.suites.cases import dump_jsonl
 from conformance.suites.covering import covering_array
@@ -163,6 +164,12 @@ def files() -> Mapping[str, str]:
             "Every valid triple of parameter levels occurs, anisotropic, in one, two and three dimensions; and once "
             "more without dilation and groups, which some frameworks refuse.",
             ("window", "stride", "dilation", "output-padding", "groups", "channels", "bias", "batch", "rank"),
+        ),
+        "sizes.jsonl": _dump(
+            sizes.cases(),
+            "One size is beyond a block, or beyond what 8 or 16 bits hold; and every affordable triple of wide levels "
+            "occurs, which small levels do not reach.",
+            ("window", "stride", "dilation", "output-padding", "groups", "channels", "bias", "batch", "rank", "extent"),
         ),
         "grid.jsonl": _dump(
             grid(),

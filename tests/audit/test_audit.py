@@ -14,21 +14,24 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from conformance.adapters.base import Call, Lane
+from conformance.audit import elsewhere
 from conformance.audit.kills import (
     BLOCK,
+    CORE,
     DTYPE,
-    PROCESS,
-    STRUCK,
+    ENOUGH,
+    SMOKE,
     Matrix,
-    Struck,
-    _struck,
+    Sighting,
     killers,
-    process_mutants,
+    shapes,
+    sighting,
     smallest_cover,
 )
-from conformance.audit.mutants import FUNCTIONS, Mutant
+from conformance.audit.mutants import EVERY, FUNCTIONS, REGIONAL, Mutant
 from conformance.audit.mutants.base import right
-from conformance.cli.audit import _kills
+from conformance.audit.process_mutants import PROCESS, STRUCK, Struck, _struck, process_mutants
+from conformance.cli.audit import Audit, _curve, _matrix_lines, _unseen
 from conformance.layout import Array
 from conformance.problem import Problem
 from conformance.records.record import Record, Run, Verdict
@@ -39,13 +42,7 @@ from conformance.suites.reference_cache import References
 from tests.records.test_record import HEADER
 
 FAMILIES = {"window", "taps", "axes", "numerics", "boundary", "memory", "contract"}
-
-LARGE = (
-    "in and out channels swapped where there are as many", "out channels beyond the last whole block of 16 lost",
-    "only for batches above 2", "only for 3x3 kernels, as Winograd's method takes them, on several channels",
-    "index of an answer in 16 bits",
-)  # fmt: skip
-"""Faults that no case of smoke tells, whose levels are small: core has cases for each."""
+REGIONAL_FAMILIES = {"popular", "blocks", "combinations", "integers", "joint", "ranges"}
 
 
 @cache
@@ -58,11 +55,30 @@ def test_there_are_mutants_of_every_family() -> None:
     families = Counter(mutant.family for mutant in FUNCTIONS)
     assert families.keys() == FAMILIES
     assert families.total() >= 110
-    assert len({mutant.name for mutant in FUNCTIONS}) == families.total()
+    regional = Counter(mutant.family for mutant in REGIONAL)
+    assert regional.keys() == REGIONAL_FAMILIES
+    assert min(regional.values()) >= 30
+    assert len({mutant.name for mutant in EVERY}) == families.total() + regional.total()
 
 
 def test_the_right_answer_is_killed_by_nothing() -> None:
-    assert not killers(right, *answered("core")).any()
+    assert not killers(Mutant("none", "none", lambda: right), *answered(CORE)).any()
+
+
+@pytest.mark.parametrize("mutant", REGIONAL, ids=lambda mutant: mutant.name)
+def test_outside_of_its_region_a_mutant_is_right(mutant: Mutant) -> None:
+    suite, answers = answered(SMOKE)
+    outside = tuple(case for case in suite.cases if not mutant.region(case.problem))
+    assert not killers(replace(mutant, region=lambda _: True), Suite(SMOKE, outside), answers).any()
+
+
+@pytest.mark.parametrize("mutant", EVERY, ids=lambda mutant: mutant.name)
+def test_two_cases_of_core_that_differ_in_shape_kill_every_mutant(mutant: Mutant) -> None:
+    (smoke, _), (core, answers) = answered(SMOKE), answered(CORE)
+    seen = sighting(mutant, smoke.cases, core.cases, answers)
+    killing = [case for case in core.cases if case.id in seen.killers]
+    assert len({shapes(case.problem) for case in killing}) == len(killing) == len(seen.killers)
+    assert len(killing) == 0 if mutant.equivalent else len(killing) >= ENOUGH
 
 
 class Adapter:
@@ -91,7 +107,7 @@ class Adapter:
         return array
 
 
-@pytest.mark.parametrize("mutant", FUNCTIONS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", [*FUNCTIONS, *REGIONAL[::7]], ids=lambda mutant: mutant.name)
 def test_a_case_kills_where_a_run_would_not_conform(mutant: Mutant) -> None:
     suite, answers = answered("smoke")
     jobs = [Job(case, DTYPE, answers[case]) for case in suite.cases]
@@ -99,8 +115,8 @@ def test_a_case_kills_where_a_run_would_not_conform(mutant: Mutant) -> None:
     blocks = [jobs[start : start + BLOCK] for start in range(0, len(jobs), BLOCK)]
     records = [each.record for block in blocks for each in evaluate(Lane("f", "v"), adapter, block)]
     expected = [record.verdict is not Verdict.CONFORMS for record in records]
-    assert killers(mutant.make(), suite, answers).tolist() == expected
-    assert any(expected) != (mutant.fault in LARGE or bool(mutant.equivalent))
+    assert killers(mutant, suite, answers).tolist() == expected
+    assert sighting(mutant, suite.cases, suite.cases, answers).smoke is any(expected)
 
 
 def test_a_modified_operand_is_told_from_a_wrong_answer() -> None:
@@ -130,23 +146,66 @@ def covered(kills: NDArray[np.bool_], chosen: Iterable[int]) -> int:
     return int(kills[:, list(chosen)].any(axis=1).sum())
 
 
-def summary(matrix: Matrix, struck: list[Struck]) -> tuple[int, int, bool]:
-    found = _kills("smoke", matrix, struck)
-    return found.killed, found.mutants, found.enough
+def seen(number: int, smoke: bool, killers: Sequence[str] = ("one", "two")) -> Sighting:
+    return Sighting(replace(FUNCTIONS[0], fault=str(number)), smoke, killers)
 
 
-def test_smoke_has_enough_at_95_percent_and_not_below() -> None:
-    suite = cases.read_suite("smoke")
-    mutants = [replace(FUNCTIONS[0], fault=str(number)) for number in range(100)]
-    kills = np.zeros((100, len(suite.cases)), bool)
-    kills[:94, 0] = True
-    assert summary(Matrix(mutants, suite.cases, kills), []) == (94, 100, False)
-    kills[94, 3] = True
-    assert summary(Matrix(mutants, suite.cases, kills), []) == (95, 100, True)
-    mutants[99] = replace(mutants[99], equivalent="a reason")
-    assert summary(Matrix(mutants, suite.cases, kills), []) == (95, 99, True)
-    lost = [Struck(str(number), "conforms", "", "wrong") for number in range(2)]
-    assert summary(Matrix(mutants, suite.cases, kills), lost) == (95, 101, False)
+def test_smoke_has_enough_at_75_percent_and_not_below() -> None:
+    assert not Audit([seen(number, number < 74) for number in range(100)], [], []).enough
+    found = Audit([seen(number, number < 75) for number in range(100)], [], [])
+    assert found.enough
+    assert [len(found.survivors[suite]) for suite in (SMOKE, CORE)] == [25, 0]
+
+
+def test_core_has_enough_where_two_cases_see_every_mutant() -> None:
+    assert Audit([seen(0, True)], [], []).enough
+    once, never = seen(1, True, ["one"]), seen(2, False, [])
+    assert (Audit([once], [], []).enough, Audit([once], [], []).once) == (False, [once.mutant.name])
+    assert (Audit([never], [], []).enough, Audit([never], [], []).survivors[CORE]) == (False, [never.mutant.name])
+    assert not Audit([seen(0, True)], [seen(1, False)], []).enough
+    assert not Audit([seen(0, True)], [], [Struck("hangs", "conforms", "", "wrong")]).enough
+
+
+def test_the_curve_has_a_line_a_family_and_the_unseen_are_named() -> None:
+    unseen = Sighting(REGIONAL[0], False, [])
+    found = Audit([seen(0, True), seen(1, False, ["one"]), unseen], [], [])
+    lines = [line.split() for line in _curve(found)]
+    assert lines[1:3] == [["window", "2", "50%", "100%", "50%"], [REGIONAL[0].family, "1", "0%", "0%", "0%"]]
+    assert any(REGIONAL[0].name in line for line in _unseen(found))
+    assert any(line == "killed by cases of one shape alone: window: 1" for line in _unseen(found))
+
+
+def test_the_matrix_counts_the_killers_of_every_mutant() -> None:
+    suite = cases.read_suite(SMOKE)
+    kills = np.zeros((2, len(suite.cases)), bool)
+    kills[0, :3] = kills[1, 2] = True
+    lines = list(_matrix_lines(Matrix(FUNCTIONS[:2], suite.cases, kills)))
+    assert (
+        "mutants killed by at least so many cases: 2 by 1, 1 by 2, 0 by 4, 0 by 8, 0 by 16, 0 by 32, 0 by 64" in lines
+    )
+    assert lines[1].split()[:2] == ["window", "2/2"]
+
+
+@pytest.mark.parametrize(
+    ("place", "fault", "sees"),
+    [
+        ("rounding", "inputs rounded to TF32", True),
+        ("rounding", "reversed on every axis", True),
+        ("negative", "reversed on every axis", True),
+        ("properties", "bias added twice", True),
+        ("vectors", "reversed on every axis", True),
+        ("vectors", "bias ignored", False),
+    ],
+)
+def test_a_mutant_is_seen_elsewhere(place: str, fault: str, sees: bool) -> None:
+    unseen = Mutant("none", fault, lambda: right)
+    mutant = next((mutant for mutant in EVERY if mutant.fault == fault), unseen)
+    assert elsewhere.PLACES[place](mutant) is sees
+
+
+@pytest.mark.parametrize("place", elsewhere.PLACES)
+def test_the_right_answer_is_right_elsewhere(place: str) -> None:
+    assert elsewhere.PLACES[place](Mutant("none", "none", lambda: right)) is False
 
 
 class TestProcessMutants:

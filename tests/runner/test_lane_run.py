@@ -347,6 +347,15 @@ class TestEvidence:
 
 
 @pytest.mark.usefixtures("environment")
+def _copy_smoke(folder: Path) -> None:
+    """The pairs of smoke alone, as its own suite in another folder."""
+    text = (cases_folder() / "smoke.jsonl").read_bytes()
+    ids = [json.loads(line)["id"] for line in text.splitlines()[1:]]
+    (folder / "smoke.jsonl").write_bytes(text)
+    (folder / "chosen").mkdir()
+    (folder / "chosen" / "smoke.toml").write_text(f'why = "Pairs."\ncases = {json.dumps(ids)}\n', encoding="utf-8")
+
+
 class TestKnownDivergences:
     def test_a_known_divergence_does_not_fail_and_a_new_one_does(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -354,7 +363,7 @@ class TestKnownDivergences:
 
         copy = tmp_path / "cases"
         (copy / "expectations").mkdir(parents=True)
-        (copy / "smoke.jsonl").write_bytes((cases_folder() / "smoke.jsonl").read_bytes())
+        _copy_smoke(copy)
         (copy / "expectations" / "oracle_adapter.toml").write_text(
             '[[expectation]]\nid = "known"\nwhen = "rank == 2"\nverdict = "diverges"\n'
             'partly = "one of them"\nreason = "on purpose"\nupstream = "none found"\nsince = 2026-11-22\n'
@@ -374,7 +383,7 @@ class TestKnownDivergences:
 
         copy = tmp_path / "cases"
         (copy / "expectations").mkdir(parents=True)
-        (copy / "smoke.jsonl").write_bytes((cases_folder() / "smoke.jsonl").read_bytes())
+        _copy_smoke(copy)
         (copy / "expectations" / "oracle_adapter.toml").write_text(
             '[[expectation]]\nid = "known"\nwhen = "rank == 2 and dtype == \'float32\'"\nverdict = "diverges"\n'
             'reason = "on purpose"\nupstream = "none found"\nsince = 2026-11-22\n'

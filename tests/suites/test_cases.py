@@ -216,6 +216,31 @@ def test_unknown_case_is_refused_with_the_nearest() -> None:
         find(read_suite("smoke"), ["smoke-1d-01", "smoke-1d-1"])
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('why = "A fact."\ncases = ["one", "gone"]\n', "chosen/smoke.toml: core has no case 'gone'"),
+        ('why = "A fact."\ncases = [1]\n', "chosen/smoke.toml: cases is [1]: give a list of ids of cases of core"),
+        ('why = "A fact."\n', "chosen/smoke.toml: 'cases' is missing: add it"),
+    ],
+)
+def test_a_choice_of_cases_that_core_does_not_have_is_refused(folder: Path, text: str, said: str) -> None:
+    put(folder, "curated/a.toml", toml(GOOD | {"id": "one"}))
+    (folder / "chosen").mkdir()
+    put(folder, "chosen/smoke.toml", text)
+    with pytest.raises(CaseError) as raised:
+        read_suite("smoke")
+    assert str(raised.value).startswith(said)
+
+
+def test_chosen_cases_stand_in_the_order_of_their_file(folder: Path) -> None:
+    put(folder, "curated/a.toml", toml(GOOD | {"id": "one"}, GOOD | {"id": "two"}))
+    put(folder, "smoke.jsonl", jsonl(HEADER | {"cases": 2}, LINE | {"id": "three"}, LINE | {"id": "four"}))
+    (folder / "chosen").mkdir()
+    put(folder, "chosen/smoke.toml", 'why = "A fact."\ncases = ["four", "two"]\n')
+    assert [case.id for case in read_suite("smoke").cases] == ["four", "two"]
+
+
 def test_found_cases_stand_in_file_order() -> None:
     suite = read_suite("smoke")
     found = find(suite, ["smoke-1d-03", "smoke-1d-01", "smoke-1d-03"])
@@ -225,7 +250,7 @@ def test_found_cases_stand_in_file_order() -> None:
 
 def test_ids_are_unique_over_all_files() -> None:
     paths = [path for path in cases_folder().rglob("*") if path.suffix in (".toml", ".jsonl")]
-    paths = [path for path in paths if not {"expectations", "external", "claims"} & set(path.parts[-2:])]
+    paths = [path for path in paths if not {"expectations", "external", "claims", "chosen"} & set(path.parts[-2:])]
     found = [case.id for path in paths for case in read_file(path)]
     assert len(found) == len(set(found)) > 4000
     in_suites = {case.id for name in SUITES for case in read_suite(name).cases}
@@ -242,7 +267,7 @@ def test_every_case_is_a_valid_problem_with_a_reason(name: str) -> None:
 
 def test_core_has_every_curated_and_generated_case() -> None:
     core = {case.id for case in read_suite("core").cases}
-    for name in ("smoke", "curated", "grid", "covering"):
+    for name in ("smoke", "curated", "grid", "covering", "sizes", "popular"):
         assert {case.id for case in read_suite(name).cases} <= core
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from conformance.problem import Problem
+from conformance.suites import sizes
 from conformance.suites.case import Case
 from conformance.suites.cases import read_suite
 from conformance.suites.covering import covering_array
@@ -77,9 +78,14 @@ def rows(cases: Iterable[Case], prefix: str) -> list[Row]:
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
-def test_every_pair_of_levels_is_in_smoke(rank: int) -> None:
+def test_every_pair_of_levels_is_in_core(rank: int) -> None:
     units = [axes(SMOKE[rank])] * rank + [channels()]
-    assert missing(units, rows(read_suite("smoke").cases, f"smoke-{rank}d-"), 2) == []
+    assert missing(units, rows(read_suite("core").cases, f"smoke-{rank}d-"), 2) == []
+
+
+def test_every_pair_of_levels_in_one_and_two_dimensions_is_in_smoke() -> None:
+    chosen, core = ({case.id for case in read_suite(name).cases} for name in ("smoke", "core"))
+    assert {case_id for case_id in core if case_id.startswith(("smoke-1d-", "smoke-2d-"))} <= chosen
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
@@ -94,7 +100,7 @@ def test_every_triple_without_dilation_and_groups_is_in_plain(rank: int) -> None
     assert missing(units, rows(read_suite("covering").cases, f"plain-{rank}d-"), 3) == []
 
 
-@pytest.mark.parametrize(("suite", "prefix", "levels"), [("smoke", "smoke", SMOKE), ("covering", "cover", COVERING)])
+@pytest.mark.parametrize(("suite", "prefix", "levels"), [("core", "smoke", SMOKE), ("covering", "cover", COVERING)])
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_every_row_is_valid(suite: str, prefix: str, levels: dict[int, Axis[Sequence[int]]], rank: int) -> None:
     valid_axes, valid_channels = set(axes(levels[rank])), set(channels())
@@ -121,6 +127,27 @@ def test_small_arrays_cover(units: list[list[Row]], strength: int) -> None:
     assert missing(units, found, strength) == []
     assert set(found) <= {tuple(level for part in choice for level in part) for choice in product(*units)}
     assert len(set(found)) == len(found) <= len(list(product(*units)))
+
+
+def test_an_array_has_no_row_that_is_dear_and_all_that_others_cover() -> None:
+    units = [np.arange(4)[:, None]] * 3
+
+    def cheap(row: Sequence[int]) -> bool:
+        return sum(row) <= 5
+
+    array = covering_array(units, 2, key=1, cheap=cheap)
+    rows = [tuple(row) for row in product(range(4), repeat=3) if cheap(row)]
+    assert all(cheap(row) for row in array.tolist())
+    for columns in combinations(range(3), 2):
+        assert combined([tuple(row) for row in array.tolist()], columns) == combined(rows, columns)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_wide_cases_are_valid_affordable_and_reach_every_level(rank: int) -> None:
+    found = [case.problem for case in read_suite("sizes").cases if case.id.startswith(f"wide-{rank}d-")]
+    assert all(problem.multiplies <= sizes.MULTIPLIES for problem in found)
+    reached = [set(column) for column in zip(*map(row, found), strict=True)]
+    assert reached == [set(levels) for levels in (*[*sizes.AXIS[rank].values()] * rank, *sizes.SHARED.values())]
 
 
 def test_array_is_far_smaller_than_the_product() -> None:

@@ -12,7 +12,7 @@ from conformance.problem import Problem, broken_rule
 from conformance.suites import generate
 from conformance.suites.cases import read_suite
 
-NAMES = ("rounding.jsonl", "smoke.jsonl", "covering.jsonl", "grid.jsonl")
+NAMES = ("rounding.jsonl", "smoke.jsonl", "covering.jsonl", "sizes.jsonl", "grid.jsonl")
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,32 @@ Nothing but the audit imports them. A function mutant is the oracle with one fau
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.audit.mutants import axes, boundary, contract, memory, numerics, taps, window
+from conformance.audit.mutants import (
+    axes,
+    blocks,
+    boundary,
+    combinations,
+    contract,
+    integers,
+    joint,
+    memory,
+    numerics,
+    popular,
+    ranges,
+    taps,
+    window,
+)
 from conformance.audit.mutants.base import Mutant
 
 FUNCTIONS: Sequence[Mutant] = tuple(
     mutant for family in (window, taps, axes, numerics, boundary, memory, contract) for mutant in family.MUTANTS
 )
+"""Faults that are seen on most problems, and the corners that were thought of first."""
+REGIONAL: Sequence[Mutant] = tuple(
+    mutant for family in (popular, blocks, combinations, integers, joint, ranges) for mutant in family.MUTANTS
+)
+"""A fault times a region, from parameters: what optimised implementations get wrong, and where."""
+EVERY: Sequence[Mutant] = (*FUNCTIONS, *REGIONAL)
 ADAPTERS = Path(__file__).with_name("adapters")
 
-__all__ = ["ADAPTERS", "FUNCTIONS", "Mutant"]
+__all__ = ["ADAPTERS", "EVERY", "FUNCTIONS", "REGIONAL", "Mutant"]

@@ -13,19 +13,27 @@ from conformance.problem import Problem, Window
 Array = NDArray[Any]
 Index = tuple[Any, ...]
 Implementation = Callable[[Problem, Array, Array, Array | None], Array]
+Region = Callable[[Problem], bool]
+
+
+def everywhere(_: Problem) -> bool:
+    """The region of a mutant that is wrong wherever its fault shows."""
+    return True
 
 
 @dataclass(frozen=True)
 class Mutant:
     """A wrong implementation: its family, its fault in words, and what makes it anew, with no memory of earlier calls.
 
-    Its operands and answer are of the dtype of a run. Where no case can tell it, `equivalent` says why.
+    Its operands and answer are of the dtype of a run. Where no case can tell it, `equivalent` says why. Outside of its
+    `region` its answer is the right one.
     """
 
     family: str
     fault: str
     make: Callable[[], Implementation]
     equivalent: str = ""
+    region: Region = everywhere
 
     @property
     def name(self) -> str:
@@ -62,15 +70,23 @@ class Family:
 
         A wrong shape alone would be too easy to see.
         """
-        self.add(fault)(lambda p, x, w, b: fitted(p, right(_open(change(p)), x, w, b)))
+        self.add(fault)(lambda p, x, w, b: fitted(p, right(with_open_window(change(p)), x, w, b)))
 
     def reads_weight(self, fault: str, change: Callable[[Problem, Array], Array]) -> None:
         """Add a mutant that reads another weight."""
         self.add(fault)(lambda p, x, w, b: right(p, x, change(p, w).reshape(w.shape), b))
 
-    def only(self, fault: str, where: Callable[[Problem], bool]) -> None:
+    def only(self, fault: str, where: Region) -> None:
         """Add a mutant that is wrong, by one step on the last axis, in a corner of the space."""
-        self.add(fault)(lambda p, x, w, b: _begun_one_late(p, x, w, b) if where(p) else right(p, x, w, b))
+        self.inside(fault, where, begun_one_late)
+
+    def inside(self, fault: str, region: Region, wrong: Implementation) -> None:
+        """Add a mutant that is wrong inside a region of the space, and right everywhere else."""
+
+        def run(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
+            return wrong(p, x, w, b) if region(p) else right(p, x, w, b)
+
+        self.mutants.append(Mutant(self.name, fault, lambda: run, region=region))
 
 
 def right(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
@@ -109,12 +125,13 @@ def unreached(p: Problem, x: Array, w: Array) -> Array:
     return mask
 
 
-def _open(p: Problem) -> Problem:
+def with_open_window(p: Problem) -> Problem:
     """The problem, its window opened where it would leave nothing."""
     ends = zip(p.window, p.full, strict=True)
     return with_window(p, tuple((lo, hi) if full - lo - hi > 0 else (0, 0) for (lo, hi), full in ends))
 
 
-def _begun_one_late(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
+def begun_one_late(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
+    """The answer of a window that begins one step later on the last axis."""
     lows = [lo for lo, _ in p.window]
     return right(begun_at(p, [*lows[:-1], lows[-1] + 1]), x, w, b)

@@ -1,0 +1,147 @@
+"""The mutants outside of core: on the suites rounding and negative, on properties and on published vectors."""
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.adapters.base import ordinary, silent
+from conformance.audit.kills import DTYPE, SMOKE
+from conformance.audit.mutants import EVERY, Mutant
+from conformance.audit.mutants.base import Implementation
+from conformance.audit.properties import Question
+from conformance.audit.property_run import FAILS, checks_of, found
+from conformance.io.bounded import read_text
+from conformance.io.folders import cases_folder
+from conformance.numerics.rounding import measure_rounding
+from conformance.problem import Problem, broken_rule
+from conformance.records.record import NEGATIVE, ROUNDING
+from conformance.suites import cases, departure
+from conformance.suites.case import Case, departure_of
+from conformance.suites.references import Reference, compute
+
+Array = NDArray[Any]
+
+
+def seen_elsewhere(place: str, chosen: Sequence[Mutant] = EVERY) -> Mapping[str, bool]:
+    """Whether each mutant that can be told is seen there, by its name."""
+    told = [mutant for mutant in chosen if not mutant.equivalent]
+    with ProcessPoolExecutor() as pool:
+        seen = pool.map(partial(_seen, place), [EVERY.index(mutant) for mutant in told], chunksize=8)
+        return dict(zip((mutant.name for mutant in told), seen, strict=True))
+
+
+def _seen(place: str, number: int) -> bool:
+    return PLACES[place](EVERY[number])
+
+
+def by_rounding(mutant: Mutant) -> bool:
+    """Whether some case of the suite rounding has an answer that errs by more than sums can."""
+    answer = mutant.make()
+    return any(
+        _errs(case.problem, reference, answer(case.problem, *reference.arrays.astype(DTYPE)))
+        for case, reference in _rounding()
+        if mutant.region(case.problem)
+    )
+
+
+def _errs(problem: Problem, reference: Reference, actual: Array) -> bool:
+    if actual.shape != reference.expected.shape or actual.dtype != DTYPE or not np.isfinite(actual).all():
+        return True
+    return measure_rounding(problem, reference.arrays, reference.expected, actual).count > 0
+
+
+@cache
+def _rounding() -> Sequence[tuple[Case, Reference]]:
+    suite = sorted(cases.read_suite(ROUNDING).cases, key=lambda case: case.problem.multiplies)
+    return [(case, compute(case)) for case in suite]
+
+
+def by_negative(mutant: Mutant) -> bool:
+    """Whether some case of the suite negative that has an answer gets another one."""
+    answer = mutant.make()
+    return any(
+        not np.array_equal(answer(case.problem, *(operand.copy() for operand in operands), *bias), expected)
+        for case, operands, bias, expected in _negative()
+        if mutant.region(case.problem)
+    )
+
+
+@cache
+def _negative() -> Sequence[tuple[Case, Sequence[Array], Sequence[Array | None], Array]]:
+    """The cases with an answer in the type of a run that is a valid problem's, with operands, bias and answer."""
+    made = []
+    for case in cases.read_suite(NEGATIVE).cases:
+        unlike = departure_of(case)
+        if not unlike.defined or unlike.calls or unlike.dtypes or broken_rule(case.problem):
+            continue
+        operands = departure.operands(case.id, case.problem, unlike, DTYPE)
+        expected = departure.answer(case.problem, operands)
+        if expected is not None and np.isfinite(expected).all():
+            bias = operands["bias"] if case.problem.bias else None
+            made.append((case, (operands["x"], operands["weight"]), (bias,), expected.astype(DTYPE)))
+    return made
+
+
+def by_properties(mutant: Mutant) -> bool:
+    """Whether some property fails on some problem of smoke."""
+    answer = mutant.make()
+
+    def answers(questions: Sequence[Question]) -> list[Array]:
+        return [_answer(answer, question) for question in questions]
+
+    return any(
+        finding.outcome == FAILS
+        for case in cases.read_suite(SMOKE).cases
+        for finding in found(list(checks_of(case.id, case.problem)), DTYPE, answers)
+    )
+
+
+def _answer(answer: Implementation, question: Question) -> Array:
+    """A mutant's answer; a framework's ordinary convolution, which mutants do not have, is right."""
+    problem, x, weight, bias, translate = question
+    if translate is ordinary:
+        return _convolved(problem, x, weight)
+    said = replace(problem, dilation=(1,) * problem.rank) if translate is silent else problem
+    return answer(said, np.array(x), np.array(weight), None if bias is None else np.array(bias))
+
+
+def _convolved(problem: Problem, canvas: Array, weight: Array) -> Array:
+    """The ordinary convolution that a problem without a window transposes."""
+    g, ic, oc = problem.groups, problem.in_channels, problem.out_channels
+    taken = canvas.reshape(problem.batch, g, oc, *canvas.shape[2:])
+    grouped = weight.reshape(g, ic, oc, *problem.kernel)
+    y = np.zeros((problem.batch, g, ic, *problem.input), canvas.dtype)
+    axes = list(zip(problem.dilation, problem.stride, problem.input, strict=True))
+    for tap in np.ndindex(problem.kernel):
+        at: Any = (..., *(slice(k * d, k * d + (i - 1) * s + 1, s) for k, (d, s, i) in zip(tap, axes, strict=True)))
+        y += np.einsum("ngo...,gio->ngi...", taken[at], grouped[(..., *tap)])
+    return y.reshape(problem.input_shape)
+
+
+def by_vectors(mutant: Mutant) -> bool:
+    """Whether some published vector is not what comes back."""
+    answer = mutant.make()
+    return any(
+        not np.array_equal(answer(problem, x.astype(DTYPE), weight.astype(DTYPE), None), expected)
+        for problem, x, weight, expected in _vectors()
+    )
+
+
+def _vectors() -> Iterator[tuple[Problem, Array, Array, Array]]:
+    document = tomllib.loads(read_text(cases_folder() / "external" / "vectors.toml"))
+    for vector in document["vector"]:
+        if vector["kind"] == "transposed":
+            x, weight, expected = (np.array(vector[name]) for name in ("x", "weight", "expected"))
+            yield Problem.parse(vector["problem"]), x, weight, expected
+
+
+PLACES: Mapping[str, Callable[[Mutant], bool]] = {
+    ROUNDING: by_rounding, NEGATIVE: by_negative, "properties": by_properties, "vectors": by_vectors,
+}  # fmt: skip
+"""Where else mutants are tried, on demand."""

@@ -1,0 +1,131 @@
+"""Generated cases of one extreme size each, cheap elsewhere: wide covering arrays, block tails, widths of integers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, product
+from math import prod
+
+import numpy as np
+
+from conformance.problem import Problem, broken_rule
+from conformance.suites.covering import covering_array
+
+Named = tuple[str, Problem]
+Levels = Mapping[str, Sequence[int]]
+
+AXIS: Mapping[int, Levels] = {
+    1: {"i": (1, 2, 9, 17), "k": (1, 2, 4, 7), "s": (1, 2, 6, 9), "d": (1, 2, 4, 5), "begin": (0, 1, -2),
+        "end": (0, 2, -1), "op": (0, 1, 3)},
+    2: {"i": (1, 2, 3, 8), "k": (1, 2, 3, 6), "s": (1, 2, 4, 8), "d": (1, 2, 6), "begin": (0, 1, -2),
+        "end": (0, 2, -1), "op": (0, 1, 3)},
+    3: {"i": (1, 2, 4), "k": (1, 2, 3, 6), "s": (1, 2, 8), "d": (1, 2, 6), "begin": (0, 1, -2), "end": (0, -1),
+        "op": (0, 3)},
+}  # fmt: skip
+"""Levels of each axis, by rank: beyond those of the covering arrays of small ones, and negative pads."""
+SHARED: Levels = {
+    "groups": (1, 2, 5), "in_channels": (1, 2, 9, 34), "out_channels": (1, 3, 10, 33), "batch": (1, 2, 4, 9),
+    "bias": (0, 1),
+}  # fmt: skip
+MULTIPLIES, ELEMENTS = 1 << 16, 1 << 14
+"""What a row of a covering array may cost."""
+
+BLOCKS = (4, 8, 16, 32, 64, 256)
+LONG_SUMS = (128, 384, 512)
+MANY = (9, 17, 33)
+COMPANIES = ("k1", "k2", "k2 n2", "k2 d2", "k2 g2", "k2 bias", "k3 p1 n3", "k2 s2 op1 g3")
+"""What goes with many channels in and out, on each axis."""
+POSITIONS: Mapping[int, Sequence[str]] = {
+    16: ("17", "31", "3x6", "5x5", "3x3x2", "2x3x5"),
+    64: ("65", "101", "9x8", "7x11", "5x4x4", "3x5x7"),
+    256: ("257", "303", "17x16", "9x31", "7x6x7", "5x8x9"),
+    1024: ("1025", "1101", "33x32", "11x97", "11x10x10", "3x19x19"),
+}
+"""Input extents a little above so many positions."""
+
+NARROW, WIDE = (128, 256), (1 << 15, 1 << 16)
+"""The first numbers that 8 and 16 bits do not hold, with a sign and without."""
+EACH_WIDTH = (
+    "i{1} k1", "i2x{2} k2x1 ic2", "i1 k{1} p{0}:0", "i2x1 k{2}x1 p{0}:1x0 oc2", "i{1} k2 p{0}:0",
+    "i1x{2} k1x3 p0x{0}:1",
+    "i{1} k2 p0:{0}", "i{2}x1 k3x2 p1:{0}x0 bias", "i1 k1 ic{1} oc2", "i1x2 k2x1 ic{2}", "i1 k2 ic2 oc{1}",
+    "i2x1 k1x2 oc{2} bias", "i2 k2 n{1}", "i1x2 k2x1 ic2 n{2}", "i1 k2 d{1}", "i1x2 k2 d1x{2} bias",
+)  # fmt: skip
+"""Problems in which one number is a limit, {0}, or one or two more."""
+NARROW_ALONE = (
+    "i2 k2 s{0}", "i2x3 k1x2 s1x{1} ic2", "i3x2x1 k2x1x1 s{2}x1x1 bias", "i2 k2 d{0}", "i1x2x1 k1x2x2 d1x{1}x1 oc2",
+    "i2 k1 s{1} op{0} bias", "i2x1 k2x1 s{2}x1 p0:{0}x0 op{1}x0 ic2", "i1 k2 op{1} d{2} bias", "i2 k2 g{1}",
+    "i1x2 k2x1 g{2} bias", "i1 k3 g{1} oc2", "i1x2x1 k2x1x1 g{1} n2", "i{1}x1x1 k1x2x1", "i1x1x{2} k1x1x2 ic2",
+    "i1x1x2 k{1}x1x1 p{0}:0x0x0", "i1x2x1 k1x1x2 ic{1}", "i1x1x2 k2x1x1 oc{1} n2", "i1x1x2 k1x2x1 n{1} bias",
+)  # fmt: skip
+
+
+def cases() -> Iterator[Named]:
+    """Every case of `sizes.jsonl`."""
+    for rank in AXIS:
+        yield from ((f"wide-{rank}d-{n:03}", problem) for n, problem in enumerate(wide(rank, AXIS[rank], SHARED), 1))
+        axis, shared = {**AXIS[rank], "d": (1,)}, {**SHARED, "groups": (1,)}
+        yield from ((f"wide-plain-{rank}d-{n:03}", problem) for n, problem in enumerate(wide(rank, axis, shared), 1))
+    yield from _blocks()
+    yield from _widths()
+
+
+def wide(rank: int, axis_levels: Levels, shared_levels: Levels) -> list[Problem]:
+    """A covering array of strength 3, without the rows that are dear."""
+    axis, shared = list(axis_levels.values()), list(shared_levels.values())
+    levels = [*axis * rank, *shared]
+
+    def problem(row: Sequence[int]) -> Problem:
+        return _problem([several[at] for several, at in zip(levels, row, strict=True)], rank)
+
+    def cheap(row: Sequence[int]) -> bool:
+        made = problem(row)
+        return made.multiplies <= MULTIPLIES and prod(made.output_shape) <= ELEMENTS
+
+    places = [range(len(several)) for several in axis]
+    units = [[at for at in product(*places) if _fits([several[n] for several, n in zip(axis, at, strict=True)])]] * rank
+    units.append(list(product(*(range(len(several)) for several in shared))))
+    rows = covering_array([np.array(unit) for unit in units], 3, 40 + rank, candidates=64, cheap=cheap)
+    return [problem(row.tolist()) for row in rows]
+
+
+def _problem(values: Sequence[int], rank: int) -> Problem:
+    width = len(AXIS[rank])
+    axes = [values[axis * width : (axis + 1) * width] for axis in range(rank)]
+    i, k, s, d, begin, end, op = zip(*axes, strict=True)
+    groups, ic, oc, batch, bias = values[rank * width :]
+    return Problem(i, k, s, tuple(zip(begin, end, strict=True)), op, d, groups, ic, oc, batch, bool(bias))
+
+
+def _fits(values: Sequence[int]) -> bool:
+    return broken_rule(_problem([*values, 1, 1, 1, 1, 0], 1)) is None
+
+
+def _blocks() -> Iterator[Named]:
+    """Channels, groups and positions that are a block and a little more."""
+    shapes = ("i2 k2", "i1x2 k2x1", "i2x1x1 k1x1x2", "i3 k1", "i1x1 k2", "i1x2x1 k2x1x1")
+    turn = count()
+    for block in (*BLOCKS, *LONG_SUMS):
+        for more in (1, block // 2 + 1):
+            size = block + more
+            kinds = [f"ic{size}"]
+            if block in BLOCKS:
+                kinds += [f"oc{size}", f"g2 ic{size}", f"g2 oc{size} bias", f"g{size}", f"g{size} ic2", f"ic{size} n2"]
+            for kind in kinds:
+                yield _named("block", f"{shapes[next(turn) % len(shapes)]} {kind}")
+    for many, company, extents in product(MANY, COMPANIES, ("2", "1x2", "1x2x1")):
+        yield _named("many", f"i{extents} {company} ic{many} oc{many + 1}")
+    for extents in (extents for several in POSITIONS.values() for extents in several):
+        yield _named("positions", f"i{extents} k{'x'.join(['2', '1', '1'][: extents.count('x') + 1])} ic2")
+
+
+def _widths() -> Iterator[Named]:
+    """One number that 8 or 16 bits do not hold."""
+    for limit in (*NARROW, *WIDE):
+        for template in (*EACH_WIDTH, *(NARROW_ALONE if limit in NARROW else ())):
+            yield _named("width", template.format(limit, limit + 1, limit + 2))
+
+
+def _named(kind: str, descriptor: str) -> Named:
+    """A problem under an id that is made of what it says."""
+    problem = Problem.parse(descriptor)
+    said = str(problem).replace(":", "to").replace("-", "minus").replace(" ", "-")
+    return f"{kind}-{said}", problem
