@@ -97,6 +97,11 @@ class Matrix:
     cases: Sequence[Case]
     kills: NDArray[np.bool_]
 
+    @property
+    def unbounded(self) -> list[bool]:
+        """Which mutants are no fault of a region from parameters."""
+        return [mutant in mutants.FUNCTIONS for mutant in self.mutants]
+
     def of(self, suite: Suite) -> NDArray[np.bool_]:
         """The columns of a suite's cases."""
         ids = {case.id for case in suite.cases}

@@ -22,7 +22,6 @@ from conformance.audit.kills import (
     sightings,
     smallest_cover,
 )
-from conformance.audit.mutants import EVERY, FUNCTIONS
 from conformance.audit.process_mutants import Struck, process_mutants
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
@@ -38,8 +37,13 @@ class Audit:
     """What the cases see: of every mutant that can be told, of those that cannot, and of what strikes processes."""
 
     told: Sequence[Sighting]
-    refuted: Sequence[Sighting]
+    equivalent: Sequence[Sighting]
     struck: Sequence[Struck]
+
+    @property
+    def refuted(self) -> Sequence[str]:
+        """The mutants that were proved equivalent, and are not: a case kills them."""
+        return [seen.mutant.name for seen in self.equivalent if seen.killers]
 
     @property
     def survivors(self) -> Mapping[str, Sequence[str]]:
@@ -90,8 +94,7 @@ def audit() -> Audit:
     """Every mutant on the cases."""
     seen = sightings()
     told = [sighting for sighting in seen if not sighting.mutant.equivalent]
-    refuted = [sighting for sighting in seen if sighting.mutant.equivalent and sighting.killers]
-    return Audit(told, refuted, process_mutants())
+    return Audit(told, [sighting for sighting in seen if sighting.mutant.equivalent], process_mutants())
 
 
 def _curve(found: Audit) -> Iterator[str]:
@@ -120,10 +123,9 @@ def _unseen(found: Audit) -> Iterator[str]:
     for suite, lost in found.survivors.items():
         yield f"{suite} must kill {LEAST[suite]:.0%}; survivors: {'; '.join(lost) or 'none'}"
     yield f"killed by cases of one shape alone: {'; '.join(found.once) or 'none'}"
-    refuted = {sighting.mutant for sighting in found.refuted}
-    for mutant in (mutant for mutant in EVERY if mutant.equivalent):
-        said = "NOT equivalent, a case kills it" if mutant in refuted else "equivalent"
-        yield f"{said}: {mutant.name}: {mutant.equivalent}"
+    for seen in found.equivalent:
+        said = "NOT equivalent, a case kills it" if seen.killers else "equivalent"
+        yield f"{said}: {seen.mutant.name}: {seen.mutant.equivalent}"
 
 
 def _matrix_lines(matrix: Matrix) -> Iterator[str]:
@@ -137,8 +139,7 @@ def _matrix_lines(matrix: Matrix) -> Iterator[str]:
     yield f"mutants killed by at least so many cases: {several}"
     few = sorted((int(count), mutant.name) for count, mutant in zip(counts, matrix.mutants, strict=True) if count)
     yield "killed by the fewest cases: " + "; ".join(f"{name} ({count})" for count, name in few[:12])
-    functions = [mutant in FUNCTIONS for mutant in matrix.mutants]
-    cover = smallest_cover(matrix.kills[functions])
+    cover = smallest_cover(matrix.kills[matrix.unbounded])
     yield f"smallest set of cases that kills all that are wrong in no region alone: {len(cover)} cases"
     for at in cover:
         yield f"  {matrix.cases[at].id}: '{matrix.cases[at].descriptor}' kills {matrix.kills[:, at].sum()}"
@@ -164,8 +165,7 @@ def _document(found: Audit, matrix: Matrix | None, elsewhere: Mapping[str, Mappi
     }
     document = {
         "enough": found.enough, "mutants": known, "survivors": found.survivors, "once": found.once,
-        "equivalent": {mutant.name: mutant.equivalent for mutant in EVERY if mutant.equivalent},
-        "refuted": [sighting.mutant.name for sighting in found.refuted],
+        "equivalent": {seen.mutant.name: seen.mutant.equivalent for seen in found.equivalent}, "refuted": found.refuted,
         "process": [asdict(struck) for struck in found.struck], "against": elsewhere,
     }  # fmt: skip
     if matrix is not None:

@@ -346,7 +346,6 @@ class TestEvidence:
             assert (said in output) is bool(expected)
 
 
-@pytest.mark.usefixtures("environment")
 def _copy_smoke(folder: Path) -> None:
     """The pairs of smoke alone, as its own suite in another folder."""
     text = (cases_folder() / "smoke.jsonl").read_bytes()
@@ -356,6 +355,7 @@ def _copy_smoke(folder: Path) -> None:
     (folder / "chosen" / "smoke.toml").write_text(f'why = "Pairs."\ncases = {json.dumps(ids)}\n', encoding="utf-8")
 
 
+@pytest.mark.usefixtures("environment")
 class TestKnownDivergences:
     def test_a_known_divergence_does_not_fail_and_a_new_one_does(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
