@@ -32,9 +32,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from conformance import idioms
-from conformance.calls.sizes.passages import journey, told
 from conformance.calls.sizes.proposals import SizesError
 from conformance.calls.sizes.stack import read_stack
+from conformance.calls.sizes.stack_answers import answer_stack, stack_lines
 from conformance.claims import ledger
 from conformance.claims.ledger import ClaimError
 from conformance.cli.run import findings
@@ -261,7 +261,7 @@ def stacks(draw: st.DrawFn) -> tuple[str, str, int]:
 def read_layers(given: tuple[str, str, int]) -> None:
     framework, text, extent = given
     stack = read_stack(framework, [text])
-    list(told(journey(stack, (extent,) * stack.rank)))
+    list(stack_lines(answer_stack(stack, (extent,) * stack.rank)))
 
 
 def saved(array: Any) -> bytes:

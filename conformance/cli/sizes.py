@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from conformance import idioms
-from conformance.calls.sizes.answers import answer, as_data, told
+from conformance.calls.sizes.answers import answer, answer_lines, as_data
 from conformance.calls.sizes.proposals import SizesError, Wanted
 from conformance.calls.sizes.spellings import Target
 from conformance.io.bounded import read_text
@@ -60,7 +60,7 @@ def command(
     if input_ is None or layer["output"] is None:
         raise SizesError("--input and --output are the two sizes: give both, or a stack of layers")
     sizes_answer = answer(_target(framework, variant, layer), _wanted(input_, layer))
-    _print(json.dumps(as_data(sizes_answer), indent=2) if json_ else "\n".join(told(sizes_answer)))
+    _print(json.dumps(as_data(sizes_answer), indent=2) if json_ else "\n".join(answer_lines(sizes_answer)))
     return OK if sizes_answer.calls else DIVERGED
 
 
@@ -71,15 +71,16 @@ def _print(text: str) -> None:
 
 def _pass_stack(framework: str, texts: list[str], input_: str | None, variant: str, *, json_: bool) -> int:
     """Say which sizes pass a stack, and how the input fares."""
-    from conformance.calls.sizes import passages
+    from conformance.calls.sizes import stack_answers
     from conformance.calls.sizes.stack import read_stack
 
     texts = [read_text(Path(text)) if text.endswith(".py") else text for text in texts]
     extents = () if input_ is None else parse_extents("input", input_)
     layers = read_stack(framework, texts, len(extents), variant)
-    way = passages.journey(layers, extents * layers.rank if len(extents) == 1 else extents)
-    _print(json.dumps(passages.as_data(way), indent=2) if json_ else "\n".join(passages.told(way)))
-    return OK if way.passes else DIVERGED
+    stack_answer = stack_answers.answer_stack(layers, extents * layers.rank if len(extents) == 1 else extents)
+    lines = stack_answers.stack_lines(stack_answer)
+    _print(json.dumps(stack_answers.as_data(stack_answer), indent=2) if json_ else "\n".join(lines))
+    return OK if stack_answer.passes else DIVERGED
 
 
 def _target(framework: str, variant: str, layer: Mapping[str, Any]) -> Target:

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance import idioms
-from conformance.calls.sizes.levels import Passage, passes, walk, written
-from conformance.calls.sizes.passages import as_data, journey, told
+from conformance.calls.sizes.levels import LayerResult, passes, walk, written
 from conformance.calls.sizes.passing import Rule, passing
 from conformance.calls.sizes.proposals import SizesError
 from conformance.calls.sizes.stack import read_stack
+from conformance.calls.sizes.stack_answers import answer_stack, as_data, stack_lines
 from conformance.problem import Ints
 
 
@@ -27,10 +27,10 @@ HALVED, DOUBLED = "nn.MaxPool2d(2)", "nn.ConvTranspose2d(8, 8, 2, stride=2)"
 CEILED, PADDED = "nn.MaxPool2d(2, ceil_mode=True)", "nn.ConvTranspose2d(8, 8, 3, 2, padding=1, output_padding=1)"
 
 
-def broken(framework: str, text: str, *extents: int) -> list[Passage]:
+def broken(framework: str, text: str, *extents: int) -> list[LayerResult]:
     stack = read_stack(framework, [text])
-    return [passage for passage in walk(stack, extents * stack.rank if len(extents) == 1 else extents)
-            if not passage.passes]  # fmt: skip
+    return [result for result in walk(stack, extents * stack.rank if len(extents) == 1 else extents)
+            if not result.passes]  # fmt: skip
 
 
 def test_a_network_of_three_levels_of_2_passes_multiples_of_8() -> None:
@@ -40,26 +40,26 @@ def test_a_network_of_three_levels_of_2_passes_multiples_of_8() -> None:
 
 
 def test_the_level_that_breaks_is_named_with_the_argument_that_mends_it() -> None:
-    lines = list(told(journey(read_stack("torch", [unet(CEILED, PADDED)]), (36, 36))))
+    lines = list(stack_lines(answer_stack(read_stack("torch", [unet(CEILED, PADDED)]), (36, 36))))
     assert "input 36: level 3 gives 10 where 9 is needed: give output_padding=0 there or crop 1" in lines
-    (passage,) = broken("torch", unet(HALVED, DOUBLED), 36)
-    assert (passage.level, passage.after, passage.needed) == (3, (8, 8), (9, 9))
-    assert passage.mend == {"output_padding": 1}
+    (result,) = broken("torch", unet(HALVED, DOUBLED), 36)
+    assert (result.level, result.after, result.needed) == (3, (8, 8), (9, 9))
+    assert result.mend == {"output_padding": 1}
 
 
 def test_axes_break_apart() -> None:
-    (passage,) = broken("torch", unet(HALVED, DOUBLED), 36, 40)
-    assert (passage.after, passage.needed) == ((8, 10), (9, 10))
-    assert written(passage.mend or {}) == "output_padding=(1, 0)"
+    (result,) = broken("torch", unet(HALVED, DOUBLED), 36, 40)
+    assert (result.after, result.needed) == ((8, 10), (9, 10))
+    assert written(result.mend or {}) == "output_padding=(1, 0)"
 
 
 def test_a_published_network_without_padding_crops_its_encoder_and_leaves_388_of_572() -> None:
     two = "nn.Conv2d(8, 8, 3), nn.Conv2d(8, 8, 3)"
     text = f"nn.Sequential({', '.join([two, HALVED] * 4)}, {two}, {', '.join([DOUBLED, two] * 4)})"
-    passages = list(walk(read_stack("torch", [text]), (572, 572)))
-    needs = [(passage.after[0], passage.needed[0]) for passage in passages if not passage.passes]
+    results = list(walk(read_stack("torch", [text]), (572, 572)))
+    needs = [(result.after[0], result.needed[0]) for result in results if not result.passes]
     assert needs == [(56, 64), (104, 136), (200, 280), (392, 568)]
-    assert passages[-1].after == (388, 388)
+    assert results[-1].after == (388, 388)
 
 
 SIZES: list[tuple[str, str, str]] = [
@@ -109,30 +109,32 @@ def test_the_rule_holds_beyond_the_sizes_that_were_tried(levels: list[tuple[Any,
 )  # fmt: skip
 def test_what_mends_a_level_gives_what_is_needed(forms: tuple[str, str, str], size: int, k: int, ceiled: bool) -> None:
     framework, pool, up = forms
-    for passage in broken(framework, f"[{pool.format(ceiled)}, {up.format(k)}]", size):
-        if passage.refused or passage.mend is None:
+    for result in broken(framework, f"[{pool.format(ceiled)}, {up.format(k)}]", size):
+        if result.refused or result.mend is None:
             continue
         call, outer = up.format(k)[:-1], ""
-        mend = dict(passage.mend)
+        mend = dict(result.mend)
         if size_given := mend.pop("output_size", None):
             outer = f"(x, output_size={size_given})"
         text = f"{call}, {written(mend)}){outer}" if mend else f"{call}){outer}"
-        claim = idioms.read(framework, text, {"x": (1, 1, *passage.before)}).claim
-        assert (claim.refused, claim.problem.output) == ("", passage.needed)
+        claim = idioms.read(framework, text, {"x": (1, 1, *result.before)}).claim
+        assert (claim.refused, claim.problem.output) == ("", result.needed)
 
 
 def test_a_layer_that_no_argument_mends_is_cropped() -> None:
     text = "[nn.AvgPool1d(2), nn.Upsample(scale_factor=2)]"
-    (passage,) = broken("torch", text, 9)
-    assert passage.mend is None
-    (line,) = [line for line in told(journey(read_stack("torch", [text]), (9,))) if line.startswith("input")]
+    (result,) = broken("torch", text, 9)
+    assert result.mend is None
+    (line,) = [
+        line for line in stack_lines(answer_stack(read_stack("torch", [text]), (9,))) if line.startswith("input")
+    ]
     assert line == "input 9: level 1 gives 8 where 9 is needed: crop 1 of the encoder's"
 
 
 def test_an_input_that_a_layer_refuses_ends_there() -> None:
-    (passage,) = broken("torch", unet(HALVED, DOUBLED), 4)
-    assert passage.before == (1, 1)
-    assert "the kernel of 2 is larger than the input of 1" in passage.refused
+    (result,) = broken("torch", unet(HALVED, DOUBLED), 4)
+    assert result.before == (1, 1)
+    assert "the kernel of 2 is larger than the input of 1" in result.refused
 
 
 def test_layers_of_a_file_are_taken_in_the_order_of_its_text() -> None:
@@ -145,7 +147,7 @@ def test_layers_of_a_file_are_taken_in_the_order_of_its_text() -> None:
     assert ([layer.kind for layer in stack.layers], stack.in_order) == (["down", "up"], False)
     assert [layer.reading.line for layer in stack.layers] == [3, 4]
     assert "the layers are taken in the order in which they stand in the text, each of them once" in list(
-        told(journey(stack, ()))
+        stack_lines(answer_stack(stack, ()))
     )
 
 
@@ -192,7 +194,7 @@ def test_nothing_in_a_stack_is_run(tmp_path: Path) -> None:
 
 def test_a_way_through_a_stack_is_data() -> None:
     extents: Ints = (36, 36)
-    data = as_data(journey(read_stack("torch", [unet(HALVED, DOUBLED)]), extents))
+    data = as_data(answer_stack(read_stack("torch", [unet(HALVED, DOUBLED)]), extents))
     assert (data["passes"], data["nearest"], data["axes"], data["in_order"]) == (False, [32, 40], 2, True)
     assert data["sizes"] == {"rule": "multiples of 8", "period": 8, "rests": [0], "from": 8}
     (layer,) = [layer for layer in data["layers"] if not layer["passes"]]
@@ -213,9 +215,9 @@ def test_a_way_through_a_stack_is_data() -> None:
 )
 def test_a_level_is_closed_by_what_grows_as_much_as_was_shrunk(layers: list[str], needed: list[Ints]) -> None:
     stack = read_stack("torch", [f"[{', '.join(layers)}]"])
-    passages = [passage for passage in walk(stack, (16, 16)) if passage.layer.kind == "up"]
-    assert [passage.needed for passage in passages] == needed
-    assert all(passage.passes for passage in passages)
+    results = [result for result in walk(stack, (16, 16)) if result.layer.kind == "up"]
+    assert [result.needed for result in results] == needed
+    assert all(result.passes for result in results)
 
 
 def test_a_function_whose_kernel_is_its_weight_s_is_refused() -> None:

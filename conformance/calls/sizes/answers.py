@@ -31,7 +31,7 @@ def answer(target: Target, wanted: Wanted) -> Answer:
     return Answer(target, wanted, (), tuple(nearest(target, problem)))
 
 
-def told(answer: Answer) -> Iterator[str]:
+def answer_lines(answer: Answer) -> Iterator[str]:
     """An answer, a line each."""
     wanted, calls = answer.wanted, answer.calls
     if not calls:
@@ -52,9 +52,7 @@ def _nothing(answer: Answer) -> str:
                          for role, value in target.given.items())  # fmt: skip
     whose = f"{target.idiom or target.framework}{f' with {asked}' if asked else ''}"
     if wanted.kernel is None or wanted.stride is None:
-        return (
-            f"nothing fits: no kernel and stride were found by which {whose} gives {sizes}: give --kernel and --stride"
-        )
+        return f"nothing fits: no kernel and stride were found by which {whose} gives {sizes}: give both of them"
     near = " and ".join(_axes(call.claim.problem.output) for call in answer.near)
     return f"nothing fits: no call of {whose} gives {sizes}{f': the nearest is {near}' if near else ''}"
 

@@ -24,7 +24,7 @@ class Level(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class LayerResult:
     """What a layer of a stack gives for an input, and what it has to give.
 
     `level` counts the layers that shrink, and each that grows again is of the last level that is still open: `needed`
@@ -50,7 +50,7 @@ class Passage:
         return _mend(self.framework, self.layer, self.before, self.needed) if self.needed else None
 
     @property
-    def onward(self) -> Ints:
+    def passed_on(self) -> Ints:
         """The extents behind the level: those that are needed, but where the encoder's alone can be cropped."""
         if self.passes or not self.needed:
             return self.after
@@ -59,9 +59,11 @@ class Passage:
         return tuple(map(min, self.after, self.needed))
 
 
-def walk(stack: Stack, extents: Ints) -> Iterator[Passage]:
-    """An input's way through a stack, up to a layer that refuses it; behind a level that breaks, as if it were
-    mended."""
+def walk(stack: Stack, extents: Ints) -> Iterator[LayerResult]:
+    """What each layer of a stack gives for an input, up to one that refuses it.
+
+    Behind a level that breaks, the extents are those that a mended one gives.
+    """
     encoder: list[Level] = []
     grown: float = 1
     for layer in stack.layers:
@@ -76,11 +78,11 @@ def walk(stack: Stack, extents: Ints) -> Iterator[Passage]:
             after, refused = layer.after(extents), ""
         except Refusal as reason:
             after, refused = (), str(reason)
-        passage = Passage(stack.framework, layer, extents, after, level, needed, refused)
-        yield passage
+        result = LayerResult(stack.framework, layer, extents, after, level, needed, refused)
+        yield result
         if refused:
             return
-        extents = passage.onward
+        extents = result.passed_on
 
 
 def _close(encoder: list[Level], grown: float) -> tuple[Ints, float]:
@@ -95,7 +97,7 @@ def _close(encoder: list[Level], grown: float) -> tuple[Ints, float]:
 
 def passes(stack: Stack, extents: Ints) -> bool:
     """Whether an input meets the encoder's extents on every level, and is refused by no layer."""
-    return all(passage.passes for passage in walk(stack, extents))
+    return all(result.passes for result in walk(stack, extents))
 
 
 @lru_cache(maxsize=2**10)

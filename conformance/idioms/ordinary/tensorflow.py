@@ -46,7 +46,7 @@ def _function(use: Use) -> SizeLaw:
 
 def _spatial(use: Use, name: str) -> Ints:
     value = use[name]
-    whole = isinstance(value, list | tuple) and all(isinstance(each, int) for each in value)
+    whole = isinstance(value, list | tuple) and all(isinstance(number, int) for number in value)
     if whole and len(value) == 1:
         return tuple(value) * use.rank
     return tuple(value[1:-1]) if whole and len(value) == use.rank + 2 else use.per_axis(name)

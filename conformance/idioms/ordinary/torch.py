@@ -59,7 +59,7 @@ def _fixed(use: Use) -> SizeLaw:
     """The extents of the answer are given; None keeps an axis."""
     size = use["output_size"]
     sizes = tuple(size) if isinstance(size, list | tuple) else (size,) * use.rank
-    if len(sizes) != use.rank or not all(each is None or isinstance(each, int) for each in sizes):
+    if len(sizes) != use.rank or not all(extent is None or isinstance(extent, int) for extent in sizes):
         raise Refusal(f"output_size is {size!r}: it takes {use.rank} extents")
     return SizeLaw(lambda axis, extent: extent if sizes[axis] is None else int(sizes[axis]), "down", 0)
 
@@ -73,7 +73,7 @@ def _upsampling(use: Use) -> SizeLaw:
         sizes = use.per_axis("size")
         return SizeLaw(lambda axis, extent: sizes[axis], "up", 0)
     factors = tuple(factor) if isinstance(factor, list | tuple) else (factor,) * use.rank
-    if len(factors) != use.rank or not all(isinstance(each, int | float) and each > 0 for each in factors):
+    if len(factors) != use.rank or not all(isinstance(number, int | float) and number > 0 for number in factors):
         raise Refusal(f"scale_factor is {factor!r}: it takes {use.rank} numbers")
     return scaled(lambda axis, extent: _whole(extent * factors[axis]), factors)
 

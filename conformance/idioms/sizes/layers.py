@@ -20,8 +20,8 @@ KERNELS = "kernel_size", "kernel", "pool_size", "window_shape", "ksize"
 def layers(framework: str) -> tuple[SizedLayer, ...]:
     """A framework's layers of which sizes alone are known."""
     idioms.idioms(framework)
-    found: tuple[SizedLayer, ...] = _module(framework).LAYERS
-    return found
+    known: tuple[SizedLayer, ...] = _module(framework).LAYERS
+    return known
 
 
 def keeps(framework: str) -> frozenset[str]:
@@ -73,7 +73,7 @@ def _require_known(reading: Reading) -> None:
     reviewed = {*reading.idiom.aside, *reading.idiom.tensors.values(), *CHANNELS}
     for name, value in reading.arguments.items():
         values: Sequence[Any] = value if isinstance(value, list | tuple) else [value]
-        if name not in reviewed and (unknown := next((each for each in values if isinstance(each, Name)), None)):
+        if name not in reviewed and (unknown := next((part for part in values if isinstance(part, Name)), None)):
             raise IdiomError(f"{reading.function}: {name} is {unknown}, which has no value before it runs: write it")
 
 

@@ -1,0 +1,108 @@
+"""What is said of a stack of layers and an input: as lines, and as data."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.calls.sizes.levels import LayerResult, walk, written
+from conformance.calls.sizes.passing import Rule, passing
+from conformance.calls.sizes.stack import Stack
+from conformance.problem import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class StackAnswer:
+    """What the layers of a stack give for an input, where there is one, and the sizes that pass."""
+
+    stack: Stack
+    input: Ints
+    results: tuple[LayerResult, ...]
+    rule: Rule
+
+    @property
+    def passes(self) -> bool:
+        """Whether the input passes; without one, whether any does."""
+        return all(result.passes for result in self.results) if self.input else bool(self.rule.rests)
+
+    @property
+    def near(self) -> Ints:
+        """The nearest sizes that pass, where the input does not and has equal axes."""
+        return () if self.passes or len(set(self.input)) != 1 else self.rule.near(self.input[0])
+
+
+def answer_stack(stack: Stack, extents: Ints) -> StackAnswer:
+    """What a stack gives for an input of these extents, if there are any."""
+    return StackAnswer(stack, extents, tuple(walk(stack, extents)) if extents else (), passing(stack))
+
+
+def stack_lines(answer: StackAnswer) -> Iterator[str]:
+    """An answer, a line a layer, and what follows from it."""
+    for result in answer.results:
+        level = f" (level {result.level})" if result.level else ""
+        after = result.refused or short(result.after)
+        yield f"{result.layer.call}: {short(result.before)} -> {after}{level}"
+    if not answer.stack.in_order:
+        yield "the layers are taken in the order in which they stand in the text, each of them once"
+    size = short(answer.input)
+    for result in answer.results:
+        if not result.passes:
+            yield f"input {size}: {_broken(result)}"
+    if answer.input and answer.passes:
+        yield f"input {size} passes"
+    near = f"; the nearest to {size}: {' and '.join(map(str, answer.near))}" if answer.near else ""
+    yield f"sizes that pass: {answer.rule}{near}"
+
+
+def short(extents: Sequence[int]) -> str:
+    """Extents as they are given: one number where all axes are equal."""
+    return "x".join(map(str, extents[:1] if len(set(extents)) == 1 else extents))
+
+
+def _broken(result: LayerResult) -> str:
+    """Where a stack breaks, and what mends it."""
+    if result.refused:
+        return f"{result.layer.call} gives nothing from {short(result.before)}: {result.refused}"
+    gives = f"level {result.level} gives {short(result.after)} where {short(result.needed)} is needed"
+    ways = [f"give {written(result.mend)} there"] if result.mend else []
+    return f"{gives}: {' or '.join([*ways, *_crops(result)])}"
+
+
+def _crops(result: LayerResult) -> Iterator[str]:
+    pairs = list(zip(result.after, result.needed, strict=True))
+    for more, whose in (
+        ([max(after - needed, 0) for after, needed in pairs], ""),
+        ([max(needed - after, 0) for after, needed in pairs], " of the encoder's"),
+    ):
+        if any(more):
+            yield f"crop {short(more)}{whose}"
+
+
+def as_data(answer: StackAnswer) -> dict[str, Any]:
+    """An answer as data, by the keys that docs/porting.md documents."""
+    rule = answer.rule
+    return {
+        "framework": answer.stack.framework,
+        "axes": answer.stack.rank,
+        "in_order": answer.stack.in_order,
+        "input": list(answer.input) or None,
+        "passes": answer.passes,
+        "layers": [_result_as_data(result) for result in answer.results],
+        "sizes": {"rule": str(rule), "period": rule.period, "rests": list(rule.rests), "from": rule.first},
+        "nearest": list(answer.near),
+    }
+
+
+def _result_as_data(result: LayerResult) -> dict[str, Any]:
+    broken = not result.passes and not result.refused
+    return {
+        "line": result.layer.reading.line,
+        "call": result.layer.call,
+        "input": list(result.before),
+        "output": list(result.after),
+        "level": result.level,
+        "needed": list(result.needed) or None,
+        "passes": result.passes,
+        "give": dict(result.mend) if broken and result.mend else None,
+        "crop": list(_crops(result)) if broken else [],
+        "refused": result.refused or None,
+    }
