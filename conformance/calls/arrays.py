@@ -1,6 +1,7 @@
 """Arrays as a call has them, in the order of a problem: layouts and the order of taps follow from the call's claim."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,9 +9,10 @@ from numpy.typing import NDArray
 
 from conformance import idioms, layout
 from conformance.idioms import IdiomError, Reading
-from conformance.idioms.base import FLOAT32, ClaimedCall, Refusal
+from conformance.idioms.base import FLOAT32, MEANINGS, ClaimedCall, Refusal
+from conformance.idioms.expression import Name
 from conformance.layout import LayoutError
-from conformance.numerics.operands import Arrays
+from conformance.numerics.operands import SIGNIFICAND, Arrays
 from conformance.problem import Ints, Problem
 
 Array = NDArray[Any]
@@ -37,13 +39,8 @@ def restored(reading: Reading, arrays: Arrays, actual: Array, variant: str) -> R
 
     Raises IdiomError for a call that is refused, and for arrays that are not of the shapes that it takes and gives.
     """
-    try:
-        call = idioms.point(reading, _shapes(reading, arrays, actual), variant, _dtype(actual))
-    except Refusal as reason:
-        raise IdiomError(f"{reading.text}: {reason}") from None
+    call = _claimed(reading, arrays, actual, variant)
     claim = call.claim
-    if claim.refused:
-        raise IdiomError(f"{reading.text}: refused: {claim.refused}")
     if arrays.bias is None and claim.problem.bias:
         raise IdiomError(f"{reading.text} has a bias: give it with --bias, or give the call without one")
     if arrays.bias is not None and not claim.problem.bias:
@@ -62,14 +59,43 @@ def restored(reading: Reading, arrays: Arrays, actual: Array, variant: str) -> R
     return Restored(call, Arrays(x, weight, arrays.bias), given)
 
 
+def _claimed(reading: Reading, arrays: Arrays, actual: Array, variant: str) -> ClaimedCall:
+    """The call with its claim, in the first dtype in which it is not refused: arrays may have been cast since."""
+    reasons = []
+    for dtype in (FLOAT32, *sorted({*SIGNIFICAND} - {FLOAT32})):
+        try:
+            call = idioms.point(_with_channels(reading, arrays), _shapes(reading, arrays, actual), variant, dtype)
+        except (Refusal, LayoutError) as reason:
+            reasons.append(str(reason))
+            continue
+        if not call.claim.refused:
+            return call
+        reasons.append(f"refused: {call.claim.refused}")
+    raise IdiomError(f"{reading.text}: {reasons[0]}")
+
+
+def _with_channels(reading: Reading, arrays: Arrays) -> Reading:
+    """The call with numbers for channels that are names or formulas: those of the weight.
+
+    Raises LayoutError for a weight of another number of axes than such a call has.
+    """
+    unknown = {
+        name: role for role in ("in", "out") for name in MEANINGS[role]
+        if isinstance(reading.arguments.get(name), Name) and name not in reading.idiom.tensors.values()
+    }  # fmt: skip
+    if not unknown:
+        return reading
+    given = (reading.arguments.get(name) for name in MEANINGS["groups"])
+    groups = next((number for number in given if isinstance(number, int)), 1)
+    extents = layout.sizes(arrays.weight.shape, reading.idiom.weight, arrays.weight.ndim - 2, {"g": groups})
+    channels = {"in": groups * extents["i"], "out": groups * extents["o"]}
+    return replace(reading, arguments={**reading.arguments, **{name: channels[role] for name, role in unknown.items()}})
+
+
 def _shapes(reading: Reading, arrays: Arrays, actual: Array) -> Mapping[str, Ints]:
     """The shapes of the call's tensors; where a gradient is taken, z has the answer's."""
     every = {"x": arrays.x, "w": arrays.weight, "b": arrays.bias, "z": actual}
     return {name: array.shape for name, array in every.items() if name in reading.tensors and array is not None}
-
-
-def _dtype(actual: Array) -> str:
-    return "float64" if actual.dtype == np.float64 else FLOAT32
 
 
 def _weight(array: Array, axes: str, problem: Problem) -> Array:

@@ -83,3 +83,21 @@ def test_a_module_names_its_framework() -> None:
     assert framework_of("torch") == "torch"
     with pytest.raises(IdiomError, match="there is no framework 'paddle'"):
         framework_of("paddle")
+
+
+@pytest.mark.parametrize(
+    ("framework", "call", "x", "weight", "descriptor"),
+    [
+        ("torch", "up = nn.ConvTranspose2d(ngf * 2, ngf, 4, 2, 1, groups=2, bias=False)", (1, 8, 3, 3), (8, 2, 4, 4),
+         "i3x3 k4 s2 p1 g2 ic4 oc2"),
+        ("tensorflow", "layers.Conv1DTranspose(filters, 4, strides=2, use_bias=False)", (1, 5, 3), (4, 6, 3),
+         "i5 k4 s2 ic3 oc6"),
+    ],
+)  # fmt: skip
+def test_channels_that_are_names_are_the_weights(
+    framework: str, call: str, x: tuple[int, ...], weight: tuple[int, ...], descriptor: str
+) -> None:
+    problem = Problem.parse(descriptor)
+    answer = layout.arrange(np.zeros(problem.output_shape), layout.DATA, "n c k" if framework == "torch" else "n k c")
+    back = restored(idioms.reading(framework, call), Arrays(np.zeros(x), np.zeros(weight), None), answer, "")
+    assert str(back.call.claim.problem) == descriptor
