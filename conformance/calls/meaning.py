@@ -14,6 +14,7 @@ from conformance.idioms import expression
 from conformance.idioms._reading import IdiomError, Reading
 from conformance.idioms.base import FLOAT32, MEANINGS, Claim, ClaimedCall, Refusal
 from conformance.idioms.expression import Name
+from conformance.idioms.weights.views import whole_shape
 from conformance.problem import Ints, Problem
 
 TRIED = 5
@@ -283,7 +284,8 @@ def _shapes(reading: Reading, of: Mapping[str, Any], rank: int, i: int, k: int) 
     batch = known[0] or 1
     shapes = {**of, "x": (batch, given, *extents) if first else (batch, *extents, given)}
     if not reading.idiom.layer and "w" not in of and not _of_role(reading, "kernel"):
-        shapes["w"] = _weight(reading, given, groups, rank, k)
+        weight = _weight(reading, given, groups, rank, k)
+        shapes["w"] = whole_shape(reading.view, weight) if reading.view else weight
     return shapes
 
 

@@ -13,10 +13,11 @@ from typing import Any
 from conformance.idioms import _reading
 from conformance.idioms._dtypes import require_dtype
 from conformance.idioms._reading import Catalogue, IdiomError, Reading, Values
-from conformance.idioms._weight import derived, shapes_for
 from conformance.idioms._words import Words
 from conformance.idioms.base import FLOAT32, Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, Use
 from conformance.idioms.sizes.windows import windows
+from conformance.idioms.weights.shapes import derived, shapes_for
+from conformance.idioms.weights.views import claim_of_whole, turned_shape
 
 __all__ = [
     "IdiomError",
@@ -134,7 +135,10 @@ def claim_of(reading: Reading, shapes: Shapes, variant: str, dtype: str) -> tupl
             name = name if name.replace(".", "").isidentifier() else operand
             raise IdiomError(f"{reading.function}: the shape of {name} is missing: give it, as in "
                              f"--shape {name}=1,8,5,7")  # fmt: skip
-    use = Use(rank, reading.arguments, {name: shape for name, shape in of.items() if name != "b"}, variant, dtype)
+    seen = {name: shape for name, shape in of.items() if name != "b"}
+    if reading.view and "w" in of:
+        seen["w"] = turned_shape(reading.view, of["w"])
+    use = Use(rank, reading.arguments, seen, variant, dtype)
     require_plain(reading, dtype)
     try:
         claim = idiom.read(use)
@@ -143,7 +147,9 @@ def claim_of(reading: Reading, shapes: Shapes, variant: str, dtype: str) -> tupl
     biases = claim.problem.groups * claim.problem.out_channels
     if "b" in of and of["b"] != (biases,):
         raise Refusal(f"b {of['b']} is not one number for each of the {biases} channels of the answer")
-    return claim, use.shapes
+    if reading.view and "w" in of:
+        claim = claim_of_whole(reading.view, claim, of["w"])
+    return claim, {name: of[name] for name in use.shapes}
 
 
 def operands(reading: Reading, shapes: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from conformance.idioms._source import Found
 from conformance.idioms.arithmetic import NotLiteral
 from conformance.idioms.base import AFTER, PLACE, Dialect, Idiom, Spelling
 from conformance.idioms.expression import HOLE, ExpressionError, Invocation, Name, write
+from conformance.idioms.weights.views import View, is_plain, view_of
 
 Values = Mapping[str, Any]
 """Values of names and formulas, by their text."""
@@ -47,6 +48,8 @@ class Reading:
     aside: tuple[str, ...] = ()
     casts: tuple[str, ...] = ()
     line: int = 1
+    view: View | None = None
+    """How the call turns w before it takes it."""
 
     @property
     def last(self) -> str:
@@ -166,7 +169,7 @@ def resolve(catalogue: Catalogue, call: Found, given: Values) -> Reading:
     problem: ExpressionError | None = None
     for idiom, spelling in entries:
         try:
-            return _bound(idiom, spelling, invocation, call, given)
+            return _bound(idiom, spelling, invocation, call, given, catalogue.dialect)
         except ExpressionError as error:
             problem = problem or error
     assert problem is not None
@@ -212,7 +215,7 @@ def value(node: ast.expr, given: Values) -> Any:
 
 
 def _bound(
-    idiom: Idiom, spelling: Spelling | None, invocation: Invocation, call: Found, given: Values
+    idiom: Idiom, spelling: Spelling | None, invocation: Invocation, call: Found, given: Values, dialect: Dialect
 ) -> Reading:  # fmt: skip
     aside: list[str] = []
     outer = Invocation("", (Name("x"),), {})
@@ -227,6 +230,7 @@ def _bound(
         invocation, outer = _modern(idiom, spelling, invocation, outer)
         aside.append(f"read as {invocation.function}")
     arguments, written = expression.bind(idiom.signature, invocation)
+    invocation, view = _viewed(idiom, invocation, arguments, dialect)
     parts = [_call(idiom, invocation, arguments, aside)]
     tensors = {operand: _text(arguments[name]) for operand, name in idiom.tensors.items() if name in arguments}
     if idiom.layer:
@@ -237,9 +241,26 @@ def _bound(
             parts.append(write("", *_renamed(idiom, idiom.outer, outer.positional),
                                **_renamed_words(idiom, outer.named)))  # fmt: skip
     aside += [f"around the call: {' '.join(call.around)}"] if call.around else []
+    aside += [f"{operand} is {text}" for operand, text in sorted(tensors.items())
+              if operand in "xwbz" and text and not is_plain(text) and not (view and operand == "w")]  # fmt: skip
+    if view:
+        tensors["w"] = view.name
     text = "".join(parts)
     names = {operand: name for operand, name in tensors.items() if name}
-    return Reading(idiom, function, arguments, written, text, names, tuple(aside), call.casts, call.line)
+    return Reading(idiom, function, arguments, written, text, names, tuple(aside), call.casts, call.line, view)
+
+
+def _viewed(
+    idiom: Idiom, invocation: Invocation, arguments: Mapping[str, Any], dialect: Dialect
+) -> tuple[Invocation, View | None]:  # fmt: skip
+    """The invocation with w as a view, where the argument for it is one."""
+    weight = arguments.get(idiom.tensors.get("w", ""))
+    if not isinstance(weight, Name) or idiom.layer or (view := view_of(weight.text, dialect.arrays)) is None:
+        return invocation, None
+    turned = Name(weight.text, weight.at, view.text)
+    positional = tuple(turned if value is weight else value for value in invocation.positional)
+    named = {name: turned if value is weight else value for name, value in invocation.named.items()}
+    return replace(invocation, positional=positional, named=named), view
 
 
 def _values(invocation: Invocation) -> Iterator[Any]:
@@ -316,7 +337,7 @@ def _renamed_words(idiom: Idiom, named: Mapping[str, Any]) -> dict[str, Any]:
 def _letter(idiom: Idiom, name: str, value: Any) -> Any:
     """A tensor's letter for its name."""
     letter = next((operand for operand, parameter in idiom.tensors.items() if parameter == name), None)
-    return Name(letter) if letter and isinstance(value, Name) else value
+    return Name(value.view or letter) if letter and isinstance(value, Name) else value
 
 
 def _formed(catalogue: Catalogue, text: str, given: Values) -> Reading | None:

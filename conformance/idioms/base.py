@@ -281,6 +281,8 @@ class Dialect:
     """The batch of x as the framework says it, where an argument has to name it."""
     roots: tuple[str, ...] = ()
     """The first parts of the dotted names that are the framework's own."""
+    arrays: str = ""
+    """The module of the framework's functions that reorder and reverse arrays."""
     native: Callable[[str], str] = lambda name: name
     """The dotted name of a function, from the one that a record of the adapter's call has."""
     prelude: tuple[str, ...] = ()

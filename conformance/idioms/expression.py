@@ -22,11 +22,13 @@ class ExpressionError(ValueError):
 class Name:
     """An argument that is not a literal: a tensor, or anything else that has a value only at run time.
 
-    `at` is where it stands in its line, counted from 0, where that is known.
+    `at` is where it stands in its line, counted from 0, where that is known; `view` is the text that turns a tensor,
+    as the call takes it.
     """
 
     text: str
     at: int | None = field(default=None, compare=False)
+    view: str = field(default="", compare=False)
 
     def __repr__(self) -> str:
         return self.text

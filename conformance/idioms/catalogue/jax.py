@@ -366,6 +366,7 @@ DIALECT = Dialect(
     concat=lambda parts, axis: f"jax.numpy.concatenate({parts}, {axis})",
     modules={"flax.linen": ("nn",), "flax.nnx": ("nn", "flax.experimental.nnx")},
     roots=("jax", "flax"),
+    arrays="jax.numpy",
     native=lambda name: f"jax.lax.{name}",
     prelude=("jax.config.update('jax_enable_x64', True)",),
     precision={"float64": {"JAX_ENABLE_X64": "1"}},

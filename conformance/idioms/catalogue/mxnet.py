@@ -173,6 +173,7 @@ DIALECT = Dialect(
         "mxnet.gluon": ("mx.gluon",),
     },
     roots=("mxnet", "mx"),
+    arrays="mxnet.nd",
     native=lambda name: f"mxnet.nd.{name}",
 )
 

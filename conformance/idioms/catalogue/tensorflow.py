@@ -48,6 +48,7 @@ DIALECT = Dialect(
         "keras.ops": ("ops",),
     },
     roots=("tensorflow", "tf", "keras"),
+    arrays="tf",
     native=lambda name: f"tf.nn.{name.removesuffix('_v2')}",
 )
 

@@ -318,6 +318,7 @@ DIALECT = Dialect(
     concat=lambda parts, axis: f"torch.cat({parts}, {axis})",
     modules={"torch.nn.functional": ("F", "nn.F"), "torch.ops.aten": ("aten",)},
     roots=("torch",),
+    arrays="torch",
     native=lambda name: f"torch.nn.functional.{name}",
 )
 

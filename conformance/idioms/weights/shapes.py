@@ -7,6 +7,7 @@ from typing import Any
 from conformance import layout
 from conformance.idioms._reading import Reading
 from conformance.idioms.base import Idiom, Shapes
+from conformance.idioms.weights.views import whole_shape
 from conformance.problem import Ints, Problem
 
 
@@ -35,4 +36,4 @@ def derived(reading: Reading, shapes: Mapping[str, Any], rank: int) -> dict[str,
     if not all(isinstance(number, int) and number > 0 for number in numbers) or len(kernel) != rank or filters % groups:
         return dict(shapes)
     weight: Ints = (shapes["x"][1], filters // groups, *kernel)
-    return {**shapes, "w": weight}
+    return {**shapes, "w": whole_shape(reading.view, weight) if reading.view else weight}
