@@ -60,12 +60,9 @@ def _no_bias(problem: Problem) -> None:
 def _words(options: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments as people write them: dilations of 1 left out, like other defaults."""
     plain = {"dimension_numbers": None, "feature_group_count": 1, "transpose_kernel": False}
-    return {
-        name: value
-        for name, value in options.items()
-        if not (name in plain and value == plain[name])
-        and not (name.endswith("dilation") and isinstance(value, tuple) and set(value) == {1})
-    }
+    tuples = {name: value for name, value in options.items() if name.endswith("dilation") and isinstance(value, tuple)}
+    ones = {name for name, value in tuples.items() if set(value) == {1}}
+    return {name: value for name, value in options.items() if name not in ones and (name, value) not in plain.items()}
 
 
 def _claim_conv_transpose(use: Use) -> Claim:
