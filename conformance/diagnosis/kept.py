@@ -164,6 +164,11 @@ class Rounded:
         return np.isfinite(actual)
 
 
+def tells(kept: Kept, sums: Sums) -> bool:
+    """Whether it says something that an array fits."""
+    return not isinstance(kept, Rounded) or kept.tells(sums)
+
+
 class Nearness(NamedTuple):
     """How near an array is to what a diagnosis gives, where it is not exact.
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.diagnosis.kept import Kept, Sums
+from conformance.diagnosis.kept import Kept, Sums, tells
 from conformance.diagnosis.misreadings import Placing
 from conformance.diagnosis.observation import Observation
 from conformance.diagnosis.search import Search
@@ -29,7 +29,7 @@ FEW = 8
 def partly_right(asked: Observation, kept: Kept) -> Iterator[tuple[str, Array, Sums]]:
     """Sentences that hold of an array of the right shape, each with the array and the sums that fit."""
     right, actual = Search(asked, kept).right(), asked.actual
-    if right is None:
+    if right is None or not tells(kept, right):
         return
     if named := _never_written(asked, kept, right):
         text, written = named
@@ -45,7 +45,7 @@ def in_another_order(asked: Observation, kept: Kept) -> Iterator[tuple[str, Arra
     """The orders of axes in which the values are the right ones: of the array, or of memory that was read otherwise."""
     shape, actual = asked.problem.output_shape, asked.actual
     right = Search(replace(asked, actual=np.zeros(shape)), kept).right()
-    if right is None or actual.size != prod(shape) or actual.ndim != len(shape):
+    if right is None or actual.size != prod(shape) or actual.ndim != len(shape) or not tells(kept, right):
         return
     names = ["n", "c", *map(str, range(asked.problem.rank))]
     for order in permutations(range(actual.ndim)):

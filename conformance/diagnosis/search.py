@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.diagnosis.kept import Exact, Kept, Rounded, Sums
+from conformance.diagnosis.kept import Exact, Kept, Rounded, Sums, tells
 from conformance.diagnosis.misreadings import WHOLE, Placing, Space
 from conformance.diagnosis.observation import Observation
 from conformance.diagnosis.scatter import Table, cropped, extents, land, meeting, products, rows
@@ -154,9 +154,7 @@ class Search:
 
     def _holds(self, sums: Sums, actual: Array) -> bool:
         """Whether an array is what became of sums, and could not as well be zeros."""
-        if not self._kept.fits(actual, sums).all():
-            return False
-        return not isinstance(self._kept, Rounded) or self._kept.tells(sums)
+        return bool(self._kept.fits(actual, sums).all()) and tells(self._kept, sums)
 
     def _fitting(
         self, size: int, spot: _Spot, box_of: Callable[[_Spot, Ints], _Box | None]
