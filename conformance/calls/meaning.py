@@ -281,12 +281,19 @@ def _shapes(reading: Reading, of: Mapping[str, Any], rank: int, i: int, k: int) 
     spatial = known[2:] if first else known[1:-1]
     extents = tuple(i if extent is None else extent for extent in spatial)
     given = (known[1] if first else known[-1]) or channels
-    batch = known[0] or 1
+    batch = known[0] or _batch(reading)
     shapes = {**of, "x": (batch, given, *extents) if first else (batch, *extents, given)}
     if not reading.idiom.layer and "w" not in of and not _of_role(reading, "kernel"):
         weight = _weight(reading, given, groups, rank, k)
         shapes["w"] = whole_shape(reading.view, weight) if reading.view else weight
     return shapes
+
+
+def _batch(reading: Reading) -> int:
+    """The batch that a shape of the answer says; 1 where none does."""
+    size = reading.arguments.get("output_shape")
+    batch = size[0] if isinstance(size, list | tuple) and size else None
+    return batch if isinstance(batch, int) and batch > 0 else 1
 
 
 def _weight(reading: Reading, channels: int, groups: int, rank: int, k: int) -> tuple[int, ...]:

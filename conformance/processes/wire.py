@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from conformance.adapters.base import Call
 from conformance.io.bounded import read_json
+from conformance.layout import groups
 from conformance.processes.attempt import Answered, Ended, plain
 from conformance.records.record import Count, Number, Verdict
 
@@ -144,21 +145,26 @@ def answered(message: Mapping[str, Any], arrays: Sequence[Array], rank: int) -> 
 def _call(reply: Reply, layout: str, arrays: Sequence[Array], rank: int) -> Call:
     """A call that was made elsewhere, with what remains to be done."""
     if reply.window is not None:
-        _require_window(reply.window, arrays, rank)
+        _require_window(reply.window, arrays, layout, rank)
     return Call(
         _made_elsewhere, (), window=reply.window, bias=arrays[1] if reply.bias and len(arrays) > 1 else None,
         prepared=tuple(map(plain, reply.prepared)), layout=layout, text=plain(reply.text),
     )  # fmt: skip
 
 
-def _require_window(window: tuple[tuple[int, int], ...], arrays: Sequence[Array], rank: int) -> None:
+def _require_window(window: tuple[tuple[int, int], ...], arrays: Sequence[Array], layout: str, rank: int) -> None:
     """Raises ViolationError for a window that is none, or that makes of an array more than may be answered."""
     if len(window) != rank:
         raise ViolationError(f"the window {plain(repr(window))[:60]}, which has no two ends for each of {rank} axes")
     if not arrays:
         return
-    added = math.prod(1 + sum(max(-end, 0) for end in ends) for ends in window)
-    if max(arrays[0].nbytes, 1) * added > LARGEST_ARRAY:
+    parts = groups(layout)
+    first = parts.index("k") if "k" in parts else 0
+    extents = (*arrays[0].shape[first : first + rank], *[1] * rank)
+    grown = math.prod(
+        1 + sum(max(-end, 0) for end in ends) / max(extent, 1) for ends, extent in zip(window, extents, strict=False)
+    )
+    if max(arrays[0].nbytes, 1) * grown > LARGEST_ARRAY:
         raise ViolationError(f"the window {plain(repr(window))[:60]}, which makes too much of {arrays[0].shape}")
 
 

@@ -14,6 +14,7 @@ from conformance.idioms.base import (
     Example,
     Idiom,
     Refusal,
+    Spelling,
     Use,
     Widths,
     draws,
@@ -341,11 +342,14 @@ WORDS = Words(
     }),
 )  # fmt: skip
 
+FUNCTION = "input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1"
+SPELLINGS = (Spelling(functions={rank: f"torch.conv_transpose{rank}d" for rank in (1, 2, 3)}, signature=FUNCTION),)
+
 IDIOMS = (
     Idiom(
         id="torch-functional",
         functions={rank: f"torch.nn.functional.conv_transpose{rank}d" for rank in (1, 2, 3)},
-        signature="input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1",
+        signature=FUNCTION, spellings=SPELLINGS,
         tensors={"x": "input", "w": "weight", "b": "bias"},
         imports=("import torch",), read=_claim_padding, say=_say, examples=_examples, copied=Copied("function"),
     ),
