@@ -103,8 +103,11 @@ def read_file(path: Path, wanted: Set[str] = frozenset()) -> Iterator[Case]:
 
 def source(path: Path) -> str:
     """A case file's name inside the cases folder; its own where it lies elsewhere."""
-    inside = path.resolve().is_relative_to(cases_folder().resolve())
-    return path.resolve().relative_to(cases_folder().resolve()).as_posix() if inside else path.name
+    folder = cases_folder()
+    for file, above in ((path.absolute(), folder.absolute()), (path.resolve(), folder.resolve())):
+        if file.is_relative_to(above):  # by its name first: it may be a link to elsewhere
+            return file.relative_to(above).as_posix()
+    return path.name
 
 
 def dump_jsonl(cases: Sequence[Case], *, why: str, probes: tuple[str, ...]) -> str:

@@ -65,7 +65,7 @@ def test_says_a_correlation_of_axes_as_one() -> None:
     inside, outside = split("any(input > 1 and kernel > 1 and stride > 1 and dilation > 1)")
     assert str(induce(inside, outside)) == (
         "any(input > 1 and kernel > 1 and stride > 1 and dilation > 1): "
-        f"covers {len(inside)} of {len(inside)}, and 0 of the {len(outside):,} conforming"
+        f"covers {len(inside):,} of {len(inside):,}, and 0 of the {len(outside):,} conforming"
     )
 
 
