@@ -13,16 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.diagnosis.misreadings import Placing
-from conformance.diagnosis.observation import DiagnosisError, Observation
+from conformance.diagnosis.observation import SPACED, DiagnosisError, Observation
 from conformance.numerics.by_taps import stamped
 from conformance.numerics.formats import FLOAT32, FLOAT64, FORMATS, Format, format_of, limit, spacing
 
 Array = NDArray[Any]
 Flags = NDArray[np.bool_]
-
-
-SPACED = 2.0**53
-"""Whole numbers up to which float64 adds up without rounding."""
 
 
 class Sums(NamedTuple):
@@ -216,6 +212,8 @@ def ways_of(asked: Observation, actual: Array, held: str) -> tuple[tuple[Kept, .
     """How the array can keep an answer, and whether float64 computes that without rounding."""
     unit = min(spacing(asked.x) * spacing(asked.weight), spacing(asked.bias))
     most = _bound(asked)
+    if not np.isfinite(most):
+        raise DiagnosisError(f"sums of '{asked.problem}' can be larger than float64 holds: give smaller values")
     exact = most <= SPACED * unit
     if actual.dtype.kind in "iu" and not exact and unit % 1 == 0:
         raise DiagnosisError(f"sums of '{asked.problem}' can reach {most:.3g}, and whole numbers are exact up to "
@@ -237,7 +235,8 @@ def _bound(asked: Observation) -> float:
     problem = asked.problem
     tables = Placing(problem.stride, problem.dilation).tables(problem)
     terms = problem.in_channels * prod(table.shape[1] for table in tables)
-    return float(np.abs(asked.x).max() * np.abs(asked.weight).max() * terms + np.abs(asked.bias).max())
+    x, weight, bias = (float(np.abs(operand).max()) for operand in (asked.x, asked.weight, asked.bias))
+    return float(x * weight * terms + bias)
 
 
 def _largest(asked: Observation, room: float) -> float:

@@ -17,6 +17,8 @@ from conformance.problem import Ints, Problem, Window
 Array = NDArray[Any]
 
 
+SPACED = 2.0**53
+"""Whole numbers up to which float64 has all, and adds up without rounding."""
 AT_ONCE = 2**23
 """Values of an array that are judged at once."""
 REPEATED = "groups ignored, the kernel repeated for every output"
@@ -61,15 +63,33 @@ def questions(asked: Observation) -> Iterator[Observation]:
 def observed(problem: Problem, arrays: Arrays, actual: Array) -> Observation:
     """The question as it is put."""
     g, ic, oc = problem.groups, problem.in_channels, problem.out_channels
-    bias = np.zeros(problem.bias_shape) if arrays.bias is None else arrays.bias.astype(np.float64)
+    bias = np.zeros(problem.bias_shape) if arrays.bias is None else _in_float64("bias", arrays.bias)
     return Observation(
         problem,
-        arrays.x.astype(np.float64).reshape(problem.batch, g, ic, *problem.input),
-        arrays.weight.astype(np.float64).reshape(g, ic, oc, *problem.kernel),
+        _in_float64("x", arrays.x).reshape(problem.batch, g, ic, *problem.input),
+        _in_float64("weight", arrays.weight).reshape(g, ic, oc, *problem.kernel),
         np.stack([bias, bias]),
-        actual.astype(np.float64),
+        _in_float64("actual", actual),
         (problem.window,),
     )
+
+
+def _in_float64(name: str, array: Array) -> Array:
+    """An array's very values in float64. Raises DiagnosisError where one of them is another there."""
+    with np.errstate(over="ignore"):
+        held: Array = array.astype(np.float64)
+    if array.dtype.kind in "iu":
+        lost = np.abs(held) > SPACED
+        lost |= (np.abs(held) == SPACED) & (array % 2 == 1)
+    elif array.dtype.itemsize > held.dtype.itemsize:
+        lost = (held.astype(array.dtype) != array) & ~np.isnan(array)
+    else:
+        return held
+    if lost.any():
+        at = tuple(map(int, np.argwhere(lost)[0]))
+        raise DiagnosisError(f"{name} is {array[at]!s} at {at} in {array.dtype}, which float64 does not hold for sure: "
+                             f"give values that it holds, whole numbers up to {SPACED:.0f}")  # fmt: skip
+    return held
 
 
 def blocks(asked: Observation) -> Iterator[tuple[int, Observation]]:

@@ -336,3 +336,30 @@ class TestBlocks:
         assert diagnosis.nearness.at[1] in (4, 5, 11, 12)
         unlike = difference(self.problem, arrays, actual)
         assert unlike.startswith("360 of 2772 values differ by more than rounding can, first at (0, 4, 1, 0): ")
+
+
+ONE = Problem.parse("i3 k1")
+
+
+@pytest.mark.parametrize(
+    ("x", "weight", "actual", "message"),
+    [
+        ([2**53 + 1, 1, 2], 1, [2**53, 1, 2], r"x is 9007199254740993 at \(0, 0, 0\) in int64, which float64 does not"),
+        ([2**53, 1, 2], 1, [2**53 + 1, 1, 2], r"actual is 9007199254740993 at \(0, 0, 0\) in int64, which float64"),
+        ([1e300, 2.0, 3.0], 1e300, [7.0, 2e300, 3e300], "sums of 'i3 k1' can be larger than float64 holds"),
+        (np.array([1, 2, 3], np.longdouble) * np.longdouble("1e400"), 1, [1, 2, 3], r"x is 1e\+400 at \(0, 0, 0\)"),
+    ],
+)
+def test_what_float64_does_not_hold_is_refused_and_never_called_right(
+    x: Any, weight: Any, actual: Any, message: str
+) -> None:
+    arrays = Arrays(np.array([[x]]), np.array([[[weight]]]), None)
+    with pytest.raises(DiagnosisError, match=message):
+        diagnose(ONE, arrays, np.array([[actual]]))
+
+
+def test_the_largest_whole_numbers_that_float64_holds_are_right() -> None:
+    arrays = Arrays(np.array([[[2**53, 1, -(2**53)]]]), np.ones((1, 1, 1), int), None)
+    (right,) = diagnose(ONE, arrays, arrays.x)
+    assert right.statements == ()
+    assert diagnose(ONE, arrays, np.array([[[2**53 - 1, 1, -(2**53)]]])) == ()
