@@ -28,12 +28,24 @@ def test_overlap_counts_the_taps_that_meet(k: int, s: int, d: int) -> None:
 @pytest.mark.parametrize(
     ("descriptor", "text"),
     [
-        ("i9 k4 s2", "2 taps of the kernel in every element, evenly"),
-        ("i9 k2 s2", "1 tap of the kernel in every element, evenly"),
-        ("i9x9 k3 s2", "1 to 4 taps of the kernel in an element: kernel 3 does not divide by stride 2"),
-        ("i9x9 k4x3 s2", "2 to 4 taps of the kernel in an element: kernel 3 does not divide by stride 2"),
-        ("i9 k2 s3", "0 to 1 tap of the kernel in an element: kernel 2 does not divide by stride 3"),
-        ("i9 k4 s2 d2", "0 to 4 taps of the kernel in an element: dilation 2 and stride 2 have a common divisor"),
+        ("i9 k4 s2", "2 taps of the kernel in every inner element"),
+        ("i9 k2 s2", "1 tap of the kernel in every inner element"),
+        (
+            "i9x9 k3 s2",
+            "1 to 4 taps of the kernel in an inner element: kernel 3 does not divide by stride 2",
+        ),
+        (
+            "i9x9 k4x3 s2",
+            "2 to 4 taps of the kernel in an inner element: kernel 3 does not divide by stride 2",
+        ),
+        (
+            "i9 k2 s3",
+            "0 to 1 tap of the kernel in an inner element: kernel 2 does not divide by stride 3",
+        ),
+        (
+            "i9 k4 s2 d2",
+            "0 to 4 taps of the kernel in an inner element: dilation 2 and stride 2 have a common divisor",
+        ),
     ],
 )
 def test_what_makes_an_overlap_uneven_is_said(descriptor: str, text: str) -> None:
@@ -61,5 +73,5 @@ def test_other_calls_have_no_bilinear_taps(descriptor: str) -> None:
 def test_a_call_says_both() -> None:
     call = "nn.ConvTranspose2d(8, 8, 4, 2, 1, groups=8)"
     output = CliRunner().invoke(commands, ["call", "torch", call, "--claim"]).output
-    assert "  overlap: 4 taps of the kernel in every element, evenly" in output
+    assert "  overlap: 4 taps of the kernel in every inner element" in output
     assert "  bilinear: taps 1/4 3/4 3/4 1/4 an axis, for each channel alone, upsample by 2" in output

@@ -242,3 +242,27 @@ def test_the_nearest_sizes_of_a_large_input_are_found_at_once() -> None:
     assert Rule(0, (3, 7), 1, 64).near(2**31) == (7,)
     assert Rule(0, (3, 7), 1, 64).near(5) == (3, 7)
     assert Rule(4, (1,), 9, 64).near(2) == (9,)
+
+
+TUTORIAL = (
+    "nn.Sequential(nn.Conv2d(1, 16, 3, stride=3, padding=1), nn.ReLU(), nn.MaxPool2d(2, stride=2), "
+    "nn.Conv2d(16, 8, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(2, stride=1), "
+    "nn.ConvTranspose2d(8, 16, 3, stride=2), nn.ReLU(), nn.ConvTranspose2d(16, 8, 5, stride=3, padding=1), nn.ReLU(), "
+    "nn.ConvTranspose2d(8, 1, 2, stride=2, padding=1), nn.Tanh())"
+)
+
+
+def test_a_plain_autoencoder_passes_as_a_chain() -> None:
+    stack_answer = answer_stack(read_stack("torch", [TUTORIAL]), (28, 28))
+    assert (stack_answer.passes, stack_answer.joined, stack_answer.end) == (True, False, (28, 28))
+    assert list(stack_lines(stack_answer))[-3:] == [
+        "with nothing joined, as in a chain, input 28 gives 28 again",
+        "sizes that pass with every level joined, as in a U-Net: none up to 512",
+        "sizes that a chain gives again: 12*n + 4 from 16 on",
+    ]
+
+
+def test_a_decoder_that_ends_too_soon_is_told_by_what_its_chain_gives() -> None:
+    text = "nn.Sequential(nn.Conv2d(1, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, 2, 1), nn.ConvTranspose2d(8, 8, 4, 2, 1))"
+    lines = list(stack_lines(answer_stack(read_stack("torch", [text]), (28, 28))))
+    assert "with nothing joined, as in a chain, input 28 gives 14" in lines

@@ -100,6 +100,21 @@ def passes(stack: Stack, extents: Ints) -> bool:
     return all(result.passes for result in walk(stack, extents))
 
 
+def end_of(stack: Stack, extents: Ints) -> Ints:
+    """What an input becomes where nothing is joined, as in a chain; nothing where a layer refuses."""
+    for layer in stack.layers:
+        try:
+            extents = layer.after(extents)
+        except Refusal:
+            return ()
+    return extents
+
+
+def comes_back(stack: Stack, extents: Ints) -> bool:
+    """Whether a chain gives the extents of its input again."""
+    return end_of(stack, extents) == extents
+
+
 @lru_cache(maxsize=2**10)
 def _mend(framework: str, layer: Layer, before: Ints, needed: Ints) -> Mapping[str, Any] | None:
     if layer.law is not None:

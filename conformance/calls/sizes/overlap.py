@@ -18,9 +18,9 @@ def say(problem: Problem) -> str:
     """The overlap in words, with what makes it uneven."""
     least, most = overlap(problem)
     if least == most:
-        return f"{most} tap{'s' * (most > 1)} of the kernel in every element, evenly"
+        return f"{most} tap{'s' * (most > 1)} of the kernel in every inner element"
     reasons = dict.fromkeys(filter(None, (_reason(*axis) for axis in _axes(problem))))
-    return f"{least} to {most} tap{'s' * (most > 1)} of the kernel in an element: {', '.join(reasons)}"
+    return f"{least} to {most} tap{'s' * (most > 1)} of the kernel in an inner element: {', '.join(reasons)}"
 
 
 def bilinear(problem: Problem) -> tuple[Fraction, ...]:

@@ -1,6 +1,6 @@
 """Which input sizes pass a stack, as a rule: multiples of 8, or 7 and every fourth from it on."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import prod
@@ -61,22 +61,22 @@ class Rule:
         return f"{self.period}*n + {rests if len(self.rests) == 1 else f'one of {rests}'}{start}"
 
 
-def passing(stack: Stack) -> Rule:
-    """The input extents that pass, all axes alike."""
+def passing(stack: Stack, holds: Callable[[Stack, Ints], bool] = passes) -> Rule:
+    """The input extents that pass, all axes alike; or those for which another statement holds."""
     period = prod(max(_factors(layer, stack.rank)) for layer in stack.layers if layer.kind == "down")
     bound = min(SEARCHED, max(4 * period, 64))
-    extents = _passing_up_to(stack, bound)
+    extents = _holding_up_to(stack, holds, bound)
     if not extents:
         bound = SEARCHED  # as of layers that eat much of the borders
-        extents = _passing_up_to(stack, bound)
+        extents = _holding_up_to(stack, holds, bound)
     for shorter in range(1, bound // 3 + 1):
         if period % shorter == 0 and (rule := _periodic(extents, shorter, bound)):
             return rule
     return Rule(0, tuple(sorted(extents)), 1, bound)
 
 
-def _passing_up_to(stack: Stack, bound: int) -> set[int]:
-    return {extent for extent in range(1, bound + 1) if passes(stack, (extent,) * stack.rank)}
+def _holding_up_to(stack: Stack, holds: Callable[[Stack, Ints], bool], bound: int) -> set[int]:
+    return {extent for extent in range(1, bound + 1) if holds(stack, (extent,) * stack.rank)}
 
 
 def _factors(layer: Layer, rank: int) -> Sequence[int]:

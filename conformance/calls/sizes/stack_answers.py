@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.calls.sizes.levels import LayerResult, walk, written
+from conformance.calls.sizes.levels import LayerResult, comes_back, end_of, walk, written
 from conformance.calls.sizes.passing import Rule, passing
 from conformance.calls.sizes.stack import Stack
 from conformance.problem import Ints
@@ -12,27 +12,43 @@ from conformance.problem import Ints
 
 @dataclass(frozen=True, slots=True)
 class StackAnswer:
-    """What the layers of a stack give for an input, where there is one, and the sizes that pass."""
+    """What the layers of a stack give for an input, where there is one, and the sizes that pass.
+
+    `rule` is of levels that are joined, as in a U-Net. `end` is what the input becomes where nothing is joined, and
+    `chain` the rule of the sizes that come back then; None where the stack does not both shrink and grow.
+    """
 
     stack: Stack
     input: Ints
     results: tuple[LayerResult, ...]
     rule: Rule
+    end: Ints
+    chain: Rule | None
+
+    @property
+    def joined(self) -> bool:
+        """Whether the input passes with every level joined; without one, whether any does."""
+        return all(result.passes for result in self.results) if self.input else bool(self.rule.rests)
 
     @property
     def passes(self) -> bool:
-        """Whether the input passes; without one, whether any does."""
-        return all(result.passes for result in self.results) if self.input else bool(self.rule.rests)
+        """Whether the input passes, joined or as a chain; without one, whether any does."""
+        if self.joined or self.chain is None:
+            return self.joined
+        return self.end == self.input if self.input else bool(self.chain.rests)
 
     @property
     def near(self) -> Ints:
         """The nearest sizes that pass, where the input does not and has equal axes."""
-        return () if self.passes or len(set(self.input)) != 1 else self.rule.near(self.input[0])
+        return () if self.joined or len(set(self.input)) != 1 else self.rule.near(self.input[0])
 
 
 def answer_stack(stack: Stack, extents: Ints) -> StackAnswer:
     """What a stack gives for an input of these extents, if there are any."""
-    return StackAnswer(stack, extents, tuple(walk(stack, extents)) if extents else (), passing(stack))
+    results = tuple(walk(stack, extents)) if extents else ()
+    end = end_of(stack, extents) if extents else ()
+    chain = passing(stack, comes_back) if {"down", "up"} <= {layer.kind for layer in stack.layers} else None
+    return StackAnswer(stack, extents, results, passing(stack), end, chain)
 
 
 def stack_lines(answer: StackAnswer) -> Iterator[str]:
@@ -47,10 +63,17 @@ def stack_lines(answer: StackAnswer) -> Iterator[str]:
     for result in answer.results:
         if not result.passes:
             yield f"input {size}: {_broken(result)}"
-    if answer.input and answer.passes:
+    if answer.input and answer.joined:
         yield f"input {size} passes"
     near = f"; the nearest to {size}: {' and '.join(map(str, answer.near))}" if answer.near else ""
-    yield f"sizes that pass: {answer.rule}{near}"
+    if answer.chain in (None, answer.rule):
+        yield f"sizes that pass: {answer.rule}{near}"
+        return
+    if answer.end:
+        again = " again" if answer.end == answer.input else ""
+        yield f"with nothing joined, as in a chain, input {size} gives {short(answer.end)}{again}"
+    yield f"sizes that pass with every level joined, as in a U-Net: {answer.rule}{near}"
+    yield f"sizes that a chain gives again: {answer.chain}"
 
 
 def short(extents: Sequence[int]) -> str:
@@ -79,17 +102,23 @@ def _crops(result: LayerResult) -> Iterator[str]:
 
 def as_data(answer: StackAnswer) -> dict[str, Any]:
     """An answer as data, by the keys that docs/porting.md documents."""
-    rule = answer.rule
     return {
         "framework": answer.stack.framework,
         "axes": answer.stack.rank,
         "in_order": answer.stack.in_order,
         "input": list(answer.input) or None,
         "passes": answer.passes,
+        "joined": answer.joined,
+        "end": list(answer.end) or None,
         "layers": [_result_as_data(result) for result in answer.results],
-        "sizes": {"rule": str(rule), "period": rule.period, "rests": list(rule.rests), "from": rule.first},
+        "sizes": _rule_as_data(answer.rule),
+        "chain": None if answer.chain is None else _rule_as_data(answer.chain),
         "nearest": list(answer.near),
     }
+
+
+def _rule_as_data(rule: Rule) -> dict[str, Any]:
+    return {"rule": str(rule), "period": rule.period, "rests": list(rule.rests), "from": rule.first}
 
 
 def _result_as_data(result: LayerResult) -> dict[str, Any]:
