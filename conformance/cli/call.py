@@ -14,8 +14,11 @@ from conformance.adapters.base import Lane
 from conformance.calls.meaning import Meaning, as_json, lines, understand
 from conformance.idioms import Reading
 from conformance.idioms.base import DTYPES, ClaimedCall, Refusal
-from conformance.io.bounded import read_text
+from conformance.io.bounded import read_source
 from conformance.io.terminal import echo
+
+DIGITS = 18
+"""Digits that an extent may have."""
 
 
 class ShapeError(ValueError):
@@ -45,7 +48,7 @@ def command(
     idioms.idioms(framework)  # which knows where a name like keras belongs
     lane = adapters.lane(framework, variant)
     file = expression.endswith(".py")
-    text = _source(Path(expression)) if file else expression
+    text = read_source(Path(expression)) if file else expression
     given = parse_lets(lets, text)
     entries = list(idioms.read_all(framework, text, given))
     if shapes and (file or len(entries) > 1):
@@ -71,14 +74,6 @@ def command(
     for line in lines(meaning):
         echo(line)
     return 0 if point is None else _make(lane, point, dtype, case_id)
-
-
-def _source(path: Path) -> str:
-    """A source file's text. Raises ShapeError for what is no text, and OSError."""
-    try:
-        return read_text(path)
-    except ValueError as error:
-        raise ShapeError(f"{path}: is no source text: {error}: give a file of Python in UTF-8") from None
 
 
 def _require_case(lane: Lane, case_id: str) -> None:
@@ -168,7 +163,8 @@ def parse_shape(text: str) -> tuple[str, tuple[int | None, ...]]:
     """("x", (1, 8, 5, None)) from "x=1,8,5,None"; an extent that is not known may also be -1 or a name."""
     name, _, dims = text.partition("=")
     parts = [part.strip() for part in dims.split(",")]
-    known = [part.isdecimal() or part == "-1" or part.isidentifier() for part in parts]
+    known = [(part.isascii() and part.isdecimal() and len(part) <= DIGITS) or part == "-1" or part.isidentifier()
+             for part in parts]  # fmt: skip
     if not name.replace(".", "").isidentifier() or not all(known):
-        raise ShapeError(f"{text!r} is not a shape: write the tensor's name and its extents, as in x=1,8,5,7")
+        raise ShapeError(f"{text[:100]!r} is not a shape: write the tensor's name and its extents, as in x=1,8,5,7")
     return name, tuple(int(part) if part.isdecimal() else None for part in parts)

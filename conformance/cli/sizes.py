@@ -11,7 +11,7 @@ from conformance import idioms
 from conformance.calls.sizes.answers import answer, answer_lines, as_data
 from conformance.calls.sizes.proposals import SizesError, Wanted
 from conformance.calls.sizes.spellings import Target
-from conformance.io.bounded import read_text
+from conformance.io.bounded import read_source
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
 from conformance.problem import Ints
@@ -74,7 +74,7 @@ def _pass_stack(framework: str, texts: list[str], input_: str | None, variant: s
     from conformance.calls.sizes import stack_answers
     from conformance.calls.sizes.stack import read_stack
 
-    texts = [read_text(Path(text)) if text.endswith(".py") else text for text in texts]
+    texts = [read_source(Path(text)) if text.endswith(".py") else text for text in texts]
     extents = () if input_ is None else parse_extents("input", input_)
     layers = read_stack(framework, texts, len(extents), variant)
     stack_answer = stack_answers.answer_stack(layers, extents * layers.rank if len(extents) == 1 else extents)

@@ -133,11 +133,16 @@ def read(catalogue: Catalogue, text: str, given: Values) -> Reading:
 
 def read_all(catalogue: Catalogue, text: str, given: Values) -> Iterator[tuple[int, Reading | str]]:
     """Every call in a source text, with its line: what it is, or why it cannot be read."""
-    for call in _source.find(_source.parse(text), catalogue.last_names):
+    tree = _source.parse(text)
+    entries: list[tuple[int, Reading | str]] = []
+    for call in _source.find(tree, catalogue.last_names):
         try:
-            yield call.line, resolve(catalogue, call, given)
+            entries.append((call.line, resolve(catalogue, call, given)))
         except (IdiomError, ExpressionError) as error:
-            yield call.line, str(error)
+            entries.append((call.line, str(error)))
+    roots = {name.partition(".")[0] for name in catalogue.plain}
+    entries += _source.passed_over(tree, catalogue.last_names, roots)
+    yield from sorted(entries, key=lambda entry: entry[0])
 
 
 def _several(calls: Sequence[Found]) -> str:

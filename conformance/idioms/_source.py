@@ -1,6 +1,7 @@
 """Calls as they stand in source text: found in its syntax tree, with what stands around them. Nothing is evaluated."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ CONTAINERS = frozenset({
 """Calls that only hold others, by their last names."""
 CASTS = {"half": "float16", "double": "float64", "float": "float32", "bfloat16": "bfloat16"}
 """Suffixes that change the dtype."""
+_LIKE = re.compile(r"conv\w*transpose|transpose\w*conv|deconv", re.IGNORECASE)
+"""Names of functions that are likely to be transposed convolutions."""
 FORMS = "autograd.grad", "linear_transpose", "vjp"
 
 
@@ -61,6 +64,47 @@ def find(tree: ast.Module, last_names: Set[str]) -> Iterator[Found]:
         if name and name.rpartition(".")[2] in wanted:
             outer, around, casts = _surroundings(call, parents)
             yield Found(_resolved(name, origins), call, outer, around, casts, call.lineno)
+
+
+def passed_over(tree: ast.Module, last_names: Set[str], roots: Set[str]) -> Iterator[tuple[int, str]]:
+    """Where a function with one of these last names is meant and not called by it, or one of a like name is called.
+
+    Each comes with its line. Left out are questions about a type, and annotations.
+    """
+    parents = _parents(tree)
+    nodes = [tree, *parents]
+    origins = _origins(nodes)
+    wanted = last_names | {name for name, origin in origins.items() if origin.rpartition(".")[2] in last_names}
+    for node in parents:
+        parent = parents[node]
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and node.value in last_names
+            and _is_call_of("getattr", parent)
+        ):
+            yield node.lineno, f"{node.value} is taken by getattr: write the call out"
+        elif isinstance(node, ast.Name | ast.Attribute) and not isinstance(parent, ast.Attribute):
+            name = dotted(node)
+            last, known = name.rpartition(".")[2], name.partition(".")[0] in {*origins, *roots}
+            if isinstance(parent, ast.Call) and parent.func is node:
+                if last not in wanted and known and _LIKE.search(last):
+                    yield node.lineno, f"{_resolved(name, origins)} is no function that is read: write out what it is"
+            elif last in wanted and not _is_asked(node, parents):
+                yield node.lineno, f"{name} is named and not called: what is made of it elsewhere is not read"
+
+
+def _is_call_of(name: str, node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and dotted(node.func) == name
+
+
+def _is_asked(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
+    """Whether a type is compared with, or an annotation."""
+    child, parent = node, parents[node]
+    while isinstance(parent, ast.Tuple | ast.List | ast.BinOp | ast.Subscript):
+        child, parent = parent, parents[parent]
+    of_type = isinstance(parent, ast.Compare) or any(_is_call_of(name, parent) for name in ("isinstance", "issubclass"))
+    return of_type or child in (getattr(parent, "annotation", None), getattr(parent, "returns", None))
 
 
 def _parents(tree: ast.AST) -> dict[ast.AST, ast.AST]:

@@ -3,10 +3,12 @@
 Arrays are read by `array_files`, apart, since the command line is to start without NumPy.
 """
 
+import ast
 import errno
 import json
 import os
 import stat
+import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -69,7 +71,22 @@ def read_named_text(path: Path) -> str:
     try:
         return read_named_bytes(path).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BoundError(f"{path}: is not UTF-8 text: {error}") from None
+        raise BoundError(f"{path}: is not UTF-8 text: {error}: give a file in UTF-8") from None
+
+
+def read_source(path: Path) -> str:
+    """A Python file's text. Raises BoundError with its name, and the line, where it is none, and OSError."""
+    text = read_named_text(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what the file's own author is told
+            ast.parse(text)
+    except SyntaxError as error:
+        place = f":{error.lineno}: character {error.offset}" if error.lineno else ""
+        raise BoundError(f"{path}{place}: is not Python: {error.msg}: mend the file") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise BoundError(f"{path}: is not Python that can be read: {error or 'nested too deeply'}: mend it") from None
+    return text
 
 
 def read_json(text: str) -> Any:

@@ -119,14 +119,68 @@ def test_a_source_file_is_listed_call_by_call(tmp_path: Path) -> None:
     assert done.return_value == 0
     lines = done.output.splitlines()
     heads = [line.removeprefix(f"{path}:").partition(":")[0] for line in lines if line.startswith(str(path))]
-    assert heads == ["11", "14", "15", "17", "20"]
+    assert heads == ["11", "14", "15", "16", "17", "20"]
     assert "window: (1, 1) x (1, 1) cut from (2*i + 2, 2*i + 2), which leaves (2*i, 2*i)" in done.output
     assert "window: ((4, 4)) " not in done.output
     assert "which leaves (8*i,)" in done.output
     assert "'args' at line 14, character 45 unpacks arguments" in done.output
     assert "self.stride (at character 55) has none before it runs" in done.output
     assert "which leaves (2*i + k - 2, 2*i + k - 2)" in done.output
-    assert lines[-1] == "5 calls, 2 of them not read"
+    assert lines[-1] == "6 calls, 3 of them not read"
+
+
+PASSED_OVER = """
+import torch.nn as nn
+from torch.nn import ConvTranspose1d as CT
+from .blocks import Up
+a = nn.LazyConvTranspose2d(8, 3, 2)
+other = nn.ConvTranspose2d
+def block(up=nn.ConvTranspose2d, size: nn.ConvTranspose2d = None) -> nn.ConvTranspose2d: ...
+class Mine(nn.ConvTranspose2d): ...
+b = getattr(nn, "ConvTranspose2d")(8, 4, 3)
+def init(m):
+    if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d)) or type(m) is nn.ConvTranspose2d: ...
+c = self.deconv1(x) + deconv(x)
+d = CT(1, 1, 2)
+"""
+
+
+def test_what_is_passed_over_in_a_file_is_said_with_its_line() -> None:
+    entries = list(idioms.read_all("torch", PASSED_OVER))
+    assert [line for line, _ in entries] == [5, 6, 7, 8, 9, 13]
+    assert entries[0][1] == "torch.nn.LazyConvTranspose2d is no function that is read: write out what it is"
+    assert entries[1][1] == "nn.ConvTranspose2d is named and not called: what is made of it elsewhere is not read"
+    assert entries[4][1] == "ConvTranspose2d is taken by getattr: write the call out"
+    assert not isinstance(entries[5][1], str)
+
+
+@pytest.mark.parametrize("verb", ["call", "sizes"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff\xfe\0\0", "is not UTF-8 text: "),
+        (b"x = 1\0\n", "is not Python that can be read: source code string cannot contain null bytes: mend it"),
+        (b"x = 1\ndef f(:\n", ":2: character 7: is not Python: invalid syntax: mend the file"),
+        (b"x = " + b"-" * 200_000 + b"1", "is not Python that can be read: "),
+    ],
+)
+def test_a_file_that_is_no_source_is_named_with_its_line(
+    tmp_path: Path, verb: str, content: bytes, message: str
+) -> None:
+    path = tmp_path / "model.py"
+    path.write_bytes(content)
+    refused = invoke(verb, "torch", str(path)).exception
+    assert isinstance(refused, ValueError)
+    assert str(refused).startswith(f"{path}")
+    assert message in str(refused)
+
+
+@pytest.mark.parametrize("digits", [19, 5000])
+def test_an_extent_of_many_digits_is_no_shape(digits: int) -> None:
+    extent = "9" * digits
+    refused = invoke("call", "torch", "nn.ConvTranspose1d(1, 1, 2)", "--claim", "--shape", f"x=1,1,{extent}").exception
+    assert isinstance(refused, ValueError)
+    assert "is not a shape: write the tensor's name and its extents" in str(refused)
 
 
 def test_a_function_that_the_file_imports_from_elsewhere_is_not_read_as_keras(tmp_path: Path) -> None:
