@@ -15,7 +15,7 @@ from conformance.cli.call import parse_lets
 from conformance.diagnosis.diagnose import Diagnosis, bounded, diagnose, difference
 from conformance.diagnosis.explain import UNEXPLAINED, Explained, Group, among, by_cause, causes, group_of
 from conformance.diagnosis.observation import DiagnosisError
-from conformance.idioms.base import ClaimedCall
+from conformance.idioms.base import AFTER, ClaimedCall
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.tensor_files import read_tensor
 from conformance.io.terminal import echo
@@ -141,6 +141,8 @@ def _diagnosis_lines(
         yield f"{UNEXPLAINED}: {unlike}"
         if left := bounded(problem):
             yield f"  {left}"
+        if after := [reason for reason in (call.aside if call else ()) if reason.endswith(AFTER)]:
+            yield f"  the definition ends before what the call does then ({after[0]}): give the array from before it"
 
 
 def _records(path: Path, lines: Any) -> int:

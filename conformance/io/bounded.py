@@ -85,7 +85,7 @@ def read_source(path: Path) -> str:
         place = f":{error.lineno}: character {error.offset}" if error.lineno else ""
         raise BoundError(f"{path}{place}: is not Python: {error.msg}: mend the file") from None
     except (ValueError, RecursionError, MemoryError) as error:
-        raise BoundError(f"{path}: is not Python that can be read: {error or 'nested too deeply'}: mend it") from None
+        raise BoundError(f"{path}: is not Python: {error or 'nested too deeply'}: mend the file") from None
     return text
 
 

@@ -626,6 +626,7 @@ class TestCalls:
             "late": read_as(problem, Arrays(x, weight, None), pads=((2, 0),)),
         }
         arrays: dict[str, Any] = {name: y.swapaxes(1, 2) for name, y in answers.items()}
+        arrays["activated"] = np.maximum(arrays["right"], 0)
         np.savez(tmp_path / "arrays.npz", x=x.swapaxes(1, 2), kernel=weight.transpose(2, 1, 0), **arrays)
         return {f"--{of}": f"{tmp_path / 'arrays.npz'}:{name}" for of, name in {"x": "x", "weight": "kernel"}.items()}
 
@@ -633,6 +634,13 @@ class TestCalls:
         path = files["--x"].rpartition(":")[0]
         options = [word for pair in files.items() for word in pair]
         return command("keras", self.KERAS, *options, "--actual", f"{path}:{actual}", *more)
+
+    def test_an_array_from_after_an_activation_is_asked_for_from_before_it(
+        self, files: dict[str, str], command: Command
+    ) -> None:
+        status, output = self.run(files, command, "activated")
+        assert status == 1
+        assert "(activation='relu': applied to the answer afterwards): give the array from before it" in output
 
     def test_a_right_answer_in_the_calls_layout_is_told_so(self, files: dict[str, str], command: Command) -> None:
         status, output = self.run(files, command, "right")

@@ -22,7 +22,7 @@ def read_as(operand: str, narrow: Callable[[Array], Array]) -> Implementation:
         given = {"x": x, "weight": w, "bias": b}
         array = given[operand]
         given[operand] = None if array is None else narrow(array).astype(array.dtype)
-        return right(p, *given.values())  # type: ignore[arg-type]
+        return right(p, *given.values())  # type: ignore[arg-type]  # x and w are never None
 
     return run
 
