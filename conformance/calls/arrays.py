@@ -26,14 +26,6 @@ class Restored(NamedTuple):
     actual: Array
 
 
-def framework_of(name: str) -> str:
-    """The framework of a name, which may be a module's, such as keras. Raises IdiomError for any other."""
-    owners = {root: framework for framework in idioms.frameworks() for root in idioms.dialect(framework).roots}
-    framework = name if name in idioms.frameworks() else owners.get(name, name)
-    idioms.idioms(framework)
-    return framework
-
-
 def restored(reading: Reading, arrays: Arrays, actual: Array, variant: str) -> Restored:
     """The arrays of a call in canonical order.
 

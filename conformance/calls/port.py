@@ -21,7 +21,8 @@ from conformance.problem import Problem, Window
 
 
 class PortError(ValueError):
-    """A call that cannot be ported; the message says why, and what comes nearest."""
+    """A call that cannot be ported, since a framework refuses it or has no code for it; the message says why, and what
+    comes nearest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +90,10 @@ def port(
 
     `shapes` are those of the call's tensors, in the source's own order of axes; of a layer's input, by the name x.
     `variant` is the target's, whose limits count; `idiom` the id of the one to use; `given` are values of names in
-    the text. Raises PortError where there is
-    none, and what `idioms.read` raises.
+    the text. Raises PortError where there is none, IdiomError for an idiom that the target has not, and what
+    `idioms.read` raises.
     """
-    try:
-        point = idioms.read(source, text, shapes, adapters.lane(source).variant, given=given)
-    except Refusal as reason:
-        raise PortError(f"{text}: {reason}") from None
+    point = idioms.read(source, text, shapes, adapters.lane(source).variant, given=given)
     if point.claim.refused:
         raise PortError(f"{text}: {source} refuses this itself: {point.claim.refused}")
     return translate(point, source, target, variant=variant, idiom=idiom)
@@ -137,7 +135,7 @@ def translate(point: ClaimedCall, source: str, target: str, *, variant: str = ""
     ]
     if not known:
         names = ", ".join(candidate.id for candidate in idioms.idioms(target) if candidate.say is not None)
-        raise PortError(f"{target} has no idiom {idiom!r} to port to: those are {names}")
+        raise idioms.IdiomError(f"{target} has no idiom {idiom!r} to port to: those are {names}")
     known.sort(key=lambda idiom: idiom.layer != point.idiom.layer)
     refusals: dict[str, None] = {}
     for reduction in _reductions(point.claim.problem):

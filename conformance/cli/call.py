@@ -12,9 +12,10 @@ import click
 from conformance import adapters, idioms
 from conformance.adapters.base import Lane
 from conformance.calls.meaning import Meaning, as_json, lines, understand
-from conformance.idioms import Reading
+from conformance.idioms import Reading, arithmetic
 from conformance.idioms.base import DTYPES, ClaimedCall, Refusal
 from conformance.io.bounded import read_source
+from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
 
 DIGITS = 18
@@ -41,18 +42,24 @@ def command(
 ) -> int:  # fmt: skip
     """Read EXPRESSION, a call of FRAMEWORK as people write it, such as "torch.nn.ConvTranspose2d(8, 4, 3, stride=2)".
 
-    Prints what the call means, makes it on exact data, and compares. A layer's input is called x; an extent that is
-    not known is None. Of a file, such as model.py, or of several calls, it lists what each means. Nothing in them is
-    ever evaluated. Exit status: 0 it does what is claimed, 1 it does not, 2 usage.
+    FRAMEWORK may be a module of one, such as keras. Prints what the call means, makes it on exact data, and compares. A
+    layer's input is called x; an extent that is not known is None. Of a file, such as model.py, or of several calls, it
+    lists what each means. Nothing in them is ever evaluated. Exit status: 0 it does what is claimed, 1 it does not; and
+    where no call is made, 0 it has a meaning, 1 the framework is claimed to refuse it; 2 usage, or nothing can be
+    claimed of it.
     """
-    idioms.idioms(framework)  # which knows where a name like keras belongs
+    framework = idioms.framework_of(framework)
     lane = adapters.lane(framework, variant)
     file = expression.endswith(".py")
     text = read_source(Path(expression)) if file else expression
     given = parse_lets(lets, text)
     entries = list(idioms.read_all(framework, text, given))
-    if shapes and (file or len(entries) > 1):
+    listed = file or len(entries) > 1
+    if shapes and listed:
         raise ShapeError(f"--shape is of the tensors of one call, and {len(entries)} are read here: give one of them")
+    if case_id is not None and (claim or json_ or listed):
+        raise ShapeError("--case draws the data of a call that is made, and none is made here: leave it out, or "
+                         f"{'give one call' if listed else 'leave out --claim and --json'}")  # fmt: skip
     if file:
         return _list(lane, expression, dtype, json_, entries)
     if len(entries) > 1:
@@ -65,15 +72,16 @@ def command(
         if json_:
             echo(json.dumps({"framework": framework, "call": reading.text, "refused": str(reason)}, indent=2))
         raise idioms.IdiomError(f"{expression}: {reason}") from None
+    status = DIVERGED if meaning.refused else OK
     if json_:
         echo(json.dumps(as_json(meaning), indent=2))
-        return 0
+        return status
     if case_id is not None:
         _require_case(lane, case_id)
     point = None if claim else _point(lane, reading, of, dtype)
     for line in lines(meaning):
         echo(line)
-    return 0 if point is None else _make(lane, point, dtype, case_id)
+    return status if point is None else _make(lane, point, dtype, case_id)
 
 
 def _require_case(lane: Lane, case_id: str) -> None:
@@ -117,10 +125,11 @@ def _list(lane: Lane, name: str, dtype: str, json_: bool, entries: Sequence[tupl
                 lane.framework, entry, {}, lane.variant, dtype)))  # fmt: skip
         except (Refusal, idioms.IdiomError) as reason:
             calls.append((line, str(reason)))
+    status = DIVERGED if any(isinstance(read, Meaning) and read.refused for _, read in calls) else OK
     if json_:
         echo(json.dumps([as_json(meaning) if isinstance(meaning, Meaning) else {"line": line, "refused": meaning}
                          for line, meaning in calls], indent=2))  # fmt: skip
-        return 0
+        return status
     for line, read in calls:
         if isinstance(read, str):
             echo(f"{name}:{line}: not read: {read}")
@@ -130,13 +139,13 @@ def _list(lane: Lane, name: str, dtype: str, json_: bool, entries: Sequence[tupl
             echo(f"  {text.strip()}")
     unread = sum(isinstance(read, str) for _, read in calls)
     echo(f"{len(calls)} calls, {unread} of them not read")
-    return 0
+    return status
 
 
 def parse_lets(lets: Sequence[str], text: str) -> dict[str, Any]:
-    """Values by what they are of. Raises ShapeError for what does not stand in the text."""
-    given = dict(map(parse_let, lets))
-    if unknown := next((name for name in given if name.replace(" ", "") not in text.replace(" ", "")), ""):
+    """Values by what they are of. Raises ShapeError for what does not stand in the text, or is given twice."""
+    given = each_once("--let", [parse_let(let) for let in lets])
+    if unknown := next((name for name in given if not idioms.stands_in(name, text)), ""):
         raise ShapeError(f"--let {unknown}: nothing of this name stands in the text")
     return given
 
@@ -145,18 +154,23 @@ def parse_let(text: str) -> tuple[str, Any]:
     """("ngf", 64) from "ngf=64"."""
     name, _, value = text.rpartition("=")
     try:
-        return ast.unparse(ast.parse(name.strip(), mode="eval")), ast.literal_eval(value.strip())
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        number = arithmetic.value(ast.parse(value.strip(), mode="eval").body, {})
+        return ast.unparse(ast.parse(name.strip(), mode="eval")), number
+    except (SyntaxError, ValueError, RecursionError, MemoryError, arithmetic.NotLiteral):
         raise ShapeError(f"{text!r} gives no value: write a name and a literal, as in ngf=64") from None
 
 
 def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int | None, ...]]:
     """Shapes by the names of tensors. Raises ShapeError for a name that is given twice."""
-    pairs = [parse_shape(text) for text in texts]
-    given = dict(pairs)
-    if twice := next((name for name in given if [key for key, _ in pairs].count(name) > 1), ""):
-        raise ShapeError(f"--shape {twice} is given twice: give it once")
-    return given
+    return each_once("--shape", [parse_shape(text) for text in texts])
+
+
+def each_once(option: str, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """The values of a repeated option by name. Raises ShapeError for a name that is given twice."""
+    names = [name for name, _ in pairs]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise ShapeError(f"{option} {twice} is given twice: give it once")
+    return dict(pairs)
 
 
 def parse_shape(text: str) -> tuple[str, tuple[int | None, ...]]:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from conformance import adapters, idioms, layout
-from conformance.calls.arrays import framework_of, restored
+from conformance.calls.arrays import restored
 from conformance.cli.call import parse_lets
 from conformance.diagnosis.diagnose import Diagnosis, bounded, diagnose, difference
 from conformance.diagnosis.explain import UNEXPLAINED, Explained, Group, among, by_cause, causes, group_of
@@ -67,7 +67,7 @@ def command(
     if expression is None:
         problem = _problem(subject, arrays, observed)
     else:
-        framework = framework_of(subject)
+        framework = idioms.framework_of(subject)
         reading = idioms.reading(framework, expression, parse_lets(lets, expression))
         call, arrays, observed = restored(reading, arrays, observed, adapters.lane(framework, variant).variant)
         problem = call.claim.problem

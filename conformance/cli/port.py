@@ -1,7 +1,7 @@
 """conformance port: one framework's call as another's code."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from conformance.calls import port
 from conformance.calls.meaning import as_json, of_point
 from conformance.calls.port import Port
 from conformance.calls.verify import Verification, VerifyError, python_for, verify
-from conformance.cli.call import parse_lets, parse_shapes
+from conformance.cli.call import ShapeError, each_once, parse_lets, parse_shapes
+from conformance.idioms import Refusal
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
 
@@ -37,19 +38,25 @@ def command(
     """Print code of one framework that does what EXPRESSION does in another.
 
     EXPRESSION is a call or layer as people write it, such as 'keras.layers.Conv2DTranspose(64, 5, strides=2,
-    padding="same")' with --shape x=1,7,7,32; it is read, never evaluated. A layer's input is called x. Exit status: 0
-    ported (and, with --verify, proved), 1 the two sides differ, 2 usage, or not expressible, 3 not run for --verify.
+    padding="same")' with --shape x=1,7,7,32; it is read, never evaluated. A layer's input is called x. A framework may
+    be named by a module of it, such as keras. Exit status: 0 ported (and, with --verify, proved), 1 the two sides
+    differ, or no code says it, or the source's framework refuses it; 2 usage, 3 not run for --verify.
     """
-    for framework in (source, target):
-        idioms.idioms(framework)  # which knows where a name like keras belongs
+    source, target = idioms.framework_of(source), idioms.framework_of(target)
     lanes = adapters.lane(source), adapters.lane(target, variant)
     of = parse_shapes(shapes)
     if unknown := next((name for name, shape in of.items() if None in shape), ""):
-        raise port.PortError(f"--shape {unknown}: every extent is needed for a port")
-    made = port.port(
-        expression, source, target, of, variant=lanes[1].variant, idiom=idiom, given=parse_lets(lets, expression)
-    )
-    chosen = dict(map(_python, pythons))
+        raise ShapeError(f"--shape {unknown}: every extent is needed for a port")
+    chosen = _interpreters(pythons, {source, target}, run)
+    given = parse_lets(lets, expression)
+    try:
+        made = port.port(expression, source, target, of, variant=lanes[1].variant, idiom=idiom, given=given)
+    except (Refusal, port.PortError) as reason:
+        if json_:
+            echo(json.dumps({"framework": target, "call": expression, "refused": str(reason)}, indent=2))
+        if isinstance(reason, Refusal):
+            raise idioms.IdiomError(f"{expression}: {reason}") from None
+        raise click.ClickException(str(reason)) from None  # which ends with exit status 1
     missing = [lane.framework for lane in lanes if run and python_for(lane.framework, chosen) is None]
     batches = [made, *filter(None, [port.other_batch(made)])] if run and not missing else []
     results = [verify(batch, *lanes, chosen) for batch in batches]
@@ -88,9 +95,20 @@ def _evidence(made: Port, missing: list[str]) -> list[str]:
     return lines
 
 
+def _interpreters(pythons: Sequence[str], sides: Set[str], run: bool) -> dict[str, str]:
+    """The interpreters of --python by their frameworks. Raises VerifyError for one that would not be asked."""
+    if pythons and not run:
+        raise VerifyError(f"--python {pythons[0]}: nothing is run without --verify: give it, or leave --python out")
+    chosen = dict(each_once("--python", [_python(text) for text in pythons]))
+    if unasked := sorted(chosen.keys() - sides):
+        raise VerifyError(f"--python {unasked[0]}: neither side is {unasked[0]}: those are {', '.join(sorted(sides))}")
+    return chosen
+
+
 def _python(text: str) -> tuple[str, str]:
-    framework, _, path = text.partition("=")
-    if framework not in idioms.frameworks() or not Path(path).exists():
+    name, _, path = text.partition("=")
+    framework = {**idioms.owners(), **{name: name for name in idioms.frameworks()}}.get(name)
+    if framework is None or not Path(path).is_file():
         raise VerifyError(f"--python {text}: give a framework and its interpreter, as in torch=.tox/torch/bin/python")
     return framework, path
 

@@ -50,7 +50,7 @@ def command(
     it says which input sizes pass, which level breaks, and what mends it. Exit status: 0 something fits, or passes, 1
     nothing does, 2 usage.
     """
-    idioms.idioms(framework)  # which knows where a name like keras belongs
+    framework = idioms.framework_of(framework)
     if variant:
         _require_variant(framework, variant)
     if stack is not None or thens:

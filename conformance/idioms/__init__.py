@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from conformance.idioms import _reading
+from conformance.idioms import _reading, _source
 from conformance.idioms._dtypes import require_dtype
 from conformance.idioms._reading import Catalogue, IdiomError, Reading, Values
 from conformance.idioms._words import Words
@@ -25,6 +25,7 @@ __all__ = [
     "Reading",
     "Refusal",
     "dialect",
+    "framework_of",
     "frameworks",
     "idioms",
     "point",
@@ -32,6 +33,7 @@ __all__ = [
     "read_all",
     "reading",
     "shapes_for",
+    "stands_in",
     "windows",
     "words",
 ]
@@ -53,12 +55,18 @@ def idioms(framework: str) -> tuple[Idiom, ...]:
     return catalogued
 
 
+def framework_of(name: str) -> str:
+    """The framework of a name, which may be a module's, such as keras. Raises IdiomError for any other."""
+    framework = name if name in frameworks() else owners().get(name, name)
+    idioms(framework)
+    return framework
+
+
 def _hint(name: str) -> str:
     """Where a name that is no framework's may belong, such as keras."""
-    for framework in frameworks():
-        if any(called.startswith(f"{name}.") for idiom in idioms(framework) for called in idiom.functions.values()):
-            return f", it is among the idioms of {framework!r}"
-    near = get_close_matches(name, frameworks(), 1)
+    if owner := owners().get(name):
+        return f", it is among the idioms of {owner!r}"
+    near = get_close_matches(name, {*frameworks(), *owners()}, 1)
     return f", the nearest is {near[0]!r}" if near else ""
 
 
@@ -92,6 +100,11 @@ def _known(framework: str, text: str) -> Reading:
 def read_all(framework: str, text: str, given: Values | None = None) -> Iterator[tuple[int, Reading | str]]:
     """Every call in a source text, with its line; the reason for one that cannot be read."""
     return _reading.read_all(_catalogue(framework), text, given or {})
+
+
+def stands_in(name: str, text: str) -> bool:
+    """Whether an expression stands in a text as a part of it."""
+    return _source.stands_in(name, text)
 
 
 @cache

@@ -235,11 +235,13 @@ def _bound(
         invocation, outer = _modern(idiom, spelling, invocation, outer)
         aside.append(f"read as {invocation.function}")
     arguments, written = expression.bind(idiom.signature, invocation)
+    _require_tensors(idiom, function, arguments)
     invocation, view = _viewed(idiom, invocation, arguments, dialect)
     parts = [_call(idiom, invocation, arguments, aside)]
     tensors = {operand: _text(arguments[name]) for operand, name in idiom.tensors.items() if name in arguments}
     if idiom.layer:
         of_outer, _ = expression.bind(idiom.outer, outer)
+        _require_tensors(idiom, function, of_outer)
         arguments |= of_outer
         tensors |= {operand: _text(of_outer[name]) for operand, name in idiom.tensors.items() if name in of_outer}
         if call.outer is not None or (spelling and spelling.applied):
@@ -253,6 +255,15 @@ def _bound(
     text = "".join(parts)
     names = {operand: name for operand, name in tensors.items() if name}
     return Reading(idiom, function, arguments, written, text, names, tuple(aside), call.casts, call.line, view)
+
+
+def _require_tensors(idiom: Idiom, function: str, arguments: Mapping[str, Any]) -> None:
+    """Raises ExpressionError where a literal, or what `--let` gave, stands for a tensor."""
+    for operand, name in idiom.tensors.items():
+        tensor = arguments.get(name)
+        if operand in "xwbz" and not isinstance(tensor, Name | None):
+            raise ExpressionError(f"{function}: {name} is {tensor!r}, and takes a tensor: write its name, such as "
+                                  f"{operand}")  # fmt: skip
 
 
 def _viewed(

@@ -52,6 +52,18 @@ def parse(text: str) -> ast.Module:
         raise ExpressionError(f"{text[:60]!r}... is nested too deeply to be read") from None
 
 
+def stands_in(name: str, text: str) -> bool:
+    """Whether an expression stands in a text as a part of it."""
+    (expression,) = parse(name).body
+    assert isinstance(expression, ast.Expr)
+    kind, spelt = type(expression.value), ast.unparse(expression.value)
+    nodes = (node for node in ast.walk(parse(text.strip())) if type(node) is kind)
+    try:
+        return any(ast.unparse(node) == spelt for node in nodes)
+    except RecursionError:
+        raise ExpressionError(f"{text[:60]!r}... is nested too deeply to be read") from None
+
+
 def find(tree: ast.Module, last_names: Set[str]) -> Iterator[Found]:
     """The calls of functions with these last names, in the order of the text."""
     parents = _parents(tree)

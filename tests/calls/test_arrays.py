@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from conformance import adapters, idioms, layout, oracle
-from conformance.calls.arrays import framework_of, restored
+from conformance.calls.arrays import restored
 from conformance.idioms import IdiomError, Refusal
 from conformance.idioms.base import Idiom
 from conformance.numerics.operands import Arrays
@@ -75,14 +75,6 @@ def test_arrays_that_do_not_fit_are_refused(changed: dict[str, Any], message: st
     assert actual is not None
     with pytest.raises(IdiomError, match=message):
         restored(idioms.reading("torch", CALL), Arrays(x, weight, bias), actual, "eager")
-
-
-def test_a_module_names_its_framework() -> None:
-    assert framework_of("keras") == "tensorflow"
-    assert framework_of("flax") == "jax"
-    assert framework_of("torch") == "torch"
-    with pytest.raises(IdiomError, match="there is no framework 'paddle'"):
-        framework_of("paddle")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from conformance.io.exit_status import INCOMPLETE
 
 LAYER = "nn.ConvTranspose2d(8, 4, 3, stride=2)"
 SHAPE = ("--shape", "x=1,8,5,7")
+NAMED, FUNCTION = "nn.ConvTranspose2d(ngf, 4, 3)", "F.conv_transpose2d(x, w, stride=2)"
 PORT = ("port", LAYER, "--from", "torch", "--to", "tensorflow", *SHAPE)
 
 
@@ -86,12 +87,23 @@ def test_a_port_is_data_for_other_programs() -> None:
             "suite 'core or extreme or idioms or ports' has no case",
         ),
         (("call", "torch", LAYER, *SHAPE, "--variant", "lazy"), "torch has no variant 'lazy'"),
-        (("port", LAYER, "--from", "torch", "--to", "keras", *SHAPE), "it is among the idioms of 'tensorflow'"),
+        (("port", LAYER, "--from", "torch", "--to", "paddle", *SHAPE), "there is no framework 'paddle'"),
         ((*PORT, "--idiom", "tf-layer"), "no idiom 'tf-layer' to port to: those are"),
-        ((*PORT, "--python", "torch=/nowhere"), "give a framework and its interpreter"),
+        ((*PORT, "--verify", "--python", "torch=/nowhere"), "give a framework and its interpreter"),
+        ((*PORT, "--python", f"torch={sys.executable}"), "nothing is run without --verify"),
+        ((*PORT, "--verify", "--python", f"mxnet={sys.executable}"), "neither side is mxnet: those are tensorflow, "),
+        ((*PORT, "--verify", *("--python", f"tf={sys.executable}") * 2), "--python tensorflow is given twice"),
+        ((*PORT, *SHAPE), "--shape x is given twice"),
+        (("call", "torch", NAMED, "--claim", "--let", "ngf=3", "--let", "ngf=5"), "--let ngf is given twice"),
+        (("call", "torch", NAMED, "--claim", "--let", "g=3"), "--let g: nothing of this name stands in the text"),
+        (("call", "torch", NAMED, "--claim", "--let", "ngf=10**40"), "'ngf=10**40' gives no value"),
+        (("call", "torch", FUNCTION, "--claim", "--let", "x=3"), "input is 3, and takes a tensor"),
+        (("call", "torch", LAYER, *SHAPE, "--claim", "--case", "nosuch"), "leave out --claim and --json"),
+        (("call", "torch", LAYER, *SHAPE, "--json", "--case", "nosuch"), "leave out --claim and --json"),
+        (("call", "torch", f"{LAYER}; {LAYER}", "--case", "nosuch"), "none is made here: leave it out, or give one"),
         (
-            ("port", "nn.ConvTranspose2d(8, 4, 3, output_padding=1)", "--from", "torch", "--to", "jax", *SHAPE),
-            "torch refuses this itself: output_padding must be smaller",
+            ("port", f"{LAYER[:-1]}, padding_mode='reflect')", "--from", "torch", "--to", "jax", *SHAPE),
+            "padding_mode is 'reflect'",
         ),
     ],
 )
@@ -111,3 +123,31 @@ def test_a_source_file_that_is_none_is_one_line(kind: str, tmp_path: Path) -> No
     done = conformance("call", "torch", str(path))
     assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, "")
     assert str(path) in done.stderr
+
+
+REFUSED = "nn.ConvTranspose2d(8, 4, 3, output_padding=1)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("call", "torch", LAYER, *SHAPE), 0),
+        (("call", "torch", LAYER), 0),
+        (("call", "torch", REFUSED, *SHAPE), 1),
+        (("call", "torch", "nn.ConvTranspose2d(7, 4, 3)", *SHAPE), 1),
+        (("call", "torch", f"{LAYER[:-1]}, padding_mode='circular')", *SHAPE), 2),
+        (("port", LAYER, "--from", "torch", "--to", "keras", *SHAPE), 0),
+        (("port", REFUSED, "--from", "torch", "--to", "jax", *SHAPE), 1),
+        (("sizes", "keras", "--input", "20", "--output", "40", "--kernel", "3", "--stride", "2"), 0),
+        (("sizes", "torch", "--input", "4", "--output", "10", "--kernel", "2", "--stride", "2"), 1),
+    ],
+)
+def test_the_exit_status_tells_an_answer_from_a_refusal_and_from_a_mistake(
+    arguments: tuple[str, ...], status: int
+) -> None:
+    done = conformance(*arguments, "--json")
+    assert done.returncode == status
+    data = json.loads(done.stdout)
+    assert bool(data.get("refused") or not data.get("fits", True)) == (status != 0)
+    claimed = conformance(*arguments, *(["--claim"] if arguments[0] == "call" else []))
+    assert claimed.returncode == status

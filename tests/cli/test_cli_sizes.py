@@ -57,7 +57,7 @@ def test_channels_are_those_of_the_call_that_is_printed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("keras", *ASKED), "it is among the idioms of 'tensorflow'"),
+        (("paddle", *ASKED), "there is no framework 'paddle'"),
         (("torch", *ASKED, "--input", "0"), "--input is '0': give whole numbers from 1 to 2147483648, as in 20"),
         (("torch", *ASKED, "--input", "1" * 40), "give whole numbers from 1 to 2147483648"),
         (("torch", *ASKED, "--output", "20x"), "--output is '20x'"),

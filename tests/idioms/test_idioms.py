@@ -20,6 +20,14 @@ def test_no_two_idioms_have_one_id() -> None:
     assert len(ids) == len(set(ids))
 
 
+def test_a_module_names_its_framework() -> None:
+    for name, framework in [("keras", "tensorflow"), ("tf", "tensorflow"), ("flax", "jax"), ("mx", "mxnet")]:
+        assert idioms.framework_of(name) == framework
+        assert idioms.framework_of(framework) == framework
+    with pytest.raises(IdiomError, match="there is no framework 'paddle'"):
+        idioms.framework_of("paddle")
+
+
 @pytest.mark.parametrize("framework", idioms.frameworks())
 def test_every_claim_is_stated_in_words(framework: str) -> None:
     assert all(len((idiom.read.__doc__ or "").split()) > 5 for idiom in idioms.idioms(framework))
