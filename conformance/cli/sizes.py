@@ -44,11 +44,11 @@ def command(
 ) -> int:  # fmt: skip
     """Name the calls of FRAMEWORK that turn extents of --input into those of --output, the most natural one first.
 
-    Each is claimed to be answered with just these extents, and is printed with its window, so that it can be pasted
-    and read by `conformance call`. One number of --kernel and the like is for all axes. Where nothing fits, the nearest
-    sizes are named. With a STACK of layers, as a list, a Sequential(...), calls by --then, or a file such as model.py,
-    it says which input sizes pass, which level breaks, and what mends it. Exit status: 0 something fits, or passes, 1
-    nothing does, 2 usage.
+    FRAMEWORK may be a module of one, such as keras. Each call is claimed to be answered with just these extents, and is
+    printed with its window, so that it can be pasted and read by `conformance call`. One number is that of all axes.
+    Where nothing fits, the nearest sizes are named. With a STACK of layers, as a list, a
+    Sequential(...), calls by --then, a file such as model.py or a part of it such as model.py:Net, it says which input
+    sizes pass, which level breaks, and what mends it. Exit status: 0 something fits or passes, 1 nothing does, 2 usage.
     """
     framework = idioms.framework_of(framework)
     if variant:
@@ -74,13 +74,25 @@ def _pass_stack(framework: str, texts: list[str], input_: str | None, variant: s
     from conformance.calls.sizes import stack_answers
     from conformance.calls.sizes.stack import read_stack
 
-    texts = [read_source(Path(text)) if text.endswith(".py") else text for text in texts]
+    texts = [_source_text(framework, text) for text in texts]
     extents = () if input_ is None else parse_extents("input", input_)
     layers = read_stack(framework, texts, len(extents), variant)
     stack_answer = stack_answers.answer_stack(layers, extents * layers.rank if len(extents) == 1 else extents)
     lines = stack_answers.stack_lines(stack_answer)
     _print(json.dumps(stack_answers.as_data(stack_answer), indent=2) if json_ else "\n".join(lines))
     return OK if stack_answer.passes else DIVERGED
+
+
+def _source_text(framework: str, text: str) -> str:
+    """A text as it is, that of a file, or that of a part of a file, as in model.py:Net."""
+    file, dot, part = text.partition(".py:")
+    if text.endswith(".py"):
+        return read_source(Path(text))
+    if not dot or not part.replace(".", "").isidentifier():
+        return text
+    from conformance.calls.sizes.stack import part_of
+
+    return part_of(framework, read_source(Path(f"{file}.py")), part)
 
 
 def _target(framework: str, variant: str, layer: Mapping[str, Any]) -> Target:

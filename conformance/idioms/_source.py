@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 
 from conformance.idioms.expression import ExpressionError
 
@@ -35,8 +36,10 @@ class Found:
     line: int
 
 
+@lru_cache(maxsize=4)
 def parse(text: str) -> ast.Module:
-    """A text's syntax tree. Raises ExpressionError, which names the character, for what is none."""
+    """A text's syntax tree, which is not to be changed. Raises ExpressionError, which names the character, where there
+    is none."""
     if len(text) > LONGEST:
         raise ExpressionError(f"{text[:60]!r}... has {len(text)} characters: at most {LONGEST} are read")
     try:

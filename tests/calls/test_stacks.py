@@ -12,7 +12,7 @@ from conformance import idioms
 from conformance.calls.sizes.levels import LayerResult, passes, walk, written
 from conformance.calls.sizes.passing import Rule, passing
 from conformance.calls.sizes.proposals import SizesError
-from conformance.calls.sizes.stack import read_stack
+from conformance.calls.sizes.stack import after_or_refusal, part_of, read_stack
 from conformance.calls.sizes.stack_answers import answer_stack, as_data, stack_lines
 from conformance.problem import Ints
 
@@ -41,7 +41,7 @@ def test_a_network_of_three_levels_of_2_passes_multiples_of_8() -> None:
 
 def test_the_level_that_breaks_is_named_with_the_argument_that_mends_it() -> None:
     lines = list(stack_lines(answer_stack(read_stack("torch", [unet(CEILED, PADDED)]), (36, 36))))
-    assert "input 36: level 3 gives 10 where 9 is needed: give output_padding=0 there or crop 1" in lines
+    assert "input 36: level 3 gives 10 where 9 is needed: give output_padding=0 there or crop 1 of its answer" in lines
     (result,) = broken("torch", unet(HALVED, DOUBLED), 36)
     assert (result.level, result.after, result.needed) == (3, (8, 8), (9, 9))
     assert result.mend == {"output_padding": 1}
@@ -128,7 +128,8 @@ def test_a_layer_that_no_argument_mends_is_cropped() -> None:
     (line,) = [
         line for line in stack_lines(answer_stack(read_stack("torch", [text]), (9,))) if line.startswith("input")
     ]
-    assert line == "input 9: level 1 gives 8 where 9 is needed: crop 1 of the encoder's"
+    assert line == ("input 9: level 1 gives 8 where 9 is needed: crop 1 of what goes into torch.nn.AvgPool1d(2), where "
+                    "that is joined")  # fmt: skip
 
 
 def test_an_input_that_a_layer_refuses_ends_there() -> None:
@@ -199,7 +200,10 @@ def test_a_way_through_a_stack_is_data() -> None:
     assert data["sizes"] == {"rule": "multiples of 8", "period": 8, "rests": [0], "from": 8}
     (layer,) = [layer for layer in data["layers"] if not layer["passes"]]
     assert (layer["level"], layer["output"], layer["needed"]) == (3, [8, 8], [9, 9])
-    assert (layer["give"], layer["crop"]) == ({"output_padding": 1}, ["crop 1 of the encoder's"])
+    assert (layer["give"], layer["crop"]) == (
+        {"output_padding": 1},
+        ["crop 1 of what goes into torch.nn.MaxPool2d(2), where that is joined"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -266,3 +270,100 @@ def test_a_decoder_that_ends_too_soon_is_told_by_what_its_chain_gives() -> None:
     text = "nn.Sequential(nn.Conv2d(1, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, 2, 1), nn.ConvTranspose2d(8, 8, 4, 2, 1))"
     lines = list(stack_lines(answer_stack(read_stack("torch", [text]), (28, 28))))
     assert "with nothing joined, as in a chain, input 28 gives 14" in lines
+
+
+UP, OTHER = "nn.Upsample(scale_factor=2)", "nn.ConvTranspose2d(8, 8, 2, 2)"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"if bilinear:\n    up = {UP}\nelse:\n    up = {OTHER}", r"line 2: nn.Upsample runs only where 'bilinear' "
+         r"\(line 1\) is true: give the layers that run"),
+        (f"if a:\n    up = {UP}", "runs only where 'a'"),
+        (f"down = {HALVED}\nif a:\n    pass\nelif b:\n    up = {UP}", r"line 5: .* only where 'a' \(line 2\) is false"),
+        (f"up = {UP} if bilinear else {OTHER}", "runs only where 'bilinear'"),
+        (f"up = {UP} or {OTHER}", "is one of the alternatives"),
+        (f"try:\n    up = {UP}\nexcept TypeError:\n    up = {OTHER}", r"line 4: .* only after an exception \(line 3\)"),
+        (f"match way:\n    case 'bilinear':\n        up = {UP}\n    case _:\n        up = {OTHER}",
+         r"line 3: .* only in the case \"'bilinear'\" \(line 2\)"),
+        (f"for i in range(4):\n    layers.append({OTHER})", r"in the loop of line 1, which may run it any number"),
+        (f"while True:\n    layers.append({OTHER})", "in the loop of line 1"),
+        (f"layers = [{OTHER} for _ in range(4)]", "in the loop of line 1"),
+        (f"layers = list({OTHER} for _ in range(4))", "in the loop of line 1"),
+        (f"up = lambda: {OTHER}", "runs when the lambda of line 1 is called"),
+        (f"class A:\n    def __init__(self):\n        self.up = {OTHER}\nclass B:\n    down = nn.Conv1d(1, 1, 2, 2)",
+         r"stand in 2 places, .*: A.__init__ \(line 3\), B \(line 5\): name one of them, as in model.py:B"),
+        (f"class A:\n    def __init__(self):\n        self.up = {OTHER}\n    def forward(self, x):\n"
+         "        return F.max_pool2d(x, 2)", r"A.__init__ \(line 3\), A.forward \(line 5\)"),
+        (f"def down():\n    return {HALVED}\nup = {OTHER}", r"down \(line 2\), the text itself \(line 3\)"),
+    ],
+)  # fmt: skip
+def test_what_may_not_run_just_once_is_no_stack(text: str, message: str) -> None:
+    with pytest.raises(SizesError, match=message):
+        read_stack("torch", [text])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"try:\n    up = {UP}\nexcept TypeError:\n    raise",
+        f"for layer in nn.Sequential({UP}):\n    print(layer)",
+        f"names = [name for name in nn.Sequential({UP})]",
+        f"if __name__ == '__main__':\n    up = {UP}",
+        f"class A:\n    def __init__(self, n):\n        if n:\n            raise ValueError(n)\n        self.up = {UP}",
+    ],
+)
+def test_what_runs_once_is_a_stack(text: str) -> None:
+    stack = read_stack("torch", [text])
+    assert [layer.kind for layer in stack.layers] == ["up"]
+    assert stack.unknown == ()
+
+
+MODULES = (
+    f"\nclass Down(nn.Module):\n    def __init__(self):\n        self.pool = {HALVED}\n"
+    f"class Net(nn.Module):\n    def __init__(self):\n        self.pool = {HALVED}\n        self.up = {OTHER}\n"
+    "        self.fc = nn.Linear(3, 4)\n"
+    "class Whole(nn.Module):\n    def __init__(self):\n        self.down = Down()\n"
+)
+
+
+def test_a_part_of_a_text_is_read_by_its_name() -> None:
+    stack = read_stack("torch", [part_of("torch", MODULES, "Net")])
+    assert [(layer.kind, layer.reading.line) for layer in stack.layers] == [("down", 7), ("up", 8)]
+    lines = list(stack_lines(answer_stack(stack, (8, 8))))
+    assert "not known, and taken to keep sizes: nn.Linear (line 9)" in lines
+    assert "input 8 passes" in lines
+    assert read_stack("torch", [part_of("torch", MODULES, "Down.__init__")]).layers[0].reading.line == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("Other", "no class or function 'Other' in it: those are Down, Down.__init__, Net, "),
+     ("Whole", "line 12: Down has layers of its own")],
+)  # fmt: skip
+def test_a_part_that_is_none_or_stands_in_others_is_refused(name: str, message: str) -> None:
+    with pytest.raises(SizesError, match=message):
+        part_of("torch", MODULES, name)
+
+
+@pytest.mark.parametrize(
+    ("layers", "rule"),
+    [
+        ([f"nn.ConvTranspose2d({n + 1}, {n + 2}, 3, 1, 1)" for n in range(1200)], "all"),
+        (["nn.MaxPool2d(2)", "nn.ConvTranspose2d(8, 8, 3, 2)"] * 600, "2*n + 1 from 3 on"),
+        ([DOUBLED] * 1200, "none up to 512"),
+    ],
+)
+def test_a_stack_of_1200_layers_asks_each_kind_of_layer_once_for_a_size(layers: list[str], rule: str) -> None:
+    stack = read_stack("torch", [f"nn.Sequential({', '.join(layers)})"])
+    assert len({layer.effect for layer in stack.layers}) == len({layer.partition("(")[0] for layer in layers})
+    after_or_refusal.cache_clear()
+    assert str(passing(stack)) == rule
+    assert after_or_refusal.cache_info().misses < 40_000
+
+
+def test_channels_count_where_a_layer_may_be_refused_for_them() -> None:
+    text = "nn.Sequential(nn.ConvTranspose1d(4, 4, 2, groups=2), nn.ConvTranspose1d(4, 3, 2, groups=2))"
+    results = list(walk(read_stack("torch", [text]), (8,)))
+    assert [bool(result.refused) for result in results] == [False, True]

@@ -92,7 +92,8 @@ def test_a_stack_is_given_layer_by_layer_or_as_a_file(tmp_path: Path) -> None:
 def test_a_stack_is_data_for_other_programs() -> None:
     said = json.loads(invoke("sizes", "torch", *PASSED, "--input", "7x8", "--json").output)
     assert set(said) == {
-        "framework", "axes", "in_order", "input", "passes", "joined", "end", "layers", "sizes", "chain", "nearest"
+        "framework", "axes", "in_order", "input", "passes", "joined", "end", "layers", "sizes", "chain", "nearest",
+        "unknown",
     }  # fmt: skip
     assert [layer["output"] for layer in said["layers"]] == [[3, 4], [6, 8]]
     assert said["layers"][1]["give"] == {"output_padding": [1, 0]}

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from conformance.calls.sizes.proposals import with_output
 from conformance.calls.sizes.spellings import Target, same_value, spellings
-from conformance.calls.sizes.stack import Layer, Stack
+from conformance.calls.sizes.stack import Effect, Layer, Stack, after_or_refusal
 from conformance.idioms import expression
 from conformance.idioms.base import MEANINGS, ClaimedCall, Refusal
 from conformance.problem import Ints
@@ -16,11 +16,12 @@ ROUNDING = 1e-9
 """Of products of factors, which need not be whole numbers."""
 
 
-class Level(NamedTuple):
-    """The extents before a layer that shrinks, and by how many times fewer elements it leaves."""
+class Join(NamedTuple):
+    """Where a layer stands among the levels: the count of its level, 0 where it is of none, and which layer's input it
+    has to meet, by its place in the stack, if any."""
 
-    extents: Ints
-    factor: float
+    level: int
+    met: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class LayerResult:
     """What a layer of a stack gives for an input, and what it has to give.
 
     `level` counts the layers that shrink, and each that grows again is of the last level that is still open: `needed`
-    are the extents that the encoder has there. `refused` is why a layer gives nothing.
+    are the extents that go into the layer `joined`, which shrinks there. `refused` is why a layer gives nothing.
     """
 
     framework: str
@@ -38,6 +39,7 @@ class LayerResult:
     level: int = 0
     needed: Ints = ()
     refused: str = ""
+    joined: Layer | None = None
 
     @property
     def passes(self) -> bool:
@@ -47,7 +49,7 @@ class LayerResult:
     @property
     def mend(self) -> Mapping[str, Any] | None:
         """The arguments that give the extents that are needed, as few as there can be; None where none do."""
-        return _mend(self.framework, self.layer, self.before, self.needed) if self.needed else None
+        return _mend(self.framework, self.layer.effect, self.before, self.needed) if self.needed else None
 
     @property
     def passed_on(self) -> Ints:
@@ -64,49 +66,69 @@ def walk(stack: Stack, extents: Ints) -> Iterator[LayerResult]:
 
     Behind a level that breaks, the extents are those that a mended one gives.
     """
-    encoder: list[Level] = []
-    grown: float = 1
-    for layer in stack.layers:
-        needed: Ints = ()
-        if layer.kind == "down":
-            encoder.append(Level(extents, layer.factor))
-        level = len(encoder) if layer.kind != "level" else 0
-        if layer.kind == "up":
-            grown *= layer.factor
-            needed, grown = _close(encoder, grown)
-        try:
-            after, refused = layer.after(extents), ""
-        except Refusal as reason:
-            after, refused = (), str(reason)
-        result = LayerResult(stack.framework, layer, extents, after, level, needed, refused)
+    before: list[Ints] = []
+    for layer, (level, met) in zip(stack.layers, joins(stack), strict=True):
+        before.append(extents)
+        after = after_or_refusal(layer.effect, extents)
+        needed, joined = ((), None) if met is None else (before[met], stack.layers[met])
+        refused = after if isinstance(after, str) else ""
+        result = LayerResult(
+            stack.framework, layer, extents, () if isinstance(after, str) else after, level, needed, refused, joined
+        )
         yield result
         if refused:
             return
         extents = result.passed_on
 
 
-def _close(encoder: list[Level], grown: float) -> tuple[Ints, float]:
-    """The extents of the encoder's last level that a decoder is back at that has grown by so much, and by how much it
-    has grown beyond that; levels that are passed are taken away. A factor of 0 is not known, and closes a level."""
-    needed: Ints = ()
-    while encoder and (not needed or grown > 1) and (not grown or grown >= encoder[-1].factor * (1 - ROUNDING)):
-        needed, factor = encoder.pop()
+@lru_cache(maxsize=2**4)
+def joins(stack: Stack) -> tuple[Join, ...]:
+    """Which layers of a stack shrink and grow, level by level, which no size of its input changes."""
+    encoder: list[int] = []
+    grown: float = 1
+    found: list[Join] = []
+    for at, layer in enumerate(stack.layers):
+        if layer.kind == "down":
+            encoder.append(at)
+        level, met = len(encoder) if layer.kind != "level" else 0, None
+        if layer.kind == "up":
+            met, grown = _close(stack, encoder, grown * layer.factor)
+        found.append(Join(level, met))
+    return tuple(found)
+
+
+def _close(stack: Stack, encoder: list[int], grown: float) -> tuple[int | None, float]:
+    """The encoder's last layer whose input a decoder is back at that has grown by so much, and by how much it has grown
+    beyond that; levels that are passed are taken away. A factor of 0 is not known, and closes a level."""
+    met: int | None = None
+    while encoder and (met is None or grown > 1):
+        factor = stack.layers[encoder[-1]].factor
+        if grown and grown < factor * (1 - ROUNDING):
+            break
+        met = encoder.pop()
         grown = grown / factor if grown and factor else 1
-    return needed, grown or 1
+    return met, grown or 1
 
 
 def passes(stack: Stack, extents: Ints) -> bool:
     """Whether an input meets the encoder's extents on every level, and is refused by no layer."""
-    return all(result.passes for result in walk(stack, extents))
+    before: list[Ints] = []
+    for layer, (_, met) in zip(stack.layers, joins(stack), strict=True):
+        before.append(extents)
+        after = after_or_refusal(layer.effect, extents)
+        if isinstance(after, str) or (met is not None and before[met] != after):
+            return False
+        extents = after
+    return True
 
 
 def end_of(stack: Stack, extents: Ints) -> Ints:
     """What an input becomes where nothing is joined, as in a chain; nothing where a layer refuses."""
     for layer in stack.layers:
-        try:
-            extents = layer.after(extents)
-        except Refusal:
+        after = after_or_refusal(layer.effect, extents)
+        if isinstance(after, str):
             return ()
+        extents = after
     return extents
 
 
@@ -116,15 +138,15 @@ def comes_back(stack: Stack, extents: Ints) -> bool:
 
 
 @lru_cache(maxsize=2**10)
-def _mend(framework: str, layer: Layer, before: Ints, needed: Ints) -> Mapping[str, Any] | None:
-    if layer.law is not None:
+def _mend(framework: str, effect: Effect, before: Ints, needed: Ints) -> Mapping[str, Any] | None:
+    if effect.law is not None:
         return None
     try:
-        problem = with_output(layer.claim(before).problem, needed)
+        problem = with_output(effect.claim(before).problem, needed)
     except Refusal:
         return None
-    target = Target(framework, layer.variant, idiom=layer.reading.idiom.id)
-    changes = [_changes(layer, call) for call in spellings(target, problem)] if _spelt(target) else []
+    target = Target(framework, effect.variant, idiom=effect.reading.idiom.id)
+    changes = [_changes(effect, call) for call in spellings(target, problem)] if _spelt(target) else []
     return min(changes, key=len, default=None)
 
 
@@ -132,9 +154,9 @@ def _spelt(target: Target) -> bool:
     return any(idiom.id == target.idiom for idiom in Target(target.framework).idioms())
 
 
-def _changes(layer: Layer, call: ClaimedCall) -> dict[str, Any]:
+def _changes(effect: Effect, call: ClaimedCall) -> dict[str, Any]:
     """The arguments of a call by which its window is another than the layer's."""
-    ours = layer.reading.arguments
+    ours = effect.reading.arguments
     names = MEANINGS["padding"] | MEANINGS["output_padding"] | {"output_size", "output_shape", "target_shape"}
     return {name: value for name, value in call.arguments.items()
             if name in names and not same_value(value, ours.get(name))}  # fmt: skip

@@ -5,24 +5,30 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
+from typing import Any
 
 from conformance.calls.meaning import claim_on
+from conformance.calls.sizes import order
 from conformance.calls.sizes.proposals import SizesError
 from conformance.idioms import Reading, _source
 from conformance.idioms.base import MEANINGS, Claim, Refusal
+from conformance.idioms.expression import Name
 from conformance.idioms.ordinary.base import Kind, SizeLaw
 from conformance.idioms.sizes.layers import KERNELS, catalogue, keeps, law_of, rank_of, read_layers
 from conformance.problem import Ints
 
 SEQUENCES = frozenset({"Sequential", "HybridSequential"})
 """Calls of which every element takes the answer of the one before."""
+LARGEST = 2**62
+"""The largest extent that is passed on."""
 WRAPPERS = frozenset({"weight_norm", "spectral_norm", "compile", "jit", "remat", "checkpoint", "parametrize"})
 """Calls that keep what the layer in them does to sizes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layer:
-    """A layer of a stack: its call, where it stands, its law of sizes, and which claim it has, if it is transposed."""
+class Effect:
+    """What a layer does to sizes: its law, or the claim of a transposed one. Layers that differ in what no size hangs
+    on, such as channels, have the same one, so that what was found out is known of all of them."""
 
     reading: Reading
     law: SizeLaw | None
@@ -30,37 +36,65 @@ class Layer:
     factor: float
     variant: str
 
-    @property
-    def call(self) -> str:
-        return self.reading.text
-
-    def after(self, extents: Ints) -> Ints:
-        """The extents of its answer. Raises Refusal where the framework refuses, or leaves nothing."""
-        return _after(self, extents)
-
     def claim(self, extents: Ints) -> Claim:
         """What a transposed convolution means on an input of these extents."""
         return claim_on(self.reading, extents, self.variant)
 
 
-@lru_cache(maxsize=2**14)
-def _after(layer: Layer, extents: Ints) -> Ints:
-    if layer.law is not None:
-        return tuple(layer.law.of(axis, extent) for axis, extent in enumerate(extents))
-    claim = layer.claim(extents)
-    if claim.refused:
-        raise Refusal(claim.refused)
-    return claim.problem.output
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """A layer of a stack: its call, where it stands, and what it does to sizes."""
+
+    reading: Reading
+    effect: Effect
+
+    @property
+    def call(self) -> str:
+        return self.reading.text
+
+    @property
+    def kind(self) -> Kind:
+        return self.effect.kind
+
+    @property
+    def factor(self) -> float:
+        """By how many times fewer or more elements it leaves."""
+        return self.effect.factor
+
+    def after(self, extents: Ints) -> Ints:
+        """The extents of its answer. Raises Refusal where the framework refuses, or leaves nothing."""
+        after = after_or_refusal(self.effect, extents)
+        if isinstance(after, str):
+            raise Refusal(after)
+        return after
+
+
+@lru_cache(maxsize=2**16)
+def after_or_refusal(effect: Effect, extents: Ints) -> Ints | str:
+    """The extents behind a layer, or why there are none."""
+    try:
+        if effect.law is not None:
+            return tuple(effect.law.of(axis, extent) for axis, extent in enumerate(extents))
+        claim = effect.claim(extents)
+    except Refusal as reason:
+        return str(reason)
+    if max(claim.problem.output) > LARGEST:
+        return f"no array has an extent of more than {LARGEST}"
+    return claim.refused or claim.problem.output
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Layers in the order in which they are passed, of so many spatial axes; `in_order` where the text says so."""
+    """Layers in the order in which they are passed, of so many spatial axes; `in_order` where the text says so.
+
+    `unknown` are the calls of a text of which it is not known what they do to sizes, and which are taken to keep them.
+    """
 
     framework: str
     layers: tuple[Layer, ...]
     rank: int
     in_order: bool
+    unknown: tuple[str, ...] = ()
 
 
 def read_stack(framework: str, texts: Sequence[str], axes: int = 0, variant: str = "") -> Stack:
@@ -69,11 +103,14 @@ def read_stack(framework: str, texts: Sequence[str], axes: int = 0, variant: str
     Raises SizesError for a layer that cannot be read, or whose effect on sizes is not known.
     """
     readings: list[Reading] = []
-    for text in texts:
+    unknown: dict[str, None] = {}
+    for text in [text if "\n" in text.strip() else text.strip() for text in texts]:
         try:
             _require_known(framework, text)
+            order.require_order(text, catalogue(framework).last_names)
         except RecursionError:
             raise SizesError(f"{text[:60]!r}... is nested too deeply to be read") from None
+        unknown |= dict.fromkeys(order.not_known(text, catalogue(framework).last_names | SEQUENCES | keeps(framework)))
         for line, entry in read_layers(framework, text):
             if isinstance(entry, str):
                 raise SizesError(f"line {line}: {entry}")
@@ -85,17 +122,41 @@ def read_stack(framework: str, texts: Sequence[str], axes: int = 0, variant: str
     if len(ranks) > 1:
         raise SizesError(f"layers of {' and '.join(map(str, sorted(ranks)))} spatial axes stand in one stack")
     rank = ranks.pop() if ranks else max(axes, 1)
-    layers = tuple(_layer(framework, reading, rank, variant) for reading in readings)
-    return Stack(framework, layers, rank, len(texts) > 1 or len(readings) == 1 or all(map(_is_sequence, texts)))
+    effects: dict[tuple[Any, ...], Effect] = {}
+    layers = tuple(_layer(framework, reading, rank, variant, effects) for reading in readings)
+    return Stack(framework, layers, rank, len(texts) > 1 or len(readings) == 1 or all(map(_is_sequence, texts)),
+                 tuple(unknown))  # fmt: skip
 
 
-def _layer(framework: str, reading: Reading, rank: int, variant: str) -> Layer:
+def part_of(framework: str, text: str, name: str) -> str:
+    """A text of which nothing is left but a class or function with layers; see `order.part_of`."""
+    return order.part_of(text, name, catalogue(framework).last_names)
+
+
+def _layer(framework: str, reading: Reading, rank: int, variant: str, effects: dict[tuple[Any, ...], Effect]) -> Layer:
+    """A layer, with the effect that an equal one before it has, if there is any."""
+    key = (reading.idiom.id, reading.last, *_sizing(reading))
+    if key not in effects:
+        effects[key] = _effect(framework, reading, rank, variant)
+    return Layer(reading, effects[key])
+
+
+def _sizing(reading: Reading) -> Iterator[tuple[str, str]]:
+    """The arguments that a size, or a refusal, may hang on; channels are such where they are in groups, or none."""
+    grouped = any(reading.arguments.get(name) not in (1, None) for name in MEANINGS["groups"])
+    for name, value in reading.arguments.items():
+        plain = isinstance(value, Name) or (isinstance(value, int) and value > 0)
+        if grouped or not plain or name not in MEANINGS["in"] | MEANINGS["out"]:
+            yield name, repr(value)
+
+
+def _effect(framework: str, reading: Reading, rank: int, variant: str) -> Effect:
     try:
         law = law_of(framework, reading, rank)
     except Refusal as reason:
         raise SizesError(f"line {reading.line}: {reading.text}: {reason}") from None
     if law is not None:
-        return Layer(reading, law, law.kind, law.factor, variant)
+        return Effect(reading, law, law.kind, law.factor, variant)
     if not reading.idiom.layer and not any(name in reading.arguments for name in KERNELS):
         raise SizesError(f"line {reading.line}: {reading.text}: its kernel is that of its weight, which no stack says: "
                          "write a layer")  # fmt: skip
@@ -103,7 +164,7 @@ def _layer(framework: str, reading: Reading, rank: int, variant: str) -> Layer:
                if name in reading.arguments]  # fmt: skip
     per_axis = [value if isinstance(value, list | tuple) else [value] * rank for value in strides]
     factor = prod(number for value in per_axis for number in value if isinstance(number, int))
-    return Layer(reading, None, "up" if factor > 1 else "level", max(factor, 1), variant)
+    return Effect(reading, None, "up" if factor > 1 else "level", max(factor, 1), variant)
 
 
 def _is_sequence(text: str) -> bool:
@@ -118,7 +179,7 @@ def _is_sequence(text: str) -> bool:
 def _require_known(framework: str, text: str) -> None:
     """Raises SizesError for an element of a sequence of which it is not known what it does to sizes."""
     known = catalogue(framework).last_names | SEQUENCES
-    for element in _elements(_source.parse(text.strip())):
+    for element in _elements(_source.parse(text)):
         if not _is_known(element, known, keeps(framework)):
             raise SizesError(f"line {element.lineno}: what {ast.unparse(element)[:80]!r} does to sizes is not known: "
                              "write its layers out, or leave it out if it keeps them")  # fmt: skip

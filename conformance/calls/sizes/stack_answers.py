@@ -59,6 +59,8 @@ def stack_lines(answer: StackAnswer) -> Iterator[str]:
         yield f"{result.layer.call}: {short(result.before)} -> {after}{level}"
     if not answer.stack.in_order:
         yield "the layers are taken in the order in which they stand in the text, each of them once"
+    if answer.stack.unknown:
+        yield f"not known, and taken to keep sizes: {', '.join(answer.stack.unknown)}"
     size = short(answer.input)
     for result in answer.results:
         if not result.passes:
@@ -91,13 +93,15 @@ def _broken(result: LayerResult) -> str:
 
 
 def _crops(result: LayerResult) -> Iterator[str]:
+    """What to cut of either side, so that both are equal."""
     pairs = list(zip(result.after, result.needed, strict=True))
+    joined = result.joined.call if result.joined else ""
     for more, whose in (
-        ([max(after - needed, 0) for after, needed in pairs], ""),
-        ([max(needed - after, 0) for after, needed in pairs], " of the encoder's"),
+        ([max(after - needed, 0) for after, needed in pairs], "its answer"),
+        ([max(needed - after, 0) for after, needed in pairs], f"what goes into {joined}, where that is joined"),
     ):
         if any(more):
-            yield f"crop {short(more)}{whose}"
+            yield f"crop {short(more)} of {whose}"
 
 
 def as_data(answer: StackAnswer) -> dict[str, Any]:
@@ -106,6 +110,7 @@ def as_data(answer: StackAnswer) -> dict[str, Any]:
         "framework": answer.stack.framework,
         "axes": answer.stack.rank,
         "in_order": answer.stack.in_order,
+        "unknown": list(answer.stack.unknown),
         "input": list(answer.input) or None,
         "passes": answer.passes,
         "joined": answer.joined,
