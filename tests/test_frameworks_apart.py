@@ -41,7 +41,9 @@ def shared_modules() -> list[Path]:
     """The modules that are no framework's own."""
     own = {PACKAGE / folder for folder in OWN}
     return [
-        path for path in sorted(PACKAGE.rglob("*.py")) if path.parent not in own or path.stem in ("__init__", "base")
+        path
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.parent not in own or path.stem in ("__init__", "_programs", "base")
     ]
 
 

@@ -23,14 +23,14 @@ LABELS = dict(re.findall(r"(\w+) = (.*)", TOX["tox"]["labels"]))
 
 
 def test_tox_has_an_environment_for_each_framework() -> None:
-    plain = {"report", "tests", "lint", "browser", "fuzz"}
+    plain = {"programs", "report", "tests", "lint", "browser", "fuzz"}
     environments = {name.partition(":")[2] for name in TOX.sections() if ":" in name}
     assert environments - plain == set(adapters.frameworks())
 
 
 @pytest.mark.parametrize(
     ("label", "rest"),
-    [("nightly", {"report"}), ("smoke", set()), ("machines", set()), ("test", {"lint", "tests"})],
+    [("nightly", {"programs", "report"}), ("smoke", set()), ("machines", set()), ("test", {"lint", "tests"})],
 )
 def test_tox_labels_run_every_framework(label: str, rest: set[str]) -> None:
     assert set(LABELS[label].split(", ")) == {*adapters.frameworks(), *rest}

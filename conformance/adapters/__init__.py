@@ -1,6 +1,7 @@
 """The frameworks: every module in this folder but `base` is one, and adding a module adds a framework.
 
-Modules in the folders that $CONFORMANCE_ADAPTERS lists are adapters too.
+Modules in the folders that $CONFORMANCE_ADAPTERS lists are adapters too, and so are the programs that a file NAME.toml
+there starts.
 
 Nothing is imported until `load`, because a variant's environment variables must be set before its framework starts.
 """
@@ -17,13 +18,16 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import conformance
 from conformance.adapters.base import Adapter, Lane
 from conformance.io.bounded import read_named_text
 from conformance.io.folders import cache_folder
 from conformance.records.machine import Machine, measure_machine, threads
+
+if TYPE_CHECKING:
+    from conformance.adapters._programs import Program
 
 FOLDERS = "CONFORMANCE_ADAPTERS"
 """The environment variable that lists folders with adapters from outside."""
@@ -46,12 +50,27 @@ class AdapterError(ValueError):
 def frameworks() -> tuple[str, ...]:
     """Names of all frameworks, sorted. Raises AdapterError for a folder of $CONFORMANCE_ADAPTERS that has none."""
     for folder in _OUTSIDE:
-        if not any(Path(folder).glob("[a-z]*.py")):
-            lack = "has no adapter (a file such as mylib.py)" if Path(folder).is_dir() else "is no folder"
+        if not any(_registered(folder)):
+            lack = "has no adapter (a file such as mylib.py or mylib.toml)" if Path(folder).is_dir() else "is no folder"
             raise AdapterError(f"{FOLDERS} names {folder}, which {lack}: correct it, or unset it")
-    return tuple(
-        sorted(path.stem for folder in __path__ for path in Path(folder).glob("[a-z]*.py") if path.stem != "base")
-    )
+    return tuple(sorted({path.stem for folder in __path__ for path in _registered(folder) if path.stem != "base"}))
+
+
+def _registered(folder: str) -> list[Path]:
+    """The files of a folder that are an adapter, or start a program that is one."""
+    return [path for suffix in (".py", ".toml") for path in Path(folder).glob(f"[a-z]*{suffix}")]
+
+
+@cache
+def program(framework: str) -> "Program | None":
+    """How the program is started that answers for a framework; None for one with an adapter. Raises AdapterError."""
+    from conformance.adapters import _programs  # the text of a call is read without it
+
+    for folder in _OUTSIDE:
+        path = Path(folder, f"{framework}.toml")
+        if path.exists() and not Path(folder, f"{framework}.py").exists():
+            return _programs.read(path)
+    return None
 
 
 @cache
@@ -127,7 +146,10 @@ def _literal(framework: str, name: str) -> Any:
 
 
 def require_installed(framework: str) -> None:
-    """Raises AdapterError where a module that the adapter imports is not installed; imports nothing itself."""
+    """Raises AdapterError where the program, or a module that the adapter imports, is not there; imports nothing."""
+    if (started := program(framework)) is not None:
+        started.require_executable(framework)
+        return
     imports = [node for node in _source(framework).body if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in imports if isinstance(node, ast.ImportFrom)}
@@ -147,11 +169,15 @@ def installed_version(framework: str) -> str:
 @cache
 def variants(framework: str) -> Mapping[str, Mapping[str, str]]:
     """The variants of a framework, the default first, with the environment variables of each."""
+    if (started := program(framework)) is not None:
+        return started.variants
     return cast(Mapping[str, Mapping[str, str]], _literal(framework, "VARIANTS"))
 
 
 def block(framework: str) -> int:
     """How many calls the framework's adapter takes at once."""
+    if (started := program(framework)) is not None:
+        return started.block
     return cast(int, _literal(framework, "BLOCK"))
 
 
@@ -184,6 +210,8 @@ def set_environment(lane: Lane) -> None:
 
 def machine(lane: Lane) -> Machine:
     """What a lane stands on here; an adapter that names no libraries has none whose caps are known."""
+    if program(lane.framework) is not None:
+        return measure_machine({})
     assigned = {
         ast.unparse(assign.targets[0]) for assign in _source(lane.framework).body if isinstance(assign, ast.Assign)
     }
@@ -209,6 +237,13 @@ def environment(adapter: Adapter) -> Mapping[str, str]:
     return {
         **dict(_distributions(getattr(adapter, "DISTRIBUTIONS", ()))),
         **{name: str(value) for name, value in adapter.describe().items()},
+        **harness(),
+    }
+
+
+def harness() -> Mapping[str, str]:
+    """What every lane runs with: this package, NumPy, and the interpreter."""
+    return {
         "conformance": conformance.__version__,
         **dict(_distributions(["numpy"])),
         "python": platform.python_version(),

@@ -1,32 +1,38 @@
 """What a lane process and its parent say to each other: lines of JSON, each with the bytes of its arrays behind it.
 
-    -> {"do": "start", "protocol": 1, "framework": "mine", "variant": "only"}   <- {"environment": {...}}
-    -> {"do": "run", "jobs": [{"job": "8f03...", "problem": "i5 k3", "call": "transposed", "arrays": [{...}]}]}
-                                 <- {"job": "8f03...", "seconds": 0.001, "text": "f([1, 1, 5])", "arrays": [{...}], ...}
-                                 <- {"job": "77c1...", "verdict": "rejects", "message": "ValueError: no", ...}
+    -> {"do": "start", "protocol": 1, "framework": "mine", "variant": "only"}
+                                 <- {"environment": {...}}                      and, for layouts other than PyTorch's,
+                                                                                "data": "n k c", "weight": "k o i"
+    -> {"do": "run", "jobs": [{"job": "8f03...", "problem": "i5 k3", "attributes": {...}, "arrays": [{...}], ...}]}
+                                 <- {"job": "8f03...", "arrays": [{"dtype": "<f4", "shape": [1, 1, 5]}]}
+                                 <- {"job": "77c1...", "verdict": "rejects", "message": "ValueError: no"}
     -> {"do": "stop"}            <- {"bye": true}
 
-A lane process ends each of its turns with {"ready": true}. An array is described in `arrays` and follows in C order.
-Nothing is ever unpickled, and what comes from a lane process is checked as anything that is read from elsewhere.
+A lane process ends each of its turns with {"ready": true}. An array is described in `arrays` and follows in C order,
+or stands in its description as base64. Nothing is ever unpickled, and what comes from a lane process is checked as
+anything that is read from elsewhere. `docs/protocol.md` says the same to authors of programs.
 """
 
+import base64
+import binascii
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from dataclasses import fields
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
 from msgspec import Meta, Struct, ValidationError
 from numpy.typing import NDArray
 
+from conformance import layout
 from conformance.adapters.base import Call
 from conformance.io.bounded import read_json
-from conformance.layout import groups
+from conformance.problem import Problem
 from conformance.processes.attempt import Answered, Ended, plain
 from conformance.records.record import Count, Number, Verdict
 
-PROTOCOL = 1
 LONGEST_LINE = 1 << 20
 LARGEST_ARRAY = 1 << 28
 """Bytes of one array of an answer, and of what its window may make of it."""
@@ -38,37 +44,144 @@ Array = NDArray[Any]
 T = TypeVar("T")
 
 
-class Described(Struct, forbid_unknown_fields=True, frozen=True):
-    """An array whose bytes follow."""
+class Described(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """An array: its NumPy dtype, such as "<f4", its shape, and its elements in C order.
+
+    They are in `base64` where it is given; otherwise they follow the line as bytes.
+    """
 
     dtype: str
     shape: Annotated[tuple[Count, ...], Meta(max_length=32)]
+    base64: str | None = None
 
 
-class Reply(Struct, frozen=True):
-    """A message as `answer_of` makes it: of a call that was made where there is a `layout`."""
+Pairs = tuple[tuple[int, int], ...]
 
-    text: str
-    seconds: Number
+
+class Attributes(Struct, frozen=True):
+    """A problem in numbers: the descriptor says the same. A tuple has a value for each spatial axis."""
+
+    input: tuple[int, ...]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    pads: Pairs
+    output_padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+    in_channels: int
+    out_channels: int
+    batch: int
+    bias: bool
+    full: tuple[int, ...]
+    window: Pairs
+    output: tuple[int, ...]
+
+
+class Start(Struct, tag_field="do", tag="start", frozen=True):
+    """The first message: which lane is to be answered for."""
+
+    framework: str
+    variant: str
+    protocol: Literal[1] = 1
+
+
+class Asked(Struct, frozen=True):
+    """A job: a problem with its operands, x, weight and, where there is one, bias.
+
+    `call` is "transposed" for a program.
+    """
+
+    job: str
+    problem: str
+    call: str
+    attributes: Attributes
+    arrays: tuple[Described, ...]
+
+
+class Run(Struct, tag_field="do", tag="run", frozen=True):
+    """Jobs, to be answered one by one in their order. The bytes of all their arrays follow in the same order."""
+
+    jobs: tuple[Asked, ...]
+
+
+class Stop(Struct, tag_field="do", tag="stop", frozen=True):
+    """The last message."""
+
+
+class Started(Struct, forbid_unknown_fields=True, frozen=True):
+    """What a lane process says of itself: its versions, and the layouts of data and weight, and of its answers.
+
+    Letters are n batch, c channels, g groups, i and o channels of a group in and out, k all spatial axes.
+    """
+
+    environment: dict[str, str]
+    data: str = "n c k"
+    weight: str = "(g i) o k"
+    encoding: Literal["bytes", "base64"] = "bytes"
+
+
+class Reply(Struct, forbid_unknown_fields=True, frozen=True):
+    """The answer to a job: its array, or a verdict with a message.
+
+    `text` is the native call as a line, and `seconds` what it took. `window` is cut from the array, and the bias is
+    added where `bias` says so. `prepared` names what was done to the input beforehand.
+    """
+
+    job: str
+    text: str = ""
+    seconds: Number = 0.0
     prepared: tuple[str, ...] = ()
     layout: str | None = None
-    window: tuple[tuple[int, int], ...] | None = None
+    window: Pairs | None = None
     bias: bool = False
     verdict: Verdict | None = None
     message: str = ""
-    widened: str | None = None
-    retried: bool | None = None
+    widened: str = ""
+    retried: bool = False
+    arrays: tuple[Described, ...] = ()
+
+
+class Ready(Struct, forbid_unknown_fields=True, frozen=True):
+    """The end of each turn of a lane process, but the last."""
+
+    ready: bool
+
+
+class Bye(Struct, forbid_unknown_fields=True, frozen=True):
+    """The answer to the last message."""
+
+    bye: bool
 
 
 class ViolationError(ValueError):
     """A message that is not of the protocol; says what it is instead."""
 
 
-def encode(message: Mapping[str, Any], arrays: Sequence[Array] = ()) -> bytes:
-    """A message as bytes."""
-    described = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
-    line = json.dumps({**message, "arrays": described} if arrays else message)
-    return b"".join([line.encode(), b"\n", *(array.tobytes() for array in arrays)])
+def encode(message: Mapping[str, Any] | Struct, arrays: Sequence[Array] = ()) -> bytes:
+    """A message as bytes, with those of its arrays."""
+    if isinstance(message, Struct):
+        line = msgspec.json.encode(message)
+    else:
+        described = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
+        line = json.dumps({**message, "arrays": described} if arrays else message).encode()
+    return b"".join([line, b"\n", *(array.tobytes() for array in arrays)])
+
+
+def longest_line(encoding: str) -> int:
+    """Bytes of a line that is read: with base64 the array is in it."""
+    return LONGEST_LINE + (2 * LARGEST_ARRAY if encoding == "base64" else 0)
+
+
+def describe(array: Array, encoding: str) -> Described:
+    """An array as a message describes it."""
+    inline = base64.b64encode(array.tobytes()).decode() if encoding == "base64" else None
+    return Described(array.dtype.str, array.shape, inline)
+
+
+def attributes(problem: Problem) -> Attributes:
+    """A problem in numbers."""
+    values = {field.name: getattr(problem, field.name) for field in fields(problem)}
+    return Attributes(**values, full=problem.full, window=problem.window, output=problem.output)
 
 
 def decode(line: bytes) -> Mapping[str, Any]:
@@ -83,11 +196,31 @@ def decode(line: bytes) -> Mapping[str, Any]:
 
 
 def sizes(message: Mapping[str, Any]) -> list[tuple[np.dtype[Any], tuple[int, ...], int]]:
-    """The dtype, shape and number of bytes of each array behind a message. Raises ViolationError."""
+    """The dtype, shape and number of bytes of each array of a message. Raises ViolationError."""
+    return [_size(description) for description in _descriptions(message)]
+
+
+def inline(message: Mapping[str, Any]) -> list[bytes | None]:
+    """The bytes of each array of a message that stand in it; None for one whose bytes follow. Raises ViolationError."""
+    return [None if array.base64 is None else _decoded(array) for array in _descriptions(message)]
+
+
+def _decoded(array: Described) -> bytes:
+    assert array.base64 is not None
+    try:
+        content = base64.b64decode(array.base64, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ViolationError(f"an array whose base64 cannot be read: {error}") from None
+    if len(content) != (size := _size(array)[2]):
+        raise ViolationError(f"an array of {size} bytes as {len(content)} bytes of base64")
+    return content
+
+
+def _descriptions(message: Mapping[str, Any]) -> list[Described]:
     described = message.get("arrays", [])
     if not isinstance(described, list) or len(described) > 3:
         raise ViolationError("arrays that are no list of at most three")
-    return [_size(_checked("an array that is described by", description, Described)) for description in described]
+    return [_checked("an array that is described by", description, Described) for description in described]
 
 
 def _checked(what: str, value: Any, of: type[T]) -> T:
@@ -127,38 +260,63 @@ def answer_of(call: Call | None, answer: Answered | Ended, text: str) -> tuple[d
     return reply | {"widened": answer.widened, "retried": answer.retried}, [answer.array, *bias]
 
 
-def answered(message: Mapping[str, Any], arrays: Sequence[Array], rank: int) -> tuple[Call | None, Answered | Ended]:
-    """The call and the answer of a message. Raises ViolationError for what `answer_of` cannot have said."""
+def started(message: Mapping[str, Any]) -> Started:
+    """What a lane process says of itself at its start. Raises ViolationError."""
+    said = _checked("a start that says", message, Started)
+    _require_layout("data", said.data, layout.DATA)
+    _require_layout("weight", said.weight, layout.WEIGHT)
+    return said
+
+
+def _require_layout(name: str, text: str, letters: str) -> None:
+    """Raises ViolationError for a layout that has other axes than such arrays have; one group needs no letter."""
+    parts = layout.groups(text)
+    present = "".join(parts)
+    optional = "g" if letters == layout.WEIGHT else ""
+    grouped = name == "data" and len(parts) != len(letters)
+    if sorted(present + optional * (optional not in present)) != sorted(letters) or "k" not in parts or grouped:
+        example = "n c k" if name == "data" else "(g i) o k"
+        raise ViolationError(f"the {name} layout {plain(repr(text))[:60]}: give one such as {example!r}")
+
+
+def answered(
+    message: Mapping[str, Any], arrays: Sequence[Array], rank: int, default: str | None = None
+) -> tuple[Call | None, Answered | Ended]:
+    """The call and the answer of a message. Raises ViolationError for what no lane process may say.
+
+    `default` is the layout of an answer that names none; a program says it once, at its start.
+    """
     reply = _checked("an answer that says", message, Reply)
     if not 0 <= reply.seconds < math.inf:
         raise ViolationError(f"an answer after {reply.seconds} seconds")
-    call = None if reply.layout is None else _call(reply, reply.layout, arrays, rank)
+    axes = reply.layout or (None if reply.verdict is Verdict.UNSUPPORTED else default)
+    call = None if axes is None else _call(reply, axes, arrays, rank)
     if reply.verdict is not None:
         if reply.verdict not in ENDS or arrays:
             raise ViolationError(f"the verdict {str(reply.verdict)!r}, which no lane process gives")
         return call, Ended(reply.verdict, plain(reply.message), reply.seconds)
-    if call is None or len(arrays) != 1 + (call.bias is not None) or reply.widened is None or reply.retried is None:
+    if call is None or len(arrays) not in (1, 1 + reply.bias):
         raise ViolationError(f"an answer of {len(arrays)} arrays that does not say what they are")
     return call, Answered(arrays[0], reply.seconds, plain(reply.widened), reply.retried)
 
 
-def _call(reply: Reply, layout: str, arrays: Sequence[Array], rank: int) -> Call:
+def _call(reply: Reply, axes: str, arrays: Sequence[Array], rank: int) -> Call:
     """A call that was made elsewhere, with what remains to be done."""
     if reply.window is not None:
-        _require_window(reply.window, arrays, layout, rank)
+        _require_window(reply.window, arrays, axes, rank)
     return Call(
         _made_elsewhere, (), window=reply.window, bias=arrays[1] if reply.bias and len(arrays) > 1 else None,
-        prepared=tuple(map(plain, reply.prepared)), layout=layout, text=plain(reply.text),
+        prepared=tuple(map(plain, reply.prepared)), layout=axes, text=plain(reply.text),
     )  # fmt: skip
 
 
-def _require_window(window: tuple[tuple[int, int], ...], arrays: Sequence[Array], layout: str, rank: int) -> None:
+def _require_window(window: Pairs, arrays: Sequence[Array], axes: str, rank: int) -> None:
     """Raises ViolationError for a window that is none, or that makes of an array more than may be answered."""
     if len(window) != rank:
         raise ViolationError(f"the window {plain(repr(window))[:60]}, which has no two ends for each of {rank} axes")
     if not arrays:
         return
-    parts = groups(layout)
+    parts = layout.groups(axes)
     first = parts.index("k") if "k" in parts else 0
     extents = (*arrays[0].shape[first : first + rank], *[1] * rank)
     grown = math.prod(
@@ -170,3 +328,21 @@ def _require_window(window: tuple[tuple[int, int], ...], arrays: Sequence[Array]
 
 def _made_elsewhere() -> None:
     raise AssertionError("a call that was made elsewhere is not made again")
+
+
+def schema() -> Mapping[str, Any]:
+    """The JSON Schema of a line: of what is sent to a lane process, and of what it answers."""
+    sent, said = (Start, Run, Stop), (Started, Reply, Ready, Bye)
+    lines, definitions = msgspec.json.schema_components([*sent, *said], ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A line of the protocol between the harness and a lane process, version 1",
+        "description": f"The harness sends {', '.join(of.__name__ for of in sent)}; a lane process says the others.",
+        "anyOf": list(lines),
+        "$defs": definitions,
+    }
+
+
+def schema_text() -> str:
+    """What docs/protocol.schema.json holds."""
+    return json.dumps(schema(), indent=2) + "\n"

@@ -1,8 +1,8 @@
 """Implementations from outside: they answer in a process of their own, and are judged here.
 
-Whatever an adapter of a folder in $CONFORMANCE_ADAPTERS does to its process, the expected arrays and the comparison are
-not in it. A death, a silence or a message that is not of the protocol (`wire`) is the record of the job that it came
-in; the jobs behind it get a new process.
+Whatever an adapter or a program of a folder in $CONFORMANCE_ADAPTERS does to its process, the expected arrays and the
+comparison are not in it. A death, a silence or a message that is not of the protocol (`wire`) is the record of the job
+that it came in; the jobs behind it get a new process.
 """
 
 import os
@@ -14,18 +14,20 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance import adapters, layout
 from conformance.adapters.base import Call, Lane, transposed
 from conformance.problem import Problem
 from conformance.processes import wire
 from conformance.processes.attempt import Answered, Ended
 from conformance.processes.isolation import STARTS, Death, death_of
-from conformance.processes.tree import POLL, Watch, end_strays, end_tree, end_watched
-from conformance.processes.wire import ViolationError
+from conformance.processes.tree import POLL, Watch, die_with, end_strays, end_tree, end_watched
+from conformance.processes.wire import Started, ViolationError
 from conformance.records.record import Verdict
 from conformance.run import Job, Result, judge, record_of
 from conformance.runner.kinds import kind_of
@@ -105,7 +107,9 @@ class LaneProcess:
 
     def __init__(self, lane: Lane, seconds: float) -> None:
         self._lane, self._seconds = lane, seconds
-        self._channel: _Channel | None = None
+        self._is_program = adapters.program(lane.framework) is not None
+        self._channel: Channel | None = None
+        self._started_as = Started({})
         self._failed, self._why = 0, ""
         self.environment: Mapping[str, str] = {}
 
@@ -139,63 +143,94 @@ class LaneProcess:
         replies: list[Reply] = []
         try:
             channel = self._started()
-            names = [secrets.token_hex(8) for _ in jobs]
-            channel.ask(_question(names, jobs), Watch(channel.pid, self._seconds))
-            for name, job in zip(names, jobs, strict=True):
-                replies.append(_reply(name, job, *channel.message()))
-            channel.require_ready()
+            unsaid = [_unsaid(job, self._started_as) if self._is_program else "" for job in jobs]
+            asked = {secrets.token_hex(8): job for job, why in zip(jobs, unsaid, strict=True) if not why}
+            if asked:
+                channel.ask(_question(asked, self._started_as), Watch(channel.pid, self._seconds))
+            names, default = iter(asked), self._started_as.data if self._is_program else None
+            for job, why in zip(jobs, unsaid, strict=True):
+                replies.append(
+                    Reply(None, Ended(Verdict.UNSUPPORTED, why)) if why
+                    else _reply(next(names), job, *channel.message(), default)
+                )  # fmt: skip
+            if asked:
+                channel.require_ready()
         except ViolationError as violation:
             self.stop()
             return replies[: len(jobs) - 1], Ended(Verdict.ERRORED, f"its process gave {violation}")
-        except _DiedError as died:
+        except DiedError as died:
             self.stop()
             return replies[: len(jobs) - 1], died.death
         return replies, None
 
-    def _started(self) -> "_Channel":
-        """A process that is ready to be asked. Raises _DiedError where so many in a row did not come to it."""
+    def _started(self) -> "Channel":
+        """A process that is ready to be asked. Raises DiedError where so many in a row did not come to it."""
         while self._channel is None:
             if self._failed >= STARTS:
-                cause = f"{self._failed} of {STARTS} starts used: {self._lane} is broken at import"
-                raise _DiedError(Death(Verdict.CRASHED, ": ".join(filter(None, [cause, self._why]))))
+                fault = "does not start" if self._is_program else "is broken at import"
+                cause = f"{self._failed} of {STARTS} starts used: {self._lane} {fault}"
+                raise DiedError(Death(Verdict.CRASHED, ": ".join(filter(None, [cause, self._why]))))
             self._failed += 1
             try:
-                self._start(_Channel())
-            except (_DiedError, ViolationError) as error:
+                self._start(Channel(self._lane))
+            except (DiedError, ViolationError) as error:
                 self._why = str(error)
         return self._channel
 
-    def _start(self, channel: "_Channel") -> None:
-        start = {"do": "start", "protocol": wire.PROTOCOL, "framework": self._lane.framework}
+    def _start(self, channel: "Channel") -> None:
+        start = wire.Start(self._lane.framework, self._lane.variant)
         try:
-            channel.ask(wire.encode({**start, "variant": self._lane.variant}), Watch(channel.pid, START))
-            environment = channel.message()[0].get("environment")
+            channel.ask(wire.encode(start), Watch(channel.pid, START))
+            said = wire.started(channel.message()[0])
             channel.require_ready()
-            if not isinstance(environment, dict) or not all(isinstance(value, str) for value in environment.values()):
-                raise ViolationError("no environment at its start")
         except BaseException:
             channel.end()
             raise
-        self._channel, self.environment, self._failed = channel, environment, 0
+        own = adapters.harness() if self._is_program else {}
+        channel.longest = wire.longest_line(said.encoding)
+        self._channel, self._started_as, self._failed = channel, said, 0
+        self.environment = {**said.environment, **own}
 
 
-def _question(names: Sequence[str], jobs: Sequence[Asked]) -> bytes:
-    """The jobs as a message, with the bytes of their operands."""
-    asked, contents = [], []
-    for name, job in zip(names, jobs, strict=True):
-        described = [{"dtype": array.dtype.str, "shape": array.shape} for array in job.arrays]
-        asked.append({"job": name, "problem": str(job.problem), "call": job.call, "arrays": described})
-        contents += [array.tobytes() for array in job.arrays]
-    return wire.encode({"do": "run", "jobs": asked}) + b"".join(contents)
+def _unsaid(job: Asked, started: Started) -> str:
+    """Why a program is not asked for a job, if it is not."""
+    if job.call != transposed.__name__:
+        return "a program is asked for transposed convolutions alone"
+    if job.problem.groups > 1 and "g" not in started.weight:
+        return f"its layout of the weight, {started.weight!r}, has no groups"
+    return ""
 
 
-def _reply(name: str, job: Asked, message: Mapping[str, Any], arrays: Sequence[Array]) -> Reply:
+def _question(asked: Mapping[str, Asked], started: Started) -> bytes:
+    """The jobs as a message, with their operands in the layouts and the encoding that a process asked for."""
+    jobs, contents = [], []
+    for name, job in asked.items():
+        arrays = _arranged(job, started)
+        described = tuple(wire.describe(array, started.encoding) for array in arrays)
+        jobs.append(wire.Asked(name, str(job.problem), job.call, wire.attributes(job.problem), described))
+        contents += [array.tobytes() for array in arrays]
+    return wire.encode(wire.Run(tuple(jobs))) + b"".join(contents if started.encoding == "bytes" else [])
+
+
+def _arranged(job: Asked, started: Started) -> list[Array]:
+    """The operands of a job in the layouts that a process asked for."""
+    x, weight, *bias = job.arrays
+    problem = job.problem
+    grouped = weight.reshape(problem.groups, problem.in_channels, problem.out_channels, *problem.kernel)
+    data = layout.arrange(x, layout.DATA, started.data)
+    return [data, layout.arrange(grouped, layout.WEIGHT, started.weight), *bias]
+
+
+def _reply(name: str, job: Asked, message: Mapping[str, Any], arrays: Sequence[Array], default: str | None) -> Reply:
     if message.get("job") != name:
         raise ViolationError("an answer to another job")
-    return Reply(*wire.answered(message, arrays, job.problem.rank))
+    call, answer = wire.answered(message, arrays, job.problem.rank, default)
+    if call is not None and call.bias is None and message.get("bias"):
+        call = replace(call, bias=job.arrays[2] if job.problem.bias else None)
+    return Reply(call, answer)
 
 
-class _DiedError(Exception):
+class DiedError(Exception):
     """The process does not answer any more."""
 
     def __init__(self, death: Death) -> None:
@@ -203,17 +238,25 @@ class _DiedError(Exception):
         self.death = death
 
 
-class _Channel:
+class Channel:
     """A lane process and its three streams, none of which is waited for without a limit."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "conformance.processes.lane_process", str(os.getpid())]
+    def __init__(self, lane: Lane) -> None:
+        pipe = subprocess.PIPE
         shown = {name: value for name, value in os.environ.items()
                  if not name.startswith(HIDDEN) or name == "CONFORMANCE_ADAPTERS"}  # fmt: skip
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=shown, bufsize=0)
+        program = adapters.program(lane.framework)
+        if program is None:
+            command = [sys.executable, "-m", "conformance.processes.lane_process", str(os.getpid())]
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=shown, bufsize=0)
+        else:
+            self._process = subprocess.Popen(
+                program.command, cwd=program.folder, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0,
+                env=shown | adapters.settings(lane), start_new_session=True, preexec_fn=partial(die_with, os.getpid()),
+            )  # fmt: skip
         self.pid = self._process.pid
         self._given, self._words, self._unsent = bytearray(), bytearray(), memoryview(b"")
+        self.longest = wire.LONGEST_LINE
         self._watch = Watch(self.pid, START)
         self._selector = selectors.DefaultSelector()
         for stream, events in (
@@ -236,17 +279,17 @@ class _Channel:
         self._selector.register(self._process.stdin, selectors.EVENT_WRITE)  # type: ignore[arg-type]  # it is a pipe
 
     def message(self) -> tuple[Mapping[str, Any], list[Array]]:
-        """The next message and its arrays. Raises ViolationError, or _DiedError."""
+        """The next message and its arrays. Raises ViolationError, or DiedError."""
         while (end := self._given.find(b"\n")) < 0:
-            if len(self._given) > wire.LONGEST_LINE:
-                raise ViolationError(f"a line of more than {wire.LONGEST_LINE} bytes")
+            if len(self._given) > self.longest:
+                raise ViolationError(f"a line of more than {self.longest} bytes")
             self._pump(POLL)
         message = wire.decode(self._take(end + 1))
         arrays = []
-        for dtype, shape, size in wire.sizes(message):
-            while len(self._given) < size:
+        for (dtype, shape, size), content in zip(wire.sizes(message), wire.inline(message), strict=True):
+            while content is None and len(self._given) < size:
                 self._pump(POLL)
-            arrays.append(np.frombuffer(self._take(size), dtype).reshape(shape))
+            arrays.append(np.frombuffer(self._take(size) if content is None else content, dtype).reshape(shape))
         return message, arrays
 
     def require_ready(self) -> None:
@@ -254,6 +297,15 @@ class _Channel:
         message, arrays = self.message()
         if message != {"ready": True} or arrays:
             raise ViolationError("more than was asked for")
+
+    def stop(self, lane: Lane) -> None:
+        """Start a process and tell it to stop. Raises ViolationError where it does not say so, or DiedError."""
+        self.ask(wire.encode(wire.Start(lane.framework, lane.variant)), Watch(self.pid, START))
+        wire.started(self.message()[0])
+        self.require_ready()
+        self.ask(wire.encode(wire.Stop()), Watch(self.pid, START))
+        if self.message() != ({"bye": True}, []):
+            raise ViolationError('something else than {"bye": true}')
 
     def end(self) -> None:
         """End the process with all that came of it."""
@@ -272,11 +324,11 @@ class _Channel:
         return taken
 
     def _pump(self, seconds: float) -> None:
-        """Let bytes pass, without waiting for any stream longer than that. Raises _DiedError at the end or a limit."""
+        """Let bytes pass, without waiting for any stream longer than that. Raises DiedError at the end or a limit."""
         died = self._process.poll() is not None  # asked before its last bytes are read
         streams = self._selector.select(seconds)
         if died and self._process.stdout not in [key.fileobj for key, _ in streams]:
-            raise _DiedError(self._death(""))  # and what it left behind holds its output open
+            raise DiedError(self._death(""))  # and what it left behind holds its output open
         for key, _ in streams:
             if key.fileobj is self._process.stdin:
                 self._send()
@@ -285,9 +337,9 @@ class _Channel:
             elif content := os.read(key.fd, CHUNK):
                 self._given += content
             else:
-                raise _DiedError(self._death(""))
+                raise DiedError(self._death(""))
         if passed := self._watch.exceeded:
-            raise _DiedError(self._death(passed))
+            raise DiedError(self._death(passed))
 
     def _send(self) -> None:
         stream = self._process.stdin

@@ -72,7 +72,8 @@ def test_a_faulty_file_is_refused_by_name(write: Path, old: str, new: str, messa
 
 def test_every_file_is_of_a_framework_and_can_be_read() -> None:
     files = {path.stem for path in (cases_folder() / "expectations").glob("*.toml")}
-    assert files <= set(adapters.frameworks())
+    programs = {path.stem for path in (cases_folder().parent / "programs").glob("*.toml")}
+    assert files <= {*adapters.frameworks(), *programs}
     assert all(read_expectations(framework) for framework in files)
 
 

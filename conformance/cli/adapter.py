@@ -1,0 +1,133 @@
+"""conformance adapter: try an adapter or a program, step by step, and say what to mend."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import click
+
+from conformance import adapters
+from conformance.adapters.base import Lane
+from conformance.io.exit_status import DIVERGED, OK
+from conformance.io.terminal import echo
+from conformance.problem import Problem
+from conformance.records.record import Record, Verdict
+from conformance.run import Job
+from conformance.runner.outside import Channel, DiedError, LaneProcess, evaluate
+from conformance.suites.case import Case
+from conformance.suites.references import compute
+
+SECONDS = 10.0
+PROBLEMS = (
+    "i1 k1", "i3 k2", "i3 k2 s2", "i3 k3 p1", "i3 k3 s2 p1 op1", "i3 k2 d2", "i3 k4 s2 p1:0", "i2 k2 p-1:-2",
+    "i3 k2 ic2 oc3", "i3 k2 g2", "i3 k2 g2 ic2 oc2", "i3 k2 n2", "i3 k2 bias", "i2x3 k3x2 s1x2", "i2x1x2 k1x2x2 s2x1x2",
+    "i2x2 k3 s2 p1 op1 d2 g2 ic2 oc2 n2 bias",
+)  # fmt: skip
+"""One step after another, from the plainest problem to one that has everything."""
+FAULTS = frozenset({Verdict.DIVERGES, Verdict.ERRORED, Verdict.CRASHED, Verdict.TIMED_OUT, Verdict.INCONCLUSIVE})
+
+
+@click.group(help="Write and try adapters and programs.")
+def command() -> None:
+    """The group that holds the verbs of an adapter."""
+
+
+@command.command("check")
+@click.argument("framework")
+@click.option("--variant", help="A way of executing; the first one by default.")
+@click.option("--dtype", type=click.Choice(("float32", "float64")), default="float32", show_default=True)
+def check(framework: str, variant: str | None, dtype: str) -> int:
+    """Start an adapter or a program, give it problems from plain to full, stop it, and say what to mend.
+
+    The exit status is 0 where each problem is answered rightly, refused or said to be unsupported, and one at least is
+    answered.
+    """
+    lane = adapters.lane(framework, variant)
+    adapters.require_installed(framework)
+    return Check(lane, dtype).status()
+
+
+class Check:
+    """The steps of a check of a lane, each a line."""
+
+    def __init__(self, lane: Lane, dtype: str) -> None:
+        self._lane, self._dtype, self._failed = lane, dtype, False
+
+    def status(self) -> int:
+        """Take all steps, and give the exit status."""
+        process = LaneProcess(self._lane, SECONDS)
+        try:
+            records = self._alone(process)
+            if not records:
+                return DIVERGED
+            self._together(process, records)
+        finally:
+            process.stop()
+        self._ends()
+        counts = Counter(record.verdict for record in records)
+        echo(", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))
+        if not counts[Verdict.CONFORMS]:
+            self._mend("no problem was answered rightly", "answer 'i1 k1' first: y = x * w")
+        return DIVERGED if self._failed else OK
+
+    def _alone(self, process: LaneProcess) -> list[Record]:
+        """The records of the problems, one by one; none where the process does not start."""
+        records: list[Record] = []
+        for case in self._cases():
+            (result,) = evaluate(process, self._lane, [Job(case, self._dtype, compute(case))])
+            record = result.record
+            if not records:
+                if not process.environment:
+                    self._mend(
+                        f"start: {record.message}", 'the program answers {"do":"start"} as docs/protocol.md says'
+                    )
+                    return []
+                versions = ", ".join(f"{name} {value}" for name, value in process.environment.items())
+                echo(f"start: ok: {versions}")
+            echo(f"'{case.problem}': {record.verdict}{f': {record.message}' if record.message else ''}")
+            records.append(record)
+            if record.verdict in FAULTS:
+                self._mend(*_next_step(self._lane, case, record, self._dtype))
+        return records
+
+    def _together(self, process: LaneProcess, alone: list[Record]) -> None:
+        """Hold that the same problems, many in a turn and in another order, end as they did one by one."""
+        jobs = [Job(case, self._dtype, compute(case)) for case in self._cases()][::-1]
+        block = adapters.block(self._lane.framework)
+        turns = [evaluate(process, self._lane, jobs[at : at + block]) for at in range(0, len(jobs), block)]
+        together = [result.record for turn in turns for result in turn][::-1]
+        changed = [
+            f"'{record.problem}' {before.verdict} before, {record.verdict} now"
+            for before, record in zip(alone, together, strict=True) if before.verdict is not record.verdict
+        ]  # fmt: skip
+        if changed:
+            self._mend(f"in turns of {block}, backwards: {changed[0]}", "let no job change what another one gets")
+        else:
+            echo(f"in turns of {block}, backwards: ok, as before")
+
+    def _ends(self) -> None:
+        """Hold that a process which is told to stop says so."""
+        channel = Channel(self._lane)
+        try:
+            channel.stop(self._lane)
+        except (DiedError, ValueError) as error:
+            self._mend(f"stop: {error}", 'answer {"do":"stop"} by {"bye":true}, and end')
+        else:
+            echo("stop: ok")
+        finally:
+            channel.end()
+
+    def _cases(self) -> Iterator[Case]:
+        for descriptor in PROBLEMS:
+            yield Case("check", Problem.parse(descriptor), descriptor, "", (), "")
+
+    def _mend(self, fault: str, step: str) -> None:
+        self._failed = True
+        echo(f"MEND {fault}\n     {step}")
+
+
+def _next_step(lane: Lane, case: Case, record: Record, dtype: str) -> tuple[str, str]:
+    """What is wrong with an answer, and the command or the place that says more."""
+    fault = f"{record.verdict}: {record.message}"
+    if record.message.startswith("its process gave"):
+        return fault, "docs/protocol.md and docs/protocol.schema.json say what may be answered"
+    return fault, f"conformance one {lane.framework} '{case.problem}' --variant {lane.variant} --dtype {dtype}"
