@@ -64,11 +64,11 @@ def _registered(folder: str) -> list[Path]:
 @cache
 def program(framework: str) -> "Program | None":
     """How the program is started that answers for a framework; None for one with an adapter. Raises AdapterError."""
-    from conformance.adapters import _programs  # the text of a call is read without it
-
     for folder in _OUTSIDE:
         path = Path(folder, f"{framework}.toml")
         if path.exists() and not Path(folder, f"{framework}.py").exists():
+            from conformance.adapters import _programs  # the text of a call is read without it
+
             return _programs.read(path)
     return None
 
