@@ -310,6 +310,8 @@ def lines(meaning: Meaning) -> Iterator[str]:
     """What a call means, a line each."""
     if meaning.refused:
         yield f"refused: {meaning.refused}"
+        if "n" not in meaning.data:
+            yield f"  axes: data '{meaning.data}': it is read without a batch, since x has an axis less"
     else:
         yield f"means '{meaning.problem}' ({meaning.name})" if meaning.problem else f"means a window ({meaning.name})"
         window = " x ".join(f"({lo}, {hi})" for lo, hi in meaning.window)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance import idioms
-from conformance.calls.sizes.answers import answer
+from conformance.calls.sizes.answers import answer, answer_lines
 from conformance.calls.sizes.proposals import SizesError, Wanted, nearest, proposals, with_output
 from conformance.calls.sizes.spellings import Target, first, spellings
 from conformance.idioms.base import Refusal
@@ -143,6 +143,59 @@ def test_no_size_nearer_than_the_nearest_can_be_had(framework: str, sizes: dict[
         assert not texts(framework, with_output(problem, (out,)))
 
 
+@settings(max_examples=40, deadline=None)
+@given(SIZES.map(lambda sizes: sizes | {"rank": 1, "g": 1}), st.integers(0, 4))
+def test_no_size_nearer_than_the_nearest_can_be_had_with_a_padding(sizes: dict[str, int], padding: int) -> None:
+    problem, target = asked(**sizes), Target("torch", given={"padding": (padding,)})
+    legal = [out for out in range(1, 100) if first(target, with_output(problem, (out,)))]
+    if not legal or sizes["out"] in legal:
+        return
+    found = [call.claim.problem.output[0] for call in nearest(target, problem)]
+    assert found[0] in legal
+    assert abs(found[0] - sizes["out"]) == min(abs(out - sizes["out"]) for out in legal)
+
+
+def test_the_nearest_size_is_found_however_far_an_axis_is() -> None:
+    problem = asked((286, 300), (571, 300), 4, 2)
+    near = nearest(Target("torch", given={"padding": (1,)}), problem)
+    assert [call.claim.problem.output for call in near] == [(572, 600)]
+    assert [call.claim.problem.output for call in nearest(Target("torch"), asked((20, 20), (571, 300), 4, 2))] == [
+        (43, 43)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted", "line"),
+    [
+        (Target("torch", given={"output_padding": (5,)}), Wanted((20,), (41,), (3,), (2,)),
+         "no call of torch with kernel 3, stride 2 and output_padding 5 gives 41 from 20: without --output-padding "
+         "there is one"),
+        (Target("torch", given={"padding": (1,)}), Wanted((4, 4), (11, 11), (4, 4), (2, 2)),
+         "no call of torch with kernel 4x4, stride 2x2 and padding 1 gives 11x11 from 4x4: the nearest is 9x9; without "
+         "--padding or --kernel or --stride there is one"),
+        (Target("tensorflow", idiom="keras-layer"), Wanted((20,), (40,), groups=2),
+         "no call of keras-layer with groups 2 gives 40 from 20 that was tried: without --idiom or --groups there "
+         "is one"),
+        (Target("mxnet", "native"), Wanted((2, 2, 2), (4, 4, 4), (2, 2, 2), (2, 2, 2), (2, 2, 2)),
+         "no call of mxnet with kernel 2x2x2, stride 2x2x2 and dilation 2x2x2 gives 4x4x4 from 2x2x2"),
+    ],
+)  # fmt: skip
+def test_what_fits_nothing_is_told_with_all_that_was_asked_and_what_is_in_the_way(
+    target: Target, wanted: Wanted, line: str
+) -> None:
+    assert next(answer_lines(answer(target, wanted))) == f"nothing fits: {line}"
+
+
+def test_sizes_of_one_axis_are_told_with_how_to_give_two() -> None:
+    lines = list(answer_lines(answer(Target("torch"), Wanted((20,), (40,), (4,), (2,)))))
+    assert lines[-1] == "  these are of one axis: for two, as of images, give --input 20x20 --output 40x40"
+    assert "of one axis" not in "".join(
+        answer_lines(answer(Target("torch"), Wanted((20, 20), (40, 40), (4, 4), (2, 2))))
+    )
+    with pytest.raises(SizesError, match=r"--kernel has 2 axes, --input has 1: .* as in --input 20x20"):
+        Wanted((20,), (40,), (3, 3))
+
+
 def test_nearest_sizes_stand_on_both_sides() -> None:
     problem = asked(4, 5, 3, 1)
     assert [call.claim.problem.output for call in nearest(Target("mxnet"), problem)] == [(4,), (6,)]
@@ -169,7 +222,8 @@ def test_a_proposal_has_the_sizes(i: int, out: int, rank: int) -> None:
         (Wanted((7, 7), (7, 7)), "torch.nn.ConvTranspose2d(1, 1, 3, padding=1)"),
         (Wanted((32,), (160,), kernel=(10,)),
          "torch.nn.ConvTranspose1d(1, 1, 10, stride=5, padding=3, output_padding=1)"),
-        (Wanted((20,), (39,), stride=(2,)), "torch.nn.ConvTranspose1d(1, 1, 3, stride=2, padding=1)"),
+        (Wanted((20,), (39,), stride=(2,)), "torch.nn.ConvTranspose1d(1, 1, 4, stride=2, padding=2, output_padding=1)"),
+        (Wanted((7,), (15,)), "torch.nn.ConvTranspose1d(1, 1, 4, stride=2, padding=1, output_padding=1)"),
     ],
 )  # fmt: skip
 def test_the_best_proposal_comes_first(wanted: Wanted, text: str) -> None:

@@ -32,7 +32,7 @@ def test_a_call_that_is_printed_is_read_with_the_shapes_beside_it(framework: str
 
 def test_sizes_are_data_for_other_programs() -> None:
     said = json.loads(invoke("sizes", "torch", *ASKED, "--json").output)
-    assert set(said) == {"framework", "input", "output", "kernel", "stride", "fits", "calls", "nearest"}
+    assert set(said) == {"framework", "input", "output", "kernel", "stride", "fits", "calls", "nearest", "without"}
     assert (said["input"], said["output"], said["fits"], said["nearest"]) == ([20], [40], True, [])
     call = said["calls"][0]
     assert call["call"] == "torch.nn.ConvTranspose1d(1, 1, 3, stride=2, padding=1, output_padding=1)"

@@ -1,34 +1,58 @@
 """What is said of two sizes: the calls that fit, as lines and as data."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.calls.meaning import as_json, lines, of_point
 from conformance.calls.sizes import overlap
-from conformance.calls.sizes.proposals import Wanted, nearest, proposals
-from conformance.calls.sizes.spellings import Target, spellings
+from conformance.calls.sizes.proposals import PROPOSED, Wanted, nearest, proposals
+from conformance.calls.sizes.spellings import Target, first, spellings
 from conformance.idioms.base import ClaimedCall
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The calls of a target for two sizes; where none fits, those of the nearest sizes."""
+    """The calls of a target for two sizes; where none fits, those of the nearest sizes, and the options in the way:
+    without any one of these there is a call."""
 
     target: Target
     wanted: Wanted
     calls: tuple[ClaimedCall, ...]
     near: tuple[ClaimedCall, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 def answer(target: Target, wanted: Wanted) -> Answer:
     """The calls for two sizes: all of them where kernel and stride are given, else one for each that is proposed."""
+    target.idioms()  # which refuses one that there is not
     if wanted.kernel is None or wanted.stride is None:
-        return Answer(target, wanted, tuple(proposals(target, wanted)))
-    problem = wanted.problem(wanted.kernel, wanted.stride)
-    if calls := tuple(spellings(target, problem)):
-        return Answer(target, wanted, calls)
-    return Answer(target, wanted, (), tuple(nearest(target, problem)))
+        calls, near = tuple(proposals(target, wanted)), ()
+    else:
+        problem = wanted.problem(wanted.kernel, wanted.stride)
+        calls = tuple(spellings(target, problem))
+        near = () if calls else tuple(nearest(target, problem))
+    return Answer(target, wanted, calls, near, () if calls else tuple(_without(target, wanted)))
+
+
+def _without(target: Target, wanted: Wanted) -> Iterator[str]:
+    """The options without which, one at a time, there is a call."""
+    freed: dict[str, tuple[Target, Wanted]] = {
+        role: (replace(target, given={name: value for name, value in target.given.items() if name != role}), wanted)
+        for role in target.given
+    }
+    freed |= {"idiom": (replace(target, idiom=""), wanted)} if target.idiom else {}
+    freed |= {"groups": (target, replace(wanted, groups=1))} if wanted.groups > 1 else {}
+    freed |= {"dilation": (target, replace(wanted, dilation=()))} if wanted.dilation else {}
+    freed |= {name: (target, replace(wanted, **{name: None}))
+              for name in ("kernel", "stride") if getattr(wanted, name) is not None}  # fmt: skip
+    for option, (other_target, other) in freed.items():
+        if other.kernel is None or other.stride is None:
+            fits = next(proposals(other_target, other, PROPOSED), None)
+        else:
+            fits = first(other_target, other.problem(other.kernel, other.stride))
+        if fits:
+            yield option
 
 
 def answer_lines(answer: Answer) -> Iterator[str]:
@@ -43,18 +67,27 @@ def answer_lines(answer: Answer) -> Iterator[str]:
         yield f"  read by: {shapes}"
         if wanted.kernel is None or wanted.stride is None:
             yield f"  overlap: {overlap.say(call.claim.problem)}"
+    if calls and len(wanted.input) == 1:
+        two = f"--input {_axes(wanted.input * 2)} --output {_axes(wanted.output * 2)}"
+        yield f"  these are of one axis: for two, as of images, give {two}"
 
 
 def _nothing(answer: Answer) -> str:
     target, wanted = answer.target, answer.wanted
-    sizes = f"{_axes(wanted.output)} from {_axes(wanted.input)}"
-    asked = " and ".join(f"{role} {value if isinstance(value, str) else _axes(value)}"
-                         for role, value in target.given.items())  # fmt: skip
-    whose = f"{target.idiom or target.framework}{f' with {asked}' if asked else ''}"
-    if wanted.kernel is None or wanted.stride is None:
-        return f"nothing fits: no kernel and stride were found by which {whose} gives {sizes}: give both of them"
+    asked = {name: axes for name in ("kernel", "stride", "dilation") if (axes := getattr(wanted, name))}
+    asked |= {"groups": (wanted.groups,)} if wanted.groups > 1 else {}
+    words = [f"{role} {value if isinstance(value, str) else _axes(value)}"
+             for role, value in {**asked, **target.given}.items()]  # fmt: skip
+    listed = " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    gives = f"no call of {target.idiom or target.framework}{f' with {listed}' if words else ''} gives"
     near = " and ".join(_axes(call.claim.problem.output) for call in answer.near)
-    return f"nothing fits: no call of {whose} gives {sizes}{f': the nearest is {near}' if near else ''}"
+    ways = [f"the nearest is {near}"] if near else []
+    without = " or ".join(f"--{option.replace('_', '-')}" for option in answer.without)
+    ways += [f"without {without} there is one"] if without else []
+    searched = wanted.kernel is None or wanted.stride is None
+    ways = ways or (["give both --kernel and --stride"] if searched else [])
+    sizes = f"{_axes(wanted.output)} from {_axes(wanted.input)}"
+    return f"nothing fits: {gives} {sizes}{' that was tried' * searched}{': ' * bool(ways)}{'; '.join(ways)}"
 
 
 def _axes(extents: tuple[int, ...]) -> str:
@@ -72,6 +105,7 @@ def as_data(answer: Answer) -> dict[str, Any]:
         "stride": wanted.stride and list(wanted.stride),
         "fits": bool(answer.calls),
         "calls": [_call_as_data(answer, call) for call in answer.calls],
+        "without": list(answer.without),
         "nearest": [_call_as_data(answer, call) for call in answer.near],
     }
 

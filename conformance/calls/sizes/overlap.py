@@ -20,7 +20,8 @@ def say(problem: Problem) -> str:
     if least == most:
         return f"{most} tap{'s' * (most > 1)} of the kernel in every inner element"
     reasons = dict.fromkeys(filter(None, (_reason(*axis) for axis in _axes(problem))))
-    return f"{least} to {most} tap{'s' * (most > 1)} of the kernel in an inner element: {', '.join(reasons)}"
+    taps = f"{least} to {most} tap{'s' * (most > 1)} of the kernel in an inner element"
+    return f"{taps}, which can show as a checkerboard: {', '.join(reasons)}"
 
 
 def bilinear(problem: Problem) -> tuple[Fraction, ...]:

@@ -38,8 +38,10 @@ class Wanted:
         for name in ("output", "kernel", "stride", "dilation"):
             axes = getattr(self, name)
             if axes and len(axes) != len(self.input):
+                both = "x".join(map(str, self.input * (len(axes) if len(self.input) == 1 else 1)))
                 raise SizesError(f"--{name} has {len(axes)} axes, --input has {len(self.input)}: give one number, or "
-                                 "one an axis, as in 20x30")  # fmt: skip
+                                 f"one an axis, {f'as in --input {both}' if len(self.input) == 1 else 'as in 20x30'}"
+                                 )  # fmt: skip
         if len(self.input) > 3:
             raise SizesError(f"--input has {len(self.input)} axes: a transposed convolution has one to three")
 
@@ -57,13 +59,14 @@ def with_output(problem: Problem, output: Ints) -> Problem:
     return with_window(problem, tuple((0, full - out) for full, out in zip(problem.full, output, strict=True)))
 
 
-def proposals(target: Target, wanted: Wanted) -> Iterator[ClaimedCall]:
-    """The most natural calls for kernels and strides that suit two sizes, the best first.
+def proposals(target: Target, wanted: Wanted, tried: int = TRIED) -> Iterator[ClaimedCall]:
+    """The most natural calls for kernels and strides that suit two sizes, the best first; so many pairs are tried.
 
-    Good ones cut the same at both ends, let the stamps overlap evenly, and have a kernel of twice the stride.
+    Good ones let the stamps overlap evenly, so that there is no checkerboard, cut the same at both ends, and have a
+    kernel of twice the stride.
     """
     axes = [_ranked(wanted, axis) for axis in range(len(wanted.input))]
-    ranked = islice(zip_longest(*axes), TRIED) if all(axes) else ()
+    ranked = islice(zip_longest(*axes), tried) if all(axes) else ()
     pairs = ([pair or axis[-1] for pair, axis in zip(row, axes, strict=True)] for row in ranked)
     calls = (first(target, wanted.problem(*zip(*row, strict=True))) for row in pairs)
     yield from islice(filter(None, calls), PROPOSED)
@@ -98,17 +101,18 @@ def _cost(wanted: Wanted, axis: int, kernel: int, stride: int) -> tuple[bool, bo
     least, most = overlap(problem)
     unlike = wanted.stride is None and stride not in _usual_strides(wanted, axis)
     usual = 2 * stride if stride > 1 else 3
-    return unlike, excess < 0, excess % 2 > 0, least != most, abs(kernel - usual), kernel
+    return unlike, excess < 0, least != most, excess % 2 > 0, abs(kernel - usual), kernel
 
 
 def nearest(target: Target, problem: Problem) -> list[ClaimedCall]:
     """Calls of the nearest output extents that can be had, the nearest first; on each axis one below and one above.
 
-    An axis is tried by itself, the others having extents that are legal: those of VALID, or those of SAME.
+    An axis is tried by itself, the others having extents that are legal: those of VALID, of SAME, or of the padding
+    that is given.
     """
     calls: dict[Ints, ClaimedCall] = {}
-    same = tuple(i * s for i, s in zip(problem.input, problem.stride, strict=True))
-    for others in (problem.full, same)[: problem.rank]:
+    borders = [_borders(target, problem, axis) for axis in range(problem.rank)]
+    for others in zip(*borders, strict=True) if problem.rank > 1 else [problem.full]:
         near = [_near(target, problem, others, axis) for axis in range(problem.rank)]
         for ends in zip(*near, strict=True) if all(near) else ():
             if call := first(target, with_output(problem, ends)):
@@ -116,19 +120,34 @@ def nearest(target: Target, problem: Problem) -> list[ClaimedCall]:
     return [calls[output] for output in sorted(calls, key=lambda output: (_distance(problem, output), output))][:2]
 
 
+def _borders(target: Target, problem: Problem, axis: int) -> list[int]:
+    """Extents of an axis that are legal, or beside legal ones, in one way or another to say a window: the ends of what
+    VALID, SAME and a padding that is given leave."""
+    full, stride, more = problem.full[axis], problem.stride[axis], max(problem.stride[axis], problem.dilation[axis])
+    same = problem.input[axis] * stride
+    padding = target.given.get("padding", 0)
+    pads = [0] if isinstance(padding, str) else [padding] if isinstance(padding, int) else list(padding)
+    cut = full - 2 * pads[axis if axis < len(pads) else 0]
+    return [full, same, max(cut, 1), full + more - 1, same - stride + 1, max(cut + more - 1, 1)]
+
+
 def _near(target: Target, problem: Problem, others: Ints, axis: int) -> tuple[int, int] | None:
     """The nearest extents of an axis below and above that can be had where the other axes have theirs of `others`."""
     wanted = problem.output[axis]
-    most = problem.full[axis] + problem.stride[axis] + problem.dilation[axis]
-    below = _first_of(target, problem, others, axis, range(min(wanted, most), 0, -1))
-    above = _first_of(target, problem, others, axis, range(wanted, most + 1))
+    reach = min(2 * max(problem.stride[axis], problem.dilation[axis]) + 2, TRIED)
+    extents = {
+        extent for border in (wanted, *_borders(target, problem, axis))
+        for extent in range(max(border - reach, 1), border + reach + 1)
+    }  # fmt: skip
+    below = _first_of(target, problem, others, axis, sorted((e for e in extents if e <= wanted), reverse=True))
+    above = _first_of(target, problem, others, axis, sorted(e for e in extents if e >= wanted))
     if below is None and above is None:
         return None
     return (below or above or 0), (above or below or 0)
 
 
 def _first_of(target: Target, problem: Problem, others: Ints, axis: int, extents: Sequence[int]) -> int | None:
-    for extent in extents[:TRIED]:
+    for extent in extents:
         if first(target, with_output(problem, (*others[:axis], extent, *others[axis + 1 :]))):
             return extent
     return None
