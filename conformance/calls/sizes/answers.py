@@ -27,12 +27,12 @@ def answer(target: Target, wanted: Wanted) -> Answer:
     """The calls for two sizes: all of them where kernel and stride are given, else one for each that is proposed."""
     target.idioms()  # which refuses one that there is not
     if wanted.kernel is None or wanted.stride is None:
-        calls, near = tuple(proposals(target, wanted)), ()
-    else:
-        problem = wanted.problem(wanted.kernel, wanted.stride)
-        calls = tuple(spellings(target, problem))
-        near = () if calls else tuple(nearest(target, problem))
-    return Answer(target, wanted, calls, near, () if calls else tuple(_without(target, wanted)))
+        calls = tuple(proposals(target, wanted))
+        return Answer(target, wanted, calls, (), () if calls else tuple(_without(target, wanted)))
+    problem = wanted.problem(wanted.kernel, wanted.stride)
+    if calls := tuple(spellings(target, problem)):
+        return Answer(target, wanted, calls)
+    return Answer(target, wanted, (), tuple(nearest(target, problem)), tuple(_without(target, wanted)))
 
 
 def _without(target: Target, wanted: Wanted) -> Iterator[str]:
@@ -44,8 +44,8 @@ def _without(target: Target, wanted: Wanted) -> Iterator[str]:
     freed |= {"idiom": (replace(target, idiom=""), wanted)} if target.idiom else {}
     freed |= {"groups": (target, replace(wanted, groups=1))} if wanted.groups > 1 else {}
     freed |= {"dilation": (target, replace(wanted, dilation=()))} if wanted.dilation else {}
-    freed |= {name: (target, replace(wanted, **{name: None}))
-              for name in ("kernel", "stride") if getattr(wanted, name) is not None}  # fmt: skip
+    freed |= {"kernel": (target, replace(wanted, kernel=None))} if wanted.kernel else {}
+    freed |= {"stride": (target, replace(wanted, stride=None))} if wanted.stride else {}
     for option, (other_target, other) in freed.items():
         if other.kernel is None or other.stride is None:
             fits = next(proposals(other_target, other, PROPOSED), None)
