@@ -11,7 +11,7 @@ import click
 
 from conformance.io.atomic import explain
 from conformance.io.exit_status import USAGE
-from conformance.io.terminal import echo, one_line
+from conformance.io.terminal import abridged, echo, one_line
 
 VERBS = {
     "run": "Run a suite on a framework, case by case, in worker processes.",
@@ -105,7 +105,7 @@ def _open_closed_streams() -> None:
 
 
 def _end(message: str, status: int) -> NoReturn:
-    echo(f"conformance: {one_line(message)}", err=True)
+    echo(f"conformance: {abridged(one_line(message))}", err=True)
     sys.exit(status)
 
 

@@ -1,7 +1,7 @@
 """conformance diagnose: what explains an array, or the diverging arrays of a record file, and where it happens."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from math import prod
 from pathlib import Path
@@ -54,12 +54,18 @@ def command(
     as in model.pt:up.weight. Arrays are in the call's own order of axes, and in PyTorch's for a descriptor. Exit
     status: 0 right or explained, 1 something is not, 2 usage.
     """
-    if subject.endswith(".jsonl") and expression is None:
-        return _records(Path(subject), json_lines if as_json else text_lines)
     files = {"--actual": actual, "--x": x, "--weight": weight}
+    if subject.endswith(".jsonl") and expression is None:
+        _require_no(files | {"--bias": bias, "--variant": variant, "--let": lets}, f"{subject!r} is a record file")
+        return _records(Path(subject), json_lines if as_json else text_lines)
+    _require_question(subject, expression)
+    if expression is None:
+        _require_no({"--variant": variant, "--let": lets}, f"{subject!r} is a descriptor")
     if lacking := [name for name, file in files.items() if file is None]:
-        raise DiagnosisError(f"{subject!r} needs --actual, --x and --weight, and {', '.join(lacking)} is missing: give "
-                             "each as a file, such as y.npy")  # fmt: skip
+        missing = f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} missing"
+        raise DiagnosisError(
+            f"{subject!r} takes --actual, --x and --weight, and {missing}: give each as a file, such as y.npy"
+        )
     given = {name: read_tensor(file) for name, file in (files | {"--bias": bias}).items() if file is not None}
     arrays = Arrays(given["--x"].array, given["--weight"].array, given["--bias"].array if bias else None)
     observed, held = given["--actual"]
@@ -81,11 +87,38 @@ def command(
     return OK if diagnoses else DIVERGED
 
 
+def _require_question(subject: str, expression: str | None) -> None:
+    """Raises DiagnosisError for a framework without a call, a call without a framework, and another file."""
+    if expression is not None:
+        return
+    if subject in idioms.frameworks() or subject in idioms.owners():
+        raise DiagnosisError(f"{subject!r} is a framework, and the call is missing: give it as the second argument, "
+                             f'such as "{_example(subject)}"')  # fmt: skip
+    if "(" in subject:
+        raise DiagnosisError(f"{subject!r} is a call, and its framework is missing: give that first, one of "
+                             f"{', '.join(idioms.frameworks())}")  # fmt: skip
+    if Path(subject).suffix:
+        raise DiagnosisError(f"{subject!r} is neither a record file, which ends in .jsonl, nor a descriptor, such as "
+                             "'i5x7 k3 s2', nor a framework with a call: give one of these")  # fmt: skip
+
+
+def _example(name: str) -> str:
+    """A call of a framework, or of a module of one, that can stand in double quotes."""
+    texts = [next(iter(idiom.examples()))[0] for idiom in idioms.idioms(idioms.framework_of(name))]
+    return next((text for text in texts if f"{name}." in text), texts[0]).replace('"', "'")
+
+
+def _require_no(options: Mapping[str, object], what: str) -> None:
+    """Raises DiagnosisError for an option that would be ignored."""
+    if given := next((name for name, value in options.items() if value), None):
+        raise DiagnosisError(f"{what}, which takes no {given}: leave it out, or give a framework and its call")
+
+
 def _problem(descriptor: str, arrays: Arrays, actual: Any) -> Problem:
     """The problem of a descriptor. Raises DiagnosisError for arrays of another kind of problem."""
     problem = Problem.parse(descriptor)
     if rule := broken_rule(problem):
-        raise ProblemError(f"{descriptor!r}: {rule}")
+        raise ProblemError(f"{descriptor!r}: {rule}: give another descriptor")
     if (arrays.bias is None) == problem.bias:
         raise DiagnosisError(f"{descriptor!r} takes {'--bias' if problem.bias else 'no --bias'}: {FITTING}")
     batch, channels = problem.output_shape[:2]

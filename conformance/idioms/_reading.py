@@ -216,7 +216,9 @@ def value(node: ast.expr, given: Values) -> Any:
             return elements if isinstance(node, ast.List) else tuple(elements)
         return Name(ast.unparse(node), node.col_offset)
     except RecursionError:
-        raise ExpressionError(f"an argument at line {node.lineno} is nested too deeply to be read") from None
+        raise ExpressionError(
+            f"an argument at line {node.lineno} is nested too deeply to be read: give one call alone"
+        ) from None
 
 
 def _bound(

@@ -52,7 +52,7 @@ def parse(text: str) -> ast.Module:
     except ValueError as error:
         raise ExpressionError(f"{text[:60]!r} is not a Python expression ({error}): give a call") from None
     except (RecursionError, MemoryError):
-        raise ExpressionError(f"{text[:60]!r}... is nested too deeply to be read") from None
+        raise ExpressionError(f"{text[:60]!r}... is nested too deeply to be read: give one call alone") from None
 
 
 def stands_in(name: str, text: str) -> bool:
@@ -64,7 +64,7 @@ def stands_in(name: str, text: str) -> bool:
     try:
         return any(ast.unparse(node) == spelt for node in nodes)
     except RecursionError:
-        raise ExpressionError(f"{text[:60]!r}... is nested too deeply to be read") from None
+        raise ExpressionError(f"{text[:60]!r}... is nested too deeply to be read: give one call alone") from None
 
 
 def find(tree: ast.Module, last_names: Set[str]) -> Iterator[Found]:

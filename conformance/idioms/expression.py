@@ -73,7 +73,7 @@ def parse(text: str, form: str = HOLE) -> Invocation | None:
 
 
 def _too_deep(text: str) -> ExpressionError:
-    return ExpressionError(f"{text[:60]!r}... is nested too deeply to be a call")
+    return ExpressionError(f"{text[:60]!r}... is nested too deeply to be a call: give one call alone")
 
 
 def bind(parameters: str, invocation: Invocation) -> tuple[dict[str, Any], frozenset[str]]:
@@ -186,7 +186,7 @@ def _invocation(call: ast.Call) -> Invocation:
     try:
         function = ast.unparse(call.func)
     except RecursionError:
-        raise ExpressionError("a call nested too deeply") from None
+        raise ExpressionError("a call is nested too deeply: give one call alone") from None
     if not all(part.isidentifier() for part in function.split(".")):
         raise ExpressionError(f"{function!r} is not the name of a function: give a call of one")
     return Invocation(function, *_arguments(call), outer)

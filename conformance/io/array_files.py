@@ -6,7 +6,8 @@ NumPy's own reader makes room for whatever shape a header claims; this one looks
 import io
 import math
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from numpy.typing import NDArray
 from conformance.io.bounded import LARGEST_ARRAY, BoundError, open_regular
 
 NUMBERS = "iuf"
+ARRAY = ".npy"
+"""How the names of the arrays in an archive end."""
+MOST_AXES = 32
+"""Of an array; NumPy before 2.0 has no more."""
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -47,8 +52,14 @@ def parse_any_array(content: bytes) -> NDArray[Any]:
     if dtype.kind not in NUMBERS + "V" or dtype.shape or dtype.fields:
         raise BoundError(f"is an array of {dtype}, not of numbers: save one array of numbers with numpy.save")
     size, left = math.prod(shape) * dtype.itemsize, len(content) - file.tell()
-    if min(shape, default=0) < 0 or len(shape) > 32 or size != left:
-        raise BoundError(f"claims shape {str(shape)[:60]}, {str(size)[:30]} bytes, and has {left}: it is damaged")
+    if len(shape) > MOST_AXES:
+        raise BoundError(f"claims shape {str(shape)[:60]} of {len(shape)} axes, and at most {MOST_AXES} are read: "
+                         "save it with fewer")  # fmt: skip
+    if min(shape, default=0) < 0:
+        raise BoundError(f"claims shape {str(shape)[:60]}, which no array has: save it again with numpy.save")
+    if size != left:
+        raise BoundError(f"claims shape {str(shape)[:60]}, which takes {str(size)[:30]} bytes, and has {left}: save it "
+                         "again with numpy.save")  # fmt: skip
     array = np.frombuffer(content, dtype, offset=file.tell())
     return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
 
@@ -58,7 +69,7 @@ class Archive(Mapping[str, NDArray[Any]]):
 
     def __init__(self, path: Path) -> None:
         self._zip = open_archive(path)
-        self._names = dict.fromkeys(name.removesuffix(".npy") for name in self._zip.namelist())
+        self._names = [name.removesuffix(ARRAY) for name in members(self._zip) if name.endswith(ARRAY)]
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return parse_array(self.content(name))
@@ -66,7 +77,7 @@ class Archive(Mapping[str, NDArray[Any]]):
     def content(self, name: str) -> bytes:
         """The bytes of one array, as of a .npy file."""
         try:
-            member = self._zip.getinfo(f"{name}.npy")
+            member = self._zip.getinfo(f"{name}{ARRAY}")
         except KeyError:
             raise KeyError(name) from None
         return read_member(self._zip, member)
@@ -95,14 +106,29 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     except OSError:
         raise
     except Exception:  # zipfile trusts offsets and lengths that it reads
-        raise BoundError("is not an archive of arrays: run the lane again") from None
+        raise BoundError("is not an archive of arrays: save them with numpy.savez") from None
+
+
+def members(archive: zipfile.ZipFile) -> list[str]:
+    """The names of an archive's members. Raises BoundError where two have one name."""
+    names = archive.namelist()
+    if twice := repeated(names):
+        archive.close()
+        raise BoundError(f"has {twice!r} more than once: save each array under a name of its own")
+    return names
+
+
+def repeated(names: Iterable[str]) -> str | None:
+    """The first name that is there more than once."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     """A member's bytes, no more than it says it has. Raises BoundError where it is too large or damaged."""
     if member.file_size > LARGEST_ARRAY:
-        raise BoundError(f"{member.filename} says {member.file_size} bytes, at most {LARGEST_ARRAY} are read")
+        raise BoundError(f"{member.filename} says {member.file_size} bytes, at most {LARGEST_ARRAY} are read: save "
+                         "a smaller array")  # fmt: skip
     try:
         return archive.read(member)
     except Exception:  # a damaged or encrypted member, or an unknown compression
-        raise BoundError(f"{member.filename} is damaged: run the lane again") from None
+        raise BoundError(f"{member.filename} cannot be unpacked, damaged or encrypted: save the file again") from None

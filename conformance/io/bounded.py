@@ -24,6 +24,11 @@ KINDS = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFDIR: "folder", 
 class BoundError(ValueError):
     """A file that is larger than is read, or not what its own header says; the message says what it must be."""
 
+    @property
+    def fact(self) -> str:
+        """The message without its next step, in place of which the reader of a record file has one of its own."""
+        return str(self).rpartition(": ")[0] or str(self)
+
 
 def open_regular(path: Path, access: int = os.O_RDONLY) -> BinaryIO:
     """A regular file, open for reading, or with O_RDWR for changing.

@@ -48,7 +48,8 @@ def read_tensor(text: str) -> Tensor:
     path, name = _parted(text)
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise BoundError(f"{path}: is none of the files that are read: {', '.join(READERS)}")
+        raise BoundError(f"{path}: is none of the files that are read, {', '.join(READERS)}: save the array with "
+                         "numpy.save, or name the file so")  # fmt: skip
     try:
         contents = reader(path)
         return contents.tensor(_chosen(contents.names, name))
@@ -71,7 +72,7 @@ def _chosen(names: Sequence[str], name: str) -> str:
         return names[0]
     listed = ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
     if not names:
-        raise BoundError("holds no tensor")
+        raise BoundError("holds no tensor: save one in it, or give another file")
     if names == [""]:
         raise BoundError(f"holds one tensor without a name, and {name!r} is asked for: give the path alone")
     near = get_close_matches(name, names, 1)
@@ -114,14 +115,14 @@ def _safetensors(path: Path) -> Contents:
     try:
         stored: Mapping[str, Any] = dict(parsed(read_bytes(path, LARGEST_ARRAY)))
     except SafetensorError as error:
-        raise BoundError(f"is not a file of safetensors: {error}") from None
+        raise BoundError(f"is not a file of safetensors ({error}): save it again with save_file") from None
     return Contents(sorted(stored), lambda name: _of_safetensors(stored[name]))
 
 
 def _of_safetensors(stored: Mapping[str, Any]) -> Tensor:
     dtype = SAFETENSORS.get(stored["dtype"])
     if dtype is None:
-        raise BoundError(f"holds a tensor of {stored['dtype']}: those that are read are {', '.join(SAFETENSORS)}")
+        raise BoundError(f"holds a tensor of {stored['dtype']}: save it in one of {', '.join(SAFETENSORS)}")
     return typed(bytes(stored["data"]), dtype, stored["shape"])
 
 

@@ -2,6 +2,10 @@
 
 import click
 
+SUBJECT, REST = 400, 400
+"""Characters of a long message that are shown: of its beginning, which names the subject, and of its end, which has the
+facts and the next step."""
+
 
 def printable(value: object) -> object:
     r"""Text with what moves the cursor, colours, hides or reorders as an escape, such as \u001b; all else as it is.
@@ -21,6 +25,12 @@ def _escape(point: int) -> str:
 def one_line(text: str) -> str:
     """Printable text in which a line feed is an escape, too."""
     return str(printable(text)).replace("\n", "\\n")
+
+
+def abridged(text: str) -> str:
+    """Text without its middle where it is long: what somebody gave may be of any length."""
+    left_out = len(text) - SUBJECT - REST
+    return text if left_out <= 0 else f"{text[:SUBJECT]} ... ({left_out} characters) ... {text[-REST:]}"
 
 
 def echo(text: object = "", *, err: bool = False) -> None:

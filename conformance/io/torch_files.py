@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conformance.io.array_files import open_archive, read_member
+from conformance.io.array_files import MOST_AXES, members, open_archive, read_member, repeated
 from conformance.io.bounded import BoundError
 
 LARGEST_PICKLE = 1 << 24
@@ -74,15 +74,21 @@ def read_torch_file(path: Path) -> Mapping[str, Callable[[], Stored]]:
         raise BoundError(
             "is not a zip archive of torch.save: save it with torch.save of PyTorch 1.6 or later"
         ) from None
-    names = archive.namelist()
-    root = next((name.removesuffix("data.pkl") for name in names if name.endswith("/data.pkl")), None)
+    names = members(archive)
+    roots = [name.removesuffix("data.pkl") for name in names if name.endswith("/data.pkl")]
+    root = roots[0] if roots else None
+    if len(roots) > 1:
+        raise BoundError(f"has both {roots[0]}data.pkl and {roots[1]}data.pkl: save one of them alone with torch.save")
     if root is None or f"{root}constants.pkl" in names:
         what = "is an archive without tensors" if root is None else "is a TorchScript program"
         raise BoundError(f"{what}: save the tensor alone, as in torch.save(y, 'y.pt')")
     if f"{root}byteorder" in names and read_member(archive, archive.getinfo(f"{root}byteorder")) != b"little":
         raise BoundError("was written in another order of bytes: save it on a machine that is little-endian")
     layout = _unpickled(read_member(archive, archive.getinfo(f"{root}data.pkl")))
-    return {name: _reader(archive, root, strided) for name, strided in _named(layout)}
+    tensors = list(_named(layout))
+    if twice := repeated(name for name, _ in tensors):
+        raise BoundError(f"has two tensors that are called {twice!r}: save each under a name of its own")
+    return {name: _reader(archive, root, strided) for name, strided in tensors}
 
 
 def _unpickled(content: bytes) -> Any:
@@ -119,16 +125,18 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> _Storage:
         kind, stored, key, *_ = pid
         if kind != "storage" or not isinstance(stored, _Type) or not isinstance(key, str):
-            raise BoundError("refers to something that is no storage of numbers: save the tensor alone")
+            raise BoundError("refers to something that is no storage of numbers: save the tensor alone, as in "
+                             "torch.save(y, 'y.pt')")  # fmt: skip
         return _Storage(key, stored.dtype)
 
 
 def _strided(storage: Any, start: Any, shape: Any, strides: Any, *_: Any) -> _Strided:
     whole = [start, *shape, *strides]
     if not isinstance(storage, _Storage) or not all(type(number) is int and number >= 0 for number in whole):
-        raise BoundError("holds a tensor that is not laid out in a storage: save a plain one")
-    if len(shape) != len(strides) or len(shape) > 32:
-        raise BoundError("holds a tensor whose shape does not fit its strides: it is damaged")
+        raise BoundError("holds a tensor that is not laid out in a storage: save y.contiguous()")
+    if len(shape) != len(strides) or len(shape) > MOST_AXES:
+        raise BoundError(f"holds a tensor of {len(shape)} axes with {len(strides)} strides, and as many of both are "
+                         f"read, at most {MOST_AXES}: save it again with torch.save")  # fmt: skip
     return _Strided(storage, start, tuple(shape), tuple(strides))
 
 
@@ -164,13 +172,16 @@ def _stored(archive: zipfile.ZipFile, root: str, strided: _Strided) -> Stored:
     try:
         member = archive.getinfo(f"{root}data/{storage.key}")
     except KeyError:
-        raise BoundError(f"lacks the storage {storage.key[:40]}: it is damaged") from None
+        raise BoundError(f"lacks the storage {storage.key[:40]}: save the tensor again with torch.save") from None
     unit = np.dtype(f"<{'u2' if storage.dtype == 'bfloat16' else storage.dtype}")
     content = read_member(archive, member)
     count, held = math.prod(shape), len(content) // unit.itemsize
     last = start + sum((extent - 1) * stride for extent, stride in zip(shape, strides, strict=True))
-    if count and (last >= held or count > held):
-        raise BoundError(f"holds a tensor of {count} numbers in a storage of {held}: save it by y.contiguous()")
+    if count > held:
+        raise BoundError(f"holds a tensor of {count} numbers in a storage of {held}: save y.contiguous()")
+    if count and last >= held:
+        raise BoundError(f"holds a tensor whose last number is number {last + 1} of a storage of {held}: save it again "
+                         "with torch.save")  # fmt: skip
     if not count:
         return b"", storage.dtype, shape
     flat = np.frombuffer(content, unit)[start:]

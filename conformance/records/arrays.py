@@ -35,8 +35,8 @@ def open_beside(path: Path, diverging: int) -> Archive:
             f"{file}: the arrays of {diverging} diverging records are not there: keep it beside the record file, or "
             "run the lane again"
         ) from None
-    except BoundError:
-        raise RecordError(f"{file}: not an array file: run the lane again") from None
+    except BoundError as error:
+        raise RecordError(f"{file}: not an array file ({error.fact}): run the lane again") from None
     except OSError as error:
         raise RecordError(f"{file}: cannot be read: {error.strerror}") from None
 
@@ -55,4 +55,4 @@ def actual(record: Record, arrays: Mapping[str, Any]) -> Any:
             f"{record.case} {record.dtype}: its arrays are not beside the record: run the lane again"
         ) from None
     except BoundError as error:
-        raise RecordError(f"{record.case} {record.dtype}: its array {error}") from None
+        raise RecordError(f"{record.case} {record.dtype}: its array {error.fact}: run the lane again") from None

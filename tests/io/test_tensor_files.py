@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib import format as npy
 from safetensors.numpy import save_file
 
 from conformance.io.bounded import BoundError
@@ -45,8 +46,47 @@ class TestNumPy:
     def test_the_only_member_needs_no_name(self, tmp_path: Path) -> None:
         np.savez(tmp_path / "y.npz", y=Y)
         np.testing.assert_array_equal(read_tensor(str(tmp_path / "y.npz")).array, Y)
+        with zipfile.ZipFile(tmp_path / "y.npz", "a") as archive:
+            archive.writestr("notes.txt", b"of somebody")  # no array
+        np.testing.assert_array_equal(read_tensor(str(tmp_path / "y.npz")).array, Y)
         np.save(tmp_path / "y.npy", Y)
         assert "holds one tensor without a name, and 'y' is asked for" in refused(f"{tmp_path / 'y.npy'}:y")
+
+    @pytest.mark.filterwarnings("ignore:Duplicate name")  # zipfile's, of what is written here on purpose
+    def test_two_members_of_one_name_are_refused(self, tmp_path: Path) -> None:
+        np.savez(tmp_path / "y.npz", y=Y)
+        with zipfile.ZipFile(tmp_path / "y.npz", "a") as archive:
+            archive.writestr("y.npy", b"another")
+        assert refused(tmp_path / "y.npz").endswith(
+            "y.npz: has 'y.npy' more than once: save each array under a name of its own"
+        )
+
+    def test_an_archive_of_a_user_is_not_said_to_be_of_a_lane(self, tmp_path: Path) -> None:
+        (tmp_path / "y.npz").write_bytes(b"garbage")
+        assert refused(tmp_path / "y.npz").endswith("is not an archive of arrays: save them with numpy.savez")
+        np.savez(tmp_path / "z.npz", y=Y)
+        content = bytearray((tmp_path / "z.npz").read_bytes())
+        content[content.index(b"NUMPY") + 1] ^= 1  # the checksum no longer fits
+        (tmp_path / "z.npz").write_bytes(content)
+        assert refused(tmp_path / "z.npz").endswith(
+            "y.npy cannot be unpacked, damaged or encrypted: save the file again"
+        )
+
+    @pytest.mark.parametrize(
+        ("shape", "message"),
+        [
+            ((1,) * 64, "of 64 axes, and at most 32 are read: save it with fewer"),
+            ((3,), "claims shape (3,), which takes 12 bytes, and has 24: save it again with numpy.save"),
+            ((-1,), "claims shape (-1,), which no array has: save it again"),
+        ],
+    )
+    def test_a_header_that_does_not_fit_says_what_differs(
+        self, shape: tuple[int, ...], message: str, tmp_path: Path
+    ) -> None:
+        with (tmp_path / "y.npy").open("wb") as file:
+            npy.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+            file.write(Y.tobytes())
+        assert message in refused(tmp_path / "y.npy")
 
     def test_bfloat16_is_widened(self, tmp_path: Path) -> None:
         bits = np.array([0x3F80, 0xC040, 0x7F80, 0x0001], np.uint16)
@@ -114,7 +154,7 @@ class TestTorch:
             ("legacy.pt", "is not a zip archive of torch.save: save it with torch.save of PyTorch 1.6 or later"),
             ("sparse.pt", "names torch._utils._rebuild_sparse_tensor"),
             ("quantised.pt", "names torch._utils._rebuild_qtensor"),
-            ("expanded.pt", "holds a tensor of 1000000 numbers in a storage of 1: save it by y.contiguous()"),
+            ("expanded.pt", "holds a tensor of 1000000 numbers in a storage of 1: save y.contiguous()"),
             ("checkpoint.pt", "holds 9 tensors, model.weight, model.bias, bf, "),
         ],
     )
@@ -139,8 +179,12 @@ class TestTorch:
             layout = archive.read("tensor/data.pkl")
         path = self.archive(tmp_path / "y.pt", layout, {"0": bytes(20)})
         assert "holds a tensor of 6 numbers in a storage of 5" in refused(path)
+        spread = layout.replace(b"K\x03K\x01", b"K\x04K\x01")  # a stride of 4 for rows of 3
+        assert spread != layout
+        path = self.archive(tmp_path / "w.pt", spread, {"0": bytes(24)})
+        assert "holds a tensor whose last number is number 7 of a storage of 6: save it again" in refused(path)
         path = self.archive(tmp_path / "z.pt", layout)
-        assert "lacks the storage 0: it is damaged" in refused(path)
+        assert "lacks the storage 0: save the tensor again" in refused(path)
 
     @pytest.mark.parametrize(
         "layout",
@@ -150,6 +194,22 @@ class TestTorch:
         message = refused(self.archive(tmp_path / "y.pt", layout))
         assert "\n" not in message
         assert "y.pt: " in message
+
+    @pytest.mark.filterwarnings("ignore:Duplicate name")
+    def test_two_of_one_name_are_refused(self, tmp_path: Path) -> None:
+        with zipfile.ZipFile(TORCH / "tensor.pt") as archive:
+            layout = archive.read("tensor/data.pkl")
+        path = self.archive(tmp_path / "y.pt", layout, {"0": bytes(24)})
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("y/data/0", bytes(24))
+        assert "y.pt: has 'y/data/0' more than once: " in refused(path)
+        path = self.archive(tmp_path / "z.pt", layout, {"0": bytes(24)})
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("z/data.pkl", layout)
+        assert "z.pt: has both y/data.pkl and z/data.pkl: save one of them alone" in refused(path)
+        both = pickle.dumps({1: None, "1": None}, 2).replace(b"N", layout[2:-1])
+        path = self.archive(tmp_path / "w.pt", both, {"0": bytes(24)})
+        assert "w.pt: has two tensors that are called '1': save each under a name of its own" in refused(path)
 
     def test_dicts_that_hold_themselves_end(self, tmp_path: Path) -> None:
         endless: dict[str, Any] = {}
@@ -189,7 +249,7 @@ class TestSafetensors:
         ("dtype", "end", "message"),
         [
             ("F32", 400, "is not a file of safetensors"),
-            ("BOOL", 4, "holds a tensor of BOOL: those that are read are F64"),
+            ("BOOL", 4, "holds a tensor of BOOL: save it in one of F64"),
         ],
     )
     def test_what_is_none_is_refused(self, dtype: str, end: int, message: str, tmp_path: Path) -> None:
@@ -200,7 +260,11 @@ class TestSafetensors:
 
 
 def test_other_files_are_refused_with_those_that_are_read() -> None:
-    assert refused("y.csv") == "y.csv: is none of the files that are read: .npy, .npz, .pt, .pth, .safetensors"
+    assert refused("y.csv") == (
+        "y.csv: is none of the files that are read, .npy, .npz, .pt, .pth, .safetensors: "
+        "save the array with numpy.save, "
+        "or name the file so"
+    )
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".pt", ".safetensors"])

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 import conformance
-from conformance.io.terminal import one_line, printable
+from conformance.io.terminal import REST, SUBJECT, abridged, one_line, printable
 from conformance.records.record import Run, Verdict
 from conformance.records.record_file import write
 from tests.cli.test_cli import Ended
@@ -29,6 +29,36 @@ def test_what_a_terminal_obeys_is_an_escape(text: str) -> None:
 
 def test_other_text_stays_as_it_is() -> None:
     assert printable("größer als 3x3, 漢字, 😀\n") == "größer als 3x3, 漢字, 😀\n"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("diagnose", "x" * 99999),
+        ("diagnose", "i5 k3 " + "s" * 9999, "--x", "x.npy", "--weight", "w.npy", "--actual", "y.npy"),
+        ("diagnose", "torch", "f" * 9999 + "(x)", "--x", "x.npy", "--weight", "w.npy", "--actual", "y.npy"),
+        ("call", "y" * 9999, "f(x)"),
+        ("sizes", "torch", "--input", "1" * 9999, "--output", "3"),
+        ("port", "torch", "z" * 9999, "f(x)"),
+        ("report", "r" * 9999 + ".jsonl"),
+        ("nothing" * 999,),
+    ],
+)
+def test_no_verb_repeats_a_long_text_in_whole(
+    given: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ended = Ended(given, monkeypatch, capfd)
+    assert ended.status == 2
+    assert ended.err.startswith("conformance: ")
+    assert len(ended.err) < SUBJECT + REST + 60
+
+
+def test_a_long_message_keeps_its_subject_and_its_next_step() -> None:
+    message = f"'{'a' * 5000}': is none: give another"
+    assert abridged(message).startswith("'aaa")
+    assert abridged(message).endswith("a': is none: give another")
+    assert f"({len(message) - SUBJECT - REST} characters)" in abridged(message)
+    assert abridged(message[-SUBJECT:]) == message[-SUBJECT:]
 
 
 def test_everything_is_printed_in_one_place() -> None:

@@ -43,5 +43,7 @@ def test_a_missing_file_is_named_with_how_many_records_need_it(path: Path) -> No
 @pytest.mark.parametrize("content", [b"", b"PK nothing", b"no archive"])
 def test_a_file_that_is_no_archive_is_named(path: Path, content: bytes) -> None:
     beside(path).write_bytes(content)
-    with pytest.raises(RecordError, match=r"lane\.npz: not an array file: run the lane again"):
+    with pytest.raises(
+        RecordError, match=r"lane\.npz: not an array file \(is not an archive of arrays\): run the lane again"
+    ):
         open_beside(path, 1)
