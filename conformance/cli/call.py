@@ -11,7 +11,8 @@ import click
 
 from conformance import adapters, idioms
 from conformance.adapters.base import Lane
-from conformance.calls.meaning import Meaning, as_json, lines, understand
+from conformance.calls.meaning import Meaning, understand
+from conformance.calls.meaning.wording import as_json, lines
 from conformance.idioms import Reading, arithmetic
 from conformance.idioms.base import DTYPES, ClaimedCall, Refusal
 from conformance.io.bounded import read_source

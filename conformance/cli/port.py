@@ -9,7 +9,8 @@ import click
 
 from conformance import adapters, idioms
 from conformance.calls import port
-from conformance.calls.meaning import as_json, of_point
+from conformance.calls.meaning import of_point
+from conformance.calls.meaning.wording import as_json
 from conformance.calls.port import Port
 from conformance.calls.verify import Verification, VerifyError, python_for, verify
 from conformance.cli.call import ShapeError, each_once, parse_lets, parse_shapes

@@ -191,13 +191,25 @@ def rank_of(reading: Reading, shapes: Mapping[str, Any]) -> int:
     ranks = ranks or list(reading.idiom.functions)
     if len(ranks) == 1:
         return ranks[0]
-    kernel = reading.arguments.get("kernel_size", reading.arguments.get("kernel"))
-    if "x" not in shapes and isinstance(kernel, list | tuple) and len(kernel) in ranks:
-        return len(kernel)
+    if "x" not in shapes and (told := next((rank for rank in _told_ranks(reading) if rank in ranks), 0)):
+        return told
     rank = len(shapes.get("x") or (0,) * 4) - 2
     if rank not in ranks:
         raise IdiomError(f"{reading.function} of {rank} spatial axes: it takes {', '.join(map(str, ranks))}")
     return rank
+
+
+def _told_ranks(reading: Reading) -> Iterator[int]:
+    """How many spatial axes the lengths of arguments say."""
+    for name, more in (("kernel_size", 0), ("kernel", 0), ("output_shape", 2), ("input_sizes", 2)):
+        if isinstance(sequence := reading.arguments.get(name), list | tuple):
+            yield len(sequence) - more
+    numbers = reading.arguments.get("dimension_numbers")
+    if isinstance(numbers, list | tuple) and numbers and isinstance(numbers[0], str):
+        yield len(numbers[0]) - 2
+    if "dimension_numbers" in reading.arguments:  # whose strides are of the spatial axes alone
+        yield from (len(s) for name in ("strides", "window_strides") if isinstance(
+            s := reading.arguments.get(name), list | tuple))  # fmt: skip
 
 
 def _lasts(idiom: Idiom) -> set[str]:

@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from conformance import idioms
-from conformance.calls.meaning import as_json, understand
+from conformance.calls.meaning import understand
+from conformance.calls.meaning.wording import as_json
 from conformance.cli import commands
 from conformance.cli.call import parse_let
 

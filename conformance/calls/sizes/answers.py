@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from conformance.calls.meaning import as_json, lines, of_point
+from conformance.calls.meaning import of_point
+from conformance.calls.meaning.wording import as_json, lines
 from conformance.calls.sizes import overlap
 from conformance.calls.sizes.proposals import PROPOSED, Wanted, nearest, proposals
 from conformance.calls.sizes.spellings import Target, first, spellings

@@ -1,0 +1,200 @@
+"""What a call means, as far as its text says it: with numbers where all is known, else with formulas.
+
+Extents that are not known are tried, one after the other, on the claim itself: where the answer's extents grow by the
+same number with every one of the input, that is the formula, and it says from which extent on it holds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from conformance import idioms
+from conformance.calls.meaning.stand_ins import StandIns, layouts, of_role, spread, stand_in
+from conformance.idioms import expression
+from conformance.idioms._reading import IdiomError, Reading
+from conformance.idioms.base import FLOAT32, Claim, ClaimedCall, Refusal
+from conformance.idioms.expression import Name
+from conformance.problem import Ints, Problem
+
+TRIED = 5
+"""Extents from 1 on that are tried for one that is not known."""
+FURTHEST = 256
+"""The largest that is tried where none of those is taken, as where the answer's size is given."""
+Number = int | str
+"""A number, or a formula in the extents: i of the input, k of the kernel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a call means. `window` is (begin, end) an axis, and so are `full` and `output` numbers or formulas."""
+
+    framework: str
+    idiom: str
+    law: str
+    call: str
+    function: str
+    problem: str
+    window: tuple[tuple[Number, Number], ...]
+    full: tuple[Number, ...]
+    output: tuple[Number, ...]
+    data: str
+    weight: str
+    reversed: bool
+    set_aside: tuple[str, ...]
+    unknown: tuple[str, ...]
+    refused: str
+    stamps: Problem | None = None
+    """A problem whose stamps overlap as the call's do; None where the kernel is not known."""
+    line: int = 1
+
+    @property
+    def name(self) -> str:
+        """The claim as one word: the idiom with its law of windows."""
+        return f"{self.idiom}/{self.law}"
+
+
+def of_point(framework: str, point: ClaimedCall) -> Meaning:
+    """The meaning of a call of which all is known."""
+    made, problem = point.claim, point.claim.problem
+    return Meaning(
+        framework, point.idiom.id, made.law, point.text, point.text.partition("(")[0], str(problem), problem.window,
+        problem.full, problem.output, made.data, made.weight, made.reversed, point.aside, (), made.refused,
+        problem,
+    )  # fmt: skip
+
+
+def understand(
+    framework: str, reading: Reading, shapes: Mapping[str, Any], variant: str = "", dtype: str = FLOAT32
+) -> Meaning:
+    """What a call that has been read means, on tensors of these shapes; None stands for an extent that is not known,
+    and a tensor may have no shape at all.
+
+    Raises IdiomError and Refusal where not even a window can be named.
+    """
+    of = idioms.operands(reading, shapes)
+    if _known(reading, of):
+        point = idioms.point(reading, of, variant, dtype)
+        return replace(of_point(framework, point), function=reading.function, line=reading.line)
+    return _formula(framework, reading, of, variant, dtype)
+
+
+def claim_on(reading: Reading, extents: Ints, variant: str = "", dtype: str = FLOAT32) -> Claim:
+    """The claim of a call on an input of these extents; channels and a batch that are not known have stand-ins.
+
+    Raises IdiomError and Refusal as `understand` does.
+    """
+    rank = len(extents)
+    letters, rest = spread(layouts(reading, rank, variant, dtype)[0], rank), iter(extents)
+    call = stand_in(reading, {"x": [next(rest) if letter == "k" else None for letter in letters]}, rank, variant, dtype)
+    claim, _ = idioms.claim_of(call.told(0), call.shapes(0, 0), variant, dtype)
+    return claim
+
+
+def _known(reading: Reading, of: Mapping[str, Any]) -> bool:
+    named = [reading.arguments.get(name) for role in ("in", "out", "groups", "kernel")
+             for name in of_role(reading, role)]  # fmt: skip
+    needed = ["x"] if reading.idiom.layer or "kernel" in reading.arguments else ["x", "w"]
+    needed += ["z"] if "z" in reading.tensors else []
+    whole = all(name in of and None not in of[name] for name in needed)
+    return whole and not any(isinstance(size, Name) for size in named)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A call with numbers in place of what is not known: those of the extents i and k, and the claim that it has."""
+
+    i: int
+    k: int
+    claim: Claim
+
+
+def _formula(framework: str, reading: Reading, of: Mapping[str, Any], variant: str, dtype: str) -> Meaning:
+    if reading.idiom.form != expression.HOLE:
+        raise IdiomError(f"{reading.function}: the shapes of {', '.join(sorted(reading.tensors))} are needed in whole")
+    call = stand_in(reading, of, idioms.rank_of(reading, of), variant, dtype)
+    cases: list[_Case] = []
+    refusals: list[str] = []
+    for i in range(1, FURTHEST + 1) if call.open_extents else (0,):
+        if i > TRIED and cases:
+            break
+        for k in range(1, 8) if call.open_kernel else (0,):
+            try:
+                claim, _ = idioms.claim_of(call.told(k), call.shapes(i, k), variant, dtype)
+            except Refusal as reason:
+                refusals.append(str(reason))
+                continue
+            if claim.refused:
+                refusals.append(claim.refused)
+            else:
+                cases.append(_Case(i, k, claim))
+    if not cases:
+        raise Refusal(refusals[-1])
+    try:
+        return _fitted(framework, call, cases)
+    except _NoFormula as reason:
+        lacking = "w" if len({case.k for case in cases}) > 1 else "x"
+        raise Refusal(f"the {reason} is no plain formula of the extents that are not known: give "
+                      f"{call.to_give(lacking)}") from None  # fmt: skip
+
+
+class _NoFormula(Exception):
+    """A number that is no plain formula; the message names it."""
+
+
+def _fitted(framework: str, call: StandIns, cases: list[_Case]) -> Meaning:
+    """The formulas that all of the cases have in common."""
+    reading, unknown, open_extents = call.reading, call.unknown, call.open_extents
+    last = cases[-1].claim
+    axes = range(last.problem.rank)
+    fixed = _extents_fixed(cases) if open_extents else [False] * last.problem.rank
+    output = tuple(_number(cases, lambda c, a=a: c.problem.output[a], "output") for a in axes)
+    full = tuple(_number(cases, lambda c, a=a: c.problem.full[a], "stamp") for a in axes)
+    window = tuple(
+        (_number(cases, lambda c, a=a: c.problem.window[a][0], "window"),
+         _number(cases, lambda c, a=a: c.problem.window[a][1], "window"))
+        for a in axes
+    )  # fmt: skip
+    if open_extents:
+        unknown = (*unknown, "i is the input's extent" + _from(cases, fixed))
+    if call.open_kernel:
+        kernels = sorted({case.k for case in cases})
+        unknown = (*unknown, f"k is the kernel's extent{f', which is {kernels[0]} here' * (len(kernels) == 1)}")
+    return Meaning(
+        framework, reading.idiom.id, last.law, reading.text, reading.function, "", window, full, output, last.data,
+        last.weight, last.reversed, reading.aside, unknown, "", None if call.open_kernel else last.problem,
+        reading.line,
+    )  # fmt: skip
+
+
+def _extents_fixed(cases: list[_Case]) -> list[bool]:
+    """Whether the answer's size, being given, takes one extent of the input alone."""
+    return [len({case.i for case in cases}) == 1] * cases[0].claim.problem.rank
+
+
+def _from(cases: list[_Case], fixed: list[bool]) -> str:
+    """Which of the tried extents the formula holds for."""
+    taken = sorted({case.i for case in cases})
+    if any(fixed):
+        return f", which is {taken[0]} here"
+    if taken != list(range(taken[0], TRIED + 1)):
+        return f", which is {' or '.join(map(str, taken))} here"
+    return "" if taken[0] == 1 else f", from {taken[0]} on"
+
+
+def _number(cases: list[_Case], of: Any, what: str) -> Number:
+    """The number that every case has, or a*i + b*k + c; raises _NoFormula where it is of no such form."""
+    points = [(case.i, case.k, of(case.claim)) for case in cases]
+    i0, k0, value0 = points[0]
+    slopes = [next(((v - value0) / (at[axis] - points[0][axis]) for *at, v in points
+                    if at[axis] != points[0][axis] and at[1 - axis] == points[0][1 - axis]), 0.0)
+              for axis in (0, 1)]  # fmt: skip
+    a, b = (int(slope) for slope in slopes)
+    rest = value0 - a * i0 - b * k0
+    if any(v != a * i + b * k + rest for i, k, v in points):
+        raise _NoFormula(what)
+    if not a and not b:
+        return int(rest)
+    terms = [f"{'' if slope == 1 else '-' if slope == -1 else f'{slope}*'}{letter}"
+             for slope, letter in ((a, "i"), (b, "k")) if slope]  # fmt: skip
+    text = " + ".join(terms).replace("+ -", "- ")
+    return text if not rest else f"{text} {'+' if rest > 0 else '-'} {abs(rest)}"

@@ -1,0 +1,61 @@
+"""A meaning as lines, and as data."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from conformance.calls.meaning import Meaning, Number
+from conformance.calls.sizes import overlap
+from conformance.problem import Problem
+
+
+def lines(meaning: Meaning) -> Iterator[str]:
+    """What a call means, a line each."""
+    if meaning.refused:
+        yield f"refused: {meaning.refused}"
+        if "n" not in meaning.data:
+            yield f"  axes: data '{meaning.data}': it is read without a batch, since x has an axis less"
+    else:
+        yield f"means '{meaning.problem}' ({meaning.name})" if meaning.problem else f"means a window ({meaning.name})"
+        window = " x ".join(f"({lo}, {hi})" for lo, hi in meaning.window)
+        yield f"  window: {window} cut from {_tuple(meaning.full)}, which leaves {_tuple(meaning.output)}"
+        yield f"  taps: {'reversed' if meaning.reversed else 'as stored'}"
+        yield f"  axes: data '{meaning.data}', weight '{meaning.weight}'"
+        if meaning.stamps is not None:
+            yield from _stamps(meaning.stamps)
+    if meaning.unknown:
+        yield f"  not known: {'; '.join(meaning.unknown)}"
+    if meaning.set_aside:
+        yield f"  set aside: {'; '.join(meaning.set_aside)}"
+
+
+def _stamps(problem: Problem) -> Iterator[str]:
+    yield f"  overlap: {overlap.say(problem)}"
+    if taps := overlap.bilinear(problem):
+        yield (f"  bilinear: taps {' '.join(map(str, taps))} an axis, for each channel alone, upsample by "
+               f"{problem.stride[0]}")  # fmt: skip
+
+
+def _tuple(numbers: tuple[Number, ...]) -> str:
+    return f"({', '.join(map(str, numbers))}{',' * (len(numbers) == 1)})"
+
+
+def as_json(meaning: Meaning) -> dict[str, Any]:
+    """A meaning as data, by the keys that docs/porting.md documents."""
+    return {
+        "framework": meaning.framework,
+        "idiom": meaning.idiom,
+        "law": meaning.law,
+        "line": meaning.line,
+        "call": meaning.call,
+        "problem": meaning.problem or None,
+        "window": [list(ends) for ends in meaning.window],
+        "full": list(meaning.full),
+        "output": list(meaning.output),
+        "layout": {"data": meaning.data, "weight": meaning.weight},
+        "overlap": list(overlap.overlap(meaning.stamps)) if meaning.stamps else None,
+        "bilinear": [float(tap) for tap in overlap.bilinear(meaning.stamps)] or None if meaning.stamps else None,
+        "taps": "reversed" if meaning.reversed else "as stored",
+        "set_aside": list(meaning.set_aside),
+        "unknown": list(meaning.unknown),
+        "refused": meaning.refused or None,
+    }
