@@ -15,7 +15,7 @@ from conformance.io.terminal import printable
 from conformance.predicates.induction import ALWAYS
 from conformance.records.messages import line
 from conformance.records.reproduction import reproduction
-from conformance.report.content.faults import Arrays
+from conformance.report.content.faults import DOES, Arrays
 from conformance.report.content.handbook import Shown
 from conformance.report.drawings import svg
 from conformance.report.words import slug
@@ -39,7 +39,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "number": "{:,}".format, "slug": slug, "line": line, "python": python, "coded": coded, "fragment": fragment,
-        "command": reproduction,
+        "command": reproduction, "does": DOES.__getitem__,
     }  # fmt: skip
     environment.globals |= {
         "bar": svg.bar, "patterns": svg.patterns, "operand": operand, "stamp": stamp, "answer": answer,

@@ -27,6 +27,8 @@ from conformance.report.words import GLOSSARY, KINDS, SYMBOLS, slug
 FRONT = "index.html"
 """The only page that stands above the others' folder."""
 SLOWEST = 10
+MOST_ELEMENTS = 200
+"""Elements of an array that a text to file upstream writes out."""
 Pages = Iterator[tuple[str, str]]
 
 
@@ -119,6 +121,7 @@ def pages(site: Site) -> Pages:
             f"{name}.html",
             render("fault.html.j2", name=name, fault=fault, kinds=KINDS, shown=SHOWN, day=day, **common),
         )
+        yield f"upstream/{name}.md", _upstream(fault, runs)
     names, pairs = agreement.agreement(runs)
     yield "agreement.html", render("agreement.html.j2", lanes=names, pairs=pairs, **common)
     for name in ("maps", "search", "case"):
@@ -138,6 +141,20 @@ def pages(site: Site) -> Pages:
             machines=machines(own), **common,
         )  # fmt: skip
     yield from _files(site, runs, overview.summary(runs, list(groups.values())))
+
+
+def _upstream(fault: Fault, runs: Sequence[Run]) -> str:
+    """A fault as a text to file with the framework's own project."""
+    witness = fault.witness
+    header = next(run.header for run in runs if run.header.lane == witness.lane)
+    own = [answer for answer in fault.answers if answer.record.lane == witness.lane]
+    scripts = [snippet.code for snippet in fault.snippets if snippet.framework == fault.framework and snippet.code]
+    return render(
+        "upstream.md.j2", fault=fault, environment=header.environment, cpu=header.machine.get("model", ""),
+        script=scripts[0] if scripts else "", actual=own[0].actual if own else None, most=MOST_ELEMENTS,
+        others=[answer for answer in fault.answers
+                if answer.record.framework != fault.framework and answer.record.verdict is not Verdict.UNSUPPORTED],
+    )  # fmt: skip
 
 
 def frameworks(site: Site) -> list[str]:

@@ -106,6 +106,27 @@ def page_of(site: Site, fault: Fault) -> str:
     return dict(pages(site))[f"{name}.html"]
 
 
+def test_a_text_to_file_upstream_has_versions_script_both_arrays_where_and_who_is_right(
+    site: Site, fault: Fault
+) -> None:
+    name = next(name for name, each in site.faults.items() if each is fault)
+    made = dict(pages(site))
+    assert f'href="upstream/{name}.md"' in made[f"{name}.html"]
+    text = made[f"upstream/{name}.md"]
+    assert text.startswith(f"# conv_transpose answers otherwise: {fault.title}\n\n## Versions\n\n- torch 1.2.3\n")
+    script = next(each.code for each in fault.snippets if each.framework == fault.framework)
+    assert script.strip() in text
+    arrays = fault.arrays
+    own = next(each.actual for each in fault.answers if each.record.lane == "torch-eager")
+    assert arrays is not None
+    assert own is not None
+    assert f"## Expected\n\n```\n{arrays.expected.tolist()}\n```\n" in text
+    assert f"```\n{own.tolist()}\n```\n" in text
+    assert f"equals, to the last bit, the definition computed with: {fault.diagnosis}." in text
+    assert f"- torch-eager: `{fault.where[0].predicate}`. Exactly there" in text
+    assert text.rstrip().endswith("- jax-jit: conforms")
+
+
 def test_every_lane_answers_the_witness_and_every_framework_has_a_script(fault: Fault) -> None:
     assert [each.record.lane for each in fault.answers] == ["torch-eager", "jax-jit"]
     assert [each.actual is None for each in fault.answers] == [False, True]

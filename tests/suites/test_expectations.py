@@ -77,6 +77,12 @@ def test_every_file_is_of_a_framework_and_can_be_read() -> None:
     assert all(read_expectations(framework) for framework in files)
 
 
+def test_every_reason_stands_alone_since_it_is_shown_without_its_neighbours() -> None:
+    files = (cases_folder() / "expectations").glob("*.toml")
+    reasons = [(entry.id, entry.reason) for path in files for entry in read_expectations(path.stem)]
+    assert [name for name, reason in reasons if "as above" in reason.lower()] == []
+
+
 def test_every_expectation_has_a_case_in_its_region() -> None:
     suite = [case for name in ("negative", "extreme", "core") for case in cases.read_suite(name).cases]
     for lane in adapters.lanes():

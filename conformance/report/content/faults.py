@@ -14,7 +14,7 @@ Array = NDArray[Any]
 Window = tuple[tuple[int, int], ...]
 
 
-_DOES = {
+DOES = {
     Verdict.CONFORMS: "answers", Verdict.DIVERGES: "answers otherwise",
     Verdict.REJECTS: "refuses", Verdict.UNSUPPORTED: "cannot say it", Verdict.ACCEPTS_INVALID: "accepts it",
     Verdict.ERRORED: "ends in an error", Verdict.CRASHED: "dies", Verdict.TIMED_OUT: "does not answer in time",
@@ -118,7 +118,7 @@ class Fault:
         """What it is in our own words: its diagnosis, or the expectation that knew of it, or its verdict."""
         if self.diagnosis:
             return self.title
-        return self.known.id if self.known else _DOES[self.verdict]
+        return self.known.id if self.known else DOES[self.verdict]
 
     @property
     def predicates(self) -> tuple[str, ...]:
