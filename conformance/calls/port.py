@@ -138,7 +138,7 @@ def translate(point: ClaimedCall, source: str, target: str, *, variant: str = ""
         raise idioms.IdiomError(f"{target} has no idiom {idiom!r} to port to: those are {names}")
     known.sort(key=lambda idiom: idiom.layer != point.idiom.layer)
     refusals: dict[str, None] = {}
-    for reduction in _reductions(point.claim.problem):
+    for reduction in reductions(point.claim.problem):
         for choice in known:
             if choice.layer and {"stretch", "groups"} & set(reduction.steps):  # a layer is one call
                 continue
@@ -166,7 +166,7 @@ def _call_meaning(idiom: Idiom, framework: str, problem: Problem, variant: str) 
     return claimed_call
 
 
-def _reductions(problem: Problem) -> Iterator[Reduction]:
+def reductions(problem: Problem) -> Iterator[Reduction]:
     """The problem itself, then ever more reduced ones, a late bias counting as no step at all."""
     needed = [
         step
@@ -227,7 +227,8 @@ def _port(
     problem = made.problem
     into = _axes(given.data, problem, problem.input, problem.in_channels)
     out = _axes(given.data, problem, problem.output, problem.out_channels)
-    code += ["def conv_transpose(x, w, b):", f'    """x {into}, as {given.data!r}, to y {out}."""']
+    code += ["def conv_transpose(x, w, b):", f'    """x {into}, as {given.data!r}, to y {out}.', ""]
+    code += [f"    {line}" for line in _operands(frameworks[1], dialect, problem.bias)]
     code += [f"    {line}" for line in _body(target, reduction, dialect, problem)]
     code += ["    return y"]
     notes = []
@@ -242,6 +243,13 @@ def _port(
         layers = [idiom.id for idiom in idioms.idioms(frameworks[1]) if idiom.layer and idiom.say is not None]
         notes += [f"--idiom {name} makes one layer of it, whose kernel has zeros between the groups" for name in layers]
     return Port(source, target, *frameworks, reduction.steps, tuple(imports), tuple(code), tuple(notes))
+
+
+def _operands(framework: str, dialect: Dialect, bias: bool) -> Iterator[str]:
+    """What the operands of the printed function are, the rest of its docstring."""
+    yield f"x, w{', b' * bias} and y are arrays of {framework}: a NumPy array a becomes one by"
+    yield f"{dialect.tensor.format('a')}. w comes from convert_weight{'' if bias else '; b is None'}."
+    yield '"""'
 
 
 def _with_batch(point: ClaimedCall, batch: str) -> ClaimedCall:

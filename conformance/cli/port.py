@@ -9,6 +9,7 @@ import click
 
 from conformance import adapters, idioms
 from conformance.calls import port
+from conformance.calls.known_faults import as_data, known_faults
 from conformance.calls.meaning import of_point
 from conformance.calls.meaning.wording import as_json
 from conformance.calls.port import Port
@@ -61,10 +62,12 @@ def command(
     missing = [lane.framework for lane in lanes if run and python_for(lane.framework, chosen) is None]
     batches = [made, *filter(None, [port.other_batch(made)])] if run and not missing else []
     results = [verify(batch, *lanes, chosen) for batch in batches]
+    faults = known_faults(made, lanes[1])
     if json_:
-        echo(json.dumps(_json(made, results), indent=2))
+        echo(json.dumps({**_json(made, results), "known_faults": [as_data(fault) for fault in faults]}, indent=2))
     else:
-        echo("".join(f"# {line}\n" for line in port.explain(made)) + "\n" + made.code)
+        warned = [line for fault in faults for line in fault.lines()]
+        echo("".join(f"# {line}\n" for line in (*port.explain(made), *warned)) + "\n" + made.code)
         for ported, result in zip(batches, results, strict=True):
             for line in _verified(ported.source.claim.problem.batch, result):
                 echo(line)

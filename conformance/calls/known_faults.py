@@ -1,0 +1,150 @@
+"""What is known of a port's target on the very problem that its call puts: other answers, refusals, ends of processes.
+
+It is what `cases/expectations/` states, asked for the call that a port makes, in the dtypes that it may be run in.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+from conformance import adapters
+from conformance.adapters.base import Lane
+from conformance.calls.port import Port, reductions
+from conformance.idioms.base import DTYPES, Refusal, Use
+from conformance.problem import Problem
+from conformance.records.record import FORWARD, Verdict
+from conformance.suites.expectations import Expectation, read_expectations
+
+SAID = {
+    Verdict.DIVERGES: "gives another answer", Verdict.REJECTS: "refuses this",
+    Verdict.CRASHED: "ends the process", Verdict.ERRORED: "fails by an exception that is no clean refusal",
+    Verdict.TIMED_OUT: "may not come to an end",
+}  # fmt: skip
+"""What happens, by the verdict that is expected."""
+HELPS = {
+    "crop": "cut the whole window after a call that cuts nothing",
+    "stretch": "stretch the kernel by zeros in place of dilation",
+    "groups": "take the groups one by one",
+    "dense": "make the groups one kernel with zeros between them",
+}
+"""What can be done instead, by the step that stands around a call then."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFault:
+    """A fault of a port's target on its problem: what happens in these dtypes, why, where it is said, and what helps.
+
+    `only` says when it does not happen, or which machines it is of; empty where it always happens.
+    """
+
+    id: str
+    framework: str
+    happens: str
+    dtypes: tuple[str, ...]
+    reason: str
+    upstream: str = ""
+    only: str = ""
+    helps: tuple[str, ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        """The fault in words."""
+        link = f" ({self.upstream})" if self.upstream.startswith("http") else ""
+        reason = " ".join(self.reason.split())
+        yield f"known in {' and '.join(self.dtypes)}: {self.framework} {self.happens}: {reason}{link}"
+        if self.only:
+            yield f"  not always: {self.only}"
+        if self.helps:
+            yield f"  what helps: {'; or '.join(self.helps)}"
+
+
+def known_faults(port: Port, lane: Lane) -> list[KnownFault]:
+    """The known faults of a port's target on its problem, where it is run in a lane; each is told once."""
+    asked = _Asked(port, lane, tuple(_applying(lane.framework)))
+    problem = port.target.claim.problem
+    faults: dict[tuple[str, str], KnownFault] = {}
+    for expectation in asked.expectations:
+        if dtypes := tuple(dtype for dtype in DTYPES if asked.holds(expectation, lane.variant, dtype, problem)):
+            machine = f"it is of machines where {expectation.machine.text}" if expectation.machine else ""
+            only = [" ".join(text.split()) for text in (expectation.partly, expectation.chance, machine) if text]
+            fault = KnownFault(
+                expectation.id, lane.framework, SAID[expectation.verdict], dtypes, expectation.reason,
+                expectation.upstream, "; ".join(only), tuple(asked.helps(dtypes)),
+            )  # fmt: skip
+            faults.setdefault((fault.happens, fault.upstream if fault.upstream.startswith("http") else fault.id), fault)
+    told = {dtype for fault in faults.values() for dtype in fault.dtypes}
+    return [*faults.values(), *_refused(port, lane, told)]
+
+
+def _applying(framework: str) -> Iterator[Expectation]:
+    """What is expected of a framework in the version that is installed here, or in any, on some machine."""
+    version, today = adapters.installed_version(framework), datetime.now(UTC).date()
+    for expectation in read_expectations(framework):
+        if expectation.verdict in SAID and expectation.applies(version, today):
+            yield expectation
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A port, the lane that is to run it, and all that is expected of its framework."""
+
+    port: Port
+    lane: Lane
+    expectations: tuple[Expectation, ...]
+
+    def holds(self, expectation: Expectation, variant: str, dtype: str, problem: Problem) -> bool:
+        """Whether the region of an expectation holds a problem of the port; where it is of no idiom, it is of what is
+        beneath each."""
+        names = (self.port.target.name, self.port.point.origin)
+        if expectation.idiom and not any(fnmatchcase(name, pattern) for name in names for pattern in expectation.idiom):
+            return False
+        claimed = str(Verdict.CONFORMS) if expectation.idiom else ""
+        run = {"framework": self.lane.framework, "variant": variant, "dtype": dtype, "direction": FORWARD}
+        return expectation.when(problem, **run, claimed=claimed, fault="")
+
+    def sound(self, variant: str, dtype: str, problem: Problem) -> bool:
+        """Whether no region holds a problem."""
+        return not any(self.holds(expectation, variant, dtype, problem) for expectation in self.expectations)
+
+    def helps(self, dtypes: Sequence[str]) -> Iterator[str]:
+        """What is in no region: another dtype, another way to execute, or steps around the call."""
+        problem, ours = self.port.target.claim.problem, self.lane.variant
+        yield from (f"compute in {dtype}" for dtype in DTYPES if self.sound(ours, dtype, problem))
+        ways: dict[str, list[str]] = {}
+        for dtype in dtypes:
+            for way in (*self._variants(dtype), *self._steps(dtype)):
+                ways.setdefault(way, []).append(dtype)
+        yield from (f"in {' and '.join(where)} {way}" for way, where in ways.items())
+
+    def _variants(self, dtype: str) -> Iterator[str]:
+        settings = adapters.variants(self.lane.framework)
+        for variant, given in settings.items():
+            if self.sound(variant, dtype, self.port.target.claim.problem):
+                unlike = sorted(given.items() - settings[self.lane.variant].items())
+                yield f"run it as {variant} ({' '.join(f'{name}={value}' for name, value in unlike)})"
+
+    def _steps(self, dtype: str) -> Iterator[str]:
+        apart = (way for way in reductions(self.port.target.claim.problem) if set(way.steps) - {"bias"})
+        if way := next((way for way in apart if self.sound(self.lane.variant, dtype, way.problem)), None):
+            yield " and ".join(HELPS[step] for step in way.steps if step in HELPS)
+
+
+def _refused(port: Port, lane: Lane, told: set[str]) -> Iterator[KnownFault]:
+    """The dtypes in which the target's call is claimed to be refused, and of which nothing is told yet."""
+    target = port.target
+    for dtype in DTYPES:
+        use = Use(target.claim.problem.rank, target.arguments, target.shapes, lane.variant, dtype)
+        with suppress(Refusal):  # of which nothing is claimed
+            if dtype not in told and (reason := target.idiom.read(use).refused):
+                yield KnownFault("", lane.framework, SAID[Verdict.REJECTS], (dtype,), reason)
+
+
+def as_data(fault: KnownFault) -> dict[str, Any]:
+    """A fault as data, by the keys that docs/porting.md documents."""
+    return {
+        "id": fault.id or None, "happens": fault.happens, "dtypes": list(fault.dtypes),
+        "reason": " ".join(fault.reason.split()), "upstream": fault.upstream or None, "only": fault.only or None,
+        "helps": list(fault.helps),
+    }  # fmt: skip

@@ -1,0 +1,62 @@
+"""A port says what is known of its target on the very problem, and what it names as a help is in no known region."""
+
+import pytest
+
+from conformance import adapters
+from conformance.adapters.base import Lane
+from conformance.calls.known_faults import KnownFault, known_faults
+from conformance.calls.port import Port, port
+
+DILATED = "nn.ConvTranspose2d(4, 4, 3, stride=2, dilation=2)"
+STRETCHED = "stretch the kernel by zeros in place of dilation"
+X = (1, 4, 8, 8)
+
+
+def ported(text: str, framework: str, variant: str = "", x: tuple[int, ...] = X) -> tuple[Port, Lane]:
+    lane = adapters.lane(framework, variant or None)
+    return port(text, "torch", framework, {"x": x}, variant=lane.variant), lane
+
+
+def faults(text: str, framework: str, variant: str = "", x: tuple[int, ...] = X) -> list[KnownFault]:
+    return known_faults(*ported(text, framework, variant, x))
+
+
+@pytest.mark.parametrize(
+    ("text", "framework", "variant", "id", "dtypes", "helps"),
+    [
+        (DILATED, "mxnet", "onednn", "mxnet-native-strided-dilation", ("float64",),
+         ("compute in float32", f"in float64 {STRETCHED}")),
+        (DILATED, "mxnet", "native", "mxnet-native-strided-dilation", ("float32", "float64"),
+         ("in float32 run it as onednn (MXNET_MKLDNN_ENABLED=1)", f"in float32 and float64 {STRETCHED}")),
+        (f"{DILATED[:-1]}, bias=False)", "tensorflow", "onednn", "tensorflow-eigen-dilation", ("float64",),
+         ("compute in float32", f"in float64 {STRETCHED}")),
+        ("nn.ConvTranspose2d(4, 4, 3, stride=2, padding=2, groups=2)", "tensorflow", "onednn",
+         "tensorflow-eigen-groups", ("float64",), ("compute in float32", "in float64 take the groups one by one")),
+        ("nn.ConvTranspose2d(4, 4, (2, 9), stride=2, padding=(1, 0))", "jax", "jit", "jax-algebraic-simplifier-abort",
+         ("float32", "float64"), ("in float32 and float64 cut the whole window after a call that cuts nothing",)),
+    ],
+)  # fmt: skip
+def test_a_known_fault_is_told_with_what_helps(
+    text: str, framework: str, variant: str, id: str, dtypes: tuple[str, ...], helps: tuple[str, ...]
+) -> None:
+    x = (1, 4, 3, 4) if framework == "jax" else X
+    (fault,) = faults(text, framework, variant, x)
+    assert (fault.id, fault.dtypes, fault.helps) == (id, dtypes, helps)
+
+
+def test_the_lines_say_reason_and_link() -> None:
+    (fault,) = faults(DILATED, "mxnet")
+    first, *rest = fault.lines()
+    assert first.startswith("known in float64: mxnet gives another answer: Without oneDNN, ")
+    assert first.endswith("(https://github.com/apache/mxnet/issues/11203)")
+    assert [line.split(":")[0] for line in rest] == ["  not always", "  what helps"]
+
+
+@pytest.mark.parametrize("framework", adapters.frameworks())
+def test_an_ordinary_layer_has_no_known_fault(framework: str) -> None:
+    assert faults("nn.ConvTranspose2d(4, 6, 4, stride=2, padding=1)", framework) == []
+
+
+def test_a_help_for_one_fault_is_no_way_into_another() -> None:
+    (fault,) = faults("nn.ConvTranspose2d(4, 4, 3, dilation=2, groups=2)", "tensorflow")
+    assert fault.helps[-1] == f"in float64 {STRETCHED} and take the groups one by one"
