@@ -17,7 +17,7 @@ from conformance.idioms import Reading, arithmetic
 from conformance.idioms.base import DTYPES, ClaimedCall, Refusal
 from conformance.io.bounded import read_source
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import echo
+from conformance.io.terminal import abridged, echo
 
 DIGITS = 18
 """Digits that an extent may have."""
@@ -81,7 +81,7 @@ def command(
         _require_case(lane, case_id)
     point = None if claim else _point(lane, reading, of, dtype)
     for line in lines(meaning):
-        echo(line)
+        echo(abridged(line))
     return status if point is None else _make(lane, point, dtype, case_id)
 
 
@@ -133,11 +133,11 @@ def _list(lane: Lane, name: str, dtype: str, json_: bool, entries: Sequence[tupl
         return status
     for line, read in calls:
         if isinstance(read, str):
-            echo(f"{name}:{line}: not read: {read}")
+            echo(abridged(f"{name}:{line}: not read: {read}"))
             continue
-        echo(f"{name}:{line}: {read.call}")
+        echo(abridged(f"{name}:{line}: {read.call}"))
         for text in lines(read):
-            echo(f"  {text.strip()}")
+            echo(abridged(f"  {text.strip()}"))
     unread = sum(isinstance(read, str) for _, read in calls)
     echo(f"{len(calls)} calls, {unread} of them not read")
     return status

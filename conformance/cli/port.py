@@ -17,7 +17,7 @@ from conformance.calls.verify import Verification, VerifyError, python_for, veri
 from conformance.cli.call import ShapeError, each_once, parse_lets, parse_shapes
 from conformance.idioms import Refusal
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.io.terminal import echo
+from conformance.io.terminal import abridged, echo
 
 
 @click.command()
@@ -67,7 +67,7 @@ def command(
         echo(json.dumps({**_json(made, results), "known_faults": [as_data(fault) for fault in faults]}, indent=2))
     else:
         warned = [line for fault in faults for line in fault.lines()]
-        echo("".join(f"# {line}\n" for line in (*port.explain(made), *warned)) + "\n" + made.code)
+        echo("".join(f"# {abridged(line)}\n" for line in (*port.explain(made), *warned)) + "\n" + made.code)
         for ported, result in zip(batches, results, strict=True):
             for line in _verified(ported.source.claim.problem.batch, result):
                 echo(line)

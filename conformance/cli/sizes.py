@@ -1,7 +1,7 @@
 """conformance sizes: the calls for two sizes, and the sizes that pass a stack of layers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from conformance.calls.sizes.proposals import SizesError, Wanted
 from conformance.calls.sizes.spellings import Target
 from conformance.io.bounded import read_source
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import echo
+from conformance.io.terminal import abridged, echo
 from conformance.problem import Ints
 
 LARGEST = {"input": 2**31, "output": 2**31, "kernel": 2**16, "padding": 2**16}
@@ -60,12 +60,13 @@ def command(
     if input_ is None or layer["output"] is None:
         raise SizesError("--input and --output are the two sizes: give both, or a stack of layers")
     sizes_answer = answer(_target(framework, variant, layer), _wanted(input_, layer))
-    _print(json.dumps(as_data(sizes_answer), indent=2) if json_ else "\n".join(answer_lines(sizes_answer)))
+    _print(as_data(sizes_answer) if json_ else answer_lines(sizes_answer))
     return OK if sizes_answer.calls else DIVERGED
 
 
-def _print(text: str) -> None:
-    for line in text.splitlines():
+def _print(said: Mapping[str, Any] | Iterator[str]) -> None:
+    """Print data as JSON, in whole; lines for people without what is too long to be read."""
+    for line in [json.dumps(said, indent=2)] if isinstance(said, Mapping) else map(abridged, said):
         echo(line)
 
 
@@ -78,8 +79,7 @@ def _pass_stack(framework: str, texts: list[str], input_: str | None, variant: s
     extents = () if input_ is None else parse_extents("input", input_)
     layers = read_stack(framework, texts, len(extents), variant)
     stack_answer = stack_answers.answer_stack(layers, extents * layers.rank if len(extents) == 1 else extents)
-    lines = stack_answers.stack_lines(stack_answer)
-    _print(json.dumps(stack_answers.as_data(stack_answer), indent=2) if json_ else "\n".join(lines))
+    _print(stack_answers.as_data(stack_answer) if json_ else stack_answers.stack_lines(stack_answer))
     return OK if stack_answer.passes else DIVERGED
 
 

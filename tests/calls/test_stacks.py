@@ -180,8 +180,9 @@ def test_a_stack_that_cannot_be_read_is_refused_by_name(framework: str, text: st
 
 
 def test_an_argument_without_a_value_is_refused_by_name() -> None:
-    with pytest.raises(idioms.IdiomError, match="kernel_size is k, which has no value before it runs"):
-        read_stack("torch", ["[nn.Conv2d(3, 8, k)]"])
+    for text in ("[nn.Conv2d(3, 8, k)]", "[nn.ConvTranspose2d(3, 8, k)]"):
+        with pytest.raises(idioms.IdiomError, match="kernel_size is k, which has no value before it runs"):
+            read_stack("torch", [text])
 
 
 def test_nothing_in_a_stack_is_run(tmp_path: Path) -> None:

@@ -152,3 +152,25 @@ def test_the_exit_status_tells_an_answer_from_a_refusal_and_from_a_mistake(
     assert bool(data.get("refused") or not data.get("fits", True)) == (status != 0)
     claimed = conformance(*arguments, *(["--claim"] if arguments[0] == "call" else []))
     assert claimed.returncode == status
+
+
+LONG = "n" * 20_000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("call", "torch", LAYER, "--claim", "--let", LONG),
+        ("call", "torch", LAYER, "--claim", "--let", f"{LONG}=3"),
+        ("call", "torch", f"nn.ConvTranspose2d(3, {LONG}, 3)", "--claim"),
+        ("call", "torch", f"x = nn.ConvTranspose2d(3, {LONG}, 3); nn.ConvTranspose2d(3, 4, *{LONG})"),
+        ("port", f"nn.ConvTranspose2d(8, 4, 3)(x, output_size={LONG})", "--from", "torch", "--to", "jax", *SHAPE),
+        ("sizes", "torch", "--input", LONG, "--output", "3"),
+        ("sizes", "torch", "--input", "3", "--output", "3", "--padding", LONG),
+        ("sizes", "torch", f"nn.ConvTranspose2d(3, {LONG}, 3)", "--input", "5"),
+    ],
+)
+def test_what_is_long_is_not_repeated_in_whole(arguments: tuple[str, ...]) -> None:
+    done = conformance(*arguments)
+    assert all(len(line) < 2_000 for line in (*done.stdout.splitlines(), *done.stderr.splitlines()))
+    assert done.stdout or done.stderr

@@ -63,10 +63,8 @@ def law_of(framework: str, reading: Reading, rank: int) -> SizeLaw | None:
     no value.
     """
     layer = next((layer for layer in layers(framework) if layer.idiom is reading.idiom), None)
-    if layer is None:
-        return None
     _require_known(reading)
-    return layer.law(Use(rank, reading.arguments, {}, ""))
+    return None if layer is None else layer.law(Use(rank, reading.arguments, {}, ""))
 
 
 def _require_known(reading: Reading) -> None:
@@ -79,6 +77,6 @@ def _require_known(reading: Reading) -> None:
 
 CHANNELS = {
     "in_channels", "out_channels", "channels", "filters", "features", "in_features", "out_features", "num_filter",
-    "groups", "bias", "dtype", "return_indices",
+    "groups", "bias", "dtype", "return_indices", "output_shape", "input_sizes",
 }  # fmt: skip
 """Arguments that no size hangs on, beside those that an idiom sets aside."""
