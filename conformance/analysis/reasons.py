@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 from conformance import adapters
 from conformance.analysis.exactness import Finding, Flaw
 from conformance.io.bounded import read_json, read_text
+from conformance.records.evidence import absent_evidence, below_floor
 from conformance.records.record import Run
 from conformance.records.record_file import read
 from conformance.records.reproduction import reproduction
-from conformance.report.outcome import BORDER, COMMAND, NEW, PROPERTY, UNCONFIRMED, Outcome, Reason
-from conformance.suites.expectations import expected_of, fails
+from conformance.report.integrity import run_command
+from conformance.report.outcome import BORDER, COMMAND, NEW, PROPERTY, SHORT, UNCONFIRMED, Outcome, Reason
+from conformance.suites.expectations import expected_of, fails, read_floors
 
 PROPERTIES, BORDERS, CONFIRMED, STATUS = "properties", "borders", "confirmed", "status"
 """Folders beside that of record files; `toxfile.py` writes the last one, how each environment's commands ended."""
@@ -40,6 +42,16 @@ def of_expectations(framework: str, findings: Iterable[Finding]) -> Reasons:
         command = reproduction(finding.witness) if finding.witness else "conformance expect check"
         lane = finding.witness.lane if finding.witness else ""
         yield Reason(kind, finding.subject, f"{text}{where}", command, framework, lane, finding.witness)
+
+
+def of_floors(runs: Iterable[Run]) -> Reasons:
+    """The runs that answer less than their lane must; those that are no evidence at all are told as such."""
+    for run in runs:
+        header = run.header
+        floor = read_floors(header.framework).get((header.variant, header.suite))
+        if (facts := below_floor(run.verdicts, floor)) and not absent_evidence(header, run.verdicts):
+            command = run_command(header.lane, header.suite)
+            yield Reason(SHORT, f"{header.lane}, {header.suite}", f"it {facts}", command, header.framework, header.lane)
 
 
 def beside(records: Path, runs: Sequence[Run]) -> Reasons:

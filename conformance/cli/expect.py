@@ -16,15 +16,18 @@ from conformance.io.bounded import read_named_text
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
 from conformance.predicates.induction import Rule
-from conformance.records.record import Record, Run, absent_evidence
+from conformance.records.evidence import ANSWERED
+from conformance.records.record import Record, Run
 from conformance.runner import selection
 from conformance.suites.expectations import (
     Expectation,
     ExpectationError,
     expected_of,
     known,
+    lack,
     path,
     read_expectations,
+    read_floors,
     unkept,
 )
 
@@ -123,8 +126,10 @@ def check_(records: Path) -> int:
         echo(f"{framework}: {summary(runs.by_framework[framework], expectations)}")
         for finding in findings:
             echo("\n".join(f"  {line}" for line in finding.lines()))
-        for lack in lacks:
-            echo(f"  {lack}")
+        for facts in lacks:
+            echo(f"  {facts}")
+        for run in without_floor(runs.by_framework[framework]):
+            echo(f"  no floor: {run.header.lane} {run.header.suite}: `conformance expect propose` states one")
         for name, why in unjudged(expectations, runs.by_framework[framework]).items():
             echo(f"  not judged here: {name}: it is about machines where {why}")
         if unasked:
@@ -136,10 +141,19 @@ def check_(records: Path) -> int:
 
 
 def silent(runs: Iterable[Run]) -> Iterator[str]:
-    """Whole runs that are no evidence, and why."""
+    """Runs that are no evidence, or answer less than they must, and why."""
     for run in runs:
-        if lack := absent_evidence(run.header, run.verdicts):
-            yield f"{run.header.lane} {run.header.suite} {lack}"
+        if facts := lack(run.header, run.verdicts):
+            yield f"{run.header.lane} {run.header.suite} {facts}"
+
+
+def without_floor(runs: Iterable[Run]) -> Iterator[Run]:
+    """Whole runs of which nothing says how much of them must be answered."""
+    for run in runs:
+        header = run.header
+        whole = run.complete and run.records and header.shard == (1, 1) and not header.selection
+        if whole and (header.variant, header.suite) not in read_floors(header.framework):
+            yield run
 
 
 def summary(runs: Sequence[Run], expectations: Sequence[Expectation]) -> str:
@@ -188,18 +202,43 @@ def _explained(record: Record, expectations: Sequence[Expectation]) -> Iterator[
 @command.command("propose")
 @click.argument("record_files", metavar="RECORD...", nargs=-1, required=True, type=Path)
 def propose_(record_files: tuple[Path, ...]) -> int:
-    """Print entries for what fails in RECORD files, of one framework, and nobody knew of.
+    """Print entries for what fails in RECORD files, of one framework, and nobody knew of, and floors that are missing.
 
-    A person completes them: an entry without a reason is refused. Exit status: 0 nothing to propose, 1 there is.
+    A floor is how much of a suite a lane must answer: as much as it did. A person completes the entries: one without a
+    reason is refused. Exit status: 0 nothing to propose, 1 there is.
     """
     builds = [build for file in record_files for build in read_builds(file).values()]
     runs = [build.runs[0] for build in builds]
     if len(frameworks := {run.header.framework for run in runs}) > 1:
         raise ExpectationError(f"records of {' and '.join(sorted(frameworks))}: give those of one framework at a time")
     with ExitStack() as stack:
-        entries = list(entries_for(runs, today(), explainer(builds, stack)))
-    echo("\n".join(entries) if entries else "nothing fails that is not expected")
+        entries = [*floors_for(runs), *entries_for(runs, today(), explainer(builds, stack))]
+    echo("\n".join(entries) if entries else "nothing fails that is not expected, and every floor is stated")
     return DIVERGED if entries else OK
+
+
+def floors_for(runs: Sequence[Run]) -> Iterator[str]:
+    """TOML for how much each lane must answer, in suites for which nothing says it yet."""
+    lines: dict[str, list[str]] = defaultdict(list)
+    for run in without_floor(runs):
+        if count := sum(1 for record in run.records if record.verdict in ANSWERED) - _unsteady(run):
+            stated = f"{{answered = {count}, of = {len(run.records)}}}"
+            lines[run.header.variant].append(f"{run.header.suite} = {stated}")
+    for variant, suites in sorted(lines.items()):
+        name = variant if re.fullmatch(r"[\w-]+", variant, re.ASCII) else _toml(variant)
+        yield "\n".join([f"[floor.{name}]", *sorted(suites)]) + "\n"
+
+
+def _unsteady(run: Run) -> int:
+    """Records that are answered here, and by chance or on another machine are not: no floor counts them."""
+    elsewhere = [
+        expectation for expectation in read_expectations(run.header.framework)
+        if (expectation.chance or expectation.machine) and expectation.verdict not in ANSWERED
+    ]  # fmt: skip
+    return sum(
+        record.verdict in ANSWERED and any(expectation.reaches(record) for expectation in elsewhere)
+        for record in run.records
+    )
 
 
 def entries_for(runs: Sequence[Run], day: date, explain: Explain) -> Iterator[str]:
@@ -278,7 +317,7 @@ def prune(records: Path) -> int:
 
 def without(text: str, ids: Sequence[str]) -> str:
     """An expectation file's text without the tables of some ids; all else as it is."""
-    pieces = re.split(r"(?m)^(?=\[\[expectation\]\]\s*$)", text)
+    pieces = re.split(r"(?m)^(?=\[\[expectation\]\]\s*$|\[floor\.)", text)
     by_id: Mapping[str, str] = {_id(piece): piece for piece in pieces}
     taken = {by_id[entry] for entry in ids}
     return "".join(piece for piece in pieces if piece not in taken).rstrip() + "\n"

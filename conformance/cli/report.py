@@ -35,7 +35,7 @@ def command(records: Path, to: Path, baseline: Path | None, history: Path | None
     the records are not complete and consistent.
     """
     from conformance.analysis.content.site import gather
-    from conformance.analysis.reasons import beside, unexplained
+    from conformance.analysis.reasons import beside, of_floors, unexplained
     from conformance.report import front_page, require_ours, write_report
 
     page = front_page(to)
@@ -48,7 +48,7 @@ def command(records: Path, to: Path, baseline: Path | None, history: Path | None
     runs = record_file.read_folder(records)
     expected = lanes or [str(lane) for lane in adapters.lanes()]
     changes, changed = _since(baseline, records) if baseline else (None, {})
-    reasons = [*_expectations(runs, records), *beside(records, runs)]
+    reasons = [*_expectations(runs, records), *of_floors(runs), *beside(records, runs)]
     site = gather(runs, records, expected, changes, changed, history, reasons)
     failed = unexplained(records, runs, site.outcome)
     outcome = write_report(replace(site, reasons=[*reasons, *failed]), page)

@@ -27,7 +27,7 @@ from conformance.records.reproduction import reproduction
 from conformance.regression.comparison import REPEATS, unsteady
 from conformance.runner.plugin import TIMEOUT
 from conformance.runner.selection import Selection, require_seconds, require_workers, select
-from conformance.suites.expectations import Expectation, by_chance, fails, known, unkept
+from conformance.suites.expectations import Expectation, by_chance, fails, known, lack, unkept
 
 SHOWN = 12
 MACHINES = "machines"
@@ -123,7 +123,7 @@ def _whole_runs(selections: Sequence[Selection], folder: Path) -> list[Run]:
 
 def told(runs: Sequence[Run], folder: Path) -> int:
     """Say whether runs of a framework are green or red, and why: expectations are held against all of them."""
-    from conformance.analysis.reasons import of_expectations
+    from conformance.analysis.reasons import of_expectations, of_floors
     from conformance.cli.expect import held
     from conformance.report.integrity import Integrity, measure_integrity
     from conformance.report.outcome import outcome_of
@@ -134,7 +134,8 @@ def told(runs: Sequence[Run], folder: Path) -> int:
     reasons = [
         reason for framework, findings, _ in held(runs, folder) for reason in of_expectations(framework, findings)
     ]
-    outcome = outcome_of(runs, measure_integrity(runs) if whole else Integrity((), ()), (), reasons)
+    integrity = measure_integrity(runs) if whole else Integrity((), ())
+    outcome = outcome_of(runs, integrity, (), [*reasons, *of_floors(runs)])
     echo()
     for line in list(outcome.lines())[:-1]:
         echo(line)
@@ -181,8 +182,8 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
         raise click.exceptions.Exit(INCOMPLETE)
     if not run.complete:
         return INCOMPLETE
-    lack = record.absent_evidence(run.header, run.verdicts)  # which the run has said
-    return DIVERGED if lack or any(fails(record, selection.expectations) for record in run.records) else OK
+    lacking = lack(run.header, run.verdicts)  # which the run has said
+    return DIVERGED if lacking or any(fails(record, selection.expectations) for record in run.records) else OK
 
 
 def _path(selection: Selection, folder: Path) -> Path:

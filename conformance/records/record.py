@@ -230,21 +230,6 @@ class Run:
         return {verdict.value: counts[verdict] for verdict in Verdict if counts[verdict]}
 
 
-def absent_evidence(header: Header, verdicts: Mapping[Any, int]) -> str:
-    """Why a run that has records is no evidence, in words that follow its name; empty where it is.
-
-    A shard or a narrowed run may hold nothing but what the framework refuses, so that neither is judged.
-    """
-    if header.selection or header.shard != (1, 1) or not (total := sum(verdicts.values())):
-        return ""
-    if verdicts.get(Verdict.UNSUPPORTED) == total:
-        return f"answers nothing: all {total} records are unsupported"
-    if not verdicts.get(Verdict.CONFORMS):
-        counts = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict if verdicts.get(verdict))
-        return f"conforms nowhere: {counts}"
-    return ""
-
-
 def path(folder: Path, lane: str, suite: str, shard: tuple[int, int] = (1, 1), *, narrowed: bool = False) -> Path:
     """Where a record file belongs; a narrowed run goes apart, so that it never replaces a whole one."""
     part = "" if shard == (1, 1) else f".{shard[0]}of{shard[1]}"

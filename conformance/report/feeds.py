@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from conformance.io.terminal import printable
-from conformance.records.record import Run
+from conformance.records.record import Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.report.content.faults import ChangeLine, Fault
 from conformance.report.drawings.svg import badge
@@ -153,17 +153,21 @@ def badges(runs: Sequence[Run], faults: Mapping[str, Fault], outcome: Outcome) -
         Counter(record.lane for fault in faults.values() if fault.new is which for record in fault.records)
         for which in (False, True)
     )
-    made = {"all": _badge("conformance", outcome.reasons, new.total(), known.total())}
+    unsaid: Counter[str] = Counter()
+    for run in runs:
+        unsaid[run.header.lane] += run.verdicts.get(Verdict.UNSUPPORTED, 0)
+    made = {"all": _badge("conformance", outcome.reasons, new.total(), known.total(), unsaid.total())}
     for lane in sorted({run.header.lane for run in runs}):
         concerning = [reason for reason in outcome.reasons if reason.concerns(lane)]
-        made[lane] = _badge(str(printable(lane)), concerning, new[lane], known[lane])
+        made[lane] = _badge(str(printable(lane)), concerning, new[lane], known[lane], unsaid[lane])
     return made
 
 
-def _badge(label: str, reasons: Sequence[Reason], new: int, known: int) -> str:
+def _badge(label: str, reasons: Sequence[Reason], new: int, known: int, unsaid: int) -> str:
     kinds = Counter(reason.kind for reason in reasons if reason.kind != NEW) | Counter({NEW: new})
     if kinds[EVIDENCE]:
         return badge(label, "incomplete", False)
     if counted := [f"{kinds[kind]:,} {kind}" for kind in NOUNS if kinds[kind]]:
         return badge(label, ", ".join(counted), False)
-    return badge(label, f"nothing new, {known:,} known" if known else "all as expected", True)
+    text = f"nothing new, {known:,} known" if known else "all as expected"
+    return badge(label, f"{text}, {unsaid:,} unsupported" if unsaid else text, True)

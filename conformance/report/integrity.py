@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from conformance.records.record import CLAIMS, IDIOMS, PORTS, Key, Run, absent_evidence
+from conformance.records.evidence import absent_evidence
+from conformance.records.record import CLAIMS, IDIOMS, PORTS, Key, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def _absent(runs: Sequence[Run], expected_lanes: Sequence[str]) -> Iterator[Find
             nowhere = missing == suites and len(suites) != 1
             facts = f"it is expected, and there is no record of it in {'any suite' if nowhere else ', '.join(missing)}"
             whole = f"tox run -e {shlex.quote(lane.partition('-')[0])}"
-            command = whole if missing == suites else _command(lane, *missing)
+            command = whole if missing == suites else run_command(lane, *missing)
             yield Finding(lane, facts, "run this lane, or expect it no longer", command, lane)
 
 
@@ -82,7 +83,7 @@ def _unfinished(runs: Sequence[Run]) -> Iterator[Finding]:
         else:
             continue
         lane, suite = run.header.lane, run.header.suite
-        yield Finding(f"{lane}, {suite}", facts, "run this lane again", _command(lane, suite), lane)
+        yield Finding(f"{lane}, {suite}", facts, "run this lane again", run_command(lane, suite), lane)
 
 
 def _silent(runs: Sequence[Run]) -> Iterator[Finding]:
@@ -90,10 +91,10 @@ def _silent(runs: Sequence[Run]) -> Iterator[Finding]:
         if lack := absent_evidence(run.header, run.verdicts):
             lane, suite = run.header.lane, run.header.suite
             mend = "mend the lane's environment or its adapter"
-            yield Finding(f"{lane}, {suite}", f"it {lack}", mend, _command(lane, suite), lane, silent=True)
+            yield Finding(f"{lane}, {suite}", f"it {lack}", mend, run_command(lane, suite), lane, silent=True)
 
 
-def _command(lane: str, *suites: str) -> str:
+def run_command(lane: str, *suites: str) -> str:
     """What runs suites on a lane."""
     framework, _, variant = lane.partition("-")
     options = [word for suite in suites for word in ("--suite", suite)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from conformance.io.terminal import one_line
 from conformance.records.messages import line
-from conformance.records.record import Record, Run
+from conformance.records.record import Record, Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.report.content.faults import Fault
 from conformance.report.integrity import Integrity
@@ -15,12 +15,13 @@ from conformance.report.words import plural
 SHOWN = 10
 """Reasons that are printed; two lines each, they are a screen."""
 
-EVIDENCE, SILENT, NEW = "incomplete", "silent", "new"
+EVIDENCE, SILENT, SHORT, NEW = "incomplete", "silent", "short", "new"
 COMMAND, PROPERTY, BORDER, UNCONFIRMED = "failed", "property", "border", "unconfirmed"
 NOUNS = {
     COMMAND: ("command that failed", "commands that failed"),
     EVIDENCE: ("gap in the evidence", "gaps in the evidence"),
     SILENT: ("run that is no evidence", "runs that are no evidence"),
+    SHORT: ("run that answers too little", "runs that answer too little"),
     NEW: ("new fault", "new faults"),
     "stale": ("stale expectation", "stale expectations"),
     "narrower": ("expectation that is too wide", "expectations that are too wide"),
@@ -67,6 +68,7 @@ class Outcome:
     lanes: int
     records: int
     known: int
+    unsupported: int = 0
 
     @property
     def green(self) -> bool:
@@ -87,7 +89,8 @@ class Outcome:
         """Green or red, and why, in a sentence."""
         judged = f"{plural(self.lanes, 'lane')}, {plural(self.records, 'record')}"
         if self.green:
-            return f"Green: {judged}, all as expected"
+            unsupported = f", {self.unsupported:,} of them unsupported" if self.unsupported else ""
+            return f"Green: {judged}, all as expected{unsupported}"
         return f"{self.title}: {', '.join(self.kinds())}"
 
     def kinds(self) -> Iterator[str]:
@@ -126,6 +129,7 @@ def outcome_of(
     return Outcome(
         tuple(sorted(reasons, key=lambda reason: _order(reason.kind))), len(lanes),
         sum(len(run.records) for run in runs), sum(not fault.new for _, fault in named),
+        sum(run.verdicts.get(Verdict.UNSUPPORTED, 0) for run in runs),
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from conformance.processes.isolation import Death, death_of
 from conformance.processes.overseer import Overseer
 from conformance.processes.tree import adopt_orphans, end_strays, interrupt_on_end
 from conformance.records.journal import Identity, Journal
-from conformance.records.record import FORWARD, Header, RecordError, absent_evidence
+from conformance.records.record import FORWARD, Header, RecordError
 from conformance.records.record_file import parse
 from conformance.run import record_of
 from conformance.runner.isolated import noted, trial
@@ -28,6 +28,7 @@ from conformance.runner.items import LaneItems, attach, npy
 from conformance.runner.outside import START
 from conformance.runner.selection import Selection
 from conformance.suites.case import Case
+from conformance.suites.expectations import lack
 from conformance.suites.reference_cache import References
 from conformance.suites.references import oracle_digest
 
@@ -193,8 +194,8 @@ class Controller:
             session.exitstatus = INCOMPLETE
         if complete and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:  # all was done before
             session.exitstatus = pytest.ExitCode.OK
-        if complete and (lack := absent_evidence(header, self._journal.verdicts)):
-            echo(f"{self._selection.lane} {self._selection.suite.name} {lack}", err=True)
+        if complete and (facts := lack(header, self._journal.verdicts)):
+            echo(f"{self._selection.lane} {self._selection.suite.name} {facts}", err=True)
             session.exitstatus = session.exitstatus or DIVERGED
 
     @property

@@ -3,6 +3,8 @@
 `cases/expectations/FRAMEWORK.toml` holds `[[expectation]]` tables. An expectation is exact: it states a region by a
 predicate, and every case in it is to show the verdict. It excuses those that do; it never hides them, and whatever else
 happens in its region fails a run as a new divergence would. Where exactness cannot be had the entry says so, and why.
+
+`[floor.VARIANT]` tables say how much a lane must answer, suite by suite: `core = {answered = 4200, of = 11916}`.
 """
 
 import re
@@ -25,8 +27,9 @@ from conformance.io.folders import cases_folder
 from conformance.predicates.condition import Condition
 from conformance.predicates.predicate import Predicate, PredicateError
 from conformance.problem import Problem
+from conformance.records.evidence import Floor, absent_evidence, below_floor
 from conformance.records.machine import Machine
-from conformance.records.record import Record, Run, SubjectKind, Verdict
+from conformance.records.record import Header, Record, Run, SubjectKind, Verdict
 
 _KEYS = {"id": str, "when": str, "verdict": str, "reason": str, "upstream": str, "since": date}
 _OPTIONAL = {
@@ -121,18 +124,55 @@ def read_expectations(framework: str) -> tuple[Expectation, ...]:
 
 def read_file(file: Path) -> tuple[Expectation, ...]:
     """The known divergences of one file. Raises ExpectationError."""
-    try:
-        document = tomllib.loads(read_text(file))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ExpectationError(f"{file}: cannot be read: {error}") from None
-    tables = document.pop("expectation", None)
-    if document or not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ExpectationError(f"{file}: must hold [[expectation]] tables and nothing else: mend the headings")
+    tables, _ = _document(file)
     read = tuple(
         _expectation_of(f"{file.name}#{table.get('id', number)}", table) for number, table in enumerate(tables, 1)
     )
     _refuse_twins(file, [expectation.id for expectation in read])
     return read
+
+
+def read_floors(framework: str) -> Mapping[tuple[str, str], Floor]:
+    """How much each lane of a framework must answer, by variant and suite. Raises ExpectationError."""
+    file = path(framework)
+    _, floors = _document(file) if file.exists() else ([], {})
+    return {
+        (variant, suite): _floor_of(f"{file.name}#floor.{variant}.{suite}", stated)
+        for variant, suites in floors.items()
+        for suite, stated in suites.items()
+    }
+
+
+def _document(file: Path) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """The tables of a file: of expectations, and of floors by variant."""
+    try:
+        document = tomllib.loads(read_text(file))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ExpectationError(f"{file}: cannot be read: {error}") from None
+    floors = document.pop("floor", {})
+    tables = document.pop("expectation", [] if floors else None)
+    listed = isinstance(tables, list) and all(isinstance(table, dict) for table in tables)
+    named = isinstance(floors, dict) and all(isinstance(suites, dict) for suites in floors.values())
+    if document or not listed or not named:
+        raise ExpectationError(
+            f"{file}: must hold [[expectation]] and [floor.VARIANT] tables and nothing else: mend the headings"
+        )
+    return tables, floors
+
+
+def _floor_of(where: str, stated: Any) -> Floor:
+    counts: list[Any] = [stated.get(name) for name in Floor._fields] if isinstance(stated, dict) else []
+    if not counts or len(stated) > len(counts) or not all(type(count) is int for count in counts):
+        raise ExpectationError(f"{where} is {stated!r}: give {{answered = 4200, of = 11916}}")
+    if not 0 < counts[0] <= counts[1]:
+        raise ExpectationError(f"{where} is {counts[0]} of {counts[1]}: give a number from 1 to {counts[1]}")
+    return Floor(*counts)
+
+
+def lack(header: Header, verdicts: Mapping[Any, int]) -> str:
+    """Why a run is no evidence, or answers less than it must, in words that follow its name; empty where it is well."""
+    floor = read_floors(header.framework).get((header.variant, header.suite))
+    return absent_evidence(header, verdicts) or below_floor(verdicts, floor)
 
 
 def applying(expectations: Iterable[Expectation], version: str, day: date, machine: Machine) -> tuple[Expectation, ...]:

@@ -16,6 +16,7 @@ from conformance.cli.expect import without
 from conformance.diagnosis.explain import Cause
 from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
+from conformance.records.evidence import Floor
 from conformance.records.record import Record, Run, Verdict
 from conformance.records.record_file import write
 from conformance.runner.selection import NIGHTLY, absent
@@ -28,6 +29,7 @@ from conformance.suites.expectations import (
     fails,
     known,
     read_expectations,
+    read_floors,
     unkept,
 )
 from tests.regression.test_comparison import HEADER, PLANTED, RECORDS, conforming, crashed, diverging, refused, run
@@ -312,7 +314,7 @@ class TestCommand:
         silent = run(lambda each: replace(each, verdict=Verdict.UNSUPPORTED, actual="", expected=""), "rank > 0")
         status, out, _ = expect(silent, "check")
         assert status == 1
-        assert "  mxnet-native core answers nothing: all " in out
+        assert "  mxnet-native core answers nothing: 0 of " in out
 
     def test_check_of_one_suite_counts_the_rest_as_not_asked(
         self, expect: Callable[..., tuple[int, str, str]], files: Files
@@ -344,8 +346,37 @@ class TestCommand:
             files(out)
         told = files(out.replace('reason = ""', 'reason = "known"').replace('upstream = ""', 'upstream = "none found"'))
         assert len(told) == 2
+        assert "core = {answered = " in out
         assert check(told, [made]) == []
-        assert expect(made, "propose", "RECORD") == (0, "nothing fails that is not expected\n", "")
+        assert expect(made, "propose", "RECORD") == (
+            0,
+            "nothing fails that is not expected, and every floor is stated\n",
+            "",
+        )
+
+    def test_a_floor_is_learned_and_a_run_below_it_fails(
+        self, expect: Callable[..., tuple[int, str, str]], files: Files, tmp_path: Path
+    ) -> None:
+        files(entry())
+        status, out, _ = expect(run(diverging), "check")
+        assert (status, "no floor: mxnet-native core: " in out) == (0, True)
+        status, out, _ = expect(run(diverging), "propose", "RECORD")
+        count = len(RECORDS)
+        assert (status, out) == (1, f"[floor.native]\ncore = {{answered = {count}, of = {count}}}\n\n")
+        files(entry(), out)
+        status, out, _ = expect(run(diverging), "check")
+        assert (status, "floor" in out) == (0, False)
+        unsaid = run(lambda each: replace(each, verdict=Verdict.UNSUPPORTED), "rank == 3", run(diverging).records)
+        status, out, _ = expect(unsaid, "check")
+        lost = sum(record.verdict is Verdict.UNSUPPORTED for record in unsaid.records)
+        assert status == 1
+        assert f"  mxnet-native core answers {count - lost} of {count} records, its floor is {count}\n" in out
+
+    def test_prune_leaves_floors_alone(self, expect: Callable[..., tuple[int, str, str]], files: Files) -> None:
+        files(entry(), "[floor.native]\ncore = {answered = 1, of = 2}\n")
+        assert expect(run(), "prune")[0] == 0
+        assert read_expectations("mxnet") == ()
+        assert read_floors("mxnet") == {("native", "core"): Floor(1, 2)}
 
     def test_prune_takes_out_what_is_stale_and_nothing_else(
         self, expect: Callable[..., tuple[int, str, str]], files: Files, tmp_path: Path

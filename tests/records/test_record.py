@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.records import record as module
 from conformance.records.record import Header, Record, RecordError, Run, Verdict
 from conformance.records.record_file import merge, parse, read, read_folder, write
 from conformance.records.reproduction import reproduction
@@ -409,15 +408,3 @@ def test_a_refusal_of_a_negative_case_is_no_failure() -> None:
     refused = replace(RECORDS[0], verdict=Verdict.REJECTS, claimed="", idiom="")
     assert refused.fails
     assert not replace(refused, fault="stride-0").fails
-
-
-@pytest.mark.parametrize(
-    ("verdicts", "words"),
-    [({"conforms": 1, "rejects": 9}, ""), ({}, ""),
-     ({"unsupported": 4}, "answers nothing: all 4 records are unsupported"),
-     ({"rejects": 3, "unsupported": 1}, "conforms nowhere: 3 rejects, 1 unsupported")],
-)  # fmt: skip
-def test_a_whole_run_in_which_nothing_conforms_is_no_evidence(verdicts: dict[str, int], words: str) -> None:
-    assert module.absent_evidence(HEADER, verdicts) == words
-    assert module.absent_evidence(replace(HEADER, shard=(1, 2)), verdicts) == ""
-    assert module.absent_evidence(replace(HEADER, selection="-k x"), verdicts) == ""

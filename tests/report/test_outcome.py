@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.analysis.exactness import Finding, Flaw, check
-from conformance.analysis.reasons import ReasonError, beside, of_expectations, unexplained
+from conformance.analysis.reasons import ReasonError, beside, of_expectations, of_floors, unexplained
 from conformance.cli.report import command
 from conformance.cli.run import told
 from conformance.io.folders import cases_folder
@@ -87,10 +87,33 @@ def test_a_lane_that_answers_nothing_is_red_everywhere(tmp_path: Path) -> None:
     )
     outcome, html = front(tmp_path, runs=(run(), silent))
     assert not outcome.incomplete
-    assert "jax-jit, core : it answers nothing: all 3 records are unsupported" in text(html)
+    assert "jax-jit, core : it answers nothing: 0 of 3 records, all of them are unsupported" in text(html)
     assert "jax-jit: 1 silent<" in (tmp_path / "site" / "badges" / "jax-jit.svg").read_text()
     assert "torch-eager: all as expected<" in (tmp_path / "site" / "badges" / "torch-eager.svg").read_text()
     assert not json.loads((tmp_path / "site" / "summary.json").read_text())["complete"]
+
+
+def test_a_lane_that_answers_too_little_is_red_and_says_both_counts(tmp_path: Path) -> None:
+    short = run("tensorflow-eigen", records=[
+        record(f"case-{n}", Verdict.CONFORMS if n == 0 else Verdict.UNSUPPORTED, "tensorflow-eigen")
+        for n in range(7800)
+    ])  # fmt: skip
+    outcome, html = front(tmp_path, *of_floors([short]), runs=(run(), short))
+    said = "it answers 1 of 7,800 records, its floor is 84, since its suite's is 4,200 of 11,916"
+    assert outcome.sentence == "Red, 1 reason: 1 run that answers too little"
+    assert f"tensorflow-eigen, core : {said}" in text(html)
+    assert f"  tensorflow-eigen, core: {said}" in list(outcome.lines())
+    assert "      conformance run tensorflow --variant eigen --suite core" in list(outcome.lines())
+    assert "tensorflow-eigen: 1 short<" in (tmp_path / "site" / "badges" / "tensorflow-eigen.svg").read_text()
+    assert "torch-eager: all as expected<" in (tmp_path / "site" / "badges" / "torch-eager.svg").read_text()
+
+
+def test_what_is_unsupported_is_never_called_as_expected_without_a_word(tmp_path: Path) -> None:
+    some = run(records=[record("a", Verdict.CONFORMS), record("b", Verdict.UNSUPPORTED, message="no")])
+    outcome, _ = front(tmp_path, runs=(some,))
+    assert outcome.sentence == "Green: 1 lane, 2 records, all as expected, 1 of them unsupported"
+    badge = (tmp_path / "site" / "badges" / "torch-eager.svg").read_text()
+    assert "torch-eager: all as expected, 1 unsupported<" in badge
 
 
 def test_many_reasons_are_a_screen_and_the_rest_is_counted(tmp_path: Path) -> None:
@@ -216,7 +239,7 @@ since = 2026-11-22
         ([run(shard=(1, 2))], 1, ["Red, 1 reason:", "  torch-far: stale: all 3 cases of its region are otherwise"]),
         ([run(records=[record("a", problem="i3x3 k2")])], 0, ["Green: 1 lane, 1 record, all as expected"]),
         ([run(records=[record("a", Verdict.UNSUPPORTED, problem="i3x3 k2")])], 1,
-         ["Red, 1 reason:", "  torch-eager, core: it answers nothing: all 1 records are unsupported"]),
+         ["Red, 1 reason:", "  torch-eager, core: it answers nothing: 0 of 1 records, all of them are unsupported"]),
         ([], 0, []),
     ],
 )  # fmt: skip
