@@ -1,6 +1,6 @@
 // ONNX Runtime for Node: a model of one ConvTranspose for each problem, written out here as ONNX's protocol buffers.
 import { createRequire } from "node:module";
-import { encode, serve } from "./lane.mjs";
+import { encode, serve } from "../templates/javascript/lane.mjs";
 
 const require = createRequire(import.meta.url);
 const ort = require("onnxruntime-node");

@@ -1,6 +1,6 @@
 // TensorFlow.js, its backend in plain JavaScript: conv2dTranspose and conv3dTranspose. A 1-D problem gets a second axis.
 import { createRequire } from "node:module";
-import { encode, serve } from "./lane.mjs";
+import { encode, serve } from "../templates/javascript/lane.mjs";
 
 const tf = createRequire(import.meta.url)("@tensorflow/tfjs");
 await tf.setBackend("cpu");

@@ -1,7 +1,7 @@
 """The frameworks: every module in this folder but `base` is one, and adding a module adds a framework.
 
 Modules in the folders that $CONFORMANCE_ADAPTERS lists are adapters too, and so are the programs that a file NAME.toml
-there starts.
+there starts. So is what installed packages register: see `_outside`.
 
 Nothing is imported until `load`, because a variant's environment variables must be set before its framework starts.
 """
@@ -27,13 +27,14 @@ from conformance.io.folders import cache_folder
 from conformance.records.machine import Machine, measure_machine, threads
 
 if TYPE_CHECKING:
+    from conformance.adapters._outside import Place
     from conformance.adapters._programs import Program
 
 FOLDERS = "CONFORMANCE_ADAPTERS"
 """The environment variable that lists folders with adapters from outside."""
 
-_OUTSIDE = [folder for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]
-__path__ += _OUTSIDE
+_OWN = __path__[0]
+__path__ += [folder for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]
 
 
 CONTRACT = ("VARIANTS", "REFUSALS", "BLOCK", "describe", "translate", "run", "array", "tensor")
@@ -48,12 +49,20 @@ class AdapterError(ValueError):
 
 @cache
 def frameworks() -> tuple[str, ...]:
-    """Names of all frameworks, sorted. Raises AdapterError for a folder of $CONFORMANCE_ADAPTERS that has none."""
-    for folder in _OUTSIDE:
+    """Names of this package's frameworks and of those in folders, sorted; packages are asked where a name is unknown.
+
+    Raises AdapterError for a folder of $CONFORMANCE_ADAPTERS that has none.
+    """
+    for folder in _folders():
         if not any(_registered(folder)):
             lack = "has no adapter (a file such as mylib.py or mylib.toml)" if Path(folder).is_dir() else "is no folder"
             raise AdapterError(f"{FOLDERS} names {folder}, which {lack}: correct it, or unset it")
     return tuple(sorted({path.stem for folder in __path__ for path in _registered(folder) if path.stem != "base"}))
+
+
+def _folders() -> list[str]:
+    """Those with adapters from outside."""
+    return [folder for folder in __path__ if folder != _OWN]
 
 
 def _registered(folder: str) -> list[Path]:
@@ -62,40 +71,73 @@ def _registered(folder: str) -> list[Path]:
 
 
 @cache
-def program(framework: str) -> "Program | None":
-    """How the program is started that answers for a framework; None for one with an adapter. Raises AdapterError."""
-    for folder in _OUTSIDE:
-        path = Path(folder, f"{framework}.toml")
-        if path.exists() and not Path(folder, f"{framework}.py").exists():
-            from conformance.adapters import _programs  # the text of a call is read without it
+def _place_outside(framework: str) -> "Place | None":
+    """Where an adapter from outside is; None for a framework of this package, and for one that is nowhere.
 
-            return _programs.read(path)
-    return None
+    Raises AdapterError where there are two of a name.
+    """
+    from conformance.adapters import _outside  # which needs AdapterError
+
+    own = framework != "base" and Path(_OWN, f"{framework}.py").exists()
+    places = [*_outside.in_folders(_folders(), framework), *(() if own else _outside.in_packages(framework))]
+    files = {place.file.resolve(): place for place in places}
+    sources = [*["this package"] * own, *(place.source for place in files.values())]
+    if len(sources) > 1:
+        raise AdapterError(f"{' and '.join(sources)} each have an adapter {framework!r}: rename one, or take it away")
+    return next(iter(files.values()), None)
+
+
+def is_known(framework: str) -> bool:
+    """Whether there is such a framework, wherever its adapter is."""
+    return framework in frameworks() or _place_outside(framework) is not None
 
 
 @cache
+def program(framework: str) -> "Program | None":
+    """How the program is started that answers for a framework; None for one with an adapter. Raises AdapterError."""
+    place = _place_outside(framework)
+    if place is None or place.file.suffix != ".toml":
+        return None
+    from conformance.adapters import _programs  # the text of a call is read without it
+
+    return _programs.read(place.file)
+
+
 def is_outside(framework: str) -> bool:
-    """Whether an adapter comes from a folder of $CONFORMANCE_ADAPTERS, so that it runs in a process of its own."""
-    return framework in frameworks() and not Path(__file__).with_name(f"{framework}.py").exists()
+    """Whether an adapter comes from a folder of $CONFORMANCE_ADAPTERS or a package, so that it has its own process."""
+    return _place_outside(framework) is not None
+
+
+def folder(framework: str) -> Path | None:
+    """The folder of an adapter from outside; None for a framework of this package, and for one that is nowhere."""
+    place = _place_outside(framework)
+    return place and place.file.parent
 
 
 @cache
 def _source(framework: str) -> ast.Module:
     """An adapter's source, parsed: what it says of itself can be read without importing its framework."""
-    for folder in __path__:
-        path = Path(folder, f"{framework}.py")
-        if framework in frameworks() and path.exists():
-            try:
-                tree = ast.parse(read_named_text(path))
-            except (SyntaxError, RecursionError, MemoryError) as error:
-                raise AdapterError(f"{path}: cannot be read as Python: {error}") from None
-            _require_contract(path, tree)
-            return tree
-    near = get_close_matches(framework, frameworks(), 1)
+    place = _place_outside(framework)
+    if place is None and framework not in frameworks():
+        raise _unknown(framework)
+    path = place.file if place else Path(_OWN, f"{framework}.py")
+    try:
+        tree = ast.parse(read_named_text(path))
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        raise AdapterError(f"{path}: cannot be read as Python: {error}") from None
+    _require_contract(path, tree)
+    return tree
+
+
+def _unknown(framework: str) -> AdapterError:
+    from conformance.adapters import _outside
+
+    names = sorted({*frameworks(), *_outside.package_names()})
+    near = get_close_matches(framework, names, 1)
     hint = f", the nearest is {near[0]!r}" if near else ""
-    raise AdapterError(
-        f"there is no framework {framework!r}{hint}: the frameworks are {', '.join(frameworks())}; {FOLDERS} "
-        "names folders with others"
+    return AdapterError(
+        f"there is no framework {framework!r}{hint}: the frameworks are {', '.join(names)}; {FOLDERS} names folders "
+        "with others, and packages register them"
     )
 
 
@@ -152,7 +194,7 @@ def require_installed(framework: str) -> None:
         return
     imports = [node for node in _source(framework).body if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
-    names |= {str(node.module) for node in imports if isinstance(node, ast.ImportFrom)}
+    names |= {str(node.module) for node in imports if isinstance(node, ast.ImportFrom) and not node.level}
     for root in sorted({name.partition(".")[0] for name in names}):
         if find_spec(root) is None:
             raise AdapterError(
@@ -222,9 +264,10 @@ def machine(lane: Lane) -> Machine:
 def load(lane: Lane) -> Adapter:
     """Import a lane's adapter with its environment set; once a process, since a framework reads it at import."""
     set_environment(lane)
+    place = _place_outside(lane.framework)
     try:
         with _quiet():
-            return cast(Adapter, importlib.import_module(f"{__name__}.{lane.framework}"))
+            return cast(Adapter, importlib.import_module(place.module if place else f"{__name__}.{lane.framework}"))
     except ImportError as error:
         raise AdapterError(
             f"{lane.framework} cannot be imported ({error}): install it, or use its environment: "

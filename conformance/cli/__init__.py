@@ -16,7 +16,7 @@ from conformance.io.terminal import abridged, echo, one_line
 VERBS = {
     "run": "Run a suite on a framework, case by case, in worker processes.",
     "one": "Evaluate a single problem in this process and show what comes out.",
-    "adapter": "Try an adapter of your own, or a program in any language, step by step.",
+    "adapter": "Write an adapter of your own, or a program in another language, and try it step by step.",
     "call": "Read a call as people write it, make it, and judge it by what it is claimed to mean.",
     "sizes": "Name the calls that turn one size into another, and the sizes that pass a stack of layers.",
     "diagnose": "Name the misreading that explains an array, or a record file's divergences.",

@@ -1,13 +1,22 @@
-"""conformance adapter: try an adapter or a program, step by step, and say what to mend."""
+"""conformance adapter: write an adapter or a program that conforms, and try one step by step."""
 
+import keyword
+import re
+import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 import click
 
 from conformance import adapters
+from conformance.adapters import AdapterError
 from conformance.adapters.base import Lane
+from conformance.io.atomic import OverwriteError, write_together
+from conformance.io.bounded import read_text
 from conformance.io.exit_status import DIVERGED, OK
+from conformance.io.folders import templates_folder
 from conformance.io.terminal import echo
 from conformance.problem import Problem
 from conformance.records.record import Record, Verdict
@@ -23,12 +32,76 @@ PROBLEMS = (
     "i2x2 k3 s2 p1 op1 d2 g2 ic2 oc2 n2 bias",
 )  # fmt: skip
 """One step after another, from the plainest problem to one that has everything."""
+
+
+class Language(NamedTuple):
+    """An example in `templates/`, under its own name, and the commands that make it ready."""
+
+    example: str
+    steps: tuple[str, ...]
+
+
+LANGUAGES: Mapping[str, Language] = {
+    "python": Language("stamps", ("python -m pip install -e .",)),
+    "c": Language("loops", ("cc -O2 -o loops loops.c", "export CONFORMANCE_ADAPTERS=$PWD")),
+    "javascript": Language("scatter", ("export CONFORMANCE_ADAPTERS=$PWD",)),
+}
 FAULTS = frozenset({Verdict.DIVERGES, Verdict.ERRORED, Verdict.CRASHED, Verdict.TIMED_OUT, Verdict.INCONCLUSIVE})
 
 
 @click.group(help="Write and try adapters and programs.")
 def command() -> None:
     """The group that holds the verbs of an adapter."""
+
+
+@command.command("new")
+@click.argument("framework", metavar="NAME")
+@click.option("--to", type=Path, help="The folder that it is written into; NAME by default.")
+@click.option("--language", type=click.Choice([*LANGUAGES]), default="python", show_default=True)
+def new(framework: str, to: Path | None, language: str) -> int:
+    """Write an implementation that conforms, for you to put your own in its place.
+
+    In Python it is a package that registers an adapter, with its tests; in C and JavaScript a program. Each has a file
+    for what is known of it, and a workflow for GitHub. Nothing that is there already is written over.
+    """
+    _require_name(framework)
+    folder, (example, steps) = to or Path(framework), LANGUAGES[language]
+    files = dict(_written(templates_folder() / language, folder, example, framework))
+    for path in files:
+        if path.exists() or path.is_symlink():
+            raise OverwriteError(
+                f"{path} is there already, and nothing is written over it: give another folder by --to"
+            )
+    for parent in sorted({path.parent for path in files}):
+        parent.mkdir(parents=True, exist_ok=True)
+    write_together(files)
+    for path in files:
+        echo(str(path))
+    echo("\nWhat it computes conforms as it stands. Now:\n")
+    tries = (f"conformance adapter check {framework}", f"conformance run {framework} --suite smoke")
+    for step in (f"cd {shlex.quote(str(folder))}", *(step.replace(example, framework) for step in steps), *tries):
+        echo(f"    {step}")
+    owned = ", ".join(str(path) for path, content in files.items() if b"OWNER" in content)
+    echo(f"\nPut the owner of the repository of conformance in the place of OWNER: {owned}")
+    return OK
+
+
+def _require_name(framework: str) -> None:
+    """Raises AdapterError for what cannot be the name of an adapter, or is one already."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", framework) or keyword.iskeyword(framework) or framework == "base":
+        raise AdapterError(
+            f"{framework!r} is no name of an adapter: give at most 40 small letters, digits and _, such as mylib"
+        )
+    if adapters.is_known(framework):
+        raise AdapterError(f"there is an adapter {framework!r} already: give another name")
+
+
+def _written(template: Path, folder: Path, example: str, framework: str) -> Iterator[tuple[Path, bytes]]:
+    """The files of an example, under another name; its name stands for nothing else in them."""
+    for path in sorted(template.rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            place = str(path.relative_to(template)).replace(example, framework)
+            yield folder / place, read_text(path).replace(example, framework).encode()
 
 
 @command.command("check")

@@ -98,10 +98,10 @@ def _confirmed(
         raise RecordError(f"{path}: was made with other data or another oracle: run the lane again")
     if not taken:
         return []
-    if run.header.framework not in adapters.frameworks():
+    if not adapters.is_known(run.header.framework):
         raise adapters.AdapterError(
             f"{path}: its divergences are of {run.header.framework}, whose adapter is not here: set "
-            f"{adapters.FOLDERS} to the folder of its adapter"
+            f"{adapters.FOLDERS} to the folder of its adapter, or install its package"
         )
     if run.header.framework not in idioms.frameworks():
         raise verify.VerifyError(

@@ -292,7 +292,7 @@ def _toml(text: str) -> str:
 @command.command()
 @RECORDS
 def prune(records: Path) -> int:
-    """Take out the expectations that no record shows any longer, from `cases/expectations/FRAMEWORK.toml`.
+    """Take out the expectations that no record shows any longer, from the file that they are in.
 
     Exit status: 0, or 3 where a run is incomplete, and then nothing is written.
     """

@@ -27,7 +27,12 @@ from conformance.report.outcome import Reason
 )
 @click.option("--baseline", type=Path, help="The last good run's record files: the front page says what changed since.")
 @click.option("--history", type=Path, help=f"Kept runs, for since when (default: {DEFAULT}, where there is one).")
-@click.option("--lane", "lanes", multiple=True, help="A lane that must be there; repeatable (default: all lanes).")
+@click.option(
+    "--lane",
+    "lanes",
+    multiple=True,
+    help="A lane that must be there; repeatable (default: each of this package, and of the adapters that are given).",
+)
 def command(records: Path, to: Path, baseline: Path | None, history: Path | None, lanes: tuple[str, ...]) -> int:
     """Build the report from record files and the arrays beside them: a front page, and the folder `site` beside it.
 
@@ -46,7 +51,7 @@ def command(records: Path, to: Path, baseline: Path | None, history: Path | None
     if not history and DEFAULT.exists():
         history = DEFAULT
     runs = record_file.read_folder(records)
-    expected = lanes or [str(lane) for lane in adapters.lanes()]
+    expected = lanes or _expected_lanes(runs)
     changes, changed = _since(baseline, records) if baseline else (None, {})
     reasons = [*_expectations(runs, records), *of_floors(runs), *beside(records, runs)]
     site = gather(runs, records, expected, changes, changed, history, reasons)
@@ -57,6 +62,14 @@ def command(records: Path, to: Path, baseline: Path | None, history: Path | None
     if outcome.incomplete:
         return INCOMPLETE
     return OK if outcome.green else DIVERGED
+
+
+def _expected_lanes(runs: Sequence[Run]) -> list[str]:
+    """Every lane of this package, unless all records are of others; and each from outside that has no record at all."""
+    recorded = {run.header.lane for run in runs}
+    ours = [str(lane) for lane in adapters.lanes() if not adapters.is_outside(lane.framework)]
+    theirs = {str(lane) for lane in adapters.lanes()} - {*ours}
+    return [*(ours if not recorded or recorded & {*ours} else []), *sorted(theirs - recorded)]
 
 
 def _expectations(runs: Sequence[Run], records: Path) -> Iterator[Reason]:

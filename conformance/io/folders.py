@@ -1,4 +1,4 @@
-"""Where case files are, and where results are kept that can be made again."""
+"""Where case files and templates are, and where results are kept that can be made again."""
 
 import os
 from pathlib import Path
@@ -12,6 +12,12 @@ def cases_folder() -> Path:
         return Path(chosen)
     beside = PACKAGE.parent / "cases"
     return beside if (beside / "README.md").exists() else PACKAGE / "_cases"
+
+
+def templates_folder() -> Path:
+    """Where the examples are that `conformance adapter new` writes: beside the package, else the installed copy."""
+    beside = PACKAGE.parent / "templates"
+    return beside if beside.is_dir() and (PACKAGE.parent / "cases").is_dir() else PACKAGE / "_templates"
 
 
 def cache_folder() -> Path:

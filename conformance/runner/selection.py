@@ -113,7 +113,7 @@ def absent(framework: str, headers: Iterable[Header]) -> list[str]:
     """
     headers = list(headers)
     whole = {(header.lane, header.suite) for header in headers if header.shard == (1, 1) and not header.selection}
-    if framework in adapters.frameworks():
+    if adapters.is_known(framework):
         lanes = [f"{framework}-{variant}" for variant in adapters.variants(framework)]
     else:
         lanes = sorted({header.lane for header in headers})

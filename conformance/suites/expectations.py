@@ -1,8 +1,9 @@
 """Known divergences and refusals: what a framework is known to do, where, why, and since when.
 
-`cases/expectations/FRAMEWORK.toml` holds `[[expectation]]` tables. An expectation is exact: it states a region by a
-predicate, and every case in it is to show the verdict. It excuses those that do; it never hides them, and whatever else
-happens in its region fails a run as a new divergence would. Where exactness cannot be had the entry says so, and why.
+`cases/expectations/FRAMEWORK.toml` holds `[[expectation]]` tables; those of an implementation from outside are in a
+folder `expectations` beside its adapter. An expectation is exact: it states a region by a predicate, and every case in
+it is to show the verdict. It excuses those that do; it never hides them, and whatever else happens in its region fails
+a run as a new divergence would. Where exactness cannot be had the entry says so, and why.
 
 `[floor.VARIANT]` tables say how much a lane must answer, suite by suite: `core = {answered = 4200, of = 11916}`.
 """
@@ -112,8 +113,8 @@ _problem = lru_cache(maxsize=2**14)(Problem.parse)
 
 
 def path(framework: str) -> Path:
-    """Where a framework's expectations are."""
-    return cases_folder() / "expectations" / f"{framework}.toml"
+    """Where a framework's expectations are: beside an adapter from outside, else among the cases."""
+    return (adapters.folder(framework) or cases_folder()) / "expectations" / f"{framework}.toml"
 
 
 def read_expectations(framework: str) -> tuple[Expectation, ...]:
@@ -150,7 +151,7 @@ def _document(file: Path) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any
     except (OSError, ValueError, RecursionError) as error:
         raise ExpectationError(f"{file}: cannot be read: {error}") from None
     floors = document.pop("floor", {})
-    tables = document.pop("expectation", [] if floors else None)
+    tables = document.pop("expectation", [])
     listed = isinstance(tables, list) and all(isinstance(table, dict) for table in tables)
     named = isinstance(floors, dict) and all(isinstance(suites, dict) for suites in floors.values())
     if document or not listed or not named:

@@ -40,7 +40,7 @@ def conformance(*words: str, **variables: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("words", "status", "text"),
     [
-        (("report", "--records", "{folder}", "--to", "{to}"), 3, "oracle_adapter-single: diverges in 1 record"),
+        (("report", "--records", "{folder}", "--to", "{to}"), 1, "oracle_adapter-single: diverges in 1 record"),
         (("expect", "check", "--records", "{folder}"), 1, "oracle_adapter: 0 expectations"),
         (("diagnose", "{file}"), 1, "1 of 1: unexplained"),
         (("domain", "--records", "{folder}"), 0, "oracle_adapter-single"),
@@ -56,6 +56,15 @@ def test_a_verb_needs_no_adapter_or_says_how_to_give_it(
     assert text in out
     assert "Traceback" not in out
     assert ended == status, out
+
+
+def test_a_report_expects_each_lane_of_the_adapters_that_are_given_and_none_of_this_package(
+    tmp_path: Path, records: Path
+) -> None:
+    ended, out = conformance("report", "--records", str(records), "--to", str(tmp_path), **{NAMES: str(ADAPTERS)})
+    assert ended == 3, out
+    assert "region_adapter-only: it is expected, and there is no record of it" in out
+    assert "torch-eager" not in out
 
 
 def test_confirmation_of_an_implementation_without_idioms_says_what_to_do_instead(records: Path) -> None:

@@ -23,6 +23,7 @@ from conformance.run import Job
 from conformance.runner.outside import Asked, LaneProcess, evaluate
 from conformance.suites.case import Case
 from conformance.suites.references import compute
+from tests.adapters import forget_adapters
 from tests.adapters.odd_program import REPLIES, STARTED
 
 ROOT = Path(__file__).parents[2]
@@ -33,14 +34,10 @@ ODD = ROOT / "tests" / "adapters" / "odd_program.py"
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder of $CONFORMANCE_ADAPTERS."""
-    monkeypatch.setattr(adapters, "_OUTSIDE", [str(tmp_path)])
     monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(tmp_path)])
-    caches = adapters.frameworks, adapters.is_outside, adapters.program, adapters.variants, adapters._source
-    for cached in caches:
-        cached.cache_clear()
+    forget_adapters()
     yield tmp_path
-    for cached in caches:
-        cached.cache_clear()
+    forget_adapters()
 
 
 @pytest.fixture
@@ -238,7 +235,7 @@ def test_each_odd_reply_and_start_is_tested() -> None:
 @pytest.mark.skipif(shutil.which("cc") is None, reason="the program in C needs a compiler")
 def test_program_in_c_conforms_in_the_whole_smoke_suite(tmp_path: Path) -> None:
     for name in ("loops.c", "loops.toml"):
-        shutil.copy(ROOT / "programs" / name, tmp_path)
+        shutil.copy(ROOT / "templates" / "c" / name, tmp_path)
     flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-o", "loops", "loops.c"]
     subprocess.run(["cc", *flags], cwd=tmp_path, check=True)
     environment = {"CONFORMANCE_ADAPTERS": str(tmp_path), "PATH": "/usr/bin:/bin"}
@@ -247,4 +244,4 @@ def test_program_in_c_conforms_in_the_whole_smoke_suite(tmp_path: Path) -> None:
         env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert "Green: 1 lane, 120 records, all as expected" in done.stdout, done.stdout + done.stderr
-    assert len((ROOT / "programs" / "loops.c").read_text().splitlines()) <= 80
+    assert len((ROOT / "templates" / "c" / "loops.c").read_text().splitlines()) <= 80

@@ -9,7 +9,7 @@ from conformance import adapters
 from conformance.io.folders import cases_folder
 from conformance.records.record import Record, Verdict
 from conformance.suites import cases
-from conformance.suites.expectations import ExpectationError, known, read_expectations, read_floors
+from conformance.suites.expectations import ExpectationError, known, read_expectations, read_file, read_floors
 
 GOOD = """
 [[expectation]]
@@ -72,9 +72,16 @@ def test_a_faulty_file_is_refused_by_name(write: Path, old: str, new: str, messa
 
 def test_every_file_is_of_a_framework_and_can_be_read() -> None:
     files = {path.stem for path in (cases_folder() / "expectations").glob("*.toml")}
-    programs = {path.stem for path in (cases_folder().parent / "programs").glob("*.toml")}
-    assert files <= {*adapters.frameworks(), *programs}
+    assert files <= set(adapters.frameworks())
     assert all(read_expectations(framework) or read_floors(framework) for framework in files)
+
+
+def test_every_file_beside_the_programs_is_of_one_and_can_be_read() -> None:
+    programs = cases_folder().parent / "programs"
+    files = [*(programs / "expectations").glob("*.toml")]
+    assert {path.stem for path in files} <= {path.stem for path in programs.glob("*.toml")}
+    assert files
+    assert all(read_file(path) for path in files)
 
 
 def test_every_reason_stands_alone_since_it_is_shown_without_its_neighbours() -> None:

@@ -1,0 +1,1 @@
+"""The adapter by which conformance tests stamps."""
