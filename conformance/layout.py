@@ -5,8 +5,9 @@ has an extent of one.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import combinations, permutations, product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,10 @@ DATA, WEIGHT = "nck", "giok"
 """Letters of canonical data and weight, in order."""
 
 
+Fits = Callable[[tuple[Ints, ...]], Sequence[str] | None]
+"""The layouts of arrays where their shapes fit, else None."""
+
+
 class LayoutError(ValueError):
     """A shape that a layout does not fit; the message names both."""
 
@@ -29,6 +34,11 @@ class LayoutError(ValueError):
 def groups(layout: str) -> list[str]:
     """The letters of each axis: "(g i) o k" is ["gi", "o", "k"]."""
     return [part.strip("()").replace(" ", "") for part in re.findall(r"\([^)]*\)|\w", layout)]
+
+
+def spelt(layout: str, rank: int) -> str:
+    """A layout of data as people write it: "n k c" is NHWC where there are two spatial axes."""
+    return "".join("DHW"[-rank:] if part == "k" else part.upper() for part in groups(layout))
 
 
 def sizes(shape: Sequence[int], layout: str, rank: int, known: Mapping[str, int]) -> dict[str, Any]:
@@ -50,9 +60,54 @@ def sizes(shape: Sequence[int], layout: str, rank: int, known: Mapping[str, int]
         fixed = prod(known.get(letter, 1) for letter in part)
         free = [letter for letter in part if letter not in known]
         if extent % fixed or (not free and extent != fixed):
-            raise LayoutError(f"an axis of {extent} in {tuple(shape)} does not hold '{part}' of {fixed}")
+            takes = f"a multiple of {fixed}" if free else fixed
+            raise LayoutError(f"axis {len(shape) - len(rest) - 1} of {tuple(shape)} is {extent}, and the layout "
+                              f"'{layout}' has {takes} there")  # fmt: skip
         sizes_by_letter.update(dict.fromkeys(free, extent // fixed))
     return sizes_by_letter
+
+
+def transposes(shapes: Mapping[str, Ints], fits: Fits) -> str:
+    """Which transposes of arrays would make their shapes fit, in words; nothing where no one choice of them does.
+
+    Of as few arrays as can be, and none that parts the spatial axes or changes their order.
+    """
+    orders = {name: [order for order in permutations(range(len(shape))) if _has_run(order)][1:]
+              for name, shape in shapes.items()}  # fmt: skip
+    fits = lru_cache(maxsize=None)(fits)
+    for count in range(1, len(shapes) + 1):
+        fitting = []
+        for names in combinations(shapes, count):
+            for chosen in product(*(orders[name] for name in names)):
+                turned = dict(zip(names, chosen, strict=True))
+                layouts = fits(tuple(tuple(shape[at] for at in turned.get(name, range(len(shape))))
+                                     for name, shape in shapes.items()))  # fmt: skip
+                if layouts is not None:
+                    said = dict(zip(shapes, layouts, strict=True))
+                    texts = [_turned(name, order, said[name]) for name, order in turned.items()]
+                    fitting += [texts] if all(texts) else []
+        if fitting:
+            return "; ".join(fitting[0]) if len(fitting) == 1 else ""
+    return ""
+
+
+def _has_run(order: Ints) -> bool:
+    """Whether all axes but two, or more, stay together in their order."""
+    length = max(len(order) - 2, 1)
+    runs = (order[start : start + length] for start in range(len(order) - length + 1))
+    return any(run == tuple(range(run[0], run[0] + length)) for run in runs)
+
+
+def _turned(name: str, order: Ints, layout: str) -> str:
+    """What is said of a transpose that brings an array into a layout; nothing where it parts the spatial axes."""
+    rank = len(order) - len(groups(layout)) + 1
+    start = groups(layout).index("k")
+    spatial = order[start : start + rank]
+    if spatial != tuple(range(spatial[0], spatial[0] + rank)):
+        return ""
+    taken = "".join("DHW"[-rank:] if part == "k" else part[-1].upper() for part in groups(layout))
+    given = "".join(taken[order.index(axis)] for axis in range(len(order)))
+    return f"{name} is {given} where {taken} is taken, give np.transpose({name}, {order})"
 
 
 def arrange(array: Array, letters: str, layout: str) -> Array:

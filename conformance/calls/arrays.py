@@ -16,6 +16,11 @@ from conformance.numerics.operands import SIGNIFICAND, Arrays
 from conformance.problem import Ints, Problem
 
 Array = NDArray[Any]
+MISFIT = "give the arrays of this call, or the call that gave the arrays"
+
+
+class MisfitError(IdiomError):
+    """Arrays that do not fit a call; the message is the fact alone."""
 
 
 class Restored(NamedTuple):
@@ -29,23 +34,43 @@ class Restored(NamedTuple):
 def restored(reading: Reading, arrays: Arrays, actual: Array, variant: str) -> Restored:
     """The arrays of a call in canonical order.
 
-    Raises IdiomError for a call that is refused, and for arrays that are not of the shapes that it takes and gives.
+    Raises IdiomError for a call that is refused, and for arrays that are not of the shapes that it takes and gives; it
+    names the transposes that would make them fit.
     """
+    try:
+        return _restored(reading, arrays, actual, variant)
+    except MisfitError as error:
+        step = _transposes(reading, arrays, actual, variant) or MISFIT
+        raise IdiomError(f"{reading.text}: {error}: {step}") from None
+
+
+def _transposes(reading: Reading, arrays: Arrays, actual: Array, variant: str) -> str:
+    def fits(shapes: tuple[Ints, ...]) -> tuple[str, str, str] | None:
+        x, weight, answer = (np.broadcast_to(0.0, shape) for shape in shapes)
+        try:
+            call, _, given = _restored(reading, Arrays(x, weight, arrays.bias), answer, variant)
+        except IdiomError:
+            return None
+        claim = call.claim
+        return (claim.data, claim.weight, claim.data) if given.shape == claim.problem.output_shape else None
+
+    return layout.transposes({"x": arrays.x.shape, "weight": arrays.weight.shape, "actual": actual.shape}, fits)
+
+
+def _restored(reading: Reading, arrays: Arrays, actual: Array, variant: str) -> Restored:
     call = _claimed(reading, arrays, actual, variant)
     claim = call.claim
     if arrays.bias is None and claim.problem.bias:
-        raise IdiomError(f"{reading.text} has a bias: give it with --bias, or give the call without one")
+        raise MisfitError("the call has a bias, and --bias is not given")
     if arrays.bias is not None and not claim.problem.bias:
-        raise IdiomError(f"{reading.text} has no bias: leave --bias out")
+        raise MisfitError("the call has no bias, and --bias is given")
     if actual.ndim != arrays.x.ndim:
-        raise IdiomError(
-            f"{reading.text}: actual is {actual.shape}, and the answer has as many axes as x, {arrays.x.shape}"
-        )
+        raise MisfitError(f"actual is {actual.shape}, and the answer has as many axes as x, {arrays.x.shape}")
     try:
         x, given = (layout.restore(array, layout.DATA, claim.data) for array in (arrays.x, actual))
         weight = _weight(arrays.weight, claim.weight, claim.problem)
     except LayoutError as error:
-        raise IdiomError(f"{reading.text}: {error}") from None
+        raise MisfitError(str(error)) from None
     if claim.reversed:
         weight = np.flip(weight, tuple(range(2, weight.ndim)))
     return Restored(call, Arrays(x, weight, arrays.bias), given)
@@ -53,17 +78,21 @@ def restored(reading: Reading, arrays: Arrays, actual: Array, variant: str) -> R
 
 def _claimed(reading: Reading, arrays: Arrays, actual: Array, variant: str) -> ClaimedCall:
     """The call with its claim, in the first dtype in which it is not refused: arrays may have been cast since."""
-    reasons = []
+    reasons: list[IdiomError] = []
     for dtype in (FLOAT32, *sorted({*SIGNIFICAND} - {FLOAT32})):
         try:
             call = idioms.point(_with_channels(reading, arrays), _shapes(reading, arrays, actual), variant, dtype)
-        except (Refusal, LayoutError) as reason:
-            reasons.append(str(reason))
+        except LayoutError as reason:
+            reasons.append(MisfitError(str(reason)))
+            continue
+        except Refusal as reason:
+            with_step = ": " in str(reason)
+            reasons.append(IdiomError(f"{reading.text}: {reason}") if with_step else MisfitError(str(reason)))
             continue
         if not call.claim.refused:
             return call
-        reasons.append(f"refused: {call.claim.refused}")
-    raise IdiomError(f"{reading.text}: {reasons[0]}")
+        reasons.append(MisfitError(f"refused: {call.claim.refused}"))
+    raise reasons[0]
 
 
 def _with_channels(reading: Reading, arrays: Arrays) -> Reading:

@@ -45,6 +45,8 @@ def read_tensor(text: str) -> Tensor:
 
     Raises BoundError with the path for what cannot be read, and OSError.
     """
+    if not text:
+        raise BoundError("'' names no file: give one, such as y.npy")
     path, name = _parted(text)
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -52,9 +54,13 @@ def read_tensor(text: str) -> Tensor:
                          "numpy.save, or name the file so")  # fmt: skip
     try:
         contents = reader(path)
-        return contents.tensor(_chosen(contents.names, name))
+        chosen = _chosen(contents.names, name)
     except BoundError as error:
         raise BoundError(f"{path}: {error}") from None
+    try:
+        return contents.tensor(chosen)
+    except BoundError as error:
+        raise BoundError(f"{path}{chosen and f':{chosen}'}: {error}") from None
 
 
 def _parted(text: str) -> tuple[Path, str]:
@@ -77,6 +83,8 @@ def _chosen(names: Sequence[str], name: str) -> str:
         raise BoundError(f"holds one tensor without a name, and {name!r} is asked for: give the path alone")
     near = get_close_matches(name, names, 1)
     asked = f"holds no {name!r}, the nearest is {near[0]!r}" if near else f"holds {len(names)} tensors, {listed}"
+    if name and not near:
+        asked = f"holds no {name!r}, but {listed}"
     raise BoundError(f"{asked}: name one behind the path, as in file:{near[0] if near else names[0]}")
 
 

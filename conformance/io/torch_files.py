@@ -29,6 +29,11 @@ STORAGES = {
     "LongStorage": "i8", "IntStorage": "i4", "ShortStorage": "i2", "CharStorage": "i1", "ByteStorage": "u1",
 }  # fmt: skip
 """NumPy's names of the types of numbers that torch's storages have."""
+STEPS = {
+    "_rebuild_qtensor": "save y.int_repr() for the quantised integers, or y.dequantize()",
+    "_rebuild_sparse_tensor": "save y.to_dense()",
+}
+"""What to do for tensors that are not plain ones, by the name that makes them."""
 OPCODES = (
     "PROTO", "FRAME", "STOP", "MARK", "GLOBAL", "STACK_GLOBAL", "REDUCE", "NEWOBJ", "BUILD", "BINPERSID", "NONE",
     "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE",
@@ -118,8 +123,8 @@ class _Unpickler(pickle.Unpickler):
         if module == "torch" and name in STORAGES:
             return _Type(STORAGES[name])
         if f"{module}.{name}" not in KNOWN:
-            raise BoundError(f"names {module}.{name}, and nothing but plain tensors is read: save the tensor alone, or "
-                             "a state_dict, as in torch.save(y.detach(), 'y.pt')")  # fmt: skip
+            step = STEPS.get(name, "save the tensor alone, or a state_dict, as in torch.save(y.detach(), 'y.pt')")
+            raise BoundError(f"names {module}.{name}, and nothing but plain tensors is read: {step}")
         return KNOWN[f"{module}.{name}"]
 
     def persistent_load(self, pid: Any) -> _Storage:

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from conformance import adapters, idioms, layout, oracle
-from conformance.calls.arrays import restored
+from conformance.calls.arrays import MISFIT, restored
 from conformance.idioms import IdiomError, Refusal
 from conformance.idioms.base import Idiom
 from conformance.numerics.operands import Arrays
@@ -61,10 +61,10 @@ SHAPES = {"x": (1, 4, 5, 5), "weight": (4, 3, 2, 2), "bias": (6,), "actual": (1,
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"weight": (3, 3, 2, 2)}, "an axis of 3 in"),
+        ({"weight": (3, 3, 2, 2)}, r"axis 0 of \(3, 3, 2, 2\) is 3, and the layout"),
         ({"weight": (4, 3, 2)}, "has 3 axes"),
         ({"bias": (3,)}, "is not one number for each of the 6 channels"),
-        ({"bias": None}, "has a bias: give it with --bias"),
+        ({"bias": None}, "has a bias, and --bias is not given: give the arrays"),
         ({"actual": (6, 10, 10, 10, 1)}, "and the answer has as many axes as x"),
     ],
 )
@@ -75,6 +75,47 @@ def test_arrays_that_do_not_fit_are_refused(changed: dict[str, Any], message: st
     assert actual is not None
     with pytest.raises(IdiomError, match=message):
         restored(idioms.reading("torch", CALL), Arrays(x, weight, bias), actual, "eager")
+
+
+TORCH, KERAS = "nn.ConvTranspose2d(8, 4, 3, 2)", "Conv2DTranspose(4, 3, strides=2)"
+NCHW = {"x": (2, 8, 5, 7), "weight": (8, 4, 3, 3), "actual": (2, 4, 11, 15)}
+NHWC = {"x": (2, 5, 7, 8), "weight": (3, 3, 4, 8), "actual": (2, 11, 15, 4)}
+TO_NCHW, TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
+
+
+def said(name: str, given: str, taken: str, order: tuple[int, ...]) -> str:
+    return f"{name} is {given} where {taken} is taken, give np.transpose({name}, {order})"
+
+
+@pytest.mark.parametrize(
+    ("framework", "call", "shapes", "steps"),
+    [
+        ("torch", TORCH, NCHW | {"x": NHWC["x"]}, [said("x", "NHWC", "NCHW", TO_NCHW)]),
+        ("torch", TORCH, NCHW | {"weight": (3, 3, 8, 4)}, [said("weight", "HWIO", "IOHW", (2, 3, 0, 1))]),
+        ("torch", TORCH, NCHW | {"weight": (4, 8, 3, 3)}, [said("weight", "OIHW", "IOHW", (1, 0, 2, 3))]),
+        ("torch", TORCH, NHWC,
+         [said("x", "NHWC", "NCHW", TO_NCHW), said("weight", "HWOI", "IOHW", (3, 2, 0, 1)),
+          said("actual", "NHWC", "NCHW", TO_NCHW)]),
+        ("keras", KERAS, NHWC | {"weight": (3, 3, 8, 4)}, [said("weight", "HWIO", "HWOI", (0, 1, 3, 2))]),
+        ("keras", KERAS, NHWC | {name: NCHW[name] for name in ("x", "actual")},
+         [said("x", "NCHW", "NHWC", TO_NHWC), said("actual", "NCHW", "NHWC", TO_NHWC)]),
+        ("torch", TORCH, NCHW | {"x": (2, 5, 7, 9)}, [MISFIT]),
+        ("torch", "nn.ConvTranspose2d(4, 4, 4)", {"x": (4, 2, 5, 7), "weight": (4,) * 4, "actual": (2, 4, 8, 10)},
+         [said("x", "CNHW", "NCHW", (1, 0, 2, 3))]),
+        ("torch", "nn.ConvTranspose2d(2, 3, 3)", {"x": (2, 3, 3, 2), "weight": (3, 3, 3, 2), "actual": (2, 3, 5, 5)},
+         [MISFIT]),  # more than one choice of transposes
+    ],
+)  # fmt: skip
+def test_the_transposes_that_would_make_arrays_fit_are_named_where_they_are_clear(
+    framework: str, call: str, shapes: dict[str, tuple[int, ...]], steps: list[str]
+) -> None:
+    x, weight, actual = (np.zeros(shapes[name]) for name in NCHW)
+    reading = idioms.reading(idioms.framework_of(framework), call)
+    with pytest.raises(IdiomError) as raised:
+        restored(reading, Arrays(x, weight, np.zeros(actual.shape[1 if framework == "torch" else -1])), actual, "")
+    fact, *found = str(raised.value).rsplit(": ", 1)
+    assert fact.startswith(f"{framework}." if framework == "torch" else "keras.layers.")
+    assert found == ["; ".join(steps)]
 
 
 @pytest.mark.parametrize(

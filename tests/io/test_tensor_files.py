@@ -42,6 +42,9 @@ class TestNumPy:
         message = refused(tmp_path / "a:b.npz")
         assert message.endswith("a:b.npz: holds 2 tensors, y, x: name one behind the path, as in file:y")
         assert "holds no 'xx', the nearest is 'x'" in refused(f"{tmp_path / 'a:b.npz'}:xx")
+        assert "holds no 'kernel', but y, x: name one behind the path" in refused(f"{tmp_path / 'a:b.npz'}:kernel")
+        np.savez(tmp_path / "z.npz", y=Y, z=Y.astype(complex))
+        assert refused(f"{tmp_path / 'z.npz'}:z").startswith(f"{tmp_path / 'z.npz'}:z: is an array of complex128")
 
     def test_the_only_member_needs_no_name(self, tmp_path: Path) -> None:
         np.savez(tmp_path / "y.npz", y=Y)
@@ -152,8 +155,14 @@ class TestTorch:
             ("module.pt", "names torch.nn.modules.conv.ConvTranspose1d, and nothing but plain tensors is read"),
             ("script.pt", "is a TorchScript program: save the tensor alone"),
             ("legacy.pt", "is not a zip archive of torch.save: save it with torch.save of PyTorch 1.6 or later"),
-            ("sparse.pt", "names torch._utils._rebuild_sparse_tensor"),
-            ("quantised.pt", "names torch._utils._rebuild_qtensor"),
+            (
+                "sparse.pt",
+                "names torch._utils._rebuild_sparse_tensor, and nothing but plain tensors is read: save y.to_dense()",
+            ),
+            (
+                "quantised.pt",
+                "names torch._utils._rebuild_qtensor, and nothing but plain tensors is read: save y.int_repr() for",
+            ),
             ("expanded.pt", "holds a tensor of 1000000 numbers in a storage of 1: save y.contiguous()"),
             ("checkpoint.pt", "holds 9 tensors, model.weight, model.bias, bf, "),
         ],
@@ -260,6 +269,7 @@ class TestSafetensors:
 
 
 def test_other_files_are_refused_with_those_that_are_read() -> None:
+    assert refused("") == "'' names no file: give one, such as y.npy"
     assert refused("y.csv") == (
         "y.csv: is none of the files that are read, .npy, .npz, .pt, .pth, .safetensors: "
         "save the array with numpy.save, "
