@@ -12,9 +12,11 @@ import click
 from conformance import adapters, idioms, layout
 from conformance.calls.arrays import restored
 from conformance.cli.call import parse_lets
-from conformance.diagnosis.diagnose import Diagnosis, bounded, diagnose, difference
+from conformance.diagnosis.bounds import bounded
+from conformance.diagnosis.diagnose import Diagnosis, diagnose, difference
 from conformance.diagnosis.explain import UNEXPLAINED, Explained, Group, among, by_cause, causes, group_of
 from conformance.diagnosis.observation import DiagnosisError
+from conformance.diagnosis.parts import beyond_stamp
 from conformance.idioms.base import AFTER, ClaimedCall
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.tensor_files import read_tensor
@@ -77,12 +79,12 @@ def command(
         reading = idioms.reading(framework, expression, parse_lets(lets, expression))
         call, arrays, observed = restored(reading, arrays, observed, adapters.lane(framework, variant).variant)
         problem = call.claim.problem
-    diagnoses = diagnose(problem, arrays, observed, held)
+    diagnoses = diagnose(problem, arrays, observed, held, call.claim.data if call else layout.DATA)
     unlike = "" if diagnoses else difference(problem, arrays, observed, held)
     if as_json:
-        echo(json.dumps(_document(problem, call, diagnoses, unlike), indent=2))
+        echo(json.dumps(_document(problem, call, observed, diagnoses, unlike), indent=2))
     else:
-        for line in _diagnosis_lines(problem, call, diagnoses, unlike):
+        for line in _diagnosis_lines(problem, call, observed, diagnoses, unlike):
             echo(line)
     return OK if diagnoses else DIVERGED
 
@@ -121,6 +123,7 @@ def _problem(descriptor: str, arrays: Arrays, actual: Any) -> Problem:
         raise ProblemError(f"{descriptor!r}: {rule}: give another descriptor")
     if (arrays.bias is None) == problem.bias:
         raise DiagnosisError(f"{descriptor!r} takes {'--bias' if problem.bias else 'no --bias'}: {FITTING}")
+    _require_operands(problem, arrays, actual)
     batch, channels = problem.output_shape[:2]
     fits = actual.ndim == problem.rank + 2 and (
         actual.size == prod(problem.output_shape)  # whose axes may be in another order
@@ -134,7 +137,20 @@ def _problem(descriptor: str, arrays: Arrays, actual: Any) -> Problem:
     return problem
 
 
-def _document(problem: Problem, call: ClaimedCall | None, diagnoses: Sequence[Diagnosis], unlike: str) -> Any:
+def _require_operands(problem: Problem, arrays: Arrays, actual: Any) -> None:
+    """Raises DiagnosisError for operands of another problem, with the transposes that would make them fit."""
+    shapes = {"x": arrays.x.shape, "weight": arrays.weight.shape, "actual": actual.shape}
+    taken = problem.input_shape, problem.weight_shape, problem.output_shape
+    layouts = layout.DATA, "(g i) o k", layout.DATA
+    for (name, shape), expected in zip(list(shapes.items())[:2], taken, strict=False):
+        if shape != expected:
+            step = layout.transposes(shapes, lambda given: layouts if given == taken else None) or FITTING
+            raise DiagnosisError(f"{name} is {shape}, '{problem}' takes {expected}: {step}")
+
+
+def _document(
+    problem: Problem, call: ClaimedCall | None, observed: Any, diagnoses: Sequence[Diagnosis], unlike: str
+) -> Any:  # fmt: skip
     """What is printed as JSON, by the keys that docs/porting.md documents."""
     right = any(not diagnosis.statements for diagnosis in diagnoses)
     return {
@@ -149,6 +165,7 @@ def _document(problem: Problem, call: ClaimedCall | None, diagnoses: Sequence[Di
             {
                 "text": str(diagnosis), "statements": diagnosis.statements, "window": diagnosis.window,
                 "exact": diagnosis.nearness is None,
+                "beyond_stamp": list(_beyond(problem, diagnosis, observed)),
                 "rounding": None if diagnosis.nearness is None else diagnosis.nearness._asdict(),
             }
             for diagnosis in diagnoses
@@ -158,8 +175,16 @@ def _document(problem: Problem, call: ClaimedCall | None, diagnoses: Sequence[Di
     }  # fmt: skip
 
 
+def _beyond(problem: Problem, diagnosis: Diagnosis, observed: Any) -> Iterator[str]:
+    """What is to be said of rows that no tap reaches: of the array's where its window was moved."""
+    moved = diagnosis.claimed is not None
+    if moved or diagnosis.window == problem.window:
+        output = observed.shape[2:] if moved else problem.output
+        yield from beyond_stamp(diagnosis.window, output, bias=problem.bias)
+
+
 def _diagnosis_lines(
-    problem: Problem, call: ClaimedCall | None, diagnoses: Sequence[Diagnosis], unlike: str
+    problem: Problem, call: ClaimedCall | None, observed: Any, diagnoses: Sequence[Diagnosis], unlike: str
 ) -> Iterator[str]:
     if call is not None:
         yield f"the call means '{problem}' ({call.name})"
@@ -167,7 +192,9 @@ def _diagnosis_lines(
             yield f"  set aside: {'; '.join(call.aside)}"
         if call.claim.data.replace(" ", "") != layout.DATA:
             yield f"  indices below are in the order n c k, and the call's data is in '{call.claim.data}'"
-    yield from map(str, diagnoses)
+    for diagnosis in diagnoses:
+        yield str(diagnosis)
+        yield from (f"  {text}" for text in _beyond(problem, diagnosis, observed))
     if len(diagnoses) > 1:
         yield f"the data cannot tell these {len(diagnoses)} apart"
     if not diagnoses:

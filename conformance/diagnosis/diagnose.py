@@ -9,15 +9,14 @@ right but for a part.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conformance.diagnosis import parts
+from conformance.diagnosis.bounds import LONGEST, MOST_OF_LARGE, MOST_STATEMENTS, TooLargeError, is_large
 from conformance.diagnosis.kept import Kept, Nearness, Rounded, nearness_of, ways_of
-from conformance.diagnosis.misreadings import Space
 from conformance.diagnosis.misreadings import parts as parts_elsewhere
 from conformance.diagnosis.observation import (
     AT_ONCE,
@@ -28,25 +27,14 @@ from conformance.diagnosis.observation import (
     observed,
     questions,
 )
-from conformance.diagnosis.search import (
-    LARGEST,
-    LARGEST_OPERAND,
-    MOST_STATEMENTS,
-    NEAR,
-    Explanation,
-    Search,
-    is_large,
-)
+from conformance.diagnosis.search import Explanation, Search, Searches
+from conformance.layout import DATA
 from conformance.numerics.operands import Arrays
 from conformance.problem import Problem, Window
 
 Array = NDArray[Any]
 Asked = Sequence[tuple[Observation, Search]]
 
-MOST_OF_LARGE = 2
-"""Statements of a problem that is large."""
-LONGEST = 2**24
-"""Positions of a stamp on an axis."""
 BLANK = ("nothing but zeros", "nothing but the bias", "nothing but one number")
 """Statements that no operand is behind: of an array that has no part in the problem."""
 
@@ -55,10 +43,6 @@ UNTOLD = (
     "no value is further off than sums in so few bits can be, but zeros would not be either, so that this says "
     "nothing: give values with more bits"
 )
-
-
-class TooLargeError(DiagnosisError):
-    """A problem that would take too long to search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +93,26 @@ def sentence(statements: Sequence[str]) -> str:
     return f"equals the oracle with {words}" if words else "equals the oracle"
 
 
-def diagnose(problem: Problem, arrays: Arrays, actual: Array, held: str = "") -> tuple[Diagnosis, ...]:
+def diagnose(
+    problem: Problem, arrays: Arrays, actual: Array, held: str = "", given: str = DATA
+) -> tuple[Diagnosis, ...]:  # fmt: skip
     """Every smallest diagnosis of an array, simplest first; none where nothing explains it.
 
     `actual` is (batch, channels, *output) with as many axes as the problem; its extents may be any. `held` names the
-    format of its numbers where its dtype does not, as bfloat16 that was widened. Several diagnoses of one size mean
-    that the data cannot tell them apart. Raises DiagnosisError where operands do not fit the problem.
+    format of its numbers where its dtype does not, as bfloat16 that was widened; `given` is the layout that the array
+    had, in which an order of its axes is said. Several diagnoses of one size mean that the data cannot tell them apart.
+    Raises DiagnosisError where operands do not fit the problem.
     """
     _require_operands(problem, arrays)
     if actual.dtype.kind not in "iuf":
         return ()
     asked = observed(problem, arrays, actual)
     kinds, exact = ways_of(asked, actual, held)
-    right, (start, sample) = _right(asked, kinds, exact=exact)
+    searches = Searches()
+    right, (start, sample) = _right(asked, kinds, searches, exact=exact)
     if right is not None:
         return (right,)
-    diagnoses = _misread(sample, kinds, exact=exact) or _reordered(asked, kinds, exact=exact)
+    diagnoses = _misread(sample, kinds, searches, exact=exact) or _reordered(asked, kinds, searches, given, exact=exact)
     if sample is asked:
         return diagnoses
     channels = f"out channels {start} to {start + sample.problem.out_channels - 1} of each group alone"
@@ -135,7 +123,7 @@ def diagnose(problem: Problem, arrays: Arrays, actual: Array, held: str = "") ->
 
 
 def _right(
-    asked: Observation, kinds: Sequence[Kept], *, exact: bool
+    asked: Observation, kinds: Sequence[Kept], searches: Searches, *, exact: bool
 ) -> tuple[Diagnosis | None, tuple[int, Observation]]:  # fmt: skip
     """The diagnosis of an array that is right; else the first of its blocks that is not, with its first channel."""
     wrong = 0, asked
@@ -144,8 +132,10 @@ def _right(
     for kept in (kind for kind in kinds if not kind.said):
         worst: Nearness | None = None
         for start, block in blocks(asked):
-            sums = Search(block, kept).equal()
+            search = Search(block, kept)
+            sums = search.equal()
             if sums is None:
+                searches.keep(search)
                 wrong = start, block
                 break
             near = _in_whole(nearness_of(kept, block.actual, sums, exact=exact), start, block, asked)
@@ -164,27 +154,29 @@ def _in_whole(near: Nearness | None, start: int, block: Observation, asked: Obse
     return near._replace(at=(batch, group * asked.problem.out_channels + start + channel, *at))
 
 
-def _misread(asked: Observation, kinds: Sequence[Kept], *, exact: bool) -> tuple[Diagnosis, ...]:
+def _misread(
+    asked: Observation, kinds: Sequence[Kept], searches: Searches, *, exact: bool
+) -> tuple[Diagnosis, ...]:  # fmt: skip
     """The diagnoses of an array that is not right."""
     finite = list(questions(asked))
     if not finite:
         return ()
     blank = tuple(_blank(asked))
-    searches = [(kept, [(question, Search(question, kept)) for question in finite]) for kept in kinds]
+    ways = [(kept, [(question, searches.of(question, kept)) for question in finite]) for kept in kinds]
     for size in range(1, (MOST_OF_LARGE if is_large(asked.problem) else MOST_STATEMENTS) + 1):
-        diagnoses = _of_size(size, searches, exact=exact)
+        diagnoses = _of_size(size, ways, exact=exact)
         if size == 1 and (blank or diagnoses):
             return tuple(dict.fromkeys((*blank, *diagnoses)))
         if size == 1 and (constant := _constant(asked)):
             return (constant,)
         if diagnoses:
             return diagnoses
-    return _in_part(asked, finite, kinds, exact=exact)
+    return _in_part(asked, finite, kinds, searches, exact=exact)
 
 
-def _of_size(size: int, searches: Sequence[tuple[Kept, Asked]], *, exact: bool) -> tuple[Diagnosis, ...]:
+def _of_size(size: int, ways: Sequence[tuple[Kept, Asked]], *, exact: bool) -> tuple[Diagnosis, ...]:
     """The diagnoses of so many statements, of the first way to keep an answer that has any."""
-    for kept, asked in searches:
+    for kept, asked in ways:
         for repeated in (False, True):  # what was sought first is told first
             diagnoses = [
                 _diagnosis(question, explanation, kept, exact=exact)
@@ -225,7 +217,7 @@ def _constant(asked: Observation) -> Diagnosis | None:
 
 
 def _in_part(
-    asked: Observation, finite: Sequence[Observation], kinds: Sequence[Kept], *, exact: bool
+    asked: Observation, finite: Sequence[Observation], kinds: Sequence[Kept], searches: Searches, *, exact: bool
 ) -> tuple[Diagnosis, ...]:  # fmt: skip
     """Diagnoses of a fault of part of the array."""
     whole = asked.actual.shape == asked.problem.output_shape
@@ -234,12 +226,12 @@ def _in_part(
             continue
         diagnoses = [
             Diagnosis((text,), asked.problem.window, nearness=nearness_of(kept, actual, sums, exact=exact))
-            for text, actual, sums in (parts.partly_right(asked, kept) if whole else ())
+            for text, actual, sums in (parts.partly_right(asked, searches.of(asked, kept)) if whole else ())
         ]
         diagnoses += [
             _diagnosis(question, explanation, kept, exact=exact)
             for question in finite
-            for explanation in Search(question, kept, _elsewhere(question, kept)).of_size(1)
+            for explanation in _elsewhere(question, searches.of(question, kept))
         ]
         if diagnoses:
             fewest = min(len(diagnosis.statements) for diagnosis in diagnoses)
@@ -247,24 +239,25 @@ def _in_part(
     return ()
 
 
-def _reordered(asked: Observation, kinds: Sequence[Kept], *, exact: bool) -> tuple[Diagnosis, ...]:
+def _reordered(
+    asked: Observation, kinds: Sequence[Kept], searches: Searches, given: str, *, exact: bool
+) -> tuple[Diagnosis, ...]:  # fmt: skip
     """Diagnoses of an array that is right in another order of its axes."""
     return tuple(
         Diagnosis((text,), asked.problem.window, nearness=nearness_of(kept, actual, sums, exact=exact))
         for kept in kinds if not kept.said and asked.actual.size <= AT_ONCE
-        for text, actual, sums in parts.in_another_order(asked, kept)
+        for text, actual, sums in parts.in_another_order(asked, searches.of(asked, kept), given)
     )  # fmt: skip
 
 
-def _elsewhere(question: Observation, kept: Kept) -> Space:
-    """The statements that a part of the array is elsewhere, by the first row of each axis that is wrong."""
-    right = Search(question, kept).right()
-    if right is None:
-        return parts_elsewhere(())
-    wrong = ~kept.fits(question.actual, right)
+def _elsewhere(question: Observation, search: Search) -> Iterator[Explanation]:
+    """That a part of the array is elsewhere, which is sought by the first row of each axis that is wrong."""
+    if search.right is None:
+        return
+    wrong = ~search.kept.fits(question.actual, search.right)
     axes = range(2, wrong.ndim)
     rows = [wrong.any(axis=tuple(other for other in range(wrong.ndim) if other != axis)) for axis in axes]
-    return parts_elsewhere(tuple(int(np.argmax(row)) for row in rows))
+    yield from search.within(parts_elsewhere(tuple(int(np.argmax(row)) for row in rows))).of_size(1)
 
 
 def difference(problem: Problem, arrays: Arrays, actual: Array, held: str = "") -> str:
@@ -279,7 +272,7 @@ def difference(problem: Problem, arrays: Arrays, actual: Array, held: str = "") 
     kept = kinds[-1] if isinstance(kinds[0], Rounded) else kinds[0]
     count, first = 0, ""
     for start, block in blocks(asked):
-        right = Search(block, kept).right()
+        right = Search(block, kept).right
         differs = np.zeros(block.actual.shape, bool) if right is None else ~kept.fits(block.actual, right)
         count += int(np.count_nonzero(differs))
         if right is not None and not first and differs.any():
@@ -294,16 +287,6 @@ def difference(problem: Problem, arrays: Arrays, actual: Array, held: str = "") 
     return f"{count} of {actual.size} values differ{more}, first at {first}"
 
 
-def bounded(problem: Problem) -> str:
-    """What was not searched for, since the problem is large; nothing where all was."""
-    if not is_large(problem):
-        return ""
-    more = f"more than {LARGEST} products are placed, so that only {MOST_OF_LARGE} statements at once were tried"
-    if max(prod(problem.input_shape), prod(problem.weight_shape)) > LARGEST_OPERAND:
-        more += f", no two of them about an operand of more than {LARGEST_OPERAND} elements"
-    return f"{more}, and windows that are moved by at most {NEAR[problem.rank]}"
-
-
 def _require_operands(problem: Problem, arrays: Arrays) -> None:
     if max(problem.full) > LONGEST:
         raise TooLargeError(f"'{problem}' has {max(problem.full)} positions on an axis of its stamp, at most {LONGEST} "
@@ -316,15 +299,6 @@ def _require_operands(problem: Problem, arrays: Arrays) -> None:
         if array is not None and not (finite := np.isfinite(array)).all():
             at = tuple(map(int, np.argwhere(~finite)[0]))
             raise DiagnosisError(f"{name} is {array[at]} at {at}: no sum with it can be judged: give finite numbers")
-
-
-def require_searchable(problem: Problem) -> None:
-    """Raises TooLargeError where there are too many products to search in whole."""
-    count = problem.multiplies // problem.in_channels
-    if count > LARGEST:
-        raise TooLargeError(
-            f"'{problem}' has {count} products to place, at most {LARGEST} are searched: give a smaller problem like it"
-        )
 
 
 def _ends(window: Window, sign: str = "d") -> str:

@@ -6,13 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from conformance import oracle
-from conformance.diagnosis.diagnose import (
-    Diagnosis,
-    TooLargeError,
-    diagnose,
-    require_searchable,
-    sentence,
-)
+from conformance.diagnosis.bounds import TooLargeError, require_searchable
+from conformance.diagnosis.diagnose import Diagnosis, diagnose, sentence
 from conformance.diagnosis.observation import DiagnosisError
 from conformance.numerics.operands import Arrays, draw
 from conformance.predicates.comparisons import Facts, facts, smallest

@@ -126,7 +126,7 @@ class Rounded:
         if self.sums == self.answer and self.answer in (FLOAT32, FLOAT64):
             return "within rounding"
         how = f"stamps added up in {self.sums.name}" if self.taps else f"sums in {self.sums.name}"
-        return f"within the rounding of {self.answer.name}, with {how}"
+        return f"within the rounding of {self.answer.name}, consistent with {how}"
 
     def within(self, values: Array, magnitudes: Array, terms: Array, stamps: Array) -> Array:
         """How far an answer can be from the values."""
@@ -144,11 +144,16 @@ class Rounded:
 
     def beyond(self, actual: Array, sums: Sums) -> Flags:
         """Where an infinity stands for a value that the answer's format cannot hold, or not on the way to it."""
+        signed: Flags = np.isinf(actual) & (np.sign(actual) == np.sign(sums.values))
+        on_the_way: Flags = ~np.isfinite(actual) & (sums.magnitudes > self.sums.largest)
+        return (signed & self.past(sums)) | on_the_way
+
+    def past(self, sums: Sums) -> Flags:
+        """Where a value can be one that the answer's format cannot hold."""
         most = self.answer.largest * (1 + self.answer.unit / 2)
-        signed = np.isinf(actual) & (np.sign(actual) == np.sign(sums.values))
         with np.errstate(invalid="ignore", over="ignore"):
-            past: Flags = signed & (np.abs(sums.values) + sums.within >= most)
-            return past | (~np.isfinite(actual) & (sums.magnitudes > self.sums.largest))
+            past: Flags = np.abs(sums.values) + sums.within >= most
+        return past
 
     def tells(self, sums: Sums) -> bool:
         """Whether an array of zeros would be more than this far off, in most of the values that have a term."""
@@ -169,7 +174,8 @@ class Nearness(NamedTuple):
     """How near an array is to what a diagnosis gives, where it is not exact.
 
     The worst value, measured by what rounding can do to it, stands `at`: `units` of u * (convT(|x|, |w|) + |bias|)
-    away, of `most` that can be. `beyond` values are infinite since the format cannot hold them, such as `example`.
+    away, of `most` that can be. `beyond` values are not finite since the format cannot hold them, or what they are sums
+    of, such as `example`.
     """
 
     kind: str
@@ -186,7 +192,7 @@ class Nearness(NamedTuple):
 
     def __str__(self) -> str:
         place = f"worst at {self.at}: {self.units:.3g} of at most {self.most:.4g} units"
-        more = f"; {self.beyond} infinite, such as {self.example}" if self.beyond else ""
+        more = f"; {self.beyond} not finite, such as {self.example}" if self.beyond else ""
         return f"{self.kind} ({place}{more})"
 
 
@@ -204,7 +210,8 @@ def nearness_of(kept: Kept, actual: Array, sums: Sums, *, exact: bool) -> Nearne
     example = ""
     if beyond.size:
         first = tuple(map(int, beyond[0]))
-        example = f"{sums.values[first]:g} at {first}, which is beyond {kept.answer.name}"
+        which = "which is" if kept.past(sums)[first] else "which partial sums can be"
+        example = f"{sums.values[first]:g} at {first}, {which} beyond {kept.answer.name}"
     return Nearness(kept.words, worst, float(error[worst]) / scale, float(most[worst]) / scale, len(beyond), example)
 
 

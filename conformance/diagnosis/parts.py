@@ -17,6 +17,8 @@ from conformance.diagnosis.kept import Kept, Sums, tells
 from conformance.diagnosis.misreadings import Placing
 from conformance.diagnosis.observation import Observation
 from conformance.diagnosis.search import Search
+from conformance.layout import DATA, spelt
+from conformance.problem import Ints, Window
 
 Array = NDArray[Any]
 
@@ -26,9 +28,9 @@ FEW = 8
 """Places that are listed."""
 
 
-def partly_right(asked: Observation, kept: Kept) -> Iterator[tuple[str, Array, Sums]]:
+def partly_right(asked: Observation, search: Search) -> Iterator[tuple[str, Array, Sums]]:
     """Sentences that hold of an array of the right shape, each with the array and the sums that fit."""
-    right, actual = Search(asked, kept).right(), asked.actual
+    kept, right, actual = search.kept, search.right, asked.actual
     if right is None or not tells(kept, right):
         return
     if named := _never_written(asked, kept, right):
@@ -41,20 +43,51 @@ def partly_right(asked: Observation, kept: Kept) -> Iterator[tuple[str, Array, S
         yield text, actual, sums
 
 
-def in_another_order(asked: Observation, kept: Kept) -> Iterator[tuple[str, Array, Sums]]:
-    """The orders of axes in which the values are the right ones: of the array, or of memory that was read otherwise."""
-    shape, actual = asked.problem.output_shape, asked.actual
-    right = Search(replace(asked, actual=np.zeros(shape)), kept).right()
-    if right is None or actual.size != prod(shape) or actual.ndim != len(shape) or not tells(kept, right):
+def in_another_order(asked: Observation, search: Search, given: str) -> Iterator[tuple[str, Array, Sums]]:
+    """The orders of axes in which the values are the right ones: of the array, or of memory that was read otherwise.
+
+    They are said of the array as it was given, in a layout such as "n k c".
+    """
+    shape, letters = asked.problem.output_shape, spelt(DATA, asked.problem.rank)
+    expected = spelt(given, asked.problem.rank)
+    if len(expected) != len(letters):
+        expected = letters  # an axis that the call leaves out was added to the array
+    if asked.actual.size != prod(shape) or asked.actual.ndim != len(shape):
         return
-    names = ["n", "c", *map(str, range(asked.problem.rank))]
-    for order in permutations(range(actual.ndim)):
-        ordered, named = tuple(shape[axis] for axis in order), " ".join(names[axis] for axis in order)
-        if order == tuple(range(actual.ndim)) or actual.shape not in (ordered, shape):
+    if asked.actual.shape != shape:
+        search = Search(replace(asked, actual=np.zeros(shape)), search.kept)
+    kept, right = search.kept, search.right
+    if right is None or not tells(kept, right):
+        return
+    as_given = [letters.index(letter) for letter in expected]
+    actual, seen = asked.actual.transpose(as_given), set()
+    for order in permutations(as_given):
+        ordered, long = tuple(shape[axis] for axis in order), tuple(axis for axis in order if shape[axis] > 1)
+        if list(order) == as_given or long in seen or actual.shape not in (ordered, tuple(shape[a] for a in as_given)):
             continue
         back = actual.reshape(ordered).transpose(np.argsort(order))
         if kept.fits(back, right).all():
-            yield f"its {'axes' if actual.shape == ordered else 'memory'} in the order {named}", back, right
+            seen.add(long)
+            yield _as_ordered("".join(letters[axis] for axis in order), expected, actual.shape, ordered), back, right
+
+
+def _as_ordered(named: str, expected: str, shape: Ints, ordered: Ints) -> str:
+    """What is said of an array that has its axes, or its memory, in another order."""
+    back = tuple(named.index(letter) for letter in expected)
+    if shape == ordered:
+        return f"its axes as {named} where {expected} is expected (np.transpose(actual, {back}) is right)"
+    return f"its memory as {named} where {expected} is expected (actual.reshape{ordered}.transpose{back} is right)"
+
+
+def beyond_stamp(window: Window, output: Ints, *, bias: bool) -> Iterator[str]:
+    """What is to be said of rows that no tap reaches, since the window extends the stamp."""
+    held = "the bias alone" if bias else "zeros"
+    for axis, (ends, extent) in enumerate(zip(window, output, strict=True)):
+        beyond = np.zeros(extent, bool)
+        for end, rows in zip(ends, (slice(max(-ends[0], 0)), slice(extent - max(-ends[1], 0), None)), strict=True):
+            beyond[rows] |= end < 0
+        if beyond.any():
+            yield f"{_place(axis + 2, beyond)} beyond the stamp, where no tap reaches: the definition has {held} there"
 
 
 def _never_written(asked: Observation, kept: Kept, right: Sums) -> tuple[str, Array] | None:
@@ -73,7 +106,7 @@ def _never_written(asked: Observation, kept: Kept, right: Sums) -> tuple[str, Ar
             if filled[wrong].all():
                 written = np.ones(fits.shape, bool)
                 np.moveaxis(written, axis, 0)[wrong] = False
-                return f"{_place(axis, wrong)} never written, which hold {name}", written
+                return f"{_place(axis, wrong)} holding {name}, as if never written", written
     return None
 
 
@@ -150,7 +183,7 @@ def _orders_of_inputs(asked: Observation, kept: Kept) -> Iterator[tuple[str, Sum
     if sorted(order) != list(range(channels)) or order == list(range(channels)):
         return
     x = asked.x.reshape(asked.x.shape[0], channels, *asked.x.shape[3:])[:, order].reshape(asked.x.shape)
-    sums = Search(replace(asked, x=x), kept).right()
+    sums = Search(replace(asked, x=x), kept).right
     if sums is not None and kept.fits(asked.actual, sums).all():
         yield f"in channels in the order {_listed(order)}", sums
 

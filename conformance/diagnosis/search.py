@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
+from hashlib import sha256
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
@@ -11,33 +11,24 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.diagnosis.bounds import LARGEST_OPERAND, MOST_STATEMENTS, NEAR, is_large
 from conformance.diagnosis.kept import Exact, Kept, Rounded, Sums, tells
 from conformance.diagnosis.misreadings import WHOLE, Placing, Space
 from conformance.diagnosis.observation import Observation
 from conformance.diagnosis.scatter import Table, cropped, extents, land, meeting, products, rows
 from conformance.diagnosis.variants import Variant, Variants
 from conformance.numerics.by_taps import stamped
-from conformance.problem import Ints, Problem, Window
+from conformance.problem import Ints, Window
 
 Array = NDArray[Any]
 Pair = tuple[Variant[Array], Variant[Array]]
 
-MOST_STATEMENTS = 3
-LARGEST_OPERAND = 2**20
-"""Elements of an operand about which more than one statement is made at once."""
-LARGEST = 2**23
-"""Products of one stamp above which the search is bounded: fewer statements, and windows near the claimed one."""
+AROUND = 4
+"""Rows of an axis, around the element that must fit first, that must fit next."""
 AT_ONCE = 2**18
 """Numbers that the candidates which are tried together may take."""
 LARGEST_PLANE = 2**22
 """Positions of a stamp, and around it, above which no window is searched for."""
-NEAR = {1: 1024, 2: 24, 3: 6}
-"""How far a window is moved at most where a problem is large, by the number of axes."""
-
-
-def is_large(problem: Problem) -> bool:
-    """Whether the search for what explains an array is bounded."""
-    return problem.multiplies // problem.in_channels > LARGEST
 
 
 class Explanation(NamedTuple):
@@ -96,8 +87,8 @@ class Search:
 
     def __init__(self, question: Observation, kept: Kept | None = None, space: Space = WHOLE) -> None:
         problem = question.problem
-        self._question = question
-        self._kept = kept or Exact()
+        self.question = question
+        self.kept = kept or Exact()
         self._large = is_large(problem)
         self._claimed = tuple(lo for lo, _ in problem.window)
         self._out = question.actual.shape[2:]
@@ -106,29 +97,36 @@ class Search:
         self._bias = Variants(question.bias, space.bias(problem), _bytes, _most(question.bias))
         placing = Placing(problem.stride, problem.dilation)
         self._placing = Variants(placing, space.placing(problem), self._landing, MOST_STATEMENTS)
-        self._more = [_rounded(self._kept, operand) for operand in (question.x, question.weight, question.bias)]
+        self._more = [_rounded(self.kept, operand) for operand in (question.x, question.weight, question.bias)]
         (x,), (weight,) = self._x.of_size(0), self._weight.of_size(0)
         (as_asked,), (bias,) = self._placing.of_size(0), self._bias.of_size(0)
         self._candidate = _Candidate(x, weight, as_asked, bias)
 
+    @cached_property
     def right(self) -> Sums | None:
         """What the definition gives; None where the array has other extents."""
-        return self._sums(self._candidate, self._claimed) if self._claims(self._question.problem.full) else None
+        return self._sums(self._candidate, self._claimed) if self._claims(self.question.problem.full) else None
+
+    def within(self, space: Space) -> "Search":
+        """The search of the same question among other statements."""
+        search = Search(self.question, self.kept, space)
+        search.right = self.right  # which is not computed again
+        return search
 
     def equal(self) -> Sums | None:
         """What the definition gives, where the array is that."""
-        right = self.right()
-        return right if right is not None and self._holds(right, self._question.actual) else None
+        right = self.right
+        return right if right is not None and self._holds(right, self.question.actual) else None
 
     def of_size(self, size: int) -> Iterator[Explanation]:
         """Explanations by so many statements at the claimed window, then by one fewer at another, the nearest first."""
         yield from self._explain(self._fitting(size, self._strongest_difference, self._at_claimed))
         strongest = self._find_strongest()
-        if size == 0 or (size > 1 and strongest.value in (0, self._question.bias[0, strongest.channel])):
+        if size == 0 or (size > 1 and strongest.value in (0, self.question.bias[0, strongest.channel])):
             return  # what stands wherever no tap reaches fits in too many places to tell anything
         moved = self._fitting(size - 1, strongest, self._anywhere)
         explained = self._explain(
-            candidate for candidate in moved if self._window(*candidate) not in self._question.windows
+            candidate for candidate in moved if self._window(*candidate) not in self.question.windows
         )
         yield from sorted(
             explained,
@@ -139,22 +137,35 @@ class Search:
 
     def _explain(self, fitting: Iterator[tuple[_Candidate, Ints]]) -> Iterator[Explanation]:
         spot = self._strongest_difference
-        group, channel = divmod(spot.channel, self._question.problem.out_channels)
+        group, channel = divmod(spot.channel, self.question.problem.out_channels)
         plane = _Planes(slice(spot.batch, spot.batch + 1), slice(group, group + 1), slice(channel, channel + 1))
-        of_plane = self._question.actual[spot.batch, spot.channel][None, None]
+        of_plane = self.question.actual[spot.batch, spot.channel][None, None]
+        in_steps = self._large or not isinstance(self.kept, Exact)
         for candidate, lows in fitting:
-            if (self._large or not isinstance(self._kept, Exact)) and not self._kept.fits(
-                of_plane, self._sums(candidate, lows, plane)
-            ).all():
+            if in_steps and not (
+                self._fits_around(spot, candidate, lows)
+                and self.kept.fits(of_plane, self._sums(candidate, lows, plane)).all()
+            ):
                 continue
             sums = self._sums(candidate, lows)
-            if self._holds(sums, self._question.actual):
+            if self._holds(sums, self.question.actual):
                 for statements in candidate.said:
                     yield Explanation(statements, self._window(candidate, lows), sums)
 
+    def _fits_around(self, spot: _Spot, candidate: _Candidate, lows: Ints) -> bool:
+        """Whether a candidate gives a few rows around the spot, in its plane."""
+        starts = [min(max(at - AROUND // 2, 0), max(o - AROUND, 0)) for at, o in zip(spot.at, self._out, strict=True)]
+        counts = tuple(min(AROUND, o) for o in self._out)
+        tables = candidate.placing.value.tables(self.question.problem)
+        box = _Box(tuple(lo + start for lo, start in zip(lows, starts, strict=True)), counts)
+        sums = self._landed([(candidate.x, candidate.weight)], spot, None, self._cut(tables, box))
+        sums = self._with_bias(sums, _added(candidate.bias.value[:, spot.channel], extents(tables), box))
+        rows: Any = tuple(slice(start, start + count) for start, count in zip(starts, counts, strict=True))
+        return bool(self.kept.fits(self.question.actual[spot.batch, spot.channel][rows], sums).all())
+
     def _holds(self, sums: Sums, actual: Array) -> bool:
         """Whether an array is what became of sums, and could not as well be zeros."""
-        return bool(self._kept.fits(actual, sums).all()) and tells(self._kept, sums)
+        return bool(self.kept.fits(actual, sums).all()) and tells(self.kept, sums)
 
     def _fitting(
         self, size: int, spot: _Spot, box_of: Callable[[_Spot, Ints], _Box | None]
@@ -164,14 +175,14 @@ class Search:
             for pairs in self._pairs(operands):
                 made = None if self._large else self._products(pairs, spot, (...,))
                 for placing, biases in self._beside(size - operands):
-                    tables = placing.value.tables(self._question.problem)
+                    tables = placing.value.tables(self.question.problem)
                     box = box_of(spot, extents(tables))
                     if box is None:
                         continue
                     sums = self._landed(pairs, spot, made, self._cut(tables, box))
                     for bias in biases:
                         added = _added(bias.value[:, spot.channel], extents(tables), box)
-                        fits = self._kept.fits(np.asarray(spot.value), self._with_bias(sums, added))
+                        fits = self.kept.fits(np.asarray(spot.value), self._with_bias(sums, added))
                         for number, *place in np.argwhere(fits).tolist():
                             lows = tuple(s + p - a for s, p, a in zip(box.start, place, spot.at, strict=True))
                             yield _Candidate(*pairs[number], placing, bias), lows
@@ -180,25 +191,25 @@ class Search:
         self, pairs: list[Pair], spot: _Spot, made: tuple[Array, Array] | None, cut: tuple[Table, ...]
     ) -> Sums:  # fmt: skip
         """What pairs give in a box of the spot's plane, without a bias."""
-        problem, met = self._question.problem, cut
+        problem, met = self.question.problem, cut
         if made is None:
             parts = [cropped(*axis) for axis in zip(cut, problem.input, problem.kernel, strict=True)]
             made = self._products(pairs, spot, (..., *(part for part, _ in parts)))
             cut = tuple(table for _, table in parts)
-        if self._kept.exact:
+        if self.kept.exact:
             return Sums(land(made[0], cut), *[_NONE] * 4)
         stamps = meeting(met, self._sizes)
         return Sums(land(made[0], cut), land(made[1], cut), stamps * problem.in_channels, stamps, _NONE)
 
     def _with_bias(self, sums: Sums, added: Array) -> Sums:
         """Sums with what a bias adds to them."""
-        if not isinstance(self._kept, Rounded):
+        if not isinstance(self.kept, Rounded):
             return sums._replace(values=sums.values + added)
-        taken = self._question.taken
-        once, alone = self._question.problem.bias + sum(self._more) + bool(taken), self._more[-1] + bool(taken)
+        taken = self.question.taken
+        once, alone = self.question.problem.bias + sum(self._more) + bool(taken), self._more[-1] + bool(taken)
         terms, stamps = (np.where(count > 0, count + once, alone) for count in (sums.terms, sums.stamps))
         made = sums.values + added, sums.magnitudes + (np.abs(added) + taken), terms, stamps
-        return Sums(*made, self._kept.within(*made))
+        return Sums(*made, self.kept.within(*made))
 
     def _pairs(self, size: int) -> Iterator[list[Pair]]:
         """Inputs and weights with so many statements together, in batches that memory holds."""
@@ -208,7 +219,7 @@ class Search:
             for weight in self._weight.of_size(size - count)
             for x in self._x.of_size(count)
         ]
-        problem = self._question.problem
+        problem = self.question.problem
         room = prod(i * k + o for i, k, o in zip(problem.input, problem.kernel, self._out, strict=True))
         step = max(1, AT_ONCE // (room + problem.in_channels * (prod(problem.input) + prod(problem.kernel))))
         return (pairs[start : start + step] for start in range(0, len(pairs), step))
@@ -222,26 +233,26 @@ class Search:
 
     def _products(self, pairs: list[Pair], spot: _Spot, part: tuple[Any, ...]) -> tuple[Array, Array]:
         """The products that reach the spot's batch and channel: (pairs, *(input*kernel + 1)); of magnitudes, too."""
-        group, channel = divmod(spot.channel, self._question.problem.out_channels)
+        group, channel = divmod(spot.channel, self.question.problem.out_channels)
         x = np.array([variant.value[spot.batch, group][part] for variant, _ in pairs])
         weight = np.array([variant.value[group, :, channel : channel + 1] for _, variant in pairs])
         made = products(x, weight, len(self._out))[:, 0]
-        return made, made if self._kept.exact else products(np.abs(x), np.abs(weight), len(self._out))[:, 0]
+        return made, made if self.kept.exact else products(np.abs(x), np.abs(weight), len(self._out))[:, 0]
 
     def _sums(self, candidate: _Candidate, lows: Ints, planes: _Planes = EVERY) -> Sums:
         """What a candidate gives at a window, whole or in part."""
         placing = candidate.placing.value
-        tables, box = placing.tables(self._question.problem), _Box(lows, self._out)
+        tables, box = placing.tables(self.question.problem), _Box(lows, self._out)
         batch, groups, channels = planes
         x, weight = candidate.x.value[batch, groups], candidate.weight.value[groups, :, channels]
-        bias = candidate.bias.value.reshape(2, self._question.problem.groups, -1)[:, groups, channels].reshape(2, -1)
+        bias = candidate.bias.value.reshape(2, self.question.problem.groups, -1)[:, groups, channels].reshape(2, -1)
         added, cut = _added(bias, extents(tables), box), self._cut(tables, box)
         values = self._stamped(x, weight, placing, lows, cut)
-        if self._kept.exact:
+        if self.kept.exact:
             return self._with_bias(Sums(values, *[_NONE] * 4), added)
         magnitudes = self._stamped(np.abs(x), np.abs(weight), placing, lows, cut)
         stamps = meeting(cut, self._sizes)
-        terms = stamps * self._question.problem.in_channels
+        terms = stamps * self.question.problem.in_channels
         return self._with_bias(Sums(values, magnitudes, terms, stamps, _NONE), added)
 
     def _stamped(self, x: Array, weight: Array, placing: Placing, lows: Ints, cut: tuple[Table, ...]) -> Array:
@@ -260,7 +271,7 @@ class Search:
 
     @property
     def _sizes(self) -> Ints:
-        return tuple(i * k for i, k in zip(self._question.problem.input, self._question.problem.kernel, strict=True))
+        return tuple(i * k for i, k in zip(self.question.problem.input, self.question.problem.kernel, strict=True))
 
     def _cut(self, tables: tuple[Table, ...], box: _Box) -> tuple[Table, ...]:
         return tuple(rows(*row) for row in zip(tables, *box, self._sizes, strict=True))
@@ -284,34 +295,34 @@ class Search:
         return box if prod(box.extents) <= LARGEST_PLANE else None
 
     def _claims(self, stamp: Ints) -> bool:
-        return self._ends(stamp, self._claimed) in self._question.windows
+        return self._ends(stamp, self._claimed) in self.question.windows
 
     def _window(self, candidate: _Candidate, lows: Ints) -> Window:
-        return self._ends(extents(candidate.placing.value.tables(self._question.problem)), lows)
+        return self._ends(extents(candidate.placing.value.tables(self.question.problem)), lows)
 
     def _ends(self, stamp: Ints, lows: Ints) -> Window:
         return tuple((lo, full - o - lo) for lo, full, o in zip(lows, stamp, self._out, strict=True))
 
     def _landing(self, placing: Placing) -> Hashable:
-        return tuple((table.shape, table.tobytes()) for table in placing.tables(self._question.problem))
+        return tuple((table.shape, table.tobytes()) for table in placing.tables(self.question.problem))
 
     @cached_property
     def _strongest_difference(self) -> _Spot:
         """The element that differs most from the right one; where the extents differ, the strongest of all."""
-        question, right = self._question, self.right()
+        question, right = self.question, self.right
         weight = self._find_strength() if right is None else np.abs(question.actual - right.values)
-        return _spot(question.actual, np.where(self._kept.telling(question.actual), weight, 0))
+        return _spot(question.actual, np.where(self.kept.telling(question.actual), weight, 0))
 
     def _find_strongest(self) -> _Spot:
         """The strongest element in the plane of the one that differs most."""
         strength, beside = self._find_strength(), self._strongest_difference
         plane = np.zeros_like(strength)
         plane[beside.batch, beside.channel] = strength[beside.batch, beside.channel] + 1
-        return _spot(self._question.actual, np.where(self._kept.telling(self._question.actual), plane, 0))
+        return _spot(self.question.actual, np.where(self.kept.telling(self.question.actual), plane, 0))
 
     def _find_strength(self) -> Array:
         """How far each element is from zero and from the bias, which stand wherever no tap reaches."""
-        actual, bias = self._question.actual, self._question.bias[0].reshape(-1, *[1] * self._question.problem.rank)
+        actual, bias = self.question.actual, self.question.bias[0].reshape(-1, *[1] * self.question.problem.rank)
         strength: Array = np.minimum(np.abs(actual), np.abs(actual - bias))
         return strength
 
@@ -329,8 +340,23 @@ def _most(operand: Array) -> int:
     return MOST_STATEMENTS if operand.size <= LARGEST_OPERAND else 1
 
 
+class Searches:
+    """The searches of a diagnosis by what is searched, so that the definition is computed once for each."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, Kept], Search] = {}
+
+    def keep(self, search: Search) -> None:
+        self._made[id(search.question), search.kept] = search  # an id is one question's while its search is kept
+
+    def of(self, question: Observation, kept: Kept) -> Search:
+        if (id(question), kept) not in self._made:
+            self.keep(Search(question, kept))
+        return self._made[id(question), kept]
+
+
 def _bytes(array: Array) -> bytes:
-    return blake2b(array.tobytes(), digest_size=16).digest()
+    return sha256(np.ascontiguousarray(array).data).digest()
 
 
 def _added(bias: Array, stamp: Ints, box: _Box) -> Array:

@@ -44,6 +44,7 @@ ARRAYS: Mapping[str, Any] = {name: np.ones(3) for name in ("x", "weight", "actua
             "is a call, and its framework is missing: give that first, one of jax",
         ),
         (["records.json"], {}, "'records.json' is neither a record file, which ends in .jsonl, nor a descriptor"),
+        (["records.jsonl"], {}, "records.jsonl: cannot be read: No such file or directory"),
         (["records.jsonl"], ARRAYS, "'records.jsonl' is a record file, which takes no --actual: leave it out"),
         (["i3 k3", "--variant", "eager"], ARRAYS, "'i3 k3' is a descriptor, which takes no --variant: leave it out"),
         (["i3 k3", "--let", "a=1"], ARRAYS, "'i3 k3' is a descriptor, which takes no --let: leave it out"),

@@ -479,8 +479,8 @@ NAMED = {
     "stamps written over each other, not added": "overlapping stamps overwrite",
     "in and out channels swapped where there are as many": "in and out channels of the weight swapped",
     "in channels beyond the last whole block of 4 lost": "the last in channel lost",
-    "all but the first of the batch dropped": "items of the batch .* never written",
-    "out channels beyond the last whole block of 16 lost": "out channels 16 never written",
+    "all but the first of the batch dropped": "items of the batch .* as if never written",
+    "out channels beyond the last whole block of 16 lost": "out channels 16 holding zeros, as if never written",
     "dilation above 2 read as 2": "taps from 1 on put 2 early|dilation",
 }  # fmt: skip
 """What a diagnosis says of each mutant that is a statement."""
@@ -576,7 +576,7 @@ class TestCommand:
         assert document["call"] is document["difference"] is document["not_searched"] is None
         assert document["diagnoses"] == [{
             "text": text, "statements": ["window (0, 2) for (1, 1)"], "window": [[0, 2]], "exact": True,
-            "rounding": None,
+            "beyond_stamp": [], "rounding": None,
         }]  # fmt: skip
 
     def test_says_where_an_unexplained_array_differs(
@@ -596,9 +596,9 @@ class TestCommand:
             ("i5 k3 s2 p1 ic2 bias", {}, "'i5 k3 s2 p1 ic2 bias' takes --bias"),
             ("i5 k3 s2 p9 ic2", {}, "output extent"),
             ("i5 k3 s2 p1 ic2", {"--x": "absent.npy"}, "absent.npy: No such file or directory"),
-            ("i5 k3 s2 p1 ic2", {"--x": "x.csv"}, "x.csv: is none of the files that are read: .npy, .npz, .pt"),
+            ("i5 k3 s2 p1 ic2", {"--x": "x.csv"}, "x.csv: is none of the files that are read, .npy, .npz, .pt"),
             ("i5 k3 s2 p1 ic2", {"--actual": "--weight"}, "actual is (2, 1, 3), 'i5 k3 s2 p1 ic2' gives (1, 1, and 1 "),
-            ("absent.jsonl", {}, "absent.jsonl: cannot be read"),
+            ("absent.jsonl", {}, "'absent.jsonl' is a record file, which takes no --actual: leave it out"),
         ],
     )
     def test_a_mistake_is_one_line(

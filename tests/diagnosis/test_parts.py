@@ -1,5 +1,6 @@
 """Faults of part of an array, and orders that nobody named."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,10 @@ from numpy.typing import NDArray
 
 from conformance import oracle
 from conformance.diagnosis.diagnose import diagnose, difference
+from conformance.diagnosis.parts import beyond_stamp
 from conformance.diagnosis.scatter import Part, Shift, shifted_landing
 from conformance.numerics.operands import Arrays, draw
-from conformance.problem import Problem
+from conformance.problem import Problem, Window
 from tests.diagnosis.test_real_numbers import computed, real
 
 Array = NDArray[Any]
@@ -37,10 +39,10 @@ def erased(index: Any, value: float = 0) -> Any:
 @pytest.mark.parametrize(
     ("index", "text"),
     [
-        (np.s_[:, :, 2:5], "rows 2 to 4 on axis 0 never written, which hold zeros"),
-        (np.s_[:, :, :, [0, 3]], "rows 0 3 on axis 1 never written, which hold zeros"),
-        (np.s_[:, 4], "out channels 4 never written, which hold zeros"),
-        (np.s_[1], "items of the batch 1 never written, which hold zeros"),
+        (np.s_[:, :, 2:5], "rows 2 to 4 on axis 0 holding zeros, as if never written"),
+        (np.s_[:, :, :, [0, 3]], "rows 0 3 on axis 1 holding zeros, as if never written"),
+        (np.s_[:, 4], "out channels 4 holding zeros, as if never written"),
+        (np.s_[1], "items of the batch 1 holding zeros, as if never written"),
     ],
 )
 def test_rows_that_were_never_written_are_named(index: Any, text: str, *, whole: bool) -> None:
@@ -54,7 +56,7 @@ def test_rows_that_hold_the_bias_alone_are_named(*, whole: bool) -> None:
         actual[:, :, 1] = arrays.bias.reshape(-1, 1)
         return actual
 
-    assert told(GROUPED, change, whole=whole) == ["rows 1 on axis 0 never written, which hold the bias alone"]
+    assert told(GROUPED, change, whole=whole) == ["rows 1 on axis 0 holding the bias alone, as if never written"]
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -126,10 +128,63 @@ def test_an_unexplained_difference_of_few_rows_says_where() -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda y: y.transpose(0, 2, 3, 1), "its axes in the order n 0 1 c"),
-        (lambda y: y.transpose(1, 0, 2, 3), "its axes in the order c n 0 1"),
-        (lambda y: y.transpose(0, 2, 3, 1).reshape(y.shape), "its memory in the order n 0 1 c"),
+        (
+            lambda y: y.transpose(0, 2, 3, 1),
+            "its axes as NHWC where NCHW is expected (np.transpose(actual, (0, 3, 1, 2)) is right)",
+        ),
+        (
+            lambda y: y.transpose(1, 0, 2, 3),
+            "its axes as CNHW where NCHW is expected (np.transpose(actual, (1, 0, 2, 3)) is right)",
+        ),
+        (
+            lambda y: y.transpose(0, 2, 3, 1).reshape(y.shape),
+            "its memory as NHWC where NCHW is expected (actual.reshape(2, 8, 4, 5).transpose(0, 3, 1, 2) is right)",
+        ),
     ],
 )
 def test_an_array_in_another_layout_is_named(change: Any, text: str, *, whole: bool) -> None:
     assert told(PLAIN, lambda actual, _: change(actual), whole=whole) == [text]
+
+
+def in_nhwc(array: Array) -> Array:
+    """The values of an array that is given as NHWC, in the order of a problem."""
+    return array.transpose(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda y: in_nhwc(y), "its axes as NCHW where NHWC is expected (np.transpose(actual, (0, 2, 3, 1)) is right)"),
+        (lambda y: in_nhwc(y.reshape(2, *y.shape[2:], 5)),
+         "its memory as NCHW where NHWC is expected (actual.reshape(2, 5, 8, 6).transpose(0, 2, 3, 1) is right)"),
+        (lambda y: in_nhwc(y.transpose(0, 3, 2, 1)),
+         "its axes as NWHC where NHWC is expected (np.transpose(actual, (0, 2, 1, 3)) is right)"),
+    ],
+)  # fmt: skip
+def test_another_layout_is_told_as_the_array_was_given(change: Any, text: str) -> None:
+    problem = replace(PLAIN, kernel=(3, 3))
+    arrays = real(problem)
+    actual = change(computed(problem, arrays))
+    assert [one.statements for one in diagnose(problem, arrays, actual, given="n k c")] == [(text,)]
+
+
+def test_orders_that_differ_in_extents_of_one_are_told_once() -> None:
+    problem = Problem.parse("i4x5 k3 s2 oc3")
+    arrays = draw("parts", problem)
+    (diagnosis,) = diagnose(problem, arrays, oracle.expected(problem, *arrays).transpose(0, 2, 3, 1))
+    assert diagnosis.statements[0].startswith("its axes as NHWC where NCHW is expected")
+
+
+@pytest.mark.parametrize(
+    ("window", "bias", "rows"),
+    [
+        (((0, -1), (1, 1)), False, {"8 on axis 0": "zeros"}),
+        (((-2, 0), (-1, -1)), True, {"0 1 on axis 0": "the bias alone", "0 8 on axis 1": "the bias alone"}),
+        (((0, 2), (0, 0)), False, {}),
+    ],
+)
+def test_rows_that_no_tap_reaches_are_told(window: Window, *, bias: bool, rows: dict[str, str]) -> None:
+    assert list(beyond_stamp(window, (9, 9), bias=bias)) == [
+        f"rows {where} beyond the stamp, where no tap reaches: the definition has {held} there"
+        for where, held in rows.items()
+    ]

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from conformance import oracle
 from conformance.diagnosis import observation
-from conformance.diagnosis.diagnose import Diagnosis, bounded, diagnose, difference
+from conformance.diagnosis.bounds import bounded
+from conformance.diagnosis.diagnose import Diagnosis, diagnose, difference
 from conformance.diagnosis.observation import DiagnosisError
 from conformance.numerics.formats import BFLOAT16, FLOAT16, FLOAT32, rounded
 from conformance.numerics.operands import Arrays
@@ -86,7 +87,7 @@ def test_an_answer_that_was_rounded_to_half_is_right_however_it_is_stored(kept: 
     for held, actual in (("", answer), (kept.name, answer), ("", answer.astype(np.float64))):
         diagnosis = only(diagnose(problem, arrays, actual, held))
         assert diagnosis.statements == ()
-        assert f"rounding of {kept.name}, with sums in float32" in str(diagnosis)
+        assert f"rounding of {kept.name}, consistent with sums in float32" in str(diagnosis)
 
 
 def test_float64_operands_of_an_answer_in_float32_count_as_rounded() -> None:
@@ -224,7 +225,7 @@ def test_an_infinity_stands_for_what_float16_cannot_hold() -> None:
     arrays = Arrays(np.array([[[300, 0.1, -300]]], np.float16), np.array([[[300]]], np.float16), None)
     right = np.array([[[np.inf, 30, -np.inf]]], np.float16)
     text = str(only(diagnose(problem, arrays, right)))
-    assert "2 infinite, such as 90000 at (0, 0, 0), which is beyond float16" in text
+    assert "2 not finite, such as 90000 at (0, 0, 0), which is beyond float16" in text
     assert diagnose(problem, arrays, -right) == ()
     assert diagnose(problem, arrays, np.array([[[np.inf, np.inf, -np.inf]]], np.float16)) == ()
 
@@ -273,7 +274,13 @@ class TestLarge:
         )  # fmt: skip
 
     def test_says_what_was_not_searched(self) -> None:
-        assert "only 2 statements at once were tried, and windows that are moved by at most 24" in bounded(self.problem)
+        assert bounded(self.problem) == (
+            "searched, since the array is large: statements alone and by 2, and windows nearby; "
+            "not searched: 3 at once, and windows that are moved by more than 24"
+        )
+        assert "3 at once, two about an operand of more than 1048576 elements, and" in bounded(
+            Problem.parse("i99x99 k3 ic256")
+        )
         assert bounded(Problem.parse("i4 k3")) == ""
 
     def test_whole_numbers_stay_exact(self) -> None:
