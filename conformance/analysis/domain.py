@@ -5,7 +5,7 @@ with a right answer have not; where a call's operands or words are at fault, and
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,6 +34,14 @@ _OF_KIND = {"shape": "another shape", "dtype": "another dtype"}
 _LONGEST = 110
 
 
+Known = Callable[[Record], Expectation | None]
+"""Which expectation knew of a record."""
+
+
+def nobody_knew(_: Record) -> None:
+    """No expectation."""
+
+
 class LaneDomain(NamedTuple):
     """A lane's domain: how often each outcome occurs, and the regions of all outcomes but the right one."""
 
@@ -44,7 +52,10 @@ class LaneDomain(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Records of one outcome with one message: where they are, by problem, and by fault where no problem says it."""
+    """Records of one outcome with one message: where they are, by problem, and by fault where no problem says it.
+
+    `known` is the expectation that all of them are of: its region is held by every run, a predicate by these records.
+    """
 
     outcome: str
     message: str
@@ -52,6 +63,7 @@ class Region:
     where: Rule | None
     faults: tuple[str, ...]
     witness: Record
+    known: Expectation | None = None
 
 
 def outcome(record: Record) -> str:
@@ -86,7 +98,7 @@ def pattern(record: Record) -> str:
     return without_numbers(record.message)[:_LONGEST].strip()
 
 
-def domain(name: str, records: Sequence[Record], departing: Collection[str]) -> LaneDomain:
+def domain(name: str, records: Sequence[Record], departing: Collection[str], known: Known = nobody_knew) -> LaneDomain:
     """The domain of a lane. `departing` are the ids of the cases whose problem does not say what is called."""
     departing = {*departing, *(record.case for record in records if problem_of(record).rank > MOST_AXES)}
     right = [facts(record) for record in records if outcome(record) in (RIGHT, PAST) and record.case not in departing]
@@ -96,17 +108,24 @@ def domain(name: str, records: Sequence[Record], departing: Collection[str]) -> 
             groups[outcome(record), pattern(record)].append(record)
     ordered = sorted(groups.items(), key=lambda group: (OUTCOMES.index(group[0][0]), -len(group[1]), group[0][1]))
     counts = Counter(map(outcome, records))
-    return LaneDomain(name, counts, tuple(_region(*key, those, right, departing) for key, those in ordered))
+    return LaneDomain(name, counts, tuple(_region(*key, those, right, departing, known) for key, those in ordered))
 
 
 def _region(
-    kind: str, message: str, records: Sequence[Record], right: Sequence[Facts], departing: Collection[str]
+    kind: str,
+    message: str,
+    records: Sequence[Record],
+    right: Sequence[Facts],
+    departing: Collection[str],
+    known: Known,
 ) -> Region:
     stated = [record for record in records if record.case not in departing]
     faults = dict.fromkeys(record.fault for record in records if record.case in departing)
     where = induce([facts(record) for record in stated], right) if stated and right and kind != PAST else None
     witness = smallest(records)
-    return Region(kind, message, len(records), where, tuple(sorted(faults)), witness)
+    expectation = known(witness)
+    about = expectation if expectation and all(known(record) is expectation for record in records) else None
+    return Region(kind, message, len(records), where, tuple(sorted(faults)), witness, about)
 
 
 def table(lanes: Sequence[LaneDomain]) -> Iterator[str]:
@@ -122,10 +141,11 @@ def boundary(lane: LaneDomain) -> Iterator[str]:
     """Every region of a lane: outcome, message, where it is, and how exactly that tells it from right answers."""
     for region in lane.regions:
         yield f"{region.count:5} {region.outcome}: {region.message or 'no message'}"
-        if region.where is not None:
-            exact = "exactly where" if region.where.exact else "about where"
-            beside = "" if region.where.exact else f"  ({region.where.coverage})"
-            yield f"        {exact} {region.where.predicate}{beside}"
+        if region.known is not None:
+            yield f"        expected where {region.known.when.text}  ({region.known.id})"
+        elif region.where is not None:
+            beside = "" if region.where.exact or not region.where.is_of_enough else f"  ({region.where.coverage})"
+            yield f"        {region.where.sentence}{beside}"
         if region.faults:
             yield f"        with {', '.join(region.faults)}"
 
@@ -143,15 +163,15 @@ def regions(lanes: Mapping[str, Sequence[Record]], known: Mapping[str, Sequence[
         right = [record for record in valid if outcome(record) is RIGHT]
         yield f"| {name} | {RIGHT} | {len(right):,} | everywhere else | | |"
         for (kind, about), those in _by_reason(valid, known[records[0].framework]).items():
-            if isinstance(about, Expectation):
-                where, why = about.when.text, about.id
-                inside = sum(about.reaches(record) for record in right)
-            else:
-                rule = (
-                    induce([facts(record) for record in those], [facts(record) for record in right]) if right else None
-                )
-                where, inside, why = (rule.predicate, rule.wrong, about) if rule else ("", 0, about)
-            yield f"| {name} | {kind} | {len(those):,} | `{where or 'rank > 0'}` | {inside:,} | {why} |"
+            yield f"| {name} | {kind} | {len(those):,} | {_where(about, those, right)} |"
+
+
+def _where(about: Expectation | str, those: Sequence[Record], right: Sequence[Record]) -> str:
+    """Where records are that are not right, how many right answers are there, and why, as cells of a table."""
+    if isinstance(about, Expectation):
+        return f"`{about.when.text}` | {sum(about.reaches(record) for record in right):,} | {about.id}"
+    rule = induce([facts(record) for record in those], [facts(record) for record in right])
+    return f"`{rule.predicate}` | {rule.wrong:,} | {about}" if rule.is_of_enough else f"{rule.sentence} | | {about}"
 
 
 def _by_reason(

@@ -56,7 +56,9 @@ class Finding:
     def lines(self) -> Iterator[str]:
         """The finding for people."""
         yield f"{self.subject}: {self.fault}: {self.facts}"
-        if self.where:
+        if self.where and not self.where.is_of_enough:
+            yield f"    {self.where.sentence}"
+        elif self.where:
             what = "is" if self.where.exact else "is nearest, which"
             yield f"    what the records show {what}: {self.where.predicate}"
             yield f"      covers {self.where.covered:,} of {self.where.of:,}, and {self.where.wrong:,} of the " + (

@@ -38,7 +38,11 @@ def of_expectations(framework: str, findings: Iterable[Finding]) -> Reasons:
     for finding in findings:
         kind = NEW if finding.fault is Flaw.UNKNOWN else finding.fault.value
         text = finding.facts if finding.fault is Flaw.UNKNOWN else f"{finding.fault}: {finding.facts}"
-        where = f"; the records show {finding.where.predicate}" if finding.where and finding.where.exact else ""
+        where = (
+            f"; the records show {finding.where.predicate}"
+            if finding.where and finding.where.exact and finding.where.is_of_enough
+            else ""
+        )
         command = reproduction(finding.witness) if finding.witness else "conformance expect check"
         lane = finding.witness.lane if finding.witness else ""
         yield Reason(kind, finding.subject, f"{text}{where}", command, framework, lane, finding.witness)

@@ -24,7 +24,7 @@ from conformance.io.terminal import echo
 from conformance.records import record_file
 from conformance.records.record import Record, RecordError, Run
 from conformance.records.reproduction import reproduction
-from conformance.suites.expectations import Expectation, expected_of
+from conformance.suites.expectations import Expectation, expected_of, of_records
 
 
 @click.command()
@@ -49,7 +49,8 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool,
     if markdown:
         echo("\n".join(_markdown(of_lane, runs)))
         return 0
-    lanes = [domain(name, those, departing()) for name, those in of_lane.items()]
+    known = of_records(runs)
+    lanes = [domain(name, those, departing(), known) for name, those in of_lane.items()]
     echo(json.dumps(_json(lanes), indent=1) if as_json else "\n".join(_lines(lanes)))
     return 0
 
@@ -57,8 +58,10 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool,
 def _json(lanes: Sequence[LaneDomain]) -> list[dict[str, Any]]:
     return [
         {"lane": lane.name, "counts": lane.counts, "regions": [
-            {**asdict(region), "where": region.where and asdict(region.where),
-             "witness": reproduction(region.witness)} for region in lane.regions]}
+            {"outcome": region.outcome, "message": region.message, "count": region.count,
+             "known": region.known and {"id": region.known.id, "when": region.known.when.text},
+             "where": region.where and {**asdict(region.where), "sentence": region.where.sentence},
+             "faults": region.faults, "witness": reproduction(region.witness)} for region in lane.regions]}
         for lane in lanes
     ]  # fmt: skip
 

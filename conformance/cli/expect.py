@@ -273,7 +273,8 @@ def _when(records: Sequence[Record], where: Rule | None) -> str:
     if where is None:
         faults = sorted({record.fault for record in records})
         return f"when = {_toml(' or '.join(f'fault == {_toml(fault)}' for fault in faults))}"
-    return f"when = {_toml(where.predicate)}  # {where.coverage.replace('conforming', 'others')}"
+    few = "" if where.is_of_enough else f"; {where.sentence.partition('; ')[2]}, so look at more cases first"
+    return f"when = {_toml(where.predicate)}  # {where.coverage.replace('conforming', 'others')}{few}"
 
 
 def _shared(messages: Iterator[str]) -> str:

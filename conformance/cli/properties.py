@@ -147,7 +147,7 @@ def _failures(findings: Sequence[Finding], failing: dict[Finding, Expectation | 
         holding = [finding for finding in findings if finding.property == name and finding.outcome == HOLDS]
         where = induce(*([Facts(Problem.parse(finding.problem)) for finding in some] for some in (those, holding)))
         least = min(unknown or those, key=lambda finding: (Problem.parse(finding.problem).multiplies, finding.problem))
-        yield f"{name}: {len(those)} fail, {len(unknown)} of them new, where {where}"
+        yield f"{name}: {len(those)} fail, {len(unknown)} of them new, {where}"
         yield f'  "{least.problem}": {least.message}'
 
 

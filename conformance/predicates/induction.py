@@ -30,6 +30,8 @@ KEPT = 300
 LIKELY = 40
 """Comparisons of an axis that are tried together where nothing is exact."""
 ALWAYS = "rank > 0"
+ENOUGH = 10
+"""Cases inside, and outside, from which on a predicate says where something is; of fewer, many predicates are exact."""
 
 _SET = np.array([number.bit_count() for number in range(256)], np.uint8)
 _LATE = 10**6  # comparisons of one axis together are written after those of a case
@@ -50,12 +52,24 @@ class Rule:
         return self.covered == self.of and self.wrong == 0
 
     @property
+    def is_of_enough(self) -> bool:
+        """Whether there are enough cases to say where: a predicate that tells few apart is found by chance."""
+        return min(self.of, self.outside) >= ENOUGH
+
+    @property
+    def sentence(self) -> str:
+        """Where it is, as far as the cases can say."""
+        if not self.is_of_enough:
+            return f"in all {self.of:,} seen; too few to say where"
+        return f"{'exactly' if self.exact else 'about'} where {self.predicate}"
+
+    @property
     def coverage(self) -> str:
         """The counts in words."""
         return f"covers {self.covered:,} of {self.of:,}, and {self.wrong:,} of the {self.outside:,} conforming"
 
     def __str__(self) -> str:
-        return f"{self.predicate}: {self.coverage}"
+        return f"{self.sentence}: {self.coverage}" if self.is_of_enough else self.sentence
 
 
 class _Sizes(NamedTuple):

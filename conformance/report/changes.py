@@ -37,8 +37,9 @@ def text_lines(comparison: Comparison) -> Iterator[str]:
     for group in comparison.groups:
         known = f" (expected: {group.expected})" if group.expected else ""
         yield f"  {len(group.differences):,} {group.change}{known}: {group.before} -> {group.after}"
-        yield f"    where {group.where.predicate}"
-        yield f"      {coverage(group)}"
+        yield f"    {group.where.sentence}"
+        if group.where.is_of_enough:
+            yield f"      {coverage(group)}"
         yield f"    {witness(group)}"
         if group.witness.note:
             yield f"      {group.witness.note}"
@@ -113,8 +114,8 @@ def _group(group: Group, fail_on: Collection[Change]) -> dict[str, Any]:
         "change": group.change, "count": len(group.differences),
         "fails": group.fails(fail_on), "expected": group.expected,
         "before": group.before, "after": group.after,
-        "where": {"predicate": where.predicate, "covered": where.covered, "of": where.of, "wrong": where.wrong,
-                  "others": where.outside},
+        "where": {"sentence": where.sentence, "predicate": where.predicate, "covered": where.covered, "of": where.of,
+                  "wrong": where.wrong, "others": where.outside},
         "witness": {"case": group.witness.record.case, "dtype": group.witness.record.dtype,
                     "problem": group.witness.record.problem, "reproduction": witness(group),
                     "note": group.witness.note},
@@ -146,10 +147,15 @@ def _row(group: Group, fail_on: Collection[Change]) -> str:
     cells = [
         "**fails**" if group.fails(fail_on) else _md(group.expected and f"expected: {group.expected}"),
         f"{len(group.differences):,}", group.change.value,
-        _md(group.before), _md(group.after), f"{_code(group.where.predicate)}, {coverage(group)}",
+        _md(group.before), _md(group.after), _where(group),
         _code(f"{group.witness.record.problem} {group.witness.record.dtype}"),
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
+
+
+def _where(group: Group) -> str:
+    where = group.where
+    return f"{_code(where.predicate)}, {coverage(group)}" if where.is_of_enough else _md(where.sentence)
 
 
 def _verdict(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
@@ -201,7 +207,7 @@ def _testcase(suite: ET.Element, comparison: Comparison, group: Group, differenc
     case = ET.SubElement(
         suite, "testcase", classname=_xml(comparison.title), name=_xml(f"{group.change} {record.case} {record.dtype}")
     )
-    text = f"{group.before} -> {group.after}\nwhere {group.where.predicate}\n{reproduction(record)}"
+    text = f"{group.before} -> {group.after}\n{group.where.sentence}\n{reproduction(record)}"
     if fails:
         ET.SubElement(case, "failure", type=group.change.value, message=MEANING[group.change]).text = _xml(text)
     else:

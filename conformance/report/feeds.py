@@ -50,7 +50,7 @@ def feed(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Cha
         since = f"{fault.known.since}T00:00:00+00:00" if fault.known else fault.past.since if fault.past else started
         state = "new" if fault.new else "known"
         title = f"{fault.framework}, {state}: {fault.verdict}: {fault.title}"
-        where = "".join(f", on {region.lane} where {region.predicate}" for region in fault.where)
+        where = "".join(f", on {region.lane} {region.sentence}" for region in fault.where)
         _entry(root, name, title, f"{name}.html", since, f"{len(fault.records):,} records{where}")
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
@@ -123,7 +123,8 @@ def markdown(summary: str, runs: Sequence[Run], faults: Mapping[str, Fault], out
     lines += [f"- Machine: {_plain(str(stand))}" for stand in hosts(runs)]
     lines += ["", "| | framework | verdict | records | what | where |", "|---|---|---|---|---|---|"]
     for fault in faults.values():
-        where = ", ".join(f"`{_code(text)}`" for text in fault.predicates)
+        known = [f"expected where `{_code(fault.known.when)}` ({_plain(fault.known.id)})"] if fault.known else []
+        where = ", ".join(known or [f"`{_code(text)}`" for text in fault.predicates])
         state = "**new**" if fault.new else "known"
         cells = (state, fault.framework, fault.verdict, f"{len(fault.records):,}", fault.title)
         lines.append(f"| {' | '.join(map(_plain, cells))} | {where} |")

@@ -49,9 +49,26 @@ def test_the_boundary_is_a_predicate_for_each_message_and_the_faults_that_no_pro
     lane = domain("f-v", RECORDS, {"bias-too-long-1d"})
     assert lane.counts == {RIGHT: 12, PAST: 1, REFUSES: 2, CRASHES: 1, INVALID: 1, MEMORY: 1}
     lines = "\n".join(boundary(lane))
-    assert "    2 refuses: ValueError: stride \u2026 is not positive\n        exactly where any(stride" in lines
+    few = "        in all 2 seen; too few to say where"
+    assert f"    2 refuses: ValueError: stride \u2026 is not positive\n{few}" in lines
     assert "with bias-too-long" in lines
     assert next(table([lane])).startswith("| lane | answers | answers past the rule |")
+
+
+def test_a_region_of_enough_records_is_told_exactly() -> None:
+    refused = [record(f"i{i} k1 s{s}", Verdict.REJECTS, f"{s} is long") for i in (2, 3, 4) for s in range(10, 15)]
+    (line,) = (line for line in boundary(domain("f-v", [*RECORDS[:12], *refused], ())) if "where" in line)
+    assert line == "        exactly where any(stride > 3)"
+
+
+def test_the_region_of_an_expectation_is_told_first_with_its_id() -> None:
+    known = Expectation(
+        "long-strides", Predicate.parse("any(stride > 5)"), Verdict.CRASHED, "a reason", "none", date.today()
+    )
+    lane = domain("f-v", RECORDS, (), lambda record: known if known.covers(record) else None)
+    lines = list(boundary(lane))
+    told = lines[lines.index("    1 crashes: killed by SIGSEGV") + 1]
+    assert told == "        expected where any(stride > 5)  (long-strides)"
 
 
 def test_memory_that_ran_out_is_told_from_a_refusal() -> None:
@@ -67,7 +84,7 @@ def test_regions_of_valid_problems_stand_in_one_table_with_the_predicate_that_a_
     lines = list(regions({"f-v": valid}, {"f": [known]}))
     assert lines[2:] == [
         "| f-v | answers | 12 | everywhere else | | |",
-        "| f-v | refuses | 2 | `any(input > 3)` | 0 | \u2026 is odd |",
+        "| f-v | refuses | 2 | in all 2 seen; too few to say where | | \u2026 is odd |",
         "| f-v | crashes | 1 | `any(stride > 5)` | 0 | long-strides |",
     ]
 

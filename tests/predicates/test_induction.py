@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.predicates.comparisons import Facts, of_axes, of_cases
-from conformance.predicates.induction import MOST, Rule, induce
+from conformance.predicates.induction import ENOUGH, MOST, Rule, induce
 from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
 from conformance.suites import cases
@@ -64,9 +64,25 @@ def test_finds_a_planted_region_in_no_more_comparisons(text: str) -> None:
 def test_says_a_correlation_of_axes_as_one() -> None:
     inside, outside = split("any(input > 1 and kernel > 1 and stride > 1 and dilation > 1)")
     assert str(induce(inside, outside)) == (
-        "any(input > 1 and kernel > 1 and stride > 1 and dilation > 1): "
+        "exactly where any(input > 1 and kernel > 1 and stride > 1 and dilation > 1): "
         f"covers {len(inside):,} of {len(inside):,}, and 0 of the {len(outside):,} conforming"
     )
+
+
+@pytest.mark.parametrize(("few", "many"), [(ENOUGH - 1, 200), (200, ENOUGH - 1), (1, 1)])
+def test_too_few_cases_on_either_side_do_not_say_where(few: int, many: int) -> None:
+    inside, outside = split("bias")
+    rule = induce(inside[:few], outside[:many])
+    assert rule.exact
+    assert str(rule) == f"in all {few} seen; too few to say where"
+
+
+def test_ten_cases_on_either_side_say_exactly_where() -> None:
+    inside, outside = split("bias")
+    rule = induce(inside[:ENOUGH], outside[:ENOUGH])
+    assert rule.sentence == f"exactly where {rule.predicate}"
+    assert induce(inside[:30], [*outside[:30], inside[31]]).sentence.startswith(("exactly where", "about where"))
+    assert Rule("bias", 9, 12, 1, 40).sentence == "about where bias"
 
 
 def honest(found: Rule, inside: list[Facts], outside: list[Facts]) -> None:
@@ -107,7 +123,7 @@ def test_two_cases_are_told_apart_by_one_comparison() -> None:
 
 def test_with_nothing_outside_everything_is_covered() -> None:
     found = induce(FACTS[:5], [])
-    assert str(found) == "rank > 0: covers 5 of 5, and 0 of the 0 conforming"
+    assert (found.predicate, str(found)) == ("rank > 0", "in all 5 seen; too few to say where")
     assert found.exact
 
 

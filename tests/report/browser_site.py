@@ -56,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
               State(nights[3].started, "1.2.3", "errored", HOSTILE, True))  # fmt: skip
     kept = Kept({("jax-jit", "smoke"): (nights[0].started, 9)}, {("jax-jit", odd[0].key): states})
     write_report(Site(
-        runs, found=found, handbook=handbook.build(Proofs({})), domains=tuple(domains(runs)),
+        runs, found=found, handbook=handbook.build(Proofs({})), domains=tuple(domains(runs, ())),
         coverage=coverage.of_lanes(runs), kept=kept,
     ), place / "index.html")  # fmt: skip
     return place

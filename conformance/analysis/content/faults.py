@@ -19,7 +19,7 @@ from conformance.idioms.expression import ExpressionError
 from conformance.numerics.operands import Arrays as Operands
 from conformance.numerics.operands import DataError, draw
 from conformance.predicates.comparisons import facts, problem_of, smallest
-from conformance.predicates.induction import induce
+from conformance.predicates.induction import Rule, induce
 from conformance.problem import Problem
 from conformance.records import calls
 from conformance.records.arrays import actual, open_beside
@@ -187,7 +187,13 @@ def _where_it_happens(records: Sequence[Record], runs: Sequence[Run]) -> Where:
         if one_record.verdict is Verdict.CONFORMS and one_record.idiom in names
     ]
     rule = induce([facts(record) for record in records], [facts(record) for record in outside])
-    return Where(records[0].lane, rule.predicate, rule.coverage, rule.exact)
+    return where_of(records[0].lane, rule)
+
+
+def where_of(lane: str, rule: Rule) -> Where:
+    """A rule as the report shows it: with too few records without its predicate."""
+    predicate = rule.predicate if rule.is_of_enough else ""
+    return Where(lane, predicate, rule.coverage, rule.exact and rule.is_of_enough, rule.sentence)
 
 
 class _Witness(NamedTuple):

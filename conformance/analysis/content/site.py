@@ -7,13 +7,13 @@ from pathlib import Path
 
 from conformance.analysis import domain, proofs
 from conformance.analysis.content import coverage, handbook, literature
-from conformance.analysis.content.faults import find_faults, read_arrays
+from conformance.analysis.content.faults import find_faults, read_arrays, where_of
 from conformance.analysis.content.history import NOTHING, of_fault, read
 from conformance.analysis.proofs import Proofs
 from conformance.claims import ledger
 from conformance.records.record import Key, Record, Run
 from conformance.report import Site, overview
-from conformance.report.content.faults import ChangeLine, Domain, Known, Region, Where
+from conformance.report.content.faults import ChangeLine, Domain, Known, Region
 from conformance.report.outcome import Reason
 from conformance.suites import expectations
 
@@ -37,7 +37,7 @@ def gather(
         replace(fault, past=of_fault(fault.records, kept)) for fault in find_faults(runs, arrays, known)
     )
     return Site(
-        runs, expected_lanes, known, on_file, faults_found, tuple(domains(runs)),
+        runs, expected_lanes, known, on_file, faults_found, tuple(domains(runs, on_file)),
         handbook.build(everything), _proofs(everything), literature.build(ledger.read_claims(), runs), changes,
         more or {}, kept.kept, coverage.of_lanes(runs), reasons,
     )  # fmt: skip
@@ -65,19 +65,20 @@ def _expected(runs: Sequence[Run]) -> tuple[tuple[Known, ...], Callable[[Record]
     return tuple(plain.values()), known
 
 
-def domains(runs: Sequence[Run]) -> Iterator[Domain]:
-    """What each lane accepts."""
-    departing = domain.departing()
+def domains(runs: Sequence[Run], on_file: Sequence[Known]) -> Iterator[Domain]:
+    """What each lane accepts. `on_file` are the expectations of all runs."""
+    departing, knew = domain.departing(), expectations.of_records(runs)
+    by_name = {(entry.framework, entry.id): entry for entry in on_file}
     for name, records in domain.by_lane(runs).items():
-        lane = domain.domain(name, records, departing)
+        lane = domain.domain(name, records, departing, knew)
         counts = {outcome: lane.counts[outcome] for outcome in domain.OUTCOMES if lane.counts[outcome]}
-        yield Domain(name, counts, tuple(_region(name, region) for region in lane.regions))
+        yield Domain(name, counts, tuple(_region(name, region, by_name) for region in lane.regions))
 
 
-def _region(lane: str, region: domain.Region) -> Region:
-    rule = region.where
-    where = Where(lane, rule.predicate, rule.coverage, rule.exact) if rule else None
-    return Region(region.outcome, region.message, region.count, where, region.faults, region.witness)
+def _region(lane: str, region: domain.Region, on_file: Mapping[tuple[str, str], Known]) -> Region:
+    where = where_of(lane, region.where) if region.where else None
+    known = on_file.get((region.witness.framework, region.known.id)) if region.known else None
+    return Region(region.outcome, region.message, region.count, where, region.faults, region.witness, known)
 
 
 def _proofs(proofs_by_claim: Proofs) -> Mapping[str, tuple[str, ...]]:

@@ -41,12 +41,16 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A predicate with its coverage in words, in one lane; `exact` where it covers every record meant and no other."""
+    """Where something is in one lane, in words: by a predicate with its coverage, if there are enough records to say.
+
+    `exact` is of a predicate that covers every record meant and no other. With too few records there is no predicate.
+    """
 
     lane: str
     predicate: str
     coverage: str
     exact: bool
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ class Fault:
     @property
     def predicates(self) -> tuple[str, ...]:
         """The different predicates of its lanes."""
-        return tuple(dict.fromkeys(where.predicate for where in self.where))
+        return tuple(dict.fromkeys(where.predicate for where in self.where if where.predicate))
 
     @property
     def lanes(self) -> tuple[str, ...]:
@@ -146,7 +150,8 @@ class Fault:
 class Region:
     """Problems of which a lane makes one thing other than the right answer, with one message: where they are.
 
-    `faults` name the operands or words of negative calls, which no predicate over problems says.
+    `known` is the expectation that all of them are of, whose region is told first. `faults` name
+    the operands or words of negative calls, which no predicate over problems says.
     """
 
     outcome: str
@@ -155,6 +160,7 @@ class Region:
     where: Where | None
     faults: tuple[str, ...]
     witness: Record
+    known: Known | None = None
 
 
 @dataclass(frozen=True, slots=True)
