@@ -16,6 +16,7 @@ from conformance import adapters, idioms, layout
 from conformance.calls.native import lines
 from conformance.idioms import expression
 from conformance.idioms.base import Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, with_window
+from conformance.idioms.weights.shapes import SIZES
 from conformance.layout import Ints
 from conformance.problem import Problem, Window
 
@@ -74,9 +75,6 @@ class Reduction:
     steps: tuple[str, ...]
     rest: Window | None
 
-
-SIZES = frozenset({"output_shape", "input_sizes", "input_size"})
-"""The arguments that are the shape of an answer, the batch first."""
 
 STEPS = ("bias", "crop", "stretch", "groups", "dense")
 """What can stand around a call, the cheapest first."""

@@ -14,9 +14,10 @@ from conformance.idioms import _reading, _source
 from conformance.idioms._dtypes import require_dtype
 from conformance.idioms._reading import Catalogue, IdiomError, Reading, Values
 from conformance.idioms._words import Words
-from conformance.idioms.base import FLOAT32, Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, Use
+from conformance.idioms.base import FLOAT32, Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, Use, how_to_give
+from conformance.idioms.expression import Name
 from conformance.idioms.sizes.windows import windows
-from conformance.idioms.weights.shapes import derived, shapes_for
+from conformance.idioms.weights.shapes import derived, shapes_for, with_sizes
 from conformance.idioms.weights.views import claim_of_whole, turned_shape
 
 __all__ = [
@@ -131,6 +132,7 @@ def read(
 
 def point(reading: Reading, shapes: Shapes, variant: str = "", dtype: str = FLOAT32) -> ClaimedCall:
     """A call that has been read, on tensors of these shapes, with its claim."""
+    reading = with_sizes(reading, operands(reading, shapes))
     claim, of = claim_of(reading, shapes, variant, dtype)
     inner, outer = _reading.parts(reading.idiom, reading.text)
     return ClaimedCall(reading.idiom, reading.text, of, claim, inner, outer, reading.arguments, reading.written,
@@ -157,12 +159,23 @@ def claim_of(reading: Reading, shapes: Shapes, variant: str, dtype: str) -> tupl
         claim = idiom.read(use)
     except TypeError as error:
         raise IdiomError(f"{reading.function}: an argument is of a type that it cannot have: {error}") from error
+    except Refusal as reason:
+        raise Refusal(f"{reason}{_unsaid(reading, str(reason))}") from None
     biases = claim.problem.groups * claim.problem.out_channels
     if "b" in of and of["b"] != (biases,):
         raise Refusal(f"b {of['b']} is not one number for each of the {biases} channels of the answer")
     if reading.view and "w" in of:
         claim = claim_of_whole(reading.view, claim, of["w"])
     return claim, {name: of[name] for name in use.shapes}
+
+
+def _unsaid(reading: Reading, reason: str) -> str:
+    """How a value can be given that a refusal names, and that the text does not say."""
+    reviewed = {*reading.idiom.tensors.values(), *reading.idiom.aside}
+    values = (value for name, value in reading.arguments.items() if name not in reviewed)
+    parts = (part for value in values for part in (value if isinstance(value, list | tuple) else [value]))
+    unsaid = next((part for part in parts if isinstance(part, Name) and part.text in reason), None)
+    return "" if unsaid is None or "--let" in reason else how_to_give(unsaid)
 
 
 def operands(reading: Reading, shapes: Mapping[str, Any]) -> dict[str, Any]:

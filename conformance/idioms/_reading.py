@@ -8,9 +8,10 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
-from conformance.idioms import _source, arithmetic, expression
+from conformance.idioms import _source, expression
+from conformance.idioms._dtypes import is_unsaid
 from conformance.idioms._source import Found
-from conformance.idioms.arithmetic import NotLiteral
+from conformance.idioms.arithmetic import value_or_name
 from conformance.idioms.base import AFTER, PLACE, Dialect, Idiom, Spelling
 from conformance.idioms.expression import HOLE, ExpressionError, Invocation, Name, write
 from conformance.idioms.weights.views import View, is_plain, view_of
@@ -202,23 +203,8 @@ def _invocation(call: ast.Call, given: Values, name: str) -> Invocation:
     words = [word.arg for word in call.keywords]
     if twice := next((word for at, word in enumerate(words) if word in words[:at]), None):
         raise ExpressionError(f"{name} gives {twice} twice: write it once")
-    named = {str(word.arg): value(word.value, given) for word in call.keywords}
-    return Invocation(name, tuple(value(arg, given) for arg in call.args), named)
-
-
-def value(node: ast.expr, given: Values) -> Any:
-    """An expression's value where literals say it; else a Name, which has none, or a sequence that holds some."""
-    try:
-        return arithmetic.value(node, given)
-    except NotLiteral:
-        if isinstance(node, ast.Tuple | ast.List) and not any(isinstance(elt, ast.Starred) for elt in node.elts):
-            elements = [value(elt, given) for elt in node.elts]
-            return elements if isinstance(node, ast.List) else tuple(elements)
-        return Name(ast.unparse(node), node.col_offset)
-    except RecursionError:
-        raise ExpressionError(
-            f"an argument at line {node.lineno} is nested too deeply to be read: give one call alone"
-        ) from None
+    named = {str(word.arg): value_or_name(word.value, given) for word in call.keywords}
+    return Invocation(name, tuple(value_or_name(arg, given) for arg in call.args), named)
 
 
 def _bound(
@@ -330,6 +316,9 @@ def _call(idiom: Idiom, invocation: Invocation, arguments: Mapping[str, Any], as
 
 def _set_aside(idiom: Idiom, name: str, value: Any, aside: list[str]) -> bool:
     """Whether an argument is left out of the text; that it cannot change the answer is said in any case."""
+    if name in idiom.dtypes and is_unsaid(value):
+        aside.append(f"{name}={value}: taken to be the dtype of x")
+        return True
     reason = idiom.aside.get(name)
     if reason is None or value == expression.signature(idiom.signature).parameters[name].default:
         return False

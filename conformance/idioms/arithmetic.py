@@ -9,6 +9,8 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from conformance.idioms.expression import ExpressionError, Name
+
 LARGEST = 2**64
 LONGEST = 1000
 
@@ -57,6 +59,38 @@ def value(node: ast.expr, given: Mapping[str, Any]) -> Any:
         case ast.Call() if not node.keywords and (function := _CALLS.get(ast.unparse(node.func))):
             return _tried(node, function, *(value(arg, given) for arg in node.args))
     raise NotLiteral(node)
+
+
+STACKS = frozenset({"stack", "pack", "convert_to_tensor", "TensorShape"})
+"""Calls, by their last names, that make a shape of the list in them."""
+
+
+def value_or_name(node: ast.expr, given: Mapping[str, Any]) -> Any:
+    """An expression's value where literals say it; else a Name, which has none, or a sequence that holds some.
+
+    Raises ExpressionError for one that is nested too deeply.
+    """
+    try:
+        return value(node, given)
+    except NotLiteral:
+        plain = _stacked(node)
+        if isinstance(plain, ast.Tuple | ast.List) and not any(isinstance(elt, ast.Starred) for elt in plain.elts):
+            elements = [value_or_name(elt, given) for elt in plain.elts]
+            return elements if isinstance(plain, ast.List) else tuple(elements)
+        return Name(ast.unparse(node), node.col_offset)
+    except RecursionError:
+        raise ExpressionError(f"an argument at line {node.lineno} is nested too deeply to be read") from None
+
+
+def _stacked(node: ast.expr) -> ast.expr:
+    """The list of numbers that a call makes a shape of; any other expression as it is."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr not in STACKS:
+        return node
+    (first, *rest) = node.args or [node]
+    plain = isinstance(first, ast.Tuple | ast.List) and not any(
+        isinstance(elt, ast.Tuple | ast.List) for elt in first.elts
+    )
+    return first if plain and not rest else node
 
 
 def _literal(node: ast.expr) -> Any:

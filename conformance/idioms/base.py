@@ -328,7 +328,7 @@ def _require_whole(groups: Any, layer: Layer | None) -> None:
     channels = zip(("in channels", "out channels"), (layer or ())[:2], strict=False)
     for what, value in (("groups", groups), *channels):
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-            raise Refusal(f"{what} is {value!r}: it takes a whole number{_how_to_give(value)}")
+            raise Refusal(f"{what} is {value!r}: it takes a whole number{how_to_give(value)}")
     if groups < 1:
         raise Refusal(f"{groups} groups: there is at least one")
 
@@ -341,10 +341,10 @@ def per_axis(name: str, value: Any, rank: int) -> Ints:
         if len(value) == rank:
             return tuple(value)
         raise Refusal(f"{name} is {value!r}: it takes {rank} numbers here")
-    raise Refusal(f"{name} is {value!r}: it takes a whole number, or {rank} of them{_how_to_give(value)}")
+    raise Refusal(f"{name} is {value!r}: it takes a whole number, or {rank} of them{how_to_give(value)}")
 
 
-def _how_to_give(value: Any) -> str:
+def how_to_give(value: Any) -> str:
     """How a value that the text does not say can be given, and where it stands."""
     names = [value] if isinstance(value, Name) else value if isinstance(value, list | tuple) else ()
     unknown = next((name for name in names if isinstance(name, Name)), None)

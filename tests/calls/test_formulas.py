@@ -87,3 +87,57 @@ def test_lengths_of_arguments_say_how_many_axes_there_are() -> None:
     assert len(meant("jax", "jax.lax.conv_transpose(x, w, (2,), [(1, 1)])").window) == 1
     assert len(meant("jax", "jax.lax.conv_transpose(x, w, (2, 2, 2), 'VALID')", "w=3,3,3,1,1").window) == 3
     assert len(meant("tensorflow", "tf.nn.conv_transpose(x, w, (1, 40, 3), 2)", "w=4,3,3").window) == 1
+
+
+@pytest.mark.parametrize(
+    ("framework", "text", "shapes", "extents"),
+    [
+        ("tensorflow", "tf.nn.conv2d_transpose(h, w, tf.stack([tf.shape(h)[0], 28, 30, 4]), [1, 2, 2, 1])",
+         ["w=4,4,4,8"], "14 x 15"),
+        ("tensorflow", "tf.nn.conv3d_transpose(h, w, [bs, 4, 6, 8, 4], [1, 2, 2, 2, 1])", ["w=3,3,3,4,3"], "2 x 3 x 4"),
+        ("mxnet", "mx.sym.Deconvolution(x, kernel=(4,4), stride=(2,2), pad=(1,1), target_shape=(8,10), num_filter=4)",
+         [], "4 x 5"),
+        ("torch", "nn.ConvTranspose2d(3, 4, 3, 2)(x, output_size=[5, 200])", [], "2 x 99"),
+    ],
+)  # fmt: skip
+def test_a_size_that_is_given_says_the_extents_of_the_input(
+    framework: str, text: str, shapes: list[str], extents: str
+) -> None:
+    meaning = meant(framework, text, *shapes)
+    assert meaning.unknown[-1] == f"the input's extents, which are {extents} here"
+    x = [int(extent) for extent in extents.split(" x ")]
+    channels = {"torch": 3, "mxnet": 4, "tensorflow": 8 if "2d" in text else 3}[framework]
+    given = [1, *x, channels] if framework == "tensorflow" else [1, channels, *x]
+    name = "h" if framework == "tensorflow" else "x"
+    again = meant(framework, text, *shapes, f"{name}={','.join(map(str, given))}")
+    assert (again.window, again.output) == (meaning.window, meaning.output)
+
+
+@pytest.mark.parametrize(
+    ("framework", "text", "message"),
+    [
+        (
+            "torch",
+            "nn.ConvTranspose2d(3, 4, 3, 2)(x, output_size=[2, 200])",
+            "no input is found .*: give --shape x=None",
+        ),
+        (
+            "tensorflow",
+            "tf.nn.conv2d_transpose(x, w, [1, 8, 10, 4], 2)",
+            "hangs on the kernel: give --shape w=3,3,None,",
+        ),
+        ("tensorflow", "tf.nn.conv2d_transpose(x, w, [1, 8, 10, 4], [1, s, s, 1])", 's .* has none .* --let "s=2"'),
+        ("jax", "lax.conv_transpose(x, params['w'], (2, 2), 'SAME')", "give --shape w=3,3,None,None"),
+    ],
+)
+def test_what_is_not_said_is_named_with_the_option_that_says_it(framework: str, text: str, message: str) -> None:
+    with pytest.raises(Refusal, match=message):
+        meant(framework, text)
+
+
+def test_a_batch_that_is_known_at_run_time_is_that_of_x() -> None:
+    text = "tf.nn.conv2d_transpose(inputs, w, [batch_size, 8, 10, n], [1, 2, 2, 1])"
+    point = idioms.read("tensorflow", text, {"inputs": (2, 4, 5, 3), "w": (3, 3, 4, 3)})
+    assert point.claim.problem.batch == 2
+    assert point.text == "tf.nn.conv2d_transpose(x, w, [2, 8, 10, 4], [1, 2, 2, 1])"
+    assert point.aside == ("the batch batch_size taken to be 2, as of x", "the channels n taken to be 4, as of w")

@@ -215,7 +215,7 @@ def test_json_has_the_documented_keys() -> None:
     )  # fmt: skip
     of = ("--from", "torch", "--to", "tensorflow", "--shape", "x=1,2,5", "--json")
     ported = json.loads(invoke("port", "nn.ConvTranspose1d(2, 3, 3, stride=2, padding=1)", *of).output)
-    assert set(KEYS) | {"steps", "notes", "code"} == set(ported)
+    assert set(KEYS) | {"steps", "notes", "code", "known_faults"} == set(ported)
     documented = (Path(__file__).parents[2] / "docs/porting.md").read_text(encoding="utf-8")
     assert all(f"`{key}`" in documented for key in ported)
 

@@ -71,8 +71,20 @@ def test_what_may_have_one_value_is_refused_by_name_with_another(framework: str,
     for name in [*idiom.only, *idiom.dtypes] if idiom.form == "CALL" else ():
         if f"{name}=" not in point.text:
             call = point.inner if idiom.layer else point.text
+            other = "float16" if name in idiom.dtypes else "other"
             with pytest.raises(Refusal, match=f"^{name} is "):
-                idioms.read(framework, f"{call[:-1]}, {name}=other)", point.shapes)
+                idioms.read(framework, f"{call[:-1]}, {name}={other})", point.shapes)
+
+
+@pytest.mark.parametrize(("framework", "idiom"), ALL, ids=lambda each: getattr(each, "id", each))
+def test_a_dtype_that_is_known_only_at_run_time_is_set_aside(framework: str, idiom: Idiom) -> None:
+    point = next(each for each in points(framework, idiom, 1) if not each.claim.refused)
+    for name in sorted(idiom.dtypes) if idiom.form == "CALL" else ():
+        if f"{name}=" not in point.text:
+            call = point.inner if idiom.layer else point.text
+            again = idioms.read(framework, f"{call[:-1]}, {name}=self.{name})", point.shapes)
+            assert f"{name}=self.{name}: taken to be the dtype of x" in again.aside
+            assert f"{name}=" not in again.text
 
 
 @pytest.mark.parametrize(("framework", "idiom"), ALL, ids=lambda each: getattr(each, "id", each))

@@ -4,8 +4,11 @@ Extents that are not known are tried, one after the other, on the claim itself: 
 same number with every one of the input, that is the formula, and it says from which extent on it holds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
 from typing import Any
 
 from conformance import idioms
@@ -18,6 +21,8 @@ from conformance.problem import Ints, Problem
 
 TRIED = 5
 """Extents from 1 on that are tried for one that is not known."""
+INPUTS = 4096
+"""Inputs that are tried at most for an answer whose size is given."""
 FURTHEST = 256
 """The largest that is tried where none of those is taken, as where the answer's size is given."""
 Number = int | str
@@ -112,6 +117,24 @@ def _formula(framework: str, reading: Reading, of: Mapping[str, Any], variant: s
     if reading.idiom.form != expression.HOLE:
         raise IdiomError(f"{reading.function}: the shapes of {', '.join(sorted(reading.tensors))} are needed in whole")
     call = stand_in(reading, of, idioms.rank_of(reading, of), variant, dtype)
+    cases, refusals = _tried(call, variant, dtype)
+    if not cases and call.open_channels:
+        call = replace(call, channels=call.out)  # as where they have to be equal
+        cases, _ = _tried(call, variant, dtype)
+    if not cases and call.open_extents and call.sized:
+        return _of_the_one_input(framework, call, variant, dtype, refusals[-1])
+    if not cases:
+        raise Refusal(refusals[-1])
+    try:
+        return _fitted(framework, call, cases)
+    except _NoFormula as reason:
+        lacking = "w" if len({case.k for case in cases}) > 1 else "x"
+        raise Refusal(f"the {reason} is no plain formula of the extents that are not known: give "
+                      f"{call.to_give(lacking)}") from None  # fmt: skip
+
+
+def _tried(call: StandIns, variant: str, dtype: str) -> tuple[list[_Case], list[str]]:
+    """The claims on extents from 1 on, and why the others are refused."""
     cases: list[_Case] = []
     refusals: list[str] = []
     for i in range(1, FURTHEST + 1) if call.open_extents else (0,):
@@ -127,14 +150,48 @@ def _formula(framework: str, reading: Reading, of: Mapping[str, Any], variant: s
                 refusals.append(claim.refused)
             else:
                 cases.append(_Case(i, k, claim))
-    if not cases:
-        raise Refusal(refusals[-1])
-    try:
-        return _fitted(framework, call, cases)
-    except _NoFormula as reason:
-        lacking = "w" if len({case.k for case in cases}) > 1 else "x"
-        raise Refusal(f"the {reason} is no plain formula of the extents that are not known: give "
-                      f"{call.to_give(lacking)}") from None  # fmt: skip
+    return cases, refusals
+
+
+def _of_the_one_input(framework: str, call: StandIns, variant: str, dtype: str, refusal: str) -> Meaning:
+    """What a call means whose answer's size, being given, takes an input of certain extents alone, unequal ones too.
+
+    Raises Refusal where there is none, or more than one.
+    """
+    if "--let" in refusal:
+        raise Refusal(refusal)
+    if call.open_kernel:
+        raise Refusal(f"which input has an answer of this size hangs on the kernel: give {call.to_give('w')}")
+    claims = []
+    for tried in _inputs(call, variant, dtype):
+        with suppress(Refusal):
+            claim, _ = idioms.claim_of(call.told(0), call.shapes(tried, 0), variant, dtype)
+            claims += [] if claim.refused else [claim]
+    give = f"give {call.to_give('x')}"
+    if not claims:
+        raise Refusal(f"no input is found for which it is answered: {give}; of one that was tried: {refusal}")
+    if len(claims) > 1:
+        raise Refusal(f"the size of the answer does not say that of the input: {give}")
+    (claim,) = claims
+    extents = " x ".join(map(str, claim.problem.input))
+    point = ClaimedCall(call.reading.idiom, call.reading.text, {}, claim, "", "", aside=call.reading.aside)
+    return replace(
+        of_point(framework, point), problem="", function=call.reading.function, line=call.reading.line,
+        unknown=(*call.unknown, f"the input's extents, which are {extents} here"),
+    )  # fmt: skip
+
+
+def _inputs(call: StandIns, variant: str, dtype: str) -> Iterator[Ints]:
+    """The extents of an input that a convolution of the answer may have, with whatever padding."""
+    for extent in (FURTHEST, 1):
+        with suppress(Refusal):
+            claim, _ = idioms.claim_of(call.told(0), call.shapes(extent, 0), variant, dtype)
+            problem = claim.problem
+            axes = zip(problem.output, problem.effective_kernel, problem.stride, strict=True)
+            ranges = [range(max((out - ke) // s + 1, 1), max((out + ke) // s, 0) + 2) for out, ke, s in axes]
+            if prod(map(len, ranges)) <= INPUTS:
+                yield from product(*ranges)
+            return
 
 
 class _NoFormula(Exception):

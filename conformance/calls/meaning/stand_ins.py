@@ -11,13 +11,12 @@ from conformance import idioms, layout
 from conformance.idioms._reading import Reading
 from conformance.idioms.base import MEANINGS, Refusal
 from conformance.idioms.expression import Name
+from conformance.idioms.weights.shapes import SIZES
 from conformance.idioms.weights.views import whole_shape
 from conformance.problem import Ints
 
 CHANNELS = 4
 """Of a group, where they are not known."""
-SIZES = "output_shape", "input_sizes"
-"""Arguments that are the shape of the answer."""
 
 Extents = Sequence[int | None]
 """A shape, with None for an extent that is not known."""
@@ -34,6 +33,34 @@ class StandIns:
     data: Sequence[str]
     weight: Sequence[str]
     unknown: tuple[str, ...]
+    channels: int = 0
+    """Of x, where they are not known and the usual ones will not do."""
+
+    @property
+    def open_channels(self) -> bool:
+        """Whether nothing says the channels of x, and something those of the answer."""
+        return not self.channels and "x" not in self.known and "w" not in self.known and self.out > 0
+
+    @property
+    def out(self) -> int:
+        """The channels of the answer, by an argument; 0 where none says them."""
+        stated = next((self.reading.arguments[name] for name in of_role(self.reading, "out")), None)
+        return stated if isinstance(stated, int) else 0
+
+    @property
+    def tells_weight(self) -> bool:
+        """Whether the weight's shape follows from the arguments."""
+        return bool(of_role(self.reading, "kernel")) or "scale" in self.reading.arguments
+
+    @property
+    def sized(self) -> bool:
+        """Whether an argument is the size of the answer."""
+        for name in (*SIZES, "output_size", "target_shape"):
+            size = self.reading.arguments.get(name)
+            parts = size if isinstance(size, list | tuple) else [] if size is None else [size]
+            if parts and not any(isinstance(part, Name) for part in parts):
+                return True
+        return False
 
     @property
     def open_extents(self) -> bool:
@@ -47,23 +74,28 @@ class StandIns:
         if "w" in self.known:
             return None in (e for e, letter in zip(self.known["w"], self.weight, strict=True) if letter == "k")
         kernel = next((self.reading.arguments[name] for name in of_role(self.reading, "kernel")), None)
-        return kernel is None or isinstance(kernel, Name)
+        return isinstance(kernel, Name) if self.tells_weight else True
 
     def told(self, k: int) -> Reading:
         """The call with a kernel of this extent, where the argument for it is a name."""
         names = [name for name in of_role(self.reading, "kernel") if isinstance(self.reading.arguments[name], Name)]
         return replace(self.reading, arguments={**self.reading.arguments, **dict.fromkeys(names, (k,) * self.rank)})
 
-    def shapes(self, i: int, k: int) -> dict[str, Any]:
-        """The shapes of its tensors, where i and k stand for extents of the input and kernel that are not known."""
+    def shapes(self, i: int | Ints, k: int) -> dict[str, Any]:
+        """The shapes of its tensors, where i and k stand for extents of the input and kernel that are not known; i may
+        be all of the former."""
         groups, channels = _groups(self.reading), self._in()
-        x = _filled(self.known.get("x"), self.data, {"n": _batch(self.reading), "c": channels, "k": i})
+        spatial = iter((i,) * self.rank if isinstance(i, int) else i)
+        numbers = [{"n": _batch(self.reading), "c": channels, "k": next(spatial) if letter == "k" else 0}[letter]
+                   for letter in self.data]  # fmt: skip
+        given = self.known.get("x") or (None,) * len(numbers)
+        x = tuple(number if e is None else e for e, number in zip(given, numbers, strict=True))
         shapes = {**self.known, "x": x}
-        if self.reading.idiom.layer or ("w" not in self.known and of_role(self.reading, "kernel")):
+        if self.reading.idiom.layer or ("w" not in self.known and self.tells_weight):
             return shapes
-        given = prod(extent for extent, letter in zip(x, self.data, strict=True) if letter == "c")
+        channels = prod(extent for extent, letter in zip(x, self.data, strict=True) if letter == "c")
         out = self._out()
-        extents = {"gi": given, "i": given // groups, "o": out, "go": groups * out, "k": k}
+        extents = {"gi": channels, "i": channels // groups, "o": out, "go": groups * out, "k": k}
         weight = _filled(self.known.get("w"), self.weight, extents)
         turned = self.reading.view is not None and "w" not in self.known
         shapes["w"] = whole_shape(self.reading.view, weight) if turned and self.reading.view else weight
@@ -74,6 +106,8 @@ class StandIns:
         stated = next((self.reading.arguments[name] for name in of_role(self.reading, "in")), None)
         if isinstance(stated, int) and stated:
             return stated
+        if self.channels:
+            return self.channels
         weight = zip(self.known.get("w", ()), self.weight, strict=False)
         return next(
             (extent if letter == "gi" else extent * _groups(self.reading) for extent, letter in weight
@@ -82,7 +116,7 @@ class StandIns:
 
     def _out(self) -> int:
         """The out channels of a group, which the shape of the answer may say."""
-        size = next((self.reading.arguments[name] for name in SIZES if name in self.reading.arguments), None)
+        size = next((self.reading.arguments[name] for name in sorted(SIZES) if name in self.reading.arguments), None)
         told = isinstance(size, list | tuple) and len(size) == len(self.data) and "c" in self.data
         return size[list(self.data).index("c")] if told and size else CHANNELS
 
@@ -92,7 +126,8 @@ class StandIns:
         if name == "w" and (names := [n for n in of_role(self.reading, "kernel") if n in self.reading.arguments]):
             return f'--let "{self.reading.arguments[names[0]]}=3"'
         extents = ",".join({"x": "8", "w": "3"}[name] if letter == "k" else "None" for letter in letters)
-        return f"--shape {self.reading.tensors.get(name) or name}={extents}"
+        called = self.reading.tensors.get(name) or name
+        return f"--shape {called if called.replace('.', '').isidentifier() else name}={extents}"
 
 
 def stand_in(
@@ -165,7 +200,7 @@ def _told(
             if isinstance(arguments[name], Name):
                 unknown.append(f"{name} is {arguments[name]}")
                 arguments[name] = number
-    for name in SIZES:
+    for name in sorted(SIZES):
         if isinstance(size := arguments.get(name), list | tuple) and len(size) == len(data):
             resolved = [*_resolved(size, known, data)]
             arguments[name] = type(size)(number for number, _ in resolved)

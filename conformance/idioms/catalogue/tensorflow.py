@@ -72,8 +72,13 @@ def _nn(id: str, functions: Mapping[int, str], **rest: Any) -> Idiom:
 
 
 def _upper(name: str, value: Any) -> Any:
-    """Padding in capitals, as tf.nn has it; a bytes literal as the string that it holds."""
+    """Padding in capitals, as tf.nn has it; a bytes literal as the string that it holds; channels last as the default
+    that it is; and a batch of None, which is that of x, as TensorFlow says it."""
     value = value.decode("ascii", "replace") if isinstance(value, bytes) else value
+    if name == "output_shape" and isinstance(value, list | tuple) and value and value[0] is None:
+        return type(value)((Name("tf.shape(x)[0]"), *value[1:]))
+    if name == "data_format" and value == "channels_last":
+        return None
     return value.upper() if name == "padding" and isinstance(value, str) else value
 
 

@@ -1,14 +1,58 @@
 """Shapes that need not be given: of a weight whose kernel and channels the arguments say, or of a problem."""
 
+import ast
 from collections.abc import Mapping
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 from conformance import layout
+from conformance.idioms import expression
 from conformance.idioms._reading import Reading
 from conformance.idioms.base import Idiom, Shapes
+from conformance.idioms.expression import HOLE, Name
 from conformance.idioms.weights.views import whole_shape
 from conformance.problem import Ints, Problem
+
+SIZES = frozenset({"output_shape", "input_sizes", "input_size"})
+"""The arguments that are the shape of an answer, the batch first."""
+
+
+def with_sizes(reading: Reading, shapes: Mapping[str, Any]) -> Reading:
+    """The call with numbers where a shape of the answer has names for its batch and channels: those of x and w.
+
+    So are `tf.shape(x)[0]` and `batch_size` read, which have a value only at run time.
+    """
+    x, w = shapes.get("x"), shapes.get("w")
+    for argument in SIZES & set(reading.arguments):
+        size = reading.arguments[argument]
+        if not isinstance(size, list | tuple) or x is None or len(size) != len(x) or reading.idiom.form != HOLE:
+            continue
+        first = str(reading.arguments.get("data_format") or "").startswith("NC")
+        out = None if w is None or layout.groups(reading.idiom.weight)[-2:] != ["o", "gi"] else w[-2]
+        known = {0: ("the batch", x[0]), 1 if first else len(size) - 1: ("the channels", out)}
+        named = {at: (what, number) for at, (what, number) in known.items() if isinstance(size[at], Name) and number}
+        numbers = type(size)(named[at][1] if at in named else value for at, value in enumerate(size))
+        aside = [f"{what} {size[at]} taken to be {number}, as of {'x' if at == 0 else 'w'}"
+                 for at, (what, number) in named.items()]  # fmt: skip
+        text = _with_argument(reading, argument, {at: number for at, (_, number) in named.items()})
+        arguments = {**reading.arguments, argument: numbers}
+        reading = replace(reading, arguments=arguments, text=text, aside=(*reading.aside, *aside))
+    return reading
+
+
+def _with_argument(reading: Reading, argument: str, numbers: Mapping[int, int]) -> str:
+    """A call's text with numbers as elements of an argument."""
+    tree = ast.parse(reading.text, mode="eval")
+    assert isinstance(tree.body, ast.Call)
+    names = [*expression.signature(reading.idiom.signature).parameters]
+    given = dict(zip(names, tree.body.args, strict=False)) | {str(word.arg): word.value for word in tree.body.keywords}
+    shape = given.get(argument)
+    if not numbers or not isinstance(shape, ast.Tuple | ast.List):
+        return reading.text
+    for at, number in numbers.items():
+        shape.elts[at] = ast.Constant(number)
+    return ast.unparse(tree)
 
 
 def shapes_for(idiom: Idiom, problem: Problem) -> Shapes:
@@ -27,6 +71,10 @@ def shapes_for(idiom: Idiom, problem: Problem) -> Shapes:
 def derived(reading: Reading, shapes: Mapping[str, Any], rank: int) -> dict[str, Any]:
     """The shapes, with that of w where it follows, as of an operator that is told its kernel, filters and groups."""
     arguments = reading.arguments
+    if {"scale", "num_filter"} <= set(arguments) and "w" not in shapes and "w" in reading.tensors:
+        scale, channels = arguments["scale"], arguments["num_filter"]
+        if isinstance(scale, int) and isinstance(channels, int) and scale > 0 < channels:
+            return {**shapes, "w": (channels, 1, *(2 * scale - scale % 2,) * rank)}
     told = {"kernel", "num_filter", "num_group"} <= set(arguments)
     if not told or "z" in reading.tensors or "w" in shapes or len(shapes.get("x") or ()) != rank + 2:
         return dict(shapes)
