@@ -89,20 +89,27 @@ def descendants(pid: int) -> Iterator[int]:
 
 
 class Watch:
-    """A process under a limit of seconds, from now on."""
+    """A process under a limit of seconds, from now on.
+
+    A look costs as much as many a call, so there are no two of them within half of `POLL` seconds.
+    """
 
     def __init__(self, pid: int, seconds: float) -> None:
         self._pid, self._seconds = pid, seconds
         self._began = self._looked = time.monotonic()
-        self._cpu = self._first = _activity(pid)[0]
-        self._asleep = 0.0
+        self._first: float | None = None
+        self._cpu = self._asleep = 0.0
 
     @property
     def exceeded(self) -> str:
         """The limit that the process has passed, in words; empty where it has passed none."""
         now = time.monotonic()
+        if now - self._looked < POLL / 2:
+            return ""
         cpu, runs = _activity(self._pid)
-        if cpu == self._cpu and not runs:
+        if self._first is None:
+            self._first = cpu
+        elif cpu == self._cpu and not runs:
             self._asleep += now - self._looked
         self._cpu, self._looked = cpu, now
         if cpu - self._first > self._seconds:

@@ -146,7 +146,7 @@ class LaneProcess:
             unsaid = [_unsaid(job, self._started_as) if self._is_program else "" for job in jobs]
             asked = {secrets.token_hex(8): job for job, why in zip(jobs, unsaid, strict=True) if not why}
             if asked:
-                channel.ask(_question(asked, self._started_as), Watch(channel.pid, self._seconds))
+                channel.ask(question(asked, self._started_as), Watch(channel.pid, self._seconds))
             names, default = iter(asked), self._started_as.data if self._is_program else None
             for job, why in zip(jobs, unsaid, strict=True):
                 replies.append(
@@ -201,7 +201,7 @@ def _unsaid(job: Asked, started: Started) -> str:
     return ""
 
 
-def _question(asked: Mapping[str, Asked], started: Started) -> bytes:
+def question(asked: Mapping[str, Asked], started: Started) -> bytes:
     """The jobs as a message, with their operands in the layouts and the encoding that a process asked for."""
     jobs, contents = [], []
     for name, job in asked.items():
