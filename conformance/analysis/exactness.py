@@ -11,7 +11,8 @@ from enum import StrEnum
 from itertools import combinations
 from typing import NamedTuple
 
-from conformance.diagnosis.explain import NOT_SOUGHT, Cause, Explained, by_cause
+from conformance.analysis.groups import by_cause
+from conformance.diagnosis.explain import NOT_SOUGHT, Cause, Explained
 from conformance.predicates.comparisons import facts, smallest
 from conformance.predicates.induction import Rule, induce
 from conformance.records.messages import without_numbers
@@ -195,7 +196,7 @@ def _otherwise(expectation: Expectation, shown: Sequence[Record], explain: Expla
     others = [
         (record, causes[0])
         for record, causes in explained
-        if causes and not any(expectation.diagnosis in str(cause) for cause in causes)
+        if causes and not any(expectation.diagnosis in (f"{cause}; {cause.kind}") for cause in causes)
     ]
     if others:
         first = smallest([record for record, _ in others])

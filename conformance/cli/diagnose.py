@@ -10,11 +10,12 @@ from typing import Any
 import click
 
 from conformance import adapters, idioms, layout
+from conformance.analysis.groups import Group, by_cause, group_of
 from conformance.calls.arrays import restored
 from conformance.cli.call import parse_lets
 from conformance.diagnosis.bounds import bounded
 from conformance.diagnosis.diagnose import Diagnosis, diagnose, difference
-from conformance.diagnosis.explain import UNEXPLAINED, Explained, Group, among, by_cause, causes, group_of
+from conformance.diagnosis.explain import UNEXPLAINED, among, explain_run
 from conformance.diagnosis.observation import DiagnosisError
 from conformance.diagnosis.parts import beyond_stamp
 from conformance.idioms.base import AFTER, ClaimedCall
@@ -26,12 +27,14 @@ from conformance.predicates.comparisons import facts
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.records import record_file
 from conformance.records.arrays import open_beside
-from conformance.records.record import Verdict
+from conformance.records.record import Key, Verdict
 from conformance.records.reproduction import reproduction
 
 FITTING = "give the arrays of the descriptor, or the descriptor of the arrays"
 ALSO = 3
 """Other diagnoses of the same records that are printed."""
+FORMS = 5
+"""Ways in which a group's records have its cause, by axes and numbers, that are printed."""
 
 
 @click.command()
@@ -213,7 +216,7 @@ def _records(path: Path, lines: Any) -> int:
         conforming = [facts(record) for record in run.records if record.verdict is Verdict.CONFORMS]
         with open_beside(path, len(diverging)) as arrays:
             actual = among(arrays)
-            explained = [Explained(record, causes(record, actual)) for record in diverging]
+            explained = explain_run(diverging, run.records, actual)
             groups = [group_of(cause, those, conforming, actual) for cause, those in by_cause(explained)]
     for line in lines(path, len(diverging), groups):
         echo(line)
@@ -226,12 +229,17 @@ def text_lines(path: Path, diverging: int, groups: Sequence[Group]) -> Iterator[
         yield f"{path}: no record diverges"
     for group in groups:
         yield f"{len(group.records)} of {diverging}: {group.cause.sentence}"
-        others = sorted(group.also.items(), key=lambda item: (-item[1], str(item[0])))
-        for cause, count in others[:ALSO]:
-            yield f"    the data of {count} cannot tell it from: {cause}"
+        for text, count in sorted(group.forms.items(), key=lambda item: (-item[1], item[0]))[:FORMS]:
+            yield f"    in {count}: {text}"
+        others = sorted(group.also.items(), key=lambda item: (-len(item[1]), str(item[0])))
+        for cause, keys in others[:ALSO]:
+            yield f"    the data of {len(keys)} cannot tell it from: {cause}"
         if rest := others[ALSO:]:
-            yield f"    the data of {sum(count for _, count in rest)} cannot tell it from {len(rest)} others"
-        yield f"    where {group.where.predicate}\n        {group.where.coverage}"
+            count = len(frozenset[Key]().union(*(keys for _, keys in rest)))
+            yield f"    the data of {count} cannot tell it from {len(rest)} others"
+        yield f"    {group.where.sentence}"
+        if group.where.is_of_enough:
+            yield f"        {group.where.coverage}"
         yield f"    {reproduction(group.witness)}"
         for name, values in group.arrays.items():
             yield f"        {name} {json.dumps(values)}"
@@ -245,8 +253,10 @@ def json_lines(path: Path, diverging: int, groups: Sequence[Group]) -> Iterator[
         "records": str(path), "diverging": diverging, "groups": [
             {
                 "diagnosis": str(group.cause), "count": len(group.records),
-                "also": {str(cause): count for cause, count in group.also.items()},
-                "where": asdict(group.where),
+                "candidate": group.cause.candidate,
+                "forms": group.forms,
+                "also": {str(cause): len(keys) for cause, keys in group.also.items()},
+                "where": {**asdict(group.where), "sentence": group.where.sentence},
                 "witness": {"case": group.witness.case, "dtype": group.witness.dtype, "problem": group.witness.problem,
                             "reproduction": reproduction(group.witness), "arrays": group.arrays,
                             "message": group.witness.message},

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from conformance.diagnosis import parts
 from conformance.diagnosis.bounds import LONGEST, MOST_OF_LARGE, MOST_STATEMENTS, TooLargeError, is_large
 from conformance.diagnosis.kept import Kept, Nearness, Rounded, nearness_of, ways_of
+from conformance.diagnosis.misreadings import WHOLE, Space
 from conformance.diagnosis.misreadings import parts as parts_elsewhere
 from conformance.diagnosis.observation import (
     AT_ONCE,
@@ -94,21 +95,22 @@ def sentence(statements: Sequence[str]) -> str:
 
 
 def diagnose(
-    problem: Problem, arrays: Arrays, actual: Array, held: str = "", given: str = DATA
+    problem: Problem, arrays: Arrays, actual: Array, held: str = "", given: str = DATA, *,
+    most: int = MOST_STATEMENTS, space: Space = WHOLE,
 ) -> tuple[Diagnosis, ...]:  # fmt: skip
     """Every smallest diagnosis of an array, simplest first; none where nothing explains it.
 
     `actual` is (batch, channels, *output) with as many axes as the problem; its extents may be any. `held` names the
     format of its numbers where its dtype does not, as bfloat16 that was widened; `given` is the layout that the array
-    had, in which an order of its axes is said. Several diagnoses of one size mean that the data cannot tell them apart.
-    Raises DiagnosisError where operands do not fit the problem.
+    had, in which an order of its axes is said. At most `most` statements of a space are made at once. Several diagnoses
+    of one size mean that the data cannot tell them apart. Raises DiagnosisError where operands do not fit the problem.
     """
     _require_operands(problem, arrays)
     if actual.dtype.kind not in "iuf":
         return ()
     asked = observed(problem, arrays, actual)
     kinds, exact = ways_of(asked, actual, held)
-    searches = Searches()
+    searches = Searches(space, most)
     right, (start, sample) = _right(asked, kinds, searches, exact=exact)
     if right is not None:
         return (right,)
@@ -132,7 +134,7 @@ def _right(
     for kept in (kind for kind in kinds if not kind.said):
         worst: Nearness | None = None
         for start, block in blocks(asked):
-            search = Search(block, kept)
+            search = Search(block, kept, searches.space)
             sums = search.equal()
             if sums is None:
                 searches.keep(search)
@@ -163,7 +165,7 @@ def _misread(
         return ()
     blank = tuple(_blank(asked))
     ways = [(kept, [(question, searches.of(question, kept)) for question in finite]) for kept in kinds]
-    for size in range(1, (MOST_OF_LARGE if is_large(asked.problem) else MOST_STATEMENTS) + 1):
+    for size in range(1, min(searches.most, MOST_OF_LARGE if is_large(asked.problem) else MOST_STATEMENTS) + 1):
         diagnoses = _of_size(size, ways, exact=exact)
         if size == 1 and (blank or diagnoses):
             return tuple(dict.fromkeys((*blank, *diagnoses)))

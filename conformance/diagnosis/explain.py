@@ -1,25 +1,25 @@
-"""Diverging records explained: each by its smallest causes, then grouped by the one that explains most of them."""
+"""Diverging records explained: each by its smallest causes."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from conformance import oracle
-from conformance.diagnosis.bounds import TooLargeError, require_searchable
+from conformance.diagnosis.bounds import MOST_STATEMENTS, TooLargeError, require_searchable
 from conformance.diagnosis.diagnose import Diagnosis, diagnose, sentence
+from conformance.diagnosis.misreadings import WHOLE, Space, kind_of, restricted
 from conformance.diagnosis.observation import DiagnosisError
-from conformance.numerics.operands import Arrays, draw
-from conformance.predicates.comparisons import Facts, facts, smallest
-from conformance.predicates.induction import Rule, induce
+from conformance.numerics.operands import Arrays, DataError, draw
+from conformance.predicates.comparisons import size
 from conformance.problem import Problem, Window, broken_rule
 from conformance.records.arrays import actual
 from conformance.records.record import Record
 
 FEW = 3
 """Diagnoses that are said of one array."""
-TINY = 12
-"""Elements up to which an array is printed."""
+SEARCHED = 24
+"""Records of one run that no single statement explains, the smallest ones, that are searched for several."""
+LEAST = 4
+"""Elements of an array that is taken for another case's answer."""
 
 Actual = Callable[[Record], Any]
 """The array that a diverging record gave."""
@@ -31,13 +31,15 @@ class Cause:
 
     Either `misreadings` of the problem give it exactly, or it equals the oracle but for its kind of deviation
     (`but_for`), or nothing explains it, and `lack` says so. `window` is the one at which it has the array where that
-    was moved: the same cause moves the window of each record to another.
+    was moved: the same cause moves the window of each record to another. `replicated` says that it explained the answer
+    on redrawn operands, too.
     """
 
     misreadings: tuple[str, ...] = ()
     but_for: str = ""
     lack: str = ""
     window: Window | None = field(default=None, compare=False)
+    replicated: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return " and ".join(self.misreadings) or (
@@ -45,20 +47,41 @@ class Cause:
         )
 
     @property
+    def kind(self) -> "Cause":
+        """The same cause without the axes and numbers that it has in one problem."""
+        return replace(self, misreadings=tuple(map(kind_of, self.misreadings)), window=None)
+
+    @property
     def explained(self) -> bool:
         """Whether it is known."""
         return bool(self.misreadings or self.but_for)
 
     @property
+    def candidate(self) -> bool:
+        """Whether it is of several statements, of which some set may fit one array by chance."""
+        return len(self.misreadings) > 1 and not self.replicated
+
+    @property
+    def words(self) -> str:
+        """The cause, and what is lacking where it is a candidate."""
+        return f"{self} ({CANDIDATE})" if self.candidate else str(self)
+
+    @property
     def sentence(self) -> str:
         """What is to be said of the array."""
-        return sentence(self.misreadings) if self.misreadings else str(self)
+        if not self.misreadings:
+            return str(self)
+        return f"candidate: {sentence(self.misreadings)}" if self.candidate else sentence(self.misreadings)
 
 
+CANDIDATE = "a candidate: not asked of redrawn operands"
 NOT_SOUGHT = Cause()
 UNEXPLAINED = Cause(lack="unexplained")
 TOO_LARGE = Cause(lack="unexplained, too large to be searched")
 ANOTHER_SHAPE = Cause(lack="unexplained, for its arrays are of another shape of problem")
+BY_NO_ONE_STATEMENT = Cause(
+    lack=f"unexplained by one statement; of many records the smallest {SEARCHED} alone are searched for several"
+)
 
 
 class Explained(NamedTuple):
@@ -68,41 +91,73 @@ class Explained(NamedTuple):
     causes: tuple[Cause, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Diverging records that one cause explains, and what they have in common that conforming ones have not.
+def causes(
+    record: Record, actual: Actual, answers: Mapping[str, str] | None = None, *,
+    most: int = MOST_STATEMENTS, space: Space = WHOLE,
+) -> tuple[Cause, ...]:  # fmt: skip
+    """Every smallest cause of a diverging record's array, of at most so many statements of a space.
 
-    `also` counts those that other causes explain as well; `arrays` are the witness's, where they are tiny.
+    `answers` are the cases of the same run by the hash of what is expected of them.
     """
-
-    cause: Cause
-    records: tuple[Record, ...]
-    also: Mapping[Cause, int]
-    where: Rule
-    witness: Record
-    arrays: Mapping[str, Any]
-
-
-def causes(record: Record, actual: Actual) -> tuple[Cause, ...]:
-    """Every smallest cause of a diverging record's array."""
     if not record.redrawn:
         measured = (record.deviation or {}).get("cause")
         return (Cause((measured,)) if measured else UNEXPLAINED,)
     problem = Problem.parse(record.problem)
     if rule := broken_rule(problem):
         raise DiagnosisError(f"{record.case}: '{problem}': {rule}: run the lane again")
+    array = actual(record)
+    if (other := (answers or {}).get(record.actual)) and array.size >= LEAST and (array != array.flat[0]).any():
+        return (Cause((f"the answer of the case {other}",)),)
     try:
         require_searchable(problem)  # before data is drawn for it
-        diagnoses = diagnose(problem, draw(record.case, problem), actual(record))
+        diagnoses = diagnose(problem, draw(record.case, problem), array, most=most, space=space)
     except TooLargeError:
         return (TOO_LARGE,)
-    return tuple(dict.fromkeys(_cause(diagnosis, record.kind) for diagnosis in diagnoses)) or (UNEXPLAINED,)
+    every = tuple(dict.fromkeys(_cause(diagnosis, record) for diagnosis in diagnoses))
+    replicated = record.replicated or {}
+    return tuple(cause for cause in every if replicated.get(str(cause), True)) or (UNEXPLAINED,)
 
 
-def _cause(diagnosis: Diagnosis, kind: str) -> Cause:
+def _cause(diagnosis: Diagnosis, record: Record) -> Cause:
     if not diagnosis.statements:
-        return Cause(but_for=kind)
-    return Cause(diagnosis.moves, window=None if diagnosis.claimed is None else diagnosis.window)
+        return Cause(but_for=record.kind)
+    cause = Cause(diagnosis.moves, window=None if diagnosis.claimed is None else diagnosis.window)
+    return replace(cause, replicated=bool((record.replicated or {}).get(str(cause))))
+
+
+def expected_of_others(records: Sequence[Record]) -> Mapping[str, str]:
+    """The cases of a run by the hash of what is expected of them, as far as that is one case's alone."""
+    by_hash: dict[str, set[str]] = {}
+    for record in records:
+        if record.expected:
+            by_hash.setdefault(record.expected, set()).add(record.case)
+    return {name: next(iter(cases)) for name, cases in by_hash.items() if len(cases) == 1}
+
+
+def explain_run(records: Sequence[Record], run: Sequence[Record], actual: Actual) -> list[Explained]:
+    """The diverging records of a run, explained with what is found for each other.
+
+    One statement is sought for each record. Where none is found, several are sought for the smallest records, and what
+    these have is tried on the others.
+    """
+    answers = expected_of_others(run)
+    by_one = {record.key: _sought(record, actual, answers, most=1) for record in records}
+    left = sorted((record for record in records if by_one[record.key] == (UNEXPLAINED,)), key=size)
+    found = {record.key: _sought(record, actual) for record in left[:SEARCHED]}
+    known = {text for some in found.values() for cause in some for text in cause.kind.misreadings}
+    for record in left[SEARCHED:]:
+        some = _sought(record, actual, space=restricted(known)) if known else (UNEXPLAINED,)
+        found[record.key] = (BY_NO_ONE_STATEMENT,) if some == (UNEXPLAINED,) else some
+    return [Explained(record, found.get(record.key) or by_one[record.key]) for record in records]
+
+
+def _sought(
+    record: Record, actual: Actual, answers: Mapping[str, str] | None = None, **bounds: Any
+) -> tuple[Cause, ...]:  # fmt: skip
+    try:
+        return causes(record, actual, answers, **bounds)
+    except (DataError, DiagnosisError):
+        return (ANOTHER_SHAPE,)
 
 
 def sentences(problem: Problem, arrays: Arrays, array: Any) -> Iterator[str]:
@@ -112,41 +167,12 @@ def sentences(problem: Problem, arrays: Arrays, array: Any) -> Iterator[str]:
     except DiagnosisError as error:
         yield f"not diagnosed: {error}"
         return
-    yield from map(str, diagnoses[:FEW] or [UNEXPLAINED])
+    for diagnosis in diagnoses[:FEW]:
+        yield f"candidate: {diagnosis}" if len(diagnosis.statements) > 1 else str(diagnosis)
+    if not diagnoses:
+        yield str(UNEXPLAINED)
 
 
 def among(arrays: Mapping[str, Any]) -> Actual:
     """The array of each record from an archive of them."""
     return lambda record: actual(record, arrays)
-
-
-def by_cause(explained: Iterable[Explained]) -> Iterator[tuple[Cause, list[Explained]]]:
-    """Records by the cause that explains most of those left, again and again."""
-    left = list(explained)
-    while left:
-        counts = Counter(cause for member in left for cause in member.causes)
-        most, _ = min(counts.items(), key=lambda item: (-item[1], len(item[0].misreadings), str(item[0])))
-        yield most, [member for member in left if most in member.causes]
-        left = [member for member in left if most not in member.causes]
-
-
-def group_of(cause: Cause, those: Sequence[Explained], conforming: Sequence[Facts], actual: Actual) -> Group:
-    """The records of a cause, with the smallest of them as a witness."""
-    records = tuple(explained.record for explained in those)
-    where = induce([facts(record) for record in records], conforming)
-    witness = smallest(records)
-    return Group(cause, records, others(cause, those), where, witness, _tiny(witness, actual(witness)))
-
-
-def others(cause: Cause, those: Iterable[Explained]) -> Mapping[Cause, int]:
-    """How many of a cause's records another one explains as well."""
-    return Counter(other for explained in those for other in explained.causes if other != cause)
-
-
-def _tiny(record: Record, actual: Any) -> dict[str, Any]:
-    """The arrays of a record as lists, where each is tiny."""
-    problem = Problem.parse(record.problem)
-    operands = draw(record.case, problem)
-    given = {**operands._asdict(), "actual": actual, "expected": oracle.expected(problem, *operands)}
-    arrays = {name: array for name, array in given.items() if array is not None}
-    return {name: array.tolist() for name, array in arrays.items() if max(a.size for a in arrays.values()) <= TINY}

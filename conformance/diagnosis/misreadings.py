@@ -5,7 +5,8 @@ where stamps are placed. Statements that change the question itself (which array
 end. Windows are no statements: a diagnosis finds them.
 """
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
@@ -251,6 +252,37 @@ def _nothing(_: Problem) -> Iterator[Statement[Any]]:
 
 WHOLE = Space(of_input, of_weight, of_placing, of_bias)
 """Everything is read in one wrong way."""
+
+
+_AXES = re.compile(r" (?:on|along) ax[ei]s \d+(?: and \d+)*|(?<= axes) \d+ and \d+")
+_NUMBERS = re.compile(r"(?<= )\d+(?:x\d+)*(?:(?: to| and)? \d+)*(?: \.\.\.)?(?= |$)")
+_OF_ONE_PROBLEM = (
+    (re.compile(r"^window .*"), "window moved"),
+    (re.compile(r" in the order .*"), " in another order"),
+    (re.compile(r"^the answer of the case .*"), "another case's answer"),
+    (_AXES, ""),
+    (_NUMBERS, "\N{HORIZONTAL ELLIPSIS}"),
+)
+_NUMBERED = re.compile(r" rounded to \d| saturated | wrapped ")
+"""Statements whose numbers say what they are: of a precision, and of a range."""
+
+
+def kind_of(text: str) -> str:
+    """A statement's text without the axes and numbers that it has in one problem and not in another."""
+    if _NUMBERED.search(text):
+        return text
+    for pattern, instead in _OF_ONE_PROBLEM:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def restricted(kinds: Container[str]) -> Space:
+    """The whole space, but for statements of other kinds."""
+
+    def of(every: Callable[[Problem], Iterator[Statement[T]]]) -> Callable[[Problem], Iterator[Statement[T]]]:
+        return lambda problem: (statement for statement in every(problem) if kind_of(statement.text) in kinds)
+
+    return Space(of(WHOLE.x), of(WHOLE.weight), of(WHOLE.placing), of(WHOLE.bias))
 
 
 def parts(firsts: Ints) -> Space:

@@ -341,9 +341,14 @@ def _most(operand: Array) -> int:
 
 
 class Searches:
-    """The searches of a diagnosis by what is searched, so that the definition is computed once for each."""
+    """The searches of a diagnosis by what is searched, so that the definition is computed once for each.
 
-    def __init__(self) -> None:
+    At most so many statements of a space are made at once.
+    """
+
+    def __init__(self, space: Space = WHOLE, most: int = MOST_STATEMENTS) -> None:
+        self.space = space
+        self.most = most
         self._made: dict[tuple[int, Kept], Search] = {}
 
     def keep(self, search: Search) -> None:
@@ -351,7 +356,7 @@ class Searches:
 
     def of(self, question: Observation, kept: Kept) -> Search:
         if (id(question), kept) not in self._made:
-            self.keep(Search(question, kept))
+            self.keep(Search(question, kept, self.space))
         return self._made[id(question), kept]
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from conformance.predicates.comparisons import Facts, Named, of_axes, of_cases
 from conformance.predicates.predicate import Predicate
 
-__all__ = ["Facts", "Rule", "induce"]
+__all__ = ["Facts", "Rule", "induce", "where"]
 
 Bits = NDArray[np.uint8]
 Counts = NDArray[Any]
@@ -106,6 +106,12 @@ def induce(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
     if not inside:
         raise ValueError("there is nothing to cover: give at least one case inside")
     return _counted(_induced_text([*inside, *outside], len(inside)) if outside else ALWAYS, inside, outside)
+
+
+def where(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
+    """The rule of `induce` where there are enough cases to say where; else one that says that they are too few."""
+    few = min(len(inside), len(outside)) < ENOUGH
+    return Rule(ALWAYS, len(inside), len(inside), len(outside), len(outside)) if few else induce(inside, outside)
 
 
 def _counted(text: str, inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:

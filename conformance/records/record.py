@@ -96,6 +96,8 @@ class Record:
     `idiom` names the claim that was put to the proof, where there was one: of a call such as "torch-layer/padding", of
     a port such as "port/torch-to-jax", "claim" of the ledger's. `subject` tells them apart; `claimed` is the verdict
     that the claim says.
+    `replicated` are explanations of a diverging array by several statements, in words, each with whether it explained
+    the answer to the same problem on redrawn operands, too; those that were not asked are not there.
     `fault` is what is wrong with the call of a negative case, which its problem alone does not say; `trace` the last
     lines that a process wrote before it died. `rounding` is of a case that cannot be exact: its number of `terms`, and
     how far it was rounded, as in `rounding.Rounding`.
@@ -122,6 +124,7 @@ class Record:
     fault: str = ""
     trace: tuple[str, ...] = ()
     rounding: Mapping[str, Number] | None = None
+    replicated: Mapping[str, bool] | None = None
 
     @property
     def subject(self) -> SubjectKind:

@@ -699,14 +699,17 @@ class TestRecords:
         assert status == 0
         document = json.loads(output)
         assert sum(group["count"] for group in document["groups"]) == document["diverging"]
-        assert any("taps reversed on axis" in group["diagnosis"] for group in document["groups"])
-        assert any("window moved by (+1, -1)" in group["diagnosis"] for group in document["groups"])
+        assert any(group["diagnosis"].startswith("taps reversed") for group in document["groups"])
+        (moved,) = (group for group in document["groups"] if group["diagnosis"] == "window moved")
+        assert {"window moved by (+1, -1)", "window moved by (+1, -1) x (+1, -1)"} <= moved["forms"].keys()
         for group in document["groups"]:
             where = group["where"]
             assert where["of"] == group["count"]
-            assert where["covered"] == group["count"]
+            assert where["covered"] > 0.8 * group["count"]  # a fault that some windows hide has no exact predicate
+            assert ("too few to say where" in where["sentence"]) is (group["count"] < 10)
             assert group["witness"]["reproduction"].startswith("conformance one f ")
-        assert sum(group["where"]["wrong"] for group in document["groups"]) < 20
+        told = [group["where"] for group in document["groups"] if "too few" not in group["where"]["sentence"]]
+        assert sum(where["wrong"] for where in told) < 20
 
     def test_prints_a_group_with_its_predicate_and_witness(self, file: Path, command: Command) -> None:
         status, output = command(str(file))

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,15 +12,15 @@ import numpy as np
 from conformance import adapters, idioms, oracle
 from conformance.analysis.content.snippets import LARGEST as WRITTEN
 from conformance.analysis.content.snippets import of_call, of_negative, of_problem, of_record, same_window, too_large
+from conformance.analysis.groups import Others, by_cause, others, witnessed
 from conformance.calls import suites
-from conformance.diagnosis.explain import ANOTHER_SHAPE, Cause, Explained, by_cause, causes, others
-from conformance.diagnosis.observation import DiagnosisError
+from conformance.diagnosis.explain import Cause, Explained, explain_run
 from conformance.idioms.base import ClaimedCall, Refusal
 from conformance.idioms.expression import ExpressionError
 from conformance.numerics.operands import Arrays as Operands
 from conformance.numerics.operands import DataError, draw
 from conformance.predicates.comparisons import facts, problem_of, smallest
-from conformance.predicates.induction import Rule, induce
+from conformance.predicates.induction import Rule, where
 from conformance.problem import Problem
 from conformance.records import calls
 from conformance.records.arrays import actual, open_beside
@@ -46,7 +47,7 @@ class Alike(NamedTuple):
 
     records: Sequence[Record]
     cause: Cause | None = None
-    also: Mapping[Cause, int] = {}
+    also: Others = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ def find_faults(runs: Sequence[Run], arrays: Evidence, known: Any) -> Iterator[F
 
 def _faults_of_framework(framework: str, runs: Sequence[Run], finder: Finder) -> Iterator[Fault]:
     failing = [record for run in runs for record in run.records if record.fails]
+    explained = {(found.record.lane, found.record.key): found for run in runs for found in _explained(run, finder)}
     groups: list[Alike] = []
     apart: dict[Any, list[Record]] = defaultdict(list)
     for record in failing:
@@ -103,9 +105,9 @@ def _faults_of_framework(framework: str, runs: Sequence[Run], finder: Finder) ->
         apart[record.verdict, known and known.id, record.subject is SubjectKind.PROBLEM, words].append(record)
     for (verdict, *_), records in apart.items():
         if verdict is Verdict.DIVERGES and all(map(_has_arrays, records)):
-            explained = [Explained(one_record, _causes(one_record, finder.arrays)) for one_record in records]
-            groups += [Alike([member.record for member in those], _witnessed(cause, those), others(cause, those))
-                       for cause, those in by_cause(explained)]  # fmt: skip
+            members = [explained[record.lane, record.key] for record in records]
+            groups += [Alike([member.record for member in those], witnessed(cause, those), others(cause, those))
+                       for cause, those in by_cause(members, explained.values())]  # fmt: skip
         else:
             groups.append(Alike(records))
     groups.sort(key=lambda group: -len(group.records))
@@ -121,17 +123,10 @@ def _faults_of_framework(framework: str, runs: Sequence[Run], finder: Finder) ->
         yield replace(_fault(framework, Alike(records), (), finder), title=title, where=())
 
 
-def _causes(record: Record, arrays: Evidence) -> tuple[Cause, ...]:
-    try:
-        return causes(record, lambda record: arrays[record.lane, record.key])
-    except (DiagnosisError, DataError):
-        return (ANOTHER_SHAPE,)
-
-
-def _witnessed(cause: Cause, those: Sequence[Explained]) -> Cause:
-    """The cause with the window that the witness of some records has by it."""
-    witness = smallest(explained.record for explained in those)
-    return next(own for explained in those if explained.record is witness for own in explained.causes if own == cause)
+def _explained(run: Run, finder: Finder) -> list[Explained]:
+    """What explains the arrays of a run."""
+    diverging = [record for record in run.records if _has_arrays(record)]
+    return explain_run(diverging, run.records, lambda record: finder.arrays[record.lane, record.key])
 
 
 def _fault(framework: str, alike: Alike, runs: Sequence[Run], finder: Finder) -> Fault:
@@ -140,8 +135,8 @@ def _fault(framework: str, alike: Alike, runs: Sequence[Run], finder: Finder) ->
     answers = [witness, *(record for record in finder.answered[witness.key] if record.lane != witness.lane)]
     drawn = _drawn(witness, cause)
     return Fault(
-        framework, witness.verdict, _title(cause, records), str(cause or ""),
-        {str(other): count for other, count in alike.also.items()}, tuple(_wheres(records, runs)),
+        framework, witness.verdict, _title(cause, records), cause.words if cause else "",
+        {str(other): len(keys) for other, keys in alike.also.items()}, tuple(_wheres(records, runs)),
         tuple(records), finder.known(witness), witness, str(drawn.problem), drawn.arrays,
         tuple(Answer(answer, finder.arrays.get((answer.lane, answer.key))) for answer in answers),
         tuple(_snippets(witness, drawn, finder.runs)), misread=bool(cause and cause.misreadings),
@@ -157,7 +152,7 @@ def _title(cause: Cause | None, records: Sequence[Record]) -> str:
     if records[0].kind and all(called):
         kind = records[0].kind if records[0].kind in ("shape", "dtype") else "answer"
         return f"another {kind}: {', '.join(called)}"
-    return str(cause or label_of(records))
+    return cause.words if cause else label_of(records)
 
 
 def _wheres(records: Sequence[Record], runs: Sequence[Run]) -> Iterator[Where]:
@@ -165,9 +160,9 @@ def _wheres(records: Sequence[Record], runs: Sequence[Run]) -> Iterator[Where]:
 
     Of negative cases only what is exact: there are few, and what is wrong with their calls has names.
     """
-    for where in _every_where(records, runs):
-        if where.exact or not all(record.fault for record in records):
-            yield where
+    for place in _every_where(records, runs):
+        if place.exact or not all(record.fault for record in records):
+            yield place
 
 
 def _every_where(records: Sequence[Record], runs: Sequence[Run]) -> Iterator[Where]:
@@ -186,7 +181,7 @@ def _where_it_happens(records: Sequence[Record], runs: Sequence[Run]) -> Where:
         for one_record in run.records
         if one_record.verdict is Verdict.CONFORMS and one_record.idiom in names
     ]
-    rule = induce([facts(record) for record in records], [facts(record) for record in outside])
+    rule = where([facts(record) for record in records], [facts(record) for record in outside])
     return where_of(records[0].lane, rule)
 
 
