@@ -1,10 +1,18 @@
-"""conformance cases: list, show and count what is tested."""
+"""conformance cases: list, show and count what is tested, and say which version of it this is."""
 
+import hashlib
 import json
+import re
 from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 import click
 
+from conformance.io.atomic import require_our_file, write_atomically
+from conformance.io.bounded import read_named_text
+from conformance.io.folders import cases_folder
 from conformance.io.terminal import echo
 from conformance.records.record import ROUNDING
 from conformance.suites import cases
@@ -12,6 +20,10 @@ from conformance.suites.case import Case, Suite
 from conformance.suites.cases import SUITES
 
 SMALL = 64
+
+VERSIONED = ("core", "extreme", ROUNDING)
+"""The suites whose cases are vectors: operands, and one expected array."""
+HEAD = "# Hashes of all vectors, written by `conformance cases version --write`\n"
 
 suite_option = click.option("--suite", default="core", show_default=True, help="Which cases.")
 
@@ -61,6 +73,71 @@ def count() -> None:
         ranks = Counter(f"{case.problem.rank}-D" for case in suite.cases)
         parts = ", ".join(f"{number} {label}" for label, number in [*sources.items(), *sorted(ranks.items())])
         echo(f"{name:10} {len(suite.cases):6}  {parts}")
+
+
+class Version(NamedTuple):
+    """A number that grows whenever a vector changes or goes, and the hash of every vector by its case's id."""
+
+    number: int
+    vectors: Mapping[str, str]
+
+    def text(self) -> str:
+        """What the file of a version holds."""
+        lines = [f"{name} {digest}\n" for name, digest in sorted(self.vectors.items())]
+        return "".join([HEAD, f"version {self.number}\n", *lines])
+
+    def __str__(self) -> str:
+        digest = hashlib.sha256(self.text().encode()).hexdigest()[:16]
+        return f"version {self.number} of the cases: {len(self.vectors):,} vectors, digest {digest}"
+
+    def changes_since(self, older: "Version") -> list[tuple[str, str]]:
+        """What became of vectors: ("changed", ID), ("gone", ID) or ("new", ID)."""
+        kinds = {"changed": self.vectors.keys() & older.vectors.keys(), "gone": older.vectors.keys() - self.vectors.keys(),
+                 "new": self.vectors.keys() - older.vectors.keys()}  # fmt: skip
+        return [
+            (kind, name) for kind, names in kinds.items() for name in sorted(names)
+            if kind != "changed" or self.vectors[name] != older.vectors[name]
+        ]  # fmt: skip
+
+
+@command.command()
+@click.option("--since", type=Path, help="A file cases/vectors.txt of another version: say which vectors changed.")
+@click.option("--write", is_flag=True, help="Compute all vectors, and write their hashes; a change raises the number.")
+def version(since: Path | None, write: bool) -> int:
+    """Say which version of the cases this is, and which vectors are others than in another version.
+
+    A vector is a problem with its operands and the array that is expected. New vectors leave the number as it is.
+    """
+    place = cases_folder() / "vectors.txt"
+    if write:
+        require_our_file(place, HEAD.strip())
+        here = computed_version(read_version(place) if place.exists() else Version(1, {}))
+        write_atomically(place, here.text().encode())
+    here = read_version(place)
+    echo(str(here))
+    for kind, name in here.changes_since(read_version(since)) if since else ():
+        echo(f"  {kind:8} {name}")
+    return 0
+
+
+def computed_version(older: Version) -> Version:
+    """The version of the vectors as they are computed here, after another one."""
+    from conformance.suites.reference_cache import digests
+
+    vectors = {name: digest for suite in VERSIONED for name, digest in digests(cases.read_suite(suite)).items()}
+    changed = any(kind != "new" for kind, _ in Version(0, vectors).changes_since(older))
+    return Version(older.number + changed, vectors)
+
+
+def read_version(path: Path) -> Version:
+    """A version from its file. Raises CaseError for another file."""
+    head, _, body = read_named_text(path).partition("\n")
+    first, *lines = body.splitlines() or [""]
+    number = re.fullmatch(r"version (\d{1,9})", first)
+    vectors = dict(line.split(" ", 1) for line in lines if re.fullmatch(r"\S+ [0-9a-f]{12}", line))
+    if f"{head}\n" != HEAD or number is None or len(vectors) != len(lines):
+        raise cases.CaseError(f"{path}: is no file of hashes of vectors: give cases/vectors.txt of another version")
+    return Version(int(number[1]), vectors)
 
 
 def _json(case: Case) -> str:

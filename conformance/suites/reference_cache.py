@@ -39,6 +39,20 @@ class References:
         return _unpack(case.drawn, self._flat, self._offsets[case.id])
 
 
+def digests(suite: Suite) -> dict[str, str]:
+    """A hash of each vector of a suite, by case id: of its problem, its operands and what is expected of it."""
+    references = References(suite)
+    return {case.id: _digest(case, references[case]) for case in suite.cases}
+
+
+def _digest(case: Case, reference: Reference) -> str:
+    arrays = [array for array in (*reference.arrays, reference.expected) if array is not None]
+    vector = hashlib.sha256(f"{case.descriptor} {[array.shape for array in arrays]}".encode())
+    for array in arrays:
+        vector.update(np.ascontiguousarray(array, np.dtype("<i8")).tobytes())
+    return vector.hexdigest()[:12]
+
+
 def _load(suite: Suite) -> Flat:
     layout = Path(__file__).read_text(encoding="utf-8")
     drawn = [(case.id, case.descriptor, case.refused, isinstance(case.subject, Rounded)) for case in suite.cases]
