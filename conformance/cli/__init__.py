@@ -33,7 +33,7 @@ VERBS = {
     "fuzz": "Draw problems, run them, and shrink the first that diverges to a case.",
     "coverage": "Count the combinations of parameters that each lane answered, and say why others were not.",
     "claims": "What is written about transposed convolution: list, show, check.",
-    "cases": "Explore the cases: list, show, count.",
+    "cases": "Explore the cases: list, show, count, version.",
     "audit": "Run wrong implementations against the cases: which are killed, and by which case.",
     "confirm": "Confirm the divergences of a record file by other oracles and by scripts of plain framework code.",
     "generate": "Write the generated case files again, or check that they are what they must be.",

@@ -17,9 +17,7 @@ HERE = read_version(cases_folder() / "vectors.txt")
 
 def test_every_vector_is_what_its_hash_says() -> None:
     computed = computed_version(HERE)
-    assert computed.changes_since(HERE) == [], (
-        "`conformance cases version --write`, and say in CHANGELOG.md what changed"
-    )
+    assert computed.changes_since(HERE) == [], "`conformance cases version --write`, and tell it in CHANGELOG.md"
     assert computed == HERE
 
 
