@@ -82,19 +82,19 @@ STEPS = ("bias", "crop", "stretch", "groups", "dense")
 
 def port(
     text: str, source: str, target: str, shapes: Mapping[str, Any], *, variant: str = "", idiom: str = "",
-    given: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None, module: str = "",
 ) -> Port:  # fmt: skip
     """The target framework's code for a call of the source framework.
 
     `shapes` are those of the call's tensors, in the source's own order of axes; of a layer's input, by the name x.
-    `variant` is the target's, whose limits count; `idiom` the id of the one to use; `given` are values of names in
-    the text. Raises PortError where there is none, IdiomError for an idiom that the target has not, and what
-    `idioms.read` raises.
+    `variant` is the target's, whose limits count; `idiom` the id of the one to use; `given` are values of names in the
+    text; `module`, such as keras, the one whose idioms alone are used. Raises PortError where there is none, IdiomError
+    for an idiom that the target has not, and what `idioms.read` raises.
     """
     point = idioms.read(source, text, shapes, adapters.lane(source).variant, given=given)
     if point.claim.refused:
         raise PortError(f"{text}: {source} refuses this itself: {point.claim.refused}")
-    return translate(point, source, target, variant=variant, idiom=idiom)
+    return translate(point, source, target, variant=variant, idiom=idiom, module=module)
 
 
 def port_layers(
@@ -125,12 +125,13 @@ def canonical(problem: Problem, framework: str) -> ClaimedCall:
     return ClaimedCall(idioms.idioms(framework)[0], str(problem), {}, claim, str(problem), "")
 
 
-def translate(point: ClaimedCall, source: str, target: str, *, variant: str = "", idiom: str = "") -> Port:
+def translate(
+    point: ClaimedCall, source: str, target: str, *, variant: str = "", idiom: str = "", module: str = ""
+) -> Port:  # fmt: skip
     """The port of a call that has been read."""
     variant = variant or adapters.lane(target).variant
-    known = [
-        candidate for candidate in idioms.idioms(target) if candidate.say is not None and idiom in ("", candidate.id)
-    ]
+    able = idioms.idioms(target) if idiom else idioms.idioms_of(module or target)
+    known = [candidate for candidate in able if candidate.say is not None and idiom in ("", candidate.id)]
     if not known:
         names = ", ".join(candidate.id for candidate in idioms.idioms(target) if candidate.say is not None)
         raise idioms.IdiomError(f"{target} has no idiom {idiom!r} to port to: those are {names}")
@@ -147,7 +148,7 @@ def translate(point: ClaimedCall, source: str, target: str, *, variant: str = ""
                 continue
             return _port(point, claimed_call, (source, target), reduction, tuple(refusals))
     tried = list(refusals)[::-1][:2]  # the last are of the most reduced problems
-    raise PortError(f"{point.text}: not expressible in {target} {variant}: {'; '.join(tried)}")
+    raise PortError(f"{point.text}: not expressible in {module or target} {variant}: {'; '.join(tried)}")
 
 
 def _call_meaning(idiom: Idiom, framework: str, problem: Problem, variant: str) -> ClaimedCall:

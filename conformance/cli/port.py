@@ -44,7 +44,7 @@ def command(
     be named by a module of it, such as keras. Exit status: 0 ported (and, with --verify, proved), 1 the two sides
     differ, or no code says it, or the source's framework refuses it; 2 usage, 3 not run for --verify.
     """
-    source, target = idioms.framework_of(source), idioms.framework_of(target)
+    module, source, target = target, idioms.framework_of(source), idioms.framework_of(target)
     lanes = adapters.lane(source), adapters.lane(target, variant)
     of = parse_shapes(shapes)
     if unknown := next((name for name, shape in of.items() if None in shape), ""):
@@ -52,7 +52,8 @@ def command(
     chosen = _interpreters(pythons, {source, target}, run)
     given = parse_lets(lets, expression)
     try:
-        made = port.port(expression, source, target, of, variant=lanes[1].variant, idiom=idiom, given=given)
+        made = port.port(expression, source, target, of, variant=lanes[1].variant, idiom=idiom, given=given,
+                         module=module)  # fmt: skip
     except (Refusal, port.PortError) as reason:
         if json_:
             echo(json.dumps({"framework": target, "call": expression, "refused": str(reason)}, indent=2))

@@ -50,7 +50,7 @@ def command(
     Sequential(...), calls by --then, a file such as model.py or a part of it such as model.py:Net, it says which input
     sizes pass, which level breaks, and what mends it. Exit status: 0 something fits or passes, 1 nothing does, 2 usage.
     """
-    framework = idioms.framework_of(framework)
+    named, framework = framework, idioms.framework_of(framework)
     if variant:
         _require_variant(framework, variant)
     if stack is not None or thens:
@@ -59,7 +59,7 @@ def command(
         return _pass_stack(framework, [*([] if stack is None else [stack]), *thens], input_, variant, json_=json_)
     if input_ is None or layer["output"] is None:
         raise SizesError("--input and --output are the two sizes: give both, or a stack of layers")
-    sizes_answer = answer(_target(framework, variant, layer), _wanted(input_, layer))
+    sizes_answer = answer(_target(framework, named, variant, layer), _wanted(input_, layer))
     _print(as_data(sizes_answer) if json_ else answer_lines(sizes_answer))
     return OK if sizes_answer.calls else DIVERGED
 
@@ -95,9 +95,9 @@ def _source_text(framework: str, text: str) -> str:
     return part_of(framework, read_source(Path(f"{file}.py")), part)
 
 
-def _target(framework: str, variant: str, layer: Mapping[str, Any]) -> Target:
+def _target(framework: str, module: str, variant: str, layer: Mapping[str, Any]) -> Target:
     given = {role: _value(role, layer[role]) for role in ("padding", "output_padding") if layer[role] is not None}
-    return Target(framework, variant, layer["idiom"] or "", given)
+    return Target(framework, variant, layer["idiom"] or "", given, module)
 
 
 def _wanted(input_: str, layer: Mapping[str, Any]) -> Wanted:

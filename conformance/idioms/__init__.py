@@ -29,6 +29,7 @@ __all__ = [
     "framework_of",
     "frameworks",
     "idioms",
+    "idioms_of",
     "point",
     "read",
     "read_all",
@@ -61,6 +62,17 @@ def framework_of(name: str) -> str:
     framework = name if name in frameworks() else owners().get(name, name)
     idioms(framework)
     return framework
+
+
+def idioms_of(name: str) -> tuple[Idiom, ...]:
+    """The idioms that a name stands for: a framework's, or those of a module of it alone, such as keras, if it has any.
+
+    Raises IdiomError for any other name.
+    """
+    framework = framework_of(name)
+    own = [idiom for idiom in idioms(framework)
+           if any(called.startswith(f"{name}.") for called in idiom.functions.values())]  # fmt: skip
+    return tuple(own) if name != framework and own else idioms(framework)
 
 
 def _hint(name: str) -> str:

@@ -154,6 +154,15 @@ def test_what_cannot_be_ported_says_why(arguments: dict[str, str], message: str)
         port(words["text"], "torch", "tensorflow", {"x": (1, 1, 3), "w": (1, 1, 3)}, idiom=words["idiom"])
 
 
+@pytest.mark.parametrize(("framework", "module"), [("tensorflow", "keras"), ("tensorflow", "tf"), ("jax", "flax")])
+def test_a_module_is_ported_to_by_its_own_calls_alone(framework: str, module: str) -> None:
+    text, shapes = "F.conv_transpose2d(x, w, stride=2, padding=2)", {"x": (1, 2, 5, 7), "w": (2, 3, 4, 4)}
+    made = port(text, "torch", framework, shapes, module=module)
+    assert made.target.text.startswith(f"{module}.")
+    again = idioms.read(framework, made.target.text, made.target.shapes)
+    assert again.claim.problem.kernel == (4, 4)
+
+
 def test_what_no_call_says_is_not_expressible_because() -> None:
     with pytest.raises(PortError, match=r"not expressible in mxnet native: .*without oneDNN there is no 3-D"):
         port(

@@ -42,6 +42,13 @@ def test_sizes_are_data_for_other_programs() -> None:
     assert set(call) - set(meaning) == {"shapes"}
 
 
+@pytest.mark.parametrize("module", ["keras", "flax", "tf"])
+def test_a_module_has_its_own_calls_alone(module: str) -> None:
+    calls = [line for line in invoke("sizes", module, *ASKED).output.splitlines() if not line.startswith(" ")]
+    assert calls
+    assert all(call.startswith(f"{module}.") for call in calls)
+
+
 def test_what_does_not_fit_ends_with_1_and_the_nearest() -> None:
     done = invoke("sizes", "torch", "--input", "4", "--output", "10", "--kernel", "2", "--stride", "2", "--json")
     said = json.loads(done.output)

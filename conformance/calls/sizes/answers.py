@@ -80,7 +80,7 @@ def _nothing(answer: Answer) -> str:
     words = [f"{role} {value if isinstance(value, str) else _axes(value)}"
              for role, value in {**asked, **target.given}.items()]  # fmt: skip
     listed = " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-    gives = f"no call of {target.idiom or target.framework}{f' with {listed}' if words else ''} gives"
+    gives = f"no call of {target.idiom or target.module or target.framework}{f' with {listed}' if words else ''} gives"
     near = " and ".join(_axes(call.claim.problem.output) for call in answer.near)
     ways = [f"the nearest is {near}"] if near else []
     without = " or ".join(f"--{option.replace('_', '-')}" for option in answer.without)

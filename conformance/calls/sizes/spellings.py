@@ -19,17 +19,19 @@ GEOMETRY = "input", "kernel", "stride", "dilation", "groups", "output"
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
     """Whose calls are looked for: a framework, how it executes, and the values that arguments must have, by the roles
-    of `MEANINGS`; with an idiom's id, those of that idiom alone."""
+    of `MEANINGS`; with an idiom's id, those of that idiom alone, with a module, such as keras, those of its idioms."""
 
     framework: str
     variant: str = ""
     idiom: str = ""
     given: Mapping[str, Any] = field(default_factory=dict)
+    module: str = ""
 
     def idioms(self) -> list[Idiom]:
         """The idioms in which sizes can be said, layers first. Raises IdiomError for an id that is none of them."""
         able = [idiom for idiom in idioms.idioms(self.framework) if idiom.say or idiom.reach is not Idiom.reach]
-        chosen = [idiom for idiom in able if self.idiom in ("", idiom.id)]
+        of_module = idioms.idioms_of(self.module or self.framework)
+        chosen = [idiom for idiom in able if (self.idiom == idiom.id if self.idiom else idiom in of_module)]
         if not chosen:
             raise idioms.IdiomError(f"{self.framework} has no idiom {self.idiom!r} that says sizes: those are "
                                     f"{', '.join(idiom.id for idiom in able)}")  # fmt: skip
