@@ -92,8 +92,8 @@ class Version(NamedTuple):
 
     def changes_since(self, older: "Version") -> list[tuple[str, str]]:
         """What became of vectors: ("changed", ID), ("gone", ID) or ("new", ID)."""
-        kinds = {"changed": self.vectors.keys() & older.vectors.keys(), "gone": older.vectors.keys() - self.vectors.keys(),
-                 "new": self.vectors.keys() - older.vectors.keys()}  # fmt: skip
+        here, there = self.vectors.keys(), older.vectors.keys()
+        kinds = {"changed": here & there, "gone": there - here, "new": here - there}
         return [
             (kind, name) for kind, names in kinds.items() for name in sorted(names)
             if kind != "changed" or self.vectors[name] != older.vectors[name]

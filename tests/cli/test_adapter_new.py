@@ -16,6 +16,7 @@ from conformance.io.atomic import OverwriteError
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates"
+PAGE = (ROOT / "docs" / "adding-an-adapter.md").read_text(encoding="utf-8")
 
 
 def new(*words: str) -> str:
@@ -90,22 +91,25 @@ def test_a_program_conforms_by_the_commands_that_are_printed(tmp_path: Path, lan
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
-def test_a_package_is_found_where_it_is_installed_and_its_own_tests_pass(tmp_path: Path) -> None:
-    new("mine", "--to", str(tmp_path / "package"))
-    site = tmp_path / "site"
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-build-isolation", "--no-deps", "--no-index"]
-    subprocess.run([*pip, "--target", str(site), str(tmp_path / "package")], check=True)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CONFORMANCE_")}
+@pytest.mark.timeout(500)
+def test_the_page_on_adapters_goes_from_nothing_to_a_report_and_the_packages_own_tests_pass(tmp_path: Path) -> None:
+    (commands, _) = re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S)
+    site, install = tmp_path / "site", "python -m pip install -e .  "
+    assert install in commands
+    pip = f"{sys.executable} -m pip install -q --no-build-isolation --no-deps --no-index --target {site} ."
+    script = f"{commands.replace(install, pip)}\n{sys.executable} -m pytest -q -p no:cacheprovider tests"
+    environment = conformance_on(tmp_path / "bin")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"], cwd=tmp_path / "package",
-        env=environment | {"PYTHONPATH": f"{site}:{ROOT}"}, capture_output=True, text=True, timeout=380, check=False,
+        ["sh", "-ec", script], cwd=tmp_path, env=environment | {"PYTHONPATH": f"{site}:{ROOT}"}, capture_output=True,
+        text=True, timeout=480, check=False,
     )  # fmt: skip
-    assert "3 passed" in done.stdout, done.stdout + done.stderr
-    assert (site / "conformance_mine" / "expectations" / "mine.toml").exists()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Green: 1 lane, 120 records, all as expected" in done.stdout
+    assert "3 passed" in done.stdout
+    assert (site / "conformance_stamps" / "expectations" / "stamps.toml").exists()
+    assert (tmp_path / "stamps" / "reports" / "index.html").exists()
 
 
 def test_the_page_on_adapters_shows_the_adapter_that_is_written() -> None:
-    page = (ROOT / "docs" / "adding-an-adapter.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
     assert code == (TEMPLATES / "python" / "src" / "conformance_stamps" / "stamps.py").read_text(encoding="utf-8")
