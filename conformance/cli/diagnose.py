@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,12 @@ import click
 
 from conformance import adapters, idioms, layout
 from conformance.analysis.groups import Group, by_cause, group_of
+from conformance.analysis.replication import by_lane, candidates, lane_at_hand, replicated
 from conformance.calls.arrays import restored
 from conformance.cli.call import parse_lets
 from conformance.diagnosis.bounds import bounded
 from conformance.diagnosis.diagnose import Diagnosis, diagnose, difference
-from conformance.diagnosis.explain import UNEXPLAINED, among, explain_run
+from conformance.diagnosis.explain import UNEXPLAINED, Explained, among, causes, explain_run
 from conformance.diagnosis.observation import DiagnosisError
 from conformance.diagnosis.parts import beyond_stamp
 from conformance.idioms.base import AFTER, ClaimedCall
@@ -27,7 +28,7 @@ from conformance.predicates.comparisons import facts
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.records import record_file
 from conformance.records.arrays import open_beside
-from conformance.records.record import Key, Verdict
+from conformance.records.record import Key, Record, Run, Verdict
 from conformance.records.reproduction import reproduction
 
 FITTING = "give the arrays of the descriptor, or the descriptor of the arrays"
@@ -56,8 +57,11 @@ def command(
     SUBJECT is a record file, whose diverging records are all explained, grouped, and told from the conforming ones by
     the smallest predicate that does; or a descriptor, or a framework with EXPRESSION, its call, and --actual, --x,
     --weight and --bias: each a file .npy, .npz, .pt or .safetensors, with the name of one tensor where it has several,
-    as in model.pt:up.weight. Arrays are in the call's own order of axes, and in PyTorch's for a descriptor. Exit
-    status: 0 right or explained, 1 something is not, 2 usage.
+    as in model.pt:up.weight. Arrays are in the call's own order of axes, and in PyTorch's for a descriptor.
+
+    Where the lane of a record file is installed here in the same version, explanations of several statements are asked
+    of redrawn operands, too, and the file keeps the outcome. Exit status: 0 right or explained, 1 something is not,
+    2 usage.
     """
     files = {"--actual": actual, "--x": x, "--weight": weight}
     if subject.endswith(".jsonl") and expression is None:
@@ -217,10 +221,33 @@ def _records(path: Path, lines: Any) -> int:
         with open_beside(path, len(diverging)) as arrays:
             actual = among(arrays)
             explained = explain_run(diverging, run.records, actual)
+            if asked := _asked_again(path, run, explained):
+                diverging = [asked.get(record.key, record) for record in diverging]
+                again = {
+                    member.record.key: Explained(record, causes(record, actual))
+                    for member in explained
+                    if (record := asked.get(member.record.key))
+                }
+                explained = [again.get(member.record.key, member) for member in explained]
             groups = [group_of(cause, those, conforming, actual) for cause, those in by_cause(explained)]
     for line in lines(path, len(diverging), groups):
         echo(line)
     return OK if all(group.cause.explained for group in groups) else DIVERGED
+
+
+def _asked_again(path: Path, run: Run, explained: Sequence[Explained]) -> Mapping[Key, Record]:
+    """The records whose explanations were asked of redrawn operands, since the lane is at hand; the file keeps them."""
+    members = candidates(explained)
+    lane = lane_at_hand(run.header) if members else None
+    if lane is None:
+        return {}
+    asked = {record.key: record for record in replicated(members, by_lane(lane))}
+    kept = tuple(asked.get(record.key, record) for record in run.records)
+    try:
+        record_file.write(path, replace(run, records=kept))
+    except OSError as error:
+        echo(f"{path}: what was found on redrawn operands is not kept: {error.strerror}", err=True)
+    return asked
 
 
 def text_lines(path: Path, diverging: int, groups: Sequence[Group]) -> Iterator[str]:

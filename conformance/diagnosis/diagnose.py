@@ -173,7 +173,7 @@ def _misread(
             return (constant,)
         if diagnoses:
             return diagnoses
-    return _in_part(asked, finite, kinds, searches, exact=exact)
+    return _in_part(asked, finite, kinds, searches, exact=exact) if searches.space is WHOLE else ()
 
 
 def _of_size(size: int, ways: Sequence[tuple[Kept, Asked]], *, exact: bool) -> tuple[Diagnosis, ...]:

@@ -84,7 +84,7 @@ def fault(site: Site) -> Fault:
 
 
 def test_divergences_of_one_diagnosis_are_one_fault_with_its_exact_predicate(site: Site, fault: Fault) -> None:
-    assert fault.title == "window moved by (+1, -1) x (+1, -1)"
+    assert fault.title == "window moved"
     assert [(each.lane, each.exact) for each in fault.where] == [("torch-eager", True)]
     assert fault.where[0].predicate.startswith("rank == 2")
     wrong = [each for run in site.runs for each in run.records if each.verdict is Verdict.DIVERGES]

@@ -1,0 +1,77 @@
+"""Explanations of several statements, asked again of the same problems on redrawn operands, while a lane is at hand."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from conformance import adapters
+from conformance.adapters.base import Lane
+from conformance.diagnosis.explain import Cause, Explained, causes
+from conformance.diagnosis.misreadings import restricted
+from conformance.predicates.comparisons import problem_of, size
+from conformance.processes.isolation import Isolation
+from conformance.records.record import Header, Record, SubjectKind, Verdict
+from conformance.run import Result
+from conformance.runner.isolated import isolated
+from conformance.suites.case import Case
+
+MOST = 64
+"""Records of a run that are asked again, the smallest ones."""
+
+Evaluate = Callable[[Case, str], Result]
+
+
+def lane_at_hand(header: Header) -> Lane | None:
+    """The lane of a run where it is installed here in the same version; else None."""
+    if header.framework not in adapters.frameworks() or header.variant not in adapters.variants(header.framework):
+        return None
+    here = adapters.installed_version(header.framework)
+    return adapters.lane(header.framework, header.variant) if here and here == header.version else None
+
+
+def by_lane(lane: Lane) -> Evaluate:
+    """What evaluates cases on a lane, each in a process of its own."""
+    isolation = Isolation(lane)
+    return lambda case, dtype: isolated(isolation, lane, case, dtype)
+
+
+def candidates(explained: Iterable[Explained]) -> list[Explained]:
+    """The records of problems whose explanations need several statements, and were not asked again."""
+    return sorted(
+        (
+            member
+            for member in explained
+            if member.record.subject is SubjectKind.PROBLEM
+            and member.record.redrawn
+            and any(cause.candidate for cause in member.causes)
+        ),
+        key=lambda member: size(member.record),
+    )
+
+
+def replicated(members: Sequence[Explained], evaluate: Evaluate) -> list[Record]:
+    """The records of candidates, the smallest ones, each with which of its explanations held on redrawn operands."""
+    asked = ((member, evaluate(_redrawn(member.record), member.record.dtype)) for member in members[:MOST])
+    return [
+        replace(member.record, replicated={
+            str(cause): _holds(cause, result) for cause in member.causes if len(cause.misreadings) > 1
+        })
+        for member, result in asked
+        if result.record.verdict is Verdict.CONFORMS or "actual" in result.arrays
+    ]  # fmt: skip
+
+
+def _redrawn(record: Record) -> Case:
+    """The problem of a record as a case of another id, by which other operands are drawn."""
+    return Case(f"{record.case}-redrawn", problem_of(record), record.problem, "", (), "")
+
+
+def _holds(cause: Cause, result: Result) -> bool:
+    """Whether an explanation gives the answer on redrawn operands, on which some of its statements may not show."""
+    if result.record.verdict is Verdict.CONFORMS:
+        return False
+    every = causes(result.record, lambda _: result.arrays["actual"])
+    if cause in every:
+        return True
+    space = restricted(cause.kind.misreadings)
+    some = causes(result.record, lambda _: result.arrays["actual"], space=space)
+    return any(part.misreadings and set(part.misreadings) <= set(cause.misreadings) for part in (*every, *some))
