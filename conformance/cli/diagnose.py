@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from math import prod
+from math import inf, prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
+from numpy import iinfo
 
 from conformance import adapters, idioms, layout
 from conformance.analysis.groups import Group, by_cause, group_of
@@ -17,6 +18,7 @@ from conformance.cli.call import parse_lets
 from conformance.diagnosis.bounds import bounded
 from conformance.diagnosis.diagnose import Diagnosis, diagnose, difference
 from conformance.diagnosis.explain import UNEXPLAINED, Explained, among, causes, explain_run
+from conformance.diagnosis.kept import Requantisation
 from conformance.diagnosis.observation import DiagnosisError
 from conformance.diagnosis.parts import beyond_stamp
 from conformance.idioms.base import AFTER, ClaimedCall
@@ -32,10 +34,23 @@ from conformance.records.record import Key, Record, Run, Verdict
 from conformance.records.reproduction import reproduction
 
 FITTING = "give the arrays of the descriptor, or the descriptor of the arrays"
+QUANTISED = 2
+"""Bytes of the integers that answers are quantised to, at most."""
 ALSO = 3
 """Other diagnoses of the same records that are printed."""
 FORMS = 5
 """Ways in which a group's records have its cause, by axes and numbers, that are printed."""
+
+
+class _Answer(NamedTuple):
+    """What was asked, and what is said of it; `unlike` is where the array differs that nothing explains."""
+
+    problem: Problem
+    call: ClaimedCall | None
+    observed: Any
+    by: Requantisation | None
+    diagnoses: Sequence[Diagnosis]
+    unlike: str
 
 
 @click.command()
@@ -45,12 +60,14 @@ FORMS = 5
 @click.option("--x", metavar="FILE", help="The input that gave it.")
 @click.option("--weight", metavar="FILE", help="The weight.")
 @click.option("--bias", metavar="FILE", help="The bias.")
+@click.option("--scale", type=float, help="Of integers that were requantised: sums are divided by it and rounded.")
+@click.option("--zero-point", type=int, default=0, show_default=True, help="What is added to them then.")
 @click.option("--let", "lets", multiple=True, metavar="NAME=VALUE", help="Of a name in the call, as in ngf=64.")
 @click.option("--variant", help="How the framework executes (default: its first variant).")
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 def command(
     subject: str, expression: str | None, actual: str | None, x: str | None, weight: str | None, bias: str | None,
-    lets: tuple[str, ...], variant: str | None, as_json: bool,
+    scale: float | None, zero_point: int, lets: tuple[str, ...], variant: str | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Name the smallest misreading that gives an array.
 
@@ -63,9 +80,10 @@ def command(
     of redrawn operands, too, and the file keeps the outcome. Exit status: 0 right or explained, 1 something is not,
     2 usage.
     """
-    files = {"--actual": actual, "--x": x, "--weight": weight}
+    files: dict[str, str | None] = {"--actual": actual, "--x": x, "--weight": weight}
     if subject.endswith(".jsonl") and expression is None:
-        _require_no(files | {"--bias": bias, "--variant": variant, "--let": lets}, f"{subject!r} is a record file")
+        options = {"--bias": bias, "--scale": scale, "--zero-point": zero_point, "--variant": variant, "--let": lets}
+        _require_no({**files, **options}, f"{subject!r} is a record file")
         return _records(Path(subject), json_lines if as_json else text_lines)
     _require_question(subject, expression)
     if expression is None:
@@ -86,12 +104,14 @@ def command(
         reading = idioms.reading(framework, expression, parse_lets(lets, expression))
         call, arrays, observed = restored(reading, arrays, observed, adapters.lane(framework, variant).variant)
         problem = call.claim.problem
-    diagnoses = diagnose(problem, arrays, observed, held, call.claim.data if call else layout.DATA)
-    unlike = "" if diagnoses else difference(problem, arrays, observed, held)
+    by = _requantisation(scale, zero_point, observed)
+    diagnoses = diagnose(problem, arrays, observed, held, call.claim.data if call else layout.DATA, by=by)
+    unlike = "" if diagnoses else difference(problem, arrays, observed, held, by)
+    answer = _Answer(problem, call, observed, by, diagnoses, unlike)
     if as_json:
-        echo(json.dumps(_document(problem, call, observed, diagnoses, unlike), indent=2))
+        echo(json.dumps(_document(answer), indent=2))
     else:
-        for line in _diagnosis_lines(problem, call, observed, diagnoses, unlike):
+        for line in _diagnosis_lines(answer):
             echo(line)
     return OK if diagnoses else DIVERGED
 
@@ -109,6 +129,20 @@ def _require_question(subject: str, expression: str | None) -> None:
     if Path(subject).suffix:
         raise DiagnosisError(f"{subject!r} is neither a record file, which ends in .jsonl, nor a descriptor, such as "
                              "'i5x7 k3 s2', nor a framework with a call: give one of these")  # fmt: skip
+
+
+def _requantisation(scale: float | None, zero_point: int, actual: Any) -> Requantisation | None:
+    """How integers were requantised. Raises DiagnosisError for what is no scale, and for a zero point that stands alone
+    or that the array cannot hold."""
+    if scale is None:
+        if zero_point:
+            raise DiagnosisError(f"--zero-point is {zero_point}, and there is no --scale: give it, such as --scale 1")
+        return None
+    if not 0 < scale < inf:
+        raise DiagnosisError(f"--scale is {scale}, and sums are divided by it: give a positive number")
+    if actual.dtype.kind in "iu" and not iinfo(actual.dtype).min <= zero_point <= iinfo(actual.dtype).max:
+        raise DiagnosisError(f"--zero-point is {zero_point}, which {actual.dtype} does not hold: give one that it does")
+    return Requantisation(scale, zero_point)
 
 
 def _example(name: str) -> str:
@@ -155,10 +189,9 @@ def _require_operands(problem: Problem, arrays: Arrays, actual: Any) -> None:
             raise DiagnosisError(f"{name} is {shape}, '{problem}' takes {expected}: {step}")
 
 
-def _document(
-    problem: Problem, call: ClaimedCall | None, observed: Any, diagnoses: Sequence[Diagnosis], unlike: str
-) -> Any:  # fmt: skip
+def _document(answer: _Answer) -> Any:
     """What is printed as JSON, by the keys that docs/porting.md documents."""
+    problem, call, observed, _, diagnoses, unlike = answer
     right = any(not diagnosis.statements for diagnosis in diagnoses)
     return {
         "problem": str(problem),
@@ -190,9 +223,8 @@ def _beyond(problem: Problem, diagnosis: Diagnosis, observed: Any) -> Iterator[s
         yield from beyond_stamp(diagnosis.window, output, bias=problem.bias)
 
 
-def _diagnosis_lines(
-    problem: Problem, call: ClaimedCall | None, observed: Any, diagnoses: Sequence[Diagnosis], unlike: str
-) -> Iterator[str]:
+def _diagnosis_lines(answer: _Answer) -> Iterator[str]:
+    problem, call, observed, by, diagnoses, unlike = answer
     if call is not None:
         yield f"the call means '{problem}' ({call.name})"
         if call.aside:
@@ -206,10 +238,19 @@ def _diagnosis_lines(
         yield f"the data cannot tell these {len(diagnoses)} apart"
     if not diagnoses:
         yield f"{UNEXPLAINED}: {unlike}"
-        if left := bounded(problem):
-            yield f"  {left}"
-        if after := [reason for reason in (call.aside if call else ()) if reason.endswith(AFTER)]:
-            yield f"  the definition ends before what the call does then ({after[0]}): give the array from before it"
+        yield from (f"  {hint}" for hint in _hints(problem, call, observed, by))
+
+
+def _hints(
+    problem: Problem, call: ClaimedCall | None, observed: Any, by: Requantisation | None
+) -> Iterator[str]:  # fmt: skip
+    """What may be why nothing explains an array."""
+    if left := bounded(problem):
+        yield left
+    if observed.dtype.kind in "iu" and observed.dtype.itemsize <= QUANTISED and by is None:
+        yield "integers that were requantised are judged with --scale and --zero-point"
+    if after := [reason for reason in (call.aside if call else ()) if reason.endswith(AFTER)]:
+        yield f"the definition ends before what the call does then ({after[0]}): give the array from before it"
 
 
 def _records(path: Path, lines: Any) -> int:

@@ -37,8 +37,8 @@ def bounded(problem: Problem) -> str:
     largest = max(prod(problem.input_shape), prod(problem.weight_shape))
     twice = f", two about an operand of more than {LARGEST_OPERAND} elements" if largest > LARGEST_OPERAND else ""
     return (
-        f"searched, since the array is large: statements alone and by {MOST_OF_LARGE}, and windows nearby; "
-        f"not searched: {MOST_STATEMENTS} at once{twice}, and windows that are moved by more than {NEAR[problem.rank]}"
+        f"searched, since the array is large: statements alone and {MOST_OF_LARGE} at once, and windows that are moved "
+        f"by at most {NEAR[problem.rank]}; not searched: {MOST_STATEMENTS} at once{twice}, and windows further away"
     )
 
 

@@ -1,10 +1,10 @@
 """Which small misreading of a problem gives an array: "taps reversed on axis 0, window (2, 1) for (1, 2)".
 
 A misreading is up to three statements. All but the window are tried, all of a size at once: first on the one element
-that tells most, then in full for the few that fit there. The window is not tried but found, by laying the array over
-the whole stamp in every position. Whole numbers must be equal; real ones may differ by what rounding can do, and the
-diagnosis says so. Before misreadings come the right answer and what is no answer, such as zeros; after them what is
-right but for a part.
+that tells most and its neighbours, then in full for the few that fit there. The window is not tried but found, by
+laying the array over the whole stamp in every position. Whole numbers must be equal; real ones may differ by what
+rounding can do, and the diagnosis says so. Before misreadings come the right answer and what is no answer, such as
+zeros; after them what is right but for a part.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from conformance.diagnosis import parts
 from conformance.diagnosis.bounds import LONGEST, MOST_OF_LARGE, MOST_STATEMENTS, TooLargeError, is_large
-from conformance.diagnosis.kept import Kept, Nearness, Rounded, nearness_of, ways_of
+from conformance.diagnosis.kept import Kept, Nearness, Requantisation, Requantised, Rounded, nearness_of, tells, ways_of
 from conformance.diagnosis.misreadings import WHOLE, Space
 from conformance.diagnosis.misreadings import parts as parts_elsewhere
 from conformance.diagnosis.observation import (
@@ -43,6 +43,12 @@ BLANK = ("nothing but zeros", "nothing but the bias", "nothing but one number")
 UNTOLD = (
     "no value is further off than sums in so few bits can be, but zeros would not be either, so that this says "
     "nothing: give values with more bits"
+)
+
+
+ALIKE = (
+    "no value is another, but those of zeros would not be either, so that this says nothing: give values whose sums "
+    "are larger than the scale"
 )
 
 
@@ -96,20 +102,21 @@ def sentence(statements: Sequence[str]) -> str:
 
 def diagnose(
     problem: Problem, arrays: Arrays, actual: Array, held: str = "", given: str = DATA, *,
-    most: int = MOST_STATEMENTS, space: Space = WHOLE,
+    by: Requantisation | None = None, most: int = MOST_STATEMENTS, space: Space = WHOLE,
 ) -> tuple[Diagnosis, ...]:  # fmt: skip
     """Every smallest diagnosis of an array, simplest first; none where nothing explains it.
 
     `actual` is (batch, channels, *output) with as many axes as the problem; its extents may be any. `held` names the
     format of its numbers where its dtype does not, as bfloat16 that was widened; `given` is the layout that the array
-    had, in which an order of its axes is said. At most `most` statements of a space are made at once. Several diagnoses
-    of one size mean that the data cannot tell them apart. Raises DiagnosisError where operands do not fit the problem.
+    had, in which an order of its axes is said; `by` is how integers were requantised. At most `most` statements of a
+    space are made at once. Several diagnoses of one size mean that the data cannot tell them apart. Raises
+    DiagnosisError where operands do not fit the problem.
     """
     _require_operands(problem, arrays)
     if actual.dtype.kind not in "iuf":
         return ()
     asked = observed(problem, arrays, actual)
-    kinds, exact = ways_of(asked, actual, held)
+    kinds, exact = ways_of(asked, actual, held, by)
     searches = Searches(space, most)
     right, (start, sample) = _right(asked, kinds, searches, exact=exact)
     if right is not None:
@@ -164,7 +171,10 @@ def _misread(
     if not finite:
         return ()
     blank = tuple(_blank(asked))
-    ways = [(kept, [(question, searches.of(question, kept)) for question in finite]) for kept in kinds]
+    ways = [
+        (kept, [(question, searches.of(question, kept)) for question in finite])
+        for kept in kinds if _tells(searches.of(asked, kept))
+    ]  # fmt: skip
     for size in range(1, min(searches.most, MOST_OF_LARGE if is_large(asked.problem) else MOST_STATEMENTS) + 1):
         diagnoses = _of_size(size, ways, exact=exact)
         if size == 1 and (blank or diagnoses):
@@ -174,6 +184,11 @@ def _misread(
         if diagnoses:
             return diagnoses
     return _in_part(asked, finite, kinds, searches, exact=exact) if searches.space is WHOLE else ()
+
+
+def _tells(search: Search) -> bool:
+    """Whether it says something that an array is one that is kept so: of what is no answer's shape, it may."""
+    return search.right is None or tells(search.kept, search.right)
 
 
 def _of_size(size: int, ways: Sequence[tuple[Kept, Asked]], *, exact: bool) -> tuple[Diagnosis, ...]:
@@ -262,7 +277,9 @@ def _elsewhere(question: Observation, search: Search) -> Iterator[Explanation]:
     yield from search.within(parts_elsewhere(tuple(int(np.argmax(row)) for row in rows))).of_size(1)
 
 
-def difference(problem: Problem, arrays: Arrays, actual: Array, held: str = "") -> str:
+def difference(
+    problem: Problem, arrays: Arrays, actual: Array, held: str = "", by: Requantisation | None = None
+) -> str:  # fmt: skip
     """Where and how an array differs from the expected one, in words: in a type that holds what is expected."""
     _require_operands(problem, arrays)
     if actual.shape != problem.output_shape:
@@ -270,7 +287,7 @@ def difference(problem: Problem, arrays: Arrays, actual: Array, held: str = "") 
     if actual.dtype.kind not in "iuf":
         return f"dtype is {actual.dtype}, expected numbers"
     asked = observed(problem, arrays, actual)
-    kinds, _ = ways_of(asked, actual, held)
+    kinds, _ = ways_of(asked, actual, held, by)
     kept = kinds[-1] if isinstance(kinds[0], Rounded) else kinds[0]
     count, first = 0, ""
     for start, block in blocks(asked):
@@ -281,12 +298,16 @@ def difference(problem: Problem, arrays: Arrays, actual: Array, held: str = "") 
             at = tuple(map(int, np.argwhere(differs)[0]))
             group, channel = divmod(at[1], block.problem.out_channels)
             place = (at[0], group * problem.out_channels + start + channel, *at[2:])
-            first = f"{place}: {block.actual[at]:.9g}, expected {right.values[at]:.9g}"
+            first = f"{place}: {block.actual[at]:.9g}, expected {_kept_value(kept, right.values[at]):.9g}"
             first += parts.place(differs) if block is asked else ""
     if not count:
-        return "nothing differs" if kept.exact else UNTOLD
+        return ALIKE if isinstance(kept, Requantised) else "nothing differs" if kept.exact else UNTOLD
     more = "" if kept.exact else " by more than rounding can"
     return f"{count} of {actual.size} values differ{more}, first at {first}"
+
+
+def _kept_value(kept: Kept, value: float) -> float:
+    return kept.expected(value) if isinstance(kept, Requantised) else value
 
 
 def _require_operands(problem: Problem, arrays: Arrays) -> None:
@@ -297,7 +318,9 @@ def _require_operands(problem: Problem, arrays: Arrays) -> None:
     for name, array, shape in zip(Arrays._fields, arrays, shapes, strict=True):
         actual = None if array is None else array.shape
         if actual != shape:
-            raise DiagnosisError(f"{name} is {actual}, '{problem}' takes {shape}: give that, or another descriptor")
+            raise DiagnosisError(
+                f"{name} is {actual}, '{problem}' takes {shape}: give an array of this shape, or another problem"
+            )
         if array is not None and not (finite := np.isfinite(array)).all():
             at = tuple(map(int, np.argwhere(~finite)[0]))
             raise DiagnosisError(f"{name} is {array[at]} at {at}: no sum with it can be judged: give finite numbers")

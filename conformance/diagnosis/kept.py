@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from conformance.diagnosis.misreadings import Placing
 from conformance.diagnosis.observation import SPACED, DiagnosisError, Observation
 from conformance.numerics.by_taps import stamped
-from conformance.numerics.formats import FLOAT32, FLOAT64, FORMATS, Format, format_of, limit, spacing
+from conformance.numerics.formats import FLOAT32, FLOAT64, FORMATS, Format, format_of, gamma, limit, spacing
 
 Array = NDArray[Any]
 Flags = NDArray[np.bool_]
@@ -165,9 +165,85 @@ class Rounded:
         return np.isfinite(actual)
 
 
+class Requantisation(NamedTuple):
+    """How a sum of integers became one of an integer type: divided by the scale, rounded, moved by the zero point."""
+
+    scale: float
+    zero_point: int = 0
+
+    def __str__(self) -> str:
+        return f"requantised by scale {self.scale:g} and zero point {self.zero_point}"
+
+
+@dataclass(frozen=True, slots=True)
+class Requantised:
+    """Requantised and clipped to an integer type, by a scale that is held in float32 at least.
+
+    What is as near to one whole number as to another tells how ties are rounded where the scale is a power of two.
+    With another scale a quotient that is as near, within the rounding of the scale and the quotient, may become either.
+    """
+
+    dtype: str
+    by: Requantisation
+    to_even: bool
+    said: tuple[str, ...] = ()
+    exact: bool = True
+
+    def fits(self, actual: Array, sums: Sums) -> Flags:
+        quotient = sums.values / self.by.scale
+        lowest, highest = self._limits(quotient)
+        bounds = np.iinfo(self.dtype)
+        low, high = (np.clip(end + self.by.zero_point, bounds.min, bounds.max) for end in (lowest, highest))
+        inside: Flags = (low <= actual) & (actual <= high)
+        return inside
+
+    def telling(self, actual: Array) -> Flags:
+        bounds = np.iinfo(self.dtype)
+        inside: Flags = (actual > bounds.min) & (actual < bounds.max)
+        return inside
+
+    def tells(self, sums: Sums) -> bool:
+        """Whether most of the sums become another number than zero does."""
+        return bool(2 * np.count_nonzero(np.abs(sums.values) > self.by.scale) > np.count_nonzero(sums.values))
+
+    def expected(self, value: float) -> float:
+        """What a sum becomes."""
+        bounds = np.iinfo(self.dtype)
+        return float(np.clip(self._nearest(np.asarray(value / self.by.scale)) + self.by.zero_point,
+                             bounds.min, bounds.max))  # fmt: skip
+
+    def nearness(self, actual: Array, sums: Sums) -> "Nearness":
+        """How near an array is that fits; a unit is a step of the integer type."""
+        quotient, inside = sums.values / self.by.scale, self.telling(actual)
+        error = np.where(inside, np.abs(actual - self.by.zero_point - quotient), 0)
+        worst = tuple(map(int, np.unravel_index(error.argmax(), error.shape)))
+        ties = self._tells_ties and (inside & (np.abs(quotient - np.floor(quotient)) == 0.5)).any()
+        how = f"ties {'to even' if self.to_even else 'away from zero'}" if ties else "no tie tells how ties are rounded"
+        most = float(0.5 + self._slack(np.abs(quotient[worst])))
+        return Nearness(f"{self.by}, {how}", worst, float(error[worst]), most)
+
+    @property
+    def _tells_ties(self) -> bool:
+        return bool(np.frexp(self.by.scale)[0] == 0.5)
+
+    def _limits(self, quotient: Array) -> tuple[Array, Array]:
+        if self._tells_ties:
+            return self._nearest(quotient), self._nearest(quotient)
+        slack = self._slack(np.abs(quotient))
+        return np.ceil(quotient - 0.5 - slack), np.floor(quotient + 0.5 + slack)
+
+    def _slack(self, quotient: Array) -> Array:
+        """What the scale, its inverse, a sum and the quotient can lose in float32."""
+        return gamma(FLOAT32, np.asarray(4)) * quotient
+
+    def _nearest(self, quotient: Array) -> Array:
+        away: Array = np.copysign(np.floor(np.abs(quotient) + 0.5), quotient)
+        return np.rint(quotient) if self.to_even else away
+
+
 def tells(kept: Kept, sums: Sums) -> bool:
     """Whether it says something that an array fits."""
-    return not isinstance(kept, Rounded) or kept.tells(sums)
+    return not isinstance(kept, Rounded | Requantised) or kept.tells(sums)
 
 
 class Nearness(NamedTuple):
@@ -198,6 +274,8 @@ class Nearness(NamedTuple):
 
 def nearness_of(kept: Kept, actual: Array, sums: Sums, *, exact: bool) -> Nearness | None:
     """How near an array is that fits; None where it is equal, and nothing was rounded on the way."""
+    if isinstance(kept, Requantised):
+        return kept.nearness(actual, sums)
     if not isinstance(kept, Rounded) or (exact and np.array_equal(actual, sums.values)):
         return None
     finite = np.isfinite(actual)
@@ -215,7 +293,9 @@ def nearness_of(kept: Kept, actual: Array, sums: Sums, *, exact: bool) -> Nearne
     return Nearness(kept.words, worst, float(error[worst]) / scale, float(most[worst]) / scale, len(beyond), example)
 
 
-def ways_of(asked: Observation, actual: Array, held: str) -> tuple[tuple[Kept, ...], bool]:
+def ways_of(
+    asked: Observation, actual: Array, held: str, by: Requantisation | None = None
+) -> tuple[tuple[Kept, ...], bool]:  # fmt: skip
     """How the array can keep an answer, and whether float64 computes that without rounding."""
     unit = min(spacing(asked.x) * spacing(asked.weight), spacing(asked.bias))
     most = _bound(asked)
@@ -225,6 +305,15 @@ def ways_of(asked: Observation, actual: Array, held: str) -> tuple[tuple[Kept, .
     if actual.dtype.kind in "iu" and not exact and unit % 1 == 0:
         raise DiagnosisError(f"sums of '{asked.problem}' can reach {most:.3g}, and whole numbers are exact up to "
                              f"{SPACED:.3g}: give smaller ones")  # fmt: skip
+    if by is not None:
+        if actual.dtype.kind not in "iu":
+            raise DiagnosisError(f"actual is {actual.dtype}, and a scale is of integers: give these, or no scale")
+        if not exact or (np.isfinite(unit) and unit % 1):
+            raise DiagnosisError(
+                "x, weight or bias are no whole numbers, and a scale is of these: give them as they are quantised, x "
+                "less its zero point, and s_y / (s_x * s_w) as the scale"
+            )
+        return tuple(Requantised(actual.dtype.name, by, to_even) for to_even in (True, False)), exact
     stated = FORMATS.get(held or actual.dtype.name, FLOAT64)
     room = 2.0**stated.bits * unit
     largest = most if most <= room or actual.dtype.kind in "iu" else _largest(asked, room)

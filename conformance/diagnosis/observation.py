@@ -47,6 +47,29 @@ class Observation:
     taken: float = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """An element of an array that is to be given first, and its neighbours: axis, step and value of each."""
+
+    batch: int
+    channel: int
+    at: Ints
+    value: float
+    beside: tuple[tuple[int, int, float], ...]
+
+
+def spot_of(actual: Array, weight: Array) -> Spot:
+    """The element of the largest weight."""
+    batch, channel, *at = map(int, np.unravel_index(weight.argmax(), weight.shape))
+    plane, beside = actual[batch, channel], []
+    for axis, extent in enumerate(plane.shape):
+        for step in (-1, 1):
+            if 0 <= at[axis] + step < extent:
+                place = (*at[:axis], at[axis] + step, *at[axis + 1 :])
+                beside.append((axis, step, float(plane[place])))
+    return Spot(batch, channel, tuple(at), float(plane[tuple(at)]), tuple(beside))
+
+
 def questions(asked: Observation) -> Iterator[Observation]:
     """The question as it is put, and those that statements make of it; none for what no transposed convolution gives.
 

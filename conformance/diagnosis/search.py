@@ -1,7 +1,6 @@
 """The search for what explains an array: every set of so many statements, all at once, at the window where it fits."""
 
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from itertools import product
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from conformance.diagnosis.bounds import LARGEST_OPERAND, MOST_STATEMENTS, NEAR, is_large
 from conformance.diagnosis.kept import Exact, Kept, Rounded, Sums, tells
 from conformance.diagnosis.misreadings import WHOLE, Placing, Space
-from conformance.diagnosis.observation import Observation
+from conformance.diagnosis.observation import Observation, Spot, spot_of
 from conformance.diagnosis.scatter import Table, cropped, extents, land, meeting, products, rows
 from conformance.diagnosis.variants import Variant, Variants
 from conformance.numerics.by_taps import stamped
@@ -59,16 +58,6 @@ class _Box(NamedTuple):
 
     start: Ints
     extents: Ints
-
-
-@dataclass(frozen=True, slots=True)
-class _Spot:
-    """An element of the array that a candidate must give first."""
-
-    batch: int
-    channel: int
-    at: Ints
-    value: float
 
 
 class _Planes(NamedTuple):
@@ -152,7 +141,7 @@ class Search:
                 for statements in candidate.said:
                     yield Explanation(statements, self._window(candidate, lows), sums)
 
-    def _fits_around(self, spot: _Spot, candidate: _Candidate, lows: Ints) -> bool:
+    def _fits_around(self, spot: Spot, candidate: _Candidate, lows: Ints) -> bool:
         """Whether a candidate gives a few rows around the spot, in its plane."""
         starts = [min(max(at - AROUND // 2, 0), max(o - AROUND, 0)) for at, o in zip(spot.at, self._out, strict=True)]
         counts = tuple(min(AROUND, o) for o in self._out)
@@ -168,7 +157,7 @@ class Search:
         return bool(self.kept.fits(actual, sums).all()) and tells(self.kept, sums)
 
     def _fitting(
-        self, size: int, spot: _Spot, box_of: Callable[[_Spot, Ints], _Box | None]
+        self, size: int, spot: Spot, box_of: Callable[[Spot, Ints], _Box | None]
     ) -> Iterator[tuple[_Candidate, Ints]]:
         """Candidates of so many statements that give the spot's value at some place of a box, with their windows."""
         for operands in range(size + 1):
@@ -182,13 +171,24 @@ class Search:
                     sums = self._landed(pairs, spot, made, self._cut(tables, box))
                     for bias in biases:
                         added = _added(bias.value[:, spot.channel], extents(tables), box)
-                        fits = self.kept.fits(np.asarray(spot.value), self._with_bias(sums, added))
+                        fits = self._fits_in_box(spot, self._with_bias(sums, added))
                         for number, *place in np.argwhere(fits).tolist():
                             lows = tuple(s + p - a for s, p, a in zip(box.start, place, spot.at, strict=True))
                             yield _Candidate(*pairs[number], placing, bias), lows
 
+    def _fits_in_box(self, spot: Spot, sums: Sums) -> Array:
+        """Where in a box the spot's value fits, and its neighbours' beside it."""
+        fits = self.kept.fits(np.asarray(spot.value), sums)
+        rank = len(spot.at)
+        for axis, step, value in spot.beside if fits.size and max(fits.shape[-rank:]) > 1 else ():
+            after = (slice(None),) * (rank - 1 - axis)
+            here: Any = (..., slice(max(-step, 0), min(-step, 0) or None), *after)
+            there: Any = (..., slice(max(step, 0), min(step, 0) or None), *after)
+            fits[here] &= self.kept.fits(np.asarray(value), sums)[there]
+        return fits
+
     def _landed(
-        self, pairs: list[Pair], spot: _Spot, made: tuple[Array, Array] | None, cut: tuple[Table, ...]
+        self, pairs: list[Pair], spot: Spot, made: tuple[Array, Array] | None, cut: tuple[Table, ...]
     ) -> Sums:  # fmt: skip
         """What pairs give in a box of the spot's plane, without a bias."""
         problem, met = self.question.problem, cut
@@ -231,7 +231,7 @@ class Search:
                 for placing in self._placing.of_size(count):
                     yield placing, biases
 
-    def _products(self, pairs: list[Pair], spot: _Spot, part: tuple[Any, ...]) -> tuple[Array, Array]:
+    def _products(self, pairs: list[Pair], spot: Spot, part: tuple[Any, ...]) -> tuple[Array, Array]:
         """The products that reach the spot's batch and channel: (pairs, *(input*kernel + 1)); of magnitudes, too."""
         group, channel = divmod(spot.channel, self.question.problem.out_channels)
         x = np.array([variant.value[spot.batch, group][part] for variant, _ in pairs])
@@ -276,13 +276,13 @@ class Search:
     def _cut(self, tables: tuple[Table, ...], box: _Box) -> tuple[Table, ...]:
         return tuple(rows(*row) for row in zip(tables, *box, self._sizes, strict=True))
 
-    def _at_claimed(self, spot: _Spot, stamp: Ints) -> _Box | None:
+    def _at_claimed(self, spot: Spot, stamp: Ints) -> _Box | None:
         """The one place of the spot at the claimed window, where that leaves an array of the right extents."""
         if not self._claims(stamp):
             return None
         return _Box(tuple(lo + at for lo, at in zip(self._claimed, spot.at, strict=True)), (1,) * len(stamp))
 
-    def _anywhere(self, spot: _Spot, stamp: Ints) -> _Box | None:
+    def _anywhere(self, spot: Spot, stamp: Ints) -> _Box | None:
         """Where the spot is at any window that keeps some of the stamp; at one nearby where the problem is large."""
         if self._large:
             near = NEAR[len(stamp)]
@@ -307,18 +307,22 @@ class Search:
         return tuple((table.shape, table.tobytes()) for table in placing.tables(self.question.problem))
 
     @cached_property
-    def _strongest_difference(self) -> _Spot:
+    def _strongest_difference(self) -> Spot:
         """The element that differs most from the right one; where the extents differ, the strongest of all."""
         question, right = self.question, self.right
-        weight = self._find_strength() if right is None else np.abs(question.actual - right.values)
-        return _spot(question.actual, np.where(self.kept.telling(question.actual), weight, 0))
+        weight = (
+            self._find_strength()
+            if right is None
+            else np.where(self.kept.fits(question.actual, right), 0, np.abs(question.actual - right.values))
+        )
+        return spot_of(question.actual, np.where(self.kept.telling(question.actual), weight, 0))
 
-    def _find_strongest(self) -> _Spot:
+    def _find_strongest(self) -> Spot:
         """The strongest element in the plane of the one that differs most."""
         strength, beside = self._find_strength(), self._strongest_difference
         plane = np.zeros_like(strength)
         plane[beside.batch, beside.channel] = strength[beside.batch, beside.channel] + 1
-        return _spot(self.question.actual, np.where(self.kept.telling(self.question.actual), plane, 0))
+        return spot_of(self.question.actual, np.where(self.kept.telling(self.question.actual), plane, 0))
 
     def _find_strength(self) -> Array:
         """How far each element is from zero and from the bias, which stand wherever no tap reaches."""
@@ -376,8 +380,3 @@ def _added(bias: Array, stamp: Ints, box: _Box) -> Array:
         at = np.arange(start, start + count)
         inside = inside[..., None] & (at >= 0) & (at < full)
     return np.where(inside, inner, outer)
-
-
-def _spot(actual: Array, weight: Array) -> _Spot:
-    batch, channel, *at = map(int, np.unravel_index(weight.argmax(), weight.shape))
-    return _Spot(batch, channel, tuple(at), float(actual[(batch, channel, *at)]))

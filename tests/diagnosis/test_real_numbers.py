@@ -1,5 +1,7 @@
 """Real numbers: a right answer is never accused, a misreading is named, and what is not exact says so."""
 
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -8,10 +10,12 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from conformance import oracle
-from conformance.diagnosis import observation
+from conformance.diagnosis import observation, search
 from conformance.diagnosis.bounds import bounded
 from conformance.diagnosis.diagnose import Diagnosis, diagnose, difference
+from conformance.diagnosis.kept import Requantisation
 from conformance.diagnosis.observation import DiagnosisError
+from conformance.numerics.by_taps import stamped
 from conformance.numerics.formats import BFLOAT16, FLOAT16, FLOAT32, rounded
 from conformance.numerics.operands import Arrays
 from conformance.problem import Problem
@@ -220,6 +224,87 @@ class TestIntegers:
             diagnose(self.one, arrays, np.array([[[0]]]))
 
 
+class TestRequantised:
+    """Sums of integers that were divided by a scale, rounded, moved by a zero point and clipped."""
+
+    problem = Problem.parse("i6x6 k3 s2 p1 ic4 oc3 bias")
+
+    def arrays(self) -> Arrays:
+        draw = np.random.default_rng(0).integers
+        x, weight, bias = (draw(-99, 100, shape) for shape in (
+            self.problem.input_shape, self.problem.weight_shape, self.problem.bias_shape))  # fmt: skip
+        return Arrays(x, weight, bias)
+
+    def kept(self, sums: Array, by: Requantisation, dtype: str = "int8") -> Array:
+        """Rounded to the nearest number, ties to the even one, in whole numbers."""
+        scale = Fraction(by.scale)
+        rounded = np.array([round(Fraction(int(value)) / scale) for value in sums.ravel()]).reshape(sums.shape)
+        bounds = np.iinfo(dtype)
+        clipped: Array = np.clip(rounded + by.zero_point, bounds.min, bounds.max).astype(dtype)
+        return clipped
+
+    @pytest.mark.parametrize(
+        ("scale", "zero_point", "dtype", "how"),
+        [(2.0, -7, "int16", "ties to even"), (200.37, 128, "uint8", "no tie tells how ties are rounded"),
+         (77.5, 0, "int8", "no tie tells how ties are rounded")],
+    )  # fmt: skip
+    def test_a_right_answer_says_how_it_was_requantised(
+        self, scale: float, zero_point: int, dtype: str, how: str
+    ) -> None:
+        arrays, by = self.arrays(), Requantisation(scale, zero_point)
+        actual = self.kept(oracle.expected(self.problem, *arrays), by, dtype)
+        diagnosis = only(diagnose(self.problem, arrays, actual, by=by))
+        assert diagnosis.statements == ()
+        start = f"equals the oracle requantised by scale {scale:g} and zero point {zero_point}, {how} (worst at ("
+        assert str(diagnosis).startswith(start)
+
+    def test_ties_are_told_apart(self) -> None:
+        problem, by = Problem.parse("i4 k1"), Requantisation(2.0)
+        arrays = Arrays(np.array([[[3, 5, 7, -3]]]), np.array([[[1]]]), None)
+        for values, how in (([2, 2, 4, -2], "ties to even"), ([2, 3, 4, -2], "ties away from zero")):
+            assert how in str(only(diagnose(problem, arrays, np.array([[values]], np.int8), by=by)))
+        assert diagnose(problem, arrays, np.array([[[1, 2, 3, -2]]], np.int8), by=by) == ()
+
+    def test_one_value_that_is_off_by_one_is_not_right(self) -> None:
+        arrays, by = self.arrays(), Requantisation(200.37, 3)
+        actual = self.kept(oracle.expected(self.problem, *arrays), by)
+        actual[0, 1, 2, 3] += 1
+        assert diagnose(self.problem, arrays, actual, by=by) == ()
+        value = actual[0, 1, 2, 3]
+        assert f"1 of 363 values differ, first at (0, 1, 2, 3): {value}, expected {value - 1}" in difference(
+            self.problem, arrays, actual, by=by
+        )
+
+    @pytest.mark.parametrize("name", ["taps reversed on axis 0", "bias ignored", "window"])
+    def test_a_misreading_is_found_behind_it(self, name: str) -> None:
+        arrays, by = self.arrays(), Requantisation(200.37, 3)
+        read = {
+            "taps reversed on axis 0": (self.problem, arrays._replace(weight=np.flip(arrays.weight, 2))),
+            "bias ignored": (replace(self.problem, bias=False), arrays._replace(bias=None)),
+            "window": (replace(self.problem, pads=((0, 2), (0, 2))), arrays),
+        }
+        problem, operands = read[name]
+        actual = self.kept(oracle.expected(problem, *operands), by)
+        (statement,) = only(diagnose(self.problem, arrays, actual, by=by)).statements
+        assert statement.startswith(name)
+
+    def test_a_scale_that_leaves_nothing_says_so(self) -> None:
+        arrays, by = self.arrays(), Requantisation(1e9, 3)
+        actual = self.kept(oracle.expected(self.problem, *arrays), by)
+        assert [str(one) for one in diagnose(self.problem, arrays, actual, by=by)] == ["holds nothing but one number"]
+        assert "this says nothing" in difference(self.problem, arrays, actual, by=by)
+
+    @pytest.mark.parametrize(
+        ("x", "actual", "message"),
+        [(1, np.float32(2), "actual is float32, and a scale is of integers: give these, or no scale"),
+         (0.3, np.int8(2), "no whole numbers, and a scale is of these: give them as they are quantised, x less its")],
+    )  # fmt: skip
+    def test_what_is_not_quantised_is_refused(self, x: Any, actual: Any, message: str) -> None:
+        arrays = Arrays(np.array([[[x]]]), np.array([[[1]]]), None)
+        with pytest.raises(DiagnosisError, match=message):
+            diagnose(Problem.parse("i1 k1"), arrays, actual.reshape(1, 1, 1), by=Requantisation(0.5))
+
+
 def test_an_infinity_stands_for_what_float16_cannot_hold() -> None:
     problem = Problem.parse("i3 k1")
     arrays = Arrays(np.array([[[300, 0.1, -300]]], np.float16), np.array([[[300]]], np.float16), None)
@@ -273,12 +358,27 @@ class TestLarge:
             "taps reversed on axis 1", "window (2, 1) x (2, 1) for (1, 2) x (1, 2)",
         )  # fmt: skip
 
+    def test_the_definition_is_computed_once_for_what_nothing_explains(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        whole: list[tuple[int, ...]] = []
+
+        def counted(x: Array, weight: Array, *rest: Any) -> Array:
+            if weight.shape[2] == self.problem.out_channels:
+                whole.append(weight.shape)
+            return stamped(x, weight, *rest)
+
+        monkeypatch.setattr(search, "stamped", counted)
+        arrays = real(self.problem)
+        actual = computed(self.problem, arrays)
+        actual[0, 1, 7, 3] += 1
+        assert diagnose(self.problem, arrays, actual) == ()
+        assert len(whole) == 2  # the values, and the magnitudes that bound their rounding
+
     def test_says_what_was_not_searched(self) -> None:
         assert bounded(self.problem) == (
-            "searched, since the array is large: statements alone and by 2, and windows nearby; "
-            "not searched: 3 at once, and windows that are moved by more than 24"
+            "searched, since the array is large: statements alone and 2 at once, and windows that are moved by at most "
+            "24; not searched: 3 at once, and windows further away"
         )
-        assert "3 at once, two about an operand of more than 1048576 elements, and" in bounded(
+        assert "3 at once, two about an operand of more than 1048576 elements, and windows" in bounded(
             Problem.parse("i99x99 k3 ic256")
         )
         assert bounded(Problem.parse("i4 k3")) == ""

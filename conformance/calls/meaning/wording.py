@@ -1,6 +1,6 @@
 """A meaning as lines, and as data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from conformance.calls.meaning import Meaning, Number
@@ -18,6 +18,7 @@ def lines(meaning: Meaning) -> Iterator[str]:
         yield f"means '{meaning.problem}' ({meaning.name})" if meaning.problem else f"means a window ({meaning.name})"
         window = " x ".join(f"({lo}, {hi})" for lo, hi in meaning.window)
         yield f"  window: {window} cut from {_tuple(meaning.full)}, which leaves {_tuple(meaning.output)}"
+        yield from _beyond(meaning.window)
         yield f"  taps: {'reversed' if meaning.reversed else 'as stored'}"
         yield f"  axes: data '{meaning.data}', weight '{meaning.weight}'"
         if meaning.stamps is not None:
@@ -26,6 +27,18 @@ def lines(meaning: Meaning) -> Iterator[str]:
         yield f"  not known: {'; '.join(meaning.unknown)}"
     if meaning.set_aside:
         yield f"  set aside: {'; '.join(meaning.set_aside)}"
+
+
+def _beyond(window: Sequence[tuple[Number, Number]]) -> Iterator[str]:
+    """Rows of the answer that the window adds to the stamp, as an output_padding can."""
+    ends = [
+        (where, end, axis)
+        for axis, pair in enumerate(window)
+        for where, end in zip(("first", "last"), pair, strict=True)
+    ]
+    beyond = [f"the {where} {-end} on axis {axis}" for where, end, axis in ends if isinstance(end, int) and end < 0]
+    if beyond:
+        yield f"  window: {' and '.join(beyond)} beyond the stamp, where no tap reaches: zeros, or the bias alone"
 
 
 def _stamps(problem: Problem) -> Iterator[str]:
