@@ -21,7 +21,7 @@ from conformance.io.terminal import echo
 from conformance.problem import Problem
 from conformance.records.record import Record, Verdict
 from conformance.run import Job
-from conformance.runner.outside import Channel, DiedError, LaneProcess, evaluate
+from conformance.runner.outside import Channel, DiedError, LaneProcess, evaluate, opened
 from conformance.suites.case import Case
 from conformance.suites.references import compute
 
@@ -179,7 +179,7 @@ class Check:
 
     def _ends(self) -> None:
         """Hold that a process which is told to stop says so."""
-        channel = Channel(self._lane)
+        channel = Channel(opened(self._lane))
         try:
             channel.stop(self._lane)
         except (DiedError, ValueError) as error:

@@ -9,7 +9,7 @@ import fcntl
 import os
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, BinaryIO, cast
 
@@ -29,7 +29,12 @@ _ABOVE = 512  # where the protocol's streams lie, so that a call that closes wha
 
 
 def main(parent: int) -> None:
-    """Answer until told to stop, or until nobody asks any more."""
+    """Answer with the adapter that the parent names."""
+    serve(parent, lambda lane: cast(Convolving, adapters.load(lane)))
+
+
+def serve(parent: int, load: Callable[[Lane], Convolving]) -> None:
+    """Answer until told to stop, or until nobody asks any more, and end this process."""
     die_with(parent)
     os.setsid()
     adopt_orphans()
@@ -41,7 +46,7 @@ def main(parent: int) -> None:
         message = wire.decode(line)
         match message["do"]:
             case "start":
-                adapter = cast(Convolving, adapters.load(Lane(message["framework"], message["variant"])))
+                adapter = load(Lane(message["framework"], message["variant"]))
                 bound_memory(MEMORY)
                 _send(target, {"environment": dict(adapters.environment(adapter))})
                 _send(target, READY)
@@ -66,16 +71,18 @@ def _streams() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _run(adapter: Convolving, jobs: Sequence[tuple[Any, Sequence[Any]]], target: BinaryIO) -> None:
-    """Make the calls of jobs together, and answer them one by one."""
+    """Make the calls of jobs, as many together as the adapter takes, and answer them one by one."""
     process = os.getpid()
-    calls = [begin(partial(_translate, adapter, job, arrays)) for job, arrays in jobs]
-    answers = iter(make(adapter, [call for call in calls if isinstance(call, Call)]))
-    if os.getpid() != process:  # a call forked, and came back twice
-        os._exit(0)
-    for (job, _), call in zip(jobs, calls, strict=True):
-        answer: Answered | Ended = call if isinstance(call, Ended) else next(answers)
-        reply, arrays = wire.answer_of(None if isinstance(call, Ended) else call, answer, _text(call))
-        _send(target, {"job": job["job"], **reply}, arrays)
+    for start in range(0, len(jobs), adapter.BLOCK):
+        block = jobs[start : start + adapter.BLOCK]
+        calls = [begin(partial(_translate, adapter, job, arrays)) for job, arrays in block]
+        answers = iter(make(adapter, [call for call in calls if isinstance(call, Call)]))
+        if os.getpid() != process:  # a call forked, and came back twice
+            os._exit(0)
+        for (job, _), call in zip(block, calls, strict=True):
+            answer: Answered | Ended = call if isinstance(call, Ended) else next(answers)
+            reply, arrays = wire.answer_of(None if isinstance(call, Ended) else call, answer, _text(call))
+            _send(target, {"job": job["job"], **reply}, arrays)
 
 
 def _translate(adapter: Convolving, job: Any, arrays: Sequence[Any]) -> Call:

@@ -263,9 +263,14 @@ def answer_of(call: Call | None, answer: Answered | Ended, text: str) -> tuple[d
 def started(message: Mapping[str, Any]) -> Started:
     """What a lane process says of itself at its start. Raises ViolationError."""
     said = _checked("a start that says", message, Started)
-    _require_layout("data", said.data, layout.DATA)
-    _require_layout("weight", said.weight, layout.WEIGHT)
+    require_layouts(said.data, said.weight)
     return said
+
+
+def require_layouts(data: str, weight: str) -> None:
+    """Raises ViolationError for what are no layouts of data and weight."""
+    _require_layout("data", data, layout.DATA)
+    _require_layout("weight", weight, layout.WEIGHT)
 
 
 def _require_layout(name: str, text: str, letters: str) -> None:
