@@ -1,0 +1,150 @@
+"""What came of a function's cases: a page of text, record files, and an error where something is not as it is to be."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from conformance.analysis.groups import by_cause
+from conformance.diagnosis.explain import Actual, Explained, among, causes
+from conformance.io.array_files import Archive
+from conformance.io.atomic import write_together
+from conformance.predicates.comparisons import Facts, facts, size, smallest
+from conformance.predicates.induction import Rule, where
+from conformance.records import record_file
+from conformance.records.arrays import beside
+from conformance.records.messages import label_of, skeleton, with_kind
+from conformance.records.record import Record, Run, Verdict
+from conformance.suites.expectations import expected_of, fails, lack
+
+SHOWN = 10
+"""Faults that are printed."""
+SOUGHT = 64
+"""Diverging records that are diagnosed, the smallest problems first."""
+
+
+class NonconformityError(AssertionError):
+    """What `raise_for_failures` raises: the report as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """So many records that fail alike: what they show, where they are, and the smallest of them."""
+
+    count: int
+    what: str
+    where: Rule
+    witness: Record
+
+
+class Report:
+    """A run of a function: `run` has the records. Printed, it is a page of text."""
+
+    def __init__(self, run: Run, arrays: bytes | None) -> None:
+        self.run, self._arrays = run, arrays
+
+    @classmethod
+    def read(cls, file: Path) -> "Report":
+        """The report of a record file and the arrays beside it, both of which are kept in memory."""
+        arrays = beside(file)
+        return cls(record_file.read(file), arrays.read_bytes() if arrays.exists() else None)
+
+    @property
+    def verdicts(self) -> Mapping[str, int]:
+        """How many records of each verdict."""
+        return self.run.verdicts
+
+    @cached_property
+    def failures(self) -> tuple[Record, ...]:
+        """The records that fail, and that no expectation knows of."""
+        known = expected_of(self.run)
+        return tuple(record for record in self.run.records if fails(record, known))
+
+    @property
+    def lack(self) -> str:
+        """Why the run is no evidence, or answers less than its floor; empty where it is well."""
+        return lack(self.run.header, self.run.verdicts)
+
+    @property
+    def conforms(self) -> bool:
+        """Whether nothing fails, and something was shown."""
+        return not self.failures and not self.lack
+
+    def raise_for_failures(self) -> None:
+        """Raise NonconformityError, with the report as its text, unless all is as it is to be."""
+        if not self.conforms:
+            raise NonconformityError(str(self))
+
+    def write(self, folder: Path | str) -> Path:
+        """Write the record file into a folder, the arrays beside it, for `conformance report --records FOLDER`."""
+        file = self.run.header.path(Path(folder))
+        write_together({beside(file): self._arrays, file: record_file.content(file, self.run)})
+        return file
+
+    @cached_property
+    def faults(self) -> tuple[Fault, ...]:
+        """What fails, the largest first: of diverging records the diagnosis, of others what they say."""
+        alike: dict[tuple[str, object], list[Record]] = defaultdict(list)
+        for record in self.failures:
+            words = "" if record.verdict is Verdict.DIVERGES else skeleton(record.message)
+            alike[record.verdict, words].append(record)
+        good = [facts(record) for record in self.run.records if record.verdict is Verdict.CONFORMS]
+        faults = [
+            fault for (verdict, _), records in alike.items()
+            for fault in (self._diagnosed(records, good) if verdict == Verdict.DIVERGES else [_said(records, good)])
+        ]  # fmt: skip
+        return tuple(sorted(faults, key=lambda fault: -fault.count))
+
+    def _diagnosed(self, records: Sequence[Record], good: Sequence[Facts]) -> Iterator[Fault]:
+        chosen = sorted(records, key=size)[:SOUGHT]
+        with self._actual() as actual:
+            explained = [Explained(record, causes(record, actual)) for record in chosen]
+        for cause, those in by_cause(explained):
+            own = [member.record for member in those]
+            part = "" if len(chosen) == len(records) else f", of the {len(chosen)} smallest that were diagnosed"
+            yield _fault(f"diverges: {cause.sentence}{part}", own, good)
+
+    @contextmanager
+    def _actual(self) -> Iterator[Actual]:
+        """What gives the array of a diverging record."""
+        with TemporaryDirectory(prefix="conformance-") as folder:
+            file = Path(folder, "arrays.npz")
+            file.write_bytes(self._arrays or b"")
+            with Archive(file) as arrays:
+                yield among(arrays)
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        header = self.run.header
+        counts = ", ".join(f"{count:,} {verdict}" for verdict, count in self.verdicts.items())
+        yield f"{header.framework}, suite {header.suite}: {len(self.run.records):,} records: {counts}"
+        if self.lack:
+            yield f"it {self.lack}"
+        for number, fault in enumerate(self.faults[:SHOWN], 1):
+            yield f"{number}. {fault.count:,} {fault.what}"
+            yield f"   {fault.where.sentence}"
+            if fault.where.is_of_enough:
+                yield f"      {fault.where.coverage}"
+            witness = fault.witness
+            yield f"   smallest: case {witness.case!r} in {witness.dtype}: {witness.problem}"
+            yield f"      {witness.message}"
+            yield f"      conformance.check({header.framework}, suite={header.suite!r}, cases=[{witness.case!r}])"
+        if len(self.faults) > SHOWN:
+            yield f"and {len(self.faults) - SHOWN:,} more kinds of failure"
+        if self.conforms:
+            yield "nothing fails" + (", the rest is unsupported" if self.verdicts.get(Verdict.UNSUPPORTED) else "")
+
+
+def _said(records: Sequence[Record], good: Sequence[Facts]) -> Fault:
+    """Records of one verdict that say the same but for numbers."""
+    words = with_kind(records[0].kind, label_of(records))
+    return _fault(f"{records[0].verdict}: {words}", records, good)
+
+
+def _fault(what: str, records: Sequence[Record], good: Sequence[Facts]) -> Fault:
+    return Fault(len(records), what, where([facts(record) for record in records], good), smallest(records))

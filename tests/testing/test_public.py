@@ -1,0 +1,163 @@
+"""The public names: what they are, what they cost, and what each says of what it cannot take."""
+
+import subprocess
+import sys
+import typing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import conformance
+from conformance import NonconformityError, Problem, ProblemError, assert_conforms, cases, diagnose, expected
+
+CASE = next(case for case in cases("smoke") if case.problem.rank == 2 and min(case.problem.kernel) > 1)
+X, WEIGHT, BIAS = CASE.arrays("float32")
+
+
+class Foreign:
+    """An array of another library, which NumPy reads by its method."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def __array__(self, *arguments: Any, **options: Any) -> Any:
+        return self.array
+
+
+class Capsule:
+    """An array of another library that has DLPack alone."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.array.__dlpack_device__()
+
+
+def test_the_public_names_are_these_and_have_types_and_words() -> None:
+    assert conformance.__all__ == [
+        "CaseError", "CheckError", "DiagnosisError", "NonconformityError", "Problem", "ProblemError",
+        "assert_conforms", "cases", "check", "diagnose", "expected",
+    ]  # fmt: skip
+    for name in conformance.__all__:
+        value = getattr(conformance, name)
+        assert value.__doc__, name
+        assert name in dir(conformance)
+        if name.islower():
+            hints = typing.get_type_hints(value)
+            assert "return" in hints, name
+    assert all(issubclass(getattr(conformance, name), ValueError | AssertionError)
+               for name in conformance.__all__ if name.endswith("Error"))  # fmt: skip
+
+
+def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'conformance' has no attribute 'golden'"):
+        conformance.golden  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import conformance; "
+        "print(sorted({name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['conformance']\n"
+
+
+def test_a_case_has_operands_and_their_answer_in_every_dtype() -> None:
+    for dtype in ("float32", "float64"):
+        x, weight, bias = CASE.arrays(dtype)
+        assert {x.dtype, weight.dtype} == {np.dtype(dtype)}
+        assert_conforms(expected(CASE.problem, x, weight, bias).astype(dtype), CASE, dtype)
+    assert CASE.expected.dtype == np.int64
+    CASE.expected[...] = 0
+    CASE.arrays()[0][...] = 0
+    assert np.array_equal(expected(str(CASE.problem), X, WEIGHT, BIAS), CASE.expected)
+
+
+@pytest.mark.parametrize("case", cases("smoke")[:3])
+def test_cases_are_parameters_with_their_ids(case: Any, request: pytest.FixtureRequest) -> None:
+    assert request.node.name.endswith(f"[{case.id}]")
+    assert_conforms(expected(case.problem, *case.arrays()).astype("float32"), case)
+
+
+@pytest.mark.parametrize("library", [Foreign, Capsule])
+def test_arrays_of_any_library_are_read(library: Any) -> None:
+    y = expected(CASE.problem, library(X), library(WEIGHT), BIAS if BIAS is None else library(BIAS))
+    assert_conforms(library(y.astype("float32")), CASE)
+
+
+def test_the_failure_text_is_the_diagnosis() -> None:
+    wrong = expected(CASE.problem, X, np.flip(WEIGHT, -1), BIAS).astype("float32")
+    with pytest.raises(NonconformityError) as error:
+        assert_conforms(wrong, CASE)
+    text = str(error.value)
+    assert text.splitlines()[0].startswith(f"{CASE.id}: value: ")
+    assert "equals the oracle with taps reversed on axis 1" in text
+    assert f"problem: {CASE.problem}, in float32" in text
+    assert next(str(found) for found in diagnose(wrong, CASE.problem, X, WEIGHT, BIAS)) in text
+
+
+RIGHT = CASE.expected.astype("float32")
+
+
+@pytest.mark.parametrize(
+    ("actual", "words"),
+    [
+        (RIGHT.astype("float64"), "dtype is float64, expected float32"),
+        (RIGHT[0], "shape is "),
+        (RIGHT.tolist(), "actual is a list: give an array"),
+        (None, "actual is a NoneType: give an array"),
+        (np.ma.masked_array(RIGHT), "actual is a masked array: give a plain one"),
+        (RIGHT.astype(object), "actual is an array of object: give one of numbers"),
+        (np.full_like(RIGHT, np.nan), "nonfinite: "),
+        (np.zeros_like(RIGHT), "nothing but zeros"),
+    ],
+    ids=["wider", "rank", "list", "none", "masked", "object", "nan", "zeros"],
+)
+def test_what_is_no_answer_is_a_failure_that_says_so(actual: Any, words: str) -> None:
+    with pytest.raises(NonconformityError) as error:
+        assert_conforms(actual, CASE)
+    assert words in str(error.value)
+    assert CASE.id in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (lambda: expected("i5 k3", X, WEIGHT), "x is "),
+        (lambda: expected("i5 q3", X, WEIGHT), "is not a field"),
+        (lambda: expected("i5 k3 s0", X, WEIGHT), "stride 0 on axis 0 must be at least 1"),
+        (lambda: expected(5, X, WEIGHT), "problem is a int: give a Problem"),  # type: ignore[arg-type]  # on purpose
+        (lambda: expected(CASE.problem, X.tolist(), WEIGHT), "x is a list: give an array"),
+        (lambda: expected(CASE.problem, None, WEIGHT), "x is missing"),
+        (lambda: diagnose(X > 0, CASE.problem, X, WEIGHT, BIAS), "actual is an array of bool"),
+    ],
+)
+def test_arrays_that_are_not_of_a_problem_are_refused_by_name(asked: Any, words: str) -> None:
+    with pytest.raises(ProblemError) as error:
+        asked()
+    assert words in str(error.value)
+
+
+def test_a_suite_or_dtype_that_there_is_not_is_named() -> None:
+    with pytest.raises(conformance.CaseError, match="there is no suite 'smok', the nearest is 'smoke'"):
+        cases("smok")
+    with pytest.raises(conformance.CaseError, match="'rounding' are not judged by equal arrays alone"):
+        cases("rounding")
+    with pytest.raises(conformance.CaseError, match="there is no dtype 'int8'"):
+        CASE.arrays("int8")
+
+
+def test_a_problem_is_made_by_hand() -> None:
+    problem = Problem.of((5, 7), 3, stride=2, pads=1, output_padding=1, bias=True)
+    assert str(problem) == "i5x7 k3 s2 p1 op1 bias"
+
+
+def test_the_package_says_that_it_has_types() -> None:
+    assert (Path(conformance.__file__).parent / "py.typed").exists()
