@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from conformance.diagnosis import parts
 from conformance.diagnosis.bounds import LONGEST, MOST_OF_LARGE, MOST_STATEMENTS, TooLargeError, is_large
 from conformance.diagnosis.kept import Kept, Nearness, Requantisation, Requantised, Rounded, nearness_of, tells, ways_of
-from conformance.diagnosis.misreadings import WHOLE, Space
+from conformance.diagnosis.misreadings import ALONE, WHOLE, Space
 from conformance.diagnosis.misreadings import parts as parts_elsewhere
 from conformance.diagnosis.observation import (
     AT_ONCE,
@@ -248,12 +248,18 @@ def _in_part(
         diagnoses += [
             _diagnosis(question, explanation, kept, exact=exact)
             for question in finite
-            for explanation in _elsewhere(question, searches.of(question, kept))
+            for explanation in _apart(question, searches.of(question, kept))
         ]
         if diagnoses:
             fewest = min(len(diagnosis.statements) for diagnosis in diagnoses)
             return tuple(dict.fromkeys(some for some in diagnoses if len(some.statements) == fewest))
     return ()
+
+
+def _apart(question: Observation, search: Search) -> Iterator[Explanation]:
+    """What is sought alone, and not together with another statement."""
+    yield from search.within(ALONE).of_size(1)
+    yield from _elsewhere(question, search)
 
 
 def _reordered(

@@ -22,6 +22,8 @@ from conformance.problem import Ints, Problem
 Array = NDArray[Any]
 T = TypeVar("T")
 
+BLOCKS = (4, 8, 16, 32, 64, 128, 256, 512)
+"""Channels that are computed together."""
 FURTHEST = 16
 """Positions by which a part is put elsewhere at most."""
 
@@ -170,6 +172,44 @@ def of_part(firsts: Ints, problem: Problem) -> Iterator[Statement[Placing]]:
                     yield Statement("part", text, partial(_shifted, Shift(axis, of, start, by)))
 
 
+def of_input_alone(problem: Problem) -> Iterator[Statement[Array]]:
+    """Statements about the input that stand for a fault of blocks or of layout, and are made alone."""
+    channels, of_each = problem.groups * problem.in_channels, "" if problem.groups == 1 else " of each group"
+    for start in _ends_of_blocks(problem.in_channels):
+        text = f"in channels{of_each} from {start} on lost"
+        yield Statement("in channels", text, partial(_without, 2, slice(start, None)))
+    if channels > 1 and max(problem.input) > 1:
+        yield Statement("input", "memory of the input read with channels last", _channels_last)
+    if channels > 1 and problem.batch > 1:
+        yield Statement("input", "memory of the input read with channels before the batch", _channels_first)
+
+
+def of_weight_alone(problem: Problem) -> Iterator[Statement[Array]]:
+    """Statements about the weight that stand for a fault of layout, and are made alone."""
+    if problem.in_channels * problem.groups * problem.out_channels > 1 and max(problem.kernel) > 1:
+        yield Statement("weight", "memory of the weight read with taps first", _taps_first)
+
+
+def of_bias_alone(problem: Problem) -> Iterator[Statement[Array]]:
+    """Statements about the bias that stand for a fault of groups or blocks, and are made alone."""
+    g, oc = problem.groups, problem.out_channels
+    if not problem.bias:
+        return
+    if g > 1:
+        yield Statement("bias", "bias for the first group only", partial(_without, 1, slice(oc, None)))
+    if g > 1 and oc > 1:
+        dealt = np.arange(g * oc).reshape(oc, g).T.ravel()
+        yield Statement("bias", "bias dealt to groups in turn", partial(_reordered, 1, dealt))
+    for start in _ends_of_blocks(g * oc):
+        yield Statement("bias", f"bias from {start} on lost", partial(_without, 1, slice(start, None)))
+
+
+def _ends_of_blocks(count: int) -> tuple[int, ...]:
+    """Where the last whole blocks of usual sizes end, if something is left behind them."""
+    ends = {count // block * block for block in BLOCKS}
+    return tuple(sorted(end for end in ends if 0 < end < count - 1))  # the last one alone has a statement
+
+
 def of_bias(problem: Problem) -> Iterator[Statement[Array]]:
     """Statements about the bias, which is (2, channels): what is added inside the stamp, and beyond it."""
     if not problem.bias:
@@ -235,8 +275,28 @@ def _first_for_all(axis: int, array: Array) -> Array:
     return np.broadcast_to(array.take([0], axis), array.shape)
 
 
-def _without(axis: int, at: int, array: Array) -> Array:
-    """The array with zeros at one place of an axis."""
+def _channels_last(x: Array) -> Array:
+    """The input (batch, groups, in, *input) as if its memory held (batch, *input, channels)."""
+    batch, groups, inner, *spatial = x.shape
+    return np.moveaxis(x.reshape(batch, *spatial, groups * inner), -1, 1).reshape(x.shape)
+
+
+def _channels_first(x: Array) -> Array:
+    """The input (batch, groups, in, *input) as if its memory held (channels, batch, *input)."""
+    batch, groups, inner, *spatial = x.shape
+    return x.reshape(groups * inner, batch, *spatial).swapaxes(0, 1).reshape(x.shape)
+
+
+def _taps_first(weight: Array) -> Array:
+    """The weight (groups, in, out, *kernel) as if its memory held (*kernel, groups*in, out)."""
+    groups, inner, outer, *kernel = weight.shape
+    rank = len(kernel)
+    stored = weight.reshape(*kernel, groups * inner, outer)
+    return stored.transpose(rank, rank + 1, *range(rank)).reshape(weight.shape)
+
+
+def _without(axis: int, at: int | slice, array: Array) -> Array:
+    """The array with zeros at some places of an axis."""
     array = array.copy()
     np.moveaxis(array, axis, 0)[at] = 0
     return array
@@ -252,6 +312,8 @@ def _nothing(_: Problem) -> Iterator[Statement[Any]]:
 
 WHOLE = Space(of_input, of_weight, of_placing, of_bias)
 """Everything is read in one wrong way."""
+ALONE = Space(of_input_alone, of_weight_alone, _nothing, of_bias_alone)
+"""A fault of blocks or layouts, which is sought alone."""
 
 
 _AXES = re.compile(r" (?:on|along) ax[ei]s \d+(?: and \d+)*|(?<= axes) \d+ and \d+")

@@ -206,8 +206,11 @@ def _mixing(asked: Observation, group: int) -> Array | None:
     matrix = np.array(rows)
     if len(rows) < problem.in_channels * channels:
         return None
-    solved, _, rank, _ = np.linalg.lstsq(matrix, np.array(values), rcond=None)
-    return solved.reshape(problem.in_channels, channels) if rank == problem.in_channels * channels else None
+    try:  # what is solved badly is no order, or does not fit
+        solved = np.linalg.solve(matrix.T @ matrix, matrix.T @ np.array(values))
+    except np.linalg.LinAlgError:
+        return None
+    return solved.reshape(problem.in_channels, channels)
 
 
 def _samples(asked: Observation, count: int) -> Iterator[tuple[int, int, tuple[int, ...], tuple[Array, Array]]]:

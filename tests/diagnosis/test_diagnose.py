@@ -468,6 +468,7 @@ NAMED = {
     "in channels dealt to groups in turn": "in channels dealt to groups in turn",
     "out channels dealt to groups in turn": "out channels dealt to groups in turn",
     "bias of the first group reused for all": "bias of the first group for all",
+    "bias for the first group only": "bias for the first group only",
     "bias added twice": "bias added twice", "bias ignored": "bias ignored",
     "bias added before the window, so that it is missing beyond the stamp": "bias missing beyond the stamp",
     "the first of the batch for all": "the first of the batch for all",
@@ -489,7 +490,6 @@ NO_STATEMENTS = {"sums kept in float16", "relative error of 2**-22, as Winograd'
                  "right values, batch and channels in one axis", "dilation applied to the stride",
                  "dilation multiplied by the stride", "height and width of the kernel swapped",
                  "height and width of the input swapped", "sums kept in TF32", "one term in 64 lost in long sums",
-                 "bias for the first group only",
                  "bias for the first of the batch only"}  # fmt: skip
 WITNESSES = (
     RICH, CUBE, SQUARE, "i4x5 k3 s2x3 p1x0 op1x2 d1x2 ic2 oc2 bias", "i5 k4 s2 p3:1 op1 oc2",

@@ -188,3 +188,56 @@ def test_rows_that_no_tap_reaches_are_told(window: Window, *, bias: bool, rows: 
         f"rows {where} beyond the stamp, where no tap reaches: the definition has {held} there"
         for where, held in rows.items()
     ]
+
+
+BLOCKED = Problem.parse("i3x4 k2x3 s2 p1 g2 ic6 oc6 n2 bias")
+
+
+def read(**operands: Any) -> Any:
+    """An answer on operands that are changed by name."""
+
+    def change(_: Array, arrays: Arrays) -> Array:
+        given = arrays._replace(**{name: made(getattr(arrays, name)) for name, made in operands.items()})
+        return oracle.expected(BLOCKED, *given)
+
+    return change
+
+
+def lost(axis: int, *at: int) -> Any:
+    def change(array: Array) -> Array:
+        array = array.copy()
+        np.moveaxis(array, axis, 0)[list(at)] = 0
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (read(x=lost(1, 4, 5, 10, 11)), "in channels of each group from 4 on lost"),
+        (read(bias=lost(0, *range(6, 12))), "bias for the first group only"),
+        (read(bias=lost(0, 8, 9, 10, 11)), "bias from 8 on lost"),
+        (read(bias=lambda b: b.reshape(6, 2).T.ravel()), "bias dealt to groups in turn"),
+        (
+            read(x=lambda x: np.moveaxis(x.reshape(2, 3, 4, 12), -1, 1)),
+            "memory of the input read with channels last",
+        ),
+        (
+            read(x=lambda x: x.reshape(12, 2, 3, 4).swapaxes(0, 1)),
+            "memory of the input read with channels before the batch",
+        ),
+        (
+            read(weight=lambda w: w.reshape(2, 3, 12, 6).transpose(2, 3, 0, 1)),
+            "memory of the weight read with taps first",
+        ),
+    ],
+)  # fmt: skip
+def test_a_fault_of_blocks_or_layouts_is_named(change: Any, text: str) -> None:
+    assert told(BLOCKED, change, whole=True) == [text]
+
+
+def test_what_one_statement_says_already_is_not_said_of_blocks() -> None:
+    texts = told(Problem.parse("i3 k2 ic5"), lambda _, arrays: oracle.expected(
+        Problem.parse("i3 k2 ic5"), lost(1, 4)(arrays.x), arrays.weight, None), whole=True)  # fmt: skip
+    assert texts == ["the last in channel lost"]
