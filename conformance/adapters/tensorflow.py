@@ -14,6 +14,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.util import _pywrap_util_port
 
@@ -87,7 +88,7 @@ def run(calls: Sequence[Call]) -> Sequence[tf.Tensor]:
 
 
 def array(result: tf.Tensor) -> Array | Widened:
-    return widened(result.numpy())
+    return widened(np.asarray(result.numpy()))  # of no axis it gives a NumPy scalar
 
 
 def tensor(array: Array) -> tf.Tensor:

@@ -18,7 +18,7 @@ from conformance.io.folders import cases_folder
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.records.record import NEGATIVE, ROUNDING
 from conformance.suites.case import Case, Rounded, Suite
-from conformance.suites.departure import OPERANDS, DepartureError, misfit, read
+from conformance.suites.departure import OPERANDS, Departure, DepartureError, misfit, read
 
 SUITES: Mapping[str, tuple[str, ...]] = {
     "smoke": ("chosen/smoke.toml",),
@@ -30,7 +30,7 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "core": ("curated/*.toml", "smoke.jsonl", "covering.jsonl", "grid.jsonl", "sizes.jsonl", "popular/*.toml"),
     "extreme": ("extreme/*.toml",),
     ROUNDING: ("rounding.jsonl",),
-    NEGATIVE: ("negative/*.toml",),
+    NEGATIVE: ("negative/*.toml", "negative/*.jsonl"),
 }
 """A suite's case files, as patterns in the cases folder."""
 
@@ -54,6 +54,7 @@ PROBES = {
 """What a case can probe: the closed set that `probes` draws from."""
 
 FORMAT = "conformance-cases/1"
+_DEPARTURES = {"dtypes", "view", "values", "calls", "seconds", *OPERANDS}
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -168,6 +169,9 @@ def _read_jsonl(name: str, text: str, wanted: Set[str]) -> Iterator[Case]:
     if header["cases"] != len(lines):
         raise CaseError(f"{name}: the header counts {header['cases']} cases, {len(lines)} follow: regenerate it")
     for number, line in enumerate(lines, 2):
+        if name.startswith(f"{NEGATIVE}/"):
+            yield _pair(f"{name}:{number}", name, line, header)
+            continue
         _keys(f"{name}:{number}", line, {"id", "problem"})
         if wanted and line["id"] not in wanted:
             continue
@@ -206,24 +210,39 @@ def _checked(where: str, source: str, table: Mapping[str, Any], problem: Problem
 
 def _negative(where: str, source: str, table: Any) -> Iterator[Case]:
     """The cases of a negative table: one for each of its problems, which are of different ranks."""
-    required = {"id", "problems", "why", "probes", "defined"}
-    departures = {"dtypes", "view", "values", "calls", "seconds", *OPERANDS}
-    _keys(where, table, required, departures)
+    _keys(where, table, {"id", "problems", "why", "probes", "defined"}, _DEPARTURES)
     descriptors = table["problems"]
     if not isinstance(descriptors, list) or not descriptors:
         raise CaseError(f"{where}: problems is {descriptors!r}: give a list of descriptors, one for each rank")
     for at, descriptor in enumerate(descriptors):
         problem = _parsed(where, descriptor)
-        try:
-            departure = read(str(table["id"]), table, at)
-        except DepartureError as error:
-            raise CaseError(f"{where}: {error}") from None
-        if not departure.calls and (not misfit(problem, departure)) is not table["defined"]:
-            raise CaseError(f"{where}: '{descriptor}' has {'no' if table['defined'] else 'an'} answer by the "
-                            f"definition, defined is {table['defined']}: mend the wrong one")  # fmt: skip
+        departure = _departure(where, str(table["id"]), problem, table, at)
         line = {"id": f"{table['id']}-{problem.rank}d", "problem": descriptor}
         case = _checked(where, source, line, problem, table["why"], table["probes"])
         yield replace(case, subject=departure)
+
+
+def _pair(where: str, source: str, line: Any, header: Mapping[str, Any]) -> Case:
+    """The negative case of a generated line, of which both faults are named."""
+    _keys(where, line, {"id", "problem", "faults", "defined"}, _DEPARTURES)
+    match line["faults"]:
+        case [str(one), str(other)]:
+            problem = _parsed(where, line["problem"])
+            departure = _departure(where, f"{one} {other}", problem, line, 0)
+            case = _checked(where, source, line, problem, header["why"], header["probes"])
+            return replace(case, subject=departure)
+    raise CaseError(f"{where}: faults is {line['faults']!r}: give the names of two")
+
+
+def _departure(where: str, fault: str, problem: Problem, table: Mapping[str, Any], at: int) -> Departure:
+    try:
+        departure = read(fault, table, at)
+    except DepartureError as error:
+        raise CaseError(f"{where}: {error}") from None
+    if not departure.calls and (not misfit(problem, departure)) is not table["defined"]:
+        raise CaseError(f"{where}: '{problem}' has {'no' if table['defined'] else 'an'} answer by the "
+                        f"definition, defined is {table['defined']}: mend the wrong one")  # fmt: skip
+    return departure
 
 
 def _keys(where: str, table: Any, required: set[str], optional: Set[str] = frozenset()) -> None:

@@ -13,10 +13,10 @@ import numpy as np
 
 from conformance.io.bounded import read_named_bytes
 from conformance.problem import Problem, broken_rule
-from conformance.suites import sizes
 from conformance.suites.case import EXACT, Case, Rounded, Subject
 from conformance.suites.cases import dump_jsonl
 from conformance.suites.covering import covering_array
+from conformance.suites.generated import pairs, sizes
 
 Levels = Mapping[str, Sequence[int]]
 
@@ -176,6 +176,7 @@ def files() -> Mapping[str, str]:
             "The index arithmetic of one axis is exhausted up to just past each boundary.",
             ("window", "stride", "dilation", "output-padding", "taps", "extent"),
         ),
+        "negative/pairs.jsonl": pairs.text(),
     }
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from conformance.problem import Problem
-from conformance.suites import sizes
 from conformance.suites.case import Case
 from conformance.suites.cases import read_suite
 from conformance.suites.covering import covering_array
 from conformance.suites.generate import COVERING, SHARED, SMOKE, Axis
+from conformance.suites.generated import sizes
 
 Row = tuple[int, ...]
 

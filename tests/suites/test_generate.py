@@ -12,7 +12,7 @@ from conformance.problem import Problem, broken_rule
 from conformance.suites import generate
 from conformance.suites.cases import read_suite
 
-NAMES = ("rounding.jsonl", "smoke.jsonl", "covering.jsonl", "sizes.jsonl", "grid.jsonl")
+NAMES = ("rounding.jsonl", "smoke.jsonl", "covering.jsonl", "sizes.jsonl", "grid.jsonl", "negative/pairs.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,7 @@ def files() -> Mapping[str, str]:
 def committed(tmp_path: Path, files: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the committed files, compared with files that are generated once."""
     monkeypatch.setattr(generate, "files", lambda: files)
+    (tmp_path / "negative").mkdir()
     for name in NAMES:
         copy(cases_folder() / name, tmp_path / name)
     return tmp_path
