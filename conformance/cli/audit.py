@@ -1,14 +1,11 @@
 """conformance audit: wrong implementations against the cases."""
 
-import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
 
 import click
-import numpy as np
 
+from conformance.audit import kinds
 from conformance.audit.elsewhere import PLACES, seen_elsewhere
 from conformance.audit.kills import (
     CORE,
@@ -23,8 +20,10 @@ from conformance.audit.kills import (
     smallest_cover,
 )
 from conformance.audit.process_mutants import Struck, process_mutants
+from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
+from conformance.report.content.audit import FORMAT, Audit, Killer, MutantRow, StruckRow, dump
 from conformance.suites import cases
 
 PROCESS = "process"
@@ -32,46 +31,15 @@ STEPS = (1, 2, 4, 8, 16, 32, 64)
 """Numbers of cases for which the matrix says how many mutants have as many killers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """What the cases see: of every mutant that can be told, of those that cannot, and of what strikes processes."""
-
-    told: Sequence[Sighting]
-    equivalent: Sequence[Sighting]
-    struck: Sequence[Struck]
-
-    @property
-    def refuted(self) -> Sequence[str]:
-        """The mutants that were proved equivalent, and are not: a case kills them."""
-        return [seen.mutant.name for seen in self.equivalent if seen.killers]
-
-    @property
-    def survivors(self) -> Mapping[str, Sequence[str]]:
-        """The mutants that a suite does not kill, by suite; those of processes by both."""
-        lost = [f"{PROCESS}: {struck.fault}" for struck in self.struck if struck.wrong]
-        return {
-            SMOKE: [seen.mutant.name for seen in self.told if not seen.smoke] + lost,
-            CORE: [seen.mutant.name for seen in self.told if not seen.killers] + lost,
-        }
-
-    @property
-    def once(self) -> Sequence[str]:
-        """The mutants that cases of one shape alone kill."""
-        return [seen.mutant.name for seen in self.told if 0 < len(seen.killers) < ENOUGH]
-
-    @property
-    def enough(self) -> bool:
-        """Whether every suite kills as many as it must, core each of them twice, and nothing a right answer."""
-        size = len(self.told) + len(self.struck)
-        shares = all(size - len(lost) >= LEAST[suite] * size for suite, lost in self.survivors.items())
-        return shares and not self.once and not self.refuted
-
-
 @click.command()
 @click.option("--matrix", "full", is_flag=True, help="Every mutant on every case: minutes.")
 @click.option("--against", multiple=True, type=click.Choice(list(PLACES)), help="Try them there too; repeatable.")
-@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON, each mutant's killers included.")
-def command(full: bool, against: Sequence[str], as_json: bool) -> int:
+@click.option("--to", type=Path, help="Write all of it to a file, of which the report makes a page.")
+@click.option("--json", "as_json", is_flag=True, help="Print that file instead of a table.")
+@click.option(
+    "--kinds", "only_kinds", is_flag=True, help="Print how many cases tell each known kind of fault, no more."
+)
+def command(full: bool, against: Sequence[str], to: Path | None, as_json: bool, only_kinds: bool) -> int:
     """Run every mutant, a wrong implementation with one documented fault, and say which cases see it.
 
     A function mutant is killed by a case on which it would not conform. It meets cases until two that differ in shape
@@ -79,53 +47,91 @@ def command(full: bool, against: Sequence[str], as_json: bool) -> int:
     says exactly that and no other record is harmed. Exit status: 0 enough are killed, 2 usage, and 1 where smoke kills
     less than 75 % or core not each by two cases, or a mutant proved equivalent is killed.
     """
-    found = audit()
+    if only_kinds:
+        echo("\n".join(kinds.table()))
+        return OK
+    if to:
+        require_our_file(to, f'"format": "{FORMAT}"')
     matrix = kill_matrix(cases.read_suite(CORE)) if full else None
-    elsewhere = {place: seen_elsewhere(place) for place in against}
-    if as_json:
-        echo(json.dumps(_document(found, matrix, elsewhere)))
-    else:
-        lines = [*_curve(found), *_unseen(found), *(_matrix_lines(matrix) if matrix else ()), *_elsewhere(elsewhere)]
-        echo("\n".join([*lines, *_struck_lines(found.struck)]))
-    return OK if found.enough else DIVERGED
+    audited = audit(sightings(), {place: seen_elsewhere(place) for place in against}, matrix, process_mutants())
+    if to:
+        write_atomically(to, dump(audited))
+    lines = [*_curve(audited), *_unseen(audited), *(_matrix_lines(matrix) if matrix else ()), *_struck_lines(audited)]
+    echo(dump(audited).decode() if as_json else "\n".join(lines))
+    return OK if is_enough(audited) else DIVERGED
 
 
-def audit() -> Audit:
-    """Every mutant on the cases."""
-    seen = sightings()
-    told = [sighting for sighting in seen if not sighting.mutant.equivalent]
-    return Audit(told, [sighting for sighting in seen if sighting.mutant.equivalent], process_mutants())
+def audit(
+    seen: Sequence[Sighting], elsewhere: Mapping[str, Mapping[str, bool]], matrix: Matrix | None,
+    struck: Sequence[Struck],
+) -> Audit:  # fmt: skip
+    """What is known of all mutants, as it is kept."""
+    problems = {case.id: case.descriptor for case in cases.read_suite(CORE).cases}
+    counts = {name: matrix.of(cases.read_suite(name)).sum(axis=1).tolist() for name in SUITES} if matrix else {}
+    rows = []
+    for number, sighting in enumerate(seen):
+        mutant = sighting.mutant
+        seen_there = {place: found[mutant.name] for place, found in elsewhere.items() if mutant.name in found}
+        rows.append(MutantRow(
+            mutant.name, mutant.family, mutant.equivalent,
+            {SMOKE: sighting.smoke, CORE: bool(sighting.killers), **seen_there},
+            [Killer(case_id, problems[case_id]) for case_id in sighting.killers],
+            {name: of_suite[number] for name, of_suite in counts.items()},
+        ))  # fmt: skip
+    places = (SMOKE, CORE, *elsewhere)
+    sizes = {place: len(cases.read_suite(place).cases) for place in places if place in cases.SUITES}
+    processes = [StruckRow(one.fault, one.verdict, one.message, one.wrong) for one in struck]
+    return Audit(places=places, cases=sizes, mutants=rows, struck=processes)
 
 
-def _curve(found: Audit) -> Iterator[str]:
+def refuted(audited: Audit) -> list[str]:
+    """The mutants that were proved equivalent, and are not: a case kills them."""
+    return [mutant.name for mutant in audited.equivalent if mutant.killers]
+
+
+def survivors(audited: Audit, suite: str) -> list[str]:
+    """The mutants that a suite does not kill; those of processes are killed by both or by none."""
+    return audited.unseen(suite) + [f"{PROCESS}: {struck.fault}" for struck in audited.struck if struck.wrong]
+
+
+def once(audited: Audit) -> list[str]:
+    """The mutants that cases of one shape alone kill."""
+    return [mutant.name for mutant in audited.told if 0 < len(mutant.killers) < ENOUGH]
+
+
+def is_enough(audited: Audit) -> bool:
+    """Whether every suite kills as many as it must, core each of them twice, and nothing a right answer."""
+    size = len(audited.told) + len(audited.struck)
+    shares = all(size - len(survivors(audited, suite)) >= LEAST[suite] * size for suite in LEAST)
+    return shares and not once(audited) and not refuted(audited)
+
+
+def _curve(audited: Audit) -> Iterator[str]:
     """How many of each family are seen."""
-    yield f"{'seen of mutants':16}{'mutants':>10}{SMOKE:>10}{CORE:>10}{'twice':>10}"
-    families = list(dict.fromkeys(sighting.mutant.family for sighting in found.told))
-    for family in families:
-        yield _share(family, [sighting for sighting in found.told if sighting.mutant.family == family])
-    right = sum(not struck.wrong for struck in found.struck)
-    yield f"{PROCESS:16}{len(found.struck):>10}{right:>10}{right:>10}"
-    yield _share("all functions", found.told)
-    sizes = [len(cases.read_suite(name).cases) for name in (SMOKE, CORE)]
-    yield f"{'cases':16}{'':>10}" + "".join(f"{size:>10}" for size in sizes)
+    yield f"{'seen of mutants':16}{'mutants':>10}" + "".join(
+        f"{place:>12}" for place in (*audited.places, "core twice")
+    )
+    for family, rows in audited.families.items():
+        yield _share(family, audited.places, rows)
+    right = sum(not struck.wrong for struck in audited.struck)
+    yield f"{PROCESS:16}{len(audited.struck):>10}{right:>12}{right:>12}"
+    yield _share("all functions", audited.places, audited.told)
+    yield f"{'cases':16}{'':>10}" + "".join(f"{audited.cases.get(place, ''):>12}" for place in audited.places)
 
 
-def _share(name: str, family: Sequence[Sighting]) -> str:
-    size = len(family)
-    counts = (
-        sum(seen.smoke for seen in family), sum(bool(seen.killers) for seen in family),
-        sum(len(seen.killers) >= ENOUGH for seen in family),
-    )  # fmt: skip
-    return f"{name:16}{size:>10}" + "".join(f"{count / size:>10.0%}" for count in counts)
+def _share(name: str, places: Sequence[str], rows: Sequence[MutantRow]) -> str:
+    counts = [sum(row.seen[place] for row in rows) for place in places]
+    counts.append(sum(len(row.killers) >= ENOUGH for row in rows))
+    return f"{name:16}{len(rows):>10}" + "".join(f"{count / len(rows):>12.0%}" for count in counts)
 
 
-def _unseen(found: Audit) -> Iterator[str]:
-    for suite, lost in found.survivors.items():
-        yield f"{suite} must kill {LEAST[suite]:.0%}; survivors: {'; '.join(lost) or 'none'}"
-    yield f"killed by cases of one shape alone: {'; '.join(found.once) or 'none'}"
-    for seen in found.equivalent:
-        said = "NOT equivalent, a case kills it" if seen.killers else "equivalent"
-        yield f"{said}: {seen.mutant.name}: {seen.mutant.equivalent}"
+def _unseen(audited: Audit) -> Iterator[str]:
+    for suite, least in LEAST.items():
+        yield f"{suite} must kill {least:.0%}; survivors: {'; '.join(survivors(audited, suite)) or 'none'}"
+    yield f"killed by cases of one shape alone: {'; '.join(once(audited)) or 'none'}"
+    for mutant in audited.equivalent:
+        said = "NOT equivalent, a case kills it" if mutant.killers else "equivalent"
+        yield f"{said}: {mutant.name}: {mutant.equivalent}"
 
 
 def _matrix_lines(matrix: Matrix) -> Iterator[str]:
@@ -145,32 +151,6 @@ def _matrix_lines(matrix: Matrix) -> Iterator[str]:
         yield f"  {matrix.cases[at].id}: '{matrix.cases[at].descriptor}' kills {matrix.kills[:, at].sum()}"
 
 
-def _elsewhere(elsewhere: Mapping[str, Mapping[str, bool]]) -> Iterator[str]:
-    for place, seen in elsewhere.items():
-        families = Counter(name.partition(":")[0] for name in seen)
-        right = Counter(name.partition(":")[0] for name, killed in seen.items() if killed)
-        counts = ", ".join(f"{family} {right[family]}/{count}" for family, count in families.items())
-        yield f"{place} see {sum(seen.values())} of {len(seen)}: {counts}"
-
-
-def _struck_lines(struck: Sequence[Struck]) -> Iterator[str]:
-    for one in struck:
+def _struck_lines(audited: Audit) -> Iterator[str]:
+    for one in audited.struck:
         yield f"{PROCESS}: {one.fault}: {one.verdict} {one.message}".rstrip() + (f": {one.wrong}" if one.wrong else "")
-
-
-def _document(found: Audit, matrix: Matrix | None, elsewhere: Mapping[str, Mapping[str, bool]]) -> dict[str, Any]:
-    known = {
-        seen.mutant.name: {"family": seen.mutant.family, "smoke": seen.smoke, "killers": list(seen.killers)}
-        for seen in found.told
-    }
-    document = {
-        "enough": found.enough, "mutants": known, "survivors": found.survivors, "once": found.once,
-        "equivalent": {seen.mutant.name: seen.mutant.equivalent for seen in found.equivalent}, "refuted": found.refuted,
-        "process": [asdict(struck) for struck in found.struck], "against": elsewhere,
-    }  # fmt: skip
-    if matrix is not None:
-        ids = np.array([case.id for case in matrix.cases])
-        document["matrix"] = {
-            mutant.name: ids[row].tolist() for mutant, row in zip(matrix.mutants, matrix.kills, strict=True)
-        }
-    return document

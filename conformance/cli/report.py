@@ -12,6 +12,7 @@ from conformance.io.terminal import echo
 from conformance.records import record_file
 from conformance.records.record import Run
 from conformance.regression.history import DEFAULT, StoreError
+from conformance.report.content import audit
 from conformance.report.content.faults import ChangeLine
 from conformance.report.outcome import Reason
 
@@ -28,12 +29,17 @@ from conformance.report.outcome import Reason
 @click.option("--baseline", type=Path, help="The last good run's record files: the front page says what changed since.")
 @click.option("--history", type=Path, help=f"Kept runs, for since when (default: {DEFAULT}, where there is one).")
 @click.option(
+    "--audit", "audited", type=Path, help=f"What the audit wrote (default: {audit.DEFAULT}, where there is one)."
+)
+@click.option(
     "--lane",
     "lanes",
     multiple=True,
     help="A lane that must be there; repeatable (default: each of this package, and of the adapters that are given).",
 )
-def command(records: Path, to: Path, baseline: Path | None, history: Path | None, lanes: tuple[str, ...]) -> int:
+def command(
+    records: Path, to: Path, baseline: Path | None, history: Path | None, audited: Path | None, lanes: tuple[str, ...]
+) -> int:
     """Build the report from record files and the arrays beside them: a front page, and the folder `site` beside it.
 
     It says whether the runs are green or red, and why, as the front page does. Exit status: 0 green, 1 red, 2 usage, 3
@@ -50,13 +56,14 @@ def command(records: Path, to: Path, baseline: Path | None, history: Path | None
         raise StoreError(f"{history}: there is no history: keep a run with `conformance history --add`")
     if not history and DEFAULT.exists():
         history = DEFAULT
+    mutants = audit.read(audited or audit.DEFAULT) if audited or audit.DEFAULT.exists() else None
     runs = record_file.read_folder(records)
     expected = lanes or _expected_lanes(runs)
     changes, changed = _since(baseline, records) if baseline else (None, {})
     reasons = [*_expectations(runs, records), *of_floors(runs), *beside(records, runs)]
     site = gather(runs, records, expected, changes, changed, history, reasons)
     failed = unexplained(records, runs, site.outcome)
-    outcome = write_report(replace(site, reasons=[*reasons, *failed]), page)
+    outcome = write_report(replace(site, reasons=[*reasons, *failed], audit=mutants), page)
     echo(page.resolve().as_uri())
     echo("\n".join(outcome.lines()))
     if outcome.incomplete:

@@ -39,7 +39,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "number": "{:,}".format, "slug": slug, "line": line, "python": python, "coded": coded, "fragment": fragment,
-        "command": reproduction, "does": DOES.__getitem__,
+        "command": reproduction, "share": share, "does": DOES.__getitem__,
     }  # fmt: skip
     environment.globals |= {
         "bar": svg.bar, "patterns": svg.patterns, "operand": operand, "stamp": stamp, "answer": answer,
@@ -52,6 +52,12 @@ def coded(text: str) -> Markup:
     """Text with what stands between backticks as code."""
     parts = text.split("`")
     return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
+
+
+def share(count: int, of: int) -> str:
+    """A count of some as whole percent; 100 is said of all of them alone, and 0 of none."""
+    percent = count * 100 // of
+    return f"{max(percent, 1) if count else 0} %"
 
 
 @cache

@@ -10,6 +10,7 @@ from itertools import groupby
 
 from conformance.records.record import Key, Record, Run, Verdict
 from conformance.report import feeds, overview
+from conformance.report.content.audit import Audit
 from conformance.report.content.coverage import ANSWERED, REASONS, Coverage
 from conformance.report.content.faults import ChangeLine, Domain, Fault, Known
 from conformance.report.content.handbook import Handbook
@@ -56,6 +57,8 @@ class Site:
     coverage: Mapping[str, Sequence[Coverage]] = field(default_factory=dict)
     reasons: Sequence[Reason] = ()
     """Why the runs are red, other than by what their records and faults say."""
+    audit: Audit | None = None
+    """What the cases see of wrong implementations, where that was tried."""
 
     @cached_property
     def integrity(self) -> Integrity:
@@ -130,6 +133,7 @@ def pages(site: Site) -> Pages:
     yield from site.more.items()
     yield "literature.html", render("literature.html.j2", **common)
     yield "coverage.html", render("coverage.html.j2", answered=ANSWERED, reasons=REASONS, **common)
+    yield "audit.html", render("audit.html.j2", **common)
     rows = [counts.run_row(run) for run in runs]
     yield "frameworks.html", render("frameworks.html.j2", rows=rows, verdicts=counts.verdicts(runs),
                                     assistance=counts.assistance(runs), **common)  # fmt: skip

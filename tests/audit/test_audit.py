@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import combinations
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -23,22 +24,26 @@ from conformance.audit.kills import (
     SMOKE,
     Matrix,
     Sighting,
+    _wrong,
     killers,
     shapes,
     sighting,
     smallest_cover,
 )
+from conformance.audit.kinds import KINDS, Kind, table
 from conformance.audit.mutants import EVERY, FUNCTIONS, REGIONAL, Mutant
 from conformance.audit.mutants.base import right
 from conformance.audit.process_mutants import PROCESS, STRUCK, Struck, _struck, process_mutants
-from conformance.cli.audit import Audit, _curve, _matrix_lines, _unseen
+from conformance.cli.audit import _curve, _matrix_lines, _unseen, audit, is_enough, once, refuted, survivors
 from conformance.layout import Array
 from conformance.problem import Problem
 from conformance.records.record import Record, Run, Verdict
+from conformance.report.content.audit import Audit
 from conformance.run import Job, evaluate
 from conformance.suites import cases
-from conformance.suites.case import Suite
+from conformance.suites.case import Case, Suite
 from conformance.suites.reference_cache import References
+from conformance.suites.references import compute
 from tests.records.test_record import HEADER
 
 FAMILIES = {"window", "taps", "axes", "numerics", "boundary", "memory", "contract"}
@@ -146,33 +151,74 @@ def covered(kills: NDArray[np.bool_], chosen: Iterable[int]) -> int:
     return int(kills[:, list(chosen)].any(axis=1).sum())
 
 
-def seen(number: int, smoke: bool, killers: Sequence[str] = ("one", "two")) -> Sighting:
+IDS = [case.id for case in cases.read_suite(CORE).cases[:2]]
+
+
+def seen(number: int, smoke: bool, killers: Sequence[str] = IDS) -> Sighting:
     return Sighting(replace(FUNCTIONS[0], fault=str(number)), smoke, killers)
 
 
+def audited(told: Sequence[Sighting], struck: Sequence[Struck] = ()) -> Audit:
+    return audit(told, {}, None, struck)
+
+
 def test_smoke_has_enough_at_75_percent_and_not_below() -> None:
-    assert not Audit([seen(number, number < 74) for number in range(100)], [], []).enough
-    found = Audit([seen(number, number < 75) for number in range(100)], [], [])
-    assert found.enough
-    assert [len(found.survivors[suite]) for suite in (SMOKE, CORE)] == [25, 0]
+    assert not is_enough(audited([seen(number, number < 74) for number in range(100)]))
+    found = audited([seen(number, number < 75) for number in range(100)])
+    assert is_enough(found)
+    assert [len(survivors(found, suite)) for suite in (SMOKE, CORE)] == [25, 0]
 
 
 def test_core_has_enough_where_two_cases_see_every_mutant() -> None:
-    assert Audit([seen(0, True)], [], []).enough
-    once, never = seen(1, True, ["one"]), seen(2, False, [])
-    assert (Audit([once], [], []).enough, Audit([once], [], []).once) == (False, [once.mutant.name])
-    assert (Audit([never], [], []).enough, Audit([never], [], []).survivors[CORE]) == (False, [never.mutant.name])
-    assert not Audit([seen(0, True)], [seen(1, False)], []).enough
-    assert not Audit([seen(0, True)], [], [Struck("hangs", "conforms", "", "wrong")]).enough
+    assert is_enough(audited([seen(0, True)]))
+    one, never = audited([seen(1, True, IDS[:1])]), audited([seen(2, False, [])])
+    assert (is_enough(one), once(one)) == (False, ["window: 1"])
+    assert (is_enough(never), survivors(never, CORE)) == (False, ["window: 2"])
+    assert not is_enough(audited([seen(0, True)], [Struck("hangs", "conforms", "", "wrong")]))
+
+
+def test_a_mutant_that_was_proved_equivalent_and_is_killed_is_not_enough() -> None:
+    same = Sighting(replace(FUNCTIONS[0], equivalent="It is the same."), False, [])
+    assert is_enough(audited([seen(0, True), same]))
+    found = audited([seen(0, True), replace(same, killers=IDS)])
+    assert (is_enough(found), refuted(found)) == (False, [same.mutant.name])
 
 
 def test_the_curve_has_a_line_a_family_and_the_unseen_are_named() -> None:
     unseen = Sighting(REGIONAL[0], False, [])
-    found = Audit([seen(0, True), seen(1, False, ["one"]), unseen], [], [])
+    found = audited([seen(0, True), seen(1, False, IDS[:1]), unseen])
     lines = [line.split() for line in _curve(found)]
     assert lines[1:3] == [["window", "2", "50%", "100%", "50%"], [REGIONAL[0].family, "1", "0%", "0%", "0%"]]
     assert any(REGIONAL[0].name in line for line in _unseen(found))
     assert any(line == "killed by cases of one shape alone: window: 1" for line in _unseen(found))
+
+
+def test_the_audit_keeps_what_was_seen_everywhere_and_how_many_cases_of_each_suite_kill() -> None:
+    suite = cases.read_suite(SMOKE)
+    kills = np.zeros((1, len(suite.cases)), bool)
+    kills[0, :3] = True
+    found = audit([seen(0, True)], {"rounding": {"window: 0": False}}, Matrix(FUNCTIONS[:1], suite.cases, kills), [])
+    (row,) = found.mutants
+    assert (found.places, row.seen) == ((SMOKE, CORE, "rounding"), {SMOKE: True, CORE: True, "rounding": False})
+    assert (row.kills[SMOKE], row.kills["grid"]) == (3, 0)
+    assert [killer.case for killer in row.killers] == IDS
+    assert found.unseen("rounding") == ["window: 0"]
+    assert found.cases == {name: len(cases.read_suite(name).cases) for name in found.places}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.where}: {kind.smallest}")
+def test_the_smallest_problem_of_a_kind_tells_it(kind: Kind) -> None:
+    assert str(kind.problem) == kind.smallest
+    assert kind.mutant.region(kind.problem)
+    drawn = [Case(f"smallest-{number}", kind.problem, kind.smallest, "w", ("limits",), "") for number in range(10)]
+    assert any(_wrong(kind.mutant.make(), drawn, [compute(case) for case in drawn]))
+
+
+def test_the_document_says_how_many_cases_tell_each_kind() -> None:
+    lines = list(table())
+    assert "\n".join(lines) in (Path(__file__).parents[2] / "docs/audit.md").read_text()
+    assert len(lines) == len(KINDS) + 4
+    assert all(int(line.split("|")[-2].replace(",", "")) >= ENOUGH for line in lines[2:])
 
 
 def test_the_matrix_counts_the_killers_of_every_mutant() -> None:

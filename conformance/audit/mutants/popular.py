@@ -5,7 +5,7 @@ from functools import partial
 from itertools import product
 from typing import NamedTuple
 
-from conformance.audit.mutants.base import Array, Family, Region, right
+from conformance.audit.mutants.base import Array, Family, Region, everywhere, right
 from conformance.problem import Problem
 
 family = Family("popular")
@@ -64,6 +64,8 @@ for rank, geometries in ((1, SOUNDS), (2, IMAGES), (3, VOLUMES)):
         family.inside(f"first column lost only in {rank}-D for {geometry}, with {name}",
                       partial(_has, geometry, rank, company), first_column_lost)  # fmt: skip
 
+family.inside(f"first column lost only in 2-D for {Geometry(4, 2, (1, 1))}",
+              partial(_has, Geometry(4, 2, (1, 1)), 2, everywhere), first_column_lost)  # fmt: skip
 family.inside("first column lost only for images of 16x16 and more at stride 1",
               lambda p: p.rank == 2 and min(p.input) >= 16 and {*p.stride} == {1}, first_column_lost)  # fmt: skip
 family.inside("first column lost only for images of 16x16 and more at stride 2",
