@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conformance import oracle
+from conformance.problem import Problem
 from tests.cli.test_cli import Ended
 
 Diagnose = Callable[..., Ended]
@@ -78,3 +80,59 @@ def test_requantised_integers_are_judged_by_their_scale(diagnose: Diagnose) -> N
     ended = diagnose("i3 k3", "--scale", "4", **arrays, actual=actual)
     assert ended.status == 1
     assert "5 of 5 values differ, first at (0, 0, 0): 17, expected 16" in ended.out
+
+
+def problem_of_call(**changed: Any) -> dict[str, Any]:
+    """Arrays of CALL, some of them changed."""
+    random = np.random.default_rng(0)
+    x, weight = random.normal(size=(5, 2, 4, 5)).astype("f4"), random.normal(size=(2, 3, 3, 3)).astype("f4")
+    problem = Problem.parse("i4x5 k3 s2 ic2 oc3 n5")
+    arrays = {"x": x, "weight": weight, "actual": oracle.expected(problem, x, weight, None).astype("f4")}
+    return arrays | {name: change(arrays[name]) for name, change in changed.items()}
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "text"),
+    [
+        ({}, 0, "equals the oracle within rounding"),
+        ({"x": np.asfortranarray, "actual": lambda y: y.astype(">f4")}, 0, "equals the oracle within rounding"),
+        ({"actual": lambda y: y.astype(np.longdouble)}, 0, "equals the oracle within rounding"),
+        ({"actual": lambda y: y.astype("f2")}, 0, "within the rounding of float16, consistent with sums in float32"),
+        ({"actual": lambda y: np.pad(y, [(0, 0), (0, 0), (0, 1), (0, 1)])}, 0, "rows 11 on axis 1 beyond the stamp, "),
+        ({"actual": lambda y: y[:, :, 2:-3, 1:-4]}, 0, "with window (2, 3) x (1, 4) for (0, 0) x (0, 0)"),
+        ({"actual": lambda y: y.transpose(0, 2, 3, 1)}, 0, "with its axes as NHWC where NCHW is expected (np."),
+        ({"actual": lambda y: y.transpose(0, 2, 3, 1).reshape(y.shape)}, 0, "with its memory as NHWC where NCHW is "),
+        ({"actual": np.zeros_like}, 0, "holds nothing but zeros"),
+        ({"weight": lambda w: w[:, :, ::-1, ::-1]}, 0, "with taps reversed on axes 0 and 1 within rounding"),
+        ({"actual": lambda y: y * 1e-44}, 1, " of 1485 values differ by more than rounding can"),
+        ({"actual": lambda y: np.where(y > 2, np.nan, y)}, 1, "nan, expected "),
+        ({"actual": lambda y: np.where(y > 2, np.inf, y)}, 1, "inf, expected "),
+        ({"actual": lambda y: y[:1]}, 1, "unexplained: shape is (1, 3, 9, 11), expected (5, 3, 9, 11)"),
+        ({"actual": lambda y: y[:0]}, 1, "unexplained: shape is (0, 3, 9, 11), expected (5, 3, 9, 11)"),
+        ({"actual": lambda y: np.rint(y * 9).astype("i1")}, 1, "requantised are judged with --scale and --zero-point"),
+        ({"actual": np.ravel}, 2, "actual is (1485,), and the answer has as many axes as x, (5, 2, 4, 5)"),
+        ({"actual": lambda y: y[0, 0, 0, 0]}, 2, "actual is (), and the answer has as many axes as x"),
+        ({"x": lambda x: x.transpose(0, 2, 3, 1)}, 2, "x is NHWC where NCHW is taken, give np.transpose(x, (0, 3"),
+        ({"weight": lambda w: w.transpose(2, 3, 0, 1)}, 2, "weight is HWIO where IOHW is taken, give np.transpose("),
+        ({"x": lambda x: x[:, :1]}, 2, "refused: the layer has 2 in channels, the input 1: give the arrays of"),
+        ({"x": lambda x: np.where(x > 2, np.nan, x)}, 2, "no sum with it can be judged: give finite numbers"),
+        ({"actual": lambda y: y > 0}, 2, "actual.npy: is an array of bool, not of numbers: save one"),
+        ({"actual": lambda y: y.astype(complex)}, 2, "actual.npy: is an array of complex128, not of numbers: save one"),
+        ({"bias": lambda _: np.zeros(3)}, 2, "the call has no bias, and --bias is given: give the arrays"),
+    ],
+)  # fmt: skip
+def test_what_a_stranger_gives_is_told_in_one_way(
+    changed: dict[str, Any], status: int, text: str, diagnose: Diagnose
+) -> None:
+    bias = {"bias": changed["bias"](None)} if "bias" in changed else {}
+    arrays = problem_of_call(**{name: change for name, change in changed.items() if name != "bias"})
+    ended = diagnose("torch", CALL, **arrays, **bias)
+    assert ended.status == status
+    assert text in (ended.err if status == 2 else ended.out)
+    assert ended.err.count("\n") == (status == 2)
+
+
+def test_a_bias_of_another_shape_says_which_it_takes(diagnose: Diagnose) -> None:
+    ended = diagnose("torch", CALL.replace(", bias=False", ""), **problem_of_call(), bias=np.zeros((1, 3, 1, 1)))
+    assert ended.status == 2
+    assert "bias is (1, 3, 1, 1), 'i4x5 k3 s2 ic2 oc3 n5 bias' takes (3,): give an array of this shape" in ended.err
