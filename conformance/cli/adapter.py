@@ -99,7 +99,7 @@ def _require_name(framework: str) -> None:
 def _written(template: Path, folder: Path, example: str, framework: str) -> Iterator[tuple[Path, bytes]]:
     """The files of an example, under another name; its name stands for nothing else in them."""
     for path in sorted(template.rglob("*")):
-        if path.is_file() and path.suffix != ".pyc":
+        if path.is_file() and path.suffix not in ("", ".pyc"):  # what was compiled from them
             place = str(path.relative_to(template)).replace(example, framework)
             yield folder / place, read_text(path).replace(example, framework).encode()
 

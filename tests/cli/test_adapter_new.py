@@ -35,9 +35,8 @@ class TestFiles:
     def test_bear_the_name_that_is_given_and_no_other(self, tmp_path: Path, language: str) -> None:
         new("mine", "--to", str(tmp_path), "--language", language)
         example = LANGUAGES[language].example
-        assert relative(tmp_path) == sorted(
-            name.replace(example, "mine") for name in relative(TEMPLATES / language) if not name.endswith(".pyc")
-        )
+        sources = [name for name in relative(TEMPLATES / language) if Path(name).suffix not in ("", ".pyc")]
+        assert relative(tmp_path) == sorted(name.replace(example, "mine") for name in sources)
         assert not [path for path in tmp_path.rglob("*") if path.is_file() and example in path.read_text()]
 
     def test_that_are_there_are_named_and_nothing_is_written(self, tmp_path: Path) -> None:
