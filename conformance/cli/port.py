@@ -60,15 +60,16 @@ def command(
         if isinstance(reason, Refusal):
             raise idioms.IdiomError(f"{expression}: {reason}") from None
         raise click.ClickException(str(reason)) from None  # which ends with exit status 1
+    faults = known_faults(made, lanes[1])
+    if not json_:  # before anything is run, since a known fault may end that
+        warned = [line for fault in faults for line in fault.lines()]
+        echo("".join(f"# {abridged(line)}\n" for line in (*port.explain(made), *warned)) + "\n" + made.code)
     missing = [lane.framework for lane in lanes if run and python_for(lane.framework, chosen) is None]
     batches = [made, *filter(None, [port.other_batch(made)])] if run and not missing else []
     results = [verify(batch, *lanes, chosen) for batch in batches]
-    faults = known_faults(made, lanes[1])
     if json_:
         echo(json.dumps({**_json(made, results), "known_faults": [as_data(fault) for fault in faults]}, indent=2))
     else:
-        warned = [line for fault in faults for line in fault.lines()]
-        echo("".join(f"# {abridged(line)}\n" for line in (*port.explain(made), *warned)) + "\n" + made.code)
         for ported, result in zip(batches, results, strict=True):
             for line in _verified(ported.source.claim.problem.batch, result):
                 echo(line)

@@ -59,6 +59,7 @@ def test_a_side_that_dies_is_told_in_a_line() -> None:
     done = conformance(*PORT, "--verify", "--python", "torch=/bin/false", "--python", "tensorflow=/bin/false")
     assert done.returncode == 2
     assert done.stderr == "conformance: torch-eager: gave no answer: exit status 1 of /bin/false: it said nothing\n"
+    assert "def conv_transpose(x, w, b):" in done.stdout
 
 
 def test_a_port_is_data_for_other_programs() -> None:
