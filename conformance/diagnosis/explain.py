@@ -1,7 +1,9 @@
 """Diverging records explained: each by its smallest causes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, NamedTuple
 
 from conformance.diagnosis.bounds import MOST_STATEMENTS, TooLargeError, require_searchable
@@ -12,12 +14,14 @@ from conformance.numerics.operands import Arrays, DataError, draw
 from conformance.predicates.comparisons import size
 from conformance.problem import Problem, Window, broken_rule
 from conformance.records.arrays import actual
-from conformance.records.record import Record
+from conformance.records.record import Key, Record
 
 FEW = 3
 """Diagnoses that are said of one array."""
 SEARCHED = 24
 """Records of one run that no single statement explains, the smallest ones, that are searched for several."""
+MANY, AT_ONCE, CHUNK = 200, 512, 16
+"""Records from which on they are explained on all cores, so many in memory, and so many sent to a core together."""
 LEAST = 4
 """Elements of an array that is taken for another case's answer."""
 
@@ -84,6 +88,16 @@ BY_NO_ONE_STATEMENT = Cause(
 )
 
 
+class _Task(NamedTuple):
+    """A diverging record with its array, and what is sought of it: so many statements, of some kinds or of all."""
+
+    record: Record
+    array: Any
+    answers: Mapping[str, str]
+    most: int = MOST_STATEMENTS
+    kinds: frozenset[str] | None = None
+
+
 class Explained(NamedTuple):
     """A diverging record, with every smallest cause of its array."""
 
@@ -141,23 +155,42 @@ def explain_run(records: Sequence[Record], run: Sequence[Record], actual: Actual
     these have is tried on the others.
     """
     answers = expected_of_others(run)
-    by_one = {record.key: _sought(record, actual, answers, most=1) for record in records}
-    left = sorted((record for record in records if by_one[record.key] == (UNEXPLAINED,)), key=size)
-    found = {record.key: _sought(record, actual) for record in left[:SEARCHED]}
-    known = {text for some in found.values() for cause in some for text in cause.kind.misreadings}
+
+    def tasks(some: Iterable[Record], **bounds: Any) -> Iterator[_Task]:
+        for record in some:
+            other = answers.get(record.actual)
+            yield _Task(record, actual(record), {record.actual: other} if other else {}, **bounds)
+
+    found = _all_sought(tasks(records, most=1), len(records))
+    left = sorted((record for record in records if found[record.key] == (UNEXPLAINED,)), key=size)
+    found |= (several := _all_sought(tasks(left[:SEARCHED]), len(left[:SEARCHED])))
+    known = frozenset(text for some in several.values() for cause in some for text in cause.kind.misreadings)
+    others = _all_sought(tasks(left[SEARCHED:], kinds=known), len(left)) if known else {}
     for record in left[SEARCHED:]:
-        some = _sought(record, actual, space=restricted(known)) if known else (UNEXPLAINED,)
+        some = others.get(record.key, (UNEXPLAINED,))
         found[record.key] = (BY_NO_ONE_STATEMENT,) if some == (UNEXPLAINED,) else some
-    return [Explained(record, found.get(record.key) or by_one[record.key]) for record in records]
+    return [Explained(record, found[record.key]) for record in records]
 
 
-def _sought(
-    record: Record, actual: Actual, answers: Mapping[str, str] | None = None, **bounds: Any
-) -> tuple[Cause, ...]:  # fmt: skip
+def _all_sought(tasks: Iterator[_Task], count: int) -> dict[Key, tuple[Cause, ...]]:
+    """The causes of so many tasks, by the records' keys: of many on all cores."""
+    if count < MANY:
+        return dict(map(_sought, tasks))
+    with ProcessPoolExecutor() as pool:
+        found: dict[Key, tuple[Cause, ...]] = {}
+        while batch := list(islice(tasks, AT_ONCE)):  # arrays of all of them need not fit into memory
+            found.update(pool.map(_sought, batch, chunksize=CHUNK))
+        return found
+
+
+def _sought(task: _Task) -> tuple[Key, tuple[Cause, ...]]:
+    """A record's key, and its causes."""
+    space = WHOLE if task.kinds is None else restricted(task.kinds)
     try:
-        return causes(record, actual, answers, **bounds)
+        some = causes(task.record, lambda _: task.array, task.answers, most=task.most, space=space)
     except (DataError, DiagnosisError):
-        return (ANOTHER_SHAPE,)
+        some = (ANOTHER_SHAPE,)
+    return task.record.key, some
 
 
 def sentences(problem: Problem, arrays: Arrays, array: Any) -> Iterator[str]:

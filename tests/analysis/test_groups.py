@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from conformance import oracle
 from conformance.analysis.groups import Group, by_cause, group_of, others, witnessed
 from conformance.cli.diagnose import text_lines
+from conformance.diagnosis import explain
 from conformance.diagnosis.explain import (
     SEARCHED,
     UNEXPLAINED,
@@ -213,6 +214,15 @@ def test_what_the_smallest_records_have_is_tried_on_the_others() -> None:
     assert {str(cause) for member in told for cause in member.causes} == {
         "taps reversed on axes 0 and 1 and bias ignored"
     }
+
+
+def test_many_records_are_explained_on_all_cores_as_few_are_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = {one.key: (one, array) for one, array in wrong_by_two()}
+    records = [one for one, _ in arrays.values()]
+    few = explain_run(records, records, lambda one: arrays[one.key][1])
+    monkeypatch.setattr(explain, "MANY", 1)
+    monkeypatch.setattr(explain, "AT_ONCE", 5)
+    assert explain_run(records, records, lambda one: arrays[one.key][1]) == few
 
 
 def test_a_group_of_few_records_says_nothing_about_where() -> None:
