@@ -7,6 +7,7 @@ rounding can do, and the diagnosis says so. Before misreadings come the right an
 zeros; after them what is right but for a part.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,12 +31,14 @@ from conformance.diagnosis.observation import (
 )
 from conformance.diagnosis.search import Explanation, Search, Searches
 from conformance.layout import DATA
+from conformance.numerics.formats import rounded
 from conformance.numerics.operands import Arrays
 from conformance.problem import Problem, Window
 
 Array = NDArray[Any]
 Asked = Sequence[tuple[Observation, Search]]
 
+_ROUNDED = re.compile(r"(input|weight)( rounded to (\d+) bits .*)")
 BLANK = ("nothing but zeros", "nothing but the bias", "nothing but one number")
 """Statements that no operand is behind: of an array that has no part in the problem."""
 
@@ -178,6 +181,7 @@ def _misread(
     for size in range(1, min(searches.most, MOST_OF_LARGE if is_large(asked.problem) else MOST_STATEMENTS) + 1):
         diagnoses = _of_size(size, ways, exact=exact)
         if size == 1 and (blank or diagnoses):
+            diagnoses += tuple(_of_both_operands(asked, diagnoses))
             return tuple(dict.fromkeys((*blank, *diagnoses)))
         if size == 1 and (constant := _constant(asked)):
             return (constant,)
@@ -189,6 +193,18 @@ def _misread(
 def _tells(search: Search) -> bool:
     """Whether it says something that an array is one that is kept so: of what is no answer's shape, it may."""
     return search.right is None or tells(search.kept, search.right)
+
+
+def _of_both_operands(asked: Observation, diagnoses: Sequence[Diagnosis]) -> Iterator[Diagnosis]:
+    """That both operands were rounded, where one was and the other has no more bits, so that nobody can tell."""
+    for diagnosis in diagnoses:
+        said = _ROUNDED.fullmatch(diagnosis.words)
+        if said is None:
+            continue
+        operand, how, bits = said.groups()
+        other = asked.x if operand == "weight" else asked.weight
+        if np.array_equal(rounded(int(bits), other), other):
+            yield replace(diagnosis, misreadings=(f"input and weight{how}",))
 
 
 def _of_size(size: int, ways: Sequence[tuple[Kept, Asked]], *, exact: bool) -> tuple[Diagnosis, ...]:

@@ -11,6 +11,7 @@ from conformance import oracle
 from conformance.diagnosis.diagnose import diagnose, difference
 from conformance.diagnosis.parts import beyond_stamp
 from conformance.diagnosis.scatter import Part, Shift, shifted_landing
+from conformance.numerics.formats import rounded
 from conformance.numerics.operands import Arrays, draw
 from conformance.problem import Problem, Window
 from tests.diagnosis.test_real_numbers import computed, real
@@ -241,3 +242,15 @@ def test_what_one_statement_says_already_is_not_said_of_blocks() -> None:
     texts = told(Problem.parse("i3 k2 ic5"), lambda _, arrays: oracle.expected(
         Problem.parse("i3 k2 ic5"), lost(1, 4)(arrays.x), arrays.weight, None), whole=True)  # fmt: skip
     assert texts == ["the last in channel lost"]
+
+
+@pytest.mark.parametrize(("narrow", "wide"), [("x", "weight"), ("weight", "x")])
+def test_where_one_operand_has_few_bits_nobody_can_tell_whether_both_were_rounded(narrow: str, wide: str) -> None:
+    problem = Problem.parse("i4x3 k2x3 s2 p1 ic2")
+    drawn = draw("bits", problem)
+    arrays = drawn._replace(**{narrow: np.sign(getattr(drawn, narrow)) * 3, wide: getattr(drawn, wide) % 7 + 70_001})
+    actual = oracle.expected(problem, rounded(11, arrays.x), rounded(11, arrays.weight), None)
+    name = "input" if wide == "x" else wide
+    assert [diagnosis.statements for diagnosis in diagnose(problem, arrays, actual)] == [
+        (f"{name} rounded to 11 bits (TF32, float16)",), ("input and weight rounded to 11 bits (TF32, float16)",),
+    ]  # fmt: skip
