@@ -187,7 +187,7 @@ def _misread(
             return (constant,)
         if diagnoses:
             return diagnoses
-    return _in_part(asked, finite, kinds, searches, exact=exact) if searches.space is WHOLE else ()
+    return _in_part(asked, finite, [kept for kept, _ in ways], searches, exact=exact) if searches.space is WHOLE else ()
 
 
 def _tells(search: Search) -> bool:
