@@ -47,6 +47,12 @@ def test_the_workflow_runs_every_framework() -> None:
     assert listed[1].split(", ") == sorted(adapters.frameworks())
 
 
+def test_the_report_of_a_night_reads_what_is_known_of_programs_from_beside_them() -> None:
+    assert "CONFORMANCE_ADAPTERS = {tox_root}{/}programs" in TOX["testenv:report"]["set_env"]
+    workflow = (ROOT / ".github/workflows/nightly.yml").read_text()
+    assert "CONFORMANCE_ADAPTERS: programs" in workflow.partition("\n  report:\n")[2].partition("    steps:")[0]
+
+
 def test_the_workflow_compares_nights_of_one_oracle() -> None:
     workflow = (ROOT / ".github/workflows/nightly.yml").read_text()
     (by,) = re.findall(r"by=\$\{\{ hashFiles\((.*)\) \}\}", workflow)
