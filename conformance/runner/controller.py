@@ -49,6 +49,7 @@ class Controller:
         self._scratch = tempfile.TemporaryDirectory(prefix="conformance-")
         self._environment: Mapping[str, str] = {}
         self._nodeids: list[str] = []
+        self._names = {f"{case.id}.{dtype}" for case in selection.cases for dtype in selection.dtypes}
         self._deaths = 0
         self._unwritable = False
         self._again: dict[str, str] = {}
@@ -75,7 +76,8 @@ class Controller:
         self._select(ids)
 
     def _select(self, nodeids: Sequence[str]) -> None:
-        self._nodeids = list(nodeids)
+        self._nodeids = [nodeid for nodeid in nodeids if self._is_case(nodeid)]
+        nodeids = self._nodeids
         self._bar.total, self._bar.n = len(nodeids) + len(self.done), len(self.done)
 
     @pytest.hookimpl(optionalhook=True)
@@ -129,6 +131,8 @@ class Controller:
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
         """A worker died: record the item that killed it, unless it was one of a block that will be tried one by one."""
+        if not self._is_case(crashitem):
+            return
         self._deaths += 1
         index = self._nodeids.index(crashitem)
         if self._selection.block > 1 and not Path(self._scratch.name, f"item-{index}").exists():
@@ -240,6 +244,10 @@ class Controller:
 
     def _log(self, node: Any) -> str:
         return str(Path(self._scratch.name, f"{node.gateway.id}.log"))
+
+    def _is_case(self, nodeid: str) -> bool:
+        """Whether an item is a case, and not one of the user's own tests that run in the same session."""
+        return nodeid.rpartition("::")[2] in self._names
 
     def _case(self, nodeid: str) -> tuple[Case, str]:
         case_id, _, dtype = nodeid.rpartition("::")[2].partition(".")

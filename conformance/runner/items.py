@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from conformance import adapters
 from conformance.adapters.base import Adapter, Lane
+from conformance.io.folders import cases_folder
 from conformance.processes.isolation import SECONDS, Death, Isolation
 from conformance.processes.pulse import Pulse
 from conformance.records.record import FORWARD, Key, Record, Verdict
@@ -82,6 +83,7 @@ class LaneItems:
     def __init__(self, config: pytest.Config, selection: Selection) -> None:
         self._selection = selection
         self._files = {case.source for case in selection.cases}
+        self._folder = cases_folder().absolute()
         self._blocks = _Blocks(config, selection)
         self._log: IO[str] | None = None
         self._pulse: Pulse | None = None
@@ -95,7 +97,11 @@ class LaneItems:
             self._pulse = Pulse(Path(log).with_suffix(".pulse"))
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
-        return None if collection_path.is_dir() or source(collection_path) in self._files else True
+        """A case file that was not selected; the user's own tests are collected as ever."""
+        among_cases = collection_path.is_relative_to(self._folder)
+        return (
+            True if among_cases and collection_path.is_file() and source(collection_path) not in self._files else None
+        )
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> CaseFile | None:
         if source(file_path) not in self._files:
@@ -107,8 +113,9 @@ class LaneItems:
         for index, item in enumerate(self._blocks.items):
             item.index = index
 
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool:
-        assert isinstance(item, CaseItem)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        if not isinstance(item, CaseItem):
+            return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         started = time.time()
         with self._pulse or nullcontext():

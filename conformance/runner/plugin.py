@@ -1,10 +1,12 @@
 """Cases as pytest items: `pytest --framework torch --suite core -n 2`.
 
-With --framework, pytest collects the suite's case files instead of test modules, one item a case and dtype (`items`).
+With --framework, pytest collects the suite's case files, one item a case and dtype (`items`): instead of test modules,
+or beside those that are named, as in `pytest --framework mylib --suite smoke tests/`.
 Workers evaluate and attach each record to its report; the controller alone writes (`controller`). Without it, inert.
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -71,11 +73,20 @@ def _configure_lane(config: pytest.Config) -> None:
     except OSError as error:
         pytest.exit(f"{error.filename}: {error.strerror}: give another --records folder", returncode=USAGE)
     config.addinivalue_line("filterwarnings", "ignore")  # a framework's warnings are its own affair
+    place = suites.source(option.framework) if option.suite in suites.SUITES else cases_folder()
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        config.args = [str(suites.source(option.framework) if option.suite in suites.SUITES else cases_folder())]
+        config.args = [str(place)]
+    elif not any(_holds(arg, place) for arg in config.args):
+        config.args = [*config.args, str(place)]  # the user's own tests run in the same session
     if getattr(option, "timeout", 0) is None:
         option.timeout = TIMEOUT
     if getattr(option, "maxworkerrestart", "") is None:
         option.maxworkerrestart = str(RESTARTS)
     for name, plugin in plugins.items():
         config.pluginmanager.register(plugin, name)
+
+
+def _holds(arg: str, place: Path) -> bool:
+    """Whether an argument of pytest names the place of the case files, or a part of it, or what it is in."""
+    given, case_files = Path(arg.partition("::")[0]).resolve(), place.resolve()
+    return given.is_relative_to(case_files) or case_files.is_relative_to(given)

@@ -346,6 +346,24 @@ class TestEvidence:
             assert (said in output) is bool(expected)
 
 
+@pytest.mark.usefixtures("environment")
+class TestBesideOwnTests:
+    @pytest.mark.parametrize("workers", ["0", "2"])
+    def test_own_tests_and_cases_run_in_one_session(self, tmp_path: Path, workers: str) -> None:
+        own = tmp_path / "own"
+        own.mkdir()
+        (own / "test_mine.py").write_text("def test_right(): pass\n\ndef test_wrong(): assert 1 == 2\n")
+        status, output = lane(tmp_path / "records", f"-n{workers}", "-rA", str(own))
+        assert status == 1
+        assert f"1 failed, 1 passed, {RECORDS} conforms" in output, output
+        assert "FAILED " in output
+        assert "test_mine.py::test_wrong" in output
+        run = read(tmp_path / "records")
+        assert (run.complete, run.header.selection, run.verdicts) == (True, "", {"conforms": RECORDS})
+        status, output = lane(tmp_path / "records", f"-n{workers}", str(own / "test_mine.py::test_right"))
+        assert status == 0, output
+
+
 def _copy_smoke(folder: Path) -> None:
     """The pairs of smoke alone, as its own suite in another folder."""
     text = (cases_folder() / "smoke.jsonl").read_bytes()
