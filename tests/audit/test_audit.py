@@ -254,6 +254,12 @@ def test_the_right_answer_is_right_elsewhere(place: str) -> None:
     assert elsewhere.PLACES[place](Mutant("none", "none", lambda: right)) is False
 
 
+def test_every_mutant_can_be_tried_on_the_negative_cases_that_have_an_answer() -> None:
+    seen = elsewhere.seen_elsewhere("negative")
+    assert len(seen) == sum(not mutant.equivalent for mutant in EVERY)
+    assert sum(seen.values()) >= 80
+
+
 class TestProcessMutants:
     def test_noise_and_exhausted_memory_harm_no_other_case(self) -> None:
         prints, exhausts = process_mutants(["prints", "exhausts"])
