@@ -167,8 +167,8 @@ def files() -> Mapping[str, str]:
         ),
         "sizes.jsonl": _dump(
             sizes.cases(),
-            "One size is beyond a block, or beyond what 8 or 16 bits hold; and every affordable triple of wide levels "
-            "occurs, which small levels do not reach.",
+            "One size is beyond a block, or beyond what 8 or 16 bits hold; channels fill whole blocks; stamps cross a "
+            "tile's border; and every affordable triple of wide levels occurs, which small levels do not reach.",
             ("window", "stride", "dilation", "output-padding", "groups", "channels", "bias", "batch", "rank", "extent"),
         ),
         "grid.jsonl": _dump(

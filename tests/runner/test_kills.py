@@ -182,7 +182,7 @@ def test_a_command_that_is_ended_takes_all_of_its_processes_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     monkeypatch.setenv("HANGS", str(tmp_path / "hangs"))
-    process = started(tmp_path, fault=f"hang@{descriptor('smoke-3d-10')}")
+    process = started(tmp_path, fault=f"hang@{descriptor('wide-2d-078')}")
     wait_until_it_hangs(tmp_path / "hangs")
     family = [*descendants(process.pid)]
     assert {role(pid) for pid in family} >= {"pytest", "worker", "conformance.processes.lane_process"}
@@ -199,7 +199,7 @@ def test_a_command_that_is_ended_takes_all_of_its_processes_with_it(
 
 def test_a_run_that_another_holds_is_told_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANGS", str(tmp_path / "hangs"))
-    process = started(tmp_path, fault=f"hang@{descriptor('smoke-3d-10')}")
+    process = started(tmp_path, fault=f"hang@{descriptor('wide-2d-078')}")
     wait_until_it_hangs(tmp_path / "hangs")
     (controller,) = [pid for pid in descendants(process.pid) if role(pid) == "pytest"]
     other = started(tmp_path)

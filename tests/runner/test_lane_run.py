@@ -238,7 +238,7 @@ class TestDeaths:
 
     def test_an_interrupt_keeps_what_was_finished(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HANGS", str(tmp_path / "hangs"))
-        process = pytest_process(tmp_path, "-n1", fault=f"hang@{descriptor('smoke-3d-10')}")
+        process = pytest_process(tmp_path, "-n1", fault=f"hang@{descriptor('wide-2d-078')}")
         wait_until_it_hangs(tmp_path / "hangs")
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=60)
@@ -253,7 +253,7 @@ class TestDeaths:
         options = ["--suite=smoke", "--suite=curated", "-n1", f"--records={tmp_path}"]
         process = subprocess.Popen(
             [*command, *options],
-            env=os.environ | {"FAULT": f"hang@{descriptor('smoke-3d-10')}", "HANGS": str(tmp_path / "hangs")},
+            env=os.environ | {"FAULT": f"hang@{descriptor('wide-2d-078')}", "HANGS": str(tmp_path / "hangs")},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -274,7 +274,7 @@ class TestDeaths:
         lane(tmp_path, "-n1")
         before = (tmp_path / "oracle_adapter-single-smoke.jsonl").read_bytes()
         monkeypatch.setenv("HANGS", str(tmp_path / "hangs"))
-        process = pytest_process(tmp_path, "-n1", fault=f"hang@{descriptor('smoke-3d-10')}")
+        process = pytest_process(tmp_path, "-n1", fault=f"hang@{descriptor('wide-2d-078')}")
         wait_until_it_hangs(tmp_path / "hangs")
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=60)

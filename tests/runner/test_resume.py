@@ -88,7 +88,7 @@ def test_a_controller_killed_at_random_points_loses_nothing(seed: int, tmp_path:
 class TestResume:
     def test_what_was_done_is_not_run_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HANGS", str(tmp_path / "hangs"))
-        process = pytest_process(tmp_path, "-n1", fault=f"hang@{descriptor('smoke-3d-10')}")
+        process = pytest_process(tmp_path, "-n1", fault=f"hang@{descriptor('wide-2d-078')}")
         deadline = time.monotonic() + 60
         while not (tmp_path / "hangs").exists():
             assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""Generated cases of one extreme size each, cheap elsewhere: wide covering arrays, block tails, widths of integers."""
+"""Generated cases of one size each that matters, cheap elsewhere: wide levels, blocks, tiles, widths of integers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, product
@@ -57,6 +57,40 @@ NARROW_ALONE = (
     "i1x1x2 k{1}x1x1 p{0}:0x0x0", "i1x2x1 k1x1x2 ic{1}", "i1x1x2 k2x1x1 oc{1} n2", "i1x1x2 k1x2x1 n{1} bias",
 )  # fmt: skip
 
+WHOLE: Mapping[int, Sequence[Sequence[str]]] = {
+    1: (("k1 s2", "k2 s2", "k3 p1", "k4 s2 p1", "k3 d2 p1"),
+        ("ic8 oc8", "ic16 oc16", "ic8 oc24", "ic17 oc16", "g2 ic8 oc8", "g8"),
+        ("i1", "i2", "i7", "i17"), ("", "n2", "bias", "n3 bias")),
+    2: (("k1", "k1 s2", "k2 s2", "k3 p1", "k3 s2 p1 op1", "k4 s2 p1", "k3 p0:1x2:1", "k3 s1x2 p1", "k5 s2 p2", "k4 p2",
+         "k3 d2 p1"),
+        ("ic4 oc4", "ic8 oc8", "ic16 oc16", "ic8 oc24", "ic32 oc16", "ic17 oc16", "g2 ic8 oc8", "g8"),
+        ("i1x1", "i2x3", "i4x5", "i2x9"), ("", "n2", "bias", "n3 bias")),
+    3: (("k1", "k2 s2", "k3 p1", "k3 s2 p1 op1", "k1x3x3 p0x1x1"),
+        ("ic4 oc4", "ic8 oc8", "ic16 oc16", "g2 ic4 oc4", "g8"),
+        ("i1x1x1", "i2x1x3", "i2x3x5"), ("", "n2", "bias")),
+}  # fmt: skip
+"""Geometries, channels, extents and company, by rank: channels that fill blocks of 4, 8 and 16, and square weights."""
+WHOLE_MULTIPLIES = 1 << 17
+
+TILES = (16, 32)
+EACH_TILE = (
+    "i{1} k3 s2 p1", "i{2} k3 d2 oc2", "i{1}x1 k3x1 s2x1 ic2", "i1x{2} k1x5 s1x2 p0x2", "i2x{1} k2x3 d1x2 oc2",
+    "i{3}x2 k5x2 p2x0", "i1x{3} k2x5 oc2",
+)  # fmt: skip
+"""Problems whose stamps overlap, or are dilated, where a tile of {0} inputs ends: {1} is one more, {3} three."""
+ALONE = (
+    "i65 k3 s2 ic2", "i66 k5 s2 d3 oc2", "i2x3 k3 p1 ic12", "i1x2 k2 s2 ic8 n2", "i5x6 k5 p2 g8 n2",
+    "i4x3 k5 s2 p2 op1 g4", "i2x9 k3 p1 g4", "i9 k17 p8 g4 n2", "i5 k33 g3", "i3x4 k8 s4 p2 g3", "i2x3 k8 s4 p2 g4 n2",
+    "i1 k1 ic65", "i1x1 k1 ic130", "i1x1 k4 ic72 oc3", "i2 k7 ic130", "i1x1 k3 ic128 oc3", "i1 k1 ic66 oc65",
+    "i1x2 k1 ic72 oc80 n2", "i6x5 k3 p3x0 ic2", "i2x6 k3 p0x3:4 oc2 bias", "i3 k2 s2 p-3:0", "i2x1 k2 s3 p-4:1x0 ic2",
+    "i2 k1 p-129:0", "i1x2 k1x2 p0x-130:0 bias", "i43 k2 s41", "i1x49 k1x2 s1x47 oc2", "i2 k640 s641 p0:1",
+    "i1x2 k1x640 s1x641 p0x0:3 oc2", "i2x1x3 k1 ic8 oc8 bias",
+    "i1x2x1 k1 ic16 oc16 n2", "i3x1x2 k1 ic8 oc16", "i36x35 k3x6", "i2x1 k2x1 g2 ic16 oc16",
+    "i3 k2 g2 ic16 oc16 n2", "i35 k2 d3 ic2", "i1x36 k1x3 s1x2 p0x1 oc2", "i35x37 k3 s2 d2",
+)  # fmt: skip
+"""Depthwise kernels of many taps, sums beyond a block for one place or one channel, windows wider than a stamp, and
+strides whose reciprocal rounds down."""
+
 
 def cases() -> Iterator[Named]:
     """Every case of `sizes.jsonl`."""
@@ -66,6 +100,27 @@ def cases() -> Iterator[Named]:
         yield from ((f"wide-plain-{rank}d-{n:03}", problem) for n, problem in enumerate(wide(rank, axis, shared), 1))
     yield from _blocks()
     yield from _widths()
+    for rank in WHOLE:
+        yield from (_named("whole", descriptor) for descriptor in whole(WHOLE[rank], rank))
+    for tile, template in product(TILES, EACH_TILE):
+        yield _named("tile", template.format(tile, tile + 1, tile + 2, tile + 3))
+    yield from (_named("alone", descriptor) for descriptor in ALONE)
+
+
+def whole(levels: Sequence[Sequence[str]], rank: int) -> list[str]:
+    """A covering array of strength 2 over parts of descriptors, without dear rows and strides that nothing shows."""
+
+    def descriptor(row: Sequence[int]) -> str:
+        geometry, channels, extents, company = (parts[at] for parts, at in zip(levels, row, strict=True))
+        return f"{extents} {geometry} {channels} {company}"
+
+    def cheap(row: Sequence[int]) -> bool:
+        problem = Problem.parse(descriptor(row))
+        steps = prod(problem.input) > 1 or max(problem.stride) == 1
+        return steps and broken_rule(problem) is None and problem.multiplies <= WHOLE_MULTIPLIES
+
+    units = [np.arange(len(parts))[:, None] for parts in levels]
+    return [descriptor(row.tolist()) for row in covering_array(units, 2, 50 + rank, candidates=64, cheap=cheap)]
 
 
 def wide(rank: int, axis_levels: Levels, shared_levels: Levels) -> list[Problem]:
