@@ -20,6 +20,8 @@ from conformance.audit.mutants import (
     popular,
     ranges,
     taps,
+    tiles,
+    whole,
     window,
 )
 from conformance.audit.mutants.base import Mutant
@@ -29,7 +31,9 @@ FUNCTIONS: Sequence[Mutant] = tuple(
 )
 """Faults that are seen on most problems, and the corners that were thought of first."""
 REGIONAL: Sequence[Mutant] = tuple(
-    mutant for family in (popular, blocks, combinations, integers, joint, ranges) for mutant in family.MUTANTS
+    mutant
+    for family in (popular, blocks, combinations, integers, joint, ranges, whole, tiles)
+    for mutant in family.MUTANTS
 )
 """A fault times a region, from parameters: what optimised implementations get wrong, and where."""
 EVERY: Sequence[Mutant] = (*FUNCTIONS, *REGIONAL)

@@ -70,7 +70,7 @@ class Family:
 
         A wrong shape alone would be too easy to see.
         """
-        self.add(fault)(lambda p, x, w, b: fitted(p, right(with_open_window(change(p)), x, w, b)))
+        self.add(fault)(lambda p, x, w, b: answer_of_another(p, change(p), x, w, b))
 
     def reads_weight(self, fault: str, change: Callable[[Problem, Array], Array]) -> None:
         """Add a mutant that reads another weight."""
@@ -123,6 +123,14 @@ def unreached(p: Problem, x: Array, w: Array) -> Array:
     """Where no tap reaches the output."""
     mask: Array = right(p, np.ones_like(x), np.ones_like(w), None) == 0
     return mask
+
+
+def answer_of_another(p: Problem, other: Problem, x: Array, w: Array, b: Array | None) -> Array:
+    """Another problem's answer in the right extents; what would be cut from it is never computed, and may be huge."""
+    opened = with_open_window(other)
+    ends = zip(opened.window, opened.full, p.output, strict=True)
+    cut = tuple((lo, max(hi, full - lo - out)) for (lo, hi), full, out in ends)
+    return fitted(p, right(with_window(opened, cut), x, w, b))
 
 
 def with_open_window(p: Problem) -> Problem:

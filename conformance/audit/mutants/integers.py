@@ -12,9 +12,8 @@ from conformance.audit.mutants.base import (
     Family,
     Implementation,
     Index,
-    fitted,
+    answer_of_another,
     right,
-    with_open_window,
 )
 from conformance.problem import Ints, Problem
 
@@ -51,7 +50,7 @@ READ: Mapping[str, tuple[Callable[[Problem], int], Callable[[Problem, int], Prob
 
 def wrongly_read(change: Callable[[Problem, int], Problem], limit: int) -> Implementation:
     """What reads another problem, its answer cut or extended to the right extents."""
-    return lambda p, x, w, b: fitted(p, right(with_open_window(change(p, limit)), x, w, b))
+    return lambda p, x, w, b: answer_of_another(p, change(p, limit), x, w, b)
 
 
 PLACES: Mapping[str, tuple[Callable[[Problem], int], Callable[[Problem, Array], Array]]] = {
