@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import chain
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,12 @@ DTYPE = "float32"
 BLOCK = 16
 
 
+class Drawn(Protocol):
+    """The operands and expected array of every case: `References`, or the data of vectors."""
+
+    def __getitem__(self, case: Case) -> Reference: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """What is known of a mutant: whether smoke kills it, and cases of core that do, until they are enough."""
@@ -62,7 +69,7 @@ def _seen(number: int) -> tuple[bool, Sequence[str]]:
     return found.smoke, found.killers
 
 
-def sighting(mutant: Mutant, smoke: Sequence[Case], core: Sequence[Case], references: References) -> Sighting:
+def sighting(mutant: Mutant, smoke: Sequence[Case], core: Sequence[Case], references: Drawn) -> Sighting:
     """A mutant on the cases of smoke, in their order, and then on the other cases of core."""
     ids = {case.id for case in smoke}
     answer = mutant.make()
@@ -120,7 +127,7 @@ def _row(name: str, number: int) -> NDArray[np.bool_]:
     return killers(mutants.EVERY[number], *_suite_with_references(name))
 
 
-def killers(mutant: Mutant, suite: Suite, references: References) -> NDArray[np.bool_]:
+def killers(mutant: Mutant, suite: Suite, references: Drawn) -> NDArray[np.bool_]:
     """For each case of a suite, whether a mutant is seen to be wrong by it.
 
     It is where `run.evaluate` would not find it conforming; records are left out, which are what takes time there.

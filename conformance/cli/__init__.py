@@ -37,6 +37,7 @@ VERBS = {
     "audit": "Run wrong implementations against the cases: which are killed, and by which case.",
     "confirm": "Confirm the divergences of a record file by other oracles and by scripts of plain framework code.",
     "generate": "Write the generated case files again, or check that they are what they must be.",
+    "vectors": "Write test vectors for an implementation in any language: JSON, and ONNX models.",
     "merge": "Join the record files of a run's shards.",
     "report": "Build the HTML report from record files.",
 }

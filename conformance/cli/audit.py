@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from conformance.audit import kinds
+from conformance.audit.choice import seen_by_vectors
 from conformance.audit.elsewhere import PLACES, seen_elsewhere
 from conformance.audit.kills import (
     CORE,
@@ -25,6 +26,7 @@ from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
 from conformance.report.content.audit import FORMAT, Audit, Killer, MutantRow, StruckRow, dump
 from conformance.suites import cases
+from conformance.vectors.chosen import chosen
 
 PROCESS = "process"
 STEPS = (1, 2, 4, 8, 16, 32, 64)
@@ -45,7 +47,7 @@ def command(full: bool, against: Sequence[str], to: Path | None, as_json: bool, 
     A function mutant is killed by a case on which it would not conform. It meets cases until two that differ in shape
     have killed it. A process mutant does to its worker what a broken framework may do: it is killed where its record
     says exactly that and no other record is harmed. Exit status: 0 enough are killed, 2 usage, and 1 where smoke kills
-    less than 75 % or core not each by two cases, or a mutant proved equivalent is killed.
+    less than 75 % or core not each by two cases, vectors fewer than core, or a mutant proved equivalent is killed.
     """
     if only_kinds:
         echo("\n".join(kinds.table()))
@@ -56,9 +58,16 @@ def command(full: bool, against: Sequence[str], to: Path | None, as_json: bool, 
     audited = audit(sightings(), {place: seen_elsewhere(place) for place in against}, matrix, process_mutants())
     if to:
         write_atomically(to, dump(audited))
-    lines = [*_curve(audited), *_unseen(audited), *(_matrix_lines(matrix) if matrix else ()), *_struck_lines(audited)]
+    by_vectors = seen_by_vectors()
+    lines = [
+        *_curve(audited),
+        *_unseen(audited),
+        vectors_line(audited, by_vectors),
+        *(_matrix_lines(matrix) if matrix else ()),
+        *_struck_lines(audited),
+    ]
     echo(dump(audited).decode() if as_json else "\n".join(lines))
-    return OK if is_enough(audited) else DIVERGED
+    return OK if is_enough(audited) and not lost_by_vectors(audited, by_vectors) else DIVERGED
 
 
 def audit(
@@ -97,6 +106,20 @@ def survivors(audited: Audit, suite: str) -> list[str]:
 def once(audited: Audit) -> list[str]:
     """The mutants that cases of one shape alone kill."""
     return [mutant.name for mutant in audited.told if 0 < len(mutant.killers) < ENOUGH]
+
+
+def lost_by_vectors(audited: Audit, by_vectors: Sequence[Sighting]) -> list[str]:
+    """The mutants that fewer test vectors kill than cases of core, of which two are enough."""
+    killers = {mutant.name: min(ENOUGH, len(mutant.killers)) for mutant in audited.told}
+    return [seen.mutant.name for seen in by_vectors if len(seen.killers) < killers.get(seen.mutant.name, 0)]
+
+
+def vectors_line(audited: Audit, by_vectors: Sequence[Sighting]) -> str:
+    """How many mutants the test vectors kill."""
+    counts = [len(seen.killers) for seen in by_vectors if not seen.mutant.equivalent]
+    twice, lost = sum(count >= ENOUGH for count in counts), lost_by_vectors(audited, by_vectors)
+    return (f"{len(chosen().cases)} test vectors kill {sum(map(bool, counts))} of {len(counts)}, {twice} of them by "
+            f"two that differ in shape; fewer than core: {'; '.join(lost) or 'none'}")  # fmt: skip
 
 
 def is_enough(audited: Audit) -> bool:

@@ -1,26 +1,43 @@
 """conformance generate: the generated case files."""
 
+from collections.abc import Mapping
+
 import click
 
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.folders import cases_folder
 from conformance.io.terminal import echo
 from conformance.suites import cases, generate
+from conformance.vectors.chosen import path
 
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file differs from what would be written.")
-def command(check: bool) -> int:
-    """Write the generated case files, the same bytes every time."""
-    different = generate.differences(cases_folder())
+@click.option("--vectors", is_flag=True, help="Choose the cases of test vectors, and nothing else: minutes.")
+def command(check: bool, vectors: bool) -> int:
+    """Write the generated case files, the same bytes every time.
+
+    The cases of test vectors are chosen by the wrong implementations that they kill, and `conformance audit` fails
+    where they no longer do. So they are chosen again only where --vectors asks for it.
+    """
+    files = _chosen() if vectors else generate.files()
+    different = generate.differences(cases_folder(), files)
     if check:
         for name in different:
-            echo(f"{cases_folder() / name}: is not what `conformance generate` writes: run it and commit the file")
+            made_by = "conformance generate --vectors" if vectors else "conformance generate"
+            echo(f"{cases_folder() / name}: is not what `{made_by}` writes: run it and commit the file")
         return int(bool(different))
     for name in different:
-        require_our_file(cases_folder() / name, f'"format": "{cases.FORMAT}"')
-    for name, text in generate.files().items():
+        require_our_file(cases_folder() / name, f'"format": "{cases.FORMAT}"', "Written by `conformance generate")
+    for name, text in files.items():
         if name in different:
             write_atomically(cases_folder() / name, text.encode())
         echo(f"{cases_folder() / name}: {'written' if name in different else 'unchanged'}")
     return 0
+
+
+def _chosen() -> Mapping[str, str]:
+    """The file of the cases that test vectors are made of, by its name."""
+    from conformance.audit import choice  # every mutant, which the other files need not
+
+    return {path().relative_to(cases_folder()).as_posix(): choice.text()}

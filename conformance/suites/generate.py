@@ -180,11 +180,11 @@ def files() -> Mapping[str, str]:
     }
 
 
-def differences(cases: Path) -> list[str]:
-    """Generated files in `cases` that are missing or not what `files` gives, byte for byte."""
+def differences(cases: Path, generated: Mapping[str, str]) -> list[str]:
+    """Generated files in `cases` that are missing or not what they are to be, byte for byte."""
     return [
         name
-        for name, text in files().items()
+        for name, text in generated.items()
         if not (cases / name).is_file() or read_named_bytes(cases / name) != text.encode()
     ]
 
