@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from conformance import oracle
@@ -108,9 +109,8 @@ def test_a_lane_is_at_hand_only_in_the_version_of_the_run() -> None:
     ids=["holds", "is refuted", "has no lane"],
 )
 def test_the_command_asks_the_lane_and_the_file_keeps_the_outcome(
-    answer: Answer | None, status: int, first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    answer: Answer | None, status: int, first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     member, actual = observed(twice_wrong)
     header = Header("f", "v", "core", ("float64",), ("forward",), "digest", 1, "oracle")
     path = tmp_path / "f-v-core.jsonl"
@@ -119,9 +119,8 @@ def test_the_command_asks_the_lane_and_the_file_keeps_the_outcome(
     if answer is not None:
         monkeypatch.setattr(diagnose, "lane_at_hand", lambda _: LANE)
         monkeypatch.setattr(diagnose, "by_lane", lambda _: evaluated(answer))
-    callback = diagnose.command.callback
-    assert callback is not None
-    assert callback(str(path), None, None, None, None, None, (), None, False) == status
-    assert capsys.readouterr().out.splitlines()[0] == first
+    done = CliRunner().invoke(diagnose.command, [str(path)], standalone_mode=False)
+    assert (done.return_value, done.exception) == (status, None)
+    assert done.output.splitlines()[0] == first
     (kept,) = record_file.read(path).records
     assert kept.replicated == (None if answer is None else {TWO: status == 0})
