@@ -596,9 +596,9 @@ class TestCommand:
             ("i5 k3 s2 p1 ic2 bias", {}, "'i5 k3 s2 p1 ic2 bias' takes --bias"),
             ("i5 k3 s2 p9 ic2", {}, "output extent"),
             ("i5 k3 s2 p1 ic2", {"--x": "absent.npy"}, "absent.npy: No such file or directory"),
-            ("i5 k3 s2 p1 ic2", {"--x": "x.csv"}, "x.csv: is none of the files that are read: .npy, .npz, .pt"),
+            ("i5 k3 s2 p1 ic2", {"--x": "x.csv"}, "x.csv: is none of the files that are read, .npy, .npz, .pt"),
             ("i5 k3 s2 p1 ic2", {"--actual": "--weight"}, "actual is (2, 1, 3), 'i5 k3 s2 p1 ic2' gives (1, 1, and 1 "),
-            ("absent.jsonl", {}, "absent.jsonl: cannot be read"),
+            ("absent.jsonl", {}, "'absent.jsonl' is a record file, which takes no --actual"),
         ],
     )
     def test_a_mistake_is_one_line(
