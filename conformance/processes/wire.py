@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from conformance import layout
 from conformance.adapters.base import Call
 from conformance.io.bounded import read_json
+from conformance.io.jsonschema import schema_text
 from conformance.problem import Problem
 from conformance.processes.attempt import Answered, Ended, plain
 from conformance.records.record import Count, Number, Verdict
@@ -335,19 +336,11 @@ def _made_elsewhere() -> None:
     raise AssertionError("a call that was made elsewhere is not made again")
 
 
-def schema() -> Mapping[str, Any]:
-    """The JSON Schema of a line: of what is sent to a lane process, and of what it answers."""
+def text() -> str:
+    """What docs/protocol.schema.json holds: the JSON Schema of a line that is sent to a lane process, or answered."""
     sent, said = (Start, Run, Stop), (Started, Reply, Ready, Bye)
-    lines, definitions = msgspec.json.schema_components([*sent, *said], ref_template="#/$defs/{name}")
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A line of the protocol between the harness and a lane process, version 1",
-        "description": f"The harness sends {', '.join(of.__name__ for of in sent)}; a lane process says the others.",
-        "anyOf": list(lines),
-        "$defs": definitions,
-    }
-
-
-def schema_text() -> str:
-    """What docs/protocol.schema.json holds."""
-    return json.dumps(schema(), indent=2) + "\n"
+    return schema_text(
+        [*sent, *said],
+        "A line of the protocol between the harness and a lane process, version 1",
+        f"The harness sends {', '.join(of.__name__ for of in sent)}; a lane process says the others.",
+    )

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct, ValidationError
 
 from conformance.io.bounded import BoundError, read_json
+from conformance.io.jsonschema import schema_text
 from conformance.records.record import ON_DISK, Count, Header, Record, RecordError, Verdict
 
 FORMAT = "conformance-record/1"
@@ -88,21 +89,13 @@ def _fault(message: str, values: Any) -> str:
     return f"{problem.partition(', got `')[0]}, got {json.dumps(value)[:60]} at ${path}"
 
 
-def schema() -> Mapping[str, Any]:
-    """The JSON Schema of a line of a record file."""
-    lines, definitions = msgspec.json.schema_components(list(_DECODERS), ref_template="#/$defs/{name}")
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"A line of a record file, {FORMAT}",
-        "description": "The first line is a Header, the last one a Footer, and each line between them a Record.",
-        "anyOf": list(lines),
-        "$defs": definitions,
-    }
-
-
 def text() -> str:
-    """What docs/record.schema.json holds."""
-    return json.dumps(schema(), indent=2) + "\n"
+    """What docs/record.schema.json holds: the JSON Schema of a line of a record file."""
+    return schema_text(
+        list(_DECODERS),
+        f"A line of a record file, {FORMAT}",
+        "The first line is a Header, the last one a Footer, and each line between them a Record.",
+    )
 
 
 if __name__ == "__main__":

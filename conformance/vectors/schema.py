@@ -3,13 +3,13 @@
 `index.json` is an Index; each of its files is a Vector.
 """
 
-import json
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import Meta, Struct
+
+from conformance.io.jsonschema import schema_text
 
 FORMAT: Final = "conformance-vector/1"
 INDEX: Final = "conformance-vectors/1"
@@ -182,21 +182,11 @@ class Index(Struct, forbid_unknown_fields=True, frozen=True):
     faults: Mapping[str, Fault]
 
 
-def schema() -> Mapping[str, Any]:
-    """The JSON Schema of the files of test vectors."""
-    lines, definitions = msgspec.json.schema_components([Index, Vector], ref_template="#/$defs/{name}")
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"Test vectors, {FORMAT}",
-        "description": "index.json is an Index, and each file that it names a Vector.",
-        "anyOf": list(lines),
-        "$defs": definitions,
-    }
-
-
 def text() -> str:
-    """What docs/vectors.schema.json holds."""
-    return json.dumps(schema(), indent=2) + "\n"
+    """What docs/vectors.schema.json holds: the JSON Schema of the files of test vectors."""
+    return schema_text(
+        [Index, Vector], f"Test vectors, {FORMAT}", "index.json is an Index, and each file that it names a Vector."
+    )
 
 
 if __name__ == "__main__":

@@ -210,7 +210,7 @@ class TestCheck:
 
 class TestSchema:
     def test_is_what_the_types_give(self) -> None:
-        assert PUBLISHED.read_text() == wire.schema_text(), "wire.schema_text() writes it"
+        assert PUBLISHED.read_text() == wire.text(), "wire.text() writes it"
         Draft202012Validator.check_schema(json.loads(PUBLISHED.read_text()))
 
     def test_holds_for_what_is_sent_and_said(self) -> None:
