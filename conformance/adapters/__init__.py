@@ -187,6 +187,14 @@ def _literal(framework: str, name: str) -> Any:
         raise AdapterError(f"adapter {framework!r} assigns no literal {name}: see {PAGE}") from None
 
 
+def _literal_or_none(framework: str, name: str) -> Mapping[str, Any]:
+    """A literal that an adapter may leave out: an empty one where it does."""
+    try:
+        return cast(Mapping[str, Any], _literal_in(_source(framework), name))
+    except LookupError:
+        return {}
+
+
 def require_installed(framework: str) -> None:
     """Raises AdapterError where the program, or a module that the adapter imports, is not there; imports nothing."""
     if (started := program(framework)) is not None:
@@ -214,6 +222,16 @@ def variants(framework: str) -> Mapping[str, Mapping[str, str]]:
     if (started := program(framework)) is not None:
         return started.variants
     return cast(Mapping[str, Mapping[str, str]], _literal(framework, "VARIANTS"))
+
+
+def how_to_run(lane: Lane, other: str) -> str:
+    """What is set for a lane where it is not for another variant, and when the framework runs so by itself."""
+    settings = variants(lane.framework)
+    unlike = sorted(settings[lane.variant].items() - settings[other].items())
+    how = " ".join(f"{name}={value}" for name, value in unlike)
+    by_itself = {} if program(lane.framework) else _literal_or_none(lane.framework, "BY_ITSELF")
+    when = f" ({lane.framework} is so by itself only {by_itself[lane.variant]})" if lane.variant in by_itself else ""
+    return f"set {how} before the import{when}"
 
 
 def block(framework: str) -> int:
@@ -254,10 +272,7 @@ def machine(lane: Lane) -> Machine:
     """What a lane stands on here; an adapter that names no libraries has none whose caps are known."""
     if program(lane.framework) is not None:
         return measure_machine({})
-    assigned = {
-        ast.unparse(assign.targets[0]) for assign in _source(lane.framework).body if isinstance(assign, ast.Assign)
-    }
-    libraries = _literal(lane.framework, "LIBRARIES").get(lane.variant, {}) if "LIBRARIES" in assigned else {}
+    libraries = _literal_or_none(lane.framework, "LIBRARIES").get(lane.variant, {})
     return measure_machine(libraries)
 
 

@@ -82,8 +82,9 @@ class Adapter(Protocol):
     """What an adapter module defines.
 
     It may also assign LIBRARIES, which is read like VARIANTS without importing it: for each variant the libraries of
-    `machine.WORDS` beneath, each with the environment variables that cap it, or with none where it is off; and
-    DISTRIBUTIONS, the names of the packages whose versions belong to the build.
+    `machine.WORDS` beneath, each with the environment variables that cap it, or with none where it is off; BY_ITSELF,
+    which says of a variant when the framework executes so with nothing set; and DISTRIBUTIONS, the names of the
+    packages whose versions belong to the build.
     """
 
     VARIANTS: Mapping[str, Mapping[str, str]]

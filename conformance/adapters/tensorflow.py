@@ -32,6 +32,10 @@ VARIANTS = {
         "TF_NUM_INTRAOP_THREADS": "{threads}",
     },
 }  # fmt: skip
+BY_ITSELF = {
+    "onednn": "on CPUs that have AVX512-VNNI, AVX-VNNI or AMX",
+    "eigen": "on CPUs that have none of AVX512-VNNI, AVX-VNNI and AMX",
+}
 LIBRARIES = {
     "onednn": {"onednn": ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"], "xla": ["XLA_FLAGS"]},
     "eigen": {"onednn": [], "xla": ["XLA_FLAGS"]},

@@ -3,9 +3,9 @@
 It is what `cases/expectations/` states, asked for the call that a port makes, in the dtypes that it may be run in.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
@@ -48,22 +48,52 @@ class KnownFault:
     upstream: str = ""
     only: str = ""
     helps: tuple[str, ...] = ()
+    lane: Lane | None = None
+    """Where it happens, if not in the lane that is to run the port."""
 
-    def lines(self) -> Iterator[str]:
-        """The fault in words."""
+    def lines(self, told: Set[str] = frozenset()) -> Iterator[str]:
+        """The fault in words; its reason is not repeated where it is among what was `told`."""
         link = f" ({self.upstream})" if self.upstream.startswith("http") else ""
-        reason = " ".join(self.reason.split())
-        yield f"known in {' and '.join(self.dtypes)}: {self.framework} {self.happens}: {reason}{link}"
-        if self.only:
+        reason = "for the same reason" if self.reason in told else f"{' '.join(self.reason.split())}{link}"
+        where = f" on {self.lane}" if self.lane else ""
+        yield f"known in {' and '.join(self.dtypes)}{where}: {self.framework} {self.happens}: {reason}"
+        if self.only and self.reason not in told:
             yield f"  not always: {self.only}"
         if self.helps:
             yield f"  what helps: {'; or '.join(self.helps)}"
 
 
+def fault_lines(faults: Sequence[KnownFault]) -> Iterator[str]:
+    """Faults in words, a reason once."""
+    for at, fault in enumerate(faults):
+        yield from fault.lines({other.reason for other in faults[:at]})
+
+
 def known_faults(port: Port, lane: Lane) -> list[KnownFault]:
-    """The known faults of a port's target on its problem, where it is run in a lane; each is told once."""
-    asked = _Asked(port, lane, tuple(_applying(lane.framework)))
-    problem = port.target.claim.problem
+    """The known faults of a port's target on its problem, each told once: where it is run in a lane, and then those of
+    the framework's other lanes that this one has not."""
+    expectations = tuple(_applying(lane.framework))
+    faults = list(_of_lane(_Asked(port, lane, expectations)))
+    for variant in adapters.variants(lane.framework):
+        if variant != lane.variant:
+            other = Lane(lane.framework, variant)
+            faults += [
+                replace(fault, lane=other) for fault in _unlike(_of_lane(_Asked(port, other, expectations)), faults)
+            ]
+    return faults
+
+
+def _unlike(others: Iterable[KnownFault], told: Sequence[KnownFault]) -> Iterator[KnownFault]:
+    """Faults in the dtypes in which nothing of the kind is told yet."""
+    for fault in others:
+        known = {dtype for other in told if other.happens == fault.happens for dtype in other.dtypes}
+        if dtypes := tuple(dtype for dtype in fault.dtypes if dtype not in known):
+            yield replace(fault, dtypes=dtypes)
+
+
+def _of_lane(asked: "_Asked") -> Iterator[KnownFault]:
+    """The known faults in one lane, each told once."""
+    lane, problem = asked.lane, asked.port.target.claim.problem
     faults: dict[tuple[str, str], KnownFault] = {}
     for expectation in asked.expectations:
         if dtypes := tuple(dtype for dtype in DTYPES if asked.holds(expectation, lane.variant, dtype, problem)):
@@ -74,8 +104,8 @@ def known_faults(port: Port, lane: Lane) -> list[KnownFault]:
                 expectation.upstream, "; ".join(only), tuple(asked.helps(dtypes)),
             )  # fmt: skip
             faults.setdefault((fault.happens, fault.upstream if fault.upstream.startswith("http") else fault.id), fault)
-    told = {dtype for fault in faults.values() for dtype in fault.dtypes}
-    return [*faults.values(), *_refused(port, lane, told)]
+    yield from faults.values()
+    yield from _refused(asked, {dtype for fault in faults.values() for dtype in fault.dtypes})
 
 
 def _applying(framework: str) -> Iterator[Expectation]:
@@ -114,16 +144,16 @@ class _Asked:
         yield from (f"compute in {dtype}" for dtype in DTYPES if self.sound(ours, dtype, problem))
         ways: dict[str, list[str]] = {}
         for dtype in dtypes:
-            for way in (*self._variants(dtype), *self._steps(dtype)):
+            for way in (*self.variants(dtype), *self._steps(dtype)):
                 ways.setdefault(way, []).append(dtype)
         yield from (f"in {' and '.join(where)} {way}" for way, where in ways.items())
 
-    def _variants(self, dtype: str) -> Iterator[str]:
-        settings = adapters.variants(self.lane.framework)
-        for variant, given in settings.items():
+    def variants(self, dtype: str) -> Iterator[str]:
+        """Other ways to execute that are in no region."""
+        for variant in adapters.variants(self.lane.framework):
             if self.sound(variant, dtype, self.port.target.claim.problem):
-                unlike = sorted(given.items() - settings[self.lane.variant].items())
-                yield f"run it as {variant} ({' '.join(f'{name}={value}' for name, value in unlike)})"
+                how = adapters.how_to_run(Lane(self.lane.framework, variant), self.lane.variant)
+                yield f"run it as {variant}: {how}"
 
     def _steps(self, dtype: str) -> Iterator[str]:
         apart = (way for way in reductions(self.port.target.claim.problem) if set(way.steps) - {"bias"})
@@ -131,20 +161,22 @@ class _Asked:
             yield " and ".join(HELPS[step] for step in way.steps if step in HELPS)
 
 
-def _refused(port: Port, lane: Lane, told: set[str]) -> Iterator[KnownFault]:
+def _refused(asked: _Asked, told: Set[str]) -> Iterator[KnownFault]:
     """The dtypes in which the target's call is claimed to be refused, and of which nothing is told yet."""
-    target = port.target
+    target, lane = asked.port.target, asked.lane
     for dtype in DTYPES:
         use = Use(target.claim.problem.rank, target.arguments, target.shapes, lane.variant, dtype)
         with suppress(Refusal):  # of which nothing is claimed
             if dtype not in told and (reason := target.idiom.read(use).refused):
-                yield KnownFault("", lane.framework, SAID[Verdict.REJECTS], (dtype,), reason)
+                helps = tuple(f"in {dtype} {way}" for way in asked.variants(dtype))
+                yield KnownFault("", lane.framework, SAID[Verdict.REJECTS], (dtype,), reason, helps=helps)
 
 
 def as_data(fault: KnownFault) -> dict[str, Any]:
     """A fault as data, by the keys that docs/porting.md documents."""
     return {
-        "id": fault.id or None, "happens": fault.happens, "dtypes": list(fault.dtypes),
+        "id": fault.id or None, "lane": str(fault.lane) if fault.lane else None, "happens": fault.happens,
+        "dtypes": list(fault.dtypes),
         "reason": " ".join(fault.reason.split()), "upstream": fault.upstream or None, "only": fault.only or None,
         "helps": list(fault.helps),
     }  # fmt: skip

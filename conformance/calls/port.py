@@ -391,4 +391,5 @@ def explain(port: Port) -> list[str]:
         "training does not keep",
     }
     aside = [f"set aside: {argument}" for argument in port.source.aside]
-    return [*text, *aside, *(words[step] for step in port.steps), *port.notes]
+    unknown = [f"not known: {port.source.too_large}"] if port.source.too_large else []
+    return [*text, *aside, *(words[step] for step in port.steps), *port.notes, *unknown]

@@ -2,7 +2,7 @@
 
 import ast
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import click
 from conformance import adapters, idioms
 from conformance.adapters.base import Lane
 from conformance.calls.meaning import Meaning, understand
+from conformance.calls.meaning.other_lanes import OtherLane, answered_elsewhere, as_data, other_lanes
 from conformance.calls.meaning.wording import as_json, lines
 from conformance.idioms import Reading, arithmetic
 from conformance.idioms.base import DTYPES, ClaimedCall, Refusal
@@ -72,17 +73,29 @@ def command(
     except Refusal as reason:
         if json_:
             echo(json.dumps({"framework": framework, "call": reading.text, "refused": str(reason)}, indent=2))
-        raise idioms.IdiomError(f"{expression}: {reason}") from None
+        elsewhere = answered_elsewhere(lane, reading, of, dtype)
+        raise idioms.IdiomError(f"{expression}: {reason}{elsewhere}") from None
     status = DIVERGED if meaning.refused else OK
+    others = other_lanes(lane, reading, of, dtype, meaning)
     if json_:
-        echo(json.dumps(as_json(meaning), indent=2))
+        echo(json.dumps(_document(meaning, others), indent=2))
         return status
     if case_id is not None:
         _require_case(lane, case_id)
     point = None if claim else _point(lane, reading, of, dtype)
-    for line in lines(meaning):
+    for line in _said(meaning, others):
         echo(abridged(line))
     return status if point is None else _make(lane, point, dtype, case_id)
+
+
+def _said(meaning: Meaning, others: Sequence[OtherLane]) -> Iterator[str]:
+    yield from lines(meaning)
+    for other in others:
+        yield from other.lines(meaning.refused)
+
+
+def _document(meaning: Meaning, others: Sequence[OtherLane]) -> dict[str, Any]:
+    return {**as_json(meaning), "other_lanes": as_data(others)}
 
 
 def _require_case(lane: Lane, case_id: str) -> None:
@@ -119,28 +132,33 @@ def _point(lane: Lane, reading: Reading, shapes: Mapping[str, Any], dtype: str) 
 
 def _list(lane: Lane, name: str, dtype: str, json_: bool, entries: Sequence[tuple[int, Reading | str]]) -> int:
     """What every call of a source text means, or why it cannot be read."""
-    calls: list[tuple[int, Meaning | str]] = []
-    for line, entry in entries:
-        try:
-            calls.append((line, entry if isinstance(entry, str) else understand(
-                lane.framework, entry, {}, lane.variant, dtype)))  # fmt: skip
-        except (Refusal, idioms.IdiomError) as reason:
-            calls.append((line, str(reason)))
-    status = DIVERGED if any(isinstance(read, Meaning) and read.refused for _, read in calls) else OK
+    calls = [(line, _listed(lane, entry, dtype)) for line, entry in entries]
+    status = DIVERGED if any(not isinstance(read, str) and read[0].refused for _, read in calls) else OK
     if json_:
-        echo(json.dumps([as_json(meaning) if isinstance(meaning, Meaning) else {"line": line, "refused": meaning}
-                         for line, meaning in calls], indent=2))  # fmt: skip
+        echo(json.dumps([{"line": line, "refused": read} if isinstance(read, str) else _document(*read)
+                         for line, read in calls], indent=2))  # fmt: skip
         return status
     for line, read in calls:
         if isinstance(read, str):
             echo(abridged(f"{name}:{line}: not read: {read}"))
             continue
-        echo(abridged(f"{name}:{line}: {read.call}"))
-        for text in lines(read):
+        echo(abridged(f"{name}:{line}: {read[0].call}"))
+        for text in _said(*read):
             echo(abridged(f"  {text.strip()}"))
     unread = sum(isinstance(read, str) for _, read in calls)
     echo(f"{len(calls)} calls, {unread} of them not read")
     return status
+
+
+def _listed(lane: Lane, entry: Reading | str, dtype: str) -> tuple[Meaning, Sequence[OtherLane]] | str:
+    """What a call of a text means, here and in other lanes, or why it cannot be read."""
+    if isinstance(entry, str):
+        return entry
+    try:
+        meaning = understand(lane.framework, entry, {}, lane.variant, dtype)
+        return meaning, other_lanes(lane, entry, {}, dtype, meaning)
+    except (Refusal, idioms.IdiomError) as reason:
+        return str(reason)
 
 
 def parse_lets(lets: Sequence[str], text: str) -> dict[str, Any]:

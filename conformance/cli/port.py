@@ -9,7 +9,7 @@ import click
 
 from conformance import adapters, idioms
 from conformance.calls import port
-from conformance.calls.known_faults import as_data, known_faults
+from conformance.calls.known_faults import as_data, fault_lines, known_faults
 from conformance.calls.meaning import of_point
 from conformance.calls.meaning.wording import as_json
 from conformance.calls.port import Port
@@ -62,8 +62,8 @@ def command(
         raise click.ClickException(str(reason)) from None  # which ends with exit status 1
     faults = known_faults(made, lanes[1])
     if not json_:  # before anything is run, since a known fault may end that
-        warned = [line for fault in faults for line in fault.lines()]
-        echo("".join(f"# {abridged(line)}\n" for line in (*port.explain(made), *warned)) + "\n" + made.code)
+        said = (*port.explain(made), *fault_lines(faults))
+        echo("".join(f"# {abridged(line)}\n" for line in said) + "\n" + made.code)
     missing = [lane.framework for lane in lanes if run and python_for(lane.framework, chosen) is None]
     batches = [made, *filter(None, [port.other_batch(made)])] if run and not missing else []
     results = [verify(batch, *lanes, chosen) for batch in batches]

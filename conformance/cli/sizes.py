@@ -16,7 +16,7 @@ from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import abridged, echo
 from conformance.problem import Ints
 
-LARGEST = {"input": 2**31, "output": 2**31, "kernel": 2**16, "padding": 2**16}
+LARGEST = {"input": 2**31 - 1, "output": 2**31 - 1, "kernel": 2**16, "padding": 2**16}
 """The largest numbers that are read; others are at most a stride."""
 STRIDE = 2**12
 

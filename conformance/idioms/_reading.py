@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from conformance.idioms import _source, expression
+from conformance.idioms._arguments import bind
 from conformance.idioms._dtypes import is_unsaid
 from conformance.idioms._source import Found
 from conformance.idioms.arithmetic import value_or_name
@@ -222,13 +223,14 @@ def _bound(
     if spelling:
         invocation, outer = _modern(idiom, spelling, invocation, outer)
         aside.append(f"read as {invocation.function}")
-    arguments, written = expression.bind(idiom.signature, invocation)
+    arguments, written = bind(idiom.signature_of(invocation.last), invocation)
+    aside += _in_another_order(idiom, invocation)
     _require_tensors(idiom, function, arguments)
     invocation, view = _viewed(idiom, invocation, arguments, dialect)
     parts = [_call(idiom, invocation, arguments, aside)]
     tensors = {operand: _text(arguments[name]) for operand, name in idiom.tensors.items() if name in arguments}
     if idiom.layer:
-        of_outer, _ = expression.bind(idiom.outer, outer)
+        of_outer, _ = bind(idiom.outer, outer)
         _require_tensors(idiom, function, of_outer)
         arguments |= of_outer
         tensors |= {operand: _text(of_outer[name]) for operand, name in idiom.tensors.items() if name in of_outer}
@@ -243,6 +245,15 @@ def _bound(
     text = "".join(parts)
     names = {operand: name for operand, name in tensors.items() if name}
     return Reading(idiom, function, arguments, written, text, names, tuple(aside), call.casts, call.line, view)
+
+
+def _in_another_order(idiom: Idiom, invocation: Invocation) -> Iterator[str]:
+    """What arguments without names are taken to be, where versions differ in the order of the parameters."""
+    names = [*expression.signature(idiom.signature_of(invocation.last)).parameters]
+    behind = [*zip(names, invocation.positional, strict=False)][idiom.settled :] if idiom.settled else []
+    if behind:
+        read = ", ".join(f"{name}={value!r}" for name, value in behind)
+        yield f"without names, and read as {read}: other versions may have another order of parameters"
 
 
 def _require_tensors(idiom: Idiom, function: str, arguments: Mapping[str, Any]) -> None:
@@ -281,7 +292,7 @@ def _modern(
     idiom: Idiom, spelling: Spelling, invocation: Invocation, outer: Invocation
 ) -> tuple[Invocation, Invocation]:
     """The idiom's own call for another function's."""
-    arguments, written = expression.bind(spelling.signature, invocation)
+    arguments, written = bind(spelling.signature, invocation)
     ranks = [rank for rank, name in spelling.functions.items() if name.endswith(invocation.last)]
     renamed = {spelling.names.get(name, name): spelling.values(name, arguments[name])
                for name in expression.signature(spelling.signature).parameters
@@ -304,9 +315,10 @@ def _leading(idiom: Idiom) -> list[str]:
 def _call(idiom: Idiom, invocation: Invocation, arguments: Mapping[str, Any], aside: list[str]) -> str:
     """The call in the idiom's words: full name, tensors by their letters, and without what is set aside."""
     ranks = [rank for rank, full in idiom.functions.items() if full.endswith(invocation.last)]
-    parameters = expression.signature(idiom.signature).parameters
+    signature = idiom.signature_of(invocation.last)
+    parameters = expression.signature(signature).parameters
     positional: list[Any] = []
-    for name, value in zip(parameters, _renamed(idiom, idiom.signature, invocation.positional), strict=False):
+    for name, value in zip(parameters, _renamed(idiom, signature, invocation.positional), strict=False):
         dropped = _set_aside(idiom, name, value, aside)
         positional.append(parameters[name].default if dropped else value)
     named = {name: value for name, value in _renamed_words(idiom, invocation.named).items()
@@ -356,7 +368,7 @@ def _formed(catalogue: Catalogue, text: str, given: Values) -> Reading | None:
         invocation = expression.parse(stripped, form)
         if invocation is None or invocation.function not in names:
             continue
-        arguments, written = expression.bind(idiom.signature, invocation)
+        arguments, written = bind(idiom.signature, invocation)
         aside: list[str] = []
         for name in written:
             if _set_aside(idiom, name, arguments[name], aside):

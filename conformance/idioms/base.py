@@ -22,6 +22,9 @@ Shapes = Mapping[str, Ints]
 EMPTY = "nothing is left of the stamp of {}: window {} leaves {}, and nothing is claimed of an empty answer: cut less"
 """Some are given and some refused, by the same framework: it hangs on the batch, the dtype and the library beneath."""
 
+LARGEST = 2**31 - 1
+"""The largest number that a call is claimed of: what does not fit 32 bits is taken, refused or ends the process."""
+
 FLOAT32 = "float32"
 """The dtype that a call is read in unless another is given."""
 DTYPES = (FLOAT32, "float64")
@@ -115,6 +118,7 @@ class Use:
             groups=groups, in_channels=max(channels // groups, 1), out_channels=max(out, 1), batch=of_x.get("n", 1),
             bias=bias,
         )  # fmt: skip
+        _require_small(problem)
         if window and not refused:
             problem = with_window(problem, window(problem))
         if min(problem.output) == 0:
@@ -233,6 +237,10 @@ class Idiom:
     weight: str = "(g i) o k"
     """The layouts that `say` writes for."""
     tensors: Mapping[str, str] = field(default_factory=lambda: {"x": "x", "w": "w", "b": "b"})
+    orders: Mapping[int, str] = field(default_factory=dict)
+    """The signatures of the ranks whose parameters stand in another order."""
+    settled: int = 0
+    """How many parameters stand first in every version, where the others do not; 0 where all do."""
     outer: str = ""
     form: str = HOLE
     imports: tuple[str, ...] = ()
@@ -253,6 +261,11 @@ class Idiom:
     def layer(self) -> bool:
         """Whether the call makes a layer, which owns its weight."""
         return bool(self.outer)
+
+    def signature_of(self, last: str) -> str:
+        """The signature of the function with this last name."""
+        ranks = [rank for rank, name in self.functions.items() if name.rpartition(".")[2] == last]
+        return self.orders.get(ranks[0], self.signature) if len(ranks) == 1 else self.signature
 
     def named(self, invocation: Invocation) -> bool:
         """Whether an invocation is of one of this idiom's functions."""
@@ -318,9 +331,32 @@ class ClaimedCall:
         return str(RecordedCall(self.text, self.shapes))
 
     @property
+    def too_large(self) -> str:
+        """Why it is not known whether the call is answered, where one of its arrays is huge; empty where none is."""
+        problem = self.claim.problem
+        arrays = {"x": problem.input_shape, "w": problem.weight_shape, "y": problem.output_shape}
+        name, elements = max(((name, prod(shape)) for name, shape in arrays.items()), key=lambda pair: pair[1])
+        if elements <= LARGEST or self.claim.refused:
+            return ""
+        size = f"{elements:.3g} elements, {elements * 4 / 2**30:,.0f} GiB in float32"
+        return (f"whether it is answered: {name} has {size}, and nothing is claimed of arrays of more than "
+                f"{LARGEST:,} elements")  # fmt: skip
+
+    @property
     def name(self) -> str:
         """The claim that is put to the proof, as one word: the idiom with its law of windows, or the port's origin."""
         return self.origin or f"{self.idiom.id}/{self.claim.law}"
+
+
+def _require_small(problem: Problem) -> None:
+    """Raises Refusal for numbers of which nothing is claimed, since they do not fit 32 bits."""
+    pads = tuple(pad for ends in problem.pads for pad in ends)
+    channels = problem.batch, *problem.weight_shape[:2]
+    numbers = {"stride": problem.stride, "dilation": problem.dilation, "padding": pads, "stamp": problem.full,
+               "batch or channels": channels}  # fmt: skip
+    for what, values in numbers.items():
+        if (largest := max(map(abs, values))) > LARGEST:
+            raise Refusal(f"{what} {largest}: nothing is claimed of numbers above {LARGEST}, which 32 bits do not hold")
 
 
 def _require_whole(groups: Any, layer: Layer | None) -> None:

@@ -76,22 +76,6 @@ def _too_deep(text: str) -> ExpressionError:
     return ExpressionError(f"{text[:60]!r}... is nested too deeply to be a call: give one call alone")
 
 
-def bind(parameters: str, invocation: Invocation) -> tuple[dict[str, Any], frozenset[str]]:
-    """An invocation's arguments by name, defaults filled in, and the names of those that were written.
-
-    Raises ExpressionError where they do not fit.
-    """
-    known = signature(parameters)
-    try:
-        bound = known.bind(*invocation.positional, **invocation.named)
-    except TypeError as error:
-        names = ", ".join(known.parameters)
-        raise ExpressionError(f"{invocation.function}: {error}: its arguments are {names}") from None
-    written = frozenset(bound.arguments)
-    bound.apply_defaults()
-    return dict(bound.arguments), written
-
-
 def write(function: str, *positional: Any, **named: Any) -> str:
     """A call as text; the inverse of `parse`."""
     arguments = [*map(_written, positional), *(f"{name}={_written(value)}" for name, value in named.items())]

@@ -209,7 +209,7 @@ KEYS = ["framework", "idiom", "law", "line", "call", "problem", "window", "full"
 
 def test_json_has_the_documented_keys() -> None:
     said = json.loads(invoke("call", "torch", "nn.ConvTranspose1d(2, 3, 3, stride=2, padding=1)", "--json").output)
-    assert list(said) == KEYS
+    assert list(said) == [*KEYS, "other_lanes"]
     assert (said["window"], said["output"], said["layout"]) == (
         [[1, 1]], ["2*i - 1"], {"data": "n c k", "weight": "(g i) o k"}
     )  # fmt: skip
@@ -217,7 +217,7 @@ def test_json_has_the_documented_keys() -> None:
     ported = json.loads(invoke("port", "nn.ConvTranspose1d(2, 3, 3, stride=2, padding=1)", *of).output)
     assert set(KEYS) | {"steps", "notes", "code", "known_faults"} == set(ported)
     documented = (Path(__file__).parents[2] / "docs/porting.md").read_text(encoding="utf-8")
-    assert all(f"`{key}`" in documented for key in ported)
+    assert all(f"`{key}`" in documented for key in {*said, *ported})
 
 
 def test_what_is_refused_is_json_as_well() -> None:
@@ -257,3 +257,52 @@ def test_saying_what_a_call_means_loads_no_runner(command: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("framework", "text", "answered", "refused", "setting"),
+    [
+        ("keras", "Conv2DTranspose(4, 3, dilation_rate=2)", "onednn", "eigen", "TF_ENABLE_ONEDNN_OPTS=1"),
+        ("keras", "Conv2DTranspose(4, 3, data_format='channels_first')", "onednn", "eigen", "TF_ENABLE_ONEDNN_OPTS=1"),
+        ("mx", "mx.nd.Deconvolution(x, w, kernel=(5,), stride=(2,), target_shape=(14,), num_filter=1)",
+         "native", "onednn", "MXNET_MKLDNN_ENABLED=0"),
+    ],
+)  # fmt: skip
+def test_a_claim_says_which_lane_answers_and_what_is_set_for_it(
+    framework: str, text: str, answered: str, refused: str, setting: str
+) -> None:
+    shape = ["--shape", "x=1,1,7", "--shape", "w=1,1,5"] if framework == "mx" else ["--shape", "x=1,8,8,3"]
+    for variant, status in ((answered, 0), (refused, 1)):
+        done = invoke("call", framework, text, *shape, "--claim", "--variant", variant)
+        assert done.return_value == status
+        other = answered if status else refused
+        assert any(line.startswith("  on ") and line.partition(":")[0].endswith(f"-{other}")
+                   for line in done.output.splitlines())  # fmt: skip
+        assert f"    to be answered: set {setting} before the import" in done.output
+
+
+def test_what_is_refused_on_every_extent_says_which_lane_answers() -> None:
+    done = invoke("call", "keras", "Conv2DTranspose(4, 3, data_format='channels_first')", "--variant", "eigen")
+    assert str(done.exception).partition(" (")[0] == (
+        "Conv2DTranspose(4, 3, data_format='channels_first'): channels first without oneDNN: tensorflow-onednn answers "
+        "it: set TF_ENABLE_ONEDNN_OPTS=1 before the import"
+    )
+
+
+@pytest.mark.parametrize("argument", ["stride=99999999999", "padding=2**31", "dilation=99999999999"])
+@pytest.mark.parametrize("shape", [(), ("--shape", "x=1,16,8,8")])
+def test_nothing_is_claimed_of_numbers_that_32_bits_do_not_hold(argument: str, shape: tuple[str, ...]) -> None:
+    done = invoke("call", "torch", f"nn.ConvTranspose2d(16, 8, 3, {argument})", *shape, "--claim")
+    assert f"{argument.partition('=')[0]} " in str(done.exception)
+    assert "nothing is claimed of numbers above 2147483647" in str(done.exception)
+
+
+def test_of_an_array_of_terabytes_it_is_not_known_whether_it_is_answered() -> None:
+    text, shape = "nn.ConvTranspose2d(16, 8, 3, stride=99999)", ("--shape", "x=1,16,8,8")
+    said = "not known: whether it is answered: y has 3.92e+12 elements, 14,603 GiB in float32, and nothing is claimed"
+    assert said in invoke("call", "torch", text, *shape, "--claim").output
+    assert said in invoke("port", text, "--from", "torch", "--to", "jax", *shape).output
+    sized = invoke(
+        "sizes", "torch", "--input", "100000x100000", "--output", "200000x200000", "--kernel", "2", "--stride", "2"
+    )
+    assert "not known: whether it is answered: y has 4e+10 elements" in sized.output

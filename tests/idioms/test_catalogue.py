@@ -183,3 +183,29 @@ def test_nothing_is_claimed_of_an_empty_answer() -> None:
     with pytest.raises(Refusal, match="nothing is left of the stamp"):
         idioms.read("torch", "nn.ConvTranspose1d(1, 1, 2, padding=1)", {"x": (2, 1, 1)})
     assert idioms.read("torch", "nn.ConvTranspose1d(1, 1, 2, padding=2)", {"x": (2, 1, 1)}).claim.refused
+
+
+@pytest.mark.parametrize(
+    ("framework", "text", "hint"),
+    [
+        ("torch", "nn.ConvTranspose2d(1, 3, 3, strides=2)", "nearest is 'stride'"),
+        ("torch", "nn.ConvTranspose2d(1, 3, kernel=3)", "nearest is 'kernel_size'"),
+        ("torch", "nn.ConvTranspose2d(1, filters=3, kernel_size=3)", "nearest is 'out_channels'"),
+        ("torch", "nn.ConvTranspose2d(1, 3, 3, dilation_rate=2)", "nearest is 'dilation'"),
+        ("torch", "F.conv_transpose2d(x, kernel=w)", "nearest is 'weight'"),
+        ("torch", "F.conv_transpose2d(x, w, pad=1)", "nearest is 'padding'"),
+        ("torch", "F.conv_transpose2d(x, w, transpose_kernel=True)", "JAX and Flax have it alone"),
+        ("torch", "F.conv_transpose2d(x, w, data_format='NHWC')", "order of axes is always the same"),
+        ("tensorflow", "Conv2DTranspose(1, 3, stride=2)", "nearest is 'strides'"),
+        ("tensorflow", "Conv2DTranspose(filter=1, kernel_size=3)", "nearest is 'filters'"),
+        ("tensorflow", "Conv2DTranspose(1, 3, groups=2)", "no argument says groups"),
+        ("tensorflow", "tf.nn.conv2d_transpose(x, weight=w, output_shape=[1, 4, 4, 1], strides=2)", "'filters'"),
+        ("mxnet", "nd.Deconvolution(x, w, kernel=(3, 3), num_filter=2, padding=1)", "nearest is 'pad'"),
+        ("mxnet", "nn.Conv2DTranspose(8, 4, stride=2)", "nearest is 'strides'"),
+        ("jax", "lax.conv_transpose(x, w, stride=2, padding='SAME')", "nearest is 'strides'"),
+        ("jax", "nn.ConvTranspose(features=3, kernel_size=(3, 3), dilation=2)", "nearest is 'kernel_dilation'"),
+    ],
+)
+def test_what_is_meant_by_an_argument_of_another_framework_is_said(framework: str, text: str, hint: str) -> None:
+    with pytest.raises(ExpressionError, match=hint):
+        idioms.read(framework, text, {})

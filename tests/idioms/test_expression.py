@@ -2,7 +2,8 @@
 
 import pytest
 
-from conformance.idioms.expression import ExpressionError, Name, bind, parse, write
+from conformance.idioms._arguments import bind
+from conformance.idioms.expression import ExpressionError, Name, parse, write
 
 
 def test_a_call_has_its_dotted_function_its_literals_and_its_names() -> None:

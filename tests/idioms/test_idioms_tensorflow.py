@@ -9,7 +9,6 @@ import pytest
 from conformance import idioms, layout
 from conformance.idioms.base import Claim, Idiom, Refusal
 from conformance.idioms.catalogue import _keras, _tf_nn
-from conformance.idioms.expression import ExpressionError
 from conformance.problem import Ints, Problem
 
 SAYING = [each for each in idioms.idioms("tensorflow") if each.say is not None]
@@ -213,11 +212,6 @@ def test_the_last_parts_of_the_name_decide() -> None:
     )
 
 
-def test_output_padding_has_no_place_among_the_positions() -> None:
-    with pytest.raises(ExpressionError, match="positional"):
-        layer('3, 2, "same", 1', 4)
-
-
 def drawn(count: int) -> Iterator[Problem]:
     choose = random.Random(1)
     for _ in range(count):
@@ -293,3 +287,27 @@ def test_a_filter_without_channels_says_no_problem() -> None:
         idioms.read(
             "tensorflow", "tf.nn.conv2d_transpose(x, w, (1, 8, 8, 3), 2)", {"x": (1, 4, 4, 2), "w": (3, 3, 0, 2)}
         )
+
+
+@pytest.mark.parametrize(
+    ("text", "rank", "window"),
+    [
+        ("layers.Conv2DTranspose(1, 3, 2, 'same', 1)", 2, (0, 1)),
+        ("layers.Conv2DTranspose(1, 3, 2, 'same', 0, 'channels_last', 1, 'relu', False)", 2, (1, 1)),
+        ("layers.Conv3DTranspose(1, 3, 2, 'same', 'channels_last', 0)", 3, (1, 1)),
+        ("layers.Conv1DTranspose(1, 3, 2, 'valid', 1)", 1, (0, -1)),
+    ],
+)
+def test_arguments_of_keras_without_names_are_read_in_the_order_of_keras_3(
+    text: str, rank: int, window: tuple[int, int]
+) -> None:
+    call = idioms.read("tensorflow", text, {"x": (1, *(8,) * rank, 3)})
+    assert call.claim.problem.window == (window,) * rank
+    assert any("other versions may have another order" in reason for reason in call.aside)
+
+
+def test_the_fifth_argument_of_a_keras_layer_is_the_data_format_in_3_d_alone() -> None:
+    with pytest.raises(idioms.Refusal, match="data_format is 1"):
+        idioms.read("tensorflow", "layers.Conv3DTranspose(1, 3, 2, 'same', 1)", {"x": (1, 8, 8, 8, 3)})
+    with pytest.raises(idioms.Refusal, match="output_padding is 'channels_last'"):
+        idioms.read("tensorflow", "layers.Conv2DTranspose(1, 3, 2, 'same', 'channels_last')", {"x": (1, 8, 8, 3)})

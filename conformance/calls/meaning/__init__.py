@@ -63,7 +63,8 @@ def of_point(framework: str, point: ClaimedCall) -> Meaning:
     made, problem = point.claim, point.claim.problem
     return Meaning(
         framework, point.idiom.id, made.law, point.text, point.text.partition("(")[0], str(problem), problem.window,
-        problem.full, problem.output, made.data, made.weight, made.reversed, point.aside, (), made.refused,
+        problem.full, problem.output, made.data, made.weight, made.reversed, point.aside,
+        (point.too_large,) if point.too_large else (), made.refused,
         problem,
     )  # fmt: skip
 

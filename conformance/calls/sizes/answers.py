@@ -1,15 +1,17 @@
 """What is said of two sizes: the calls that fit, as lines and as data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from conformance.calls.meaning import of_point
+from conformance import adapters, idioms
+from conformance.calls.meaning import of_point, other_lanes
+from conformance.calls.meaning.other_lanes import OtherLane
 from conformance.calls.meaning.wording import as_json, lines
 from conformance.calls.sizes import overlap
 from conformance.calls.sizes.proposals import PROPOSED, Wanted, nearest, proposals
 from conformance.calls.sizes.spellings import Target, first, spellings
-from conformance.idioms.base import ClaimedCall
+from conformance.idioms.base import FLOAT32, ClaimedCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,9 @@ def answer_lines(answer: Answer) -> Iterator[str]:
         shapes = " ".join(f"--shape {name}={','.join(map(str, shape))}" for name, shape in call.shapes.items())
         yield call.text
         yield from (line for line in lines(of_point(answer.target.framework, call)) if line.startswith("  window"))
+        if call.too_large:
+            yield f"  not known: {call.too_large}"
+        yield from (line for other in _others(answer, call) if other.refused for line in other.lines(""))
         yield f"  read by: {shapes}"
         if wanted.kernel is None or wanted.stride is None:
             yield f"  overlap: {overlap.say(call.claim.problem)}"
@@ -113,4 +118,12 @@ def as_data(answer: Answer) -> dict[str, Any]:
 
 def _call_as_data(answer: Answer, call: ClaimedCall) -> dict[str, Any]:
     shapes = {name: list(shape) for name, shape in call.shapes.items()}
-    return {**as_json(of_point(answer.target.framework, call)), "shapes": shapes}
+    others = other_lanes.as_data(_others(answer, call))
+    return {**as_json(of_point(answer.target.framework, call)), "shapes": shapes, "other_lanes": others}
+
+
+def _others(answer: Answer, call: ClaimedCall) -> Sequence[OtherLane]:
+    """The other lanes in which a call is refused, or has another window."""
+    lane = adapters.lane(answer.target.framework, answer.target.variant or None)
+    reading = idioms.reading(lane.framework, call.text)
+    return other_lanes.other_lanes(lane, reading, call.shapes, FLOAT32, of_point(lane.framework, call))

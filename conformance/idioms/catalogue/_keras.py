@@ -233,6 +233,15 @@ def _ops_examples() -> Iterator[Example]:
         yield Example(write("keras.ops.conv_transpose", X, W, **_options(pick)), {"x": _shape(pick), "w": weight})
 
 
+def _signature(fifth: str, sixth: str) -> str:
+    """The parameters of a layer, as in Keras 3, where the fifth and sixth change places in 3-D."""
+    return (f"filters, kernel_size, strides=1, padding='valid', {fifth}=None, {sixth}=None, dilation_rate=1, "
+            "activation=None, use_bias=True, kernel_initializer='glorot_uniform', bias_initializer='zeros', "
+            "kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None, "
+            "bias_constraint=None, *, name=None, trainable=True, dtype=None, autocast=True, input_shape=None, "
+            "batch_shape=None")  # fmt: skip
+
+
 ASIDE = {
     "activation": AFTER, "kernel_initializer": VALUES, "bias_initializer": VALUES, "kernel_regularizer": TRAINING,
     "bias_regularizer": TRAINING, "activity_regularizer": TRAINING, "kernel_constraint": TRAINING,
@@ -254,12 +263,8 @@ IDIOMS = (
     Idiom(
         id="keras-layer",
         functions={rank: f"keras.layers.Conv{rank}DTranspose" for rank in (1, 2, 3)},
-        # by name from output_padding on, which stands behind data_format in 3-D alone
-        signature="filters, kernel_size, strides=1, padding='valid', *, output_padding=None, data_format=None, "
-                  "dilation_rate=1, activation=None, use_bias=True, kernel_initializer='glorot_uniform', "
-                  "bias_initializer='zeros', kernel_regularizer=None, bias_regularizer=None, "
-                  "activity_regularizer=None, kernel_constraint=None, bias_constraint=None, name=None, "
-                  "trainable=True, dtype=None, autocast=True, input_shape=None, batch_shape=None",
+        signature=_signature("output_padding", "data_format"), orders={3: _signature("data_format", "output_padding")},
+        settled=4,
         outer="inputs", aside=ASIDE, dtypes=frozenset({"dtype"}), only={"autocast": (True,)}, spellings=TF1,
         tensors={"x": "inputs"},
         data="n k c", weight=WEIGHT, imports=("import keras",), program=_run_layer,
