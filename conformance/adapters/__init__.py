@@ -60,6 +60,11 @@ def frameworks() -> tuple[str, ...]:
     return tuple(sorted({path.stem for folder in __path__ for path in _registered(folder) if path.stem != "base"}))
 
 
+def own() -> tuple[str, ...]:
+    """The frameworks of this package, each of which has an environment of tox."""
+    return tuple(sorted({path.stem for path in _registered(_OWN)} - {"base"}))
+
+
 def _folders() -> list[str]:
     """Those with adapters from outside."""
     return [folder for folder in __path__ if folder != _OWN]

@@ -13,8 +13,7 @@ from conformance.io.bounded import read_json, read_text
 from conformance.records.evidence import absent_evidence, below_floor
 from conformance.records.record import Run
 from conformance.records.record_file import read
-from conformance.records.reproduction import reproduction
-from conformance.report.integrity import run_command
+from conformance.records.reproduction import of_suites, reproduction
 from conformance.report.outcome import BORDER, COMMAND, NEW, PROPERTY, SHORT, UNCONFIRMED, Outcome, Reason
 from conformance.suites.expectations import expected_of, fails, read_floors
 
@@ -54,7 +53,7 @@ def of_floors(runs: Iterable[Run]) -> Reasons:
         header = run.header
         floor = read_floors(header.framework).get((header.variant, header.suite))
         if (facts := below_floor(run.verdicts, floor)) and not absent_evidence(header, run.verdicts):
-            command = run_command(header.lane, header.suite)
+            command = of_suites(header.lane, [header.suite])
             yield Reason(SHORT, f"{header.lane}, {header.suite}", f"it {facts}", command, header.framework, header.lane)
 
 

@@ -28,6 +28,9 @@ NEGATIVE = "negative"
 ROUNDING = "rounding"
 """The suite whose answers cannot be exact."""
 
+FUNCTION = "function"
+"""The variant of a function of the user, which `conformance.check` put to the cases: no command runs its lane."""
+
 
 class Verdict(StrEnum):
     """What one lane made of one case; never folded into each other."""

@@ -1,13 +1,21 @@
 """The shell command that judges a record again."""
 
 import shlex
+from collections.abc import Sequence
 
 from conformance.records.calls import RecordedCallError, parse
-from conformance.records.record import IDIOMS, NEGATIVE, PORTS, ROUNDING, Record, SubjectKind
+from conformance.records.record import FUNCTION, IDIOMS, NEGATIVE, PORTS, ROUNDING, Record, SubjectKind
 
 
 def reproduction(record: Record) -> str:
-    """The shell command that judges a record's case again, on the same data, in its lane and dtype."""
+    """The shell command that judges a record's case again, on the same data, in its lane and dtype.
+
+    Of a function, which no command knows, it is the line of Python.
+    """
+    if record.variant == FUNCTION:
+        suite = ROUNDING if record.rounding else "core"
+        options = f"suite={suite!r}, cases=[{record.case!r}], dtypes=[{record.dtype!r}]"
+        return f"conformance.check({record.framework}, {options})"
     lane = ["--variant", record.variant]
     if record.subject is SubjectKind.CLAIM:
         return _shell("claims", "check", record.case, "--framework", record.framework, *lane)
@@ -25,6 +33,15 @@ def reproduction(record: Record) -> str:
     if source:
         return _shell("port", *words, "--from", source, "--to", record.framework, *lane[:2], "--verify")
     return _shell("call", record.framework, *words, *lane)
+
+
+def of_suites(lane: str, suites: Sequence[str]) -> str:
+    """What runs suites on a lane: a shell command, or the lines of Python of a function."""
+    framework, _, variant = lane.partition("-")
+    if variant == FUNCTION:
+        calls = [f"conformance.check({framework}, suite={suite!r})" for suite in suites or ("core",)]
+        return "; ".join(f"{call}.write(FOLDER)" for call in calls)
+    return _shell("run", framework, "--variant", variant, *(word for suite in suites for word in ("--suite", suite)))
 
 
 def _run(record: Record, suite: str) -> str:

@@ -1,13 +1,13 @@
 """Whether records can be trusted as they stand: what is absent, cut off, apart, or about other questions."""
 
-import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from conformance.records.evidence import absent_evidence
 from conformance.records.record import CLAIMS, IDIOMS, PORTS, Key, Run
+from conformance.records.reproduction import of_suites
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,16 @@ class Integrity:
         return not self.findings
 
 
-def measure_integrity(runs: Sequence[Run], expected_lanes: Sequence[str] = ()) -> Integrity:
-    """What speaks against trusting the runs: absent, cut off, apart, or not about the same questions."""
+def measure_integrity(
+    runs: Sequence[Run], expected_lanes: Sequence[str] = (), environments: Collection[str] = ()
+) -> Integrity:
+    """What speaks against trusting the runs: absent, cut off, apart, or not about the same questions.
+
+    `environments` are the frameworks that tox has an environment of.
+    """
     expected = tuple(sorted(set(expected_lanes)))
     checks = (
-        _absent(runs, expected),
+        _absent(runs, expected, environments),
         _unfinished(runs),
         _silent(runs),
         _mixed_builds(runs),
@@ -56,7 +61,7 @@ def measure_integrity(runs: Sequence[Run], expected_lanes: Sequence[str] = ()) -
     return Integrity(tuple(chain.from_iterable(checks)), expected)
 
 
-def _absent(runs: Sequence[Run], expected_lanes: Sequence[str]) -> Iterator[Finding]:
+def _absent(runs: Sequence[Run], expected_lanes: Sequence[str], environments: Collection[str]) -> Iterator[Finding]:
     if not runs:
         yield Finding("records", "no run was given, so nothing is known", "run a lane first")
     present = {(run.header.suite, run.header.lane) for run in runs}
@@ -66,8 +71,9 @@ def _absent(runs: Sequence[Run], expected_lanes: Sequence[str]) -> Iterator[Find
         if missing or not suites:
             nowhere = missing == suites and len(suites) != 1
             facts = f"it is expected, and there is no record of it in {'any suite' if nowhere else ', '.join(missing)}"
-            whole = f"tox run -e {shlex.quote(lane.partition('-')[0])}"
-            command = whole if missing == suites else run_command(lane, *missing)
+            framework = lane.partition("-")[0]
+            by_tox = missing == suites and framework in environments
+            command = f"tox run -e {framework}" if by_tox else of_suites(lane, missing)
             yield Finding(lane, facts, "run this lane, or expect it no longer", command, lane)
 
 
@@ -83,7 +89,7 @@ def _unfinished(runs: Sequence[Run]) -> Iterator[Finding]:
         else:
             continue
         lane, suite = run.header.lane, run.header.suite
-        yield Finding(f"{lane}, {suite}", facts, "run this lane again", run_command(lane, suite), lane)
+        yield Finding(f"{lane}, {suite}", facts, "run this lane again", of_suites(lane, [suite]), lane)
 
 
 def _silent(runs: Sequence[Run]) -> Iterator[Finding]:
@@ -91,14 +97,7 @@ def _silent(runs: Sequence[Run]) -> Iterator[Finding]:
         if lack := absent_evidence(run.header, run.verdicts):
             lane, suite = run.header.lane, run.header.suite
             mend = "mend the lane's environment or its adapter"
-            yield Finding(f"{lane}, {suite}", f"it {lack}", mend, run_command(lane, suite), lane, silent=True)
-
-
-def run_command(lane: str, *suites: str) -> str:
-    """What runs suites on a lane."""
-    framework, _, variant = lane.partition("-")
-    options = [word for suite in suites for word in ("--suite", suite)]
-    return shlex.join(["conformance", "run", framework, "--variant", variant, *options])
+            yield Finding(f"{lane}, {suite}", f"it {lack}", mend, of_suites(lane, [suite]), lane, silent=True)
 
 
 def _mixed_builds(runs: Sequence[Run]) -> Iterator[Finding]:

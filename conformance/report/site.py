@@ -1,7 +1,7 @@
 """The site: everything that the report knows, as pages. Records and plain values in, names and texts out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -42,6 +42,8 @@ class Site:
 
     runs: Sequence[Run]
     expected_lanes: Sequence[str] = ()
+    environments: Collection[str] = ()
+    """The frameworks that tox has an environment of."""
     known: Callable[[Record], Known | None] = lambda _record: None
     expectations: Sequence[Known] = ()
     found: Sequence[Fault] = ()
@@ -63,7 +65,7 @@ class Site:
     @cached_property
     def integrity(self) -> Integrity:
         """Whether the records can be trusted as they stand."""
-        return measure_integrity(overview.ordered(self.runs), self.expected_lanes)
+        return measure_integrity(overview.ordered(self.runs), self.expected_lanes, self.environments)
 
     @cached_property
     def faults(self) -> Mapping[str, Fault]:

@@ -23,7 +23,7 @@ from conformance.processes import lane_process, wire
 from conformance.processes.tree import adopt_orphans, die_with, end_strays, end_tree
 from conformance.records.journal import Journal
 from conformance.records.machine import measure_machine
-from conformance.records.record import FORWARD, Header, path
+from conformance.records.record import FORWARD, FUNCTION, Header, path
 from conformance.run import Job
 from conformance.runner.items import npy
 from conformance.runner.kinds import kind_of
@@ -33,7 +33,7 @@ from conformance.suites import cases as case_files
 from conformance.suites.case import Case, Suite
 from conformance.suites.reference_cache import References
 from conformance.suites.references import compute, oracle_digest
-from conformance.testing.function import VARIANT, Function, lane_name
+from conformance.testing.function import Function, lane_name
 from conformance.testing.report import Report
 
 SECONDS = 10.0
@@ -104,7 +104,7 @@ def check(
             f"the suite {suite!r} has calls that are written for certain frameworks: give another, as core"
         )
     chosen = case_files.find(whole, cases).cases if cases else whole.cases
-    lane = Lane(name or lane_name(function), VARIANT)
+    lane = Lane(name or lane_name(function), FUNCTION)
     plan = _Plan(
         lane, whole, chosen, tuple(dtypes) or whole.dtypes or DTYPES, Function(function, data, weight, tensor), seconds
     )

@@ -11,10 +11,10 @@ from conformance import layout
 from conformance.adapters.base import Call, Unsupported, extends
 from conformance.layout import Array
 from conformance.problem import Problem
+from conformance.records.record import FUNCTION
 
 OPTIONS = ("stride", "padding", "output_padding", "groups", "dilation")
 """The keyword arguments that a function may have, as PyTorch's conv_transpose names and means them."""
-VARIANT = "function"
 
 
 class Function:
@@ -25,7 +25,7 @@ class Function:
     function takes.
     """
 
-    VARIANTS: Mapping[str, Mapping[str, str]] = {VARIANT: {}}  # a mapping is not written to
+    VARIANTS: Mapping[str, Mapping[str, str]] = {FUNCTION: {}}  # a mapping is not written to
     REFUSALS = (NotImplementedError,)
     BLOCK = 1
 

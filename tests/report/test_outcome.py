@@ -70,7 +70,7 @@ def test_a_badge_is_red_for_every_reason_of_its_lane_and_for_no_other() -> None:
 
 
 def test_a_lane_without_records_is_a_reason_with_the_command_that_runs_it(tmp_path: Path) -> None:
-    outcome = write_report(Site([run(), run(suite="negative")], [LANE, "jax-jit"]), tmp_path / "index.html")
+    outcome = write_report(Site([run(), run(suite="negative")], [LANE, "jax-jit"], ["jax"]), tmp_path / "index.html")
     assert outcome.incomplete
     assert list(outcome.lines())[:3] == [
         "Red, 1 reason:",

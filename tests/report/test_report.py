@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from conformance.records.record import Header, Record, Run, Verdict
+from conformance.records.reproduction import reproduction
 from conformance.report import Site, write_report
 from conformance.report.integrity import measure_integrity
 from conformance.report.overview import Group, Reason, lane_groups, ordered, summary
@@ -115,6 +116,24 @@ def test_a_fault_of_the_records_is_one_finding_and_stands_first(
 
 def test_a_fault_is_not_reported_twice() -> None:
     assert len(measure_integrity([run(records=[], complete=False, expected=9)], ["torch-eager"]).findings) == 1
+
+
+@pytest.mark.parametrize(
+    ("lane", "command"),
+    [
+        ("torch-eager", "tox run -e torch"),
+        ("mylib-fast", "conformance run mylib --variant fast --suite smoke"),
+        ("my_conv-function", "conformance.check(my_conv, suite='smoke').write(FOLDER)"),
+    ],
+)
+def test_an_absent_lane_is_run_by_what_can_run_it(lane: str, command: str) -> None:
+    (finding,) = measure_integrity([run("jax-jit", suite="smoke")], [lane], ["jax", "torch"]).findings
+    assert finding.command == command
+
+
+def test_a_function_is_put_to_its_case_again_by_a_line_of_python() -> None:
+    failing = replace(record("a"), framework="my_conv", variant="function")
+    assert reproduction(failing) == "conformance.check(my_conv, suite='core', cases=['a'], dtypes=['float32'])"
 
 
 def test_sound_records_have_no_finding_and_the_expected_lanes_are_named(tmp_path: Path) -> None:

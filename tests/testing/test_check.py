@@ -62,10 +62,25 @@ def test_arguments_that_a_function_lacks_make_cases_unsupported() -> None:
     report = check(small, suite="smoke")
     assert set(report.verdicts) == {"conforms", "unsupported"}
     messages = {record.message for record in report.run.records if record.verdict == "unsupported"}
-    assert {"the function takes no dilation", "the function takes no bias"} < messages
+    assert {"the function takes no dilation", "the function takes no padding"} < messages
     assert all(message.startswith("the function takes no ") for message in messages)
     assert report.conforms
     assert str(report).endswith("nothing fails, the rest is unsupported")
+
+
+def test_a_bias_is_not_given_to_a_function_of_two_arrays() -> None:
+    def unbiased(
+        x: Any, weight: Any, *, stride: Any, padding: Any, output_padding: Any, groups: Any, dilation: Any
+    ) -> Any:
+        options = {"padding": padding, "output_padding": output_padding, "groups": groups, "dilation": dilation}
+        return right(x, weight, None, stride=stride, **options)
+
+    report = check(unbiased, suite="smoke", dtypes=["float32"])
+    assert set(report.verdicts) == {"conforms", "unsupported"}
+    biased = {case.id for case in SMOKE if case.problem.bias}
+    assert {record.case: record.message for record in report.run.records if record.message} == dict.fromkeys(
+        biased, "the function takes no bias"
+    )
 
 
 def test_other_layouts_are_the_functions_own() -> None:

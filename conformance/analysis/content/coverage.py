@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.analysis.content.constants import constant
 from conformance.predicates.comparisons import problem_of
 from conformance.problem import Problem
 from conformance.records.record import CLAIMS, PORTS, Record, Run, Verdict
@@ -84,8 +85,14 @@ def _space(rank: int, strength: int) -> _Space:
     columns = np.array(list(combinations(range(rank * len(Axis._fields) + len(Shared._fields)), strength)))
     levels = [*COVERING[rank]] * rank + [*SHARED]
     codes = Codes(columns, 1 + max(map(len, levels)))
-    valid, chosen = (achievable(_units(rank, chosen=chosen), codes) for chosen in (False, True))
-    return _Space(levels, codes, valid, chosen, codes.all(levels))
+    flags = constant(f"coverage-{rank}-{strength}", lambda: _flags(rank, levels, codes))
+    return _Space(levels, codes, *np.frombuffer(flags, np.bool_).reshape(3, -1))
+
+
+def _flags(rank: int, levels: Sequence[Sequence[int]], codes: Codes) -> bytes:
+    """Which codes are valid, then which are chosen, then which are there at all: a byte each."""
+    units = [_units(rank, chosen=chosen) for chosen in (False, True)]
+    return b"".join(flags.tobytes() for flags in (*(achievable(those, codes) for those in units), codes.all(levels)))
 
 
 def _by_kind(records: Sequence[Record], rank: int) -> Mapping[str, list[Problem]]:
@@ -109,8 +116,13 @@ def _rows(problems: Sequence[Problem], levels: Sequence[Sequence[int]]) -> Rows:
 
 def _units(rank: int, *, chosen: bool) -> list[Rows]:
     """The valid combinations of an axis and of what axes share, as numbers of levels; the chosen ones, if asked."""
-    axes = _numbered(axis_combinations(COVERING[rank]), COVERING[rank])
-    return [axes] * rank + [_numbered(shared_combinations(SHARED, chosen=chosen), SHARED)]
+    return [_axes(rank)] * rank + [_numbered(shared_combinations(SHARED, chosen=chosen), SHARED)]
+
+
+@cache
+def _axes(rank: int) -> Rows:
+    """The valid combinations of an axis, as numbers of levels; asked for by every space of the rank."""
+    return _numbered(axis_combinations(COVERING[rank]), COVERING[rank])
 
 
 def _numbered(rows: Sequence[Sequence[int]], levels: Sequence[Sequence[int]]) -> Rows:

@@ -5,10 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, replace
 
+import msgspec
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from conformance import adapters, idioms, layout, oracle
+from conformance.analysis.content.constants import constant
 from conformance.analysis.proofs import Proofs
 from conformance.calls import copies, suites
 from conformance.idioms import laws
@@ -25,8 +28,26 @@ MAIN_LAYOUTS = ("(g i) o k", "k o (g i)", "k i o")
 _EXTENTS = {"g": 1, "i": 2, "o": 3, "k": (4, 5)}
 
 
+class _Catalogue(Struct, frozen=True):
+    """The handbook without evidence, which is the same for all records, and the claims of each law."""
+
+    book: Handbook
+    claims: Mapping[str, tuple[str, ...]]
+
+
 def build(evidence: Proofs) -> Handbook:
     """The handbook."""
+    kept = constant("handbook", lambda: msgspec.json.encode(_catalogue()))
+    catalogue = msgspec.json.decode(kept, type=_Catalogue)
+    proved = (
+        replace(law, proved=tuple(line for name in catalogue.claims[law.id] for line in evidence.of(name)))
+        for law in catalogue.book.laws
+    )
+    lanes = tuple((name, lane.version, lane.date) for name, lane in evidence.lanes.items())
+    return replace(catalogue.book, laws=tuple(proved), lanes=lanes)
+
+
+def _catalogue() -> _Catalogue:
     points = {
         lane.framework: {
             variant: [
@@ -40,8 +61,8 @@ def build(evidence: Proofs) -> Handbook:
         if lane.framework in idioms.frameworks()
     }
     flat = [(framework, point) for framework, by in points.items() for listed in by.values() for point in listed]
-    return Handbook(
-        laws=tuple(_law(law, flat, evidence) for law in laws.LAWS),
+    book = Handbook(
+        laws=tuple(_law(law, flat) for law in laws.LAWS),
         taps=tuple(_witness_shown(witness) for witness in laws.TAPS),
         reversed=_users((framework, point) for framework, point in flat if point.claim.reversed),
         weights=tuple(_layouts(flat, weight=True)),
@@ -50,17 +71,17 @@ def build(evidence: Proofs) -> Handbook:
                      for idiom in idioms.idioms(framework)),
         copies=tuple(_copies()),
         given=tuple(astuple(given) for given in copies.given_as_it_is(MAIN_LAYOUTS)),
-        lanes=tuple((name, lane.version, lane.date) for name, lane in evidence.lanes.items()),
     )  # fmt: skip
+    return _Catalogue(
+        book,
+        {law.id: tuple(sorted({point.name for _, point in flat if point.claim.law == law.id})) for law in laws.LAWS},
+    )
 
 
-def _law(law: Law, points: list[tuple[str, ClaimedCall]], evidence: Proofs) -> LawEntry:
+def _law(law: Law, points: list[tuple[str, ClaimedCall]]) -> LawEntry:
     follow = [(framework, point) for framework, point in points if point.claim.law == law.id]
-    names = sorted({point.name for _, point in follow})
-    return LawEntry(
-        law.id, law.title, law.formula, law.meaning, tuple(_witness_shown(witness) for witness in law.witnesses),
-        _users(follow), tuple(line for name in names for line in evidence.of(name)),
-    )  # fmt: skip
+    witnesses = tuple(_witness_shown(witness) for witness in law.witnesses)
+    return LawEntry(law.id, law.title, law.formula, law.meaning, witnesses, _users(follow), ())
 
 
 def _users(points: Iterable[tuple[str, ClaimedCall]]) -> dict[str, tuple[str, ...]]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from conformance import adapters
 from conformance.analysis import domain, proofs
 from conformance.analysis.content import coverage, handbook, literature
 from conformance.analysis.content.faults import find_faults, read_arrays, where_of
@@ -37,7 +38,7 @@ def gather(
         replace(fault, past=of_fault(fault.records, kept)) for fault in find_faults(runs, arrays, known)
     )
     return Site(
-        runs, expected_lanes, known, on_file, faults_found, tuple(domains(runs, on_file)),
+        runs, expected_lanes, adapters.own(), known, on_file, faults_found, tuple(domains(runs, on_file)),
         handbook.build(everything), _proofs(everything), literature.build(ledger.read_claims(), runs), changes,
         more or {}, kept.kept, coverage.of_lanes(runs), reasons,
     )  # fmt: skip
