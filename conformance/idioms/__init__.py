@@ -122,7 +122,8 @@ def stands_in(name: str, text: str) -> bool:
 
 @cache
 def _catalogue(framework: str) -> Catalogue:
-    return Catalogue(framework, idioms(framework), dialect(framework), owners)
+    return Catalogue(framework, idioms(framework), dialect(framework), owners, lambda: {
+        other: _catalogue(other) for other in frameworks() if other != framework})  # fmt: skip
 
 
 def owners() -> dict[str, str]:

@@ -36,6 +36,13 @@ OWNERS = {
 """Whose function it is that no framework here has, by the first part of its dotted name."""
 
 
+CONTRIB = ".tf.contrib.", ".tensorflow.contrib."
+"""What was removed with TensorFlow 2, behind a dot."""
+
+CHANNELS_OF_X = "channels_of_x"
+"""The name of a number of channels that a layer takes from its first input."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A call that has been read: its idiom, its arguments by name with those that were written, its text in the words
@@ -68,6 +75,18 @@ class Catalogue:
     dialect: Dialect
     owners: Callable[[], Mapping[str, str]]
     """Every framework by the first parts of its functions' names, which takes the other catalogues."""
+    others: Callable[[], Mapping[str, "Catalogue"]]
+    """The catalogues of the other frameworks, by name."""
+
+    def elsewhere(self, name: str) -> str:
+        """Which framework has a function of a dotted name that this one has not, in words; empty where none has."""
+        name = name.removeprefix("self.")
+        if owner := next((OWNERS[part] for part in name.split(".") if part in OWNERS), ""):
+            return f"{name} is {owner}'s, which is none of the frameworks that are read"
+        having = [framework for framework, other in self.others().items() if name in other.plain]
+        frameworks = " or ".join(having)
+        said = f"{name} is a function of {frameworks}, not of {self.framework}: give {frameworks} as the framework"
+        return said if having else ""
 
     @cached_property
     def plain(self) -> Mapping[str, Sequence[tuple[Idiom, Spelling | None]]]:
@@ -143,7 +162,7 @@ def read_all(catalogue: Catalogue, text: str, given: Values) -> Iterator[tuple[i
         except (IdiomError, ExpressionError) as error:
             entries.append((call.line, str(error)))
     roots = {name.partition(".")[0] for name in catalogue.plain}
-    entries += _source.passed_over(tree, catalogue.last_names, roots)
+    entries += _source.passed_over(tree, catalogue.last_names, roots, catalogue.elsewhere)
     yield from sorted(entries, key=lambda entry: entry[0])
 
 
@@ -156,8 +175,12 @@ def _unknown(catalogue: Catalogue, text: str) -> str:
     framework, idioms = catalogue.framework, catalogue.idioms
     calls = [node for node in ast.walk(_source.parse(text.strip())) if isinstance(node, ast.Call)]
     name = next(filter(None, (_source.dotted(call.func) for call in calls)), "")
+    if f".{name}".startswith(CONTRIB):
+        return _foreign(catalogue, name)
     if not name:
         return f"{text[:100]!r} is no call that {framework} has: give one, such as {idioms[0].functions[2]}(...)"
+    if elsewhere := catalogue.elsewhere(_source.resolved(name, _source.parse(text.strip()))):
+        return elsewhere
     known = {function for idiom in idioms for function in idiom.functions.values()}
     last = {function.rpartition(".")[2]: function for function in sorted(known)}
     near = get_close_matches(name.rpartition(".")[2], last, 1, 0.5)
@@ -189,6 +212,10 @@ def _foreign(catalogue: Catalogue, name: str) -> str:
                catalogue.idioms[0].functions[2])  # fmt: skip
     if root == "<this file>":
         return f"{last} is defined in this text, and is not {own}"
+    if f".{name}".startswith(CONTRIB):
+        rank = 3 if "3d" in last else 2
+        return (f"{name}: tf.contrib was removed with TensorFlow 2: give keras.layers.Conv{rank}DTranspose, with "
+                'padding="same" where none is given, and a ReLU behind it, which were its defaults')  # fmt: skip
     owners = {**catalogue.owners(), **OWNERS}
     owner = next((owners[part] for part in name.split(".") if part in owners), "")
     if owner and owner != catalogue.framework:
@@ -300,6 +327,7 @@ def _modern(
     if dropped := sorted(name for name in written if spelling.names.get(name, name) is None and arguments[name]):
         raise ExpressionError(f"{invocation.function}: {dropped[0]} is not read")
     named = {str(name): value for name, value in renamed.items() if name is not None}
+    named = {spelling.of_x: Name(CHANNELS_OF_X), **named} if spelling.of_x else named
     positional = [named.pop(name) for name in _leading(idiom) if name in named]
     if spelling.applied:
         outer = Invocation("", (arguments[spelling.applied],), {})

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -81,10 +81,13 @@ def find(tree: ast.Module, last_names: Set[str]) -> Iterator[Found]:
             yield Found(_resolved(name, origins), call, outer, around, casts, call.lineno)
 
 
-def passed_over(tree: ast.Module, last_names: Set[str], roots: Set[str]) -> Iterator[tuple[int, str]]:
+def passed_over(
+    tree: ast.Module, last_names: Set[str], roots: Set[str], elsewhere: Callable[[str], str]
+) -> Iterator[tuple[int, str]]:  # fmt: skip
     """Where a function with one of these last names is meant and not called by it, or one of a like name is called.
 
-    Each comes with its line. Left out are questions about a type, and annotations.
+    Each comes with its line; `elsewhere` says which framework has a function that this one has not. Left out are
+    questions about a type, and annotations.
     """
     parents = _parents(tree)
     nodes = [tree, *parents]
@@ -104,7 +107,11 @@ def passed_over(tree: ast.Module, last_names: Set[str], roots: Set[str]) -> Iter
             last, known = name.rpartition(".")[2], name.partition(".")[0] in {*origins, *roots}
             if isinstance(parent, ast.Call) and parent.func is node:
                 if last not in wanted and known and _LIKE.search(last):
-                    yield node.lineno, f"{_resolved(name, origins)} is no function that is read: write out what it is"
+                    whole = _resolved(name, origins)
+                    yield (
+                        node.lineno,
+                        elsewhere(whole) or f"{whole} is no function that is read: write out what it is",
+                    )
             elif last in wanted and not _is_asked(node, parents):
                 yield node.lineno, f"{name} is named and not called: what is made of it elsewhere is not read"
 
@@ -155,6 +162,11 @@ def _origins(nodes: Sequence[ast.AST]) -> dict[str, str]:
         elif isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("__"):
             aliases.setdefault(node.name, f"<this file>.{node.name}")
     return aliases
+
+
+def resolved(name: str, tree: ast.Module) -> str:
+    """A dotted name with what a text's own imports and definitions say that it begins with."""
+    return _resolved(name, _origins([tree, *_parents(tree)]))
 
 
 def _resolved(name: str, origins: Mapping[str, str]) -> str:

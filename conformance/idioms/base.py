@@ -197,6 +197,8 @@ class Spelling:
     names: Mapping[str, str | None] = field(default_factory=dict)
     applied: str = ""
     values: Callable[[str, Any], Any] = lambda _, value: value
+    of_x: str = ""
+    """The idiom's parameter that this function takes from the channels of x, when it is called."""
 
 
 @dataclass(frozen=True, slots=True)

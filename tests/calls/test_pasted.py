@@ -134,7 +134,7 @@ PASSED_OVER = """
 import torch.nn as nn
 from torch.nn import ConvTranspose1d as CT
 from .blocks import Up
-a = nn.LazyConvTranspose2d(8, 3, 2)
+a = nn.FancyConvTranspose2d(8, 3, 2)
 other = nn.ConvTranspose2d
 def block(up=nn.ConvTranspose2d, size: nn.ConvTranspose2d = None) -> nn.ConvTranspose2d: ...
 class Mine(nn.ConvTranspose2d): ...
@@ -149,7 +149,7 @@ d = CT(1, 1, 2)
 def test_what_is_passed_over_in_a_file_is_said_with_its_line() -> None:
     entries = list(idioms.read_all("torch", PASSED_OVER))
     assert [line for line, _ in entries] == [5, 6, 7, 8, 9, 13]
-    assert entries[0][1] == "torch.nn.LazyConvTranspose2d is no function that is read: write out what it is"
+    assert entries[0][1] == "torch.nn.FancyConvTranspose2d is no function that is read: write out what it is"
     assert entries[1][1] == "nn.ConvTranspose2d is named and not called: what is made of it elsewhere is not read"
     assert entries[4][1] == "ConvTranspose2d is taken by getattr: write the call out"
     assert not isinstance(entries[5][1], str)
@@ -306,3 +306,56 @@ def test_of_an_array_of_terabytes_it_is_not_known_whether_it_is_answered() -> No
         "sizes", "torch", "--input", "100000x100000", "--output", "200000x200000", "--kernel", "2", "--stride", "2"
     )
     assert "not known: whether it is answered: y has 4e+10 elements" in sized.output
+
+
+@pytest.mark.parametrize(
+    ("framework", "text", "message"),
+    [
+        ("torch", "layers.Conv2DTranspose(64, 5, strides=2)",
+         "layers.Conv2DTranspose is a function of tensorflow, not of torch: give tensorflow as the framework"),
+        ("torch", "nd.Deconvolution(x, w, num_filter=2, kernel=(3, 3))", "a function of mxnet, not of torch"),
+        ("torch", "self.up = Conv2DTranspose(3, 4)(x)", "a function of mxnet or tensorflow, not of torch"),
+        ("keras", "nn.ConvTranspose2d(4, 4, 3)", "a function of torch, not of tensorflow"),
+        ("mx", "flax.linen.ConvTranspose(3, (3, 3))", "a function of jax, not of mxnet"),
+        ("tf", "tf.contrib.layers.conv2d_transpose(x, 64, 3, 2)", "TensorFlow 2: give keras.layers.Conv2D"),
+        ("tf", "tf.contrib.layers.convolution3d_transpose(x, 64, 3, 2)", "give keras.layers.Conv3DTranspose"),
+        ("torch", "nn.ConvTranspose2d(3, 3, 3, 2, padding='same')", "are left by padding=1, output_padding=1, where"),
+        ("torch", "nn.ConvTranspose2d(3, 3, 4, 2, padding='same')", "are left by padding=1, output_padding=0$"),
+        ("torch", "nn.ConvTranspose2d(3, 3, 4, padding='same')", "none of them leaves extents i\\*stride here"),
+        ("torch", "F.conv_transpose2d(x, w, stride=2, padding='same')", "where 2\\*padding - output_padding = "),
+    ],
+)  # fmt: skip
+def test_a_call_of_another_framework_or_time_says_what_to_give(framework: str, text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        raise invoke("call", framework, text, "--claim").exception or AssertionError
+
+
+def test_a_file_of_another_framework_names_it_for_calls_and_for_sizes(tmp_path: Path) -> None:
+    path = tmp_path / "model.py"
+    path.write_text("from tensorflow.keras import layers\nup = layers.Conv2DTranspose(4, 3)\n", encoding="utf-8")
+    said = "tensorflow.keras.layers.Conv2DTranspose is a function of tensorflow, not of torch: give tensorflow"
+    assert said in invoke("call", "torch", str(path)).output
+    assert said in str(invoke("sizes", "torch", str(path)).exception)
+    assert "give tensorflow" in str(invoke("sizes", "torch", "[layers.Conv2D(3, 3, 2)]").exception)
+
+
+@pytest.mark.parametrize(("text", "taps"), [
+    ("lax.conv_transpose(x, w, (2, 2), [(1, 1), (1, 1)])", "reversed (transpose_kernel=True applies them as stored,"),
+    ("nn.ConvTranspose(3, (3, 3))", "reversed (transpose_kernel=True applies them as stored,"),
+    ("nn.ConvTranspose(3, (3, 3), transpose_kernel=True)", "as stored"),
+])  # fmt: skip
+def test_what_applies_reversed_taps_as_stored_is_said(text: str, taps: str) -> None:
+    assert f"  taps: {taps}" in invoke("call", "jax", text, "--claim").output
+
+
+def test_a_weight_in_the_order_of_untransposed_letters_is_told_why_it_is_refused() -> None:
+    text = "lax.conv_transpose(x, w, (2, 2), 'SAME', dimension_numbers=('NCHW', 'OIHW', 'NCHW'), transpose_kernel=True)"
+    shapes = ("--shape", "x=1,16,8,8", "--shape", "w=32,16,3,3", "--claim")
+    assert "input 16: with transpose_kernel=True the axes I and O" in invoke("call", "jax", text, *shapes).output
+
+
+def test_a_lazy_layer_takes_its_channels_from_x() -> None:
+    ported = invoke(
+        "port", "nn.LazyConvTranspose2d(5, 4, stride=2)", "--from", "torch", "--to", "jax", "--shape", "x=1,8,7,7"
+    )
+    assert "# torch.nn.ConvTranspose2d(in_channels=8, out_channels=5, kernel_size=4, stride=2) means" in ported.output

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance import idioms
-from conformance.calls.sizes.levels import LayerResult, passes, walk, written
+from conformance.calls.sizes.levels import LayerResult, end_of, passes, walk, written
 from conformance.calls.sizes.passing import Rule, passing
 from conformance.calls.sizes.proposals import SizesError
 from conformance.calls.sizes.stack import after_or_refusal, part_of, read_stack
@@ -368,3 +368,16 @@ def test_channels_count_where_a_layer_may_be_refused_for_them() -> None:
     text = "nn.Sequential(nn.ConvTranspose1d(4, 4, 2, groups=2), nn.ConvTranspose1d(4, 3, 2, groups=2))"
     results = list(walk(read_stack("torch", [text]), (8,)))
     assert [bool(result.refused) for result in results] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("framework", "text"),
+    [
+        ("torch", "nn.Sequential(nn.LazyConv2d(5, 3, stride=2, padding=1), nn.LazyConvTranspose2d(5, 4, 2, 1))"),
+        ("tensorflow", "[tf.keras.layers.Conv2D(5, 3, 2, 'same'), tf.layers.conv2d_transpose(x, 5, 4, 2, 'same')]"),
+    ],
+)
+def test_layers_of_another_name_have_the_spatial_axes_of_their_own(framework: str, text: str) -> None:
+    stack = read_stack(framework, [text])
+    assert stack.rank == 2
+    assert end_of(stack, (32, 32)) == (32, 32)

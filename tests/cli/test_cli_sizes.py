@@ -65,8 +65,8 @@ def test_channels_are_those_of_the_call_that_is_printed() -> None:
     ("arguments", "message"),
     [
         (("paddle", *ASKED), "there is no framework 'paddle'"),
-        (("torch", *ASKED, "--input", "0"), "--input is '0': give whole numbers from 1 to 2147483648, as in 20"),
-        (("torch", *ASKED, "--input", "1" * 40), "give whole numbers from 1 to 2147483648"),
+        (("torch", *ASKED, "--input", "0"), "--input is '0': give whole numbers from 1 to 2147483647, as in 20"),
+        (("torch", *ASKED, "--input", "1" * 40), "give whole numbers from 1 to 2147483647"),
         (("torch", *ASKED, "--output", "20x"), "--output is '20x'"),
         (("torch", *ASKED, "--kernel", "2x2"), "--kernel has 2 axes, --input has 1"),
         (("torch", *ASKED, "--padding", "-1"), "--padding is '-1': give whole numbers from 0"),

@@ -17,6 +17,7 @@ from conformance.idioms import expression
 from conformance.idioms._reading import IdiomError, Reading
 from conformance.idioms.base import FLOAT32, Claim, ClaimedCall, Refusal
 from conformance.idioms.expression import Name
+from conformance.idioms.weights.shapes import with_sizes
 from conformance.problem import Ints, Problem
 
 TRIED = 5
@@ -78,6 +79,7 @@ def understand(
     Raises IdiomError and Refusal where not even a window can be named.
     """
     of = idioms.operands(reading, shapes)
+    reading = with_sizes(reading, of)
     if _known(reading, of):
         point = idioms.point(reading, of, variant, dtype)
         return replace(of_point(framework, point), function=reading.function, line=reading.line)

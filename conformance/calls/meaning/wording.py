@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from conformance import idioms
 from conformance.calls.meaning import Meaning, Number
 from conformance.calls.sizes import overlap
 from conformance.problem import Problem
@@ -19,7 +20,7 @@ def lines(meaning: Meaning) -> Iterator[str]:
         window = " x ".join(f"({lo}, {hi})" for lo, hi in meaning.window)
         yield f"  window: {window} cut from {_tuple(meaning.full)}, which leaves {_tuple(meaning.output)}"
         yield from _beyond(meaning.window)
-        yield f"  taps: {'reversed' if meaning.reversed else 'as stored'}"
+        yield f"  taps: {f'reversed{_as_stored(meaning)}' if meaning.reversed else 'as stored'}"
         yield f"  axes: data '{meaning.data}', weight '{meaning.weight}'"
         if meaning.stamps is not None:
             yield from _stamps(meaning.stamps)
@@ -27,6 +28,14 @@ def lines(meaning: Meaning) -> Iterator[str]:
         yield f"  not known: {'; '.join(meaning.unknown)}"
     if meaning.set_aside:
         yield f"  set aside: {'; '.join(meaning.set_aside)}"
+
+
+def _as_stored(meaning: Meaning) -> str:
+    """How reversed taps are applied as stored, where an argument says it."""
+    signatures = (idiom.signature for idiom in idioms.idioms(meaning.framework) if idiom.id == meaning.idiom)
+    if not any("transpose_kernel" in signature for signature in signatures):
+        return ""
+    return " (transpose_kernel=True applies them as stored, and takes in and out channels of the weight the other way)"
 
 
 def _beyond(window: Sequence[tuple[Number, Number]]) -> Iterator[str]:

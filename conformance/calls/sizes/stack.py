@@ -181,6 +181,10 @@ def _require_known(framework: str, text: str) -> None:
     known = catalogue(framework).last_names | SEQUENCES
     for element in _elements(_source.parse(text)):
         if not _is_known(element, known, keeps(framework)):
+            name = _source.dotted(element.func) if isinstance(element, ast.Call) else ""
+            whole = _source.resolved(name, _source.parse(text))
+            if name and (elsewhere := catalogue(framework).elsewhere(whole)):
+                raise SizesError(f"line {element.lineno}: {elsewhere}")
             raise SizesError(f"line {element.lineno}: what {ast.unparse(element)[:80]!r} does to sizes is not known: "
                              "write its layers out, or leave it out if it keeps them")  # fmt: skip
 

@@ -65,6 +65,9 @@ def _words(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in ones and (name, value) not in plain.items()}
 
 
+SWAPPED = "with transpose_kernel=True the axes I and O of the kernel have changed places"
+
+
 def _claim_conv_transpose(use: Use) -> Claim:
     """`padding` as pairs pads the stretched input: window (ke - 1 - lo, ke - 1 - hi), with ke = d*(k - 1) + 1.
 
@@ -77,11 +80,13 @@ def _claim_conv_transpose(use: Use) -> Claim:
     """
     roles = {"I": "o", "O": "i"} if use["transpose_kernel"] else {"I": "i", "O": "o"}
     data, weight = _lax.layouts(use["dimension_numbers"], CHANNELS_LAST, use.rank, roles)
-    return _lax.claim(
+    claim = _lax.claim(
         use, use["padding"], consistent=bool(use["use_consistent_padding"]), data=data, weight=weight,
         stride=use.per_axis("strides"), dilation=use.per_axis("rhs_dilation"), reversed=not use["transpose_kernel"],
         refusals=[_lax.sequences(use, "strides", "rhs_dilation")],
     )  # fmt: skip
+    swapped = claim.refused.startswith("the weight has ") and use["transpose_kernel"]
+    return replace(claim, refused=f"{claim.refused}: {SWAPPED}") if swapped else claim
 
 
 def _say(problem: Problem) -> str:

@@ -70,6 +70,8 @@ def _claim_padding(use: Use) -> Claim:
 
 
 def _padded(use: Use, bias: bool, layer: tuple[int, int, Ints] | None = None) -> Claim:
+    if isinstance(use["padding"], str):
+        raise Refusal(_no_name(use, layer[2] if layer else None))
     padding, output_padding = use.per_axis("padding"), use.per_axis("output_padding")
     return use.claim(
         "padding", data=_batched(use), stride=use.per_axis("stride"), dilation=use.per_axis("dilation"),
@@ -83,6 +85,26 @@ def _padded(use: Use, bias: bool, layer: tuple[int, int, Ints] | None = None) ->
                 range((full + op + 1) // 2) for full, op in zip(p.full, output_padding, strict=True)]),
         ],
     )  # fmt: skip
+
+
+def _no_name(use: Use, kernel: Ints | None) -> str:
+    """Why no string is a padding, and which numbers leave as many times the extents as the stride is."""
+    reason = f"padding is {use['padding']!r}: transposed convolutions take whole numbers, and no string as others do"
+    if use["padding"] != "same":
+        return reason
+    if kernel is None:
+        return (
+            f"{reason}: extents i*stride are left where 2*padding - output_padding = dilation*(kernel - 1) + 1 - stride"
+        )
+    axes = list(zip(kernel, use.per_axis("stride"), use.per_axis("dilation"), strict=True))
+    excess = [d * (k - 1) + 1 - s for k, s, d in axes]  # what (i - 1)*s + ke has more than i*s
+    padding, given = tuple(-(-more // 2) for more in excess), tuple(more % 2 for more in excess)
+    if min(excess) < 0 or any(op >= max(s, d) for op, (_, s, d) in zip(given, axes, strict=True)):
+        return f"{reason}: none of them leaves extents i*stride here"
+    words = write("", **{name: value[0] if len(set(value)) == 1 else value for name, value in (
+        ("padding", padding), ("output_padding", given))})[1:-1]  # fmt: skip
+    late = ", where the odd row is cut at the beginning, and TensorFlow cuts it at the end" if any(given) else ""
+    return f"{reason}: extents i*stride are left by {words}{late}"
 
 
 def _say(problem: Problem) -> str:
@@ -343,6 +365,11 @@ WORDS = Words(
 )  # fmt: skip
 
 FUNCTION = "input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1"
+LAYER = ("out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1, "
+         "padding_mode='zeros', device=None, dtype=None")  # fmt: skip
+LAZY = Spelling(
+    functions={rank: f"torch.nn.LazyConvTranspose{rank}d" for rank in (1, 2, 3)}, signature=LAYER, of_x="in_channels",
+)  # fmt: skip
 SPELLINGS = (Spelling(functions={rank: f"torch.conv_transpose{rank}d" for rank in (1, 2, 3)}, signature=FUNCTION),)
 
 IDIOMS = (
@@ -356,8 +383,7 @@ IDIOMS = (
     Idiom(
         id="torch-layer",
         functions={rank: f"torch.nn.ConvTranspose{rank}d" for rank in (1, 2, 3)},
-        signature="in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, "
-                  "dilation=1, padding_mode='zeros', device=None, dtype=None",
+        signature=f"in_channels, {LAYER}", spellings=(LAZY,),
         outer="input, output_size=None",
         tensors={"x": "input"},
         aside={"device": PLACE}, only={"padding_mode": ("zeros",)}, dtypes=frozenset({"dtype"}),

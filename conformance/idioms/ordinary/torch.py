@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.idioms.base import EFFORT, PLACE, Refusal, Use
+from conformance.idioms.base import EFFORT, PLACE, Refusal, Spelling, Use
 from conformance.idioms.expression import Name
 from conformance.idioms.ordinary.base import SizedLayer, SizeLaw, equal_pads, scaled, sized_layer, texts, window_law
 from conformance.problem import Ints
@@ -11,6 +11,11 @@ from conformance.problem import Ints
 MODULE = ("import torch",)
 POOL = "kernel_size, stride=None, padding=0"
 MODE = "of values alone"
+CONVOLUTION = ("out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True, padding_mode='zeros', "
+               "device=None, dtype=None")  # fmt: skip
+LAZY = Spelling(
+    functions={rank: f"torch.nn.LazyConv{rank}d" for rank in (1, 2, 3)}, signature=CONVOLUTION, of_x="in_channels"
+)
 
 
 def _per_axis(use: Use, name: str, default: Ints | None = None) -> Ints:
@@ -137,9 +142,7 @@ KEEPS = frozenset({
 """Layers that keep the extents of every input."""
 
 LAYERS = (
-    _layer("torch-convolution", "Conv",
-           "in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True, "
-           "padding_mode='zeros', device=None, dtype=None",
+    _layer("torch-convolution", "Conv", f"in_channels, {CONVOLUTION}", spellings=(LAZY,),
            law=_convolution, examples=_conv_examples, program=_run, aside={"padding_mode": MODE, "device": PLACE}),
     _layer("torch-max-pooling", "MaxPool", f"{POOL}, dilation=1, return_indices=False, ceil_mode=False",
            law=_pooling, examples=lambda: _pool_examples("MaxPool", True), program=_run),

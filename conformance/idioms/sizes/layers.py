@@ -38,7 +38,8 @@ def _module(framework: str) -> Any:
 def catalogue(framework: str) -> Catalogue:
     """Every call of a framework that has a law of sizes."""
     known = (*idioms.idioms(framework), *(layer.idiom for layer in layers(framework)))
-    return Catalogue(framework, known, idioms.dialect(framework), idioms.owners)
+    return Catalogue(framework, known, idioms.dialect(framework), idioms.owners, lambda: {
+        other: catalogue(other) for other in idioms.frameworks() if other != framework})  # fmt: skip
 
 
 def read_layers(framework: str, text: str) -> Iterator[tuple[int, Reading | str]]:
@@ -48,7 +49,8 @@ def read_layers(framework: str, text: str) -> Iterator[tuple[int, Reading | str]
 
 def rank_of(reading: Reading) -> int | None:
     """How many spatial axes a layer has, where its name or its kernel says it."""
-    ranks = [rank for rank, name in reading.idiom.functions.items() if name.rpartition(".")[2] == reading.last]
+    last = reading.text.partition("(")[0].rpartition(".")[2]  # which is the idiom's own where it was spelt otherwise
+    ranks = [rank for rank, name in reading.idiom.functions.items() if name.rpartition(".")[2] in (reading.last, last)]
     if len(ranks) == 1:
         return ranks[0]
     kernels = (reading.arguments.get(name) for name in KERNELS)

@@ -1,14 +1,14 @@
 """Shapes that need not be given: of a weight whose kernel and channels the arguments say, or of a problem."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
 
 from conformance import layout
 from conformance.idioms import expression
-from conformance.idioms._reading import Reading
+from conformance.idioms._reading import CHANNELS_OF_X, Reading
 from conformance.idioms.base import Idiom, Shapes
 from conformance.idioms.expression import HOLE, Name
 from conformance.idioms.weights.views import whole_shape
@@ -24,6 +24,7 @@ def with_sizes(reading: Reading, shapes: Mapping[str, Any]) -> Reading:
     So are `tf.shape(x)[0]` and `batch_size` read, which have a value only at run time.
     """
     x, w = shapes.get("x"), shapes.get("w")
+    reading = _with_channels_of_x(reading, x)
     for argument in SIZES & set(reading.arguments):
         size = reading.arguments[argument]
         if not isinstance(size, list | tuple) or x is None or len(size) != len(x) or reading.idiom.form != HOLE:
@@ -39,6 +40,16 @@ def with_sizes(reading: Reading, shapes: Mapping[str, Any]) -> Reading:
         arguments = {**reading.arguments, argument: numbers}
         reading = replace(reading, arguments=arguments, text=text, aside=(*reading.aside, *aside))
     return reading
+
+
+def _with_channels_of_x(reading: Reading, x: Sequence[int | None] | None) -> Reading:
+    """The call with the channels of x where a layer takes them from there; data is channels first, batched or not."""
+    name = next((name for name, value in reading.arguments.items() if value == Name(CHANNELS_OF_X)), "")
+    ranks = [rank for rank, full in reading.idiom.functions.items() if reading.text.startswith(f"{full}(")]
+    if not name or x is None or not ranks or len(x) <= ranks[0] or not (channels := x[-ranks[0] - 1]):
+        return reading
+    text = reading.text.replace(CHANNELS_OF_X, str(channels))
+    return replace(reading, arguments={**reading.arguments, name: channels}, text=text)
 
 
 def _with_argument(reading: Reading, argument: str, numbers: Mapping[int, int]) -> str:
