@@ -20,6 +20,7 @@ NAMED = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(sorted(NAMES))})(?![A-Za-z0-9])
 EXAMPLE = "a message shows how something is written, by an example of a framework"
 REASONS = {
     "claims/checks/networks.py": "the claim is about a generator that was published in Keras",
+    "idioms/_arguments.py": "an argument is told from those of other frameworks by who has it",
     "idioms/_source.py": EXAMPLE,
     "idioms/expression.py": EXAMPLE,
     "idioms/_reading.py": "a library that is not read here bears the name of the framework that it is part of",
@@ -33,6 +34,10 @@ REASONS = {
     "regression/environments.py": EXAMPLE,
     "report/content/literature.py": "a figure of the literature shows what TensorFlow does beside the others",
     "suites/expectations.py": EXAMPLE,
+    "suites/generated/pairs.py": "which argument is wrong is said in the words of each framework",
+    "testing/check.py": "a process that JAX or PyTorch runs in is asked what a fork of it may do",
+    "vectors/schema.py": "a vector says its call in the terms of two frameworks and of ONNX",
+    "vectors/terms.py": "a vector says its call in the terms of two frameworks and of ONNX",
 }
 """The modules that name a framework though they are none of its files, and why each of them must."""
 

@@ -7,6 +7,7 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from conformance.idioms.expression import ExpressionError, Name
@@ -71,15 +72,19 @@ def value_or_name(node: ast.expr, given: Mapping[str, Any]) -> Any:
     Raises ExpressionError for one that is nested too deeply.
     """
     try:
-        return value(node, given)
-    except NotLiteral:
-        plain = _stacked(node)
-        if isinstance(plain, ast.Tuple | ast.List) and not any(isinstance(elt, ast.Starred) for elt in plain.elts):
-            elements = [value_or_name(elt, given) for elt in plain.elts]
-            return elements if isinstance(plain, ast.List) else tuple(elements)
-        return Name(ast.unparse(node), node.col_offset)
+        return _value_or_name(node, given)
     except RecursionError:
         raise ExpressionError(f"an argument at line {node.lineno} is nested too deeply to be read") from None
+
+
+def _value_or_name(node: ast.expr, given: Mapping[str, Any]) -> Any:
+    with suppress(NotLiteral):
+        return value(node, given)
+    plain = _stacked(node)
+    if isinstance(plain, ast.Tuple | ast.List) and not any(isinstance(elt, ast.Starred) for elt in plain.elts):
+        elements = [value_or_name(elt, given) for elt in plain.elts]
+        return elements if isinstance(plain, ast.List) else tuple(elements)
+    return Name(ast.unparse(node), node.col_offset)
 
 
 def _stacked(node: ast.expr) -> ast.expr:

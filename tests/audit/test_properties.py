@@ -146,7 +146,7 @@ def test_what_holds_is_written_beside_what_does_not(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "status", "says"),
-    [("wrong@s2", 1, "new, where"), ("segfault@d2", 1, "killed by SIGSEGV"), ("refuse@", 3, "holds")],
+    [("wrong@s2", 1, "2 fail, 2 of them new"), ("segfault@d2", 1, "killed by SIGSEGV"), ("refuse@", 3, "holds")],
 )
 def test_a_fault_that_is_not_known_fails_the_run(fault: str, status: int, says: str, tmp_path: Path) -> None:
     done = properties(tmp_path, fault)

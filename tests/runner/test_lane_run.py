@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from conformance.io import exit_status
-from conformance.io.folders import cases_folder
 from conformance.records import record_file
 from conformance.records.record import Run, Verdict
 from conformance.suites import cases
+from tests.adapters import copy_with_expectations
 
 ADAPTERS = Path(__file__).parents[1] / "adapters"
 RECORDS = 120  # 60 smoke cases in two dtypes
@@ -364,29 +364,16 @@ class TestBesideOwnTests:
         assert status == 0, output
 
 
-def _copy_smoke(folder: Path) -> None:
-    """The pairs of smoke alone, as its own suite in another folder."""
-    text = (cases_folder() / "smoke.jsonl").read_bytes()
-    ids = [json.loads(line)["id"] for line in text.splitlines()[1:]]
-    (folder / "smoke.jsonl").write_bytes(text)
-    (folder / "chosen").mkdir()
-    (folder / "chosen" / "smoke.toml").write_text(f'why = "Pairs."\ncases = {json.dumps(ids)}\n', encoding="utf-8")
-
-
 @pytest.mark.usefixtures("environment")
 class TestKnownDivergences:
     def test_a_known_divergence_does_not_fail_and_a_new_one_does(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-
-        copy = tmp_path / "cases"
-        (copy / "expectations").mkdir(parents=True)
-        _copy_smoke(copy)
-        (copy / "expectations" / "oracle_adapter.toml").write_text(
+        monkeypatch.setenv("CONFORMANCE_ADAPTERS", str(copy_with_expectations(
+            "oracle_adapter", tmp_path / "adapters",
             '[[expectation]]\nid = "known"\nwhen = "rank == 2"\nverdict = "diverges"\n'
-            'partly = "one of them"\nreason = "on purpose"\nupstream = "none found"\nsince = 2026-11-22\n'
-        )
-        monkeypatch.setenv("CONFORMANCE_CASES", str(copy))
+            'partly = "one of them"\nreason = "on purpose"\nupstream = "none found"\nsince = 2026-11-22\n',
+        )))  # fmt: skip
         known, output = lane(tmp_path / "known", "-n0", fault=f"wrong@{descriptor(CASE)}")
         assert known == 0, output
         assert "1 diverges (known)" in output
@@ -398,15 +385,11 @@ class TestKnownDivergences:
     def test_what_was_expected_and_is_no_longer_so_fails(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
     ) -> None:
-
-        copy = tmp_path / "cases"
-        (copy / "expectations").mkdir(parents=True)
-        _copy_smoke(copy)
-        (copy / "expectations" / "oracle_adapter.toml").write_text(
+        monkeypatch.setenv("CONFORMANCE_ADAPTERS", str(copy_with_expectations(
+            "oracle_adapter", tmp_path / "adapters",
             '[[expectation]]\nid = "known"\nwhen = "rank == 2 and dtype == \'float32\'"\nverdict = "diverges"\n'
-            'reason = "on purpose"\nupstream = "none found"\nsince = 2026-11-22\n'
-        )
-        monkeypatch.setenv("CONFORMANCE_CASES", str(copy))
+            'reason = "on purpose"\nupstream = "none found"\nsince = 2026-11-22\n',
+        )))  # fmt: skip
         options = ("-n1", "--case", CASE, "--dtype", "float32")
         assert lane(tmp_path / "as-expected", *options, fault="wrong@")[0] == 0
         junit = tmp_path / "out.xml"

@@ -14,7 +14,6 @@ import pytest
 
 from conformance.adapters.base import Lane
 from conformance.analysis.predictions import better, false_predictions, run, run_of
-from conformance.io.folders import cases_folder
 from conformance.predicates.predicate import Predicate
 from conformance.problem import PER_AXIS, Problem
 from conformance.records import record_file
@@ -24,7 +23,7 @@ from conformance.suites import cases
 from conformance.suites.borders import Draw, draw, is_cheap, simpler
 from conformance.suites.case import Case
 from conformance.suites.expectations import Expectation
-from tests.runner.test_lane_run import ADAPTERS
+from tests.adapters import copy_with_expectations
 
 LANE = Lane("region_adapter", "only")
 FIELDS_OF_AXES = ("input", *PER_AXIS)
@@ -112,13 +111,8 @@ def borders(
     folder: Path, when: str, *arguments: str, more: str = "", true: str = TRUE, **environment: str
 ) -> tuple[int, str]:
     """The command on an adapter that is wrong where `true` holds, with an expectation that says `when`."""
-    known = folder / "cases" / "expectations" / "region_adapter.toml"
-    known.parent.mkdir(parents=True)
-    for each in cases_folder().iterdir():
-        if each.name != "expectations":
-            (folder / "cases" / each.name).symlink_to(each)
-    known.write_text(ENTRY.format(when=when, more=more))
-    variables = {"CONFORMANCE_ADAPTERS": str(ADAPTERS), "CONFORMANCE_CASES": str(folder / "cases"), "WRONG": true}
+    own = copy_with_expectations("region_adapter", folder / "adapters", ENTRY.format(when=when, more=more))
+    variables = {"CONFORMANCE_ADAPTERS": str(own), "WRONG": true}
     words = ["borders", "region_adapter", "--seed", "7", "--seconds", "60", "--to", str(folder), *arguments]
     done = subprocess.run(
         [sys.executable, "-m", "conformance", *words], env=os.environ | variables | environment, timeout=240,

@@ -59,7 +59,7 @@ def test_arguments_that_a_function_lacks_make_cases_unsupported() -> None:
     def small(x: Any, weight: Any, *, stride: Any = 1) -> Any:
         return right(x, weight, stride=stride)
 
-    report = check(small, suite="smoke")
+    report = check(small, suite="curated")
     assert set(report.verdicts) == {"conforms", "unsupported"}
     messages = {record.message for record in report.run.records if record.verdict == "unsupported"}
     assert {"the function takes no dilation", "the function takes no padding"} < messages
