@@ -16,6 +16,7 @@ from conformance import adapters, idioms, layout
 from conformance.calls.native import lines
 from conformance.idioms import expression
 from conformance.idioms.base import Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, with_window
+from conformance.idioms.sizes.legal import too_large
 from conformance.idioms.weights.shapes import SIZES
 from conformance.layout import Ints
 from conformance.problem import Problem, Window
@@ -391,5 +392,5 @@ def explain(port: Port) -> list[str]:
         "training does not keep",
     }
     aside = [f"set aside: {argument}" for argument in port.source.aside]
-    unknown = [f"not known: {port.source.too_large}"] if port.source.too_large else []
+    unknown = [f"not known: {reason}" for reason in filter(None, [too_large(made)])]
     return [*text, *aside, *(words[step] for step in port.steps), *port.notes, *unknown]

@@ -1,8 +1,11 @@
-"""Calls on both sides of every border of a claim's domain: neighbours of which one is refused and one is not."""
+"""Calls that prove a claim: arguments that are drawn, and neighbours of which one is refused and one is not."""
 
 import ast
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from math import prod
+from typing import Any
 
 from conformance.idioms.base import ClaimedCall, Example, Idiom, Refusal
 
@@ -46,3 +49,26 @@ def neighbours(example: Example) -> Iterator[Example]:
         for at, extent in enumerate(shape):
             for value in range(max(extent - 1, 1), extent + 2):
                 yield Example(example.text, {**example.shapes, name: (*shape[:at], value, *shape[at + 1 :])})
+
+
+def draws(key: str, count: int, rank: int, axes: Mapping[str, Sequence[Any]], rest: Mapping[str, Sequence[Any]]) -> (
+    Iterator[dict[str, Any]]
+):  # fmt: skip
+    """Up to `count` different picks, the same ones for a key: a tuple of `rank` for each of `axes`, one for each other.
+
+    In 1-D all combinations are taken if there are no more than `count`.
+    """
+    choose = random.Random(key).random
+    total = prod(map(len, axes.values())) ** rank * prod(map(len, rest.values()))
+    seen: set[tuple[Any, ...]] = set()
+    for _ in range(20 * count):
+        if len(seen) >= min(count, total):
+            return
+        picked = {
+            name: tuple(values[int(choose() * len(values))] for _ in range(rank)) for name, values in axes.items()
+        }
+        picked |= {name: values[int(choose() * len(values))] for name, values in rest.items()}
+        identity = tuple(picked.values())
+        if identity not in seen:
+            seen.add(identity)
+            yield picked

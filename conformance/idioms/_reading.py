@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from conformance.idioms import _source, expression
-from conformance.idioms._arguments import bind
 from conformance.idioms._dtypes import is_unsaid
+from conformance.idioms._names import OWNERS, bind, in_another_order, of_contrib
 from conformance.idioms._source import Found
 from conformance.idioms.arithmetic import value_or_name
 from conformance.idioms.base import AFTER, PLACE, Dialect, Idiom, Spelling
@@ -24,20 +24,6 @@ Values = Mapping[str, Any]
 class IdiomError(ValueError):
     """A call that no idiom knows, or that cannot be read; the message says what can."""
 
-
-OWNERS = {
-    "paddle": "PaddlePaddle", "mlx": "MLX", "snt": "Sonnet", "sonnet": "Sonnet", "slim": "TF-Slim",
-    "tf_slim": "TF-Slim", "tflearn": "TFLearn", "hk": "Haiku", "haiku": "Haiku", "eqx": "Equinox",
-    "equinox": "Equinox", "objax": "Objax", "chainer": "Chainer", "oneflow": "OneFlow", "flow": "OneFlow",
-    "mindspore": "MindSpore", "jittor": "Jittor", "jt": "Jittor", "tinygrad": "tinygrad", "megengine": "MegEngine",
-    "tl": "TensorLayer", "tensorlayer": "TensorLayer", "stax": "JAX's stax", "onnx": "ONNX", "cntk": "CNTK",
-    "lasagne": "Lasagne", "theano": "Theano", "caffe": "Caffe",
-}  # fmt: skip
-"""Whose function it is that no framework here has, by the first part of its dotted name."""
-
-
-CONTRIB = ".tf.contrib.", ".tensorflow.contrib."
-"""What was removed with TensorFlow 2, behind a dot."""
 
 CHANNELS_OF_X = "channels_of_x"
 """The name of a number of channels that a layer takes from its first input."""
@@ -175,8 +161,8 @@ def _unknown(catalogue: Catalogue, text: str) -> str:
     framework, idioms = catalogue.framework, catalogue.idioms
     calls = [node for node in ast.walk(_source.parse(text.strip())) if isinstance(node, ast.Call)]
     name = next(filter(None, (_source.dotted(call.func) for call in calls)), "")
-    if f".{name}".startswith(CONTRIB):
-        return _foreign(catalogue, name)
+    if removed := of_contrib(name):
+        return removed
     if not name:
         return f"{text[:100]!r} is no call that {framework} has: give one, such as {idioms[0].functions[2]}(...)"
     if elsewhere := catalogue.elsewhere(_source.resolved(name, _source.parse(text.strip()))):
@@ -212,10 +198,8 @@ def _foreign(catalogue: Catalogue, name: str) -> str:
                catalogue.idioms[0].functions[2])  # fmt: skip
     if root == "<this file>":
         return f"{last} is defined in this text, and is not {own}"
-    if f".{name}".startswith(CONTRIB):
-        rank = 3 if "3d" in last else 2
-        return (f"{name}: tf.contrib was removed with TensorFlow 2: give keras.layers.Conv{rank}DTranspose, with "
-                'padding="same" where none is given, and a ReLU behind it, which were its defaults')  # fmt: skip
+    if removed := of_contrib(name):
+        return removed
     owners = {**catalogue.owners(), **OWNERS}
     owner = next((owners[part] for part in name.split(".") if part in owners), "")
     if owner and owner != catalogue.framework:
@@ -251,7 +235,7 @@ def _bound(
         invocation, outer = _modern(idiom, spelling, invocation, outer)
         aside.append(f"read as {invocation.function}")
     arguments, written = bind(idiom.signature_of(invocation.last), invocation)
-    aside += _in_another_order(idiom, invocation)
+    aside += in_another_order(idiom, invocation)
     _require_tensors(idiom, function, arguments)
     invocation, view = _viewed(idiom, invocation, arguments, dialect)
     parts = [_call(idiom, invocation, arguments, aside)]
@@ -272,15 +256,6 @@ def _bound(
     text = "".join(parts)
     names = {operand: name for operand, name in tensors.items() if name}
     return Reading(idiom, function, arguments, written, text, names, tuple(aside), call.casts, call.line, view)
-
-
-def _in_another_order(idiom: Idiom, invocation: Invocation) -> Iterator[str]:
-    """What arguments without names are taken to be, where versions differ in the order of the parameters."""
-    names = [*expression.signature(idiom.signature_of(invocation.last)).parameters]
-    behind = [*zip(names, invocation.positional, strict=False)][idiom.settled :] if idiom.settled else []
-    if behind:
-        read = ", ".join(f"{name}={value!r}" for name, value in behind)
-        yield f"without names, and read as {read}: other versions may have another order of parameters"
 
 
 def _require_tensors(idiom: Idiom, function: str, arguments: Mapping[str, Any]) -> None:

@@ -4,10 +4,8 @@ A framework's idioms are the module of its name beside this one. They are plain 
 framework, so that a call can be read, translated and documented anywhere. Its lane runs the very same text.
 """
 
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 from typing import Any, NamedTuple
 
 from conformance import layout
@@ -333,18 +331,6 @@ class ClaimedCall:
         return str(RecordedCall(self.text, self.shapes))
 
     @property
-    def too_large(self) -> str:
-        """Why it is not known whether the call is answered, where one of its arrays is huge; empty where none is."""
-        problem = self.claim.problem
-        arrays = {"x": problem.input_shape, "w": problem.weight_shape, "y": problem.output_shape}
-        name, elements = max(((name, prod(shape)) for name, shape in arrays.items()), key=lambda pair: pair[1])
-        if elements <= LARGEST or self.claim.refused:
-            return ""
-        size = f"{elements:.3g} elements, {elements * 4 / 2**30:,.0f} GiB in float32"
-        return (f"whether it is answered: {name} has {size}, and nothing is claimed of arrays of more than "
-                f"{LARGEST:,} elements")  # fmt: skip
-
-    @property
     def name(self) -> str:
         """The claim that is put to the proof, as one word: the idiom with its law of windows, or the port's origin."""
         return self.origin or f"{self.idiom.id}/{self.claim.law}"
@@ -404,26 +390,3 @@ def with_window(problem: Problem, window: Window) -> Problem:
 def sized(problem: Problem, low: Callable[[int, int], int], output: Sequence[int]) -> Window:
     """The window of an output size: low(full, out) is cut at the beginning, the rest at the end."""
     return tuple((low(full, out), full - out - low(full, out)) for full, out in zip(problem.full, output, strict=True))
-
-
-def draws(key: str, count: int, rank: int, axes: Mapping[str, Sequence[Any]], rest: Mapping[str, Sequence[Any]]) -> (
-    Iterator[dict[str, Any]]
-):  # fmt: skip
-    """Up to `count` different picks, the same ones for a key: a tuple of `rank` for each of `axes`, one for each other.
-
-    In 1-D all combinations are taken if there are no more than `count`.
-    """
-    choose = random.Random(key).random
-    total = prod(map(len, axes.values())) ** rank * prod(map(len, rest.values()))
-    seen: set[tuple[Any, ...]] = set()
-    for _ in range(20 * count):
-        if len(seen) >= min(count, total):
-            return
-        picked = {
-            name: tuple(values[int(choose() * len(values))] for _ in range(rank)) for name, values in axes.items()
-        }
-        picked |= {name: values[int(choose() * len(values))] for name, values in rest.items()}
-        identity = tuple(picked.values())
-        if identity not in seen:
-            seen.add(identity)
-            yield picked

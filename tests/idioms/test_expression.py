@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.idioms._arguments import bind
+from conformance.idioms._names import bind
 from conformance.idioms.expression import ExpressionError, Name, parse, write
 
 

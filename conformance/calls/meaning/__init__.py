@@ -17,6 +17,7 @@ from conformance.idioms import expression
 from conformance.idioms._reading import IdiomError, Reading
 from conformance.idioms.base import FLOAT32, Claim, ClaimedCall, Refusal
 from conformance.idioms.expression import Name
+from conformance.idioms.sizes.legal import too_large
 from conformance.idioms.weights.shapes import with_sizes
 from conformance.problem import Ints, Problem
 
@@ -65,7 +66,7 @@ def of_point(framework: str, point: ClaimedCall) -> Meaning:
     return Meaning(
         framework, point.idiom.id, made.law, point.text, point.text.partition("(")[0], str(problem), problem.window,
         problem.full, problem.output, made.data, made.weight, made.reversed, point.aside,
-        (point.too_large,) if point.too_large else (), made.refused,
+        tuple(filter(None, [too_large(made)])), made.refused,
         problem,
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from conformance.calls.sizes import overlap
 from conformance.calls.sizes.proposals import PROPOSED, Wanted, nearest, proposals
 from conformance.calls.sizes.spellings import Target, first, spellings
 from conformance.idioms.base import FLOAT32, ClaimedCall
+from conformance.idioms.sizes.legal import too_large
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ def answer_lines(answer: Answer) -> Iterator[str]:
         shapes = " ".join(f"--shape {name}={','.join(map(str, shape))}" for name, shape in call.shapes.items())
         yield call.text
         yield from (line for line in lines(of_point(answer.target.framework, call)) if line.startswith("  window"))
-        if call.too_large:
-            yield f"  not known: {call.too_large}"
+        if reason := too_large(call.claim):
+            yield f"  not known: {reason}"
         yield from (line for other in _others(answer, call) if other.refused for line in other.lines(""))
         yield f"  read by: {shapes}"
         if wanted.kernel is None or wanted.stride is None:

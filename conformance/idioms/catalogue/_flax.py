@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from conformance.idioms._edges import draws
 from conformance.idioms.base import (
     EFFORT,
     LABEL,
@@ -18,7 +19,6 @@ from conformance.idioms.base import (
     Idiom,
     Refusal,
     Use,
-    draws,
     with_window,
 )
 from conformance.idioms.catalogue import _lax

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from conformance.idioms._edges import draws
 from conformance.idioms.base import (
     AFTER,
     FLOAT32,
@@ -17,7 +18,6 @@ from conformance.idioms.base import (
     Rule,
     Spelling,
     Use,
-    draws,
 )
 from conformance.idioms.catalogue._tf import WEIGHT, claim, distinct, legal_sizes, window
 from conformance.idioms.expression import Name, write

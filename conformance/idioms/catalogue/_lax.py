@@ -4,6 +4,7 @@ Shared by the idioms of JAX and of Flax, whose layers hand their arguments down.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from conformance.idioms import _words
@@ -42,6 +43,14 @@ def layouts(given: Any, default: Numbers, rank: int, roles: Mapping[str, str]) -
     if len({spatial for _, spatial in (data, weight, answer)}) > 1 or data != answer:
         raise Refusal(f"dimension_numbers is {given!r}: the axes of input, weight and answer differ in order")
     return data[0], weight[0]
+
+
+def swapped(claim: Claim) -> Claim:
+    """A claim with transpose_kernel, which says why a weight does not fit that is in the order of its letters."""
+    if not claim.refused.startswith("the weight has "):
+        return claim
+    said = f"{claim.refused}: with transpose_kernel=True the axes I and O of the kernel have changed places"
+    return replace(claim, refused=said)
 
 
 def _layout(spec: str, letters: Mapping[str, str], rank: int) -> tuple[str, str]:

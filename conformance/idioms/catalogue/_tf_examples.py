@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
+from conformance.idioms._edges import draws
 from conformance.idioms._words import W, X
-from conformance.idioms.base import Example, draws
+from conformance.idioms.base import Example
 from conformance.idioms.catalogue._tf import Padding, legal_sizes
 from conformance.idioms.catalogue._tf_nn import FORMATS
 from conformance.idioms.expression import write

@@ -11,6 +11,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from conformance import layout
+from conformance.idioms._edges import draws
 from conformance.idioms._words import Words
 from conformance.idioms.base import (
     EFFORT,
@@ -22,7 +23,6 @@ from conformance.idioms.base import (
     Refusal,
     Rule,
     Use,
-    draws,
     with_window,
 )  # fmt: skip
 from conformance.idioms.catalogue import _flax, _lax
@@ -65,9 +65,6 @@ def _words(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in ones and (name, value) not in plain.items()}
 
 
-SWAPPED = "with transpose_kernel=True the axes I and O of the kernel have changed places"
-
-
 def _claim_conv_transpose(use: Use) -> Claim:
     """`padding` as pairs pads the stretched input: window (ke - 1 - lo, ke - 1 - hi), with ke = d*(k - 1) + 1.
 
@@ -85,8 +82,7 @@ def _claim_conv_transpose(use: Use) -> Claim:
         stride=use.per_axis("strides"), dilation=use.per_axis("rhs_dilation"), reversed=not use["transpose_kernel"],
         refusals=[_lax.sequences(use, "strides", "rhs_dilation")],
     )  # fmt: skip
-    swapped = claim.refused.startswith("the weight has ") and use["transpose_kernel"]
-    return replace(claim, refused=f"{claim.refused}: {SWAPPED}") if swapped else claim
+    return _lax.swapped(claim) if use["transpose_kernel"] else claim
 
 
 def _say(problem: Problem) -> str:

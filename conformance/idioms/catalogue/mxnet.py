@@ -6,6 +6,7 @@ Data is NC*; the weight (g i) o k, kernel as stored, in every one of them.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from conformance.idioms._edges import draws
 from conformance.idioms._words import W, Words, X, canonical
 from conformance.idioms.base import (
     AFTER,
@@ -20,7 +21,6 @@ from conformance.idioms.base import (
     Refusal,
     Use,
     Widths,
-    draws,
 )  # fmt: skip
 from conformance.idioms.catalogue import _gluon, _nd
 from conformance.idioms.catalogue._nd import PLAIN, operator, without_onednn, written

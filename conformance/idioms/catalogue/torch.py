@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+from conformance.idioms._edges import draws
 from conformance.idioms._words import Words, canonical, require
 from conformance.idioms.base import (
     NO_PART,
@@ -17,9 +18,9 @@ from conformance.idioms.base import (
     Spelling,
     Use,
     Widths,
-    draws,
     with_window,
 )  # fmt: skip
+from conformance.idioms.catalogue._torch import no_name
 from conformance.idioms.expression import Name, write
 from conformance.idioms.sizes.legal import given_back, legal_alone
 from conformance.idioms.sizes.windows import windows
@@ -71,7 +72,7 @@ def _claim_padding(use: Use) -> Claim:
 
 def _padded(use: Use, bias: bool, layer: tuple[int, int, Ints] | None = None) -> Claim:
     if isinstance(use["padding"], str):
-        raise Refusal(_no_name(use, layer[2] if layer else None))
+        raise Refusal(no_name(use, layer[2] if layer else None))
     padding, output_padding = use.per_axis("padding"), use.per_axis("output_padding")
     return use.claim(
         "padding", data=_batched(use), stride=use.per_axis("stride"), dilation=use.per_axis("dilation"),
@@ -85,26 +86,6 @@ def _padded(use: Use, bias: bool, layer: tuple[int, int, Ints] | None = None) ->
                 range((full + op + 1) // 2) for full, op in zip(p.full, output_padding, strict=True)]),
         ],
     )  # fmt: skip
-
-
-def _no_name(use: Use, kernel: Ints | None) -> str:
-    """Why no string is a padding, and which numbers leave as many times the extents as the stride is."""
-    reason = f"padding is {use['padding']!r}: transposed convolutions take whole numbers, and no string as others do"
-    if use["padding"] != "same":
-        return reason
-    if kernel is None:
-        return (
-            f"{reason}: extents i*stride are left where 2*padding - output_padding = dilation*(kernel - 1) + 1 - stride"
-        )
-    axes = list(zip(kernel, use.per_axis("stride"), use.per_axis("dilation"), strict=True))
-    excess = [d * (k - 1) + 1 - s for k, s, d in axes]  # what (i - 1)*s + ke has more than i*s
-    padding, given = tuple(-(-more // 2) for more in excess), tuple(more % 2 for more in excess)
-    if min(excess) < 0 or any(op >= max(s, d) for op, (_, s, d) in zip(given, axes, strict=True)):
-        return f"{reason}: none of them leaves extents i*stride here"
-    words = write("", **{name: value[0] if len(set(value)) == 1 else value for name, value in (
-        ("padding", padding), ("output_padding", given))})[1:-1]  # fmt: skip
-    late = ", where the odd row is cut at the beginning, and TensorFlow cuts it at the end" if any(given) else ""
-    return f"{reason}: extents i*stride are left by {words}{late}"
 
 
 def _say(problem: Problem) -> str:

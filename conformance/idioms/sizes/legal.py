@@ -1,8 +1,9 @@
 """Refusals of a size, each with what would be legal instead."""
 
 from collections.abc import Callable, Collection, Sequence
+from math import prod
 
-from conformance.idioms.base import Rule
+from conformance.idioms.base import LARGEST, Claim, Rule
 from conformance.problem import Ints, Problem
 
 Legal = Callable[[Problem], Sequence[Collection[int]]]
@@ -53,3 +54,15 @@ def given_back(problem: Problem, pads: Ints) -> list[range]:
         range(1 - full + 2 * pad, full + 2 * pad + max(s, d))
         for full, pad, s, d in zip(problem.full, pads, problem.stride, problem.dilation, strict=True)
     ]
+
+
+def too_large(claim: Claim) -> str:
+    """Why it is not known whether a call is answered, where one of its arrays is huge; empty where none is."""
+    problem = claim.problem
+    arrays = {"x": problem.input_shape, "w": problem.weight_shape, "y": problem.output_shape}
+    name, elements = max(((name, prod(shape)) for name, shape in arrays.items()), key=lambda pair: pair[1])
+    if elements <= LARGEST or claim.refused:
+        return ""
+    size = f"{elements:.3g} elements, {elements * 4 / 2**30:,.0f} GiB in float32"
+    return (f"whether it is answered: {name} has {size}, and nothing is claimed of arrays of more than {LARGEST:,} "
+            "elements")  # fmt: skip

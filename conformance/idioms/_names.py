@@ -1,10 +1,22 @@
-"""Arguments as a function's parameters take them, and what is meant by one that it does not have."""
+"""Names of functions and arguments: what is meant by one that a framework does not have."""
 
+from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from conformance.idioms.base import MEANINGS
+from conformance.idioms.base import MEANINGS, Idiom
 from conformance.idioms.expression import ExpressionError, Invocation, signature
+
+OWNERS = {
+    "paddle": "PaddlePaddle", "mlx": "MLX", "snt": "Sonnet", "sonnet": "Sonnet", "slim": "TF-Slim",
+    "tf_slim": "TF-Slim", "tflearn": "TFLearn", "hk": "Haiku", "haiku": "Haiku", "eqx": "Equinox",
+    "equinox": "Equinox", "objax": "Objax", "chainer": "Chainer", "oneflow": "OneFlow", "flow": "OneFlow",
+    "mindspore": "MindSpore", "jittor": "Jittor", "jt": "Jittor", "tinygrad": "tinygrad", "megengine": "MegEngine",
+    "tl": "TensorLayer", "tensorlayer": "TensorLayer", "stax": "JAX's stax", "onnx": "ONNX", "cntk": "CNTK",
+    "lasagne": "Lasagne", "theano": "Theano", "caffe": "Caffe",
+}  # fmt: skip
+"""Whose function it is that no framework here has, by the first part of its dotted name."""
+
 
 SAME_MEANING = (
     *MEANINGS.values(),
@@ -52,3 +64,21 @@ def nearest(unknown: str, names: list[str]) -> str:
     """The parameter that is meant by a name: one of the same meaning in another framework, else one spelt like it."""
     alike = (name for words in SAME_MEANING if unknown in words for name in names if name in words)
     return next(alike, "") or next(iter(get_close_matches(unknown, names, 1, 0.75)), "")
+
+
+def of_contrib(name: str) -> str:
+    """What is to be given in place of a function of tf.contrib; empty for any other."""
+    if not name.startswith(("tf.contrib.", "tensorflow.contrib.")):
+        return ""
+    rank = 3 if "3d" in name else 2
+    return (f"{name}: tf.contrib was removed with TensorFlow 2: give keras.layers.Conv{rank}DTranspose, with "
+            'padding="same" where none is given, and a ReLU behind it, which were its defaults')  # fmt: skip
+
+
+def in_another_order(idiom: Idiom, invocation: Invocation) -> Iterator[str]:
+    """What arguments without names are taken to be, where versions differ in the order of the parameters."""
+    names = [*signature(idiom.signature_of(invocation.last)).parameters]
+    behind = [*zip(names, invocation.positional, strict=False)][idiom.settled :] if idiom.settled else []
+    if behind:
+        read = ", ".join(f"{name}={value!r}" for name, value in behind)
+        yield f"without names, and read as {read}: other versions may have another order of parameters"
