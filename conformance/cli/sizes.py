@@ -75,24 +75,27 @@ def _pass_stack(framework: str, texts: list[str], input_: str | None, variant: s
     from conformance.calls.sizes import stack_answers
     from conformance.calls.sizes.stack import read_stack
 
-    texts = [_source_text(framework, text) for text in texts]
+    sources = [_source_text(framework, text) for text in texts]
+    start = next((start for _, start in sources if start), "")
     extents = () if input_ is None else parse_extents("input", input_)
-    layers = read_stack(framework, texts, len(extents), variant)
+    layers = read_stack(framework, [text for text, _ in sources], len(extents), variant, start)
     stack_answer = stack_answers.answer_stack(layers, extents * layers.rank if len(extents) == 1 else extents)
     _print(stack_answers.as_data(stack_answer) if json_ else stack_answers.stack_lines(stack_answer))
     return OK if stack_answer.passes else DIVERGED
 
 
-def _source_text(framework: str, text: str) -> str:
-    """A text as it is, that of a file, or that of a part of a file, as in model.py:Net."""
+def _source_text(framework: str, text: str) -> tuple[str, str]:
+    """A text as it is, that of a file, or that of a part of a file, as in model.py:Net; where that is a class whose
+    forward method can be followed, the whole text and its name."""
     file, dot, part = text.partition(".py:")
     if text.endswith(".py"):
-        return read_source(Path(text))
+        return read_source(Path(text)), ""
     if not dot or not part.replace(".", "").isidentifier():
-        return text
-    from conformance.calls.sizes.stack import part_of
+        return text, ""
+    from conformance.calls.sizes.stack import part_of, starts_at
 
-    return part_of(framework, read_source(Path(f"{file}.py")), part)
+    source = read_source(Path(f"{file}.py"))
+    return (source, part) if starts_at(framework, source, part) else (part_of(framework, source, part), "")
 
 
 def _target(framework: str, module: str, variant: str, layer: Mapping[str, Any]) -> Target:

@@ -91,7 +91,7 @@ def test_a_stack_is_given_layer_by_layer_or_as_a_file(tmp_path: Path) -> None:
     for stack in (PASSED, (str(tmp_path / "model.py"),)):
         fails, passes = (invoke("sizes", "torch", *stack, "--input", size) for size in ("7", "8"))
         assert (fails.return_value, passes.return_value) == (1, 0)
-        assert "input 7: level 1 gives 6 where 7 is needed: give output_padding=1 there" in fails.output
+        assert "gives 6 where 7 is needed: give output_padding=1 there" in fails.output
         assert "sizes that pass: multiples of 2; the nearest to 7: 6 and 8" in fails.output
         assert "input 8 passes" in passes.output
 
@@ -101,6 +101,7 @@ def test_a_stack_is_data_for_other_programs() -> None:
     assert set(said) == {
         "framework", "axes", "in_order", "input", "passes", "joined", "end", "layers", "sizes", "chain", "nearest",
         "unknown",
+        "assumed",
     }  # fmt: skip
     assert [layer["output"] for layer in said["layers"]] == [[3, 4], [6, 8]]
     assert said["layers"][1]["give"] == {"output_padding": [1, 0]}

@@ -9,20 +9,17 @@ from typing import Any
 
 from conformance.calls.meaning import claim_on
 from conformance.calls.sizes import order
+from conformance.calls.sizes.network import SEQUENCES, WRAPPERS, Network, Step
 from conformance.calls.sizes.proposals import SizesError
-from conformance.idioms import Reading, _source
+from conformance.idioms import IdiomError, Reading, _reading, _source
 from conformance.idioms.base import MEANINGS, Claim, Refusal
-from conformance.idioms.expression import Name
+from conformance.idioms.expression import ExpressionError, Name
 from conformance.idioms.ordinary.base import Kind, SizeLaw
 from conformance.idioms.sizes.layers import KERNELS, catalogue, keeps, law_of, rank_of, read_layers
 from conformance.problem import Ints
 
-SEQUENCES = frozenset({"Sequential", "HybridSequential"})
-"""Calls of which every element takes the answer of the one before."""
 LARGEST = 2**62
 """The largest extent that is passed on."""
-WRAPPERS = frozenset({"weight_norm", "spectral_norm", "compile", "jit", "remat", "checkpoint", "parametrize"})
-"""Calls that keep what the layer in them does to sizes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +48,11 @@ class Layer:
     @property
     def call(self) -> str:
         return self.reading.text
+
+    @property
+    def place(self) -> str:
+        """Its line, where that is not the first of a text."""
+        return f"line {self.reading.line}" if self.reading.line > 1 else ""
 
     @property
     def kind(self) -> Kind:
@@ -87,7 +89,8 @@ def after_or_refusal(effect: Effect, extents: Ints) -> Ints | str:
 class Stack:
     """Layers in the order in which they are passed, of so many spatial axes; `in_order` where the text says so.
 
-    `unknown` are the calls of a text of which it is not known what they do to sizes, and which are taken to keep them.
+    `unknown` are the calls of a text of which it is not known what they do to sizes, and which are taken to keep them;
+    `assumed` are the defaults of a class's parameters that tests in the text hang on.
     """
 
     framework: str
@@ -95,26 +98,18 @@ class Stack:
     rank: int
     in_order: bool
     unknown: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
 
 
-def read_stack(framework: str, texts: Sequence[str], axes: int = 0, variant: str = "") -> Stack:
+def read_stack(framework: str, texts: Sequence[str], axes: int = 0, variant: str = "", start: str = "") -> Stack:
     """The layers of texts, one after the other. `axes` is the number of spatial axes where it is known.
 
-    Raises SizesError for a layer that cannot be read, or whose effect on sizes is not known.
+    A text with a class that has a forward method is followed from there, from `start` where it is given. Raises
+    SizesError for a layer that cannot be read, or whose effect on sizes is not known.
     """
-    readings: list[Reading] = []
-    unknown: dict[str, None] = {}
-    for text in [text if "\n" in text.strip() else text.strip() for text in texts]:
-        try:
-            _require_known(framework, text)
-            order.require_order(text, catalogue(framework).last_names)
-        except RecursionError:
-            raise SizesError(f"{text[:60]!r}... is nested too deeply to be read") from None
-        unknown |= dict.fromkeys(order.not_known(text, catalogue(framework).last_names | SEQUENCES | keeps(framework)))
-        for line, entry in read_layers(framework, text):
-            if isinstance(entry, str):
-                raise SizesError(f"line {line}: {entry}")
-            readings.append(entry)
+    parts = [_part(framework, text if "\n" in text.strip() else text.strip(), start) for text in texts]
+    readings = [reading for part in parts for reading in part.readings]
+    unknown = dict.fromkeys(call for part in parts for call in part.unknown)
     if not readings:
         raise SizesError(f"no layer of {framework} that changes sizes stands in it: give calls such as "
                          f"{catalogue(framework).idioms[0].functions[2]}(...)")  # fmt: skip
@@ -124,8 +119,64 @@ def read_stack(framework: str, texts: Sequence[str], axes: int = 0, variant: str
     rank = ranks.pop() if ranks else max(axes, 1)
     effects: dict[tuple[Any, ...], Effect] = {}
     layers = tuple(_layer(framework, reading, rank, variant, effects) for reading in readings)
-    return Stack(framework, layers, rank, len(texts) > 1 or len(readings) == 1 or all(map(_is_sequence, texts)),
-                 tuple(unknown))  # fmt: skip
+    in_order = len(texts) > 1 or len(readings) == 1 or all(part.in_order for part in parts)
+    assumed = dict.fromkeys(value for part in parts for value in part.assumed)
+    return Stack(framework, layers, rank, in_order, tuple(unknown), tuple(assumed))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The layers of one text, the calls of which it is not known what they do, and whether the text says the order."""
+
+    readings: Sequence[Reading]
+    unknown: Sequence[str]
+    in_order: bool
+    assumed: Sequence[str] = ()
+
+
+def _part(framework: str, text: str, start: str) -> _Part:
+    known = catalogue(framework).last_names
+    try:
+        network = Network(text, frozenset(known), keeps(framework))
+        top = start or network.top
+        if not top:
+            return _as_it_stands(framework, text)
+        steps = list(network.steps(top))
+    except RecursionError:
+        raise SizesError(f"{text[:60]!r}... is nested too deeply to be read") from None
+    readings = [_resolved(framework, step) for step in steps if step.known]
+    unknown = [f"{step.call.function} (line {step.call.line})" for step in steps if not step.known]
+    part = _Part(readings, unknown, in_order=True, assumed=network.defaults(top))
+    return part if readings else _as_it_stands(framework, text)
+
+
+def _resolved(framework: str, step: Step) -> Reading:
+    try:
+        return _reading.resolve(catalogue(framework), step.call, step.given)
+    except (IdiomError, ExpressionError) as error:
+        raise SizesError(f"line {step.call.line}: {error}") from None
+
+
+def _as_it_stands(framework: str, text: str) -> _Part:
+    """The layers of a text in the order in which they stand there."""
+    known = catalogue(framework).last_names
+    try:
+        _require_known(framework, text)
+        order.require_order(text, known)
+    except RecursionError:
+        raise SizesError(f"{text[:60]!r}... is nested too deeply to be read") from None
+    readings: list[Reading] = []
+    for line, entry in read_layers(framework, text):
+        if isinstance(entry, str):
+            raise SizesError(f"line {line}: {entry}")
+        readings.append(entry)
+    unknown = order.not_known(text, known | SEQUENCES | keeps(framework))
+    return _Part(readings, [*unknown], _is_sequence(text))
+
+
+def starts_at(framework: str, text: str, name: str) -> bool:
+    """Whether a text has a class of this name with a forward method, which can be followed."""
+    return name in Network(text, frozenset(catalogue(framework).last_names), keeps(framework)).classes
 
 
 def part_of(framework: str, text: str, name: str) -> str:

@@ -54,13 +54,17 @@ def answer_stack(stack: Stack, extents: Ints) -> StackAnswer:
 def stack_lines(answer: StackAnswer) -> Iterator[str]:
     """An answer, a line a layer, and what follows from it."""
     for result in answer.results:
-        level = f" (level {result.level})" if result.level else ""
+        level = f"level {result.level}" if result.level else ""
+        where = ", ".join(filter(None, [result.layer.place, level]))
         after = result.refused or short(result.after)
-        yield f"{result.layer.call}: {short(result.before)} -> {after}{level}"
+        yield f"{result.layer.call}: {short(result.before)} -> {after}{f' ({where})' if where else ''}"
     if not answer.stack.in_order:
         yield "the layers are taken in the order in which they stand in the text, each of them once"
     if answer.stack.unknown:
-        yield f"not known, and taken to keep sizes: {', '.join(answer.stack.unknown)}"
+        pads = ", which may mend a level that breaks" if any(".pad " in call for call in answer.stack.unknown) else ""
+        yield f"not known, and taken to keep sizes: {', '.join(answer.stack.unknown)}{pads}"
+    if answer.stack.assumed:
+        yield f"with the defaults {', '.join(answer.stack.assumed)}"
     size = short(answer.input)
     for result in answer.results:
         if not result.passes:
@@ -87,7 +91,8 @@ def _broken(result: LayerResult) -> str:
     """Where a stack breaks, and what mends it."""
     if result.refused:
         return f"{result.layer.call} gives nothing from {short(result.before)}: {result.refused}"
-    gives = f"level {result.level} gives {short(result.after)} where {short(result.needed)} is needed"
+    place = f" ({result.layer.place})" if result.layer.place else ""
+    gives = f"level {result.level}{place} gives {short(result.after)} where {short(result.needed)} is needed"
     ways = [f"give {written(result.mend)} there"] if result.mend else []
     return f"{gives}: {' or '.join([*ways, *_crops(result)])}"
 
@@ -96,9 +101,13 @@ def _crops(result: LayerResult) -> Iterator[str]:
     """What to cut of either side, so that both are equal."""
     pairs = list(zip(result.after, result.needed, strict=True))
     joined = result.joined.call if result.joined else ""
+    place = f" ({result.joined.place})" if result.joined and result.joined.place else ""
     for more, whose in (
         ([max(after - needed, 0) for after, needed in pairs], "its answer"),
-        ([max(needed - after, 0) for after, needed in pairs], f"what goes into {joined}, where that is joined"),
+        (
+            [max(needed - after, 0) for after, needed in pairs],
+            f"the skip connection, which is what goes into {joined}{place}",
+        ),
     ):
         if any(more):
             yield f"crop {short(more)} of {whose}"
@@ -111,6 +120,7 @@ def as_data(answer: StackAnswer) -> dict[str, Any]:
         "axes": answer.stack.rank,
         "in_order": answer.stack.in_order,
         "unknown": list(answer.stack.unknown),
+        "assumed": list(answer.stack.assumed),
         "input": list(answer.input) or None,
         "passes": answer.passes,
         "joined": answer.joined,

@@ -1,0 +1,198 @@
+"""Networks whose layers stand in several classes: followed as their forward method runs them."""
+
+import pytest
+
+from conformance.calls.sizes.proposals import SizesError
+from conformance.calls.sizes.stack import read_stack
+from conformance.calls.sizes.stack_answers import answer_stack, as_data, stack_lines
+
+UNET = """
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class DoubleConv(nn.Module):
+    def __init__(self, in_channels, out_channels, mid_channels=None):
+        super().__init__()
+        if not mid_channels:
+            mid_channels = out_channels
+        self.double_conv = nn.Sequential(
+            nn.Conv2d(in_channels, mid_channels, kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(mid_channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(mid_channels, out_channels, kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True)
+        )
+
+    def forward(self, x):
+        return self.double_conv(x)
+
+
+class Down(nn.Module):
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.maxpool_conv = nn.Sequential(
+            nn.MaxPool2d(2),
+            DoubleConv(in_channels, out_channels)
+        )
+
+    def forward(self, x):
+        return self.maxpool_conv(x)
+
+
+class Up(nn.Module):
+    def __init__(self, in_channels, out_channels, bilinear=True):
+        super().__init__()
+        if bilinear:
+            self.up = nn.Upsample(scale_factor=2, mode='bilinear', align_corners=True)
+            self.conv = DoubleConv(in_channels, out_channels, in_channels // 2)
+        else:
+            self.up = nn.ConvTranspose2d(in_channels, in_channels // 2, kernel_size=2, stride=2)
+            self.conv = DoubleConv(in_channels, out_channels)
+
+    def forward(self, x1, x2):
+        x1 = self.up(x1)
+        diffY = x2.size()[2] - x1.size()[2]
+        diffX = x2.size()[3] - x1.size()[3]
+        x1 = F.pad(x1, [diffX // 2, diffX - diffX // 2,
+                        diffY // 2, diffY - diffY // 2])
+        x = torch.cat([x2, x1], dim=1)
+        return self.conv(x)
+
+
+class OutConv(nn.Module):
+    def __init__(self, in_channels, out_channels):
+        super(OutConv, self).__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size=1)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+class UNet(nn.Module):
+    def __init__(self, n_channels, n_classes, bilinear=False):
+        super(UNet, self).__init__()
+        self.n_channels = n_channels
+        self.n_classes = n_classes
+        self.bilinear = bilinear
+
+        self.inc = (DoubleConv(n_channels, 64))
+        self.down1 = (Down(64, 128))
+        self.down2 = (Down(128, 256))
+        self.down3 = (Down(256, 512))
+        factor = 2 if bilinear else 1
+        self.down4 = (Down(512, 1024 // factor))
+        self.up1 = (Up(1024, 512 // factor, bilinear))
+        self.up2 = (Up(512, 256 // factor, bilinear))
+        self.up3 = (Up(256, 128 // factor, bilinear))
+        self.up4 = (Up(128, 64, bilinear))
+        self.outc = (OutConv(64, n_classes))
+
+    def forward(self, x):
+        x1 = self.inc(x)
+        x2 = self.down1(x1)
+        x3 = self.down2(x2)
+        x4 = self.down3(x3)
+        x5 = self.down4(x4)
+        x = self.up1(x5, x4)
+        x = self.up2(x, x3)
+        x = self.up3(x, x2)
+        x = self.up4(x, x1)
+        logits = self.outc(x)
+        return logits
+"""
+
+
+def said(text: str, size: int, start: str = "") -> list[str]:
+    return list(stack_lines(answer_stack(read_stack("torch", [text], 2, start=start), (size, size))))
+
+
+def test_a_unet_of_several_classes_is_followed_through_forward() -> None:
+    stack = read_stack("torch", [UNET], 2)
+    assert (len(stack.layers), stack.in_order, stack.assumed) == (27, True, ("bilinear=False",))
+    assert "".join(layer.kind[0] for layer in stack.layers).replace("l", "") == "dddduuuu"
+    grown = [layer.reading.arguments["out_channels"] for layer in stack.layers if layer.kind == "up"]
+    assert grown == [512, 256, 128, 64]
+
+
+def test_the_sizes_that_pass_a_unet_and_what_mends_a_level_are_said_with_their_lines() -> None:
+    lines = said(UNET, 100)
+    assert lines[-4:] == [
+        "not known, and taken to keep sizes: torch.nn.functional.pad (line 51), which may mend a level that breaks",
+        "with the defaults bilinear=False",
+        "input 100: level 3 (line 44) gives 24 where 25 is needed: give output_padding=1 there or crop 1 of the skip "
+        "connection, which is what goes into torch.nn.MaxPool2d(2) (line 29)",
+        "sizes that pass: multiples of 16; the nearest to 100: 96 and 112",
+    ]
+    assert said(UNET, 96)[-2:] == ["input 96 passes", "sizes that pass: multiples of 16"]
+
+
+def test_the_way_that_a_parameter_takes_is_followed() -> None:
+    upsampled = UNET.replace("bilinear=False", "bilinear=True")
+    stack = read_stack("torch", [upsampled], 2)
+    assert {layer.reading.idiom.id for layer in stack.layers if layer.kind == "up"} == {"torch-upsampling"}
+    assert as_data(answer_stack(stack, (96, 96)))["assumed"] == ["bilinear=True"]
+    assert said(UNET, 9, "Down")[0] == "torch.nn.MaxPool2d(2): 9 -> 4 (line 29, level 1)"
+
+
+def test_what_is_decided_when_it_runs_is_refused_with_what_to_type_instead() -> None:
+    with pytest.raises(SizesError, match=r"line 40: what 'if bilinear:' makes is decided when it runs: .* by --then"):
+        read_stack("torch", [UNET.replace(", bilinear=False", ", bilinear")], 2)
+
+
+HELD = """
+import torch.nn as nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.downs = nn.ModuleList([nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, 2, 1)])
+        self.up = nn.ConvTranspose2d(8, 8, 2, 2)
+        self.unused = nn.MaxPool2d(7)
+    def forward(self, x):
+        for down in self.downs:
+            x = down(x).relu()
+        if self.training:
+            x = x * 2
+        return self.up(self.up(self.downs[0](x)))
+"""
+
+
+def test_layers_that_are_held_and_called_twice_count_as_often_as_they_run() -> None:
+    assert [line.partition(":")[0].rpartition(".")[2][:6] for line in said(HELD, 64)[:5]] == [
+        "Conv2d", "Conv2d", "Conv2d", "ConvTr", "ConvTr"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("for down in self.downs:", "for down in self.downs[: self.n]:", "'for down in self.downs.* is decided when"),
+        ("x = x * 2", "x = self.up(x)", "'if self.training:' is decided when it runs"),
+        ("x = x * 2", "return x", "'if self.training:' is decided when it runs"),
+        ("self.downs[0](x)", "self.downs[self.n](x)", r"which layer 'self.downs\[self.n\]' is"),
+        ("self.downs[0](x)", "checkpoint(self.up, x)", "'self.up' is handed on"),
+        ("self.downs[0](x)", "(self.up(x) if self.big else x)", "is decided when it runs"),
+        ("nn.ModuleList([nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, 2, 1)])", "nn.ModuleList(some(nn.Conv2d))",
+         "is decided when it runs|which layer"),
+    ],
+)  # fmt: skip
+def test_layers_that_hang_on_what_is_known_when_it_runs_are_refused(old: str, new: str, message: str) -> None:
+    with pytest.raises(SizesError, match=message):
+        read_stack("torch", [HELD.replace(old, new)], 2)
+
+
+def test_methods_wrappers_and_layers_of_elsewhere_are_followed_or_said() -> None:
+    text = HELD.replace("self.downs[0](x)", "self.encode(self.backbone(x))").replace("nn.MaxPool2d(7)", "some.Net()")
+    text = text.replace("self.unused", "self.backbone").replace(
+        "nn.ConvTranspose2d(8, 8, 2, 2)", "weight_norm(nn.ConvTranspose2d(8, 8, 2, 2)).cuda()"
+    )
+    text += "    def encode(self, x):\n        return self.downs[1](x)\n"
+    stack = read_stack("torch", [text], 2)
+    assert "".join(layer.kind[0] for layer in stack.layers) == "ddduu"
+    assert stack.unknown == ("some.Net (line 8)",)
+
+
+def test_what_forward_does_not_run_is_no_part_of_the_stack() -> None:
+    assert [layer.reading.line for layer in read_stack("torch", [HELD]).layers] == [6, 6, 6, 7, 7]
