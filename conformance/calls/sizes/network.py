@@ -72,7 +72,7 @@ class Network:
     def defaults(self, name: str) -> list[str]:
         """The parameters of a class that a test of the text hangs on, with their defaults."""
         tests = [node.test for node in ast.walk(_source.parse(self.text)) if isinstance(node, ast.If | ast.IfExp)]
-        tested = {node.id for test in tests for node in ast.walk(test) if isinstance(node, ast.Name)}
+        tested = {name for test in tests for name in _names(test)}
         values = self.made_with(name, ast.Call(ast.Name(name), [], []), {})
         return [f"{parameter}={value!r}" for parameter, value in values.items() if parameter in tested]
 
@@ -99,7 +99,7 @@ class Network:
                     values.pop(name, None)
                     if known := _value(statement.value, attributes[name][1]):
                         values[name] = known[0]
-            elif self.holds_layers(statement):
+            elif self.holds_layers(statement) and "super" not in _names(statement):
                 raise SizesError(f"line {statement.lineno}: what {_short(statement)!r} makes is decided when it runs: "
                                  f"{INSTEAD}")  # fmt: skip
         return attributes
@@ -315,6 +315,10 @@ def _value(node: ast.expr, given: Values) -> tuple[Any, ...]:
         return (arithmetic.value(node, given),)
     except (arithmetic.NotLiteral, RecursionError):
         return ()
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
 
 
 def _short(node: ast.AST) -> str:
