@@ -55,6 +55,11 @@ class Placing:
             tables[self.shift.axis] = shifted_landing(*axes[self.shift.axis], self.shift)
         return tuple(tables)
 
+    def full(self, problem: Problem) -> Ints:
+        """The extents of the stamp."""
+        axes = zip(problem.input, problem.kernel, self.stride, self.dilation, strict=True)
+        return tuple((i - 1) * s + d * (k - 1) + 1 for i, k, s, d in axes)
+
     @property
     def plain(self) -> bool:
         """Whether all that meet are counted, each at its place."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.diagnosis.bounds import LARGEST_OPERAND, MOST_STATEMENTS, NEAR, is_large
+from conformance.diagnosis.bounds import LARGEST_OPERAND, LONGEST, MOST_STATEMENTS, NEAR, is_large
 from conformance.diagnosis.kept import Exact, Kept, Rounded, Sums, tells
 from conformance.diagnosis.misreadings import WHOLE, Placing, Space
 from conformance.diagnosis.observation import Observation, Spot, spot_of
@@ -303,7 +303,10 @@ class Search:
     def _ends(self, stamp: Ints, lows: Ints) -> Window:
         return tuple((lo, full - o - lo) for lo, full, o in zip(lows, stamp, self._out, strict=True))
 
-    def _landing(self, placing: Placing) -> Hashable:
+    def _landing(self, placing: Placing) -> Hashable | None:
+        """What tells placings apart; nothing where a stamp is longer than any that is searched."""
+        if max(placing.full(self.question.problem)) > LONGEST:
+            return None
         return tuple((table.shape, table.tobytes()) for table in placing.tables(self.question.problem))
 
     @cached_property

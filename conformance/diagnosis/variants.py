@@ -27,11 +27,11 @@ class Variant(NamedTuple, Generic[T]):
 class Variants(Generic[T]):
     """The different values that statements make of an operand, by number of statements; made when asked for.
 
-    What fewer statements make already is left out, and what is the same for this data is one variant. There are none
-    of more than `most` statements.
+    What fewer statements make already is left out, what is the same for this data is one variant, and what has no key
+    is none. There are none of more than `most` statements.
     """
 
-    def __init__(self, value: T, catalogue: Iterator[Statement[T]], key: Callable[[T], Hashable], most: int) -> None:
+    def __init__(self, value: T, catalogue: Iterator[Statement[T]], key: Callable[[T], Hashable | None], most: int) -> None:
         self._statements = tuple(catalogue)
         self._families = tuple(statement.family for statement in self._statements)
         self._texts = tuple(statement.text for statement in self._statements)
@@ -55,7 +55,7 @@ class Variants(Generic[T]):
             if way[:-1] in self._values:
                 value = self._statements[way[-1]].change(self._values[way[:-1]])
                 key = self._key(value)
-                if key not in self._seen:
+                if key is not None and key not in self._seen:
                     ways.setdefault(key, []).append(way)
                     self._values[way] = value
         self._seen.update(ways)

@@ -141,17 +141,21 @@ def _packed(named: Sequence[Named], split: int) -> _Terms:
 
 def _without_duplicates(terms: _Terms) -> _Terms:
     """Of terms that hold for the same cases, the shortest in words, or the first of them."""
-    same: dict[bytes, int] = {}
-    for number, (inside, outside) in enumerate(zip(terms.inside, terms.outside, strict=True)):
-        name = inside.tobytes() + outside.tobytes()
-        first = same.setdefault(name, number)
-        if first != number and _length(terms.parts[number]) < _length(terms.parts[first]):
-            same[name] = number
-    return terms.take(list(same.values()))
+    return terms.take(_different(terms.inside, terms.outside, _lengths(terms)))
 
 
-def _length(parts: Parts) -> int:
-    return sum(len(text) for _, text in parts)
+def _lengths(terms: _Terms) -> Counts:
+    return np.array([sum(len(text) for _, text in parts) for parts in terms.parts], np.int64)
+
+
+def _different(inside: Bits, outside: Bits, lengths: Counts) -> Counts:
+    """Of rows with the same bits, the first of the shortest; in the order in which bits are first seen."""
+    first: dict[bytes, int] = {}
+    rows = np.concatenate([bits.reshape(len(bits), math.prod(bits.shape[1:])) for bits in (inside, outside)], axis=1)
+    same = np.array([first.setdefault(row.tobytes(), number) for number, row in enumerate(rows)], np.int64)
+    order = np.lexsort((lengths, same))  # stable, so that the first of the shortest leads its own
+    chosen: Counts = order[np.flatnonzero(np.diff(same[order], prepend=-1))]
+    return chosen
 
 
 def _covering(single: _Terms, of_axis: _Terms, whole: Bits) -> Iterator[_Terms]:
@@ -192,15 +196,21 @@ def _within(bits: Bits) -> NDArray[np.bool_]:
 
 def _joined(terms: _Terms, more: _Terms, whole: Bits) -> _Terms:
     """Each term with one comparison more, where that still covers the whole set, and less outside."""
-    parts, inside, outside = [], [more.inside[:0]], [more.outside[:0]]
-    for number, before in enumerate(terms.parts):
-        within, beyond = terms.inside[number] & more.inside, terms.outside[number] & more.outside
-        less = (beyond != terms.outside[number]).reshape(len(beyond), -1).any(axis=1)
-        useful = less & (_any_axis(within) == whole).all(axis=1)
-        parts += [_with(before, more.parts[index]) for index in np.flatnonzero(useful)]
-        inside.append(within[useful])
-        outside.append(beyond[useful])
-    return _without_duplicates(_Terms(parts, np.concatenate(inside), np.concatenate(outside)))
+    before, after, inside, outside = [], [], [more.inside[:0]], [more.outside[:0]]
+    for number in range(len(terms.parts)):
+        beyond = terms.outside[number] & more.outside
+        less = np.flatnonzero((beyond != terms.outside[number]).reshape(len(beyond), -1).any(axis=1))
+        within = terms.inside[number] & more.inside[less]
+        covers = (_any_axis(within) == whole).all(axis=1)
+        after.append(less[covers])
+        before.append(np.full(len(after[-1]), number))
+        inside.append(within[covers])
+        outside.append(beyond[after[-1]])
+    first, second = (np.concatenate(numbers or [np.zeros(0, np.int64)]) for numbers in (before, after))
+    every, rest = np.concatenate(inside), np.concatenate(outside)
+    kept = _different(every, rest, _lengths(terms)[first] + _lengths(more)[second])
+    parts = [_with(terms.parts[a], more.parts[b]) for a, b in zip(first[kept], second[kept], strict=True)]
+    return _Terms(parts, every[kept], rest[kept])
 
 
 def _with(parts: Parts, more: Parts) -> Parts:
