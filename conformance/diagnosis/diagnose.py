@@ -274,7 +274,8 @@ def _in_part(
 
 def _apart(question: Observation, search: Search) -> Iterator[Explanation]:
     """What is sought alone, and not together with another statement."""
-    yield from search.within(ALONE).of_size(1)
+    alone = search.within(ALONE)
+    yield from alone.of_size(1) if question.said else alone.claimed(1)  # its window was sought among all statements
     yield from _elsewhere(question, search)
 
 
@@ -296,7 +297,8 @@ def _elsewhere(question: Observation, search: Search) -> Iterator[Explanation]:
     wrong = ~search.kept.fits(question.actual, search.right)
     axes = range(2, wrong.ndim)
     rows = [wrong.any(axis=tuple(other for other in range(wrong.ndim) if other != axis)) for axis in axes]
-    yield from search.within(parts_elsewhere(tuple(int(np.argmax(row)) for row in rows))).of_size(1)
+    firsts = tuple(int(np.argmax(row)) for row in rows)
+    yield from search.within(parts_elsewhere(firsts, search.may_be_elsewhere)).claimed(1)
 
 
 def difference(

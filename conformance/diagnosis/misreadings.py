@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.diagnosis.scatter import Part, Rule, Shift, Table, landing, shifted_landing
+from conformance.diagnosis.scatter import FURTHEST, Part, Rule, Shift, Table, landing, shifted_landing
 from conformance.numerics.formats import rounded
 from conformance.problem import Ints, Problem
 
@@ -24,8 +24,6 @@ T = TypeVar("T")
 
 BLOCKS = (4, 8, 16, 32, 64, 128, 256, 512)
 """Channels that are computed together."""
-FURTHEST = 16
-"""Positions by which a part is put elsewhere at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +156,10 @@ def of_placing(problem: Problem) -> Iterator[Statement[Placing]]:
         yield Statement("overlap", text, partial(_ruled, rule))
 
 
-def of_part(firsts: Ints, problem: Problem) -> Iterator[Statement[Placing]]:
+def of_part(firsts: Ints, may_be: Callable[[Shift], bool], problem: Problem) -> Iterator[Statement[Placing]]:
     """Statements about a part of the input, or of the taps, that is put elsewhere.
 
-    `firsts` is the first wrong row of each axis of the array, which tells from where on.
+    `firsts` is the first wrong row of each axis of the array, which tells from where on; `may_be` what is looked at.
     """
     for axis, first in enumerate(firsts):
         reach, stride = problem.effective_kernel[axis], problem.stride[axis]
@@ -173,8 +171,9 @@ def of_part(firsts: Ints, problem: Problem) -> Iterator[Statement[Placing]]:
             for by in (*range(-furthest, 0), *range(1, furthest + 1)):
                 last = (first + problem.window[axis][0] - min(by, 0)) // step  # its first row is wrong at the latest
                 for start in range(max(1, last - (reach + stride) // step), min(last + 1, count)):
-                    text = f"{of} from {start} on put {abs(by)} {'late' if by > 0 else 'early'} on axis {axis}"
-                    yield Statement("part", text, partial(_shifted, Shift(axis, of, start, by)))
+                    if may_be(shift := Shift(axis, of, start, by)):
+                        text = f"{of} from {start} on put {abs(by)} {'late' if by > 0 else 'early'} on axis {axis}"
+                        yield Statement("part", text, partial(_shifted, shift))
 
 
 def of_input_alone(problem: Problem) -> Iterator[Statement[Array]]:
@@ -352,6 +351,6 @@ def restricted(kinds: Container[str]) -> Space:
     return Space(of(WHOLE.x), of(WHOLE.weight), of(WHOLE.placing), of(WHOLE.bias))
 
 
-def parts(firsts: Ints) -> Space:
-    """A part is put elsewhere; `firsts` is the first wrong row of each axis."""
-    return Space(_nothing, _nothing, partial(of_part, firsts), _nothing)
+def parts(firsts: Ints, may_be: Callable[[Shift], bool]) -> Space:
+    """A part is put elsewhere; `firsts` is the first wrong row of each axis, and `may_be` what is looked at."""
+    return Space(_nothing, _nothing, partial(of_part, firsts, may_be), _nothing)

@@ -20,6 +20,24 @@ Part = Literal["input elements", "taps"]
 Table = NDArray[np.intp]
 
 
+FURTHEST = 16
+"""Positions by which a part is put elsewhere at most."""
+
+
+class Axis(NamedTuple):
+    """An axis of a problem."""
+
+    extent: int
+    kernel: int
+    stride: int
+    dilation: int
+
+    @property
+    def full(self) -> int:
+        """The extent of the stamp."""
+        return (self.extent - 1) * self.stride + self.dilation * (self.kernel - 1) + 1
+
+
 class Shift(NamedTuple):
     """Part of an axis put elsewhere: the input elements, or the taps, from a place on, so many positions later."""
 
@@ -61,7 +79,7 @@ def shifted_landing(extent: int, kernel: int, stride: int, dilation: int, shift:
     position, tap = np.divmod(np.arange(extent * kernel), kernel)
     moved = (position if shift.of == "input elements" else tap) >= shift.start
     at = position * stride + tap * dilation + shift.by * moved
-    full = (extent - 1) * stride + dilation * (kernel - 1) + 1
+    full = Axis(extent, kernel, stride, dilation).full
     kept = np.flatnonzero((at >= 0) & (at < full))
     kept = kept[np.argsort(at[kept], kind="stable")]
     counts = np.bincount(at[kept], minlength=full)
@@ -70,6 +88,22 @@ def shifted_landing(extent: int, kernel: int, stride: int, dilation: int, shift:
     table[at[kept], slots] = kept
     table.flags.writeable = False
     return table
+
+
+def shifted_values(line: Array, at: int, axis: Axis, of: Part) -> Array:
+    """What a position of an axis gets where a part is put elsewhere: by (how much later, from where on).
+
+    `line` are the products of the axis's elements and taps. How much later is -FURTHEST to FURTHEST, as an index.
+    """
+    position, tap = np.divmod(np.arange(axis.extent * axis.kernel), axis.kernel)
+    later = at - position * axis.stride - tap * axis.dilation
+    near = np.flatnonzero((np.abs(later) <= FURTHEST) & (0 <= at < axis.full))
+    part, count = (position, axis.extent) if of == "input elements" else (tap, axis.kernel)
+    before = np.zeros((2 * FURTHEST + 1, count + 1))
+    np.add.at(before, (later[near], part[near] + 1), line[near])
+    before = before.cumsum(axis=1)
+    values: Array = before[0] + before[:, -1:] - before
+    return values
 
 
 def meeting(tables: Sequence[Table], sizes: Ints) -> Array:

@@ -1,6 +1,6 @@
 """The search for what explains an array: every set of so many statements, all at once, at the window where it fits."""
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
 from itertools import product
@@ -14,7 +14,9 @@ from conformance.diagnosis.bounds import LARGEST_OPERAND, LONGEST, MOST_STATEMEN
 from conformance.diagnosis.kept import Exact, Kept, Rounded, Sums, tells
 from conformance.diagnosis.misreadings import WHOLE, Placing, Space
 from conformance.diagnosis.observation import Observation, Spot, spot_of
-from conformance.diagnosis.scatter import Table, cropped, extents, land, meeting, products, rows
+from conformance.diagnosis.scatter import (
+    Axis, Part, Shift, Table, cropped, extents, land, meeting, products, rows, shifted_values
+)
 from conformance.diagnosis.variants import Variant, Variants
 from conformance.numerics.by_taps import stamped
 from conformance.problem import Ints, Window
@@ -81,9 +83,12 @@ class Search:
         self._large = is_large(problem)
         self._claimed = tuple(lo for lo, _ in problem.window)
         self._out = question.actual.shape[2:]
+        self._sizes = tuple(i * k for i, k in zip(problem.input, problem.kernel, strict=True))
         self._x = Variants(question.x, space.x(problem), _bytes, _most(question.x))
         self._weight = Variants(question.weight, space.weight(problem), _bytes, _most(question.weight))
         self._bias = Variants(question.bias, space.bias(problem), _bytes, _most(question.bias))
+        self._elsewhere: dict[tuple[int, Part], Array] = {}
+        self._placed: dict[Placing, tuple[Table, ...]] = {}
         placing = Placing(problem.stride, problem.dilation)
         self._placing = Variants(placing, space.placing(problem), self._landing, MOST_STATEMENTS)
         self._more = [_rounded(self.kept, operand) for operand in (question.x, question.weight, question.bias)]
@@ -100,6 +105,7 @@ class Search:
         """The search of the same question among other statements."""
         search = Search(self.question, self.kept, space)
         search.right = self.right  # which is not computed again
+        search.strongest_difference = self.strongest_difference
         return search
 
     def equal(self) -> Sums | None:
@@ -109,7 +115,14 @@ class Search:
 
     def of_size(self, size: int) -> Iterator[Explanation]:
         """Explanations by so many statements at the claimed window, then by one fewer at another, the nearest first."""
-        yield from self._explain(self._fitting(size, self._strongest_difference, self._at_claimed))
+        yield from self.claimed(size)
+        yield from self._moved(size)
+
+    def claimed(self, size: int) -> Iterator[Explanation]:
+        """Explanations by so many statements at the claimed window."""
+        yield from self._explain(self._fitting(size, self.strongest_difference, self._at_claimed))
+
+    def _moved(self, size: int) -> Iterator[Explanation]:
         strongest = self._find_strongest()
         if size == 0 or (size > 1 and strongest.value in (0, self.question.bias[0, strongest.channel])):
             return  # what stands wherever no tap reaches fits in too many places to tell anything
@@ -124,8 +137,27 @@ class Search:
             ),
         )
 
+    def may_be_elsewhere(self, shift: Shift) -> bool:
+        """Whether the element that differs most from the right one can be what it is by a part that is elsewhere."""
+        if self._large or not self.kept.exact:
+            return True
+        if (shift.axis, shift.of) not in self._elsewhere:
+            self._elsewhere[shift.axis, shift.of] = self._fits_elsewhere(shift.axis, shift.of)
+        return bool(self._elsewhere[shift.axis, shift.of][shift.by, shift.start])
+
+    def _fits_elsewhere(self, axis: int, of: Part) -> Array:
+        problem, spot, candidate = self.question.problem, self.strongest_difference, self._candidate
+        at = tuple(lo + place for lo, place in zip(self._claimed, spot.at, strict=True))
+        cut = list(self._cut(self._tables(candidate.placing.value), _Box(at, (1,) * len(at))))
+        cut[axis] = np.arange(self._sizes[axis] + 1)[:, None]
+        made, _ = self._products([(candidate.x, candidate.weight)], spot, (...,))
+        placed = Axis(problem.input[axis], problem.kernel[axis], problem.stride[axis], problem.dilation[axis])
+        values = shifted_values(land(made, tuple(cut)).ravel(), at[axis], placed, of)
+        fits: Array = self.kept.fits(np.asarray(spot.value), Sums(values + self.question.bias[0, spot.channel], *[_NONE] * 4))
+        return fits
+
     def _explain(self, fitting: Iterator[tuple[_Candidate, Ints]]) -> Iterator[Explanation]:
-        spot = self._strongest_difference
+        spot = self.strongest_difference
         group, channel = divmod(spot.channel, self.question.problem.out_channels)
         plane = _Planes(slice(spot.batch, spot.batch + 1), slice(group, group + 1), slice(channel, channel + 1))
         of_plane = self.question.actual[spot.batch, spot.channel][None, None]
@@ -145,7 +177,7 @@ class Search:
         """Whether a candidate gives a few rows around the spot, in its plane."""
         starts = [min(max(at - AROUND // 2, 0), max(o - AROUND, 0)) for at, o in zip(spot.at, self._out, strict=True)]
         counts = tuple(min(AROUND, o) for o in self._out)
-        tables = candidate.placing.value.tables(self.question.problem)
+        tables = self._tables(candidate.placing.value)
         box = _Box(tuple(lo + start for lo, start in zip(lows, starts, strict=True)), counts)
         sums = self._landed([(candidate.x, candidate.weight)], spot, None, self._cut(tables, box))
         sums = self._with_bias(sums, _added(candidate.bias.value[:, spot.channel], extents(tables), box))
@@ -164,17 +196,31 @@ class Search:
             for pairs in self._pairs(operands):
                 made = None if self._large else self._products(pairs, spot, (...,))
                 for placing, biases in self._beside(size - operands):
-                    tables = placing.value.tables(self.question.problem)
+                    tables = self._tables(placing.value)
                     box = box_of(spot, extents(tables))
                     if box is None:
                         continue
                     sums = self._landed(pairs, spot, made, self._cut(tables, box))
                     for bias in biases:
                         added = _added(bias.value[:, spot.channel], extents(tables), box)
-                        fits = self._fits_in_box(spot, self._with_bias(sums, added))
-                        for number, *place in np.argwhere(fits).tolist():
-                            lows = tuple(s + p - a for s, p, a in zip(box.start, place, spot.at, strict=True))
-                            yield _Candidate(*pairs[number], placing, bias), lows
+                        given = self._with_bias(sums, added)
+                        for number, *place in np.argwhere(self._fits_in_box(spot, given)).tolist():
+                            if self._fits_plane(spot, given, number, place):
+                                lows = tuple(s + p - a for s, p, a in zip(box.start, place, spot.at, strict=True))
+                                yield _Candidate(*pairs[number], placing, bias), lows
+
+    def _fits_plane(self, spot: Spot, sums: Sums, number: int, place: Sequence[int]) -> bool:
+        """Whether the spot's plane fits as far as it lies in a box, by what a pair gives there."""
+        values = sums.values
+        if not self.kept.exact:
+            return True
+        kept, met = [], []
+        for at, put, out, extent in zip(spot.at, place, self._out, values.shape[-len(place) :], strict=True):
+            first, last = max(put - at, 0), min(put - at + out, extent)
+            met.append(slice(first, last))
+            kept.append(slice(first - put + at, last - put + at))
+        plane = self.question.actual[(spot.batch, spot.channel, *kept)]
+        return bool(self.kept.fits(plane, sums._replace(values=values[(number, *met)])).all())
 
     def _fits_in_box(self, spot: Spot, sums: Sums) -> Array:
         """Where in a box the spot's value fits, and its neighbours' beside it."""
@@ -242,7 +288,7 @@ class Search:
     def _sums(self, candidate: _Candidate, lows: Ints, planes: _Planes = EVERY) -> Sums:
         """What a candidate gives at a window, whole or in part."""
         placing = candidate.placing.value
-        tables, box = placing.tables(self.question.problem), _Box(lows, self._out)
+        tables, box = self._tables(placing), _Box(lows, self._out)
         batch, groups, channels = planes
         x, weight = candidate.x.value[batch, groups], candidate.weight.value[groups, :, channels]
         bias = candidate.bias.value.reshape(2, self.question.problem.groups, -1)[:, groups, channels].reshape(2, -1)
@@ -269,10 +315,6 @@ class Search:
             sums = np.stack(planes).reshape(x.shape[0], weight.shape[2], x.shape[1], *self._out).swapaxes(1, 2)
         return sums.reshape(x.shape[0], -1, *self._out)
 
-    @property
-    def _sizes(self) -> Ints:
-        return tuple(i * k for i, k in zip(self.question.problem.input, self.question.problem.kernel, strict=True))
-
     def _cut(self, tables: tuple[Table, ...], box: _Box) -> tuple[Table, ...]:
         return tuple(rows(*row) for row in zip(tables, *box, self._sizes, strict=True))
 
@@ -298,7 +340,7 @@ class Search:
         return self._ends(stamp, self._claimed) in self.question.windows
 
     def _window(self, candidate: _Candidate, lows: Ints) -> Window:
-        return self._ends(extents(candidate.placing.value.tables(self.question.problem)), lows)
+        return self._ends(extents(self._tables(candidate.placing.value)), lows)
 
     def _ends(self, stamp: Ints, lows: Ints) -> Window:
         return tuple((lo, full - o - lo) for lo, full, o in zip(lows, stamp, self._out, strict=True))
@@ -307,10 +349,16 @@ class Search:
         """What tells placings apart; nothing where a stamp is longer than any that is searched."""
         if max(placing.full(self.question.problem)) > LONGEST:
             return None
-        return tuple((table.shape, table.tobytes()) for table in placing.tables(self.question.problem))
+        return tuple((table.shape, table.tobytes()) for table in self._tables(placing))
+
+    def _tables(self, placing: Placing) -> tuple[Table, ...]:
+        """The landing of each axis, looked up once."""
+        if placing not in self._placed:
+            self._placed[placing] = placing.tables(self.question.problem)
+        return self._placed[placing]
 
     @cached_property
-    def _strongest_difference(self) -> Spot:
+    def strongest_difference(self) -> Spot:
         """The element that differs most from the right one; where the extents differ, the strongest of all."""
         question, right = self.question, self.right
         weight = (
@@ -322,7 +370,7 @@ class Search:
 
     def _find_strongest(self) -> Spot:
         """The strongest element in the plane of the one that differs most."""
-        strength, beside = self._find_strength(), self._strongest_difference
+        strength, beside = self._find_strength(), self.strongest_difference
         plane = np.zeros_like(strength)
         plane[beside.batch, beside.channel] = strength[beside.batch, beside.channel] + 1
         return spot_of(self.question.actual, np.where(self.kept.telling(self.question.actual), plane, 0))

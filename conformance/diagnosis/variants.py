@@ -1,7 +1,7 @@
 """The values that statements make of an operand: by number of statements, each value once."""
 
 from collections.abc import Callable, Hashable, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import combinations
 from typing import Generic, NamedTuple, TypeVar
 
@@ -32,14 +32,20 @@ class Variants(Generic[T]):
     """
 
     def __init__(self, value: T, catalogue: Iterator[Statement[T]], key: Callable[[T], Hashable | None], most: int) -> None:
-        self._statements = tuple(catalogue)
-        self._families = tuple(statement.family for statement in self._statements)
-        self._texts = tuple(statement.text for statement in self._statements)
+        self._catalogue = catalogue
         self._key = key
         self._most = most
-        self._seen = {key(value)}
         self._values: dict[Way, T] = {(): value}
-        self._by_size = [[Variant(value, ((),), self._texts)]]
+        self._by_size = [[Variant(value, ((),), ())]]
+
+    @cached_property
+    def _statements(self) -> tuple[Statement[T], ...]:
+        return tuple(self._catalogue)
+
+    @cached_property
+    def _seen(self) -> set[Hashable | None]:
+        """The keys of what was made; there is none of what is left out."""
+        return {None, self._key(self._values[()])}
 
     def of_size(self, size: int) -> list[Variant[T]]:
         if size > self._most:
@@ -51,15 +57,16 @@ class Variants(Generic[T]):
     def _grown(self, size: int) -> list[Variant[T]]:
         """The variants of so many statements, each from one of fewer and one statement more."""
         ways: dict[Hashable, list[Way]] = {}
-        for way in _ways(self._families, size):
+        for way in _ways(tuple(statement.family for statement in self._statements), size):
             if way[:-1] in self._values:
                 value = self._statements[way[-1]].change(self._values[way[:-1]])
                 key = self._key(value)
-                if key is not None and key not in self._seen:
+                if key not in self._seen:
                     ways.setdefault(key, []).append(way)
                     self._values[way] = value
         self._seen.update(ways)
-        return [Variant(self._values[same[0]], tuple(same), self._texts) for same in ways.values()]
+        texts = tuple(statement.text for statement in self._statements)
+        return [Variant(self._values[same[0]], tuple(same), texts) for same in ways.values()]
 
 
 @lru_cache(maxsize=4096)
