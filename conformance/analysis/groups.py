@@ -2,11 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from conformance import oracle
-from conformance.diagnosis.explain import Actual, Cause, Explained
+from conformance.diagnosis.explain import MANY, Actual, Cause, Explained
 from conformance.numerics.operands import draw
 from conformance.predicates.comparisons import Facts, facts, smallest
 from conformance.predicates.induction import Rule, where
@@ -83,11 +85,23 @@ def _shared(kind: Cause, those: Sequence[Explained]) -> Cause:
     return replace(shared, replicated=any(cause.replicated for cause in own))
 
 
-def group_of(cause: Cause, those: Sequence[Explained], conforming: Sequence[Facts], actual: Actual) -> Group:
+def groups_of(explained: Sequence[Explained], conforming: Sequence[Facts], actual: Actual) -> list[Group]:
+    """The groups of explained records; where there are many, what each has in common is looked for on all cores."""
+    causes = list(by_cause(explained))
+    inside = [[facts(member.record) for member in those] for _, those in causes]
+    rule = partial(where, outside=conforming)
+    if len(explained) < MANY:
+        rules = list(map(rule, inside))
+    else:
+        with ProcessPoolExecutor() as pool:
+            rules = list(pool.map(rule, inside))
+    return [group_of(cause, those, found, actual) for (cause, those), found in zip(causes, rules, strict=True)]
+
+
+def group_of(cause: Cause, those: Sequence[Explained], rule: Rule, actual: Actual) -> Group:
     """The records of a cause, with the smallest of them as a witness."""
     records = tuple(explained.record for explained in those)
     forms = Counter(str(_own(cause.kind, member)) for member in those)
-    rule = where([facts(record) for record in records], conforming)
     witness = smallest(records)
     arrays = _tiny(witness, actual(witness)) if witness.redrawn else {}
     return Group(cause, records, others(cause, those), forms if len(forms) > 1 else {}, rule, witness, arrays)

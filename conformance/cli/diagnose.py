@@ -11,7 +11,7 @@ import click
 from numpy import iinfo
 
 from conformance import adapters, idioms, layout
-from conformance.analysis.groups import Group, by_cause, group_of
+from conformance.analysis.groups import Group, groups_of
 from conformance.analysis.replication import by_lane, candidates, lane_at_hand, replicated
 from conformance.calls.arrays import restored
 from conformance.cli.call import parse_lets
@@ -270,7 +270,7 @@ def _records(path: Path, lines: Any) -> int:
                     if (record := asked.get(member.record.key))
                 }
                 explained = [again.get(member.record.key, member) for member in explained]
-            groups = [group_of(cause, those, conforming, actual) for cause, those in by_cause(explained)]
+            groups = groups_of(explained, conforming, actual)
     for line in lines(path, len(diverging), groups):
         echo(line)
     return OK if all(group.cause.explained for group in groups) else DIVERGED

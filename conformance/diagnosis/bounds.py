@@ -16,6 +16,8 @@ LARGEST_SUM = 2**19
 """Products that one plane of an answer adds up, above which the search is bounded too."""
 NEAR = {1: 1024, 2: 24, 3: 6}
 """How far a window is moved at most where a problem is large, by the number of axes."""
+LARGEST_PLANE = 2**22
+"""Positions of a stamp, and around it, above which no window is searched for."""
 LONGEST = 2**24
 """Positions of a stamp on an axis."""
 

@@ -161,6 +161,7 @@ def of_part(firsts: Ints, may_be: Callable[[Shift], bool], problem: Problem) -> 
 
     `firsts` is the first wrong row of each axis of the array, which tells from where on; `may_be` what is looked at.
     """
+    lows = [lo for lo, _ in problem.window]
     for axis, first in enumerate(firsts):
         reach, stride = problem.effective_kernel[axis], problem.stride[axis]
         steps: dict[Part, tuple[int, int]] = {
@@ -169,7 +170,7 @@ def of_part(firsts: Ints, may_be: Callable[[Shift], bool], problem: Problem) -> 
         furthest = min(max(stride, reach), FURTHEST)
         for of, (step, count) in steps.items():
             for by in (*range(-furthest, 0), *range(1, furthest + 1)):
-                last = (first + problem.window[axis][0] - min(by, 0)) // step  # its first row is wrong at the latest
+                last = (first + lows[axis] - min(by, 0)) // step  # its first row is wrong at the latest
                 for start in range(max(1, last - (reach + stride) // step), min(last + 1, count)):
                     if may_be(shift := Shift(axis, of, start, by)):
                         text = f"{of} from {start} on put {abs(by)} {'late' if by > 0 else 'early'} on axis {axis}"

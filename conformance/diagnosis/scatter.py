@@ -47,6 +47,13 @@ class Shift(NamedTuple):
     by: int
 
 
+class Box(NamedTuple):
+    """Part of a stamp: where it begins, which may be before the stamp, and its extents."""
+
+    start: Ints
+    extents: Ints
+
+
 @lru_cache(maxsize=512)
 def landing(extent: int, kernel: int, stride: int, dilation: int, rule: Rule = "all") -> Table:
     """The table of one axis.
@@ -164,3 +171,17 @@ def land(made: Array, tables: tuple[Table, ...]) -> Array:
 def extents(tables: tuple[Table, ...]) -> Ints:
     """Extents of the whole stamp."""
     return tuple(map(len, tables))
+
+
+def added_to(bias: Array, stamp: Ints, box: Box) -> Array:
+    """What a bias (2, ...) adds to a box, broadcastable to (..., *box): inside the stamp, and beyond it."""
+    inner: Array
+    outer: Array
+    inner, outer = bias.reshape(*bias.shape, *[1] * len(stamp))
+    if np.array_equal(inner, outer):
+        return inner
+    inside = np.ones((), bool)
+    for full, start, count in zip(stamp, *box, strict=True):
+        at = np.arange(start, start + count)
+        inside = inside[..., None] & (at >= 0) & (at < full)
+    return np.where(inside, inner, outer)

@@ -2,22 +2,32 @@
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cached_property
-from hashlib import sha256
-from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.diagnosis.bounds import LARGEST_OPERAND, LONGEST, MOST_STATEMENTS, NEAR, is_large
+from conformance.diagnosis.bounds import LARGEST_PLANE, LONGEST, MOST_STATEMENTS, NEAR, is_large
 from conformance.diagnosis.kept import Exact, Kept, Rounded, Sums, tells
 from conformance.diagnosis.misreadings import WHOLE, Placing, Space
 from conformance.diagnosis.observation import Observation, Spot, spot_of
 from conformance.diagnosis.scatter import (
-    Axis, Part, Shift, Table, cropped, extents, land, meeting, products, rows, shifted_values
+    Axis,
+    Box,
+    Part,
+    Shift,
+    Table,
+    added_to,
+    cropped,
+    extents,
+    land,
+    meeting,
+    products,
+    rows,
+    shifted_values,
 )
-from conformance.diagnosis.variants import Variant, Variants
+from conformance.diagnosis.variants import Candidate, Variant, Variants, variants_of
 from conformance.numerics.by_taps import stamped
 from conformance.problem import Ints, Window
 
@@ -28,8 +38,6 @@ AROUND = 4
 """Rows of an axis, around the element that must fit first, that must fit next."""
 AT_ONCE = 2**18
 """Numbers that the candidates which are tried together may take."""
-LARGEST_PLANE = 2**22
-"""Positions of a stamp, and around it, above which no window is searched for."""
 
 
 class Explanation(NamedTuple):
@@ -38,28 +46,6 @@ class Explanation(NamedTuple):
     said: tuple[str, ...]
     window: Window
     sums: Sums
-
-
-class _Candidate(NamedTuple):
-    """One variant of each operand."""
-
-    x: Variant[Array]
-    weight: Variant[Array]
-    placing: Variant[Placing]
-    bias: Variant[Array]
-
-    @property
-    def said(self) -> Iterator[tuple[str, ...]]:
-        """Every way to say it; more than one where the data cannot tell them apart."""
-        for x, weight, placing, bias in product(*(variant.said for variant in self)):
-            yield (*weight, *x, *placing, *bias)
-
-
-class _Box(NamedTuple):
-    """Part of a stamp: where it begins, which may be before the stamp, and its extents."""
-
-    start: Ints
-    extents: Ints
 
 
 class _Planes(NamedTuple):
@@ -84,9 +70,9 @@ class Search:
         self._claimed = tuple(lo for lo, _ in problem.window)
         self._out = question.actual.shape[2:]
         self._sizes = tuple(i * k for i, k in zip(problem.input, problem.kernel, strict=True))
-        self._x = Variants(question.x, space.x(problem), _bytes, _most(question.x))
-        self._weight = Variants(question.weight, space.weight(problem), _bytes, _most(question.weight))
-        self._bias = Variants(question.bias, space.bias(problem), _bytes, _most(question.bias))
+        self._x = variants_of(question.x, space.x(problem))
+        self._weight = variants_of(question.weight, space.weight(problem))
+        self._bias = variants_of(question.bias, space.bias(problem))
         self._elsewhere: dict[tuple[int, Part], Array] = {}
         self._placed: dict[Placing, tuple[Table, ...]] = {}
         placing = Placing(problem.stride, problem.dilation)
@@ -94,7 +80,7 @@ class Search:
         self._more = [_rounded(self.kept, operand) for operand in (question.x, question.weight, question.bias)]
         (x,), (weight,) = self._x.of_size(0), self._weight.of_size(0)
         (as_asked,), (bias,) = self._placing.of_size(0), self._bias.of_size(0)
-        self._candidate = _Candidate(x, weight, as_asked, bias)
+        self._candidate = Candidate(x, weight, as_asked, bias)
 
     @cached_property
     def right(self) -> Sums | None:
@@ -148,15 +134,17 @@ class Search:
     def _fits_elsewhere(self, axis: int, of: Part) -> Array:
         problem, spot, candidate = self.question.problem, self.strongest_difference, self._candidate
         at = tuple(lo + place for lo, place in zip(self._claimed, spot.at, strict=True))
-        cut = list(self._cut(self._tables(candidate.placing.value), _Box(at, (1,) * len(at))))
+        cut = list(self._cut(self._tables(candidate.placing.value), Box(at, (1,) * len(at))))
         cut[axis] = np.arange(self._sizes[axis] + 1)[:, None]
         made, _ = self._products([(candidate.x, candidate.weight)], spot, (...,))
         placed = Axis(problem.input[axis], problem.kernel[axis], problem.stride[axis], problem.dilation[axis])
         values = shifted_values(land(made, tuple(cut)).ravel(), at[axis], placed, of)
-        fits: Array = self.kept.fits(np.asarray(spot.value), Sums(values + self.question.bias[0, spot.channel], *[_NONE] * 4))
+        fits: Array = self.kept.fits(
+            np.asarray(spot.value), Sums(values + self.question.bias[0, spot.channel], *[_NONE] * 4)
+        )
         return fits
 
-    def _explain(self, fitting: Iterator[tuple[_Candidate, Ints]]) -> Iterator[Explanation]:
+    def _explain(self, fitting: Iterator[tuple[Candidate, Ints]]) -> Iterator[Explanation]:
         spot = self.strongest_difference
         group, channel = divmod(spot.channel, self.question.problem.out_channels)
         plane = _Planes(slice(spot.batch, spot.batch + 1), slice(group, group + 1), slice(channel, channel + 1))
@@ -173,14 +161,14 @@ class Search:
                 for statements in candidate.said:
                     yield Explanation(statements, self._window(candidate, lows), sums)
 
-    def _fits_around(self, spot: Spot, candidate: _Candidate, lows: Ints) -> bool:
+    def _fits_around(self, spot: Spot, candidate: Candidate, lows: Ints) -> bool:
         """Whether a candidate gives a few rows around the spot, in its plane."""
         starts = [min(max(at - AROUND // 2, 0), max(o - AROUND, 0)) for at, o in zip(spot.at, self._out, strict=True)]
         counts = tuple(min(AROUND, o) for o in self._out)
         tables = self._tables(candidate.placing.value)
-        box = _Box(tuple(lo + start for lo, start in zip(lows, starts, strict=True)), counts)
+        box = Box(tuple(lo + start for lo, start in zip(lows, starts, strict=True)), counts)
         sums = self._landed([(candidate.x, candidate.weight)], spot, None, self._cut(tables, box))
-        sums = self._with_bias(sums, _added(candidate.bias.value[:, spot.channel], extents(tables), box))
+        sums = self._with_bias(sums, added_to(candidate.bias.value[:, spot.channel], extents(tables), box))
         rows: Any = tuple(slice(start, start + count) for start, count in zip(starts, counts, strict=True))
         return bool(self.kept.fits(self.question.actual[spot.batch, spot.channel][rows], sums).all())
 
@@ -189,8 +177,8 @@ class Search:
         return bool(self.kept.fits(actual, sums).all()) and tells(self.kept, sums)
 
     def _fitting(
-        self, size: int, spot: Spot, box_of: Callable[[Spot, Ints], _Box | None]
-    ) -> Iterator[tuple[_Candidate, Ints]]:
+        self, size: int, spot: Spot, box_of: Callable[[Spot, Ints], Box | None]
+    ) -> Iterator[tuple[Candidate, Ints]]:
         """Candidates of so many statements that give the spot's value at some place of a box, with their windows."""
         for operands in range(size + 1):
             for pairs in self._pairs(operands):
@@ -202,25 +190,27 @@ class Search:
                         continue
                     sums = self._landed(pairs, spot, made, self._cut(tables, box))
                     for bias in biases:
-                        added = _added(bias.value[:, spot.channel], extents(tables), box)
+                        added = added_to(bias.value[:, spot.channel], extents(tables), box)
                         given = self._with_bias(sums, added)
                         for number, *place in np.argwhere(self._fits_in_box(spot, given)).tolist():
                             if self._fits_plane(spot, given, number, place):
                                 lows = tuple(s + p - a for s, p, a in zip(box.start, place, spot.at, strict=True))
-                                yield _Candidate(*pairs[number], placing, bias), lows
+                                yield Candidate(*pairs[number], placing, bias), lows
 
     def _fits_plane(self, spot: Spot, sums: Sums, number: int, place: Sequence[int]) -> bool:
         """Whether the spot's plane fits as far as it lies in a box, by what a pair gives there."""
         values = sums.values
         if not self.kept.exact:
             return True
-        kept, met = [], []
+        kept: list[slice] = []
+        met: list[slice] = []
         for at, put, out, extent in zip(spot.at, place, self._out, values.shape[-len(place) :], strict=True):
             first, last = max(put - at, 0), min(put - at + out, extent)
             met.append(slice(first, last))
             kept.append(slice(first - put + at, last - put + at))
-        plane = self.question.actual[(spot.batch, spot.channel, *kept)]
-        return bool(self.kept.fits(plane, sums._replace(values=values[(number, *met)])).all())
+        plane: Any = (spot.batch, spot.channel, *kept)
+        made: Any = (number, *met)
+        return bool(self.kept.fits(self.question.actual[plane], sums._replace(values=values[made])).all())
 
     def _fits_in_box(self, spot: Spot, sums: Sums) -> Array:
         """Where in a box the spot's value fits, and its neighbours' beside it."""
@@ -285,14 +275,14 @@ class Search:
         made = products(x, weight, len(self._out))[:, 0]
         return made, made if self.kept.exact else products(np.abs(x), np.abs(weight), len(self._out))[:, 0]
 
-    def _sums(self, candidate: _Candidate, lows: Ints, planes: _Planes = EVERY) -> Sums:
+    def _sums(self, candidate: Candidate, lows: Ints, planes: _Planes = EVERY) -> Sums:
         """What a candidate gives at a window, whole or in part."""
         placing = candidate.placing.value
-        tables, box = self._tables(placing), _Box(lows, self._out)
+        tables, box = self._tables(placing), Box(lows, self._out)
         batch, groups, channels = planes
         x, weight = candidate.x.value[batch, groups], candidate.weight.value[groups, :, channels]
         bias = candidate.bias.value.reshape(2, self.question.problem.groups, -1)[:, groups, channels].reshape(2, -1)
-        added, cut = _added(bias, extents(tables), box), self._cut(tables, box)
+        added, cut = added_to(bias, extents(tables), box), self._cut(tables, box)
         values = self._stamped(x, weight, placing, lows, cut)
         if self.kept.exact:
             return self._with_bias(Sums(values, *[_NONE] * 4), added)
@@ -315,22 +305,22 @@ class Search:
             sums = np.stack(planes).reshape(x.shape[0], weight.shape[2], x.shape[1], *self._out).swapaxes(1, 2)
         return sums.reshape(x.shape[0], -1, *self._out)
 
-    def _cut(self, tables: tuple[Table, ...], box: _Box) -> tuple[Table, ...]:
+    def _cut(self, tables: tuple[Table, ...], box: Box) -> tuple[Table, ...]:
         return tuple(rows(*row) for row in zip(tables, *box, self._sizes, strict=True))
 
-    def _at_claimed(self, spot: Spot, stamp: Ints) -> _Box | None:
+    def _at_claimed(self, spot: Spot, stamp: Ints) -> Box | None:
         """The one place of the spot at the claimed window, where that leaves an array of the right extents."""
         if not self._claims(stamp):
             return None
-        return _Box(tuple(lo + at for lo, at in zip(self._claimed, spot.at, strict=True)), (1,) * len(stamp))
+        return Box(tuple(lo + at for lo, at in zip(self._claimed, spot.at, strict=True)), (1,) * len(stamp))
 
-    def _anywhere(self, spot: Spot, stamp: Ints) -> _Box | None:
+    def _anywhere(self, spot: Spot, stamp: Ints) -> Box | None:
         """Where the spot is at any window that keeps some of the stamp; at one nearby where the problem is large."""
         if self._large:
             near = NEAR[len(stamp)]
             start = tuple(lo + at - near for lo, at in zip(self._claimed, spot.at, strict=True))
-            return _Box(start, (2 * near + 1,) * len(stamp))
-        box = _Box(
+            return Box(start, (2 * near + 1,) * len(stamp))
+        box = Box(
             tuple(at - o + 1 for at, o in zip(spot.at, self._out, strict=True)),
             tuple(full + o - 1 for full, o in zip(stamp, self._out, strict=True)),
         )
@@ -339,7 +329,7 @@ class Search:
     def _claims(self, stamp: Ints) -> bool:
         return self._ends(stamp, self._claimed) in self.question.windows
 
-    def _window(self, candidate: _Candidate, lows: Ints) -> Window:
+    def _window(self, candidate: Candidate, lows: Ints) -> Window:
         return self._ends(extents(self._tables(candidate.placing.value)), lows)
 
     def _ends(self, stamp: Ints, lows: Ints) -> Window:
@@ -390,11 +380,6 @@ def _rounded(kept: Kept, operand: Array) -> bool:
     return isinstance(kept, Rounded) and not kept.sums.holds(operand)
 
 
-def _most(operand: Array) -> int:
-    """How many statements about an operand are tried together, since every one of them is a copy of it."""
-    return MOST_STATEMENTS if operand.size <= LARGEST_OPERAND else 1
-
-
 class Searches:
     """The searches of a diagnosis by what is searched, so that the definition is computed once for each.
 
@@ -413,21 +398,3 @@ class Searches:
         if (id(question), kept) not in self._made:
             self.keep(Search(question, kept, self.space))
         return self._made[id(question), kept]
-
-
-def _bytes(array: Array) -> bytes:
-    return sha256(np.ascontiguousarray(array).data).digest()
-
-
-def _added(bias: Array, stamp: Ints, box: _Box) -> Array:
-    """What a bias (2, ...) adds to a box, broadcastable to (..., *box): inside the stamp, and beyond it."""
-    inner: Array
-    outer: Array
-    inner, outer = bias.reshape(*bias.shape, *[1] * len(stamp))
-    if np.array_equal(inner, outer):
-        return inner
-    inside = np.ones((), bool)
-    for full, start, count in zip(stamp, *box, strict=True):
-        at = np.arange(start, start + count)
-        inside = inside[..., None] & (at >= 0) & (at < full)
-    return np.where(inside, inner, outer)

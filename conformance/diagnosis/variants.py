@@ -2,11 +2,17 @@
 
 from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property, lru_cache
-from itertools import combinations
-from typing import Generic, NamedTuple, TypeVar
+from hashlib import sha256
+from itertools import combinations, product
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from conformance.diagnosis.misreadings import Statement
+import numpy as np
+from numpy.typing import NDArray
 
+from conformance.diagnosis.bounds import LARGEST_OPERAND, MOST_STATEMENTS
+from conformance.diagnosis.misreadings import Placing, Statement
+
+Array = NDArray[Any]
 T = TypeVar("T")
 Way = tuple[int, ...]
 
@@ -31,7 +37,9 @@ class Variants(Generic[T]):
     is none. There are none of more than `most` statements.
     """
 
-    def __init__(self, value: T, catalogue: Iterator[Statement[T]], key: Callable[[T], Hashable | None], most: int) -> None:
+    def __init__(
+        self, value: T, catalogue: Iterator[Statement[T]], key: Callable[[T], Hashable | None], most: int
+    ) -> None:
         self._catalogue = catalogue
         self._key = key
         self._most = most
@@ -67,6 +75,27 @@ class Variants(Generic[T]):
         self._seen.update(ways)
         texts = tuple(statement.text for statement in self._statements)
         return [Variant(self._values[same[0]], tuple(same), texts) for same in ways.values()]
+
+
+def variants_of(operand: Array, catalogue: Iterator[Statement[Array]]) -> Variants[Array]:
+    """The variants of an operand: of a large one those of one statement alone, since each is a copy of it."""
+    most = MOST_STATEMENTS if operand.size <= LARGEST_OPERAND else 1
+    return Variants(operand, catalogue, lambda array: sha256(np.ascontiguousarray(array).data).digest(), most)
+
+
+class Candidate(NamedTuple):
+    """One variant of each operand."""
+
+    x: Variant[Array]
+    weight: Variant[Array]
+    placing: Variant[Placing]
+    bias: Variant[Array]
+
+    @property
+    def said(self) -> Iterator[tuple[str, ...]]:
+        """Every way to say it; more than one where the data cannot tell them apart."""
+        for x, weight, placing, bias in product(*(variant.said for variant in self)):
+            yield (*weight, *x, *placing, *bias)
 
 
 @lru_cache(maxsize=4096)

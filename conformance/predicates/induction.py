@@ -18,7 +18,7 @@ from conformance.predicates.predicate import Predicate
 
 __all__ = ["Facts", "Rule", "induce", "where"]
 
-Bits = NDArray[np.uint8]
+Bits = NDArray[np.uint64]
 Counts = NDArray[Any]
 Parts = tuple[tuple[int, str], ...]
 """Comparisons, each with its place in the order that they are written in."""
@@ -33,7 +33,7 @@ ALWAYS = "rank > 0"
 ENOUGH = 10
 """Cases inside, and outside, from which on a predicate says where something is; of fewer, many predicates are exact."""
 
-_SET = np.array([number.bit_count() for number in range(256)], np.uint8)
+_SET = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
 _LATE = 10**6  # comparisons of one axis together are written after those of a case
 
 
@@ -80,9 +80,9 @@ class _Sizes(NamedTuple):
 
 
 class _Terms(NamedTuple):
-    """Conjunctions of comparisons, and where each holds, in bits: (terms, bytes), inside the set and outside.
+    """Conjunctions of comparisons, and where each holds, in bits: (terms, words), inside the set and outside.
 
-    Where the bits are (terms, axes, bytes), a conjunction is of comparisons of one and the same axis.
+    Where the bits are (terms, axes, words), a conjunction is of comparisons of one and the same axis.
     """
 
     parts: list[Parts]
@@ -126,7 +126,7 @@ def _induced_text(facts: Sequence[Facts], split: int) -> str:
     anywhere: list[Named] = [(f"any({text})", np.any(column, axis=0)) for text, column in conditions]
     everywhere: list[Named] = [(f"all({text})", np.all(column | ~there, axis=0)) for text, column in conditions]
     single = _without_duplicates(_packed([*of_cases(facts), *anywhere, *everywhere], split))
-    covering = list(_covering(single, of_axis, np.packbits(np.ones(split, bool))))
+    covering = list(_covering(single, of_axis, _words(np.ones(split, bool))))
     exact = covering[-1].take(_counts(covering[-1].outside) == 0)
     if exact.parts:
         return min(exact.texts(), key=_simplicity)
@@ -135,8 +135,20 @@ def _induced_text(facts: Sequence[Facts], split: int) -> str:
 
 def _packed(named: Sequence[Named], split: int) -> _Terms:
     columns = np.stack([column for _, column in named])
-    inside, outside = np.packbits(columns[..., :split], axis=-1), np.packbits(columns[..., split:], axis=-1)
+    inside, outside = _words(columns[..., :split]), _words(columns[..., split:])
     return _Terms([((number, text),) for number, (text, _) in enumerate(named)], inside, outside)
+
+
+def _words(truths: NDArray[np.bool_]) -> Bits:
+    """Truth values as bits, in whole words."""
+    packed = np.packbits(truths, axis=-1)
+    room = np.zeros((*packed.shape[:-1], -(-packed.shape[-1] // 8) * 8), np.uint8)
+    room[..., : packed.shape[-1]] = packed
+    return room.view(np.uint64)
+
+
+def _unpacked(bits: Bits) -> NDArray[np.uint8]:
+    return np.unpackbits(bits.view(np.uint8), axis=-1)
 
 
 def _without_duplicates(terms: _Terms) -> _Terms:
@@ -167,7 +179,7 @@ def _covering(single: _Terms, of_axis: _Terms, whole: Bits) -> Iterator[_Terms]:
     groups = of_axis = _strongest(_without_duplicates(of_axis.take((_any_axis(of_axis.inside) == whole).all(axis=1))))
     terms = single = _strongest(terms)
     for _ in range(MOST - 1):
-        groups = _fewest(_joined(groups, of_axis, whole))
+        groups = _joined(groups, of_axis, whole)
         terms = _fewest(_without_duplicates(_all_of(_joined(terms, single, whole), _grouped(groups))))
         yield terms
         if not _counts(terms.outside).all():
@@ -187,15 +199,15 @@ def _within(bits: Bits) -> NDArray[np.bool_]:
     """Whether each term holds only where another does, (terms, terms), from the cases that are different to them."""
     if not len(bits):
         return np.ones((0, 0), np.bool_)
-    columns = np.ascontiguousarray(np.packbits(np.unpackbits(bits, axis=-1), axis=0).T)
+    columns = np.ascontiguousarray(np.packbits(_unpacked(bits), axis=0).T)
     different = np.unique(columns.view(f"V{columns.shape[1]}")).view(np.uint8).reshape(-1, columns.shape[1])
-    rows = np.packbits(np.unpackbits(different.T, axis=0, count=len(bits)), axis=-1)
+    rows = _words(np.unpackbits(different.T, axis=0, count=len(bits)).astype(bool))
     within: NDArray[np.bool_] = _products(rows, rows) == _counts(rows)[:, None]
     return within
 
 
 def _joined(terms: _Terms, more: _Terms, whole: Bits) -> _Terms:
-    """Each term with one comparison more, where that still covers the whole set, and less outside."""
+    """Each term with one comparison more, where that still covers the whole set, and less outside; the fewest."""
     before, after, inside, outside = [], [], [more.inside[:0]], [more.outside[:0]]
     for number in range(len(terms.parts)):
         beyond = terms.outside[number] & more.outside
@@ -209,6 +221,7 @@ def _joined(terms: _Terms, more: _Terms, whole: Bits) -> _Terms:
     first, second = (np.concatenate(numbers or [np.zeros(0, np.int64)]) for numbers in (before, after))
     every, rest = np.concatenate(inside), np.concatenate(outside)
     kept = _different(every, rest, _lengths(terms)[first] + _lengths(more)[second])
+    kept = kept[_order_of_fewest(rest[kept])]
     parts = [_with(terms.parts[a], more.parts[b]) for a, b in zip(first[kept], second[kept], strict=True)]
     return _Terms(parts, every[kept], rest[kept])
 
@@ -242,12 +255,16 @@ def _all_of(*several: _Terms) -> _Terms:
 
 def _fewest(terms: _Terms) -> _Terms:
     """Those that cover the fewest other cases."""
-    return terms.take(np.argsort(_counts(_any_axis(terms.outside)), kind="stable")[:KEPT])
+    return terms.take(_order_of_fewest(terms.outside))
+
+
+def _order_of_fewest(outside: Bits) -> NDArray[np.intp]:
+    return np.argsort(_counts(_any_axis(outside)), kind="stable")[:KEPT]
 
 
 def _counts(bits: Bits) -> Counts:
     """How many bits are set in each row."""
-    counts: Counts = _SET[bits].sum(axis=-1, dtype=np.int64)
+    counts: Counts = _SET[bits.view(np.uint16)].sum(axis=-1, dtype=np.int64)
     return counts
 
 
@@ -297,7 +314,7 @@ def _correlated(of_axis: _Terms) -> _Terms:
 
 def _products(left: Bits, right: Bits) -> Counts:
     """For how many cases both hold: (left terms, right terms)."""
-    a, b = (np.unpackbits(bits, axis=-1).astype(np.float32) for bits in (left, right))
+    a, b = (_unpacked(bits).astype(np.float32) for bits in (left, right))
     both: Counts = a @ b.T
     return both
 

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from conformance import oracle
-from conformance.analysis.groups import Group, by_cause, group_of, others, witnessed
+from conformance.analysis import groups
+from conformance.analysis.groups import by_cause, groups_of, others, witnessed
 from conformance.cli.diagnose import text_lines
 from conformance.diagnosis import explain
 from conformance.diagnosis.explain import (
@@ -75,8 +76,7 @@ def test_one_window_fault_on_every_axis_is_one_group() -> None:
     ))]  # fmt: skip
     members = [explained(f"case-{number}", (text,)) for number, text in enumerate(forms)]
     assert in_groups(members) == [("window moved", [f"case-{number}" for number in range(6)])]
-    ((cause, those),) = by_cause(members)
-    group = group_of(cause, those, [], lambda _: np.zeros((2, 3, 9, 7)))
+    (group,) = groups_of(members, [], lambda _: np.zeros((2, 3, 9, 7)))
     assert group.forms == dict.fromkeys(forms, 1)
 
 
@@ -109,7 +109,7 @@ def test_no_line_counts_more_records_than_the_group_has() -> None:
     members.append(explained("case-4", ("stride ignored",)))
     ((cause, those),) = by_cause(members)
     assert {len(keys) for keys in others(cause, those).values()} == {4}
-    lines = list(text_lines(Path("f.jsonl"), 5, [group_of(cause, those, [], lambda _: np.zeros((2, 3, 9, 7)))]))
+    lines = list(text_lines(Path("f.jsonl"), 5, groups_of(members, [], lambda _: np.zeros((2, 3, 9, 7)))))
     assert lines[0] == "5 of 5: equals the oracle with stride ignored"
     assert "    the data of 4 cannot tell it from 4 others" in lines
 
@@ -226,10 +226,15 @@ def test_many_records_are_explained_on_all_cores_as_few_are_in_one_process(monke
 
 
 def test_a_group_of_few_records_says_nothing_about_where() -> None:
-    group: Group = group_of(
-        Cause(("stride ignored",)),
-        [explained("a", ("stride ignored",))],
-        [facts(record("b"))] * 40,
-        lambda _: np.zeros((2, 3, 9, 7)),
-    )
+    conforming = [facts(record("b"))] * 40
+    (group,) = groups_of([explained("a", ("stride ignored",))], conforming, lambda _: np.zeros((2, 3, 9, 7)))
     assert group.where.sentence == "in all 1 seen; too few to say where"
+
+
+def test_what_groups_have_in_common_is_the_same_on_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    members = [explained(f"{text[0]}{at}", (text,)) for text in ("stride ignored", "bias ignored") for at in range(12)]
+    conforming = [facts(record(f"c{at}", f"i{at + 1}x4 k3 ic2")) for at in range(12)]
+    here = groups_of(members, conforming, lambda _: np.zeros((2, 3, 9, 7)))
+    assert [(len(group.records), group.where.is_of_enough) for group in here] == [(12, True), (12, True)]
+    monkeypatch.setattr(groups, "MANY", 1)
+    assert groups_of(members, conforming, lambda _: np.zeros((2, 3, 9, 7))) == here

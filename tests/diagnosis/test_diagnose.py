@@ -19,7 +19,7 @@ from conformance.diagnosis import misreadings
 from conformance.diagnosis.diagnose import diagnose, difference
 from conformance.diagnosis.misreadings import Placing, Statement
 from conformance.diagnosis.observation import DiagnosisError
-from conformance.diagnosis.scatter import Rule, landing
+from conformance.diagnosis.scatter import FURTHEST, Axis, Part, Rule, Shift, landing, shifted_landing, shifted_values
 from conformance.numerics.formats import rounded
 from conformance.numerics.operands import Arrays, DataError, draw
 from conformance.problem import Problem, broken_rule
@@ -265,6 +265,24 @@ def test_products_land_where_loops_say(rule: Rule) -> None:
     for i, k, s, d in product(range(1, 5), range(1, 5), range(1, 5), range(1, 5)):
         table = landing(i, k, s, d, rule)
         assert [[pair for pair in row if pair != i * k] for row in table.tolist()] == met(i, k, s, d, rule)
+
+
+def test_what_a_position_gets_by_a_part_elsewhere_is_what_its_landing_says() -> None:
+    axis = Axis(5, 3, 2, 2)
+    line = np.append(np.arange(1.0, 16) ** 3, 0)
+    steps = [by for by in range(-FURTHEST, FURTHEST + 1) if by]
+    counts: dict[Part, int] = {"input elements": 5, "taps": 3}
+    for of, count in counts.items():
+        for at in range(axis.full):
+            values = shifted_values(line, at, axis, of)
+            for start, by in product(range(1, count), steps):
+                table = shifted_landing(*axis, Shift(0, of, start, by))
+                assert values[by, start] == line[table[at]].sum()
+
+
+def test_a_stride_whose_square_no_memory_holds_is_searched_for_other_statements() -> None:
+    reversed_taps = found("i2 k2 s65536 p65536:0", lambda p, a: oracle.expected(p, a.x, np.flip(a.weight, 2), None))
+    assert ("taps reversed on axis 0",) in reversed_taps
 
 
 def test_mxnets_own_answer_is_named() -> None:
