@@ -59,7 +59,7 @@ from conformance.regression.history import Store
 from conformance.report import changes
 from conformance.suites import cases, expectations
 from conformance.suites.cases import CaseError
-from conformance.suites.expectations import ExpectationError
+from conformance.suites.expectation_files import ExpectationError
 
 FOLDER = Path(tempfile.mkdtemp(prefix="conformance-fuzz-"))
 

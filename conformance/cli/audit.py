@@ -8,6 +8,7 @@ import click
 from conformance.audit import kinds
 from conformance.audit.choice import seen_by_vectors
 from conformance.audit.elsewhere import PLACES, seen_elsewhere
+from conformance.audit.fakes import FAKES, Faked, fakes
 from conformance.audit.kills import (
     CORE,
     ENOUGH,
@@ -24,7 +25,7 @@ from conformance.audit.process_mutants import Struck, process_mutants
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
-from conformance.report.content.audit import FORMAT, Audit, Killer, MutantRow, StruckRow, dump
+from conformance.report.content.audit import FORMAT, Audit, FakeRow, Killer, MutantRow, StruckRow, dump
 from conformance.suites import cases
 from conformance.vectors.chosen import chosen
 
@@ -46,8 +47,10 @@ def command(full: bool, against: Sequence[str], to: Path | None, as_json: bool, 
 
     A function mutant is killed by a case on which it would not conform. It meets cases until two that differ in shape
     have killed it. A process mutant does to its worker what a broken framework may do: it is killed where its record
-    says exactly that and no other record is harmed. Exit status: 0 enough are killed, 2 usage, and 1 where smoke kills
-    less than 75 % or core not each by two cases, vectors fewer than core, or a mutant proved equivalent is killed.
+    says exactly that and no other record is harmed. A fake only seems to be an implementation, and is tested in every
+    way in which people test their own. Exit status: 0 enough are killed, 2 usage, and 1 where smoke kills less than
+    75 % or core not each by two cases, vectors fewer than core, a mutant proved equivalent is killed, or a fake is
+    green anywhere.
     """
     if only_kinds:
         echo("\n".join(kinds.table()))
@@ -55,7 +58,8 @@ def command(full: bool, against: Sequence[str], to: Path | None, as_json: bool, 
     if to:
         require_our_file(to, f'"format": "{FORMAT}"')
     matrix = kill_matrix(cases.read_suite(CORE)) if full else None
-    audited = audit(sightings(), {place: seen_elsewhere(place) for place in against}, matrix, process_mutants())
+    elsewhere = {place: seen_elsewhere(place) for place in against}
+    audited = audit(sightings(), elsewhere, matrix, process_mutants(), fakes())
     if to:
         write_atomically(to, dump(audited))
     by_vectors = seen_by_vectors()
@@ -65,6 +69,7 @@ def command(full: bool, against: Sequence[str], to: Path | None, as_json: bool, 
         vectors_line(audited, by_vectors),
         *(_matrix_lines(matrix) if matrix else ()),
         *_struck_lines(audited),
+        *fake_lines(audited),
     ]
     echo(dump(audited).decode() if as_json else "\n".join(lines))
     return OK if is_enough(audited) and not lost_by_vectors(audited, by_vectors) else DIVERGED
@@ -72,7 +77,7 @@ def command(full: bool, against: Sequence[str], to: Path | None, as_json: bool, 
 
 def audit(
     seen: Sequence[Sighting], elsewhere: Mapping[str, Mapping[str, bool]], matrix: Matrix | None,
-    struck: Sequence[Struck],
+    struck: Sequence[Struck], faked: Sequence[Faked] = (),
 ) -> Audit:  # fmt: skip
     """What is known of all mutants, as it is kept."""
     problems = {case.id: case.descriptor for case in cases.read_suite(CORE).cases}
@@ -90,7 +95,19 @@ def audit(
     places = (SMOKE, CORE, *elsewhere)
     sizes = {place: len(cases.read_suite(place).cases) for place in places if place in cases.SUITES}
     processes = [StruckRow(one.fault, one.verdict, one.message, one.wrong) for one in struck]
-    return Audit(places=places, cases=sizes, mutants=rows, struck=processes)
+    return Audit(places=places, cases=sizes, mutants=rows, struck=processes, fakes=fake_rows(faked))
+
+
+def fake_rows(faked: Sequence[Faked]) -> list[FakeRow]:
+    """What came of each fake, by route."""
+    by_fake = {name: [one for one in faked if one.fake == name] for name in FAKES}
+    return [
+        FakeRow(
+            name, FAKES[name], {one.route: one.outcome for one in those},
+            "; ".join(f"{one.route}: {one.wrong}" for one in those if one.wrong),
+        )
+        for name, those in by_fake.items() if those
+    ]  # fmt: skip
 
 
 def refuted(audited: Audit) -> list[str]:
@@ -126,7 +143,7 @@ def is_enough(audited: Audit) -> bool:
     """Whether every suite kills as many as it must, core each of them twice, and nothing a right answer."""
     size = len(audited.told) + len(audited.struck)
     shares = all(size - len(survivors(audited, suite)) >= LEAST[suite] * size for suite in LEAST)
-    return shares and not once(audited) and not refuted(audited)
+    return shares and not once(audited) and not refuted(audited) and not any(fake.wrong for fake in audited.fakes)
 
 
 def _curve(audited: Audit) -> Iterator[str]:
@@ -177,3 +194,10 @@ def _matrix_lines(matrix: Matrix) -> Iterator[str]:
 def _struck_lines(audited: Audit) -> Iterator[str]:
     for one in audited.struck:
         yield f"{PROCESS}: {one.fault}: {one.verdict} {one.message}".rstrip() + (f": {one.wrong}" if one.wrong else "")
+
+
+def fake_lines(audited: Audit) -> Iterator[str]:
+    """What came of each fake on each route."""
+    for fake in audited.fakes:
+        told = "; ".join(f"{route}: {outcome}" for route, outcome in fake.routes.items())
+        yield f"fake that {fake.what}: {told}" + (f": {fake.wrong}" if fake.wrong else "")

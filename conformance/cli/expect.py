@@ -11,6 +11,7 @@ import click
 
 from conformance.analysis.exactness import Explain, Finding, Flaw, asked, check, propose, unjudged, unknown
 from conformance.cli.diff import Build, explainer, read_builds
+from conformance.cli.options import EXPECTATIONS
 from conformance.io.atomic import write_atomically
 from conformance.io.bounded import read_named_text
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
@@ -19,13 +20,12 @@ from conformance.predicates.induction import Rule
 from conformance.records.evidence import ANSWERED
 from conformance.records.record import Record, Run
 from conformance.runner import selection
+from conformance.suites.expectation_files import ExpectationError, give, path, require_asked
 from conformance.suites.expectations import (
     Expectation,
-    ExpectationError,
     expected_of,
     known,
     lack,
-    path,
     read_expectations,
     read_floors,
     unkept,
@@ -42,9 +42,9 @@ def command() -> None:
 
 
 class _Runs:
-    """The runs of a folder by framework, and repetitions of them."""
+    """The runs of a folder by framework, and repetitions of them; what is expected of them may be in other files."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, expectations: Sequence[str]) -> None:
         self.by_framework: dict[str, list[Run]] = defaultdict(list)
         self.repeats: dict[str, list[Run]] = defaultdict(list)
         self._builds = list(read_builds(folder).values())
@@ -52,6 +52,7 @@ class _Runs:
             framework = build.runs[0].header.framework
             self.by_framework[framework].append(build.runs[0])
             self.repeats[framework] += build.runs[1:]
+        require_asked(give(expectations), self.by_framework.keys())
 
     def findings(self, framework: str, expectations: Sequence[Expectation]) -> tuple[list[Finding], list[str]]:
         """What is wrong with expectations, and the ids of those that these runs alone cannot judge."""
@@ -110,27 +111,28 @@ def today() -> date:
 
 @command.command("check")
 @RECORDS
-def check_(records: Path) -> int:
+@EXPECTATIONS
+def check_(records: Path, expectations: tuple[str, ...]) -> int:
     """Whether every expectation is exact on the records, everything that fails is expected, and every lane answers.
 
     Of some suites or lanes alone, what only the others could show is counted as not asked. Exit status: 0 it is, 1 it
     is not, 2 usage, 3 a run is incomplete.
     """
-    runs = _Runs(records)
+    runs = _Runs(records, expectations)
     faults = 0
     for framework in sorted(runs.by_framework):
-        expectations = read_expectations(framework)
-        findings, unasked = runs.findings(framework, expectations)
+        stated = read_expectations(framework)
+        findings, unasked = runs.findings(framework, stated)
         lacks = list(silent(runs.by_framework[framework]))
         faults += len(findings) + len(lacks)
-        echo(f"{framework}: {summary(runs.by_framework[framework], expectations)}")
+        echo(f"{framework}: {summary(runs.by_framework[framework], stated)}")
         for finding in findings:
             echo("\n".join(f"  {line}" for line in finding.lines()))
         for facts in lacks:
             echo(f"  {facts}")
         for run in without_floor(runs.by_framework[framework]):
             echo(f"  no floor: {run.header.lane} {run.header.suite}: `conformance expect propose` states one")
-        for name, why in unjudged(expectations, runs.by_framework[framework]).items():
+        for name, why in unjudged(stated, runs.by_framework[framework]).items():
             echo(f"  not judged here: {name}: it is about machines where {why}")
         if unasked:
             echo(f"  not asked: {', '.join(unasked)}: there is no whole run of {', '.join(runs.absent(framework))}")
@@ -171,14 +173,15 @@ def summary(runs: Sequence[Run], expectations: Sequence[Expectation]) -> str:
 @command.command()
 @click.argument("case")
 @RECORDS
-def explain(case: str, records: Path) -> int:
+@EXPECTATIONS
+def explain(case: str, records: Path, expectations: tuple[str, ...]) -> int:
     """What was recorded of CASE in every lane, and which expectation it is of."""
     proposed_any = False
-    for run in (run for runs in _Runs(records).by_framework.values() for run in runs):
-        expectations = expected_of(run)
+    for run in (run for runs in _Runs(records, expectations).by_framework.values() for run in runs):
+        expected = expected_of(run)
         for record in (record for record in run.records if record.case == case):
             proposed_any = True
-            echo("\n".join(_explained(record, expectations)))
+            echo("\n".join(_explained(record, expected)))
     if not proposed_any:
         raise ExpectationError(f"{records}: no record of the case {case!r}: `conformance cases list` has the ids")
     return OK
@@ -201,7 +204,8 @@ def _explained(record: Record, expectations: Sequence[Expectation]) -> Iterator[
 
 @command.command("propose")
 @click.argument("record_files", metavar="RECORD...", nargs=-1, required=True, type=Path)
-def propose_(record_files: tuple[Path, ...]) -> int:
+@EXPECTATIONS
+def propose_(record_files: tuple[Path, ...], expectations: tuple[str, ...]) -> int:
     """Print entries for what fails in RECORD files, of one framework, and nobody knew of, and floors that are missing.
 
     A floor is how much of a suite a lane must answer: as much as it did. A person completes the entries: one without a
@@ -211,6 +215,7 @@ def propose_(record_files: tuple[Path, ...]) -> int:
     runs = [build.runs[0] for build in builds]
     if len(frameworks := {run.header.framework for run in runs}) > 1:
         raise ExpectationError(f"records of {' and '.join(sorted(frameworks))}: give those of one framework at a time")
+    require_asked(give(expectations), frameworks)
     with ExitStack() as stack:
         entries = [*floors_for(runs), *entries_for(runs, today(), explainer(builds, stack))]
     echo("\n".join(entries) if entries else "nothing fails that is not expected, and every floor is stated")
@@ -292,12 +297,13 @@ def _toml(text: str) -> str:
 
 @command.command()
 @RECORDS
-def prune(records: Path) -> int:
+@EXPECTATIONS
+def prune(records: Path, expectations: tuple[str, ...]) -> int:
     """Take out the expectations that no record shows any longer, from the file that they are in.
 
     Exit status: 0, or 3 where a run is incomplete, and then nothing is written.
     """
-    runs = _Runs(records)
+    runs = _Runs(records, expectations)
     if missing := list(runs.incomplete):
         echo("\n".join(missing), err=True)
         return INCOMPLETE

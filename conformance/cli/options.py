@@ -4,6 +4,10 @@ import math
 
 import click
 
+EXPECTATIONS = click.option(
+    "--expectations", multiple=True, metavar="[NAME=]FILE", help="What is expected, in your own file; repeatable."
+)
+
 
 def number(_: click.Context, __: click.Parameter, value: float) -> float:
     """An option's number, which is not NaN: that is within every range of click's."""

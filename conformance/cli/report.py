@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from conformance import adapters
+from conformance.cli.options import EXPECTATIONS
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
 from conformance.records import record_file
@@ -15,6 +16,7 @@ from conformance.regression.history import DEFAULT, StoreError
 from conformance.report.content import audit
 from conformance.report.content.faults import ChangeLine
 from conformance.report.outcome import Reason
+from conformance.suites.expectation_files import give, require_asked
 
 
 @click.command()
@@ -37,8 +39,15 @@ from conformance.report.outcome import Reason
     multiple=True,
     help="A lane that must be there; repeatable (default: each of this package, and of the adapters that are given).",
 )
+@EXPECTATIONS
 def command(
-    records: Path, to: Path, baseline: Path | None, history: Path | None, audited: Path | None, lanes: tuple[str, ...]
+    records: Path,
+    to: Path,
+    baseline: Path | None,
+    history: Path | None,
+    audited: Path | None,
+    lanes: tuple[str, ...],
+    expectations: tuple[str, ...],
 ) -> int:
     """Build the report from record files and the arrays beside them: a front page, and the folder `site` beside it.
 
@@ -58,6 +67,7 @@ def command(
         history = DEFAULT
     mutants = audit.read(audited or audit.DEFAULT) if audited or audit.DEFAULT.exists() else None
     runs = record_file.read_folder(records)
+    require_asked(give(expectations), {run.header.framework for run in runs})
     expected = lanes or _expected_lanes(runs)
     changes, changed = _since(baseline, records) if baseline else (None, {})
     reasons = [*_expectations(runs, records), *of_floors(runs), *beside(records, runs)]

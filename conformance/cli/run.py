@@ -13,6 +13,7 @@ from types import FrameType, MappingProxyType
 import click
 
 from conformance import adapters
+from conformance.cli.options import EXPECTATIONS
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK, USAGE
 from conformance.io.terminal import echo
 from conformance.predicates.comparisons import smallest
@@ -27,6 +28,7 @@ from conformance.records.reproduction import reproduction
 from conformance.regression.comparison import REPEATS, unsteady
 from conformance.runner.plugin import TIMEOUT
 from conformance.runner.selection import Selection, require_seconds, require_workers, select
+from conformance.suites.expectation_files import give, require_asked
 from conformance.suites.expectations import Expectation, by_chance, fails, known, lack, unkept
 
 SHOWN = 12
@@ -51,6 +53,7 @@ QUIET = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--c
 @click.option("--repeat", default=1, show_default=True, type=click.IntRange(1), help="Run so often, and compare.")
 @click.option("--caps", type=click.Choice(CHOICES), help="Run again with fewer instruction sets, and other threads.")
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="Where record files go.")
+@EXPECTATIONS
 def command(
     framework: str,
     variant: str | None,
@@ -65,6 +68,7 @@ def command(
     repeat: int,
     caps: str | None,
     records: Path,
+    expectations: tuple[str, ...],
 ) -> int:
     """Run a suite on FRAMEWORK and write a record file for each of its variants.
 
@@ -77,6 +81,7 @@ def command(
     """
     require_seconds(timeout)
     require_workers(workers)
+    require_asked(give(expectations), [framework])
     variants = [variant] if variant else list(adapters.variants(framework))
     selections = [
         select(framework, name, suite, dtypes=dtypes, shard=shard, ids=cases, isolated=isolated)

@@ -26,6 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--dtype", action="append", default=[], help="only this dtype; repeatable")
     group.addoption("--shard", default="1/1", metavar="I/N", help="only every N-th case, from the I-th on")
     group.addoption("--records", default="reports/records", metavar="DIR", help="where to write (default: %(default)s)")
+    group.addoption(
+        "--expectations", action="append", default=[], metavar="[NAME=]FILE", help="what is expected, in your own file"
+    )
     group.addoption("--resume", action="store_true", help="go on with the same run that was interrupted or killed")
     group.addoption("--isolated", action="store_true", help="run each case in a process of its own, bounded in memory")
     group.addoption("--progress", action="store_true", help="show a progress bar")
@@ -47,6 +50,7 @@ def _configure_lane(config: pytest.Config) -> None:
     from conformance.runner.controller import Controller
     from conformance.runner.items import LaneItems
     from conformance.runner.selection import USER_ERRORS, require_seconds, require_workers, select
+    from conformance.suites.expectation_files import give, require_asked
 
     option = config.option
     try:
@@ -54,6 +58,7 @@ def _configure_lane(config: pytest.Config) -> None:
             require_seconds(seconds)
         if (workers := getattr(option, "numprocesses", None)) is not None:
             require_workers(str(workers))
+        require_asked(give(option.expectations), [option.framework])
         selection = select(
             option.framework, option.variant, option.suite, dtypes=option.dtype, shard=option.shard, ids=option.case,
             isolated=option.isolated,

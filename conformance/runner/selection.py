@@ -14,7 +14,8 @@ from conformance.records.record import CLAIMS, FORWARD, IDIOMS, NEGATIVE, PORTS,
 from conformance.runner.kinds import kind_of
 from conformance.suites import cases
 from conformance.suites.case import Case, Suite
-from conformance.suites.expectations import Expectation, ExpectationError, expected_here
+from conformance.suites.expectation_files import ExpectationError
+from conformance.suites.expectations import Expectation, expected_here
 
 NIGHTLY = ("core", "extreme", ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)
 """The suites that every lane is to run in a night, as `tox.ini` says too: what expectations are held against."""

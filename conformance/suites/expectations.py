@@ -1,9 +1,10 @@
 """Known divergences and refusals: what a framework is known to do, where, why, and since when.
 
 `cases/expectations/FRAMEWORK.toml` holds `[[expectation]]` tables; those of an implementation from outside are in a
-folder `expectations` beside its adapter. An expectation is exact: it states a region by a predicate, and every case in
-it is to show the verdict. It excuses those that do; it never hides them, and whatever else happens in its region fails
-a run as a new divergence would. Where exactness cannot be had the entry says so, and why.
+folder `expectations` beside its adapter, or in a file that the user names (`expectation_files`). An expectation is
+exact: it states a region by a predicate, and every case in it is to show the verdict. It excuses those that do; it
+never hides them, and whatever else happens in its region fails a run as a new divergence would. Where exactness cannot
+be had the entry says so, and why.
 
 `[floor.VARIANT]` tables say how much a lane must answer, suite by suite: `core = {answered = 4200, of = 11916}`.
 """
@@ -24,13 +25,13 @@ from packaging.version import InvalidVersion, Version
 from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.io.bounded import read_text
-from conformance.io.folders import cases_folder
 from conformance.predicates.condition import Condition
 from conformance.predicates.predicate import Predicate, PredicateError
 from conformance.problem import Problem
 from conformance.records.evidence import Floor, absent_evidence, below_floor
 from conformance.records.machine import Machine
 from conformance.records.record import Header, Record, Run, SubjectKind, Verdict
+from conformance.suites.expectation_files import ExpectationError, path
 
 _KEYS = {"id": str, "when": str, "verdict": str, "reason": str, "upstream": str, "since": date}
 _OPTIONAL = {
@@ -38,10 +39,6 @@ _OPTIONAL = {
     "chance": str, "machine": str,
 }  # fmt: skip
 _NAMES: Mapping[Any, str] = {str: "text", date: "date", (str, list): "text, or list of texts,"}
-
-
-class ExpectationError(ValueError):
-    """An expectation that does not say what it must; the message names the file, the entry and the mend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +107,6 @@ class Expectation:
 
 
 _problem = lru_cache(maxsize=2**14)(Problem.parse)
-
-
-def path(framework: str) -> Path:
-    """Where a framework's expectations are: beside an adapter from outside, else among the cases."""
-    return (adapters.folder(framework) or cases_folder()) / "expectations" / f"{framework}.toml"
 
 
 def read_expectations(framework: str) -> tuple[Expectation, ...]:

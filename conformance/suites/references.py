@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +36,7 @@ def lacks_data(record: Record) -> bool:
     return record.verdict is Verdict.ERRORED and DataError.__name__ in record.message
 
 
+@cache
 def oracle_digest() -> str:
     """Hash of what SOURCES compute, whatever their imports, docstrings and comments say."""
     computing = (_without_words(Path(str(module.__file__)).read_text(encoding="utf-8")) for module in SOURCES)

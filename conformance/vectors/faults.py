@@ -8,7 +8,8 @@ from conformance import adapters
 from conformance.numerics.operands import DTYPES
 from conformance.problem import Problem
 from conformance.records.record import Verdict
-from conformance.suites.expectations import Expectation, path, read_file
+from conformance.suites.expectation_files import path
+from conformance.suites.expectations import Expectation, read_file
 
 WRONG = (Verdict.DIVERGES, Verdict.CRASHED, Verdict.TIMED_OUT)
 """The verdicts of an implementation that is wrong; one that refuses a problem says so itself."""

@@ -10,7 +10,7 @@ import pytest
 from conformance import adapters
 from conformance.adapters import AdapterError
 from conformance.adapters.base import Lane
-from conformance.suites.expectations import path
+from conformance.suites.expectation_files import path
 from tests.adapters import forget_adapters
 
 HERE = Path(__file__).parent

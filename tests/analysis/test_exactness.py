@@ -20,9 +20,9 @@ from conformance.records.evidence import Floor
 from conformance.records.record import Record, Run, Verdict
 from conformance.records.record_file import write
 from conformance.runner.selection import NIGHTLY, absent
+from conformance.suites.expectation_files import ExpectationError
 from conformance.suites.expectations import (
     Expectation,
-    ExpectationError,
     applying,
     by_chance,
     expected_of,

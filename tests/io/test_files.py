@@ -32,7 +32,7 @@ from conformance.io.atomic import (
 from conformance.io.bounded import read_bytes
 from conformance.records import record, record_file
 from conformance.records.journal import Journal
-from conformance.suites import cases, expectations
+from conformance.suites import cases, expectation_files, expectations
 from tests.cli.test_cli import Ended
 from tests.records.test_record import RUN
 
@@ -72,7 +72,7 @@ READERS: dict[str, tuple[Callable[[Path], object], type[Exception]]] = {
     "bytes": (read_bytes, OSError),
     "records": (record_file.read, record.RecordError),
     "case file": (lambda path: list(cases.read_file(path)), cases.CaseError),
-    "expectations": (expectations.read_file, expectations.ExpectationError),
+    "expectations": (expectations.read_file, expectation_files.ExpectationError),
     ".npy": (read_array, OSError),
     ".npz": (Archive, OSError),
 }

@@ -16,7 +16,8 @@ from conformance.records.machine import FACTS, WORDS, allowed, cpu, differing, l
 from conformance.records.record import Header, Record, RecordError, Run, Verdict
 from conformance.regression.change import Change
 from conformance.regression.comparison import compare
-from conformance.suites.expectations import ExpectationError, applying, read_expectations
+from conformance.suites.expectation_files import ExpectationError
+from conformance.suites.expectations import applying, read_expectations
 
 XEON = """processor\t: 0
 vendor_id\t: GenuineIntel

@@ -9,7 +9,8 @@ from conformance import adapters
 from conformance.io.folders import cases_folder
 from conformance.records.record import Record, Verdict
 from conformance.suites import cases
-from conformance.suites.expectations import ExpectationError, known, read_expectations, read_file, read_floors
+from conformance.suites.expectation_files import ExpectationError
+from conformance.suites.expectations import known, read_expectations, read_file, read_floors
 
 GOOD = """
 [[expectation]]

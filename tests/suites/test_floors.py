@@ -10,7 +10,8 @@ from conformance.adapters.base import Lane
 from conformance.records.evidence import Floor
 from conformance.records.record import Header
 from conformance.runner.selection import NIGHTLY
-from conformance.suites.expectations import ExpectationError, lack, read_expectations, read_floors
+from conformance.suites.expectation_files import ExpectationError
+from conformance.suites.expectations import lack, read_expectations, read_floors
 from tests.suites.test_expectations import GOOD, write  # noqa: F401  # a fixture
 
 HEADER = Header("torch", "eager", "core", ("float32",), ("forward",), "x", 10, "y")

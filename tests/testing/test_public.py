@@ -154,6 +154,18 @@ def test_a_suite_or_dtype_that_there_is_not_is_named() -> None:
         CASE.arrays("int8")
 
 
+def test_one_case_in_32_has_operands_that_were_never_seen_before_and_the_others_are_always_the_same() -> None:
+    one, other = cases("smoke"), cases("smoke")
+    changed = [
+        at for at, (before, after) in enumerate(zip(one, other, strict=True))
+        if not np.array_equal(before.arrays().x, after.arrays().x)
+    ]  # fmt: skip
+    assert changed == list(range(0, len(one), 32))
+    for case in (one[0], other[0]):
+        assert case.id == one[0].case.id
+        assert np.array_equal(case.expected, expected(case.problem, *case.arrays()))
+
+
 def test_a_problem_is_made_by_hand() -> None:
     problem = Problem.of((5, 7), 3, stride=2, pads=1, output_padding=1, bias=True)
     assert str(problem) == "i5x7 k3 s2 p1 op1 bias"

@@ -49,6 +49,15 @@ class StruckRow(Struct, frozen=True, forbid_unknown_fields=True):
     wrong: str
 
 
+class FakeRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """A fake: what it does, what came of it on each route, and where it is green, which it must not be anywhere."""
+
+    fake: str
+    what: str
+    routes: Mapping[str, str]
+    wrong: str
+
+
 class Audit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the cases see of implementations that are wrong on purpose.
 
@@ -60,6 +69,7 @@ class Audit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     cases: Mapping[str, int]
     mutants: Sequence[MutantRow]
     struck: Sequence[StruckRow]
+    fakes: Sequence[FakeRow] = ()
 
     @property
     def told(self) -> list[MutantRow]:
