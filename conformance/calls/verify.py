@@ -1,6 +1,6 @@
 """A port, run: the source's call and the target's code on the same exact data, each in its own environment.
 
-`python -m conformance.calls.verify FOLDER` is the part that runs in an environment; it knows one framework and no
+`python -m conformance.calls.verify FOLDER ...` is the part that runs in an environment; it knows one framework and no
 answer.
 """
 
@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from conformance import adapters, idioms
 from conformance.adapters import AdapterError
@@ -32,7 +34,9 @@ from conformance.suites import references
 Array = NDArray[Any]
 
 TIMEOUT = 600
-"""Seconds that one side may take, its framework's import included."""
+"""Seconds that both sides may take, the imports of their frameworks included."""
+POLLED = 0.1
+"""Seconds between two looks at what is answered."""
 CHECKOUT = PACKAGE.parent
 
 
@@ -75,52 +79,122 @@ def python_for(framework: str, chosen: Mapping[str, str]) -> str | None:
     return sys.executable
 
 
-def verify(port: Port, source: Lane, target: Lane, pythons: Mapping[str, str], dtype: str = "float32") -> Verification:
-    """Run both sides on data for which every order of summation is exact, and compare bit for bit.
+def verify(
+    ports: Sequence[Port], source: Lane, target: Lane, pythons: Mapping[str, str], dtype: str = "float32"
+) -> list[Verification]:
+    """Run both sides of ports on data for which every order of summation is exact, and compare bit for bit.
 
-    Raises VerifyError where an environment is missing or a side gives no answer.
+    Each side is one process, which imports its framework once; both run at the same time. Raises VerifyError where an
+    environment is missing or a side gives no answer.
     """
-    case = suites.case_of(port.source, source.framework)
-    answer = references.compute(case)
+    prepared = [_prepared(port, source, dtype) for port in ports]
+    with tempfile.TemporaryDirectory(prefix="conformance-") as name:
+        sides = [
+            _Side(
+                lane, _python(lane, pythons), _folders(Path(name) / str(at), lane, [jobs[at] for _, jobs in prepared])
+            )
+            for at, lane in enumerate((source, target))
+        ]
+        _run(sides)
+        answers = [[side.answer(folder) for folder in side.folders] for side in sides]
+    results = []
+    for (expected, _), ours, theirs in zip(prepared, *answers, strict=True):
+        of_source, of_target = (
+            Side(str(lane), version, array, _difference(array, expected))
+            for lane, (array, version) in ((source, ours), (target, theirs))
+        )
+        results.append(Verification(of_source, of_target, _difference(theirs[0], ours[0])))
+    return results
+
+
+Job = tuple[Mapping[str, Any], Sequence[Array | None]]
+"""What one side is to make, and its operands."""
+
+
+def _prepared(port: Port, source: Lane, dtype: str) -> tuple[Array, tuple[Job, Job]]:
+    """The expected array of a port, and the jobs of both sides."""
+    answer = references.compute(suites.case_of(port.source, source.framework))
     arrays = answer.arrays.astype(dtype)
-    expected = answer.expected.astype(dtype)
     job: dict[str, Any] = {"text": port.source.text, "shapes": {k: list(v) for k, v in port.source.shapes.items()}}
-    ours = _side(source, pythons, job, operands(port.source, *arrays), expected)
-    job = {**job, "code": port.code, "source": source.framework, "data": port.point.claim.data}
-    theirs = _side(target, pythons, job, operands(port.point, *arrays), expected)
-    return Verification(ours, theirs, _difference(theirs.array, ours.array))
+    ported = {**job, "code": port.code, "source": source.framework, "data": port.point.claim.data}
+    jobs = (job, operands(port.source, *arrays)), (ported, operands(port.point, *arrays))
+    return answer.expected.astype(dtype), jobs
 
 
-def _side(
-    lane: Lane, pythons: Mapping[str, str], job: Mapping[str, Any], arrays: Sequence[Array | None], expected: Array
-) -> Side:
+def _python(lane: Lane, pythons: Mapping[str, str]) -> str:
     python = python_for(lane.framework, pythons)
     if python is None:
         name = lane.framework
         raise VerifyError(f"no environment here has {name}: `tox run -e {name} --notest` makes one; or give one by "
                           f"--python {name}=PATH")  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="conformance-") as name:
-        folder = Path(name)
+    return python
+
+
+def _folders(parent: Path, lane: Lane, jobs: Sequence[Job]) -> list[Path]:
+    """A folder for each job of a side, with its operands."""
+    folders = [parent / str(at) for at in range(len(jobs))]
+    for folder, (job, arrays) in zip(folders, jobs, strict=True):
+        folder.mkdir(parents=True)
         for letter, array in zip("xwb", arrays, strict=False):
             if array is not None:
                 np.save(folder / f"{letter}.npy", array)
         job = {"framework": lane.framework, "variant": lane.variant, **job}
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        command = [python, "-m", "conformance.calls.verify", name]
+    return folders
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A side that is run: its interpreter, and a folder for each of its jobs."""
+
+    lane: Lane
+    python: str
+    folders: Sequence[Path]
+
+    @property
+    def log(self) -> Path:
+        return self.folders[0].parent / "stderr"
+
+    @property
+    def answered(self) -> int:
+        """How many of its jobs have an answer."""
+        return sum((folder / "version").exists() for folder in self.folders)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        with self.log.open("wb") as log:
+            command = [self.python, "-m", "conformance.calls.verify", *map(str, self.folders)]
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+
+    def answer(self, folder: Path) -> tuple[Array, str]:
+        """The answer of a job, and the framework's version. Raises VerifyError where there is none."""
         try:
-            done = subprocess.run(
-                command, capture_output=True, encoding="utf-8", errors="replace", timeout=TIMEOUT, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise VerifyError(f"{lane}: gave no answer in {TIMEOUT} s: give a smaller shape") from None
-        if done.returncode or not (folder / "answer.npy").exists():
-            last_line = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-            raise VerifyError(f"{lane}: gave no answer: exit status {done.returncode} of {python}: {last_line[0]}")
-        try:
-            array, version = read_array(folder / "answer.npy"), read_text(folder / "version")
+            return read_array(folder / "answer.npy"), read_text(folder / "version")
         except BoundError as error:
-            raise VerifyError(f"{lane}: gave an answer that {error}") from None
-    return Side(str(lane), version, array, _difference(array, expected))
+            raise VerifyError(f"{self.lane}: gave an answer that {error}") from None
+
+
+def _run(sides: Sequence[_Side]) -> None:
+    """Run both sides at the same time, and show how many answers there are. Raises VerifyError where one is missing."""
+    total, started = sum(len(side.folders) for side in sides), time.monotonic()
+    running = [side.start() for side in sides]
+    try:
+        with tqdm(total=total, desc=" and ".join(str(side.lane) for side in sides), unit="answer", disable=None) as bar:
+            while any(process.poll() is None for process in running):
+                if time.monotonic() - started > TIMEOUT:
+                    late = next(side for side in sides if side.answered < len(side.folders))
+                    raise VerifyError(f"{late.lane}: gave no answer in {TIMEOUT} s: give a smaller shape")
+                time.sleep(POLLED)
+                bar.update(sum(side.answered for side in sides) - bar.n)
+                bar.refresh()
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+    for side, process in zip(sides, running, strict=True):
+        if process.returncode or side.answered < len(side.folders):
+            lines = side.log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
+            raise VerifyError(f"{side.lane}: gave no answer: exit status {process.returncode} of {side.python}: "
+                              f"{lines[-1]}")  # fmt: skip
 
 
 def _difference(actual: Array, expected: Array) -> str:
@@ -128,25 +202,25 @@ def _difference(actual: Array, expected: Array) -> str:
     return deviation.message if deviation else ""
 
 
-def main(folder: Path) -> None:
-    """Run one side: the job and its operands lie in the folder, its answer is put there."""
-    job = read_json(read_text(folder / "job.json"))
-    arrays = {path.stem: read_array(path).copy() for path in folder.glob("*.npy")}
-    lane = adapters.lane(job["framework"], job["variant"])
-    adapter = adapters.load(lane)
-    source = adapters.lane(job["source"]) if "source" in job else lane
-    shapes = {name: tuple(shape) for name, shape in job["shapes"].items()}
-    point = idioms.read(source.framework, job["text"], shapes, source.variant)
-    if "code" in job:
-        point = replace(point, code=job["code"], origin="port", claim=replace(point.claim, data=job["data"]))
-    call = translate(adapter, point, [arrays.get(name) for name in "xwb"])
-    (answer,) = make(adapter, [call])
-    if isinstance(answer, Ended):
-        raise SystemExit(answer.message)
-    np.save(folder / "answer.npy", finish(call, answer.array))
-    version = adapter.describe()[lane.framework]
-    (folder / "version").write_text(version, encoding="utf-8")
+def main(folders: Sequence[Path]) -> None:
+    """Run one side: each job and its operands lie in a folder, its answer is put there."""
+    for folder in folders:
+        job = read_json(read_text(folder / "job.json"))
+        arrays = {path.stem: read_array(path).copy() for path in folder.glob("*.npy")}
+        lane = adapters.lane(job["framework"], job["variant"])
+        adapter = adapters.load(lane)
+        source = adapters.lane(job["source"]) if "source" in job else lane
+        shapes = {name: tuple(shape) for name, shape in job["shapes"].items()}
+        point = idioms.read(source.framework, job["text"], shapes, source.variant)
+        if "code" in job:
+            point = replace(point, code=job["code"], origin="port", claim=replace(point.claim, data=job["data"]))
+        call = translate(adapter, point, [arrays.get(name) for name in "xwb"])
+        (answer,) = make(adapter, [call])
+        if isinstance(answer, Ended):
+            raise SystemExit(answer.message)
+        np.save(folder / "answer.npy", finish(call, answer.array))
+        (folder / "version").write_text(adapter.describe()[lane.framework], encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main([Path(name) for name in sys.argv[1:]])

@@ -66,7 +66,7 @@ def command(
         echo("".join(f"# {abridged(line)}\n" for line in said) + "\n" + made.code)
     missing = [lane.framework for lane in lanes if run and python_for(lane.framework, chosen) is None]
     batches = [made, *filter(None, [port.other_batch(made)])] if run and not missing else []
-    results = [verify(batch, *lanes, chosen) for batch in batches]
+    results = verify(batches, *lanes, chosen) if batches else []
     if json_:
         echo(json.dumps({**_json(made, results), "known_faults": [as_data(fault) for fault in faults]}, indent=2))
     else:
