@@ -113,7 +113,7 @@ def borders(
     """The command on an adapter that is wrong where `true` holds, with an expectation that says `when`."""
     own = copy_with_expectations("region_adapter", folder / "adapters", ENTRY.format(when=when, more=more))
     variables = {"CONFORMANCE_ADAPTERS": str(own), "WRONG": true}
-    words = ["borders", "region_adapter", "--seed", "7", "--seconds", "60", "--to", str(folder), *arguments]
+    words = ["borders", "region_adapter", "--seed", "7", "--seconds", "200", "--to", str(folder), *arguments]
     done = subprocess.run(
         [sys.executable, "-m", "conformance", *words], env=os.environ | variables | environment, timeout=240,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,

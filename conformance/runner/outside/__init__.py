@@ -29,6 +29,9 @@ __all__ = ["SPARSE", "START", "Asked", "Channel", "DiedError", "LaneProcess", "R
 SPARSE = 32
 """One right answer in so many is asked for again on fresh operands."""
 
+STEADY = 8
+"""How often an answer must be right again before its operands are said to be known."""
+
 
 def evaluate(process: "LaneProcess", lane: Lane, jobs: Sequence[Job]) -> list[Result]:
     """The results of jobs, in order; the counterpart of `run.evaluate`."""
@@ -49,7 +52,10 @@ def _is_doubted(process: LaneProcess, job: Job, result: Result) -> bool:
 
 
 def _asked_anew(process: LaneProcess, lane: Lane, job: Job, result: Result) -> Result:
-    """A result, unless the same problem on operands that nobody has seen before is answered otherwise."""
+    """A result, unless the same problem on operands that nobody has seen before is answered otherwise.
+
+    Where the case's own operands are not always answered alike, the first wrong answer to them is the result.
+    """
     fresh = replace(job.case, id=secrets.token_hex(16))
     try:
         asked = Job(fresh, job.dtype, compute(fresh))
@@ -60,6 +66,10 @@ def _asked_anew(process: LaneProcess, lane: Lane, job: Job, result: Result) -> R
     if again.verdict is Verdict.CONFORMS:
         return result
     process.trusted = False
+    for reply in process.answers([_asked_of_process(job)] * STEADY):  # it may be right now and then, which is no deceit
+        other = _result(lane, job, reply)
+        if other.record.verdict is not Verdict.CONFORMS:
+            return other
     how = f"{again.verdict} in {again.kind}" if again.kind else str(again.verdict)
     message = f"right on the operands of the case, and {how} on others of the same shapes"
     return Result(record_of(lane, job.case, job.dtype, Verdict.ERRORED, message=message, call=result.record.call))
