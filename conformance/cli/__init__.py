@@ -10,37 +10,54 @@ from typing import Any, NoReturn
 import click
 
 from conformance.io.atomic import explain
-from conformance.io.exit_status import USAGE
+from conformance.io.exit_status import OK, USAGE
 from conformance.io.terminal import abridged, echo, one_line
 
-VERBS = {
-    "run": "Run a suite on a framework, case by case, in worker processes.",
-    "one": "Evaluate a single problem in this process and show what comes out.",
-    "adapter": "Write an adapter of your own, or a program in another language, and try it step by step.",
-    "call": "Read a call as people write it, make it, and judge it by what it is claimed to mean.",
-    "sizes": "Name the calls that turn one size into another, and the sizes that pass a stack of layers.",
-    "diagnose": "Name the misreading that explains an array, or a record file's divergences.",
-    "diff": "Say what changed from one build's records to another's.",
-    "expect": "Hold known divergences and refusals against records: check, explain, propose, prune.",
-    "borders": "Draw problems in and around every known region, and hold what is predicted of them.",
-    "history": "Keep runs, and say since when a case, or a region of cases, is what it is.",
-    "upgrade": "Run two versions of a framework, and say what changed.",
-    "bisect": "Find the first version that has a change.",
-    "port": "Translate a call from one framework to another, and prove it by running both.",
-    "conventions": "Write the handbook of conventions, and what a run has proved of them.",
-    "domain": "State what each lane accepts and where its domain ends, from record files.",
-    "properties": "Check what must hold of a framework whatever the oracle says.",
-    "fuzz": "Draw problems, run them, and shrink the first that diverges to a case.",
-    "coverage": "Count the combinations of parameters that each lane answered, and say why others were not.",
-    "claims": "What is written about transposed convolution: list, show, check.",
-    "cases": "Explore the cases: list, show, count, version.",
-    "audit": "Run wrong implementations against the cases: which are killed, and by which case.",
-    "confirm": "Confirm the divergences of a record file by other oracles and by scripts of plain framework code.",
-    "generate": "Write the generated case files again, or check that they are what they must be.",
-    "vectors": "Write test vectors for an implementation in any language: JSON, and ONNX models.",
-    "merge": "Join the record files of a run's shards.",
-    "report": "Build the HTML report from record files.",
+GROUPS = {
+    "Ask": {
+        "demo": "Three real questions, each with its command and its answer.",
+        "call": "What a pasted call means, and whether the framework does it.",
+        "sizes": "The calls that turn one size into another; what a stack takes.",
+        "port": "A call in another framework's words, proved by running both.",
+        "diagnose": "Which misreading explains an array, or a file's divergences.",
+        "claims": "What is written about transposed convolution, and measured.",
+    },
+    "Run": {
+        "run": "A suite on a framework, case by case, in worker processes.",
+        "one": "A single problem in this process, with all that comes out.",
+        "adapter": "Write an adapter or a program of your own, and check it.",
+        "vectors": "Test vectors for any language: JSON, and ONNX models.",
+        "fuzz": "Draw problems; shrink the first that diverges to a case.",
+        "borders": "Draw problems around every known region.",
+        "properties": "Linearity, adjointness and the like, without the oracle.",
+        "confirm": "Divergences again, by other oracles and plain scripts.",
+    },
+    "Compare": {
+        "expect": "Known divergences and refusals: check, explain, propose.",
+        "diff": "What changed from one build's records to another's.",
+        "upgrade": "Run two versions of a framework, and say what changed.",
+        "bisect": "The first version that has a change.",
+        "history": "Keep runs; since when a case or a region is what it is.",
+    },
+    "Look": {
+        "lanes": "The lanes: installed where, which version, when last run.",
+        "show": "A case or an expectation, with what every lane made of it.",
+        "report": "The HTML report from record files.",
+        "cases": "The cases: list, show, count, version.",
+        "conventions": "The handbook of conventions, and what a run has proved.",
+        "domain": "What each lane accepts, and where its domain ends.",
+        "coverage": "Which combinations of parameters were never answered.",
+    },
+    "Maintain": {
+        "doctor": "What this machine has and lacks, and how to get it.",
+        "merge": "Join the record files of a run's shards.",
+        "audit": "Wrong implementations against the cases: which are killed.",
+        "generate": "Write the generated case files again, or check them.",
+    },
 }
+"""The verbs by what they are for, each with one line of help that fits 80 columns."""
+
+VERBS = {verb: text for group in GROUPS.values() for verb, text in group.items()}
 
 
 class _Verbs(click.Group):
@@ -51,14 +68,23 @@ class _Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
-            return None
+            ctx.fail(f"there is no verb {cmd_name!r}{_nearest(cmd_name)}: `conformance --help` lists them")
         module = importlib.import_module(f"{__name__}.{cmd_name}")
         command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
+        width = max(map(len, VERBS))
+        for name, verbs in GROUPS.items():
+            with formatter.section(name):
+                formatter.write_dl([(verb.ljust(width), text) for verb, text in verbs.items()])
+
+
+def _nearest(name: str) -> str:
+    from difflib import get_close_matches  # only a mistake needs it
+
+    near = get_close_matches(name, VERBS, 1)
+    return f", the nearest is {near[0]!r}" if near else ""
 
 
 @click.group(cls=_Verbs, help="Do deep learning frameworks agree on transposed convolution, and where not, how?")
@@ -74,8 +100,9 @@ def main() -> None:
         status: Any = commands(standalone_mode=False)
         sys.stdout.flush()  # so that a full disk behind it is told here, and not while the interpreter ends
     except click.exceptions.NoArgsIsHelpError as error:
-        echo(error.format_message(), err=True)
-        sys.exit(error.exit_code)
+        asked = error.ctx is not None and error.ctx.parent is None
+        echo(error.format_message(), err=not asked)
+        sys.exit(OK if asked else error.exit_code)
     except click.ClickException as error:
         _end(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):

@@ -53,17 +53,8 @@ def dump(header: Header, lines: Iterable[str], verdicts: Mapping[Any, int], *, c
 
 def read(path: Path) -> Run:
     """A record file, checked. Raises RecordError for anything that is not exactly what `write` writes."""
-    try:
-        lines = read_bytes(path).splitlines()
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read: {error.strerror}") from None
-    except BoundError as error:
-        raise RecordError(f"{path}: {error}") from None
-    if not lines or not _says_its_format(lines[0]):
-        raise RecordError(
-            f"{path}: its first line is no header of format {FORMAT!r}: give a file that this version wrote"
-        )
-    header = _header(f"{path}:1", lines[0])
+    lines = _lines(path)
+    header = _first(path, lines)
     footer = _footer(path, lines)
     records = tuple(_record(f"{path}:{number}", line) for number, line in enumerate(lines[1:-1], 2))
     run = Run(header, records, footer.complete, path)
@@ -78,6 +69,28 @@ def read(path: Path) -> Run:
         )
     _refuse_duplicates(str(path), records)
     return run
+
+
+def read_header(path: Path) -> Header:
+    """The header of a record file, whose records are not looked at. Raises RecordError where there is none."""
+    return _first(path, _lines(path)[:1])
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        return read_bytes(path).splitlines()
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror}") from None
+    except BoundError as error:
+        raise RecordError(f"{path}: {error}") from None
+
+
+def _first(path: Path, lines: Sequence[bytes]) -> Header:
+    if not lines or not _says_its_format(lines[0]):
+        raise RecordError(
+            f"{path}: its first line is no header of format {FORMAT!r}: give a file that this version wrote"
+        )
+    return _header(f"{path}:1", lines[0])
 
 
 def read_folder(folder: Path) -> list[Run]:

@@ -101,7 +101,7 @@ def environment(build: Build, say: Say) -> Path:
     if done.exists():
         return folder / build.framework
     say(f"making an environment with {build}")
-    command = [*_tox(), "run", "-q", "-e", build.framework, "--notest", "--workdir", str(folder)]
+    command = [*tox_command(), "run", "-q", "-e", build.framework, "--notest", "--workdir", str(folder)]
     result = subprocess.run(
         command,
         cwd=_root(),
@@ -117,7 +117,8 @@ def environment(build: Build, say: Say) -> Path:
     return folder / build.framework
 
 
-def _tox() -> list[str]:
+def tox_command() -> list[str]:
+    """How tox is started here. Raises VersionError where there is none."""
     if importlib.util.find_spec("tox"):
         return [sys.executable, "-m", "tox"]
     beside = _root() / ".venv" / "bin"  # where the README puts it

@@ -157,7 +157,7 @@ MISTAKES = {
         )
         for value in ("-1", "nan", "1e999", "x")
     },
-    "unknown verb": (["mrege"], ["No such command 'mrege'"]),
+    "unknown verb": (["mrege"], ["there is no verb 'mrege', the nearest is 'merge'"]),
     "unknown option": (["merge", "--too=x", "a"], ["No such option", "--too"]),
 }
 
@@ -238,12 +238,6 @@ def test_what_only_reads_text_imports_nothing_heavy(arguments: tuple[str, ...]) 
     assert status == "0"
     heavy = {"numpy", "torch", "tensorflow", "jax", "mxnet", "pytest", "jinja2", "msgspec", "importlib.metadata"}
     assert not heavy & set(imported)
-
-
-def test_help_names_every_verb(conformance: Command) -> None:
-    text = conformance("--help").out.splitlines()
-    for verb, what in VERBS.items():
-        assert any(line.split()[:1] == [verb] and what.split()[0] in line for line in text)
 
 
 @pytest.mark.parametrize("verb", VERBS)

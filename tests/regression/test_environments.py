@@ -95,11 +95,11 @@ def test_tox_is_found_where_the_readme_puts_it(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
     monkeypatch.setattr(environments, "_root", lambda: tmp_path)
     with pytest.raises(VersionError, match="there is no tox, which makes the environments: `pip install tox`"):
-        environments._tox()
+        environments.tox_command()
     tox = tmp_path / ".venv" / "bin" / "tox"
     tox.parent.mkdir(parents=True)
     tox.touch(mode=0o755)
-    assert environments._tox() == [str(tox)]
+    assert environments.tox_command() == [str(tox)]
 
 
 class TestRuns:
@@ -125,7 +125,7 @@ class TestRuns:
             return real([sys.executable, "-c", f"exit({os.environ.get('STATUS', 0)})"], **options)
 
         monkeypatch.setattr(subprocess, "run", start)
-        monkeypatch.setattr(environments, "_tox", lambda: ["tox"])
+        monkeypatch.setattr(environments, "tox_command", lambda: ["tox"])
         return started
 
     def test_the_same_question_is_answered_from_the_cache(self, lane: list[Sequence[str]]) -> None:

@@ -1,0 +1,104 @@
+"""conformance doctor: what this machine has for the commands of this project, and what it lacks."""
+
+import json
+import os
+import platform
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from conformance import adapters
+from conformance.cli.lanes import installed
+from conformance.io.exit_status import DIVERGED, OK
+from conformance.io.folders import cache_folder, cases_folder
+from conformance.io.terminal import echo
+from conformance.regression.environments import VersionError, tox_command
+
+NIGHT = 8 * 2**30
+"""Bytes that the environments of a night take at most, and those of a PyTorch with CUDA."""
+
+PYTHON = (3, 11)
+"""The version that every pinned framework has packages for."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A thing that is needed: what is here of it, what to do where that is not enough, and what it is needed for."""
+
+    name: str
+    here: str
+    mend: str = ""
+    purpose: str = ""
+
+    def line(self) -> str:
+        """The check on one line, or on two where something is to be done."""
+        state = "lacks" if self.mend else "has"
+        return f"{state:5} {self.name:12} {self.here}" + (
+            f"\n      {'':12} {self.purpose}: {self.mend}" if self.mend else ""
+        )
+
+
+@click.command()
+@click.option("--json", "json_", is_flag=True, help="One JSON object a line: name, here, mend, purpose.")
+def command(json_: bool) -> int:
+    """Say what this machine has for this project's commands, and how to get what it lacks. Nothing is changed.
+
+    Exit status: 0 nothing is lacking, 1 something is.
+    """
+    checks = [check for ask in CHECKS for check in ask()]
+    for check in checks:
+        echo(json.dumps(asdict(check)) if json_ else check.line())
+    return DIVERGED if any(check.mend for check in checks) else OK
+
+
+def _python() -> Iterator[Check]:
+    here = f"{platform.python_version()} at {sys.prefix}"
+    wanted = ".".join(map(str, PYTHON))
+    mend = "" if sys.version_info[:2] == PYTHON else f"make the environments with Python {wanted}"
+    yield Check("python", here, mend, "the pinned frameworks")
+
+
+def _lanes() -> Iterator[Check]:
+    for framework in adapters.frameworks():
+        environment, version = installed(framework)
+        if environment:
+            yield Check(framework, f"{version or 'installed'} in {environment}")
+        else:
+            outside = adapters.is_outside(framework)
+            mend = "install what its adapter imports" if outside else f"`tox run -e {framework} --notest`"
+            yield Check(framework, "not installed", mend, f"conformance run {framework}")
+
+
+def _programs() -> Iterator[Check]:
+    try:
+        yield Check("tox", shlex.join(tox_command()))
+    except VersionError:
+        yield Check("tox", "none", "`pip install tox`", "`tox run`, upgrade and bisect")
+    for name, needed in (("cc", "a program in C (docs/protocol.md)"), ("node", "a program in JavaScript")):
+        found = shutil.which(name)
+        yield Check(name, found or f"none, which only {needed} needs")
+
+
+def _room() -> Iterator[Check]:
+    free = shutil.disk_usage(Path.cwd()).free
+    mend = "" if free >= NIGHT else f"free {(NIGHT - free) / 2**30:.1f} GB"
+    yield Check("disk", f"{free / 2**30:.0f} GB are free here", mend, "the environments of a night")
+    yield Check("cpu", f"{len(os.sched_getaffinity(0))} cores for this process")
+    yield Check("cases", str(cases_folder()))
+    yield _cache(cache_folder())
+
+
+def _cache(folder: Path) -> Check:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.exists() else 0
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    mend = "" if os.access(nearest, os.W_OK) else "set CONFORMANCE_CACHE to a folder that can be written"
+    return Check("cache", f"{folder}, {size / 2**20:,.0f} MB", mend, "runs that are as fast as the last one")
+
+
+CHECKS: tuple[Callable[[], Iterator[Check]], ...] = (_python, _lanes, _programs, _room)
+"""What is asked, in the order in which it is told."""

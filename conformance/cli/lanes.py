@@ -1,0 +1,78 @@
+"""conformance lanes: what there is to run, where it is installed, and when it last ran."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import distributions
+from pathlib import Path
+
+import click
+
+from conformance import adapters
+from conformance.io.terminal import echo
+from conformance.records import record_file
+
+ELSEWHERE = Path(".tox")
+"""Where the environments of this package's frameworks are, below the checkout."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A lane, the environment that has its framework and the version there, and the time of its last run."""
+
+    lane: str
+    settings: Mapping[str, str]
+    environment: str
+    version: str
+    last_run: str
+
+    def line(self, width: int) -> str:
+        """The lane on one line; what is not there says how to get it."""
+        framework = self.lane.partition("-")[0]
+        installed = f"{self.version or 'installed'} in {self.environment}" if self.environment else (
+            f"not installed: `tox run -e {framework} --notest`"
+        )  # fmt: skip
+        return f"{self.lane:{width}}  {installed:44}  {self.last_run or 'no records'}"
+
+
+@click.command()
+@click.option("--records", default="reports/records", show_default=True, type=Path, help="The record files' folder.")
+@click.option("--json", "json_", is_flag=True, help="One JSON object a line, with the environment variables of each.")
+def command(records: Path, json_: bool) -> None:
+    """List the lanes: where each is installed, in which version, and when it last ran. No framework is imported.
+
+    A framework is looked for in this environment, and then in .tox/NAME of this folder.
+    """
+    last = _last_runs(records)
+    rows = [
+        Standing(str(lane), adapters.settings(lane), *installed(lane.framework), last.get(str(lane), ""))
+        for lane in adapters.lanes()
+    ]
+    width = max(len(row.lane) for row in rows)
+    for row in rows:
+        echo(json.dumps(asdict(row)) if json_ else row.line(width))
+
+
+def installed(framework: str) -> tuple[str, str]:
+    """The environment that has a framework, and the version there; empty where there is none."""
+    try:
+        adapters.require_installed(framework)
+    except adapters.AdapterError:
+        return next(_in_tox(framework), ("", ""))
+    return sys.prefix, adapters.installed_version(framework)
+
+
+def _in_tox(framework: str) -> Iterator[tuple[str, str]]:
+    for packages in (ELSEWHERE / framework).glob("lib/python*/site-packages"):
+        for distribution in distributions(name=framework, path=[str(packages)]):
+            yield str(ELSEWHERE / framework), distribution.version
+
+
+def _last_runs(folder: Path) -> Mapping[str, str]:
+    """When each lane last began a run, by the headers of the record files in a folder."""
+    last: dict[str, str] = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        header = record_file.read_header(path)
+        last[header.lane] = max(header.started, last.get(header.lane, ""))
+    return last

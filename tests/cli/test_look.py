@@ -1,0 +1,123 @@
+"""demo, lanes, show and doctor: what there is, told without any framework."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from conformance.cli import GROUPS, VERBS
+from conformance.cli.demo import QUESTIONS
+from conformance.io.folders import cases_folder
+from conformance.records.record import Run, Verdict
+from conformance.records.record_file import write
+from conformance.suites.cases import read_suite
+from conformance.suites.expectations import read_expectations
+from tests.cli.test_cli import Command
+from tests.records.test_record import HEADER, RECORDS
+
+
+@pytest.fixture
+def conformance(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    return Command(monkeypatch, capfd)
+
+
+def test_bare_command_prints_its_help(conformance: Command) -> None:
+    ended = conformance()
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out == conformance("--help").out
+
+
+def test_help_has_a_line_of_80_columns_for_each_verb(conformance: Command) -> None:
+    text = conformance("--help").out
+    for group, verbs in GROUPS.items():
+        assert f"\n{group}:\n" in text
+        for verb, what in verbs.items():
+            assert re.search(rf"^  {verb} +{re.escape(what)}$", text, re.MULTILINE)
+    assert max(map(len, text.splitlines())) <= 80
+    modules = {path.stem for path in (Path(__file__).parents[2] / "conformance" / "cli").glob("[a-z]*.py")}
+    assert set(VERBS) == modules - {"options"}
+
+
+def test_demo_answers_each_question(conformance: Command) -> None:
+    ended = conformance("demo")
+    assert (ended.status, ended.err) == (0, "")
+    for question, line in QUESTIONS.items():
+        assert f"# {question}\n$ conformance {line}\n" in ended.out
+    assert "leaves (14, 14)" in ended.out
+    assert "return w.transpose(3, 2, 0, 1)" in ended.out
+    assert "padding=3, output_padding=1" in ended.out
+
+
+def test_lanes_says_where_each_is_and_when_it_last_ran(conformance: Command, tmp_path: Path) -> None:
+    for name, started in (("smoke", "2025-01-02T03:04:05+00:00"), ("core", "2025-01-03T03:04:05+00:00")):
+        header = replace(HEADER, framework="torch", variant="eager", suite=name, started=started, expected=0)
+        write(tmp_path / f"torch-eager-{name}.jsonl", Run(header, (), complete=True))
+    lanes = {
+        lane["lane"]: lane
+        for lane in map(json.loads, conformance("lanes", "--records", tmp_path, "--json").out.splitlines())
+    }
+    assert {"torch-eager", "tensorflow-onednn", "tensorflow-eigen", "jax-jit"} <= set(lanes)
+    assert lanes["torch-eager"]["last_run"] == "2025-01-03T03:04:05+00:00"
+    assert lanes["jax-jit"]["last_run"] == ""
+    assert lanes["tensorflow-eigen"]["settings"]["TF_ENABLE_ONEDNN_OPTS"] == "0"
+
+
+def test_lanes_finds_an_environment_of_tox(
+    conformance: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    about = tmp_path / ".tox/mxnet/lib/python3.11/site-packages/mxnet-1.9.1.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Name: mxnet\nVersion: 1.9.1\n")
+    (line,) = (line for line in conformance("lanes").out.splitlines() if line.startswith("mxnet-native"))
+    assert "1.9.1 in .tox/mxnet" in line
+    (line,) = (line for line in conformance("lanes").out.splitlines() if line.startswith("jax-jit"))
+    assert "not installed: `tox run -e jax --notest`" in line
+
+
+def test_show_tells_a_case_with_its_verdicts(conformance: Command, tmp_path: Path) -> None:
+    case = read_suite("smoke").cases[0]
+    record = replace(RECORDS[0], framework="torch", variant="eager", case=case.id, problem=case.descriptor,
+                     verdict=Verdict.CONFORMS, message="")  # fmt: skip
+    header = replace(HEADER, framework="torch", variant="eager", expected=1)
+    write(tmp_path / "torch-eager-smoke.jsonl", Run(header, (record,), complete=True))
+    out = conformance("show", case.id, "--records", tmp_path).out
+    assert case.descriptor in out
+    assert case.why in out
+    assert re.search(rf"^torch-eager +{record.dtype} +conforms$", out, re.MULTILINE)
+
+
+def test_show_tells_an_expectation_with_what_it_covers(conformance: Command, tmp_path: Path) -> None:
+    known = next(known for known in read_expectations("jax") if known.id == "jax-algebraic-simplifier-abort")
+    (case,) = (case for case in read_suite("covering").cases if case.id == "cover-2d-148")
+    record = replace(RECORDS[0], framework="jax", variant="jit", case=case.id, problem=case.descriptor, message="",
+                     verdict=Verdict.CRASHED)  # fmt: skip
+    header = replace(HEADER, framework="jax", variant="jit", expected=1)
+    write(tmp_path / "jax-jit-core.jsonl", Run(header, (record,), complete=True))
+    out = conformance("show", known.id, "--records", tmp_path).out
+    assert f"upstream: {known.upstream}" in out
+    assert "1 records show it" in out
+    assert case.id in out
+    assert f"[known: {known.id}]" in conformance("show", case.id, "--records", tmp_path).out
+
+
+def test_show_names_the_nearest(conformance: Command, tmp_path: Path) -> None:
+    ended = conformance("show", "cover-2d-14b", "--records", tmp_path)
+    assert (ended.status, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert "the nearest is 'cover-2d-14" in ended.err
+
+
+def test_doctor_says_what_is_lacking_and_how_to_get_it(
+    conformance: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CONFORMANCE_CACHE", str(tmp_path / "cache"))
+    ended = conformance("doctor", "--json")
+    checks = {check["name"]: check for check in map(json.loads, ended.out.splitlines())}
+    assert checks["cases"]["here"] == str(cases_folder())
+    assert checks["cache"]["here"] == f"{tmp_path / 'cache'}, 0 MB"
+    assert checks["mxnet"]["mend"] == "`tox run -e mxnet --notest`"
+    assert ended.status == 1
+    assert list(tmp_path.iterdir()) == []
