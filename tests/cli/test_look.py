@@ -104,9 +104,9 @@ def test_show_tells_an_expectation_with_what_it_covers(conformance: Command, tmp
 
 
 def test_show_names_the_nearest(conformance: Command, tmp_path: Path) -> None:
-    ended = conformance("show", "cover-2d-14b", "--records", tmp_path)
+    ended = conformance("show", "cover-2d-1488", "--records", tmp_path)
     assert (ended.status, ended.out, ended.err.count("\n")) == (2, "", 1)
-    assert "the nearest is 'cover-2d-14" in ended.err
+    assert "the nearest is 'cover-2d-148'" in ended.err
 
 
 def test_doctor_says_what_is_lacking_and_how_to_get_it(
