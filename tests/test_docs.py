@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from conformance.cli import commands
+from conformance.cli import VERBS, commands
 
 PORTING = (Path(__file__).parent.parent / "docs/porting.md").read_text(encoding="utf-8")
 SHOWN = re.findall(r"```sh\n(.*?)\n```\n```text\n(.*?)\n```", PORTING, re.DOTALL)
@@ -29,3 +29,21 @@ def test_every_shown_command_is_tested() -> None:
 def test_the_python_that_is_shown_runs() -> None:
     (code,) = re.findall(r"```python\n(.*?)```", PORTING, re.DOTALL)
     exec(code, {})
+
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_verb_that_a_page_names_is_one(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"(?:`|^|&& |/)conformance ([a-z]+)\b(?=[ `\n])", text, re.MULTILINE)
+    assert set(named) <= set(VERBS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = re.findall(r"\]\((?!https?://)([^)#\s]+)", prose)
+    assert [link for link in links if not (page.parent / link).exists()] == []
