@@ -7,7 +7,7 @@ has an extent of one.
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import combinations, permutations, product
+from itertools import accumulate, combinations, permutations, product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -112,16 +112,28 @@ def _turned(name: str, order: Ints, layout: str) -> str:
 
 def arrange(array: Array, letters: str, layout: str) -> Array:
     """A canonical array, whose axes are `letters`, in a layout; contiguous."""
-    rank = array.ndim - len(letters) + 1
-    names = _names([letters], rank)
-    axes = _axes(layout, rank)
-    wanted = [name for axis in axes for name in axis]
-    extents = dict(zip(names, array.shape, strict=True))
-    array = array.squeeze(tuple(at for at, name in enumerate(names) if name not in wanted))
-    names = [name for name in names if name in wanted]
-    array = array.transpose([names.index(name) for name in wanted])
-    array = array.reshape([prod(extents[name] for name in axis) for axis in axes])
+    absent, order, joined = _arrangement(letters, layout, array.ndim)
+    array = array.squeeze(absent) if absent else array
+    array = array.transpose(order) if order else array
+    if joined:
+        array = array.reshape([prod(array.shape[start:end]) for start, end in joined])
     return array if array.flags.c_contiguous else array.copy(order="C")
+
+
+@lru_cache
+def _arrangement(letters: str, layout: str, axes: int) -> tuple[Ints, Ints, tuple[tuple[int, int], ...]]:
+    """Places of the axes that a layout has not, the order of the others, and which of these are joined to one.
+
+    The order is empty where it is theirs, and the last where no axes are joined.
+    """
+    rank = axes - len(letters) + 1
+    names, wanted = _names([letters], rank), _axes(layout, rank)
+    flat = [name for axis in wanted for name in axis]
+    present = [name for name in names if name in flat]
+    ends = list(accumulate(map(len, wanted)))
+    joined = tuple(zip([0, *ends[:-1]], ends, strict=True)) if len(flat) > len(wanted) else ()
+    order = tuple(present.index(name) for name in flat) if present != flat else ()
+    return tuple(at for at, name in enumerate(names) if name not in flat), order, joined
 
 
 def parted(array: Array, layout: str, known: Mapping[str, int]) -> tuple[Array, str]:

@@ -10,7 +10,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -87,7 +87,10 @@ def _run(adapter: Convolving, jobs: Sequence[tuple[Any, Sequence[Any]]], target:
 
 def _translate(adapter: Convolving, job: Any, arrays: Sequence[Any]) -> Call:
     x, weight, *bias = arrays
-    return CALLS[job["call"]](adapter, Problem.parse(job["problem"]), x, weight, bias[0] if bias else None)
+    return CALLS[job["call"]](adapter, _problem(job["problem"]), x, weight, bias[0] if bias else None)
+
+
+_problem = lru_cache(Problem.parse)  # each is asked for in every dtype
 
 
 def _text(call: Call | Ended) -> str:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from conformance import adapters, layout
@@ -151,9 +151,20 @@ def question(asked: Mapping[str, Asked], started: Started) -> bytes:
     for name, job in asked.items():
         arrays = _arranged(job, started)
         described = tuple(wire.describe(array, started.encoding) for array in arrays)
-        jobs.append(wire.Asked(name, str(job.problem), job.call, wire.attributes(job.problem), described))
+        jobs.append(wire.Asked(name, *_said(job), described))
         contents += [array.tobytes() for array in arrays]
     return wire.encode(wire.Run(tuple(jobs))) + b"".join(contents if started.encoding == "bytes" else [])
+
+
+def _said(job: Asked) -> tuple[str, str, wire.Attributes]:
+    """What is asked of a job, but for its arrays."""
+    descriptor, attributes = _in_words(job.problem)
+    return descriptor, job.call, attributes
+
+
+@lru_cache  # a problem is asked for in each dtype
+def _in_words(problem: Problem) -> tuple[str, wire.Attributes]:
+    return str(problem), wire.attributes(problem)
 
 
 def _arranged(job: Asked, started: Started) -> list[Array]:
