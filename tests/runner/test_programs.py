@@ -24,7 +24,7 @@ from conformance.runner.outside import Asked, LaneProcess, evaluate
 from conformance.suites.case import Case
 from conformance.suites.references import compute
 from tests.adapters import forget_adapters
-from tests.adapters.odd_program import REPLIES, STARTED
+from tests.adapters.odd_program import REPLIES, STARTED, STRUCK
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "docs" / "protocol.schema.json"
@@ -223,6 +223,42 @@ class TestSchema:
         for reply in replies:
             validator.validate(reply)
         assert not validator.is_valid({"job": "0", "verdct": "rejects"})
+
+
+ENDS = {
+    "raises": (Verdict.CRASHED, "exited with status 1"),
+    "exits": (Verdict.CRASHED, "exited with status 7"),
+    "exits with 0": (Verdict.CRASHED, "exited with status 0"),
+    "blocks": (Verdict.TIMED_OUT, "no answer after 1 s asleep"),
+    "forks": (Verdict.CONFORMS, ""),
+    "prints": (Verdict.ERRORED, "its process gave a line that is not of the protocol: b'noise"),
+    "changes its surroundings": (Verdict.CONFORMS, ""),
+    "a list": (Verdict.ERRORED, "its process gave "),
+    "another rank": (Verdict.DIVERGES, "shape is (1,), expected (1, 1, 1)"),
+    "objects": (Verdict.ERRORED, "its process gave an array of dtype object"),
+    "two arrays": (Verdict.ERRORED, "its process gave "),
+}
+"""What a program does on one problem, and the record of that problem."""
+
+
+@pytest.mark.usefixtures("odd")
+@pytest.mark.parametrize("way", ENDS)
+def test_whatever_a_program_does_on_one_problem_is_one_record_and_the_run_goes_on(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ODD_PROGRAM", way)
+    lane = adapters.lane("odd")
+    process = LaneProcess(lane, 1.0)
+    descriptors = ("i1 k1", STRUCK, "i1 k1 n2", "i1x1 k1")
+    cases = [Case(text, Problem.parse(text), text, "", (), "") for text in descriptors]
+    try:
+        results = evaluate(process, lane, [Job(case, "float32", compute(case)) for case in cases])
+    finally:
+        process.stop()
+    verdict, words = ENDS[way]
+    before, struck, *after = (result.record for result in results)
+    assert (struck.verdict, words in struck.message) == (verdict, True), struck
+    assert {record.verdict for record in (before, *after)} == {Verdict.CONFORMS}
 
 
 def test_each_odd_reply_and_start_is_tested() -> None:
