@@ -1,6 +1,7 @@
 """Explanations of several statements, asked again of the same problems on redrawn operands, while a lane is at hand."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from conformance import adapters
@@ -8,10 +9,12 @@ from conformance.adapters.base import Lane
 from conformance.diagnosis.explain import Cause, Explained, causes
 from conformance.diagnosis.misreadings import restricted
 from conformance.predicates.comparisons import problem_of, size
-from conformance.processes.isolation import Isolation
+from conformance.processes.isolation import Isolation, Limits
 from conformance.records.record import Header, Record, SubjectKind, Verdict
 from conformance.run import Result
+from conformance.runner import outside
 from conformance.runner.isolated import isolated
+from conformance.runner.outside import START, LaneProcess
 from conformance.suites.case import Case
 
 MOST = 64
@@ -22,16 +25,36 @@ Evaluate = Callable[[Case, str], Result]
 
 def lane_at_hand(header: Header) -> Lane | None:
     """The lane of a run where it is installed here in the same version; else None."""
-    if header.framework not in adapters.frameworks() or header.variant not in adapters.variants(header.framework):
+    try:
+        lane = adapters.lane(header.framework, header.variant)
+    except adapters.AdapterError:
         return None
-    here = adapters.installed_version(header.framework)
-    return adapters.lane(header.framework, header.variant) if here and here == header.version else None
+    here = _version_here(lane)
+    return lane if here and here == header.version else None
 
 
-def by_lane(lane: Lane) -> Evaluate:
-    """What evaluates cases on a lane, each in a process of its own."""
-    isolation = Isolation(lane)
-    return lambda case, dtype: isolated(isolation, lane, case, dtype)
+def _version_here(lane: Lane) -> str:
+    """The version that is installed here, which an implementation from outside says itself; empty where none is."""
+    if not adapters.is_outside(lane.framework):
+        return adapters.installed_version(lane.framework)
+    process = LaneProcess(lane, START)
+    process.start()
+    process.stop()
+    return process.environment.get(lane.framework, "")
+
+
+@contextmanager
+def by_lane(lane: Lane) -> Iterator[Evaluate]:
+    """What evaluates cases on a lane: each in a process of its own, or from outside in one that all share."""
+    if not adapters.is_outside(lane.framework):
+        isolation = Isolation(lane)
+        yield lambda case, dtype: isolated(isolation, lane, case, dtype)
+        return
+    process = LaneProcess(lane, Limits().seconds)
+    try:
+        yield lambda case, dtype: outside.evaluated(process, lane, case, dtype)
+    finally:
+        process.stop()
 
 
 def candidates(explained: Iterable[Explained]) -> list[Explained]:

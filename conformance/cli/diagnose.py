@@ -282,7 +282,8 @@ def _asked_again(path: Path, run: Run, explained: Sequence[Explained]) -> Mappin
     lane = lane_at_hand(run.header) if members else None
     if lane is None:
         return {}
-    asked = {record.key: record for record in replicated(members, by_lane(lane))}
+    with by_lane(lane) as evaluate:
+        asked = {record.key: record for record in replicated(members, evaluate)}
     kept = tuple(asked.get(record.key, record) for record in run.records)
     try:
         record_file.write(path, replace(run, records=kept))

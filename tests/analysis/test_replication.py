@@ -1,6 +1,7 @@
 """Explanations of several statements on redrawn operands: what holds is kept, and what does not is no explanation."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,7 @@ def test_the_command_asks_the_lane_and_the_file_keeps_the_outcome(
     np.savez(path.with_suffix(".npz"), **{"observed/float64/forward/actual": actual})  # type: ignore[arg-type]  # arrays by name
     if answer is not None:
         monkeypatch.setattr(diagnose, "lane_at_hand", lambda _: LANE)
-        monkeypatch.setattr(diagnose, "by_lane", lambda _: evaluated(answer))
+        monkeypatch.setattr(diagnose, "by_lane", lambda _: nullcontext(evaluated(answer)))
     done = CliRunner().invoke(diagnose.command, [str(path)], standalone_mode=False)
     assert (done.return_value, done.exception) == (status, None)
     assert done.output.splitlines()[0] == first

@@ -24,7 +24,7 @@ from conformance.suites.case import Case, Exact
 from conformance.suites.references import compute
 
 __all__ = ["SPARSE", "START", "Asked", "Channel", "DiedError", "LaneProcess", "Reply", "evaluate", "evaluate_alone",
-           "opened", "question", "unsaid"]  # fmt: skip
+           "evaluated", "opened", "question", "unsaid"]  # fmt: skip
 
 SPARSE = 32
 """One right answer in so many is asked for again on fresh operands."""
@@ -77,13 +77,16 @@ def _asked_anew(process: LaneProcess, lane: Lane, job: Job, result: Result) -> R
 
 def evaluate_alone(lane: Lane, case: Case, dtype: str, seconds: float) -> Result:
     """The result of a case in a process of its own, which may take so long; counterpart of `isolated.isolated`."""
-    if result := unsaid(lane, case, dtype):
-        return result
     process = LaneProcess(lane, seconds)
     try:
-        return evaluate(process, lane, [Job(case, dtype, compute(case))])[0]
+        return evaluated(process, lane, case, dtype)
     finally:
         process.stop()
+
+
+def evaluated(process: LaneProcess, lane: Lane, case: Case, dtype: str) -> Result:
+    """The result of one case in a process, which is not started where the lane cannot be asked for it."""
+    return unsaid(lane, case, dtype) or evaluate(process, lane, [Job(case, dtype, compute(case))])[0]
 
 
 def _asked_of_process(job: Job) -> Asked:
