@@ -33,7 +33,7 @@ from conformance.diagnosis.search import Explanation, Search, Searches
 from conformance.layout import DATA
 from conformance.numerics.formats import rounded
 from conformance.numerics.operands import Arrays
-from conformance.problem import Problem, Window
+from conformance.problem import Ints, Problem, Window
 
 Array = NDArray[Any]
 Asked = Sequence[tuple[Observation, Search]]
@@ -314,24 +314,30 @@ def difference(
     kinds, _ = ways_of(asked, actual, held, by)
     kept = kinds[-1] if isinstance(kinds[0], Rounded) else kinds[0]
     count, first = 0, ""
+    worst, largest = 0.0, ""
     for start, block in blocks(asked):
         right = Search(block, kept).right
         differs = np.zeros(block.actual.shape, bool) if right is None else ~kept.fits(block.actual, right)
         count += int(np.count_nonzero(differs))
-        if right is not None and not first and differs.any():
-            at = tuple(map(int, np.argwhere(differs)[0]))
+        if right is None or not differs.any():
+            continue
+        values = kept.expected(right.values) if isinstance(kept, Requantised) else right.values
+
+        def said(at: Ints, block: Observation = block, values: Array = values, start: int = start) -> str:
             group, channel = divmod(at[1], block.problem.out_channels)
             place = (at[0], group * problem.out_channels + start + channel, *at[2:])
-            first = f"{place}: {block.actual[at]:.9g}, expected {_kept_value(kept, right.values[at]):.9g}"
-            first += parts.place(differs) if block is asked else ""
+            return f"{place}: {block.actual[at]:.9g}, expected {values[at]:.9g}"
+
+        if not first:
+            first = said(tuple(map(int, np.argwhere(differs)[0]))) + (parts.place(differs) if block is asked else "")
+        deviation = np.nan_to_num(np.where(differs, np.abs(block.actual - values), 0), nan=np.inf)
+        if deviation.max() > worst:
+            worst, at = float(deviation.max()), np.unravel_index(deviation.argmax(), deviation.shape)
+            largest = f"; largest deviation at {said(tuple(map(int, at)))}"
     if not count:
         return ALIKE if isinstance(kept, Requantised) else "nothing differs" if kept.exact else UNTOLD
     more = "" if kept.exact else " by more than rounding can"
-    return f"{count} of {actual.size} values differ{more}, first at {first}"
-
-
-def _kept_value(kept: Kept, value: float) -> float:
-    return kept.expected(value) if isinstance(kept, Requantised) else value
+    return f"{count} of {actual.size} values differ{more}, first at {first}{largest if count > 1 else ''}"
 
 
 def _require_operands(problem: Problem, arrays: Arrays) -> None:

@@ -186,18 +186,28 @@ class Requantised:
     dtype: str
     by: Requantisation
     to_even: bool
-    said: tuple[str, ...] = ()
+    wraps: bool = False
+    """Whether what does not fit the type is taken modulo the number of its values, and not clipped."""
     exact: bool = True
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        return (f"values wrapped to {self.dtype}",) if self.wraps else ()
 
     def fits(self, actual: Array, sums: Sums) -> Flags:
         quotient = sums.values / self.by.scale
         lowest, highest = self._limits(quotient)
         bounds = np.iinfo(self.dtype)
+        if self.wraps:
+            same: Flags = np.mod(actual - lowest - self.by.zero_point, 2.0**bounds.bits) <= highest - lowest
+            return same
         low, high = (np.clip(end + self.by.zero_point, bounds.min, bounds.max) for end in (lowest, highest))
         inside: Flags = (low <= actual) & (actual <= high)
         return inside
 
     def telling(self, actual: Array) -> Flags:
+        if self.wraps:
+            return np.ones(actual.shape, bool)
         bounds = np.iinfo(self.dtype)
         inside: Flags = (actual > bounds.min) & (actual < bounds.max)
         return inside
@@ -206,16 +216,19 @@ class Requantised:
         """Whether most of the sums become another number than zero does."""
         return bool(2 * np.count_nonzero(np.abs(sums.values) > self.by.scale) > np.count_nonzero(sums.values))
 
-    def expected(self, value: float) -> float:
-        """What a sum becomes."""
+    def expected(self, values: Array) -> Array:
+        """What sums become that are clipped."""
         bounds = np.iinfo(self.dtype)
-        return float(np.clip(self._nearest(np.asarray(value / self.by.scale)) + self.by.zero_point,
-                             bounds.min, bounds.max))  # fmt: skip
+        clipped: Array = np.clip(self._nearest(values / self.by.scale) + self.by.zero_point, bounds.min, bounds.max)
+        return clipped
 
     def nearness(self, actual: Array, sums: Sums) -> "Nearness":
         """How near an array is that fits; a unit is a step of the integer type."""
         quotient, inside = sums.values / self.by.scale, self.telling(actual)
-        error = np.where(inside, np.abs(actual - self.by.zero_point - quotient), 0)
+        apart = actual - self.by.zero_point - quotient
+        if self.wraps:
+            apart -= np.rint(apart / 2.0 ** np.iinfo(self.dtype).bits) * 2.0 ** np.iinfo(self.dtype).bits
+        error = np.where(inside, np.abs(apart), 0)
         worst = tuple(map(int, np.unravel_index(error.argmax(), error.shape)))
         ties = self._tells_ties and (inside & (np.abs(quotient - np.floor(quotient)) == 0.5)).any()
         how = f"ties {'to even' if self.to_even else 'away from zero'}" if ties else "no tie tells how ties are rounded"
@@ -313,7 +326,10 @@ def ways_of(
                 "x, weight or bias are no whole numbers, and a scale is of these: give them as they are quantised, x "
                 "less its zero point, and s_y / (s_x * s_w) as the scale"
             )
-        return tuple(Requantised(actual.dtype.name, by, to_even) for to_even in (True, False)), exact
+        name = actual.dtype.name
+        return tuple(
+            Requantised(name, by, to_even, wraps) for wraps in (False, True) for to_even in (True, False)
+        ), exact
     stated = FORMATS.get(held or actual.dtype.name, FLOAT64)
     room = 2.0**stated.bits * unit
     largest = most if most <= room or actual.dtype.kind in "iu" else _largest(asked, room)

@@ -6,6 +6,7 @@ found by solving for the matrix that mixes them.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from itertools import permutations
 from math import prod
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.diagnosis.kept import Kept, Sums, tells
+from conformance.diagnosis.kept import Kept, Rounded, Sums, tells
 from conformance.diagnosis.misreadings import Placing
 from conformance.diagnosis.observation import Observation
 from conformance.diagnosis.search import Search
@@ -26,6 +27,11 @@ MOST_MIXED = 1024
 """Pairs of a weight's in channel and an input's channel up to which an order is solved for."""
 FEW = 8
 """Places that are listed."""
+LEAST, CLEAR = 4, 256
+"""Values from which a plain factor can be told, half of all at least, and by how many times each is larger than what
+rounding can do; another factor takes the square of them."""
+MOST_PARTS = 1024
+"""The largest denominator of a factor that is a plain number."""
 
 
 def partly_right(asked: Observation, search: Search) -> Iterator[tuple[str, Array, Sums]]:
@@ -37,6 +43,10 @@ def partly_right(asked: Observation, search: Search) -> Iterator[tuple[str, Arra
         text, written = named
         yield text, np.where(written, actual, right.values), right
         return
+    for text, sums in _value_by_value(actual, kept, right):
+        if kept.fits(actual, sums).all():
+            yield text, actual, sums
+            return
     if order := _order_of_outputs(asked, kept, right):
         yield f"out channels in the order {_listed(order)}", actual, _taken(right, order)
     for text, sums in _orders_of_inputs(asked, kept):
@@ -88,6 +98,56 @@ def beyond_stamp(window: Window, output: Ints, *, bias: bool) -> Iterator[str]:
             beyond[rows] |= end < 0
         if beyond.any():
             yield f"{_place(axis + 2, beyond)} beyond the stamp, where no tap reaches: the definition has {held} there"
+
+
+def _value_by_value(actual: Array, kept: Kept, right: Sums) -> Iterator[tuple[str, Sums]]:
+    """What can have been done to each value of a right answer, with the sums that it then has."""
+    right = right._replace(within=np.broadcast_to(right.within, right.values.shape),
+                           magnitudes=np.broadcast_to(right.magnitudes, right.values.shape))  # fmt: skip
+    values = right.values
+    below, above = values < -CLEAR * right.within, values > CLEAR * right.within
+    clear = np.count_nonzero(below | above)
+    if clear < max(LEAST, np.count_nonzero(values) / 2) or not np.isfinite(actual).all():
+        return
+    for number in _factors(actual, right, below | above):
+        said = "every value negated" if number == -1 else f"every value times {number:.9g}"
+        yield said, _times(right, np.full(values.shape, number), kept)
+    if not below.any() or not above.any():
+        return
+    yield "negative values clipped to 0 (a ReLU)", _clipped(right, 0, np.inf)
+    yield "values clipped to 0 and 6 (a ReLU6)", _clipped(right, 0, 6)
+    for number in _factors(actual, right, below):
+        yield (f"negative values times {number:.9g} (a leaky ReLU)",
+               _times(right, np.where(values < 0, number, 1.0), kept))  # fmt: skip
+
+
+def _factors(actual: Array, right: Sums, where: Array) -> Iterator[float]:
+    """The numbers that can be the quotient of an array and the values there: a plain one, or that of the largest, in as
+    many digits as its rounding leaves."""
+    at = np.unravel_index(np.where(where, np.abs(right.values), 0).argmax(), right.values.shape)
+    quotient, unsure = float(actual[at] / right.values[at]), float(right.within[at] / abs(right.values[at]))
+    if not quotient or not np.isfinite(quotient):
+        return
+    near = max(2 * unsure, 1e-9) * abs(quotient)
+    plain = float(Fraction(quotient).limit_denominator(MOST_PARTS))
+    several = [
+        plain,
+        *(float(f"{quotient:.{digits}g}") for digits in range(1, 10) if np.count_nonzero(where) >= LEAST**2),
+    ]
+    yield from dict.fromkeys(number for number in several if number not in (0, 1) and abs(number - quotient) <= near)
+
+
+def _times(right: Sums, factor: Array, kept: Kept) -> Sums:
+    """The sums, each times a factor that is itself rounded, as is the product."""
+    size = np.abs(factor)
+    values = right.values * factor
+    unit = 0.0 if not isinstance(kept, Rounded) else kept.answer.unit
+    rounding = np.where(factor == 1, 0, 4 * unit * np.abs(values))
+    return right._replace(values=values, magnitudes=right.magnitudes * size, within=right.within * size + rounding)
+
+
+def _clipped(right: Sums, low: float, high: float) -> Sums:
+    return right._replace(values=np.clip(right.values, low, high))
 
 
 def _never_written(asked: Observation, kept: Kept, right: Sums) -> tuple[str, Array] | None:

@@ -372,7 +372,7 @@ def test_data_that_cannot_tell_two_misreadings_apart_gives_both() -> None:
     ]
 
 
-@pytest.mark.parametrize("fault", [lambda y: y + 1, lambda y: y * 2, lambda y: y[:1] + 1])
+@pytest.mark.parametrize("fault", [lambda y: y + 1, lambda y: y // 2, lambda y: y[:1] + 1])
 @pytest.mark.parametrize("descriptor", ["i5 k3 s2 p1 ic2 oc3 n2", "i3x4 k2x3 s2 op1 g2 oc2 n2 bias", "i1 k1 n2"])
 def test_leaves_unexplained_what_is_no_misreading(fault: Callable[[Array], Array], descriptor: str) -> None:
     assert found(descriptor, lambda p, a: fault(oracle.expected(p, *a))) == []
@@ -644,7 +644,7 @@ class TestCalls:
             "late": read_as(problem, Arrays(x, weight, None), pads=((2, 0),)),
         }
         arrays: dict[str, Any] = {name: y.swapaxes(1, 2) for name, y in answers.items()}
-        arrays["activated"] = np.maximum(arrays["right"], 0)
+        arrays |= {"activated": np.tanh(arrays["right"]), "clipped": np.maximum(arrays["right"], 0)}
         np.savez(tmp_path / "arrays.npz", x=x.swapaxes(1, 2), kernel=weight.transpose(2, 1, 0), **arrays)
         return {f"--{of}": f"{tmp_path / 'arrays.npz'}:{name}" for of, name in {"x": "x", "weight": "kernel"}.items()}
 
@@ -659,6 +659,10 @@ class TestCalls:
         status, output = self.run(files, command, "activated")
         assert status == 1
         assert "(activation='relu': applied to the answer afterwards): give the array from before it" in output
+
+    def test_an_array_from_after_a_relu_is_told_so(self, files: dict[str, str], command: Command) -> None:
+        status, output = self.run(files, command, "clipped")
+        assert (status, "negative values clipped to 0 (a ReLU)" in output) == (0, True)
 
     def test_a_right_answer_in_the_calls_layout_is_told_so(self, files: dict[str, str], command: Command) -> None:
         status, output = self.run(files, command, "right")

@@ -1,5 +1,6 @@
 """Real numbers: a right answer is never accused, a misreading is named, and what is not exact says so."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -151,7 +152,8 @@ def test_a_bound_that_zeros_would_keep_judges_nothing() -> None:
     problem = Problem.parse("i4x4 k4 s2 p1 ic256")
     x, weight, _ = real(problem)
     arrays = Arrays(rounded(8, x), rounded(8, weight), None)
-    actual = rounded(8, oracle.expected(problem, *arrays) * 1.05).astype(np.float32)
+    noise = np.random.default_rng(0).uniform(1.03, 1.07, problem.output_shape)
+    actual = rounded(8, oracle.expected(problem, *arrays) * noise).astype(np.float32)
     assert diagnose(problem, arrays, actual, "bfloat16") == ()
     assert "zeros would not be either" in difference(problem, arrays, actual, "bfloat16")
 
@@ -470,3 +472,51 @@ def test_the_largest_whole_numbers_that_float64_holds_are_right() -> None:
     (right,) = diagnose(ONE, arrays, arrays.x)
     assert right.statements == ()
     assert diagnose(ONE, arrays, np.array([[[2**53 - 1, 1, -(2**53)]]])) == ()
+
+
+@pytest.mark.parametrize(
+    ("done", "said"),
+    [
+        (lambda y: 2 * y, "every value times 2"),
+        (lambda y: -y, "every value negated"),
+        (lambda y: y / 9, "every value times 0.111111111"),
+        (lambda y: y * np.float32(0.0392), "every value times 0.0392"),
+        (lambda y: np.maximum(y, 0), "negative values clipped to 0 (a ReLU)"),
+        (lambda y: np.clip(y, 0, 6), "values clipped to 0 and 6 (a ReLU6)"),
+        (lambda y: np.where(y < 0, np.float32(0.01) * y, y), "negative values times 0.01 (a leaky ReLU)"),
+        (lambda y: np.where(y < 0, np.float32(0.2) * y, y), "negative values times 0.2 (a leaky ReLU)"),
+    ],
+)
+def test_what_was_done_to_every_value_is_named(done: Callable[[Array], Array], said: str) -> None:
+    problem = Problem.parse("i6x7 k4 s2 p1 ic4 oc3 bias")
+    arrays = real(problem)
+    actual = done(computed(problem, arrays)).astype(np.float32)
+    (diagnosis,) = diagnose(problem, arrays, actual)
+    assert diagnosis.statements == (said,)
+
+
+def test_what_nothing_gives_is_said_with_its_largest_deviation() -> None:
+    problem = Problem.parse("i6x7 k4 s2 p1 ic4 oc3")
+    arrays = real(problem)
+    actual = np.tanh(computed(problem, arrays))
+    assert diagnose(problem, arrays, actual) == ()
+    apart = np.abs(actual - oracle.expected(problem, *arrays))
+    at = tuple(map(int, np.unravel_index(apart.argmax(), actual.shape)))
+    said = difference(problem, arrays, actual).partition("; largest deviation at ")[2]
+    assert said.startswith(f"{at}: {actual[at]:.9g}, expected -13.141")
+
+
+def test_sums_that_were_requantised_and_wrapped_are_told_from_clipped_ones() -> None:
+    problem = Problem.parse("i5x5 k3 s2 ic3 oc2")
+    random = np.random.default_rng(0)
+    x, weight = (
+        random.integers(-128, 128, shape).astype("i1") for shape in (problem.input_shape, problem.weight_shape)
+    )
+    quotient = np.rint(oracle.expected(problem, x.astype(float), weight.astype(float), None) / 200)
+    assert np.abs(quotient).max() > 128
+    for actual, statements in (
+        (np.clip(quotient, -128, 127), ()),
+        (np.mod(quotient + 128, 256) - 128, ("values wrapped to int8",)),
+    ):
+        (diagnosis, *_) = diagnose(problem, Arrays(x, weight, None), actual.astype("i1"), by=Requantisation(200))
+        assert diagnosis.statements == statements
