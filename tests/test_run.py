@@ -368,7 +368,7 @@ def test_answer_that_cannot_be_finished_is_an_error() -> None:
 
     record = result(Flat()).record
     assert record.verdict is Verdict.ERRORED
-    assert record.message.startswith("finishing: ValueError")
+    assert record.message.startswith("finishing: ValueError: an answer of ")
 
 
 @given(strategies.problems(), seeds)

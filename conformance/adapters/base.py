@@ -141,7 +141,7 @@ def finish(call: Call, array: Array) -> Array:
         array = array.squeeze(layout.groups(call.layout).index("k"))
     array = layout.restore(array, layout.DATA, call.layout)
     if call.window is not None and array.ndim != len(call.window) + 2:
-        return array  # of another rank, so that there is nothing to crop: its shape is wrong as it stands
+        raise ValueError(f"an answer of {array.ndim} axes, of which {len(call.window)} behind two others are to be cut")
     if call.window is not None:
         if extends(call.window):
             array = np.pad(array, [(0, 0), (0, 0), *((max(-lo, 0), max(-hi, 0)) for lo, hi in call.window)])

@@ -158,7 +158,7 @@ BEHAVIOURS: dict[str, tuple[Callable[[Any], Any], str, str]] = {
     "None": (lambda x: "none", "errored", "the function returned a str: return an array"),
     "masked": (lambda x: np.ma.masked_array(x), "errored", "returned a masked array: return a plain one"),
     "objects": (lambda x: x.astype(object), "errored", "an array of dtype object"),
-    "wrong rank": (lambda x: x.ravel(), "diverges", "shape is ("),
+    "wrong rank": (lambda x: x.ravel(), "errored", "finishing: ValueError: an answer of 1 axes"),
     "writes to its operand": (lambda x: x.fill(0), "conforms", ""),  # which is a copy, after the answer was computed
 }
 
