@@ -1,5 +1,6 @@
 """conformance report: record files as a site."""
 
+import webbrowser
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +41,7 @@ from conformance.suites.expectation_files import give, require_asked
     help="A lane that must be there; repeatable (default: each of this package, and of the adapters that are given).",
 )
 @EXPECTATIONS
+@click.option("--open", "open_", is_flag=True, help="Show the front page in a browser, which $BROWSER may name.")
 def command(
     records: Path,
     to: Path,
@@ -48,6 +50,7 @@ def command(
     audited: Path | None,
     lanes: tuple[str, ...],
     expectations: tuple[str, ...],
+    open_: bool,
 ) -> int:
     """Build the report from record files and the arrays beside them: a front page, and the folder `site` beside it.
 
@@ -76,6 +79,8 @@ def command(
     outcome = write_report(replace(site, reasons=[*reasons, *failed], audit=mutants), page)
     echo(page.resolve().as_uri())
     echo("\n".join(outcome.lines()))
+    if open_ and not webbrowser.open(page.resolve().as_uri()):
+        echo("no browser could be started: set BROWSER, or open the page by its address", err=True)
     if outcome.incomplete:
         return INCOMPLETE
     return OK if outcome.green else DIVERGED

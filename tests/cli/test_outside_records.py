@@ -73,6 +73,18 @@ def test_a_report_expects_each_lane_of_the_adapters_that_are_given_and_none_of_t
     assert "torch-eager" not in out
 
 
+def test_a_report_is_shown_in_the_browser_that_is_named(tmp_path: Path, records: Path) -> None:
+    (tmp_path / "adapters").mkdir()
+    shutil.copy(ADAPTERS / "oracle_adapter.py", tmp_path / "adapters")
+    browser, shown, page = tmp_path / "browser", tmp_path / "shown", tmp_path / "to" / "index.html"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {shown}\n')
+    browser.chmod(0o755)
+    variables = {NAMES: str(tmp_path / "adapters"), "BROWSER": f"{browser} %s"}
+    _, out = conformance("report", "--records", str(records), "--to", str(page), "--open", **variables)
+    assert shown.exists(), out
+    assert shown.read_text() == f"{page.as_uri()}\n"
+
+
 def test_confirmation_of_an_implementation_without_idioms_says_what_to_do_instead(records: Path) -> None:
     made = next(records.glob("*.jsonl"))
     ended, out = conformance("confirm", str(made), **{NAMES: str(ADAPTERS)})
