@@ -12,12 +12,12 @@ from conformance.cli.options import EXPECTATIONS
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
 from conformance.records import record_file
-from conformance.records.record import Run
+from conformance.records.record import FUNCTION, Run
 from conformance.regression.history import DEFAULT, StoreError
 from conformance.report.content import audit
 from conformance.report.content.faults import ChangeLine
 from conformance.report.outcome import Reason
-from conformance.suites.expectation_files import give, require_asked
+from conformance.suites.expectation_files import give, path, require_asked
 
 
 @click.command()
@@ -72,6 +72,8 @@ def command(
     runs = record_file.read_folder(records)
     require_asked(give(expectations), {run.header.framework for run in runs})
     expected = lanes or _expected_lanes(runs)
+    for line in _without_adapter(runs):
+        echo(line, err=True)
     changes, changed = _since(baseline, records) if baseline else (None, {})
     reasons = [*_expectations(runs, records), *of_floors(runs), *beside(records, runs)]
     site = gather(runs, records, expected, changes, changed, history, reasons)
@@ -84,6 +86,18 @@ def command(
     if outcome.incomplete:
         return INCOMPLETE
     return OK if outcome.green else DIVERGED
+
+
+def _without_adapter(runs: Sequence[Run]) -> Iterator[str]:
+    """What cannot be known of lanes whose adapter is not here, and how it can."""
+    lanes = {run.header.framework for run in runs if run.header.variant != FUNCTION}
+    for name in sorted(lanes):
+        if not adapters.is_known(name):
+            lacking = (
+                "" if path(name).is_file() else f" and nothing is known of what it does (--expectations {name}=FILE)"
+            )
+            step = f"set {adapters.FOLDERS} to its folder, or install its package, before you go on with a command"
+            yield f"{name}: its adapter is not here{lacking}: {step}"
 
 
 def _expected_lanes(runs: Sequence[Run]) -> list[str]:

@@ -41,6 +41,12 @@ def conformance(*words: str, **variables: str) -> tuple[int, str]:
     ("words", "status", "text"),
     [
         (("report", "--records", "{folder}", "--to", "{to}"), 1, "oracle_adapter-single: diverges in 1 record"),
+        (
+            ("report", "--records", "{folder}", "--to", "{to}"),
+            1,
+            "oracle_adapter: its adapter is not here and nothing is known of what it does (--expectations "
+            f"oracle_adapter=FILE): set {NAMES} to its folder, or install its package",
+        ),
         (("expect", "check", "--records", "{folder}"), 1, "oracle_adapter: 0 expectations"),
         (("diagnose", "{file}"), 1, "1 of 1: unexplained"),
         (("domain", "--records", "{folder}"), 0, "oracle_adapter-single"),

@@ -346,6 +346,36 @@ class TestEvidence:
             assert (said in output) is bool(expected)
 
 
+STRANGERS = {
+    "pyproject.toml": """
+[project]
+name = "mine"
+version = "1"
+[tool.pytest.ini_options]
+addopts = "-n 2 --strict-markers -ra"
+testpaths = ["tests"]
+python_files = ["check_*.py"]
+filterwarnings = ["error"]
+xfail_strict = true
+markers = ["gpu: needs one"]
+""",
+    "conftest.py": """
+import pytest
+
+@pytest.fixture(autouse=True)
+def seeded():
+    yield
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.gpu)
+""",
+    "tests/conftest.py": "import pytest\n\n@pytest.fixture\ndef number(): return 5\n",
+    "tests/check_own.py": "def test_mine(number): assert number == 5\n\ndef test_other(): pass\n",
+}
+"""The folder of somebody who has settings, fixtures, hooks and names of files of his own."""
+
+
 @pytest.mark.usefixtures("environment")
 class TestBesideOwnTests:
     @pytest.mark.parametrize("workers", ["0", "2"])
@@ -362,6 +392,22 @@ class TestBesideOwnTests:
         assert (run.complete, run.header.selection, run.verdicts) == (True, "", {"conforms": RECORDS})
         status, output = lane(tmp_path / "records", f"-n{workers}", str(own / "test_mine.py::test_right"))
         assert status == 0, output
+
+    @pytest.mark.parametrize(("options", "passed"), [((), 2), (("-n0",), 2), (("-k", "not other"), 1)])
+    def test_in_a_strangers_folder_his_own_settings_and_fixtures_hold(
+        self, tmp_path: Path, options: tuple[str, ...], passed: int
+    ) -> None:
+        for name, text in STRANGERS.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        words = ("--framework", "oracle_adapter", "--variant", "single", "--suite", "smoke", *options, "tests/")
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"{passed} passed, " in done.stdout
+        assert f"{RECORDS} conforms" in done.stdout
+        assert read(tmp_path / "reports" / "records").verdicts == {"conforms": RECORDS}
 
 
 @pytest.mark.usefixtures("environment")
