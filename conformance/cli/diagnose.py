@@ -60,14 +60,16 @@ class _Answer(NamedTuple):
 @click.option("--x", metavar="FILE", help="The input that gave it.")
 @click.option("--weight", metavar="FILE", help="The weight.")
 @click.option("--bias", metavar="FILE", help="The bias.")
-@click.option("--scale", type=float, help="Of integers that were requantised: sums are divided by it and rounded.")
+@click.option(
+    "--scale", "scales", metavar="NUMBER", help="Of integers that were requantised: sums are divided by it and rounded."
+)
 @click.option("--zero-point", type=int, default=0, show_default=True, help="What is added to them then.")
 @click.option("--let", "lets", multiple=True, metavar="NAME=VALUE", help="Of a name in the call, as in ngf=64.")
 @click.option("--variant", help="How the framework executes (default: its first variant).")
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 def command(
     subject: str, expression: str | None, actual: str | None, x: str | None, weight: str | None, bias: str | None,
-    scale: float | None, zero_point: int, lets: tuple[str, ...], variant: str | None, as_json: bool,
+    scales: str | None, zero_point: int, lets: tuple[str, ...], variant: str | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Name the smallest misreading that gives an array.
 
@@ -80,6 +82,7 @@ def command(
     of redrawn operands, too, and the file keeps the outcome. Exit status: 0 right or explained, 1 something is not,
     2 usage.
     """
+    scale = None if scales is None else _scale(scales)
     files: dict[str, str | None] = {"--actual": actual, "--x": x, "--weight": weight}
     if subject.endswith(".jsonl") and expression is None:
         options = {"--bias": bias, "--scale": scale, "--zero-point": zero_point, "--variant": variant, "--let": lets}
@@ -129,6 +132,18 @@ def _require_question(subject: str, expression: str | None) -> None:
     if Path(subject).suffix:
         raise DiagnosisError(f"{subject!r} is neither a record file, which ends in .jsonl, nor a descriptor, such as "
                              "'i5x7 k3 s2', nor a framework with a call: give one of these")  # fmt: skip
+
+
+def _scale(text: str) -> float:
+    """The one scale of all channels. Raises DiagnosisError for text that is none."""
+    try:
+        return float(text)
+    except ValueError:
+        one = (
+            "give one number, such as 38.5; where each channel has its own, give the channels one at a time, each with "
+            "its part of the weight, of the bias and of the array"
+        )
+        raise DiagnosisError(f"--scale is {text[:60]!r}, and sums are divided by one number: {one}") from None
 
 
 def _requantisation(scale: float | None, zero_point: int, actual: Any) -> Requantisation | None:

@@ -94,7 +94,8 @@ def _evidence(made: Port, missing: list[str]) -> list[str]:
     from conformance.analysis import proofs
 
     proved = proofs.read()
-    lines = [f"# {framework}: not run, since no environment here has it: `tox run -e {framework} --notest` makes one"
+    lines = [f"# {framework}: not run, since no environment here has it: `tox run -e {framework} --notest` makes one, "
+             f"or give one by --python {framework}=PATH"
              for framework in missing]  # fmt: skip
     for point in (made.source, made.target):
         lines += [f"# {line}" for line in proved.of(point.name)]

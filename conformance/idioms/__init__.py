@@ -4,6 +4,7 @@ read("torch", "F.conv_transpose2d(x, w, stride=2)", {"x": (1, 2, 5, 7), "w": (2,
 """
 
 import importlib
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache, lru_cache
@@ -188,7 +189,9 @@ def _unsaid(reading: Reading, reason: str) -> str:
     values = (value for name, value in reading.arguments.items() if name not in reviewed)
     parts = (part for value in values for part in (value if isinstance(value, list | tuple) else [value]))
     unsaid = next((part for part in parts if isinstance(part, Name) and part.text in reason), None)
-    return "" if unsaid is None or "--let" in reason else how_to_give(unsaid)
+    extents = re.search(r"it takes (\d) extents", reason)
+    example = f"({', '.join('1888888'[: int(extents[1])])})" if extents else "2"
+    return "" if unsaid is None or "--let" in reason else how_to_give(unsaid, example)
 
 
 def operands(reading: Reading, shapes: Mapping[str, Any]) -> dict[str, Any]:

@@ -368,14 +368,14 @@ def per_axis(name: str, value: Any, rank: int) -> Ints:
     raise Refusal(f"{name} is {value!r}: it takes a whole number, or {rank} of them{how_to_give(value)}")
 
 
-def how_to_give(value: Any) -> str:
+def how_to_give(value: Any, example: str = "2") -> str:
     """How a value that the text does not say can be given, and where it stands."""
     names = [value] if isinstance(value, Name) else value if isinstance(value, list | tuple) else ()
     unknown = next((name for name in names if isinstance(name, Name)), None)
     if unknown is None:
         return ""
     where = "" if unknown.at is None else f" (at character {unknown.at + 1})"
-    return f', and {unknown}{where} has none before it runs: write its value, or give it: --let "{unknown}=2"'
+    return f', and {unknown}{where} has none before it runs: write its value, or give it: --let "{unknown}={example}"'
 
 
 def with_window(problem: Problem, window: Window) -> Problem:

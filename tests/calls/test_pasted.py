@@ -359,3 +359,10 @@ def test_a_lazy_layer_takes_its_channels_from_x() -> None:
         "port", "nn.LazyConvTranspose2d(5, 4, stride=2)", "--from", "torch", "--to", "jax", "--shape", "x=1,8,7,7"
     )
     assert "# torch.nn.ConvTranspose2d(in_channels=8, out_channels=5, kernel_size=4, stride=2) means" in ported.output
+
+
+def test_a_shape_that_has_no_value_is_given_as_a_shape() -> None:
+    text = "tf.nn.conv2d_transpose(value=x, filter=w, output_shape=s, strides=[1, 2, 2, 1], padding=b'SAME')"
+    shapes = ("--shape", "x=1,7,7,8", "--shape", "w=5,5,3,8", "--claim")
+    assert '--let "s=(1, 8, 8, 8)"' in str(invoke("call", "tf", text, *shapes).exception)
+    assert "leaves (14, 14)" in invoke("call", "tf", text, *shapes, "--let", "s=(1, 14, 14, 3)").output
