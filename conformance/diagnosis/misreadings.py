@@ -26,6 +26,11 @@ BLOCKS = (4, 8, 16, 32, 64, 128, 256, 512)
 """Channels that are computed together."""
 
 
+UNSIGNED = {"uint8": 1 << 8, "uint16": 1 << 16}
+LIMITS = {"int8": 1 << 7, **UNSIGNED, "int16": 1 << 15}
+"""The first number that a type does not hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement(Generic[T]):
     """One way to misread: `family` is what it misreads, and a diagnosis has at most one statement of each."""
@@ -183,6 +188,15 @@ def of_input_alone(problem: Problem) -> Iterator[Statement[Array]]:
     for start in _ends_of_blocks(problem.in_channels):
         text = f"in channels{of_each} from {start} on lost"
         yield Statement("in channels", text, partial(_without, 2, slice(start, None)))
+    for axis, extent in enumerate(problem.input):
+        for name, limit in LIMITS.items():
+            if extent > limit:
+                text = f"input beyond {name} lost on axis {axis}"
+                yield Statement("input", text, partial(_without, axis + 3, slice(limit, None)))
+        for name, limit in UNSIGNED.items():
+            if extent > limit:
+                text = f"input coordinates kept in {name} on axis {axis}"
+                yield Statement("input", text, partial(_reordered, axis + 3, np.arange(extent) % limit))
     if channels > 1 and max(problem.input) > 1:
         yield Statement("input", "memory of the input read with channels last", _channels_last)
     if channels > 1 and problem.batch > 1:
@@ -202,6 +216,9 @@ def of_bias_alone(problem: Problem) -> Iterator[Statement[Array]]:
         return
     if g > 1:
         yield Statement("bias", "bias for the first group only", partial(_without, 1, slice(oc, None)))
+    for name, order in _orders(g):
+        of_group = np.arange(g * oc).reshape(g, oc)[order].ravel()
+        yield Statement("bias", f"bias of groups {name}", partial(_reordered, 1, of_group))
     if g > 1 and oc > 1:
         dealt = np.arange(g * oc).reshape(oc, g).T.ravel()
         yield Statement("bias", "bias dealt to groups in turn", partial(_reordered, 1, dealt))
@@ -213,6 +230,13 @@ def _ends_of_blocks(count: int) -> tuple[int, ...]:
     """Where the last whole blocks of usual sizes end, if something is left behind them."""
     ends = {count // block * block for block in BLOCKS}
     return tuple(sorted(end for end in ends if 0 < end < count - 1))  # the last one alone has a statement
+
+
+def of_placing_alone(problem: Problem) -> Iterator[Statement[Placing]]:
+    """That an input element is repeated up to the next one, which is made alone."""
+    if max(problem.stride) > 1:
+        text = "input elements repeated up to the next, instead of zeros between"
+        yield Statement("overlap", text, partial(_ruled, "repeated"))
 
 
 def of_bias(problem: Problem) -> Iterator[Statement[Array]]:
@@ -317,8 +341,8 @@ def _nothing(_: Problem) -> Iterator[Statement[Any]]:
 
 WHOLE = Space(of_input, of_weight, of_placing, of_bias)
 """Everything is read in one wrong way."""
-ALONE = Space(of_input_alone, of_weight_alone, _nothing, of_bias_alone)
-"""A fault of blocks or layouts, which is sought alone."""
+ALONE = Space(of_input_alone, of_weight_alone, of_placing_alone, of_bias_alone)
+"""A fault of blocks, layouts, widths or groups, which is sought alone."""
 
 
 _AXES = re.compile(r" (?:on|along) ax[ei]s \d+(?: and \d+)*|(?<= axes) \d+ and \d+")

@@ -7,15 +7,15 @@ found by solving for the matrix that mixes them.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import permutations
-from math import prod
+from itertools import permutations, product
+from math import ceil, log2, prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conformance.diagnosis.kept import Kept, Rounded, Sums, tells
-from conformance.diagnosis.misreadings import Placing
+from conformance.diagnosis.misreadings import UNSIGNED, Placing
 from conformance.diagnosis.observation import Observation
 from conformance.diagnosis.search import Search
 from conformance.layout import DATA, spelt
@@ -25,6 +25,8 @@ Array = NDArray[Any]
 
 MOST_MIXED = 1024
 """Pairs of a weight's in channel and an input's channel up to which an order is solved for."""
+LEAST_RANGE = 3
+"""The smallest value that is taken for the end of a range, which is a power of two or one less."""
 FEW = 8
 """Places that are listed."""
 LEAST, CLEAR = 4, 256
@@ -47,6 +49,8 @@ def partly_right(asked: Observation, search: Search) -> Iterator[tuple[str, Arra
         if kept.fits(actual, sums).all():
             yield text, actual, sums
             return
+    if kept.exact:
+        yield from _beyond_a_range(actual, kept, right)
     if order := _order_of_outputs(asked, kept, right):
         yield f"out channels in the order {_listed(order)}", actual, _taken(right, order)
     for text, sums in _orders_of_inputs(asked, kept):
@@ -168,6 +172,22 @@ def _never_written(asked: Observation, kept: Kept, right: Sums) -> tuple[str, Ar
                 np.moveaxis(written, axis, 0)[wrong] = False
                 return f"{_place(axis, wrong)} holding {name}, as if never written", written
     return None
+
+
+def _beyond_a_range(actual: Array, kept: Kept, right: Sums) -> Iterator[tuple[str, Array, Sums]]:
+    """That values were clipped to a power of two, or that coordinates of the array wrapped around."""
+    largest = float(np.abs(actual).max(initial=0))
+    power = ceil(log2(largest)) if largest >= LEAST_RANGE else 0
+    for less in (0, 1):
+        if largest == 2.0**power - less:
+            clipped = right._replace(values=np.clip(right.values, -(2.0**power), largest))
+            if kept.fits(actual, clipped).all():
+                yield f"values saturated at 2**{power}", actual, clipped
+    for axis, (name, limit) in product(range(2, actual.ndim), UNSIGNED.items()):
+        if actual.shape[axis] > limit:
+            wrapped = right._replace(values=right.values.take(np.arange(actual.shape[axis]) % limit, axis))
+            if kept.fits(actual, wrapped).all():
+                yield f"output coordinates kept in {name} on axis {axis - 2}", actual, wrapped
 
 
 def place(differs: Array) -> str:

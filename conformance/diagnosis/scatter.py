@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from conformance.problem import Ints
 
 Array = NDArray[Any]
-Rule = Literal["all", "first", "last", "every dilation-th"]
+Rule = Literal["all", "first", "last", "every dilation-th", "repeated"]
 Part = Literal["input elements", "taps"]
 Table = NDArray[np.intp]
 
@@ -60,8 +60,11 @@ def landing(extent: int, kernel: int, stride: int, dilation: int, rule: Rule = "
 
     Rules: "all" is right; "first" and "last" keep one input position where stamps overlap; "every dilation-th" is what
     MXNet's native column-to-image step meets (pack_col2patch): input positions from a start of its own in steps of the
-    dilation, and the tap by a division that is not checked to be even.
+    dilation, and the tap by a division that is not checked to be even; "repeated" puts an input element at every
+    position up to the next one.
     """
+    if rule == "repeated":
+        return _repeated(extent, kernel, stride, dilation)
     reach = dilation * (kernel - 1) + 1
     at = np.arange((extent - 1) * stride + reach)
     start, step = np.maximum((at - reach + stride) // stride, 0), 1
@@ -74,7 +77,19 @@ def landing(extent: int, kernel: int, stride: int, dilation: int, rule: Rule = "
     if rule in ("first", "last"):
         one = np.where(meets, position, extent).min(1) if rule == "first" else np.where(meets, position, -1).max(1)
         meets &= position == one[:, None]
-    met = np.sort(np.where(meets, position * kernel + tap, extent * kernel), axis=1)
+    return _table(position * kernel + tap, meets, extent * kernel)
+
+
+def _repeated(extent: int, kernel: int, stride: int, dilation: int) -> Table:
+    tap = np.arange(kernel)
+    first = np.arange(Axis(extent, kernel, stride, dilation).full)[:, None] - tap * dilation
+    position = first // stride
+    return _table(position * kernel + tap, (position >= 0) & (position < extent), extent * kernel)
+
+
+def _table(entries: Array, meets: Array, nothing: int) -> Table:
+    """Entries that meet, in order, without room for more than the most that do."""
+    met = np.sort(np.where(meets, entries, nothing), axis=1)
     table: Table = np.ascontiguousarray(met[:, : max(1, int(meets.sum(axis=1).max()))])
     table.flags.writeable = False
     return table

@@ -256,11 +256,13 @@ def met(i: int, k: int, s: int, d: int, rule: Rule) -> list[list[int]]:
         if rule == "every dilation-th":
             start = at % d if at < reach else (at - reach + s) // s
             pairs = [h * k + (at - h * s) // d for h in range(start, min(at // s + 1, i), d)]
+        if rule == "repeated":
+            pairs = [h * k + t for h in range(i) for t in range(k) if h * s <= at - t * d < (h + 1) * s]
         rows.append({"first": pairs[:1], "last": pairs[-1:]}.get(rule, pairs))
     return rows
 
 
-@pytest.mark.parametrize("rule", ["all", "first", "last", "every dilation-th"])
+@pytest.mark.parametrize("rule", ["all", "first", "last", "every dilation-th", "repeated"])
 def test_products_land_where_loops_say(rule: Rule) -> None:
     for i, k, s, d in product(range(1, 5), range(1, 5), range(1, 5), range(1, 5)):
         table = landing(i, k, s, d, rule)
