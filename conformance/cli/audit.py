@@ -37,12 +37,15 @@ STEPS = (1, 2, 4, 8, 16, 32, 64)
 @click.command()
 @click.option("--matrix", "full", is_flag=True, help="Every mutant on every case: minutes.")
 @click.option("--against", multiple=True, type=click.Choice(list(PLACES)), help="Try them there too; repeatable.")
+@click.option("--fakes", "with_fakes", is_flag=True, help="Try what only seems to be an implementation, too: minutes.")
 @click.option("--to", type=Path, help="Write all of it to a file, of which the report makes a page.")
 @click.option("--json", "as_json", is_flag=True, help="Print that file instead of a table.")
 @click.option(
     "--kinds", "only_kinds", is_flag=True, help="Print how many cases tell each known kind of fault, no more."
 )
-def command(full: bool, against: Sequence[str], to: Path | None, as_json: bool, only_kinds: bool) -> int:
+def command(
+    full: bool, against: Sequence[str], with_fakes: bool, to: Path | None, as_json: bool, only_kinds: bool
+) -> int:
     """Run every mutant, a wrong implementation with one documented fault, and say which cases see it.
 
     A function mutant is killed by a case on which it would not conform. It meets cases until two that differ in shape
@@ -59,7 +62,7 @@ def command(full: bool, against: Sequence[str], to: Path | None, as_json: bool, 
         require_our_file(to, f'"format": "{FORMAT}"')
     matrix = kill_matrix(cases.read_suite(CORE)) if full else None
     elsewhere = {place: seen_elsewhere(place) for place in against}
-    audited = audit(sightings(), elsewhere, matrix, process_mutants(), fakes())
+    audited = audit(sightings(), elsewhere, matrix, process_mutants(), fakes() if with_fakes else ())
     if to:
         write_atomically(to, dump(audited))
     by_vectors = seen_by_vectors()

@@ -1,9 +1,9 @@
 """conformance report: record files as a site."""
 
-import webbrowser
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from webbrowser import open as show_in_browser
 
 import click
 
@@ -81,7 +81,7 @@ def command(
     outcome = write_report(replace(site, reasons=[*reasons, *failed], audit=mutants), page)
     echo(page.resolve().as_uri())
     echo("\n".join(outcome.lines()))
-    if open_ and not webbrowser.open(page.resolve().as_uri()):
+    if open_ and not show_in_browser(page.resolve().as_uri()):
         echo("no browser could be started: set BROWSER, or open the page by its address", err=True)
     if outcome.incomplete:
         return INCOMPLETE
