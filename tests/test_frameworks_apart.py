@@ -20,12 +20,12 @@ NAMED = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(sorted(NAMES))})(?![A-Za-z0-9])
 EXAMPLE = "a message shows how something is written, by an example of a framework"
 REASONS = {
     "claims/checks/networks.py": "the claim is about a generator that was published in Keras",
-    "idioms/_arguments.py": "an argument is told from those of other frameworks by who has it",
     "idioms/_source.py": EXAMPLE,
     "idioms/expression.py": EXAMPLE,
-    "idioms/_reading.py": "a library that is not read here bears the name of the framework that it is part of",
+    "idioms/_names.py": "a library that is not read here bears the name of the framework that it is part of",
     "idioms/laws.py": "a law of windows is shown by calls of several frameworks, side by side",
     "calls/copies.py": "a message names the order of axes that problems have, which is PyTorch's",
+    "cli/demo.py": "the questions are about frameworks",
     "cli/port.py": EXAMPLE,
     "io/tensor_files.py": "files of torch.save are read by the module that bears its name",
     "io/torch_files.py": "what torch.save writes is named in it by PyTorch's own names",
