@@ -60,8 +60,18 @@ GROUPS = {
 VERBS = {verb: text for group in GROUPS.values() for verb, text in group.items()}
 
 
+class _ReaderGoneError(Exception):
+    """Whoever read the output has closed it, which click would take for a failure."""
+
+
 class _Verbs(click.Group):
     """Commands by name; the help texts stand above so that --help imports none of them."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _ReaderGoneError from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -107,7 +117,7 @@ def main() -> None:
         _end(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:
+    except (BrokenPipeError, _ReaderGoneError):
         _discard_output()
         sys.exit(0)
     except ValueError as error:

@@ -31,6 +31,7 @@ def command(ctx: click.Context) -> None:
         name, *arguments = shlex.split(line)
         verb = group.get_command(ctx, name)
         assert verb is not None
-        verb.main(args=arguments, prog_name=f"conformance {name}", standalone_mode=False)
+        with verb.make_context(name, arguments, parent=ctx.find_root()) as asked:
+            verb.invoke(asked)
         echo()
     echo("Next: `conformance --help` lists the verbs, and `tox run -m nightly` runs every case on every framework.")

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +40,13 @@ def test_help_has_a_line_of_80_columns_for_each_verb(conformance: Command) -> No
     assert max(map(len, text.splitlines())) <= 80
     modules = {path.stem for path in (Path(__file__).parents[2] / "conformance" / "cli").glob("[a-z]*.py")}
     assert set(VERBS) == modules - {"options"}
+
+
+@pytest.mark.parametrize("words", ["cases list", "sizes torch --input 20 --output 40", "demo"])
+def test_a_reader_that_has_enough_is_no_failure(words: str) -> None:
+    program = f"set -o pipefail; '{sys.executable}' -m conformance {words} | head -1"
+    done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
 
 
 def test_demo_answers_each_question(conformance: Command) -> None:
