@@ -123,3 +123,12 @@ def test_a_stack_that_is_none_gets_one_line_and_status_2(arguments: tuple[str, .
     assert done.returncode == 2, done.stdout
     assert message in done.stderr
     assert (len(done.stderr.splitlines()), done.stdout) == (1, "")
+
+
+def test_a_chain_that_gives_no_size_again_is_told_as_a_chain_too() -> None:
+    layers = ("nn.Conv1d(1, 8, 3, stride=2)", "nn.MaxPool1d(2)", "nn.ConvTranspose1d(8, 4, 4, stride=2)",
+              "nn.ConvTranspose1d(4, 1, 4, stride=2)")  # fmt: skip
+    words = [word for layer in layers for word in ("--then", layer)]
+    done = invoke("sizes", "torch", "--input", "100", *words)
+    assert "with nothing joined, as in a chain, input 100 gives 102\n" in done.output
+    assert done.output.endswith("none up to 512\nsizes that a chain gives again: none up to 512\n")

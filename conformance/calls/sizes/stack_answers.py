@@ -72,7 +72,7 @@ def stack_lines(answer: StackAnswer) -> Iterator[str]:
     if answer.input and answer.joined:
         yield f"input {size} passes"
     near = f"; the nearest to {size}: {' and '.join(map(str, answer.near))}" if answer.near else ""
-    if answer.chain in (None, answer.rule):
+    if answer.chain is None or (answer.chain == answer.rule and answer.rule.rests):
         yield f"sizes that pass: {answer.rule}{near}"
         return
     if answer.end:
