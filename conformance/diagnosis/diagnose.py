@@ -307,7 +307,8 @@ def difference(
     """Where and how an array differs from the expected one, in words: in a type that holds what is expected."""
     _require_operands(problem, arrays)
     if actual.shape != problem.output_shape:
-        return f"shape is {actual.shape}, expected {problem.output_shape}"
+        order = ", both with their axes in the order n c k" if actual.ndim == len(problem.output_shape) else ""
+        return f"shape is {actual.shape}, expected {problem.output_shape}{order}"
     if actual.dtype.kind not in "iuf":
         return f"dtype is {actual.dtype}, expected numbers"
     asked = observed(problem, arrays, actual)

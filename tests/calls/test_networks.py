@@ -123,7 +123,8 @@ def test_the_sizes_that_pass_a_unet_and_what_mends_a_level_are_said_with_their_l
         "not known, and taken to keep sizes: torch.nn.functional.pad (line 51), which may mend a level that breaks",
         "with the defaults bilinear=False",
         "input 100: level 3 (line 44) gives 24 where 25 is needed: give output_padding=1 there or crop 1 of the skip "
-        "connection, which is what goes into torch.nn.MaxPool2d(2) (line 29)",
+        "connection, which is what goes into torch.nn.MaxPool2d(2) (line 29); after a crop the later levels are "
+        "smaller than is said here",
         "sizes that pass: multiples of 16; the nearest to 100: 96 and 112",
     ]
     assert said(UNET, 96)[-2:] == ["input 96 passes", "sizes that pass: multiples of 16"]

@@ -26,7 +26,7 @@ def test_every_lane_states_how_much_of_every_suite_of_a_night_it_must_answer(lan
     assert {variant for variant, _ in floors} == set(adapters.variants(lane.framework))
 
 
-def test_a_file_may_hold_floors_alone(write: Path) -> None:  # noqa: F811
+def test_a_file_may_hold_floors_alone(write: Path) -> None:  # noqa: F811  # pytest gives the fixture that is imported
     write.write_text("[floor.eager]\ncore = {answered = 7, of = 10}\n")
     assert read_floors("torch") == {("eager", "core"): Floor(7, 10)}
     assert read_expectations("torch") == ()
@@ -48,14 +48,14 @@ def test_a_file_may_hold_floors_alone(write: Path) -> None:  # noqa: F811
         ("[[floor]]\ncore = 7\n", "mend the headings"),
     ],
 )
-def test_a_floor_that_says_something_else_is_refused(write: Path, text: str, words: str) -> None:  # noqa: F811
+def test_a_floor_that_says_something_else_is_refused(write: Path, text: str, words: str) -> None:  # noqa: F811  # pytest gives the fixture that is imported
     write.write_text(text)
     with pytest.raises(ExpectationError) as error:
         read_floors("torch")
     assert words in str(error.value)
 
 
-def test_a_run_below_its_floor_lacks_something_in_whole_and_in_part(write: Path) -> None:  # noqa: F811
+def test_a_run_below_its_floor_lacks_something_in_whole_and_in_part(write: Path) -> None:  # noqa: F811  # pytest gives the fixture that is imported
     write.write_text("[floor.eager]\ncore = {answered = 7, of = 10}\n")
     assert lack(HEADER, {"conforms": 7, "unsupported": 3}) == ""
     assert lack(HEADER, {"conforms": 6, "unsupported": 4}) == "answers 6 of 10 records, its floor is 7"

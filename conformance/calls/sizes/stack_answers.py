@@ -94,7 +94,9 @@ def _broken(result: LayerResult) -> str:
     place = f" ({result.layer.place})" if result.layer.place else ""
     gives = f"level {result.level}{place} gives {short(result.after)} where {short(result.needed)} is needed"
     ways = [f"give {written(result.mend)} there"] if result.mend else []
-    return f"{gives}: {' or '.join([*ways, *_crops(result)])}"
+    is_smaller = result.mend and any(needed > after for after, needed in zip(result.after, result.needed, strict=True))
+    later = "; after a crop the later levels are smaller than is said here" if is_smaller else ""
+    return f"{gives}: {' or '.join([*ways, *_crops(result)])}{later}"
 
 
 def _crops(result: LayerResult) -> Iterator[str]:
