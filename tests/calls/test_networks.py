@@ -119,15 +119,26 @@ def test_a_unet_of_several_classes_is_followed_through_forward() -> None:
 
 def test_the_sizes_that_pass_a_unet_and_what_mends_a_level_are_said_with_their_lines() -> None:
     lines = said(UNET, 100)
-    assert lines[-4:] == [
+    assert lines[-5:] == [
         "not known, and taken to keep sizes: torch.nn.functional.pad (line 51), which may mend a level that breaks",
         "with the defaults bilinear=False",
         "input 100: level 3 (line 44) gives 24 where 25 is needed: give output_padding=1 there or crop 1 of the skip "
-        "connection, which is what goes into torch.nn.MaxPool2d(2) (line 29); after a crop the later levels are "
-        "smaller than is said here",
+        "connection, which is what goes into torch.nn.MaxPool2d(2) (line 29)",
+        "input 100 with crops of the skip connections alone: crop 1 on level 3 (line 44), 2 on level 2 (line 44), 4 on "
+        "level 1 (line 44); 96 is left",
         "sizes that pass: multiples of 16; the nearest to 100: 96 and 112",
     ]
     assert said(UNET, 96)[-2:] == ["input 96 passes", "sizes that pass: multiples of 16"]
+
+
+def test_cropped_skip_connections_are_followed_to_the_end() -> None:
+    answered = answer_stack(read_stack("torch", [UNET], 2), (572, 572))
+    needs = [(result.level, result.after[0], result.needed[0]) for result in answered.crops if not result.passes]
+    assert needs == [(4, 70, 71), (3, 140, 143), (2, 280, 286), (1, 560, 572)]
+    assert answered.crops[-1].after == (560, 560)
+    data = as_data(answered)
+    assert [layer["output"] for layer in data["crops"]][-1] == [560, 560]
+    assert as_data(answer_stack(read_stack("torch", [UNET], 2), (96, 96)))["crops"] is None
 
 
 def test_the_way_that_a_parameter_takes_is_followed() -> None:

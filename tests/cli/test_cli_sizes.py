@@ -100,7 +100,7 @@ def test_a_stack_is_data_for_other_programs() -> None:
     said = json.loads(invoke("sizes", "torch", *PASSED, "--input", "7x8", "--json").output)
     assert set(said) == {
         "framework", "axes", "in_order", "input", "passes", "joined", "end", "layers", "sizes", "chain", "nearest",
-        "unknown",
+        "unknown", "crops",
         "assumed",
     }  # fmt: skip
     assert [layer["output"] for layer in said["layers"]] == [[3, 4], [6, 8]]

@@ -1,6 +1,6 @@
 """Encoder and decoder, level by level: which input sizes pass a stack, which level breaks, and what mends it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -52,19 +52,27 @@ class LayerResult:
         return _mend(self.framework, self.layer.effect, self.before, self.needed) if self.needed else None
 
     @property
-    def passed_on(self) -> Ints:
-        """The extents behind the level: those that are needed, but where the encoder's alone can be cropped."""
-        if self.passes or not self.needed:
-            return self.after
-        if self.mend is not None:
-            return self.needed
-        return tuple(map(min, self.after, self.needed))
+    def cropped(self) -> Ints:
+        """The extents behind the level where the larger of the two sides is cropped to the smaller one."""
+        return tuple(map(min, self.after, self.needed)) if self.needed else self.after
 
 
-def walk(stack: Stack, extents: Ints) -> Iterator[LayerResult]:
+def mended(result: LayerResult) -> Ints:
+    """The extents behind a level: those that are needed where an argument gives them, else the cropped ones."""
+    if result.passes or not result.needed or result.mend is None:
+        return result.cropped
+    return result.needed
+
+
+def cropped(result: LayerResult) -> Ints:
+    """The extents behind a level where nothing but crops is done."""
+    return result.cropped
+
+
+def walk(stack: Stack, extents: Ints, behind: Callable[[LayerResult], Ints] = mended) -> Iterator[LayerResult]:
     """What each layer of a stack gives for an input, up to one that refuses it.
 
-    Behind a level that breaks, the extents are those that a mended one gives.
+    `behind` says with which extents the way goes on behind a level that breaks.
     """
     before: list[Ints] = []
     for layer, (level, met) in zip(stack.layers, joins(stack), strict=True):
@@ -78,7 +86,7 @@ def walk(stack: Stack, extents: Ints) -> Iterator[LayerResult]:
         yield result
         if refused:
             return
-        extents = result.passed_on
+        extents = behind(result)
 
 
 @lru_cache(maxsize=2**4)

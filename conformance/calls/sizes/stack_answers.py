@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.calls.sizes.levels import LayerResult, comes_back, end_of, walk, written
+from conformance.calls.sizes.levels import LayerResult, comes_back, cropped, end_of, walk, written
 from conformance.calls.sizes.passing import Rule, passing
 from conformance.calls.sizes.stack import Stack
 from conformance.problem import Ints
@@ -14,13 +14,15 @@ from conformance.problem import Ints
 class StackAnswer:
     """What the layers of a stack give for an input, where there is one, and the sizes that pass.
 
-    `rule` is of levels that are joined, as in a U-Net. `end` is what the input becomes where nothing is joined, and
-    `chain` the rule of the sizes that come back then; None where the stack does not both shrink and grow.
+    `crops` is the same way where the skip connections are cropped and no argument is changed; empty where that is no
+    other way. `rule` is of levels that are joined, as in a U-Net. `end` is what the input becomes where nothing is
+    joined, and `chain` the rule of the sizes that come back then; None where the stack does not both shrink and grow.
     """
 
     stack: Stack
     input: Ints
     results: tuple[LayerResult, ...]
+    crops: tuple[LayerResult, ...]
     rule: Rule
     end: Ints
     chain: Rule | None
@@ -46,9 +48,10 @@ class StackAnswer:
 def answer_stack(stack: Stack, extents: Ints) -> StackAnswer:
     """What a stack gives for an input of these extents, if there are any."""
     results = tuple(walk(stack, extents)) if extents else ()
+    crops = tuple(walk(stack, extents, cropped)) if any(_is_short(result) and result.mend for result in results) else ()
     end = end_of(stack, extents) if extents else ()
     chain = passing(stack, comes_back) if {"down", "up"} <= {layer.kind for layer in stack.layers} else None
-    return StackAnswer(stack, extents, results, passing(stack), end, chain)
+    return StackAnswer(stack, extents, results, crops, passing(stack), end, chain)
 
 
 def stack_lines(answer: StackAnswer) -> Iterator[str]:
@@ -69,6 +72,8 @@ def stack_lines(answer: StackAnswer) -> Iterator[str]:
     for result in answer.results:
         if not result.passes:
             yield f"input {size}: {_broken(result)}"
+    if answer.crops:
+        yield f"input {size} with crops of the skip connections alone: {_cropping(answer.crops)}"
     if answer.input and answer.joined:
         yield f"input {size} passes"
     near = f"; the nearest to {size}: {' and '.join(map(str, answer.near))}" if answer.near else ""
@@ -94,25 +99,45 @@ def _broken(result: LayerResult) -> str:
     place = f" ({result.layer.place})" if result.layer.place else ""
     gives = f"level {result.level}{place} gives {short(result.after)} where {short(result.needed)} is needed"
     ways = [f"give {written(result.mend)} there"] if result.mend else []
-    is_smaller = result.mend and any(needed > after for after, needed in zip(result.after, result.needed, strict=True))
-    later = "; after a crop the later levels are smaller than is said here" if is_smaller else ""
-    return f"{gives}: {' or '.join([*ways, *_crops(result)])}{later}"
+    return f"{gives}: {' or '.join([*ways, *_crops(result)])}"
+
+
+def _is_short(result: LayerResult) -> bool:
+    """Whether a layer that grows gives less than is needed."""
+    return any(needed > after for after, needed in zip(result.after, result.needed or result.after, strict=True))
+
+
+def _cropping(results: Sequence[LayerResult]) -> str:
+    """What is cropped on each level where nothing else is done, and what is left at the end."""
+    crops = [
+        f"{more}{' of its answer' if whose == 'its answer' else ''} on level {result.level}"
+        + (f" ({result.layer.place})" if result.layer.place else "")
+        for result in results if not result.passes and not result.refused
+        for more, whose in _differences(result)
+    ]  # fmt: skip
+    last = results[-1]
+    end = f"then {last.layer.call} gives nothing: {last.refused}" if last.refused else f"{short(last.cropped)} is left"
+    return f"crop {', '.join(crops)}; {end}"
+
+
+def _differences(result: LayerResult) -> Iterator[tuple[str, str]]:
+    """By how much each side of a level is too large."""
+    pairs = list(zip(result.after, result.needed, strict=True))
+    for more, whose in (
+        ([max(after - needed, 0) for after, needed in pairs], "its answer"),
+        ([max(needed - after, 0) for after, needed in pairs], "the skip connection"),
+    ):
+        if any(more):
+            yield short(more), whose
 
 
 def _crops(result: LayerResult) -> Iterator[str]:
     """What to cut of either side, so that both are equal."""
-    pairs = list(zip(result.after, result.needed, strict=True))
     joined = result.joined.call if result.joined else ""
     place = f" ({result.joined.place})" if result.joined and result.joined.place else ""
-    for more, whose in (
-        ([max(after - needed, 0) for after, needed in pairs], "its answer"),
-        (
-            [max(needed - after, 0) for after, needed in pairs],
-            f"the skip connection, which is what goes into {joined}{place}",
-        ),
-    ):
-        if any(more):
-            yield f"crop {short(more)} of {whose}"
+    for more, whose in _differences(result):
+        which = "" if whose == "its answer" else f", which is what goes into {joined}{place}"
+        yield f"crop {more} of {whose}{which}"
 
 
 def as_data(answer: StackAnswer) -> dict[str, Any]:
@@ -128,6 +153,7 @@ def as_data(answer: StackAnswer) -> dict[str, Any]:
         "joined": answer.joined,
         "end": list(answer.end) or None,
         "layers": [_result_as_data(result) for result in answer.results],
+        "crops": [_result_as_data(result) for result in answer.crops] or None,
         "sizes": _rule_as_data(answer.rule),
         "chain": None if answer.chain is None else _rule_as_data(answer.chain),
         "nearest": list(answer.near),
