@@ -1,12 +1,10 @@
 """The site: everything that the report knows, as pages. Records and plain values in, names and texts out."""
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from importlib.resources import files
-from itertools import groupby
 
 from conformance.records.record import Key, Record, Run, Verdict
 from conformance.report import feeds, overview
@@ -20,7 +18,7 @@ from conformance.report.integrity import Integrity, measure_integrity
 from conformance.report.outcome import Outcome, Reason, outcome_of
 from conformance.report.rendering import fragment, render
 from conformance.report.search_data import Placed, data_files
-from conformance.report.tables import agreement, counts
+from conformance.report.tables import agreement, counts, matrix
 from conformance.report.tables.machines import hosts, machines
 from conformance.report.tables.rounding import rounded
 from conformance.report.words import GLOSSARY, KINDS, SYMBOLS, slug
@@ -30,6 +28,11 @@ FRONT = "index.html"
 SLOWEST = 10
 MOST_ELEMENTS = 200
 """Elements of an array that a text to file upstream writes out."""
+WORST = (
+    Verdict.DIVERGES, Verdict.ACCEPTS_INVALID, Verdict.CRASHED, Verdict.TIMED_OUT, Verdict.ERRORED,
+    Verdict.INCONCLUSIVE, Verdict.REJECTS, Verdict.UNSUPPORTED, Verdict.CONFORMS,
+)  # fmt: skip
+"""Verdicts in the order in which faults are told."""
 Pages = Iterator[tuple[str, str]]
 
 
@@ -69,8 +72,14 @@ class Site:
 
     @cached_property
     def faults(self) -> Mapping[str, Fault]:
-        """Every fault under its page's name, which stays the same as long as the fault does; the new ones first."""
-        ranked = sorted(self.found, key=lambda fault: (not fault.new, -len(fault.records), fault.framework))
+        """Every fault under its page's name, which stays the same as long as the fault does.
+
+        The new ones come first, then wrong answers, then crashes and errors, then refusals; the largest of each first.
+        """
+        ranked = sorted(
+            self.found,
+            key=lambda fault: (not fault.new, WORST.index(fault.verdict), -len(fault.records), fault.framework),
+        )
         return {_name(fault): fault for fault in ranked}
 
     @cached_property
@@ -110,8 +119,8 @@ def front(site: Site, folder: str) -> str:
     lanes = list(overview.lane_groups(runs, site.reason))
     return render(
         "index.html.j2", folder=f"{folder}/", home=FRONT, site=site, summary=overview.summary(runs, lanes),
-        lanes=list(_lanes(runs)), glossary=GLOSSARY, symbols=SYMBOLS, started=_started(runs), day=day,
-        machines=hosts(runs),
+        answer=matrix.answer(runs), matrix=matrix.matrix(runs), glossary=GLOSSARY, symbols=SYMBOLS,
+        started=_started(runs), day=day, machines=hosts(runs),
     )  # fmt: skip
 
 
@@ -131,6 +140,7 @@ def pages(site: Site) -> Pages:
     yield "agreement.html", render("agreement.html.j2", lanes=names, pairs=pairs, **common)
     for name in ("maps", "search", "case"):
         yield f"{name}.html", render(f"{name}.html.j2", lanes=list(groups), **common)
+    yield "operator.html", render("operator.html.j2", **common)
     yield "conventions.html", render("conventions.html.j2", book=site.handbook, **common)
     yield from site.more.items()
     yield "literature.html", render("literature.html.j2", **common)
@@ -144,7 +154,7 @@ def pages(site: Site) -> Pages:
         yield f"framework-{slug(name)}.html", render(
             "framework.html.j2", name=name, rows=[row for row in rows if row.framework == name], slowest=_slowest(own),
             groups=[lane for lane in groups.values() if lane.framework == name], rounded=list(rounded(own)),
-            machines=machines(own), **common,
+            machines=machines(own), matrix=matrix.matrix(own), **common,
         )  # fmt: skip
     yield from _files(site, runs, overview.summary(runs, list(groups.values())))
 
@@ -188,36 +198,6 @@ def _files(site: Site, runs: Sequence[Run], summary: str) -> Pages:
     ):
         if script.name.endswith(".js"):
             yield script.name, script.read_text(encoding="utf-8")
-
-
-@dataclass(frozen=True, slots=True)
-class LaneRow:
-    """A lane in a suite on the front page: its verdicts, and whether the run came to its own end."""
-
-    lane: str
-    framework: str
-    version: str
-    suite: str
-    counts: Mapping[str, int]
-    recorded: int
-    expected: int
-
-
-def _lanes(runs: Sequence[Run]) -> Iterator[tuple[str, list[LaneRow]]]:
-    for lane, those in groupby(runs, key=lambda run: run.header.lane):
-        rows = []
-        for suite, same in groupby(those, key=lambda run: run.header.suite):
-            parts = list(same)
-            header = parts[0].header
-            total = Counter[str]()
-            for run in parts:
-                total.update(run.verdicts)
-            ordered = {verdict.value: total[verdict] for verdict in Verdict if total[verdict]}
-            rows.append(LaneRow(
-                lane, header.framework, header.version or "not recorded", suite, ordered,
-                sum(len(run.records) for run in parts), sum(run.header.expected for run in parts),
-            ))  # fmt: skip
-        yield lane, rows
 
 
 def _started(runs: Sequence[Run]) -> str:

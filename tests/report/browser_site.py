@@ -4,10 +4,12 @@ CONFORMANCE_CHROMIUM is the browser, /usr/bin/chromium unless it is set; CONFORM
 """
 
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -16,10 +18,12 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from conformance import idioms
 from conformance.analysis.content import coverage, handbook
 from conformance.analysis.content.faults import find_faults
 from conformance.analysis.content.site import domains
 from conformance.analysis.proofs import Proofs
+from conformance.calls.meaning import understand
 from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
 from conformance.records.record import Header, Record, Run, Verdict
@@ -309,6 +313,53 @@ def test_the_checkerboard_tells_when_the_stride_divides_the_kernel(folder: Path,
     assert "4 % 2 = 0: every element inside is reached equally often" in page.inner_text("#rule")
     page.fill("#d", "2")
     assert "a checkerboard; taps on each remainder of the stride: 4, 0" in page.inner_text("#rule")
+
+
+PARTS = re.compile(r"(?P<call>.*\))(?:\(x\))?\[:, (?P<begin>\d+):(?P<end>\d+)\]")
+"""A call whose answer is cut afterwards."""
+READERS = {"PyTorch": "torch", "TensorFlow": "tensorflow", "Keras": "tensorflow", "JAX": "jax", "MXNet": "mxnet"}
+
+
+def test_every_call_of_the_operator_s_page_has_the_window_that_the_page_draws(folder: Path, opened: Opening) -> None:
+    page = opened(address(folder, "site/operator.html"))
+    levels = product((1, 3), (1, 2, 3, 5), (1, 2, 3), (0, 1, 2), (0, 1, 2), (1, 2))
+    asked = [dict(zip(("i", "k", "s", "p", "op", "d"), level, strict=True)) for level in levels]
+    each = "(asked) => asked.map(conformance.axis).map((a) => [a, a.output > 0 ? conformance.calls(a) : []])"
+    answers = page.evaluate(each, asked)
+    read = 0
+    for axis, calls in answers:
+        problem = Problem.of(axis["i"], axis["k"], axis["s"], [(axis["p"], axis["p"])], axis["op"], axis["d"])
+        assert (axis["full"], [axis["lo"], axis["hi"]]) == (problem.full[0], list(problem.window[0]))
+        for name, call, *_ in filter(lambda entry: entry[1], calls):
+            assert (axis["full"], (axis["lo"], axis["hi"])) == _window_of(READERS[name], call, axis), (name, axis)
+            read += 1
+    assert read > len(asked)
+
+
+def _window_of(framework: str, text: str, axis: Mapping[str, int]) -> tuple[Any, tuple[Any, Any]]:
+    """The stamp's extent and the window of a call on one axis, as the reader of calls has them, with its cut."""
+    cut = PARTS.fullmatch(text)
+    last = framework in ("tensorflow", "jax")
+    reading = idioms.reading(framework, cut["call"] if cut else text, {})
+    shapes = {"x": (1, axis["i"], 1) if last else (1, 1, axis["i"])}
+    if "keras" not in text:
+        shapes["w"] = (axis["k"], 1, 1) if last else (1, 1, axis["k"])
+    meaning = understand(framework, reading, shapes)
+    assert not meaning.refused
+    assert not meaning.reversed or axis["k"] == 1
+    (lo, hi), output = map(int, meaning.window[0]), int(meaning.output[0])
+    return meaning.full[0], (lo + int(cut["begin"]), hi + output - int(cut["end"])) if cut else (lo, hi)
+
+
+def test_the_operator_s_page_follows_what_is_typed(folder: Path, opened: Opening) -> None:
+    page = opened(address(folder, "site/operator.html"))
+    assert "output = full - lo - hi = 9 - 1 - 0 = 8" in page.inner_text("#told")
+    page.fill("#k", "4")
+    page.fill("#op", "0")
+    assert "every inner row is the sum of 2 taps" in page.inner_text("#told")
+    page.click("button >> text=U-Net")
+    assert page.input_value("#k") == "2"
+    assert "F.conv_transpose1d(x, w, stride=2, padding=0, output_padding=0, dilation=1)" in page.inner_text("#calls")
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,11 @@ def test_green_says_how_much_was_judged(tmp_path: Path) -> None:
 def test_a_stale_expectation_is_on_the_front_page_and_in_every_feed(tmp_path: Path) -> None:
     outcome, html = front(tmp_path, STALE)
     shown, site = text(html), tmp_path / "site"
-    assert shown.index("Red, 1 reason: 1 stale expectation") < shown.index("1 lane, 3 records") < shown.index("Lanes")
+    assert (
+        shown.index("Red, 1 reason: 1 stale expectation")
+        < shown.index("Lanes and suites")
+        < shown.index("1 lane, 3 records")
+    )
     assert f"torch-far : {STALE.facts} {STALE.command}" in shown
     assert 'href="site/case.html#case-1"' in html
     summary = json.loads((site / "summary.json").read_text())

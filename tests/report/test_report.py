@@ -111,7 +111,7 @@ def test_a_fault_of_the_records_is_one_finding_and_stands_first(
         assert f"{found.subject} : {found.facts} {found.command or found.next_step} " in shown
     assert "Evidence: complete and consistent" not in shown
     count = len(site.integrity.findings)
-    assert shown.index(f"Red, {count} reason") < shown.index(f": {count} ") < shown.index("What is new")
+    assert shown.index(f"Red, {count} reason") < shown.index("Lanes and suites") < shown.index("What is new")
 
 
 def test_a_fault_is_not_reported_twice() -> None:

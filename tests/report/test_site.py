@@ -326,11 +326,11 @@ def test_a_machine_that_no_header_tells_is_said_to_be_not_known(tmp_path: Path, 
     assert machine_lines((tmp_path / "index.html").read_text()) == ["Machine: not known"]
 
 
-def test_changes_stand_first_on_the_front_page_and_in_the_feed(tmp_path: Path, site: Site) -> None:
+def test_changes_stand_below_the_matrix_and_in_the_feed(tmp_path: Path, site: Site) -> None:
     change = ChangeLine("torch-eager", "broken", "window moved by (+1, -1)", 12, True, "search.html")
     write_report(replace(site, changes=(change,)), tmp_path / "index.html")
     front = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert front.index("What changed") < front.index("12 cases") < front.index("Lanes")
+    assert front.index("Lanes and suites") < front.index("What changed") < front.index("12 cases")
     assert "torch-eager: broken, 12" in (tmp_path / "site" / "changes.atom").read_text(encoding="utf-8")
     write_report(replace(site, changes=()), tmp_path / "index.html")
     assert "Nothing, against the run" in (tmp_path / "index.html").read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """What the report is handed about faults: plain values of what failed, where, why and how it looks."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -34,6 +35,11 @@ class Known:
     reason: str
     upstream: str
     since: date
+
+    @property
+    def headline(self) -> str:
+        """The first sentence of the reason, without its full stop."""
+        return re.split(r"(?<=[^.])[.:;](?=\s|$)", self.reason.strip(), maxsplit=1)[0]
 
     def __str__(self) -> str:
         return f"{self.id}, since {self.since}. {self.reason} Upstream: {self.upstream}."
@@ -119,10 +125,10 @@ class Fault:
 
     @property
     def headline(self) -> str:
-        """What it is in our own words: its diagnosis, or the expectation that knew of it, or its verdict."""
+        """What it is in our own words: its diagnosis, or the reason of its expectation, or its verdict."""
         if self.diagnosis:
             return self.title
-        return self.known.id if self.known else DOES[self.verdict]
+        return self.known.headline if self.known else DOES[self.verdict]
 
     @property
     def predicates(self) -> tuple[str, ...]:
@@ -137,6 +143,11 @@ class Fault:
     def called(self) -> tuple[str, ...]:
         """What is wrong with the calls of its negative cases."""
         return tuple(sorted({record.fault for record in self.records} - {""}))
+
+    @property
+    def of_invalid_calls(self) -> bool:
+        """Whether all its calls are ones that are to be refused."""
+        return all(record.fault or record.claimed == Verdict.REJECTS for record in self.records)
 
     @property
     def suites(self) -> tuple[str, ...]:
