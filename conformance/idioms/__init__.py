@@ -13,12 +13,14 @@ from typing import Any
 
 from conformance.idioms import _reading, _source
 from conformance.idioms._dtypes import require_dtype
-from conformance.idioms._reading import Catalogue, IdiomError, Reading, Values
+from conformance.idioms._reading import IdiomError, Reading, Values
 from conformance.idioms._words import Words
 from conformance.idioms.base import FLOAT32, Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, Use, how_to_give
 from conformance.idioms.expression import Name
+from conformance.idioms.names.catalogue import Catalogue
 from conformance.idioms.sizes.windows import windows
 from conformance.idioms.weights.shapes import derived, shapes_for, with_sizes
+from conformance.idioms.weights.taken import with_numbers
 from conformance.idioms.weights.views import claim_of_whole, turned_shape
 
 __all__ = [
@@ -124,7 +126,15 @@ def stands_in(name: str, text: str) -> bool:
 @cache
 def _catalogue(framework: str) -> Catalogue:
     return Catalogue(framework, idioms(framework), dialect(framework), owners, lambda: {
-        other: _catalogue(other) for other in frameworks() if other != framework})  # fmt: skip
+        other: _catalogue(other) for other in frameworks() if other != framework}, lambda: _ordinary(framework)
+    )  # fmt: skip
+
+
+def _ordinary(framework: str) -> frozenset[str]:
+    """The last names of a framework's layers and functions of which sizes alone are known."""
+    module = importlib.import_module(f"{__name__}.ordinary.{framework}")
+    functions = {full for layer in module.LAYERS for full in layer.idiom.functions.values()}
+    return frozenset(full.rpartition(".")[2] for full in functions)
 
 
 def owners() -> dict[str, str]:
@@ -156,6 +166,7 @@ def point(reading: Reading, shapes: Shapes, variant: str = "", dtype: str = FLOA
 def claim_of(reading: Reading, shapes: Shapes, variant: str, dtype: str) -> tuple[Claim, Shapes]:
     """The claim of a call that has been read, and the shapes of its operands."""
     idiom, of = reading.idiom, operands(reading, shapes)
+    reading = with_numbers(reading, of)
     rank = rank_of(reading, of)
     of = derived(reading, of, rank)
     for operand in ("x",) if idiom.layer else ("x", "w", "z")[: 2 + ("z" in idiom.tensors)]:

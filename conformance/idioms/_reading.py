@@ -1,20 +1,19 @@
 """From a text to an idiom with its arguments: which function it names, what they are called, and what is set aside."""
 
 import ast
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from functools import cached_property
 from typing import Any
 
 from conformance.idioms import _source, expression
 from conformance.idioms._dtypes import is_unsaid
-from conformance.idioms._names import OWNERS, bind, in_another_order, of_contrib
 from conformance.idioms._source import Found
 from conformance.idioms.arithmetic import value_or_name
-from conformance.idioms.base import AFTER, PLACE, Dialect, Idiom, Spelling
-from conformance.idioms.expression import HOLE, ExpressionError, Invocation, Name, write
+from conformance.idioms.base import AFTER, PLACE, SYMBOL, Dialect, Idiom, Spelling
+from conformance.idioms.expression import ExpressionError, Invocation, Name, write
+from conformance.idioms.names.catalogue import Catalogue
+from conformance.idioms.names.parameters import bind, in_another_order
+from conformance.idioms.names.unread import foreign, several, unknown
 from conformance.idioms.weights.views import View, is_plain, view_of
 
 Values = Mapping[str, Any]
@@ -52,75 +51,6 @@ class Reading:
         return self.function.rpartition(".")[2]
 
 
-@dataclass(frozen=True, eq=False)
-class Catalogue:
-    """A framework's idioms, with every name by which one of their functions can be called."""
-
-    framework: str
-    idioms: tuple[Idiom, ...]
-    dialect: Dialect
-    owners: Callable[[], Mapping[str, str]]
-    """Every framework by the first parts of its functions' names, which takes the other catalogues."""
-    others: Callable[[], Mapping[str, "Catalogue"]]
-    """The catalogues of the other frameworks, by name."""
-
-    def elsewhere(self, name: str) -> str:
-        """Which framework has a function of a dotted name that this one has not, in words; empty where none has."""
-        name = name.removeprefix("self.")
-        if owner := next((OWNERS[part] for part in name.split(".") if part in OWNERS), ""):
-            return f"{name} is {owner}'s, which is none of the frameworks that are read"
-        having = [framework for framework, other in self.others().items() if name in other.plain]
-        frameworks = " or ".join(having)
-        said = f"{name} is a function of {frameworks}, not of {self.framework}: give {frameworks} as the framework"
-        return said if having else ""
-
-    @cached_property
-    def plain(self) -> Mapping[str, Sequence[tuple[Idiom, Spelling | None]]]:
-        """The idioms whose call stands for itself, by every dotted name of their functions."""
-        by_name: dict[str, list[tuple[Idiom, Spelling | None]]] = {}
-        for idiom in self.idioms:
-            for spelling in (None, *idiom.spellings) if idiom.form == HOLE else ():
-                for name in self.names_of(spelling or idiom):
-                    by_name.setdefault(name, []).append((idiom, spelling))
-        return by_name
-
-    @cached_property
-    def last_names(self) -> Set[str]:
-        """The functions' own names, without the modules before them."""
-        return {name.rpartition(".")[2] for name in self.plain}
-
-    @cached_property
-    def formed(self) -> Sequence[tuple[Idiom, str, Set[str]]]:
-        """The idioms whose call stands in a form, with each way to write that, and the names of their functions."""
-        return [
-            (idiom, form, self.names_of(idiom))
-            for idiom in self.idioms if idiom.form != HOLE
-            for form in _forms(idiom.form, self.dialect.modules)
-        ]  # fmt: skip
-
-    def names_of(self, functions: Idiom | Spelling) -> Set[str]:
-        """Every name of an idiom's functions."""
-        return {name for full in functions.functions.values() for name in _names(full, self.dialect.modules)}
-
-
-def _names(full: str, modules: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    """Every name of a function: its modules' other names, and from each the first parts left out."""
-    wholes = [full]
-    for module, others in modules.items():
-        wholes += [other + full.removeprefix(module) for other in others if full.startswith(module + ".")]
-    for whole in wholes:
-        parts = whole.split(".")
-        yield from (".".join(parts[at:]) for at in range(len(parts)))
-
-
-def _forms(form: str, modules: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    """A form as it is, and with the other names of the modules in it."""
-    yield form
-    for module, others in modules.items():
-        if re.search(rf"\b{module}\.", form):
-            yield from (re.sub(rf"\b{module}\.", f"{other}.", form) for other in others)
-
-
 def read(catalogue: Catalogue, text: str, given: Values) -> Reading:
     """The one call that stands in a text. Raises IdiomError where there is none, or more than one."""
     if reading := _formed(catalogue, text, given):
@@ -128,7 +58,7 @@ def read(catalogue: Catalogue, text: str, given: Values) -> Reading:
     tree = _source.parse(text.strip())
     calls = tuple(_source.find(tree, catalogue.last_names))
     if len(calls) != 1:
-        raise IdiomError(_several(calls) if calls else _unknown(catalogue, text))
+        raise IdiomError(several(calls) if calls else unknown(catalogue, text))
     reading = resolve(catalogue, calls[0], given)
     if reading.text == text.strip():
         return reading
@@ -152,59 +82,23 @@ def read_all(catalogue: Catalogue, text: str, given: Values) -> Iterator[tuple[i
     yield from sorted(entries, key=lambda entry: entry[0])
 
 
-def _several(calls: Sequence[Found]) -> str:
-    names = ", ".join(f"{call.function} (line {call.line})" for call in calls)
-    return f"{len(calls)} calls stand in it: {names}: give one of them"
-
-
-def _unknown(catalogue: Catalogue, text: str) -> str:
-    framework, idioms = catalogue.framework, catalogue.idioms
-    calls = [node for node in ast.walk(_source.parse(text.strip())) if isinstance(node, ast.Call)]
-    name = next(filter(None, (_source.dotted(call.func) for call in calls)), "")
-    if removed := of_contrib(name):
-        return removed
-    if not name:
-        return f"{text[:100]!r} is no call that {framework} has: give one, such as {idioms[0].functions[2]}(...)"
-    if elsewhere := catalogue.elsewhere(_source.resolved(name, _source.parse(text.strip()))):
-        return elsewhere
-    known = {function for idiom in idioms for function in idiom.functions.values()}
-    last = {function.rpartition(".")[2]: function for function in sorted(known)}
-    near = get_close_matches(name.rpartition(".")[2], last, 1, 0.5)
-    hint = f": the nearest is {last[near[0]]!r}" if near else f": known are {', '.join(sorted(known))}"
-    return f"{framework} has no idiom {name.rpartition('.')[2]!r}{hint}"
-
-
 def resolve(catalogue: Catalogue, call: Found, given: Values) -> Reading:
     """A found call as an idiom's. Raises IdiomError for a function that the framework has not, and ExpressionError
     for arguments that do not fit."""
     name = call.function.removeprefix("self.")
     entries = catalogue.plain.get(name)
     if entries is None:
-        raise IdiomError(_foreign(catalogue, call.function))
+        raise IdiomError(foreign(catalogue, call.function, call.call))
     invocation = _invocation(call.call, given, name)
     problem: ExpressionError | None = None
     for idiom, spelling in entries:
         try:
             return _bound(idiom, spelling, invocation, call, given, catalogue.dialect)
         except ExpressionError as error:
-            problem = problem or error
+            old = ExpressionError(f"{name}: {spelling.otherwise}") if spelling and spelling.otherwise else None
+            problem = problem or old or error
     assert problem is not None
     raise problem
-
-
-def _foreign(catalogue: Catalogue, name: str) -> str:
-    last, root = name.rpartition(".")[2], name.partition(".")[0]
-    own = next((full for idiom in catalogue.idioms for full in idiom.functions.values() if full.endswith(f".{last}")),
-               catalogue.idioms[0].functions[2])  # fmt: skip
-    if root == "<this file>":
-        return f"{last} is defined in this text, and is not {own}"
-    if removed := of_contrib(name):
-        return removed
-    owners = {**catalogue.owners(), **OWNERS}
-    owner = next((owners[part] for part in name.split(".") if part in owners), "")
-    if owner and owner != catalogue.framework:
-        return f"{name}: {root} is none of {catalogue.framework}'s modules, it is {owner}'s: what is read here is {own}"
-    return f"{name}: {catalogue.framework} has no function of this name: the nearest is {own!r}"
 
 
 def _invocation(call: ast.Call, given: Values, name: str) -> Invocation:
@@ -338,7 +232,7 @@ def _set_aside(idiom: Idiom, name: str, value: Any, aside: list[str]) -> bool:
     if reason is None or value == expression.signature(idiom.signature).parameters[name].default:
         return False
     aside.append(f"{name}={value!r}: {reason}")
-    return name not in idiom.tensors.values() and (reason in (AFTER, PLACE) or _opaque(value))
+    return name not in idiom.tensors.values() and (reason in (AFTER, PLACE, SYMBOL) or _opaque(value))
 
 
 def _opaque(value: Any) -> bool:

@@ -18,8 +18,10 @@ CONTAINERS = frozenset({
 """Calls that only hold others, by their last names."""
 CASTS = {"half": "float16", "double": "float64", "float": "float32", "bfloat16": "bfloat16"}
 """Suffixes that change the dtype."""
-_LIKE = re.compile(r"conv\w*transpose|transpose\w*conv|deconv", re.IGNORECASE)
+LIKE = re.compile(r"conv\w*transpose|transpose\w*conv|deconv", re.IGNORECASE)
 """Names of functions that are likely to be transposed convolutions."""
+OVERLOADS = ".default", ".input"
+"""What stands behind the name of an operator for one of its overloads, as in a graph that was exported."""
 FORMS = "autograd.grad", "linear_transpose", "vjp"
 
 
@@ -75,10 +77,16 @@ def find(tree: ast.Module, last_names: Set[str]) -> Iterator[Found]:
     wanted = last_names | {name for name, origin in origins.items() if origin.rpartition(".")[2] in last_names}
     calls = [node for node in nodes if isinstance(node, ast.Call)]
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
-        name = dotted(call.func)
+        name = _plain(dotted(call.func))
         if name and name.rpartition(".")[2] in wanted:
             outer, around, casts = _surroundings(call, parents)
             yield Found(_resolved(name, origins), call, outer, around, casts, call.lineno)
+
+
+def _plain(name: str) -> str:
+    """An operator's name without that of its overload."""
+    ending = next((ending for ending in OVERLOADS if name.endswith(ending)), "")
+    return name.removesuffix(ending)
 
 
 def passed_over(
@@ -106,7 +114,7 @@ def passed_over(
             name = dotted(node)
             last, known = name.rpartition(".")[2], name.partition(".")[0] in {*origins, *roots}
             if isinstance(parent, ast.Call) and parent.func is node:
-                if last not in wanted and known and _LIKE.search(last):
+                if last not in wanted and known and LIKE.search(last):
                     whole = _resolved(name, origins)
                     yield (
                         node.lineno,

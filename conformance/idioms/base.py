@@ -165,6 +165,7 @@ TRAINING = "of training alone"
 PLACE = "where it is computed"
 EFFORT = "how it is computed"
 LABEL = "a name"
+SYMBOL = "of the symbol alone"
 NO_PART = "has no part in this answer"
 
 MEANINGS: Mapping[str, frozenset[str]] = {
@@ -197,6 +198,8 @@ class Spelling:
     values: Callable[[str, Any], Any] = lambda _, value: value
     of_x: str = ""
     """The idiom's parameter that this function takes from the channels of x, when it is called."""
+    otherwise: str = ""
+    """What is to be said of arguments that do not fit, where they may be of an older version."""
 
 
 @dataclass(frozen=True, slots=True)

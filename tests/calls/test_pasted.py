@@ -317,8 +317,28 @@ def test_of_an_array_of_terabytes_it_is_not_known_whether_it_is_answered() -> No
         ("torch", "self.up = Conv2DTranspose(3, 4)(x)", "a function of mxnet or tensorflow, not of torch"),
         ("keras", "nn.ConvTranspose2d(4, 4, 3)", "a function of torch, not of tensorflow"),
         ("mx", "flax.linen.ConvTranspose(3, (3, 3))", "a function of jax, not of mxnet"),
-        ("tf", "tf.contrib.layers.conv2d_transpose(x, 64, 3, 2)", "TensorFlow 2: give keras.layers.Conv2D"),
+        ("tf", "tf.contrib.layers.conv2d_transpose(x, 64, 3, 2)",
+         r"give keras.layers.Conv2DTranspose\(64, 3, strides=2, padding='same', activation='relu'\)"),
+        ("tf", "tf.contrib.layers.conv2d_transpose(x, 64, 3, activation_fn=None)",
+         r"give keras.layers.Conv2DTranspose\(64, 3, padding='same'\), which is the same where no arg_scope"),
+        ("tf", "slim.conv2d_transpose(x, 4, [5, 5], stride=2, padding='VALID', activation_fn=tf.nn.tanh)",
+         r"Conv2DTranspose\(4, \[5, 5\], strides=2, padding='valid', activation=tf.nn.tanh\)"),
         ("tf", "tf.contrib.layers.convolution3d_transpose(x, 64, 3, 2)", "give keras.layers.Conv3DTranspose"),
+        ("keras", "Deconvolution2D(64, 3, 3, output_shape=(None, 14, 14, 64), subsample=(2, 2))",
+         "those of Keras 1 are not read: give what it called, tf.nn.conv2d_transpose"),
+        ("torch", "nn.Conv2d(3, 8, 3)", r'is no transposed convolution: .* `conformance sizes torch "\[nn.Conv2d\('),
+        ("torch", "F.conv2d(x, w)", r"is an ordinary convolution: .* as torch.autograd.grad\(F.conv2d\(z, w, ...\)"),
+        ("tf", "tf.nn.conv2d(x, w, 2, 'SAME')", "tf.nn.conv2d is an ordinary convolution, and is not read"),
+        ("torch", "torch.ops.aten.convolution.default(x, w, None, [2, 2], [1, 1], [1, 1], False, [0, 0], 1)",
+         "transposed is not True: it is an ordinary convolution"),
+        ("torch", "self.up(x, output_size=skip.size())",
+         r"made elsewhere: give the line that makes it, and behind it \(x, output_size=skip.size\(\)\)"),
+        ("torch", "self.tu.append(transpconv(a, b, 2, 2, bias=False))", "transpconv is a name for a function here"),
+        ("torch", "partial(nn.ConvTranspose2d, kernel_size=4)", "nn.ConvTranspose2d is named and not called"),
+        ("torch", "NormConvTranspose1d(4, 2, 3)", "where it wraps one that there is, give the call of that"),
+        ("jax", "hk.Conv2DTranspose(32, 3)", r"without output_shape it calls jax.lax.conv_transpose"),
+        ("torch", "eqx.nn.ConvTranspose2d(8, 4, 3, key=key)", "torch.nn.ConvTranspose of the same arguments has its"),
+        ("tf", "snt.Conv2DTranspose(4, 3)", "keras.layers.ConvNDTranspose.*padding='same'.* has its window"),
         ("torch", "nn.ConvTranspose2d(3, 3, 3, 2, padding='same')", "are left by padding=1, output_padding=1, where"),
         ("torch", "nn.ConvTranspose2d(3, 3, 4, 2, padding='same')", "are left by padding=1, output_padding=0$"),
         ("torch", "nn.ConvTranspose2d(3, 3, 4, padding='same')", "none of them leaves extents i\\*stride here"),
@@ -366,3 +386,27 @@ def test_a_shape_that_has_no_value_is_given_as_a_shape() -> None:
     shapes = ("--shape", "x=1,7,7,8", "--shape", "w=5,5,3,8", "--claim")
     assert '--let "s=(1, 8, 8, 8)"' in str(invoke("call", "tf", text, *shapes).exception)
     assert "leaves (14, 14)" in invoke("call", "tf", text, *shapes, "--let", "s=(1, 14, 14, 3)").output
+
+
+@pytest.mark.parametrize(("given", "leaves"), [((), "2*i + 3, 2*i + 3"), (("--shape", "x=1,None,7,8"), "2*i + 3, 17")])
+def test_a_size_that_is_taken_from_x_is_a_formula_of_it(given: tuple[str, ...], leaves: str) -> None:
+    text = "tf.nn.conv2d_transpose(x, w, [n, tf.shape(x)[1] * 2 + 3, x.shape[2].value * 2 + 3, 3], 2, 'VALID')"
+    said = invoke("call", "tf", text, "--shape", "w=5,5,3,8", *given, "--claim").output
+    assert f"which leaves ({leaves})" in said
+
+
+def test_numbers_of_a_shape_of_the_call_are_taken_from_it() -> None:
+    text = "tf.nn.conv2d_transpose(h, w, [tf.shape(h)[0], int(h.shape[1]) * 2, h.get_shape().as_list()[-2] * 2, 3], 2)"
+    said = invoke("call", "tf", text, "--shape", "h=2,7,6,8", "--shape", "w=5,5,3,8", "--claim").output
+    assert "which leaves (14, 12)" in said
+    assert "int(h.shape[1]) * 2 taken to be 14" in said
+    grouped = invoke("call", "torch", "F.conv_transpose2d(x, w, groups=x.size(1))", "--shape", "x=1,3,5,5",
+                     "--shape", "w=3,1,4,4", "--claim").output  # fmt: skip
+    assert "means 'i5x5 k4 g3'" in grouped
+
+
+@pytest.mark.parametrize("name", ["convolution.default", "convolution"])
+def test_an_operator_of_an_exported_graph_is_read(name: str) -> None:
+    text = f"torch.ops.aten.{name}(x, w, None, [2, 2], [1, 1], [1, 1], True, [0, 0], 1)"
+    said = invoke("call", "torch", text, "--shape", "x=1,3,4,5", "--shape", "w=3,2,4,4", "--claim").output
+    assert "which leaves (8, 10)" in said

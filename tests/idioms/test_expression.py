@@ -2,8 +2,8 @@
 
 import pytest
 
-from conformance.idioms._names import bind
 from conformance.idioms.expression import ExpressionError, Name, parse, write
+from conformance.idioms.names.parameters import bind
 
 
 def test_a_call_has_its_dotted_function_its_literals_and_its_names() -> None:

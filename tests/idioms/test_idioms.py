@@ -64,7 +64,7 @@ def test_a_layer_is_run_with_its_weights_and_called_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     ("framework", "text", "shapes", "message"),
     [
-        ("pytorch", FUNCTION, SHAPES, "no framework 'pytorch', the nearest is 'torch'"),
+        ("torchx", FUNCTION, SHAPES, "no framework 'torchx', the nearest is 'torch'"),
         ("torch", "F.conv_transposed2d(x, w)", SHAPES, "the nearest is 'torch.nn.functional.conv_transpose2d'"),
         ("torch", "3", SHAPES, "no call that torch has"),
         ("torch", FUNCTION, {"w": (4, 2, 3, 3)}, "the shape of x is missing: give it, as in --shape x="),

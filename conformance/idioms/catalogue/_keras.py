@@ -233,8 +233,12 @@ def _ops_examples() -> Iterator[Example]:
         yield Example(write("keras.ops.conv_transpose", X, W, **_options(pick)), {"x": _shape(pick), "w": weight})
 
 
+ORDERS = ("output_padding", "data_format"), ("data_format", "output_padding")
+"""The fifth and sixth parameters of a layer, and in 3-D."""
+
+
 def _signature(fifth: str, sixth: str) -> str:
-    """The parameters of a layer, as in Keras 3, where the fifth and sixth change places in 3-D."""
+    """The parameters of a layer, as in Keras 3."""
     return (f"filters, kernel_size, strides=1, padding='valid', {fifth}=None, {sixth}=None, dilation_rate=1, "
             "activation=None, use_bias=True, kernel_initializer='glorot_uniform', bias_initializer='zeros', "
             "kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None, "
@@ -248,7 +252,14 @@ ASIDE = {
     "bias_constraint": TRAINING, "trainable": TRAINING, "name": LABEL, "input_shape": "the shape of x says it",
     "batch_shape": "the shape of x says it",
 }  # fmt: skip
-TF1 = (
+KERAS2 = ("filters, kernel_size, strides=1, padding='valid', output_padding=None, data_format=None, dilation_rate=1, "
+          "*, activation=None, use_bias=True, kernel_initializer='glorot_uniform', bias_initializer='zeros', "
+          "kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None, kernel_constraint=None, "
+          "bias_constraint=None, name=None, trainable=True, dtype=None, input_shape=None")  # fmt: skip
+"""Of the older name of the layers, which Keras 2 had last; the order of what stands behind these differs."""
+KERAS1 = ("these are no arguments of Keras 2, and those of Keras 1 are not read: give what it called, "
+          "tf.nn.conv2d_transpose(x, w, output_shape, strides=subsample, padding=border_mode in capitals)")  # fmt: skip
+OLDER = (
     Spelling(
         functions={rank: f"tf.compat.v1.layers.conv{rank}d_transpose" for rank in (2, 3)},
         signature="inputs, filters, kernel_size, strides=1, padding='valid', data_format='channels_last', "
@@ -257,15 +268,23 @@ TF1 = (
                   "bias_constraint=None, trainable=True, name=None, reuse=None",
         names={"reuse": None}, applied="inputs",
     ),
+    *(
+        Spelling(
+            functions={rank: f"keras.layers.Convolution{rank}DTranspose"}, signature=_signature(*ORDERS[rank == 3])
+        )
+        for rank in (1, 2, 3)
+    ),
+    *(Spelling(functions={rank: f"keras.layers.Deconvolution{rank}D"}, signature=KERAS2, otherwise=KERAS1)
+      for rank in (2, 3)),
 )  # fmt: skip
 
 IDIOMS = (
     Idiom(
         id="keras-layer",
         functions={rank: f"keras.layers.Conv{rank}DTranspose" for rank in (1, 2, 3)},
-        signature=_signature("output_padding", "data_format"), orders={3: _signature("data_format", "output_padding")},
+        signature=_signature(*ORDERS[0]), orders={3: _signature(*ORDERS[1])},
         settled=4,
-        outer="inputs", aside=ASIDE, dtypes=frozenset({"dtype"}), only={"autocast": (True,)}, spellings=TF1,
+        outer="inputs", aside=ASIDE, dtypes=frozenset({"dtype"}), only={"autocast": (True,)}, spellings=OLDER,
         tensors={"x": "inputs"},
         data="n k c", weight=WEIGHT, imports=("import keras",), program=_run_layer,
         read=_read_layer, say=_say_layer, reach=_reach_layer, examples=lambda: distinct(_layer_examples()),

@@ -1,8 +1,19 @@
-"""What is said of a padding that PyTorch's transposed convolutions do not take."""
+"""The signatures of PyTorch's transposed convolutions, and what is said of a padding that they do not take."""
 
-from conformance.idioms.base import Use
+from conformance.idioms.base import Spelling, Use
 from conformance.idioms.expression import write
 from conformance.problem import Ints
+
+FUNCTION = "input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1"
+LAYER = ("out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1, "
+         "padding_mode='zeros', device=None, dtype=None")  # fmt: skip
+LAZY = Spelling(
+    functions={rank: f"torch.nn.LazyConvTranspose{rank}d" for rank in (1, 2, 3)}, signature=LAYER, of_x="in_channels",
+)  # fmt: skip
+SPELLINGS = tuple(
+    Spelling(functions={rank: f"{module}.conv_transpose{rank}d" for rank in (1, 2, 3)}, signature=FUNCTION)
+    for module in ("torch", "torch.ops.aten")
+)
 
 
 def no_name(use: Use, kernel: Ints | None) -> str:

@@ -12,6 +12,7 @@ from conformance.idioms.base import (
     AFTER,
     EFFORT,
     LABEL,
+    SYMBOL,
     VALUES,
     Claim,
     Copied,
@@ -187,8 +188,9 @@ IDIOMS = (
         functions=dict.fromkeys((1, 2, 3), "mxnet.nd.Deconvolution"),
         signature="data, weight=None, bias=None, kernel=None, stride=None, dilate=None, pad=None, adj=None, "
                   "target_shape=None, num_filter=None, num_group=1, workspace=512, no_bias=True, cudnn_tune=None, "
-                  "cudnn_off=False, layout=None, name=None, out=None",
-        tensors={"x": "data", "w": "weight", "b": "bias"}, aside={**ASIDE, "name": LABEL}, only={"out": (None,)},
+                  "cudnn_off=False, layout=None, name=None, attr=None, out=None",
+        tensors={"x": "data", "w": "weight", "b": "bias"},
+        aside={**ASIDE, "name": LABEL, "attr": SYMBOL}, only={"out": (None,)},
         imports=("import mxnet",), read=_nd.read, say=_nd.say, reach=_nd.reach, examples=_nd.examples,
         copied=Copied("function", sequences=True),
     ),

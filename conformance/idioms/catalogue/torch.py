@@ -15,12 +15,11 @@ from conformance.idioms.base import (
     Example,
     Idiom,
     Refusal,
-    Spelling,
     Use,
     Widths,
     with_window,
 )  # fmt: skip
-from conformance.idioms.catalogue._torch import no_name
+from conformance.idioms.catalogue._torch import FUNCTION, LAYER, LAZY, SPELLINGS, no_name
 from conformance.idioms.expression import Name, write
 from conformance.idioms.sizes.legal import given_back, legal_alone
 from conformance.idioms.sizes.windows import windows
@@ -282,7 +281,8 @@ def _reach_input_gradient(problem: Problem) -> Iterator[str]:
 def _read_aten(use: Use) -> Claim:
     """The operator under all of them: arguments as in the function, groups last, `transposed` True."""
     if use["transposed"] is not True:
-        raise Refusal("transposed is not True: it is an ordinary convolution")
+        raise Refusal("transposed is not True: it is an ordinary convolution, whose gradient with respect to its "
+                      "input is read, as torch.autograd.grad(F.conv2d(z, w, ...), z, x)[0]")  # fmt: skip
     if min(use.per_axis("dilation")) < 1:
         raise Refusal(f"dilation is {use['dilation']!r}: the operator takes 0 of some shapes, nothing is claimed of it")
     return _padded(use, use.has("bias"))
@@ -321,7 +321,7 @@ DIALECT = Dialect(
     pad=_pad,
     concat=lambda parts, axis: f"torch.cat({parts}, {axis})",
     modules={"torch.nn.functional": ("F", "nn.F"), "torch.ops.aten": ("aten",)},
-    roots=("torch",),
+    roots=("torch", "pytorch"),
     arrays="torch",
     native=lambda name: f"torch.nn.functional.{name}",
 )
@@ -344,14 +344,6 @@ WORDS = Words(
         "torch.ops.aten.slow_conv_transpose3d", "torch.ops.aten.convolution",
     }),
 )  # fmt: skip
-
-FUNCTION = "input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1"
-LAYER = ("out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1, "
-         "padding_mode='zeros', device=None, dtype=None")  # fmt: skip
-LAZY = Spelling(
-    functions={rank: f"torch.nn.LazyConvTranspose{rank}d" for rank in (1, 2, 3)}, signature=LAYER, of_x="in_channels",
-)  # fmt: skip
-SPELLINGS = (Spelling(functions={rank: f"torch.conv_transpose{rank}d" for rank in (1, 2, 3)}, signature=FUNCTION),)
 
 IDIOMS = (
     Idiom(

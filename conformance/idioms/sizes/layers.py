@@ -7,9 +7,9 @@ from typing import Any
 
 from conformance import idioms
 from conformance.idioms import IdiomError, Reading, _reading
-from conformance.idioms._reading import Catalogue
 from conformance.idioms.base import Use
 from conformance.idioms.expression import Name
+from conformance.idioms.names.catalogue import Catalogue
 from conformance.idioms.ordinary.base import SizedLayer, SizeLaw
 
 KERNELS = "kernel_size", "kernel", "pool_size", "window_shape", "ksize"

@@ -11,6 +11,7 @@ from conformance.idioms import expression
 from conformance.idioms._reading import CHANNELS_OF_X, Reading
 from conformance.idioms.base import Idiom, Shapes
 from conformance.idioms.expression import HOLE, Name
+from conformance.idioms.weights.taken import with_numbers
 from conformance.idioms.weights.views import whole_shape
 from conformance.problem import Ints, Problem
 
@@ -19,10 +20,12 @@ SIZES = frozenset({"output_shape", "input_sizes", "input_size"})
 
 
 def with_sizes(reading: Reading, shapes: Mapping[str, Any]) -> Reading:
-    """The call with numbers where a shape of the answer has names for its batch and channels: those of x and w.
+    """The call with numbers where a shape of the answer has names for its batch and channels, which are those of x
+    and w, and where an argument is taken from their shapes.
 
     So are `tf.shape(x)[0]` and `batch_size` read, which have a value only at run time.
     """
+    reading = with_numbers(reading, shapes)
     x, w = shapes.get("x"), shapes.get("w")
     reading = _with_channels_of_x(reading, x)
     for argument in SIZES & set(reading.arguments):

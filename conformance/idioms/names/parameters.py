@@ -1,4 +1,4 @@
-"""Names of functions and arguments: what is meant by one that a framework does not have."""
+"""Names of arguments: what is meant by one that a function does not have."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -7,27 +7,18 @@ from typing import Any
 from conformance.idioms.base import MEANINGS, Idiom
 from conformance.idioms.expression import ExpressionError, Invocation, signature
 
-OWNERS = {
-    "paddle": "PaddlePaddle", "mlx": "MLX", "snt": "Sonnet", "sonnet": "Sonnet", "slim": "TF-Slim",
-    "tf_slim": "TF-Slim", "tflearn": "TFLearn", "hk": "Haiku", "haiku": "Haiku", "eqx": "Equinox",
-    "equinox": "Equinox", "objax": "Objax", "chainer": "Chainer", "oneflow": "OneFlow", "flow": "OneFlow",
-    "mindspore": "MindSpore", "jittor": "Jittor", "jt": "Jittor", "tinygrad": "tinygrad", "megengine": "MegEngine",
-    "tl": "TensorLayer", "tensorlayer": "TensorLayer", "stax": "JAX's stax", "onnx": "ONNX", "cntk": "CNTK",
-    "lasagne": "Lasagne", "theano": "Theano", "caffe": "Caffe",
-}  # fmt: skip
-"""Whose function it is that no framework here has, by the first part of its dotted name."""
-
-
 SAME_MEANING = (
     *MEANINGS.values(),
+    MEANINGS["stride"] | {"subsample"},
     MEANINGS["output"] | {"output_size", "target_shape"},
-    MEANINGS["padding"] | {"pads"},
-    MEANINGS["kernel"] | {"kernel_shape", "filter_size"},
-    MEANINGS["out"] | {"output_channels", "num_outputs", "num_filters", "n_filters", "out_planes", "filter"},
+    MEANINGS["padding"] | {"pads", "border_mode"},
+    MEANINGS["kernel"] | {"kernel_shape", "filter_size", "nb_row", "nb_col"},
+    MEANINGS["out"]
+    | {"output_channels", "num_outputs", "num_filters", "n_filters", "out_planes", "filter", "nb_filter"},
     MEANINGS["in"] | {"input_channels", "in_planes"},
     frozenset({"weight", "filters", "filter", "kernel", "rhs"}),
     frozenset({"input", "inputs", "value", "data", "lhs"}),
-    frozenset({"data_format", "layout", "dimension_numbers"}),
+    frozenset({"data_format", "layout", "dimension_numbers", "dim_ordering"}),
 )
 """Names of parameters that mean the same, here or in other libraries."""
 ELSEWHERE = {
@@ -64,15 +55,6 @@ def nearest(unknown: str, names: list[str]) -> str:
     """The parameter that is meant by a name: one of the same meaning in another framework, else one spelt like it."""
     alike = (name for words in SAME_MEANING if unknown in words for name in names if name in words)
     return next(alike, "") or next(iter(get_close_matches(unknown, names, 1, 0.75)), "")
-
-
-def of_contrib(name: str) -> str:
-    """What is to be given in place of a function of tf.contrib; empty for any other."""
-    if not name.startswith(("tf.contrib.", "tensorflow.contrib.")):
-        return ""
-    rank = 3 if "3d" in name else 2
-    return (f"{name}: tf.contrib was removed with TensorFlow 2: give keras.layers.Conv{rank}DTranspose, with "
-            'padding="same" where none is given, and a ReLU behind it, which were its defaults')  # fmt: skip
 
 
 def in_another_order(idiom: Idiom, invocation: Invocation) -> Iterator[str]:
