@@ -1,7 +1,9 @@
 """conformance claims: what is written about transposed convolution, and what has become of it."""
 
+import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,7 +30,8 @@ def command() -> None:
     "--verdict", type=click.Choice([standing.value for standing in Standing]), help="Only claims of this verdict."
 )
 @click.option("--framework", help="Only claims that this framework is asked.")
-def list_(verdict: str | None, framework: str | None) -> None:
+@click.option("--json", "json_", is_flag=True, help="One JSON object a line.")
+def list_(verdict: str | None, framework: str | None, json_: bool) -> None:
     """List the claims, then count them by document and verdict."""
     if framework is not None:
         adapters.variants(framework)
@@ -37,6 +40,9 @@ def list_(verdict: str | None, framework: str | None) -> None:
         for claim in ledger.read_claims()
         if verdict in (None, claim.standing) and (framework is None or claim.applies(framework))
     ]
+    if json_:
+        echo("\n".join(json.dumps(_as_data(claim)) for claim in chosen))
+        return
     for claim in chosen:
         echo(f"{claim.id:7} {claim.standing:15} {' '.join(claim.claim.split())}")
     counts = Counter((claim.document, claim.standing) for claim in chosen)
@@ -105,6 +111,16 @@ def errata(checked: bool, document: Path) -> int:
     write_atomically(document, text)
     echo(str(document))
     return OK
+
+
+def _as_data(claim: Claim) -> dict[str, Any]:
+    """A claim by the keys that docs/running.md documents."""
+    texts = {"claim": claim.claim, "domain": claim.domain, "condition": claim.condition, "correction": claim.correction}
+    return {
+        "id": claim.id, "document": claim.document, "section": claim.section, "verdict": claim.standing.value,
+        **{name: " ".join(text.split()) for name, text in texts.items()},
+        "frameworks": _frameworks_of(claim), "file": f"cases/claims/{claim.source}",
+    }  # fmt: skip
 
 
 def _frameworks_of(claim: Claim) -> list[str]:

@@ -1,11 +1,14 @@
 """conformance expect: known divergences and refusals, held against what runs recorded."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,6 +22,7 @@ from conformance.io.terminal import echo
 from conformance.predicates.induction import Rule
 from conformance.records.evidence import ANSWERED
 from conformance.records.record import Record, Run
+from conformance.records.reproduction import reproduction
 from conformance.runner import selection
 from conformance.suites.expectation_files import ExpectationError, give, path, require_asked
 from conformance.suites.expectations import (
@@ -109,10 +113,59 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found of one framework's expectations: faults, runs that answer too little, and what was not judged.
+
+    `unjudged` are expectations about other machines, `unasked` those that only runs of `absent` could judge.
+    """
+
+    framework: str
+    summary: str
+    findings: Sequence[Finding]
+    silent: Sequence[str]
+    without_floor: Sequence[Run]
+    unjudged: Mapping[str, str]
+    unasked: Sequence[str]
+    absent: Sequence[str]
+
+    @property
+    def faults(self) -> int:
+        return len(self.findings) + len(self.silent)
+
+    def lines(self) -> Iterator[str]:
+        """It for people."""
+        yield f"{self.framework}: {self.summary}"
+        for finding in self.findings:
+            yield from (f"  {line}" for line in finding.lines())
+        yield from (f"  {facts}" for facts in self.silent)
+        for run in self.without_floor:
+            yield f"  no floor: {run.header.lane} {run.header.suite}: `conformance expect propose` states one"
+        for name, why in self.unjudged.items():
+            yield f"  not judged here: {name}: it is about machines where {why}"
+        if self.unasked:
+            yield f"  not asked: {', '.join(self.unasked)}: there is no whole run of {', '.join(self.absent)}"
+
+    def as_data(self) -> dict[str, Any]:
+        """It by the keys that docs/running.md documents."""
+        findings = [
+            {"subject": finding.subject, "fault": finding.fault.value, "facts": finding.facts,
+             "predicate": finding.where.predicate if finding.where and finding.where.is_of_enough else None,
+             "command": reproduction(finding.witness) if finding.witness else None}
+            for finding in self.findings
+        ]  # fmt: skip
+        return {
+            "framework": self.framework, "summary": self.summary, "findings": findings, "silent": list(self.silent),
+            "without_floor": [f"{run.header.lane} {run.header.suite}" for run in self.without_floor],
+            "not_judged": dict(self.unjudged), "not_asked": list(self.unasked), "absent": list(self.absent),
+        }  # fmt: skip
+
+
 @command.command("check")
 @RECORDS
 @EXPECTATIONS
-def check_(records: Path, expectations: tuple[str, ...]) -> int:
+@click.option("--json", "json_", is_flag=True, help="One JSON object a framework, on a line each.")
+def check_(records: Path, expectations: tuple[str, ...], json_: bool) -> int:
     """Whether every expectation is exact on the records, everything that fails is expected, and every lane answers.
 
     Of some suites or lanes alone, what only the others could show is counted as not asked. Exit status: 0 it is, 1 it
@@ -121,25 +174,20 @@ def check_(records: Path, expectations: tuple[str, ...]) -> int:
     runs = _Runs(records, expectations)
     faults = 0
     for framework in sorted(runs.by_framework):
-        stated = read_expectations(framework)
-        findings, unasked = runs.findings(framework, stated)
-        lacks = list(silent(runs.by_framework[framework]))
-        faults += len(findings) + len(lacks)
-        echo(f"{framework}: {summary(runs.by_framework[framework], stated)}")
-        for finding in findings:
-            echo("\n".join(f"  {line}" for line in finding.lines()))
-        for facts in lacks:
-            echo(f"  {facts}")
-        for run in without_floor(runs.by_framework[framework]):
-            echo(f"  no floor: {run.header.lane} {run.header.suite}: `conformance expect propose` states one")
-        for name, why in unjudged(stated, runs.by_framework[framework]).items():
-            echo(f"  not judged here: {name}: it is about machines where {why}")
-        if unasked:
-            echo(f"  not asked: {', '.join(unasked)}: there is no whole run of {', '.join(runs.absent(framework))}")
+        checked = _checked(runs, framework)
+        faults += checked.faults
+        echo(json.dumps(checked.as_data()) if json_ else "\n".join(checked.lines()))
     if missing := list(runs.incomplete):
         echo("\n".join(missing), err=True)
         return INCOMPLETE
     return DIVERGED if faults else OK
+
+
+def _checked(runs: _Runs, framework: str) -> Checked:
+    stated, own = read_expectations(framework), runs.by_framework[framework]
+    findings, unasked = runs.findings(framework, stated)
+    return Checked(framework, summary(own, stated), findings, list(silent(own)), list(without_floor(own)),
+                   unjudged(stated, own), unasked, runs.absent(framework))  # fmt: skip
 
 
 def silent(runs: Iterable[Run]) -> Iterator[str]:

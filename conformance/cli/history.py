@@ -1,7 +1,9 @@
 """conformance history: since when a case, or a region of cases, is what it is."""
 
+import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import starmap
 from pathlib import Path
 
 import click
@@ -23,9 +25,13 @@ from conformance.regression.history import DEFAULT, Line, Since, Store, StoreErr
 @click.option("--runs", "listed", is_flag=True, help="List the runs that are kept.")
 @click.option("--drop", "dropped", multiple=True, metavar="TIME",
               help="First forget the runs of that time or day (and --lane); repeatable.")  # fmt: skip
+@click.option(
+    "--json", "json_", is_flag=True, help="What is said of SUBJECT, or of --runs, as JSON objects, one a line."
+)
 def command(
-    subject: str | None, records: Path | None, store: Path, lane: str | None, listed: bool, dropped: tuple[str, ...]
-) -> int:
+    subject: str | None, records: Path | None, store: Path, lane: str | None, listed: bool, dropped: tuple[str, ...],
+    json_: bool,
+) -> int:  # fmt: skip
     """Say since when SUBJECT is what it is: a case by its id, or a cluster by its predicate.
 
     Runs are kept in whatever order. A change between two runs of one build on one machine is flaky.
@@ -46,14 +52,13 @@ def command(
             for run in sorted(build.runs, key=lambda run: run.header.started):
                 new = history.add(run)
                 outcome = "is there already" if new is None else f"{new:,} answers are new"
-                echo(f"{run.header.lane}, {run.header.suite}, {run.header.started}: {outcome}")
-        if listed:
-            for lane_, suite, started, version in history.runs():
-                echo(f"{lane_}, {suite}, {started}: {version or 'version not recorded'}")
+                echo(f"{run.header.lane}, {run.header.suite}, {run.header.started}: {outcome}", err=json_)
+        for kept in history.runs() if listed else ():
+            echo(_run_as_json(*kept) if json_ else _run_in_words(*kept))
         if not subject:
             return OK
         lines = [line for line in history.lines("" if predicate else subject) if lane in (None, line.lane)]
-        entries = list(_region(lines, predicate) if predicate else _case(lines))
+        entries = list(_entries(lines, predicate, as_json=json_))
     if not entries:
         raise StoreError(f"{store}: nothing is kept of {subject!r}: `conformance cases list` has the ids")
     echo("\n".join(entries))
@@ -75,12 +80,43 @@ def _is_id(subject: str) -> bool:
     return "-" in subject and all(c.isalnum() or c == "-" for c in subject)
 
 
-def _case(lines: Sequence[Line]) -> Iterator[str]:
+def _run_in_words(lane: str, suite: str, started: str, version: str) -> str:
+    return f"{lane}, {suite}, {started}: {version or 'version not recorded'}"
+
+
+def _run_as_json(lane: str, suite: str, started: str, version: str) -> str:
+    return json.dumps({"lane": lane, "suite": suite, "started": started, "version": version or None})
+
+
+def _entries(lines: Sequence[Line], predicate: Predicate | None, *, as_json: bool) -> Iterator[str]:
+    """What is kept of one case, or of a region."""
+    if predicate is None:
+        return map(_case_as_json, lines) if as_json else _cases(lines)
+    regions = _regions(lines, predicate)
+    return starmap(_region_as_json, regions) if as_json else _regions_in_words(regions)
+
+
+def _cases(lines: Sequence[Line]) -> Iterator[str]:
     for line in lines:
-        yield f"{line.lane} {line.suite} {line.key[1]} '{next(s.problem for s in line.states if s.problem)}'"
+        yield f"{line.lane} {line.suite} {line.key[1]} '{_problem(line)}'"
         for state in line.states:
             outcome = " ".join(filter(None, [state.verdict, with_kind(state.kind, state.message)]))
             yield f"  since {state.started}, {state.version}: {outcome}{_how(state)}"
+
+
+def _case_as_json(line: Line) -> str:
+    case, dtype, direction = line.key[:3]
+    states = [
+        {"since": state.started, "version": state.version or None, "verdict": state.verdict, "kind": state.kind,
+         "message": state.message, "flaky": state.flaky, "another_machine": state.moved}
+        for state in line.states
+    ]  # fmt: skip
+    return json.dumps({"lane": line.lane, "suite": line.suite, "case": case, "dtype": dtype, "pass": direction,
+                       "problem": _problem(line), "states": states})  # fmt: skip
+
+
+def _problem(line: Line) -> str:
+    return next(state.problem for state in line.states if state.problem)
 
 
 def _how(state: Since) -> str:
@@ -90,12 +126,15 @@ def _how(state: Since) -> str:
     return " (another machine)" if state.moved else ""
 
 
-def _region(lines: Sequence[Line], predicate: Predicate) -> Iterator[str]:
-    """How many cases of a region had which verdict, from every run on in which a number changed."""
+Regions = Iterable[tuple[tuple[str, str], Sequence[Line]]]
+
+
+def _regions(lines: Sequence[Line], predicate: Predicate) -> Regions:
+    """The cases of a region, by lane and suite."""
     inside: dict[tuple[str, str], list[Line]] = defaultdict(list)
     for line in lines:
         framework, _, variant = line.lane.partition("-")
-        problem = parsed(next(state.problem for state in line.states if state.problem))
+        problem = parsed(_problem(line))
         if problem is NO_PROBLEM:
             continue
         run = {
@@ -107,6 +146,18 @@ def _region(lines: Sequence[Line], predicate: Predicate) -> Iterator[str]:
         }
         if predicate(problem, **run):
             inside[line.lane, line.suite].append(line)
-    for (lane, suite), those in inside.items():
+    return inside.items()
+
+
+def _regions_in_words(regions: Regions) -> Iterator[str]:
+    """How many cases of a region had which verdict, from every run on in which a number changed."""
+    for (lane, suite), those in regions:
         yield f"{lane} {suite}: {len(those):,} cases"
         yield from (f"  since {night.started}, {night.version}: {night}" for night in nights(those))
+
+
+def _region_as_json(name: tuple[str, str], lines: Sequence[Line]) -> str:
+    lane, suite = name
+    states = [{"since": night.started, "version": night.version or None, "verdicts": dict(night.counts),
+               "flaky": night.flaky} for night in nights(lines)]  # fmt: skip
+    return json.dumps({"lane": lane, "suite": suite, "cases": len(lines), "states": states})

@@ -1,6 +1,8 @@
 """conformance one: a single problem on a framework, in a process of its own."""
 
+import json
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import click
 
@@ -30,7 +32,8 @@ LIMITS = Limits(seconds=600.0, memory=2**44)
 @click.option("--variant", help="How the framework executes (default: its first variant).")
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))
 @click.option("--case", metavar="ID", help="Draw the data that the case of this id has.")
-def command(framework: str, descriptor: str, variant: str | None, dtype: str, case: str | None) -> int:
+@click.option("--json", "json_", is_flag=True, help="All that is known of it as a JSON object.")
+def command(framework: str, descriptor: str, variant: str | None, dtype: str, case: str | None, json_: bool) -> int:
     """Evaluate the problem of DESCRIPTOR, such as "i5x7 k3 s2 p1 op1 bias", on FRAMEWORK.
 
     Prints the verdict, the native call, the deviation, what explains it, and the arrays where they are small. Exit
@@ -42,7 +45,12 @@ def command(framework: str, descriptor: str, variant: str | None, dtype: str, ca
     lane = adapters.lane(framework, variant)
     if case is not None:
         require_case(lane, case)
-    return show(lane, Case(case or "one", problem, str(problem), "", (), ""), dtype)
+    chosen = Case(case or "one", problem, str(problem), "", (), "")
+    if not json_:
+        return show(lane, chosen, dtype)
+    evaluated = evaluate(lane, chosen, dtype)
+    echo(json.dumps(_as_data(evaluated)))
+    return evaluated.status
 
 
 def require_case(lane: Lane, case: str, *suites: str) -> None:
@@ -60,32 +68,71 @@ def require_case(lane: Lane, case: str, *suites: str) -> None:
     cases.find(Suite(" or ".join(names), tuple(known)), [case])
 
 
+class Evaluated(NamedTuple):
+    """A case on a lane: what was expected, and what came of it."""
+
+    lane: Lane
+    case: Case
+    expected: Reference
+    result: Result
+
+    @property
+    def status(self) -> int:
+        """The exit status; a clean refusal of one call is an answer, and no fault."""
+        record = self.result.record
+        refused = record.verdict is Verdict.REJECTS and not record.claimed
+        return int(record.fails and not refused)
+
+
+def evaluate(lane: Lane, case: Case, dtype: str) -> Evaluated:
+    """Evaluate a case in a process of its own."""
+    adapters.require_installed(lane.framework)
+    expected = compute(case)
+    return Evaluated(lane, case, expected, isolated(Isolation(lane, LIMITS), lane, case, dtype))
+
+
 def show(lane: Lane, case: Case, dtype: str) -> int:
     """Evaluate a case in a process of its own, print all that is known of it, and give the exit status."""
-    adapters.require_installed(lane.framework)
-    answer, problem = compute(case), case.problem
-    result = isolated(Isolation(lane, LIMITS), lane, case, dtype)
-    record = result.record
-    echo(f"{record.verdict} {record.kind}".rstrip() + f": {lane} {dtype} '{problem}'")
+    evaluated = evaluate(lane, case, dtype)
+    echo("\n".join(_lines(evaluated)))
+    return evaluated.status
+
+
+def _lines(evaluated: Evaluated) -> Iterator[str]:
+    lane, case, expected, result = evaluated
+    record, problem = result.record, case.problem
+    yield f"{record.verdict} {record.kind}".rstrip() + f": {lane} {record.dtype} '{problem}'"
     lines = {
         "message": record.message,
-        "diagnosis": "\n    ".join(_diagnosis(case, answer, result)),
+        "diagnosis": "\n    ".join(_diagnosis(case, expected, result)),
         "call": record.call,
         "assisted by": ", ".join(record.composed),
         "output": f"{problem.output_shape}, window {problem.window} of {problem.full}",
-        "exact because": f"no partial sum exceeds {answer.largest}, {answer.terms} terms",
+        "exact because": f"no partial sum exceeds {expected.largest}, {expected.terms} terms",
         "seconds": record.seconds,
         "last words": "\n    ".join(record.trace),
     }
-    for name, value in lines.items():
-        if value:
-            echo(f"  {name}: {value}")
-    arrays = {"expected": answer.expected, **result.arrays}
-    for name, array in {**answer.arrays._asdict(), **arrays}.items():
-        if array is not None and array.size <= SMALL:
-            echo(f"{name} {array.shape}\n{array}")
-    refused = record.verdict is Verdict.REJECTS and not record.claimed  # of one call that is an answer, and no fault
-    return int(record.fails and not refused)
+    yield from (f"  {name}: {value}" for name, value in lines.items() if value)
+    for name, array in _small_arrays(evaluated).items():
+        yield f"{name} {array.shape}\n{array}"
+
+
+def _as_data(evaluated: Evaluated) -> dict[str, Any]:
+    """The evaluation by the keys that docs/running.md documents."""
+    _, case, expected, result = evaluated
+    problem = case.problem
+    return {
+        "record": json.loads(result.record.to_json()), "diagnosis": list(_diagnosis(case, expected, result)),
+        "output": problem.output_shape, "window": problem.window, "full": problem.full,
+        "largest": expected.largest, "terms": expected.terms,
+        "arrays": {name: array.tolist() for name, array in _small_arrays(evaluated).items()},
+    }  # fmt: skip
+
+
+def _small_arrays(evaluated: Evaluated) -> dict[str, Any]:
+    """The operands and both answers, where they are small."""
+    arrays = {**evaluated.expected.arrays._asdict(), "expected": evaluated.expected.expected, **evaluated.result.arrays}
+    return {name: array for name, array in arrays.items() if array is not None and array.size <= SMALL}
 
 
 def _diagnosis(case: Case, reference: Reference, result: Result) -> Iterator[str]:

@@ -1,14 +1,18 @@
 """conformance run: a suite on a framework, in each of its variants."""
 
+import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext, redirect_stdout
 from datetime import UTC, datetime
+from io import UnsupportedOperation
 from pathlib import Path
 from types import FrameType, MappingProxyType
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -30,6 +34,9 @@ from conformance.runner.plugin import TIMEOUT
 from conformance.runner.selection import Selection, require_seconds, require_workers, select
 from conformance.suites.expectation_files import give, require_asked
 from conformance.suites.expectations import Expectation, by_chance, fails, known, lack, unkept
+
+if TYPE_CHECKING:
+    from conformance.report.outcome import Outcome
 
 SHOWN = 12
 MACHINES = "machines"
@@ -54,6 +61,7 @@ QUIET = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--c
 @click.option("--caps", type=click.Choice(CHOICES), help="Run again with fewer instruction sets, and other threads.")
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="Where record files go.")
 @EXPECTATIONS
+@click.option("--json", "json_", is_flag=True, help="The outcome as a JSON object; all else goes to stderr.")
 def command(
     framework: str,
     variant: str | None,
@@ -69,6 +77,7 @@ def command(
     caps: str | None,
     records: Path,
     expectations: tuple[str, ...],
+    json_: bool,
 ) -> int:
     """Run a suite on FRAMEWORK and write a record file for each of its variants.
 
@@ -89,19 +98,43 @@ def command(
     ]  # fmt: skip
     records.mkdir(parents=True, exist_ok=True)
     options = [f"-n{workers}", f"--timeout={timeout}", *["--resume"] * resume]
-    status = max(_run(selection, records, options) for selection in selections)
-    status = max(status, told(_whole_runs(selections, records), records))
-    for number in range(2, repeat + 1):
-        folder = records / REPEATS / str(number)
-        status = max(status, *(_run(selection, folder, options) for selection in selections))
-    if repeat > 1:
-        status = max(status, *(_steady(selection, records) for selection in selections))
     words = [
         *(f"--suite={suite}" for suite in suites), *(f"--case={case}" for case in cases),
         *(f"--dtype={dtype}" for dtype in dtypes), *(f"--variant={name}" for name in variants if variant),
         f"--shard={shard}", *options, *["--isolated"] * isolated,
     ]  # fmt: skip
-    return max(status, _capped(caps, framework, words, records)) if caps else status
+    with redirect_stdout(sys.stderr) if json_ else nullcontext():
+        status = max(_run(selection, records, options) for selection in selections)
+        status = max(status, told(_whole_runs(selections, records), records))
+        status = max(status, _repeated(selections, records, options, repeat))
+        status = max(status, _capped(caps, framework, words, records)) if caps else status
+    if json_:
+        echo(json.dumps(_as_data(selections, records, status)))
+    return status
+
+
+def _repeated(selections: Sequence[Selection], records: Path, options: list[str], times: int) -> int:
+    """Run the same again, and compare."""
+    status = OK
+    for number in range(2, times + 1):
+        folder = records / REPEATS / str(number)
+        status = max(status, *(_run(selection, folder, options) for selection in selections))
+    return max(status, *(_steady(selection, records) for selection in selections)) if times > 1 else status
+
+
+def _as_data(selections: Sequence[Selection], folder: Path, status: int) -> dict[str, Any]:
+    """What came of runs by the keys that docs/running.md documents."""
+    outcome = _outcome(_whole_runs(selections, folder), folder)
+    paths = [path for selection in selections if (path := _path(selection, folder)).exists()]
+    runs = [(path, record_file.read(path)) for path in paths]
+    return {
+        "status": status, "green": status == OK, "outcome": outcome.sentence if outcome else None,
+        "reasons": [{"kind": reason.kind, "subject": reason.subject, "facts": reason.facts, "command": reason.command}
+                    for reason in (outcome.reasons if outcome else ())],
+        "runs": [{"lane": run.header.lane, "suite": run.header.suite, "file": str(path), "complete": run.complete,
+                  "verdicts": dict(run.verdicts)}
+                 for path, run in runs],
+    }  # fmt: skip
 
 
 def _capped(choice: str, framework: str, words: Sequence[str], records: Path) -> int:
@@ -128,23 +161,30 @@ def _whole_runs(selections: Sequence[Selection], folder: Path) -> list[Run]:
 
 def told(runs: Sequence[Run], folder: Path) -> int:
     """Say whether runs of a framework are green or red, and why: expectations are held against all of them."""
+    outcome = _outcome(runs, folder)
+    if outcome is None:
+        return OK
+    echo()
+    for line in list(outcome.lines())[:-1]:
+        echo(line)
+    return OK if outcome.green else DIVERGED
+
+
+def _outcome(runs: Sequence[Run], folder: Path) -> "Outcome | None":
+    """Whether whole runs are green or red, and why; None where there are none."""
     from conformance.analysis.reasons import of_expectations, of_floors
     from conformance.cli.expect import held
     from conformance.report.integrity import Integrity, measure_integrity
     from conformance.report.outcome import outcome_of
 
     if not runs:
-        return OK
+        return None
     whole = all(run.header.shard == (1, 1) for run in runs)
     reasons = [
         reason for framework, findings, _ in held(runs, folder) for reason in of_expectations(framework, findings)
     ]
     integrity = measure_integrity(runs) if whole else Integrity((), ())
-    outcome = outcome_of(runs, integrity, (), [*reasons, *of_floors(runs)])
-    echo()
-    for line in list(outcome.lines())[:-1]:
-        echo(line)
-    return OK if outcome.green else DIVERGED
+    return outcome_of(runs, integrity, (), [*reasons, *of_floors(runs)])
 
 
 def _steady(selection: Selection, records: Path) -> int:
@@ -225,7 +265,9 @@ def _finish(command: list[str], variables: Mapping[str, str] = MappingProxyType(
     It has the environment variables beside those of this process, and dies with it.
     """
     ours, signals = os.getpid(), []
-    process = subprocess.Popen(command, preexec_fn=lambda: die_with(ours), env={**os.environ, **variables})
+    process = subprocess.Popen(
+        command, preexec_fn=lambda: die_with(ours), env={**os.environ, **variables}, stdout=_descriptor(sys.stdout)
+    )
 
     def forward(number: int, frame: FrameType | None) -> None:
         signals.append(number)
@@ -237,6 +279,14 @@ def _finish(command: list[str], variables: Mapping[str, str] = MappingProxyType(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    """The file descriptor that a stream writes to; None for one in memory."""
+    try:
+        return stream.fileno()
+    except UnsupportedOperation:
+        return None
 
 
 def _ending(status: int) -> str:
