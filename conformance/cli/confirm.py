@@ -12,7 +12,7 @@ from conformance.audit.confirm import Confirmation, Finding, confirm
 from conformance.calls import verify
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, progress
 from conformance.records import record, record_file
 from conformance.records.record import CLAIMS, NEGATIVE, ROUNDING, RecordError, Run, Verdict
 from conformance.records.reproduction import reproduction
@@ -112,7 +112,8 @@ def _confirmed(
     interpreter = python or verify.python_for(lane.framework, {})
     if interpreter is None:
         raise verify.VerifyError(f"no environment here has {lane.framework}: give one by --python PATH")
-    return list(confirm(lane, taken, str(interpreter), at_once=at_once, keep=keep))
+    confirmations = confirm(lane, taken, str(interpreter), at_once=at_once, keep=keep)
+    return list(progress(confirmations, f"{run.header.lane} {run.header.suite}", "scripts", len(taken)))
 
 
 def _lines(

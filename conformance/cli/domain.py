@@ -20,7 +20,7 @@ from conformance.analysis.domain import (
     regions,
     table,
 )
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, progress
 from conformance.records import record_file
 from conformance.records.record import Record, RecordError, Run
 from conformance.records.reproduction import reproduction
@@ -50,7 +50,7 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool,
         echo("\n".join(_markdown(of_lane, runs)))
         return 0
     known = of_records(runs)
-    lanes = [domain(name, those, departing(), known) for name, those in of_lane.items()]
+    lanes = [domain(name, those, departing(), known) for name, those in progress(of_lane.items(), "domains", "lanes")]
     echo(json.dumps(_json(lanes), indent=1) if as_json else "\n".join(_lines(lanes)))
     return 0
 

@@ -18,7 +18,7 @@ from conformance.cli.options import EXPECTATIONS
 from conformance.io.atomic import write_atomically
 from conformance.io.bounded import read_named_text
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, progress
 from conformance.predicates.induction import Rule
 from conformance.records.evidence import ANSWERED
 from conformance.records.record import Record, Run
@@ -172,15 +172,14 @@ def check_(records: Path, expectations: tuple[str, ...], json_: bool) -> int:
     is not, 2 usage, 3 a run is incomplete.
     """
     runs = _Runs(records, expectations)
-    faults = 0
-    for framework in sorted(runs.by_framework):
-        checked = _checked(runs, framework)
-        faults += checked.faults
+    frameworks = progress(sorted(runs.by_framework), "expectations", "frameworks")
+    outcomes = [_checked(runs, framework) for framework in frameworks]
+    for checked in outcomes:
         echo(json.dumps(checked.as_data()) if json_ else "\n".join(checked.lines()))
     if missing := list(runs.incomplete):
         echo("\n".join(missing), err=True)
         return INCOMPLETE
-    return DIVERGED if faults else OK
+    return DIVERGED if any(checked.faults for checked in outcomes) else OK
 
 
 def _checked(runs: _Runs, framework: str) -> Checked:

@@ -1,6 +1,11 @@
 """What a person is shown: text from files and frameworks, without anything that a terminal or a browser would obey."""
 
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
 import click
+
+Step = TypeVar("Step")
 
 SUBJECT, REST = 400, 400
 """Characters of a long message that are shown: of its beginning, which names the subject, and of its end, which has the
@@ -36,3 +41,14 @@ def abridged(text: str) -> str:
 def echo(text: object = "", *, err: bool = False) -> None:
     """Print text to standard output, or to standard error; every line that is printed goes through here."""
     click.echo(printable(str(text)), err=err)
+
+
+def progress(steps: Iterable[Step], what: str, unit: str, total: int | None = None) -> Iterator[Step]:
+    """Steps, with a bar on standard error while they are taken: how many, how fast, and how long the rest takes.
+
+    There is none where standard error is no terminal, and none is left behind. `total` is how many they are, where
+    they have no length.
+    """
+    from tqdm import tqdm
+
+    return iter(tqdm(steps, what, total, unit=f" {unit}", disable=None, leave=False))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from conformance.io.atomic import replace_folder, require_our_file, require_our_folder
 from conformance.io.bounded import read_named_bytes
+from conformance.io.terminal import progress
 from conformance.report.feeds import SUMMARY
 from conformance.report.integrity import Finding, Integrity
 from conformance.report.outcome import Outcome, Reason
@@ -45,5 +46,9 @@ def write_report(site: Site, page: Path) -> Outcome:
     """
     first = front(site, FOLDER).encode()
     require_ours(page)
-    replace_folder(page.parent / FOLDER, ((name, text.encode()) for name, text in pages(site)), {page: first})
+    replace_folder(
+        page.parent / FOLDER,
+        ((name, text.encode()) for name, text in progress(pages(site), "pages", "pages")),
+        {page: first},
+    )
     return site.outcome

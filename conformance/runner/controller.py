@@ -35,6 +35,9 @@ from conformance.suites.references import oracle_digest
 PATIENCE = 4
 """So many limits of time a worker may take that keeps one itself: it may make a call twice, and end its process."""
 
+STARTING = "{desc}: starting"
+"""What stands for the bar until the cases are known: every worker imports the framework first."""
+
 NARROWING = ("keyword", "markexpr", "deselect", "lf")
 """pytest's options by which a run can be less than its selection."""
 
@@ -63,8 +66,8 @@ class Controller:
         """Keys of the records that an earlier process made."""
         adopt_orphans()
         interrupt_on_end()
-        self._bar = tqdm(unit="", disable=None if config.option.progress else True)
-        self._bar.set_description(f"{selection.lane} {selection.suite.name}")
+        self._bar = tqdm(desc=f"{selection.lane} {selection.suite.name}", unit="", bar_format=STARTING,
+                         disable=None if config.option.progress else True)  # fmt: skip
         if not selection.isolated:
             References(selection.suite)  # once, before every worker wants them
 
@@ -78,7 +81,9 @@ class Controller:
     def _select(self, nodeids: Sequence[str]) -> None:
         self._nodeids = [nodeid for nodeid in nodeids if self._is_case(nodeid)]
         nodeids = self._nodeids
+        self._bar.bar_format = None
         self._bar.total, self._bar.n = len(nodeids) + len(self.done), len(self.done)
+        self._bar.refresh()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

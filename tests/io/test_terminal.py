@@ -1,7 +1,11 @@
 """What a terminal is shown: no text of a file or a framework makes it do anything."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+import termios
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -107,3 +111,26 @@ def test_no_verb_lets_a_record_or_a_word_reach_the_terminal_raw(
         json.loads(ended.out)
         for name in ("out.md", "out.html"):
             assert Path(name).read_text(encoding="utf-8").replace("\n", "").isprintable()
+
+
+PROGRAM = """
+from conformance.io.terminal import echo, progress
+echo(sum(progress([1, 2, 3], "numbers", "numbers")))
+"""
+
+
+def test_progress_is_shown_on_a_terminal_and_leaves_nothing_behind() -> None:
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(ours, (24, 80))
+    done = subprocess.run([sys.executable, "-c", PROGRAM], stderr=theirs, stdout=subprocess.PIPE, text=True, check=True)
+    shown = os.read(ours, 10_000).decode()
+    os.close(theirs)
+    os.close(ours)
+    assert done.stdout == "6\n"
+    assert "numbers:   0%" in shown
+    assert not shown.rpartition("\r")[2].strip()
+
+
+def test_progress_is_not_shown_where_nobody_sees_it() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("6\n", "")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.analysis.content.constants import constant
+from conformance.io.terminal import progress
 from conformance.predicates.comparisons import problem_of
 from conformance.problem import Problem
 from conformance.records.record import CLAIMS, PORTS, Record, Run, Verdict
@@ -48,7 +49,7 @@ def of_lanes(runs: Iterable[Run]) -> dict[str, list[Coverage]]:
             of_lane[run.header.lane] += run.records
     return {
         lane: [coverage(records, rank, strength) for rank in RANKS for strength in STRENGTHS]
-        for lane, records in sorted(of_lane.items())
+        for lane, records in progress(sorted(of_lane.items()), "coverage", "lanes")
     }
 
 

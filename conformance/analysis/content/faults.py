@@ -17,6 +17,7 @@ from conformance.calls import suites
 from conformance.diagnosis.explain import Cause, Explained, explain_run
 from conformance.idioms.base import ClaimedCall, Refusal
 from conformance.idioms.expression import ExpressionError
+from conformance.io.terminal import progress
 from conformance.numerics.operands import Arrays as Operands
 from conformance.numerics.operands import DataError, draw
 from conformance.predicates.comparisons import facts, problem_of, smallest
@@ -87,7 +88,7 @@ def find_faults(runs: Sequence[Run], arrays: Evidence, known: Any) -> Iterator[F
         for record in run.records if run.header.suite != PORTS else ():
             answered[record.key].append(record)
     finder = Finder(runs, arrays, known, answered)
-    for framework in sorted({run.header.framework for run in runs}):
+    for framework in progress(sorted({run.header.framework for run in runs}), "faults", "frameworks"):
         own = [run for run in runs if run.header.framework == framework]
         yield from sorted(
             _faults_of_framework(framework, own, finder), key=lambda fault: (not fault.new, -len(fault.records))

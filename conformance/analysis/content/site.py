@@ -12,6 +12,7 @@ from conformance.analysis.content.faults import find_faults, read_arrays, where_
 from conformance.analysis.content.history import NOTHING, of_fault, read
 from conformance.analysis.proofs import Proofs
 from conformance.claims import ledger
+from conformance.io.terminal import progress
 from conformance.records.record import Key, Record, Run
 from conformance.report import Site, overview
 from conformance.report.content.faults import ChangeLine, Domain, Known, Region
@@ -70,7 +71,7 @@ def domains(runs: Sequence[Run], on_file: Sequence[Known]) -> Iterator[Domain]:
     """What each lane accepts. `on_file` are the expectations of all runs."""
     departing, knew = domain.departing(), expectations.of_records(runs)
     by_name = {(entry.framework, entry.id): entry for entry in on_file}
-    for name, records in domain.by_lane(runs).items():
+    for name, records in progress(domain.by_lane(runs).items(), "domains", "lanes"):
         lane = domain.domain(name, records, departing, knew)
         counts = {outcome: lane.counts[outcome] for outcome in domain.OUTCOMES if lane.counts[outcome]}
         yield Domain(name, counts, tuple(_region(name, region, by_name) for region in lane.regions))
