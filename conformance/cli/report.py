@@ -10,6 +10,7 @@ import click
 from conformance import adapters
 from conformance.cli.options import EXPECTATIONS
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
+from conformance.io.folders import docs_folder
 from conformance.io.terminal import echo
 from conformance.records import record_file
 from conformance.records.record import FUNCTION, Run
@@ -18,6 +19,9 @@ from conformance.report.content import audit
 from conformance.report.content.faults import ChangeLine
 from conformance.report.outcome import Reason
 from conformance.suites.expectation_files import give, path, require_asked
+
+COLUMNS = 100
+"""Width of the help texts in the report, whatever the terminal's."""
 
 
 @click.command()
@@ -60,6 +64,7 @@ def command(
     from conformance.analysis.content.site import gather
     from conformance.analysis.reasons import beside, of_floors, unexplained
     from conformance.report import front_page, require_ours, write_report
+    from conformance.report.content.documents import read as read_documents
 
     page = front_page(to)
     require_ours(page)
@@ -78,7 +83,9 @@ def command(
     reasons = [*_expectations(runs, records), *of_floors(runs), *beside(records, runs)]
     site = gather(runs, records, expected, changes, changed, history, reasons)
     failed = unexplained(records, runs, site.outcome)
-    outcome = write_report(replace(site, reasons=[*reasons, *failed], audit=mutants), page)
+    documents = read_documents(docs_folder(), {"commands": _commands()})
+    whole = replace(site, reasons=[*reasons, *failed], audit=mutants, documents=documents)
+    outcome = write_report(whole, page)
     echo(page.resolve().as_uri())
     echo("\n".join(outcome.lines()))
     if open_ and not show_in_browser(page.resolve().as_uri()):
@@ -86,6 +93,35 @@ def command(
     if outcome.incomplete:
         return INCOMPLETE
     return OK if outcome.green else DIVERGED
+
+
+def _commands() -> str:
+    """The reference of every verb as Markdown, from the help texts themselves."""
+    from conformance.cli import GROUPS, commands
+
+    whole = click.Context(commands, info_name="conformance", terminal_width=COLUMNS)
+    lines = ["# Commands", ""]
+    for group, verbs in GROUPS.items():
+        lines += [f"## {group}", ""]
+        for verb, text in verbs.items():
+            lines += [f"### {verb}", "", text, ""]
+            for name, command in _with_parts(verb, commands.get_command(whole, verb), whole):
+                lines += [
+                    "```text",
+                    command.get_help(click.Context(command, whole, info_name=name, terminal_width=COLUMNS)),
+                    "```",
+                    "",
+                ]
+    return "\n".join(lines)
+
+
+def _with_parts(name: str, command: click.Command | None, whole: click.Context) -> Iterator[tuple[str, click.Command]]:
+    """A verb, or the commands that one has below it, by their names."""
+    if isinstance(command, click.Group):
+        for part in command.list_commands(whole):
+            yield from _with_parts(f"{name} {part}", command.get_command(whole, part), whole)
+    elif command is not None:
+        yield name, command
 
 
 def _without_adapter(runs: Sequence[Run]) -> Iterator[str]:

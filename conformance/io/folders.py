@@ -20,6 +20,12 @@ def templates_folder() -> Path:
     return beside if beside.is_dir() and (PACKAGE.parent / "cases").is_dir() else PACKAGE / "_templates"
 
 
+def docs_folder() -> Path:
+    """Where the documents are: `docs/` beside the package, else the installed copy."""
+    beside = PACKAGE.parent / "docs"
+    return beside if beside.is_dir() and (PACKAGE.parent / "cases").is_dir() else PACKAGE / "_docs"
+
+
 def cache_folder() -> Path:
     """$CONFORMANCE_CACHE, else the user's cache folder; it need not exist."""
     chosen = os.environ.get("CONFORMANCE_CACHE")

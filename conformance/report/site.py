@@ -10,6 +10,7 @@ from conformance.records.record import Key, Record, Run, Verdict
 from conformance.report import feeds, overview
 from conformance.report.content.audit import Audit
 from conformance.report.content.coverage import ANSWERED, REASONS, Coverage
+from conformance.report.content.documents import Document, by_reader
 from conformance.report.content.faults import ChangeLine, Domain, Fault, Known
 from conformance.report.content.handbook import Handbook
 from conformance.report.content.history import SHOWN, Kept, day
@@ -64,6 +65,7 @@ class Site:
     """Why the runs are red, other than by what their records and faults say."""
     audit: Audit | None = None
     """What the cases see of wrong implementations, where that was tried."""
+    documents: Sequence[Document] = ()
 
     @cached_property
     def integrity(self) -> Integrity:
@@ -142,6 +144,9 @@ def pages(site: Site) -> Pages:
         yield f"{name}.html", render(f"{name}.html.j2", lanes=list(groups), **common)
     yield "operator.html", render("operator.html.j2", **common)
     yield "conventions.html", render("conventions.html.j2", book=site.handbook, **common)
+    yield "docs.html", render("docs.html.j2", readers=list(by_reader(site.documents)), **common)
+    for document in site.documents:
+        yield document.page, render("document.html.j2", document=document, **common)
     yield from site.more.items()
     yield "literature.html", render("literature.html.j2", **common)
     yield "coverage.html", render("coverage.html.j2", answered=ANSWERED, reasons=REASONS, **common)
