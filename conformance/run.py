@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from conformance.adapters.base import Adapter, Call, Lane, finish
 from conformance.calls import native
 from conformance.idioms.base import ClaimedCall
-from conformance.numerics.deviation import Deviation, contents, digest, fingerprint, measure_deviation
+from conformance.numerics.deviation import Deviation, digest, fingerprint, measure_deviation
 from conformance.numerics.operands import SIGNIFICAND, Arrays, Certificate, modified
 from conformance.numerics.rounding import explain, measure_rounding
 from conformance.processes.attempt import Answered, Ended, begin, failed, make, plain
@@ -42,16 +42,22 @@ class Result(NamedTuple):
     arrays: Mapping[str, Array] = {}
 
 
-@dataclass(slots=True)
-class _Trial:
-    """A job on its way: its operands, and their bytes and the expected array's before anybody was called."""
+class _Exposed(NamedTuple):
+    """What a call in this process could write to: operands, and their bytes and the expected array's before it."""
 
-    job: Job
     operands: Arrays
     before: Sequence[bytes]
     expected: bytes
+
+
+@dataclass(slots=True)
+class _Trial:
+    """A job on its way; nothing is `exposed` to a call that was made in another process."""
+
+    job: Job
     call: Call | None
     answer: Answered | Ended
+    exposed: _Exposed | None = None
 
 
 _UNCALLED = Ended(Verdict.ERRORED, "was not called")
@@ -75,18 +81,17 @@ def evaluate(lane: Lane, adapter: Adapter, jobs: Sequence[Job]) -> list[Result]:
 
 def judge(lane: Lane, job: Job, call: Call | None, answer: Answered | Ended) -> Result:
     """The result of a job whose call was made in another process, on copies of its operands."""
-    operands = job.reference.arrays.astype(job.dtype)
-    trial = _Trial(job, operands, operands.contents(), job.reference.expected.tobytes(), call, answer)
+    trial = _Trial(job, call, answer)
     return _end(lane, trial) if isinstance(answer, Ended) else _judge(lane, trial)
 
 
 def _begin(adapter: Adapter, job: Job) -> _Trial:
     operands = job.reference.arrays.astype(job.dtype)
-    before = operands.contents()
+    exposed = _Exposed(operands, operands.contents(), job.reference.expected.tobytes())
     call = begin(lambda: _translate(adapter, job, operands))
     ended = call if isinstance(call, Ended) else _UNCALLED
     made = call if isinstance(call, Call) else None
-    return _Trial(job, operands, before, job.reference.expected.tobytes(), made, ended)
+    return _Trial(job, made, ended, exposed)
 
 
 def _translate(adapter: Adapter, job: Job, arrays: Arrays) -> Call:
@@ -110,10 +115,8 @@ def _judge(lane: Lane, trial: _Trial) -> Result:
 def _objection(trial: _Trial, answer: Answered) -> Ended | None:
     """Why an array is not even compared, if it is not."""
     job, seconds = trial.job, answer.seconds
-    if name := modified(trial.operands, trial.before):  # which is its caller's
-        return Ended(Verdict.ERRORED, f"the call modified its operand {name}", seconds)
-    if job.reference.expected.tobytes() != trial.expected:
-        return Ended(Verdict.ERRORED, "the call modified the expected array", seconds)
+    if trial.exposed is not None and (what := _written_to(trial.exposed, job)):
+        return Ended(Verdict.ERRORED, f"the call modified {what}", seconds)
     if job.case.refused:
         facts = f"answered {answer.array.shape}, claimed to be refused: {job.case.refused}"
         return Ended(Verdict.ACCEPTS_INVALID, facts, seconds)
@@ -121,6 +124,13 @@ def _objection(trial: _Trial, answer: Answered) -> Ended | None:
     if not certificate.holds and not isinstance(job.case.subject, Rounded):
         return Ended(Verdict.INCONCLUSIVE, f"data is not exact in {job.dtype}: {certificate}")
     return None
+
+
+def _written_to(exposed: _Exposed, job: Job) -> str:
+    """What a call wrote to that is its caller's, in words; empty where it wrote to nothing."""
+    if name := modified(exposed.operands, exposed.before):
+        return f"its operand {name}"
+    return "" if job.reference.expected.tobytes() == exposed.expected else "the expected array"
 
 
 def _certificate(job: Job) -> Certificate:
@@ -136,11 +146,10 @@ def _compare(lane: Lane, trial: _Trial, answer: Answered) -> Result:
         trial.answer = failed("finishing", error, answer.seconds)
         return _end(lane, trial)
     expected = job.reference.expected.astype(job.dtype)
-    right = contents(expected)
-    deviation = None if contents(actual) == right else measure_deviation(actual, expected)
+    deviation = measure_deviation(actual, expected)
     if answer.widened:
         deviation = Deviation("dtype", f"dtype is {answer.widened}, expected {job.dtype}")
-    sign = digest(right)
+    sign = digest(expected)
     evidence: dict[str, Any] = {"actual": sign if deviation is None else fingerprint(actual), "expected": sign}
     if isinstance(job.case.subject, Rounded):
         deviation, measured = _beyond_rounding(job, actual, deviation)

@@ -144,7 +144,7 @@ def finish(call: Call, array: Array) -> Array:
         raise ValueError(f"an answer of {array.ndim} axes, of which {len(call.window)} behind two others are to be cut")
     if call.window is not None:
         if extends(call.window):
-            array = np.pad(array, [(0, 0), (0, 0), *((max(-lo, 0), max(-hi, 0)) for lo, hi in call.window)])
+            array = _extended(array, call.window)
         ends = zip(array.shape[2:], call.window, strict=True)
         crop: tuple[Any, ...] = (..., *(slice(max(lo, 0), extent - max(hi, 0)) for extent, (lo, hi) in ends))
         array = array[crop]
@@ -152,6 +152,18 @@ def finish(call: Call, array: Array) -> Array:
         bias = call.bias.reshape(-1, *[1] * (array.ndim - 2))
         array = np.add(array, bias.astype(array.dtype, copy=False))  # a bias must not hide a result of another dtype
     return array
+
+
+def _extended(array: Array, window: Window) -> Array:
+    """An array with zeros where a window reaches beyond it."""
+    import numpy as np
+
+    ends = [(max(-lo, 0), max(-hi, 0)) for lo, hi in window]
+    shape = [lo + extent + hi for extent, (lo, hi) in zip(array.shape[2:], ends, strict=True)]
+    whole = np.zeros((*array.shape[:2], *shape), array.dtype)
+    inside: tuple[Any, ...] = (..., *(slice(lo, end - hi) for end, (lo, hi) in zip(shape, ends, strict=True)))
+    whole[inside] = array
+    return whole
 
 
 def widened(array: Array) -> Array | Widened:

@@ -55,7 +55,10 @@ def measure_deviation(actual: Array, expected: Array) -> Deviation | None:
         return Deviation("shape", f"shape is {actual.shape}, expected {expected.shape}")
     if actual.dtype != expected.dtype:
         return Deviation("dtype", f"dtype is {actual.dtype}, expected {expected.dtype}")
-    differs = not_equal(actual, expected) & ~(isnan(actual) & isnan(expected))
+    differs = not_equal(actual, expected)
+    if not _any(differs):
+        return None
+    differs &= ~(isnan(actual) & isnan(expected))
     if not _any(differs):
         return None
     index = tuple(map(int, argwhere(differs)[0]))
@@ -71,23 +74,19 @@ def measure_deviation(actual: Array, expected: Array) -> Deviation | None:
     return Deviation(kind, message, count, actual.size, index, f"{largest:g}")
 
 
-def contents(array: Array) -> bytes:
-    """The dtype, shape and values of an array in bytes that are the same for -0 and +0 and for any memory layout."""
-    values: Array = add(array, array.dtype.type(0))
-    return f"{array.dtype.str}{array.shape}".encode() + values.tobytes()
-
-
-def digest(contents: bytes) -> str:
-    """A hash of an array's contents."""
-    return blake2b(contents, digest_size=8).hexdigest()
+def digest(array: Array) -> str:
+    """A hash of an array's dtype, shape and values, the same for -0 and +0 and for any memory layout."""
+    hashed = blake2b(f"{array.dtype.str}{array.shape}".encode(), digest_size=8)
+    hashed.update(add(array, array.dtype.type(0), order="C"))
+    return hashed.hexdigest()
 
 
 def fingerprint(array: Array) -> str:
-    """A hash of an array's contents in which one NaN is like another."""
+    """A digest of an array in which one NaN is like another."""
     odd = isnan(array)
     if _any(odd):
         array = where(odd, array.dtype.type("nan"), array)
-    return digest(contents(array))
+    return digest(array)
 
 
 def _any(flags: Array) -> bool:

@@ -10,16 +10,17 @@ import os
 import resource
 import sys
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
-from typing import Any, BinaryIO, cast
+from functools import partial
+from io import BufferedReader, BufferedWriter
+from typing import Any, cast
 
 import numpy as np
 
 from conformance import adapters
 from conformance.adapters.base import CALLS, Call, Convolving, Lane
-from conformance.problem import Problem
+from conformance.layout import Array
 from conformance.processes import wire
-from conformance.processes.attempt import Answered, Ended, begin, failed, make
+from conformance.processes.attempt import Answered, Ended, begin, failed, make, plain
 from conformance.processes.memory import MEMORY, bound_memory
 from conformance.processes.tree import adopt_orphans, die_with
 
@@ -43,34 +44,32 @@ def serve(parent: int, load: Callable[[Lane], Convolving]) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     adapter = None
     while line := source.readline():
-        message = wire.decode(line)
-        match message["do"]:
-            case "start":
-                adapter = load(Lane(message["framework"], message["variant"]))
+        match wire.question(line):
+            case wire.Start(framework, variant):
+                adapter = load(Lane(framework, variant))
                 bound_memory(MEMORY)
                 _send(target, {"environment": dict(adapters.environment(adapter))})
                 _send(target, READY)
-            case "run":
+            case wire.Run(jobs):
                 assert adapter is not None, "started first"
-                _run(adapter, [(job, _arrays(source, job)) for job in message["jobs"]], target)
+                _run(adapter, [(job, [_array(source, array) for array in job.arrays]) for job in jobs], target)
                 _send(target, READY)
-            case "stop":
+            case wire.Stop():
                 _send(target, {"bye": True})
                 break
     os._exit(0)  # a framework may hang while it is torn down
 
 
-def _streams() -> tuple[BinaryIO, BinaryIO]:
+def _streams() -> tuple[BufferedReader, BufferedWriter]:
     """Copies of standard input and output for the protocol; those that libraries know lead nowhere and to stderr."""
-    source, target = (os.fdopen(fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _ABOVE), mode)
-                      for number, mode in ((0, "rb"), (1, "wb")))  # fmt: skip
+    source, target = (fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _ABOVE) for number in (0, 1))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
-    return source, target  # type: ignore[return-value]  # of a mode that is not a literal
+    return os.fdopen(source, "rb"), os.fdopen(target, "wb")
 
 
-def _run(adapter: Convolving, jobs: Sequence[tuple[Any, Sequence[Any]]], target: BinaryIO) -> None:
+def _run(adapter: Convolving, jobs: Sequence[tuple[wire.Asked, Sequence[Array]]], target: BufferedWriter) -> None:
     """Make the calls of jobs, as many together as the adapter takes, and answer them one by one."""
     process = os.getpid()
     for start in range(0, len(jobs), adapter.BLOCK):
@@ -82,15 +81,12 @@ def _run(adapter: Convolving, jobs: Sequence[tuple[Any, Sequence[Any]]], target:
         for (job, _), call in zip(block, calls, strict=True):
             answer: Answered | Ended = call if isinstance(call, Ended) else next(answers)
             reply, arrays = wire.answer_of(None if isinstance(call, Ended) else call, answer, _text(call))
-            _send(target, {"job": job["job"], **reply}, arrays)
+            _send(target, {"job": job.job, **reply}, arrays)
 
 
-def _translate(adapter: Convolving, job: Any, arrays: Sequence[Any]) -> Call:
+def _translate(adapter: Convolving, job: wire.Asked, arrays: Sequence[Array]) -> Call:
     x, weight, *bias = arrays
-    return CALLS[job["call"]](adapter, _problem(job["problem"]), x, weight, bias[0] if bias else None)
-
-
-_problem = lru_cache(Problem.parse)  # each is asked for in every dtype
+    return CALLS[job.call](adapter, wire.problem_of(job.attributes), x, weight, bias[0] if bias else None)
 
 
 def _text(call: Call | Ended) -> str:
@@ -98,17 +94,20 @@ def _text(call: Call | Ended) -> str:
     if isinstance(call, Ended):
         return ""
     try:
-        return str(call)
+        return plain(str(call))
     except Exception as error:
         return failed("a call without a text", error).message
 
 
-def _arrays(source: BinaryIO, job: Any) -> list[Any]:
-    return [np.frombuffer(source.read(size), dtype).reshape(shape).copy() for dtype, shape, size in wire.sizes(job)]
+def _array(source: BufferedReader, described: wire.Described) -> Array:
+    """An operand, from the bytes that follow; it can be written to."""
+    array: Array = np.empty(described.shape, described.dtype)
+    source.readinto(array.data)
+    return array
 
 
-def _send(target: BinaryIO, message: Any, arrays: Sequence[Any] = ()) -> None:
-    target.write(wire.encode(message, arrays))
+def _send(target: BufferedWriter, message: Any, arrays: Sequence[Any] = ()) -> None:
+    target.writelines(wire.parts(message, arrays))
     target.flush()
 
 

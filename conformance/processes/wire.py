@@ -15,11 +15,11 @@ anything that is read from elsewhere. `docs/protocol.md` says the same to author
 
 import base64
 import binascii
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Annotated, Any, Literal, TypeVar
+from functools import lru_cache
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 
 from conformance import layout
 from conformance.adapters.base import Call
-from conformance.io.bounded import read_json
 from conformance.io.jsonschema import schema_text
 from conformance.problem import Problem
 from conformance.processes.attempt import Answered, Ended, plain
@@ -43,6 +42,8 @@ ENDS = (Verdict.UNSUPPORTED, Verdict.REJECTS, Verdict.ERRORED, Verdict.INCONCLUS
 
 Array = NDArray[Any]
 T = TypeVar("T")
+
+_ENCODER = msgspec.json.Encoder()
 
 
 class Described(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
@@ -159,13 +160,15 @@ class ViolationError(ValueError):
 
 
 def encode(message: Mapping[str, Any] | Struct, arrays: Sequence[Array] = ()) -> bytes:
-    """A message as bytes, with those of its arrays."""
-    if isinstance(message, Struct):
-        line = msgspec.json.encode(message)
-    else:
-        described = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
-        line = json.dumps({**message, "arrays": described} if arrays else message).encode()
-    return b"".join([line, b"\n", *(array.tobytes() for array in arrays)])
+    """A message as bytes, with those of arrays; a mapping also describes them."""
+    return b"".join(parts(message, arrays))
+
+
+def parts(message: Mapping[str, Any] | Struct, arrays: Sequence[Array] = ()) -> list[bytes | memoryview]:
+    """What the bytes of a message consist of: its line, and arrays as they lie in memory."""
+    if arrays and not isinstance(message, Struct):
+        message = {**message, "arrays": [describe(array) for array in arrays]}
+    return [_ENCODER.encode(message) + b"\n", *(np.ascontiguousarray(array).data for array in arrays)]
 
 
 def longest_line(encoding: str) -> int:
@@ -173,7 +176,7 @@ def longest_line(encoding: str) -> int:
     return LONGEST_LINE + (2 * LARGEST_ARRAY if encoding == "base64" else 0)
 
 
-def describe(array: Array, encoding: str) -> Described:
+def describe(array: Array, encoding: str = "bytes") -> Described:
     """An array as a message describes it."""
     inline = base64.b64encode(array.tobytes()).decode() if encoding == "base64" else None
     return Described(array.dtype.str, array.shape, inline)
@@ -181,38 +184,80 @@ def describe(array: Array, encoding: str) -> Described:
 
 def attributes(problem: Problem) -> Attributes:
     """A problem in numbers."""
-    values = {field.name: getattr(problem, field.name) for field in fields(problem)}
-    return Attributes(**values, full=problem.full, window=problem.window, output=problem.output)
+    values = {name: getattr(problem, name) for name in _FIELDS}
+    full, window = problem.full, problem.window
+    output = tuple(extent - lo - hi for extent, (lo, hi) in zip(full, window, strict=True))
+    return Attributes(**values, full=full, window=window, output=output)
+
+
+def problem_of(given: Attributes) -> Problem:
+    """The problem that attributes are of."""
+    return Problem(**{name: getattr(given, name) for name in _FIELDS})
+
+
+_FIELDS = tuple(field.name for field in fields(Problem))
 
 
 def decode(line: bytes) -> Mapping[str, Any]:
     """A message from its line. Raises ViolationError."""
     try:
-        message = read_json(line.decode())
-    except ValueError as error:
+        message = msgspec.json.decode(line)
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ViolationError(f"a line that is not of the protocol: {plain(repr(line[:60]))} {error}") from None
     if not isinstance(message, dict):
         raise ViolationError(f"a line that is no message: {plain(repr(line[:60]))}")
     return message
 
 
-def sizes(message: Mapping[str, Any]) -> list[tuple[np.dtype[Any], tuple[int, ...], int]]:
-    """The dtype, shape and number of bytes of each array of a message. Raises ViolationError."""
-    return [_size(description) for description in _descriptions(message)]
+def question(line: bytes) -> Start | Run | Stop:
+    """What a lane process is asked, from its line."""
+    asked: Start | Run | Stop = _QUESTIONS.decode(line)
+    return asked
 
 
-def inline(message: Mapping[str, Any]) -> list[bytes | None]:
-    """The bytes of each array of a message that stand in it; None for one whose bytes follow. Raises ViolationError."""
-    return [None if array.base64 is None else _decoded(array) for array in _descriptions(message)]
+_QUESTIONS = msgspec.json.Decoder(Start | Run | Stop)
 
 
-def _decoded(array: Described) -> bytes:
-    assert array.base64 is not None
+class Buffer(NamedTuple):
+    """How an array of a message lies in bytes; `content` are these where they stand in the message itself."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    size: int
+    content: bytes | None
+
+
+def buffers(message: Mapping[str, Any]) -> list[Buffer]:
+    """How each array of a message lies in bytes. Raises ViolationError."""
+    return [_buffer(description) for description in _descriptions(message)]
+
+
+def _buffer(described: Described) -> Buffer:
+    dtype = _dtype(described.dtype)
+    size = math.prod(described.shape) * dtype.itemsize
+    if size > LARGEST_ARRAY:
+        raise ViolationError(f"an array of {size} bytes, of which {LARGEST_ARRAY} are taken")
+    content = None if described.base64 is None else _decoded(described.base64, size)
+    return Buffer(dtype, described.shape, size, content)
+
+
+@lru_cache(maxsize=64)
+def _dtype(name: str) -> np.dtype[Any]:
     try:
-        content = base64.b64decode(array.base64, validate=True)
+        dtype = np.dtype(name)
+    except (TypeError, ValueError, SyntaxError):
+        raise ViolationError(f"an array of dtype {plain(repr(name))[:60]}, which there is not") from None
+    if dtype.kind not in NUMBERS:
+        raise ViolationError(f"an array of dtype {dtype}, which is not of numbers")
+    return dtype
+
+
+def _decoded(text: str, size: int) -> bytes:
+    try:
+        content = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ViolationError(f"an array whose base64 cannot be read: {error}") from None
-    if len(content) != (size := _size(array)[2]):
+    if len(content) != size:
         raise ViolationError(f"an array of {size} bytes as {len(content)} bytes of base64")
     return content
 
@@ -230,19 +275,6 @@ def _checked(what: str, value: Any, of: type[T]) -> T:
         return msgspec.convert(value, of)
     except ValidationError as error:
         raise ViolationError(f"{what} {plain(repr(value))[:60]}: {error}") from None
-
-
-def _size(described: Described) -> tuple[np.dtype[Any], tuple[int, ...], int]:
-    try:
-        dtype = np.dtype(described.dtype)
-    except (TypeError, ValueError, SyntaxError):
-        raise ViolationError(f"an array of dtype {plain(repr(described.dtype))[:60]}, which there is not") from None
-    if dtype.kind not in NUMBERS:
-        raise ViolationError(f"an array of dtype {dtype}, which is not of numbers")
-    size = math.prod(described.shape) * dtype.itemsize
-    if size > LARGEST_ARRAY:
-        raise ViolationError(f"an array of {size} bytes, of which {LARGEST_ARRAY} are taken")
-    return dtype, described.shape, size
 
 
 def answer_of(call: Call | None, answer: Answered | Ended, text: str) -> tuple[dict[str, Any], list[Array]]:

@@ -101,9 +101,10 @@ class Journal:
             for name, npy in arrays.items():
                 places[name] = (self._arrays.tell(), len(npy), crc32(npy))
                 self._arrays.write(npy)
-            self._arrays.flush()  # before the line that points to it
+            if arrays:
+                self._arrays.flush()  # before the line that points to it
             offset = self._lines.tell()
-            self._lines.write(f"{json.dumps(places)}\t{record.to_json()}\n".encode())
+            self._lines.write(f"{json.dumps(places) if places else '{}'}\t{record.to_json()}\n".encode())
             self._lines.flush()
         self._note(record, places, offset)  # once it is there: a full disk keeps half a line
 

@@ -171,14 +171,17 @@ class Record:
 
     def to_json(self) -> str:
         """The record as one line: empty fields left out, `direction` under its name on disk, `pass`."""
-        values = {ON_DISK.get(name, name): value for name in NAMES if (value := getattr(self, name))}
-        return json.dumps(values, separators=(",", ":"))
+        return _text({name: value for field, name in WRITTEN.items() if (value := getattr(self, field))})
 
 
 ON_DISK = {"direction": "pass"}
 """Names of fields on disk, where they are others."""
 
 NAMES = tuple(f.name for f in fields(Record))
+WRITTEN = {name: ON_DISK.get(name, name) for name in NAMES}
+"""Names of all fields with those on disk."""
+
+_text = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,7 +33,7 @@ from conformance.runner.outside.forked import Forked, fork, open_files
 from conformance.suites import cases as case_files
 from conformance.suites.case import Case, Suite
 from conformance.suites.reference_cache import References
-from conformance.suites.references import compute, oracle_digest
+from conformance.suites.references import Reference, compute, oracle_digest
 from conformance.testing.function import Function, lane_name
 from conformance.testing.report import Report
 
@@ -175,17 +176,24 @@ def _record(plan: _Plan, folder: Path, kept: frozenset[int]) -> None:
     process.start()  # before the expected arrays are in this process, of which it is a copy
     journal = Journal(folder / "journal")
     reference = compute if len(plan.cases) <= FEW else References(plan.suite).__getitem__
-    asked = [(case, dtype) for case in plan.cases for dtype in plan.dtypes]
-    for start in range(0, len(asked), AT_ONCE):
-        jobs = [Job(case, dtype, reference(case)) for case, dtype in asked[start : start + AT_ONCE]]
+    asked = _jobs(plan, reference)
+    while jobs := [*islice(asked, AT_ONCE)]:
         for result in evaluate(process, plan.lane, jobs):
             journal.add(result.record, {name: npy(array) for name, array in result.arrays.items()})
     process.stop()
+    count = len(plan.cases) * len(plan.dtypes)
     header = Header(
-        plan.lane.framework, plan.lane.variant, plan.suite.name, plan.dtypes, (FORWARD,), plan.suite.digest, len(asked),
+        plan.lane.framework, plan.lane.variant, plan.suite.name, plan.dtypes, (FORWARD,), plan.suite.digest, count,
         oracle_digest(), (1, 1), plan.narrowed, process.environment, started, measure_machine({}),
     )  # fmt: skip
     journal.close(header.path(folder), header, complete=True)
+
+
+def _jobs(plan: _Plan, reference: Callable[[Case], Reference]) -> Iterator[Job]:
+    """What is asked, with each reference read once for all dtypes."""
+    for case in plan.cases:
+        known = reference(case)
+        yield from (Job(case, dtype, known) for dtype in plan.dtypes)
 
 
 def _settled(function: Function) -> Any:

@@ -59,9 +59,10 @@ class Function:
 
     def _arguments(self, problem: Problem) -> tuple[dict[str, Any], Any]:
         """The keyword arguments that say a problem, and what is left of its window where they cannot say that."""
-        lows = tuple(lo for lo, _ in problem.window)
-        more = tuple(lo - hi for lo, hi in problem.window)
-        most = [max(s, d) for s, d in zip(problem.stride, problem.dilation, strict=True)]
+        window = problem.window
+        lows = tuple(lo for lo, _ in window)
+        more = tuple(lo - hi for lo, hi in window)
+        most = map(max, problem.stride, problem.dilation)
         said = min(lows) >= 0 and all(0 <= op < end for op, end in zip(more, most, strict=True))
         none, ones = (0,) * problem.rank, (1,) * problem.rank
         neutral: dict[str, Any] = {
@@ -75,7 +76,7 @@ class Function:
             lacking.append("padding")
         if lacking:
             raise Unsupported(f"the function takes no {lacking[0]}")
-        return {name: values[name] for name in OPTIONS if name in self._options}, None if said else problem.window
+        return {name: values[name] for name in OPTIONS if name in self._options}, None if said else window
 
     def run(self, calls: Sequence[Call]) -> Sequence[Any]:
         return [call() for call in calls]

@@ -171,7 +171,7 @@ def _forge(*, hangs: bool = True, **said: Any) -> Callable[[], None]:
         while "jobs" not in frame.f_locals:
             assert frame.f_back is not None
             frame = frame.f_back
-        name = frame.f_locals["jobs"][0][0]["job"]
+        name = frame.f_locals["jobs"][0][0].job
         message = {"job": name, "seconds": 0.0, "text": "f()", "layout": "n c k", "window": None, "prepared": [],
                    "bias": False, "widened": "", "retried": False, **said}  # fmt: skip
         os.write(PROTOCOL, json.dumps(message).encode() + b"\n")
@@ -255,7 +255,7 @@ BEHAVIOURS: Mapping[str, Callable[[], Any]] = {
     "forges an object": _forge(arrays=[{"dtype": "|O", "shape": [1]}]),
     "forges a shape of a million axes": _forge(arrays=[{"dtype": "<f4", "shape": [1] * 1000}]),
     "forges a negative size": _forge(arrays=[{"dtype": "<f4", "shape": [-1]}]),
-    "forges a time": _forge(seconds=float("nan"), arrays=[{"dtype": "<f4", "shape": [0]}]),
+    "forges a time": _forge(seconds=-1.0, arrays=[{"dtype": "<f4", "shape": [0]}]),
     "forges a window": _forge(window=[[-(10**9), 0]] * 3, arrays=[{"dtype": "<f4", "shape": [0]}]),
     "forges a shape": _forge(arrays=[{"dtype": "<f4", "shape": [0, 1, 1]}]),
     "answers twice": _forge(arrays=[{"dtype": "<f4", "shape": [0, 1, 1]}], hangs=False),

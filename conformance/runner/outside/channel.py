@@ -1,11 +1,12 @@
 """A process that answers, and its three streams, none of which is waited for without a limit."""
 
+import fcntl
 import os
 import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -27,7 +28,8 @@ START = 120.0
 """Seconds that a lane process may take to import what it answers with."""
 LONGEST_WORDS = 1 << 16
 """Bytes that are kept of what a process prints, the last ones."""
-CHUNK = 1 << 16
+CHUNK = 1 << 18
+"""Bytes that pass through a stream at once, if the kernel allows."""
 HIDDEN = "CONFORMANCE_"
 """The environment variables that a lane process does not get, but for its adapters: where cases and answers lie."""
 
@@ -65,15 +67,12 @@ class Channel:
         self.longest = wire.LONGEST_LINE
         self._seconds, self._watch = START, Watch(self.pid, START)
         self._selector = selectors.DefaultSelector()
-        for stream, events in (
-            (self._process.stdout, selectors.EVENT_READ),
-            (self._process.stderr, selectors.EVENT_READ),
-        ):
-            assert stream is not None
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             os.set_blocking(stream.fileno(), False)
-            self._selector.register(stream, events)
-        assert self._process.stdin is not None
-        os.set_blocking(self._process.stdin.fileno(), False)
+            with suppress(OSError):  # the user has so much in pipes already
+                fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, CHUNK)
+        self._selector.register(self._process.stdout, selectors.EVENT_READ, self._receive)
+        self._selector.register(self._process.stderr, selectors.EVENT_READ, self._listen)
 
     def ask(self, question: bytes, seconds: float) -> None:
         """Send a question, each message of whose answer may take so long.
@@ -85,7 +84,7 @@ class Channel:
         if self._given:
             raise ViolationError(f"{len(self._given)} bytes before it was asked")
         self._unsent = memoryview(question)
-        self._selector.register(self._process.stdin, selectors.EVENT_WRITE)
+        self._selector.register(self._process.stdin, selectors.EVENT_WRITE, self._send)
 
     def message(self) -> tuple[Mapping[str, Any], list[Array]]:
         """The next message and its arrays. Raises ViolationError, or DiedError."""
@@ -95,7 +94,7 @@ class Channel:
             self._pump(POLL)
         message = wire.decode(self._take(end + 1))
         arrays = []
-        for (dtype, shape, size), content in zip(wire.sizes(message), wire.inline(message), strict=True):
+        for dtype, shape, size, content in wire.buffers(message):
             while content is None and len(self._given) < size:
                 self._pump(POLL)
             arrays.append(np.frombuffer(self._take(size) if content is None else content, dtype).reshape(shape))
@@ -129,27 +128,33 @@ class Channel:
                 stream.close()
 
     def _take(self, size: int) -> bytes:
-        taken = bytes(self._given[:size])
+        with memoryview(self._given) as given:
+            taken = bytes(given[:size])
         del self._given[:size]
         return taken
 
     def _pump(self, seconds: float) -> None:
         """Let bytes pass, without waiting for any stream longer than that. Raises DiedError at the end or a limit."""
-        died = self._process.poll() is not None  # asked before its last bytes are read
-        streams = self._selector.select(seconds)
-        if died and self._process.stdout not in [key.fileobj for key, _ in streams]:
-            raise DiedError(self._death(""))  # and what it left behind holds its output open
-        for key, _ in streams:
-            if key.fileobj is self._process.stdin:
-                self._send()
-            elif key.fileobj is self._process.stderr:
-                self._listen()
-            elif content := os.read(key.fd, CHUNK):
-                self._given += content
-            else:
-                raise DiedError(self._death(""))
+        ready = self._ready(seconds)
+        if self._receive not in ready and self._process.poll() is not None:
+            ready = self._ready(0.0)  # what it wrote last
+            if self._receive not in ready:
+                raise DiedError(self._death(""))  # and what it left behind holds its output open
+        for serve in ready:
+            serve()
         if passed := self._watch.exceeded:
             raise DiedError(self._death(passed))
+
+    def _ready(self, seconds: float) -> list[Callable[[], None]]:
+        """What serves each stream that is ready, within so many seconds."""
+        return [key.data for key, _ in self._selector.select(seconds)]
+
+    def _receive(self) -> None:
+        assert self._process.stdout is not None
+        content = os.read(self._process.stdout.fileno(), CHUNK)
+        if not content:
+            raise DiedError(self._death(""))
+        self._given += content
 
     def _send(self) -> None:
         stream = self._process.stdin

@@ -147,19 +147,15 @@ def _unsaid(job: Asked, started: Started) -> str:
 
 def question(asked: Mapping[str, Asked], started: Started) -> bytes:
     """The jobs as a message, with their operands in the layouts and the encoding that a process asked for."""
-    jobs, contents = [], []
+    jobs: list[wire.Asked] = []
+    contents: list[Array] = []
     for name, job in asked.items():
         arrays = _arranged(job, started)
         described = tuple(wire.describe(array, started.encoding) for array in arrays)
-        jobs.append(wire.Asked(name, *_said(job), described))
-        contents += [array.tobytes() for array in arrays]
-    return wire.encode(wire.Run(tuple(jobs))) + b"".join(contents if started.encoding == "bytes" else [])
-
-
-def _said(job: Asked) -> tuple[str, str, wire.Attributes]:
-    """What is asked of a job, but for its arrays."""
-    descriptor, attributes = _in_words(job.problem)
-    return descriptor, job.call, attributes
+        descriptor, attributes = _in_words(job.problem)
+        jobs.append(wire.Asked(name, descriptor, job.call, attributes, described))
+        contents += arrays
+    return wire.encode(wire.Run(tuple(jobs)), contents if started.encoding == "bytes" else [])
 
 
 @lru_cache  # a problem is asked for in each dtype
