@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from conformance.problem import Problem, ProblemError
     from conformance.suites.cases import CaseError
     from conformance.testing.cases import assert_conforms, cases, diagnose, expected
-    from conformance.testing.check import CheckError, check
+    from conformance.testing.check import check
+    from conformance.testing.function import CheckError
     from conformance.testing.report import NonconformityError
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 _PLACES = {
-    "CaseError": "suites.cases", "CheckError": "testing.check", "DiagnosisError": "diagnosis.observation",
+    "CaseError": "suites.cases", "CheckError": "testing.function", "DiagnosisError": "diagnosis.observation",
     "NonconformityError": "testing.report", "Problem": "problem", "ProblemError": "problem",
     "assert_conforms": "testing.cases", "cases": "testing.cases", "check": "testing.check",
     "diagnose": "testing.cases", "expected": "testing.cases",

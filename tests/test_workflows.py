@@ -1,9 +1,11 @@
 """The workflows of GitHub: what their steps do is run here, and what they may do is no more than they need."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,38 +92,119 @@ class TestReused:
         assert {name for name, given in inputs.items() if given.get("required")} <= set(job["with"]) <= set(inputs)
         assert job["with"]["route"] in {"adapter", "program"}
 
+    @pytest.mark.parametrize("page", ["README.md", "docs/adding-an-adapter.md"])
+    def test_is_given_what_it_takes_by_each_example(self, page: str) -> None:
+        for example in re.findall(r"```yaml\n(jobs:.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL):
+            (job,) = yaml.safe_load(example)["jobs"].values()
+            assert set(job["with"]) <= set(REUSED["on"]["workflow_call"]["inputs"])
+
     def test_refuses_another_route(self) -> None:
         (job,) = REUSED["jobs"].values()
         done = subprocess.run(
             ["bash", "-e", "-c", steps(job)["Make the implementation known"]], capture_output=True, text=True,
-            env={"PATH": os.environ["PATH"], "ROUTE": "function", "FOLDER": "."}, check=False,
+            env={"PATH": os.environ["PATH"], "ROUTE": "file", "FOLDER": "."}, check=False,
         )  # fmt: skip
-        assert (done.returncode, done.stderr) == (2, "route is 'function': give adapter or program\n")
+        said = "route is 'file': give function, pytest, adapter or program\n"
+        assert (done.returncode, done.stderr) == (2, said)
 
     @pytest.mark.slow
     @pytest.mark.timeout(500)
     @pytest.mark.skipif(shutil.which("cc") is None, reason="the program in C needs a compiler")
     def test_runs_a_program_and_leaves_its_report_and_a_summary(self, tmp_path: Path) -> None:
         shutil.copytree(ROOT / "templates" / "c", tmp_path / "work", ignore=shutil.ignore_patterns("loops"))
-        (tmp_path / "conformance").write_text(f'#!/bin/sh\nexec {sys.executable} -m conformance "$@"\n')
-        (tmp_path / "conformance").chmod(0o755)
         (caller,) = workflow(tmp_path / "work/.github/workflows/conformance.yml")["jobs"].values()
-        defaults = {name: given.get("default", "") for name, given in REUSED["on"]["workflow_call"]["inputs"].items()}
-        environment = {name.upper(): value for name, value in {**defaults, **caller["with"], "suite": "smoke"}.items()}
-        environment |= {
-            "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path),
-            "GITHUB_ENV": str(tmp_path / "env"), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
-        }  # fmt: skip
-        (job,) = REUSED["jobs"].values()
-        for name, commands in steps(job).items():
-            if name in ("Install conformance", "Say what changed since the baseline"):
-                continue  # it is here already, and there is no baseline
-            if (tmp_path / "env").exists():
-                environment |= dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines())
-            done = subprocess.run(
-                ["bash", "-e", "-c", commands], cwd=tmp_path / "work", env=environment, capture_output=True, text=True,
-                check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
+        assert ran(tmp_path, {**caller["with"], "suite": "smoke"}) == {}
         assert "loops-program" in (tmp_path / "summary.md").read_text()
         assert (tmp_path / "work/reports/index.html").exists()
+        assert "ARTIFACT=conformance-loops-smoke\n" in (tmp_path / "env").read_text()
+
+    @pytest.mark.slow
+    @pytest.mark.timeout(300)
+    def test_checks_a_function_and_leaves_its_report_and_a_summary(self, tmp_path: Path) -> None:
+        (tmp_path / "work" / "own").mkdir(parents=True)
+        (tmp_path / "work" / "own" / "mylib.py").write_text(FUNCTION)
+        given = {
+            "route": "function",
+            "folder": "own",
+            "suite": "smoke",
+            "options": "--weight 'k g i o'",
+        }
+        assert ran(tmp_path, {**given, "name": "mylib:right"}) == {}
+        assert "right-function" in (tmp_path / "summary.md").read_text()
+        assert "ARTIFACT=conformance-mylib-right-smoke\n" in (tmp_path / "env").read_text()
+        failing = ran(tmp_path, {**given, "name": "mylib:negative"})
+        assert failing["Run the suite"].startswith("negative, suite smoke: 120 records: 2 conforms, 118 diverges\n")
+
+    @pytest.mark.timeout(300)
+    def test_runs_tests_of_ones_own_and_leaves_what_they_say_in_the_summary(self, tmp_path: Path) -> None:
+        (tmp_path / "work").mkdir()
+        (tmp_path / "work" / "test_mine.py").write_text(TESTS)
+        given = {"route": "pytest", "name": "test_mine.py", "options": "-p no:cacheprovider"}
+        assert ran(tmp_path, {**given, "options": "-p no:cacheprovider -k 'not wrong'"}) == {}
+        assert list(ran(tmp_path, given)) == ["Run the suite"]
+        assert "NonconformityError: smoke-" in (tmp_path / "summary.md").read_text()
+
+
+FUNCTION = """
+import numpy as np
+from conformance import oracle
+
+def right(x, weight, bias, **options):
+    rank = x.ndim - 2
+    weight = np.moveaxis(weight, range(rank), range(-rank, 0))
+    weight = weight.reshape(-1, *weight.shape[2:])
+    return oracle.conv_transpose(x, weight, bias, **options).astype(x.dtype)
+
+def negative(x, weight, bias, **options):
+    return -right(x, weight, bias, **options)
+"""
+TESTS = """
+import pytest
+import conformance
+
+@pytest.mark.parametrize("case", conformance.cases("smoke")[:4])
+@pytest.mark.parametrize("sign", [pytest.param(1, id="right"), pytest.param(-1, id="wrong")])
+def test_mine(case, sign):
+    x, weight, bias = case.arrays("float32")
+    conformance.assert_conforms(sign * conformance.expected(case.problem, x, weight, bias).astype("float32"), case)
+"""
+
+
+def ran(home: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """What the steps that fail print, of a call of the workflow in the repository `home / "work"`."""
+    (home / "conformance").write_text(f'#!/bin/sh\nexec {sys.executable} -m conformance "$@"\n')
+    (home / "conformance").chmod(0o755)
+    (home / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (home / "python").chmod(0o755)
+    (home / "env").unlink(missing_ok=True)
+    defaults = {name: asked.get("default", "") for name, asked in REUSED["on"]["workflow_call"]["inputs"].items()}
+    environment = {name.upper(): value for name, value in {**defaults, **given}.items()}
+    environment |= {
+        "PATH": f"{home}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "HOME": str(home),
+        "GITHUB_ENV": str(home / "env"), "GITHUB_STEP_SUMMARY": str(home / "summary.md"),
+    }  # fmt: skip
+    (job,) = REUSED["jobs"].values()
+    failing = {}
+    for name, commands in steps(job).items():
+        if name in left_out(environment["ROUTE"]):
+            continue
+        if (home / "env").exists():
+            environment |= dict(line.split("=", 1) for line in (home / "env").read_text().splitlines())
+        done = subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", commands], cwd=home / "work", env=environment, capture_output=True,
+            text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            failing[name] = done.stdout + done.stderr
+    return failing
+
+
+def left_out(route: str) -> set[str]:
+    """The steps that do not run: it is installed, there is no baseline, and conditions that name the route."""
+    (job,) = REUSED["jobs"].values()
+    conditions = {step["name"]: step.get("if", "") for step in job["steps"] if "run" in step}
+    of_route = {
+        name for name, condition in conditions.items()
+        if f"route != '{route}'" in condition or ("route ==" in condition and f"route == '{route}'" not in condition)
+    }  # fmt: skip
+    return of_route | {"Install conformance", "Say what changed since the baseline"}

@@ -25,6 +25,7 @@ GROUPS = {
     "Run": {
         "run": "A suite on a framework, case by case, in worker processes.",
         "one": "A single problem in this process, with all that comes out.",
+        "check": "A function of yours, put to a suite.",
         "adapter": "Write an adapter or a program of your own, and check it.",
         "vectors": "Test vectors for any language: JSON, and ONNX models.",
         "fuzz": "Draw problems; shrink the first that diverges to a case.",

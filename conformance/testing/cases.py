@@ -1,7 +1,7 @@
 """Cases for the tests of other people: operands, the expected array, and a comparison whose failure is a diagnosis."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import oracle
+from conformance.adapters.base import Unsupported, finish
 from conformance.diagnosis.diagnose import Diagnosis
 from conformance.diagnosis.diagnose import diagnose as diagnoses_of
 from conformance.diagnosis.explain import FEW
@@ -22,6 +23,7 @@ from conformance.suites import cases as case_files
 from conformance.suites.case import Case, Exact
 from conformance.suites.cases import CaseError
 from conformance.suites.references import Reference, compute
+from conformance.testing.function import Function, require_layouts
 from conformance.testing.report import NonconformityError
 
 Array = NDArray[Any]
@@ -71,6 +73,24 @@ class ArrayCase:
         if dtype not in DTYPES:
             raise CaseError(f"{self.id}: there is no dtype {dtype!r} to run: the dtypes are {', '.join(DTYPES)}")
         return self._reference.arrays.astype(dtype)
+
+    def answer(
+        self, function: Callable[..., Any], dtype: str = DTYPE, *, data: str = "n c k", weight: str = "(g i) o k",
+        tensor: Callable[[Array], Any] | None = None,
+    ) -> Array:  # fmt: skip
+        """What a function answers that takes what `check` gives, called in this process.
+
+        A window that no padding and output_padding say is cut from the answer, as there. Raises CaseError where the
+        case needs an argument that the function does not take, CheckError for a layout that there is not, and what the
+        function raises.
+        """
+        require_layouts(data, weight)
+        given = Function(function, data, weight, tensor)
+        try:
+            call = given.translate(self.problem, *self.arrays(dtype))
+        except Unsupported as reason:
+            raise CaseError(f"{self.id}: {reason}: leave the case out") from None
+        return finish(call, given.array(call()))
 
     @property
     def expected(self) -> Array:

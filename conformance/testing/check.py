@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from conformance.adapters.base import Lane
 from conformance.layout import Array
 from conformance.numerics.operands import DTYPES
-from conformance.processes import lane_process, wire
+from conformance.processes import lane_process
 from conformance.processes.tree import adopt_orphans, die_with, end_strays, end_tree
 from conformance.records.journal import Journal
 from conformance.records.machine import measure_machine
@@ -34,7 +34,7 @@ from conformance.suites import cases as case_files
 from conformance.suites.case import Case, Suite
 from conformance.suites.reference_cache import References
 from conformance.suites.references import Reference, compute, oracle_digest
-from conformance.testing.function import Function, lane_name
+from conformance.testing.function import CheckError, Function, lane_name, require_layouts
 from conformance.testing.report import Report
 
 SECONDS = 10.0
@@ -42,10 +42,6 @@ AT_ONCE = 32
 """Jobs that the function's process is given at once, and answers one by one."""
 FEW = 20
 """Cases up to which expected arrays are computed, and none of the whole suite are looked up."""
-
-
-class CheckError(ValueError):
-    """A question to `check` that cannot be answered; the message says what to give instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +87,7 @@ def check(
     time, or asleep. The calls are made in a process that is forked from this one, so that the function may be any, and
     whatever it does ends in a record. Raises CheckError, and CaseError for a suite or case that there is not.
     """
-    _require_layouts(data, weight)
+    require_layouts(data, weight)
     _require_forkable()
     if not callable(function):
         raise CheckError(f"function is {function!r}: give something that can be called")
@@ -111,13 +107,6 @@ def check(
     )
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         return _judged(plan, Path(folder))
-
-
-def _require_layouts(data: str, weight: str) -> None:
-    try:
-        wire.require_layouts(data, weight)
-    except wire.ViolationError as error:
-        raise CheckError(f"there is no such layout: {error}") from None
 
 
 def _require_forkable() -> None:

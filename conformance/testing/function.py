@@ -11,7 +11,21 @@ from conformance import layout
 from conformance.adapters.base import Call, Unsupported, extends
 from conformance.layout import Array
 from conformance.problem import Problem
+from conformance.processes import wire
 from conformance.records.record import FUNCTION
+
+
+class CheckError(ValueError):
+    """A question to `check` that cannot be answered; the message says what to give instead."""
+
+
+def require_layouts(data: str, weight: str) -> None:
+    """Raises CheckError for what are no layouts of a function's arrays."""
+    try:
+        wire.require_layouts(data, weight)
+    except wire.ViolationError as error:
+        raise CheckError(f"there is no such layout: {error}") from None
+
 
 OPTIONS = ("stride", "padding", "output_padding", "groups", "dilation")
 """The keyword arguments that a function may have, as PyTorch's conv_transpose names and means them."""

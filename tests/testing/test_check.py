@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -144,6 +145,31 @@ def stops_python(x: Any) -> None:
     sys.exit(3)
 
 
+def closes_its_streams(x: Any) -> None:
+    sys.stdout.close()
+    for descriptor in (0, 1, 2):
+        os.close(descriptor)
+
+
+def prints_much(x: Any) -> None:
+    for _ in range(64):
+        os.write(1, b"noise" * (1 << 17))
+
+
+def leaves_a_thread(x: Any) -> None:
+    threading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=True).start()
+
+
+def sets_handlers(x: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, lambda number, frame: os._exit(9))
+    signal.setitimer(signal.ITIMER_REAL, 30)
+
+
+def recurses(x: Any) -> None:
+    recurses(x)
+
+
 BEHAVIOURS: dict[str, tuple[Callable[[Any], Any], str, str]] = {
     "raises": (raises, "errored", "KeyError: 'mine'"),
     "refuses": (refuses, "rejects", "NotImplementedError: no such stride"),
@@ -159,6 +185,12 @@ BEHAVIOURS: dict[str, tuple[Callable[[Any], Any], str, str]] = {
     "masked": (lambda x: np.ma.masked_array(x), "errored", "returned a masked array: return a plain one"),
     "objects": (lambda x: x.astype(object), "errored", "an array of dtype object"),
     "wrong rank": (lambda x: x.ravel(), "errored", "finishing: ValueError: an answer of 1 axes"),
+    "its input": (lambda x: x, "diverges", ""),
+    "closes its streams": (closes_its_streams, "conforms", ""),
+    "prints much": (prints_much, "conforms", ""),
+    "sets handlers": (sets_handlers, "conforms", ""),
+    "recurses": (recurses, "errored", "RecursionError: maximum recursion depth exceeded"),
+    "leaves a thread": (leaves_a_thread, "conforms", ""),
     "writes to its operand": (lambda x: x.fill(0), "conforms", ""),  # which is a copy, after the answer was computed
 }
 

@@ -10,7 +10,18 @@ import numpy as np
 import pytest
 
 import conformance
-from conformance import NonconformityError, Problem, ProblemError, assert_conforms, cases, diagnose, expected
+from conformance import (
+    CaseError,
+    CheckError,
+    NonconformityError,
+    Problem,
+    ProblemError,
+    assert_conforms,
+    cases,
+    diagnose,
+    expected,
+    oracle,
+)
 
 CASE = next(case for case in cases("smoke") if case.problem.rank == 2 and min(case.problem.kernel) > 1)
 X, WEIGHT, BIAS = CASE.arrays("float32")
@@ -67,6 +78,26 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "['conformance']\n"
+
+
+def test_a_case_puts_its_problem_to_a_function_as_check_does() -> None:
+    def function(x: Any, weight: Any, bias: Any, **options: Any) -> Any:
+        return Foreign(oracle.conv_transpose(x, weight, bias, **options).astype(x.dtype))
+
+    for case in cases("smoke"):
+        for dtype in ("float32", "float64"):
+            assert_conforms(case.answer(function, dtype), case, dtype)
+    channels_last = CASE.answer(lambda x, weight, bias, **options: np.zeros((*CASE.expected.shape[:1], 9, 9, 1)),
+                                data="n k c")  # fmt: skip
+    assert channels_last.shape[:2] == (CASE.problem.batch, 1)
+
+
+def test_a_case_that_a_function_has_no_argument_for_is_named() -> None:
+    strided = next(case for case in cases("smoke") if set(case.problem.stride) != {1})
+    with pytest.raises(CaseError, match=f"{strided.id}: the function takes no stride: leave the case out"):
+        strided.answer(lambda x, weight, bias: x)
+    with pytest.raises(CheckError, match="the data layout 'c k': give one such as 'n c k'"):
+        CASE.answer(lambda x, weight, bias, **options: x, data="c k")
 
 
 def test_a_case_has_operands_and_their_answer_in_every_dtype() -> None:

@@ -1,0 +1,76 @@
+"""conformance check: a function of yours put to a suite."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import click
+
+import conformance
+from conformance.cli.options import EXPECTATIONS
+from conformance.io.exit_status import DIVERGED, OK
+from conformance.io.terminal import echo, one_line
+from conformance.suites.expectation_files import give, require_asked
+
+REFERENCE = "MODULE:FUNCTION"
+
+
+@click.command()
+@click.argument("function", metavar=REFERENCE)
+@click.option("--suite", default="core", show_default=True, help="Which cases.")
+@click.option("--case", "cases", multiple=True, metavar="ID", help="Only this case; repeatable.")
+@click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable.")
+@click.option("--data", default="n c k", show_default=True, help="The order of axes of data.")
+@click.option("--weight", default="(g i) o k", show_default=True, help="The order of axes of the weight.")
+@click.option("--tensor", metavar=REFERENCE, help="What makes an operand of a NumPy array, such as torch:from_numpy.")
+@click.option("--name", default="", help="What it is called in records (default: the function's name).")
+@click.option("--records", default="reports/records", show_default=True, type=Path, help="Where the record file goes.")
+@EXPECTATIONS
+def command(
+    function: str,
+    suite: str,
+    cases: Sequence[str],
+    dtypes: Sequence[str],
+    data: str,
+    weight: str,
+    tensor: str | None,
+    name: str,
+    records: Path,
+    expectations: Sequence[str],
+) -> int:
+    """Put the function MODULE:FUNCTION to a suite, as `conformance.check` does, and write its record file.
+
+    The module is imported from this folder or from the environment. Layouts are in letters: n batch, c channels,
+    g groups, i and o channels of a group in and out, k all spatial axes. Exit status: 0 all as expected, 1 some case
+    diverges or fails otherwise, or nothing conforms, 2 usage.
+    """
+    name = name or function.rpartition(":")[2].rpartition(".")[2]
+    require_asked(give(expectations), [name])
+    sys.path.insert(0, str(Path.cwd()))
+    report = conformance.check(
+        _named(function), data=data, weight=weight, suite=suite, cases=cases, dtypes=dtypes,
+        tensor=None if tensor is None else _named(tensor), name=name,
+    )  # fmt: skip
+    file = report.write(records)
+    echo(f"{report}\n{file}")
+    return OK if report.conforms else DIVERGED
+
+
+def _named(reference: str) -> Any:
+    """The object that a reference names. Raises click.UsageError where there is none."""
+    module, _, names = reference.partition(":")
+    if not module or not names:
+        raise click.UsageError(f"'{reference}': give {REFERENCE}, such as mylib.layers:conv_transpose")
+    try:
+        return reduce(getattr, names.split("."), importlib.import_module(module))
+    except AttributeError as error:
+        raise click.UsageError(f"'{reference}': {one_line(str(error))}: give {REFERENCE}") from None
+    except Exception as error:
+        what = f"{type(error).__name__}: {one_line(str(error))}"
+        raise click.UsageError(
+            f"'{reference}': {module} cannot be imported here, {what}: install it into the environment of "
+            f"{sys.executable}, or run this in its folder"
+        ) from None
