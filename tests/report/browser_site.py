@@ -212,8 +212,15 @@ def test_a_query_means_what_the_predicate_does(folder: Path, runs: list[Run], op
         ("SIGSEGV", "1 of"),
         ("fault:none verdict:errored", "0 of"),
         ('"document.title"', "1 of"),
-        ("verdikt:diverges", "there is no field verdikt"),
-        ("strid>1", "there is no field strid"),
+        ("ODD-", "4 of"),
+        ("case:odd-crash", "1 of"),
+        ("case:odd-*", "4 of"),
+        ("verdict:Crashed", "1 of"),
+        ("verdict:timed-out", "0 of"),
+        ("verdict:divergse", "no record has verdict:divergse, the nearest is diverges"),
+        ("framework:torhc", "no record has framework:torhc, the nearest is torch: there are jax, torch"),
+        ("verdikt:diverges", "there is no field verdikt, the nearest is verdict"),
+        ("strid>1", "there is no field strid, the nearest is stride"),
         ("stride>", "is no comparison"),
         ("1=1&stride", "is no comparison"),
     ],
@@ -221,6 +228,28 @@ def test_a_query_means_what_the_predicate_does(folder: Path, runs: list[Run], op
 def test_words_of_a_query(folder: Path, opened: Opening, query: str, expected: str) -> None:
     page = opened(address(folder, "site/search.html", query))
     page.wait_for_function("(text) => document.getElementById('status').textContent.includes(text)", arg=expected)
+
+
+def test_a_query_that_cannot_be_read_leaves_no_results_of_the_one_before(folder: Path, opened: Opening) -> None:
+    page = opened(address(folder, "site/search.html", "verdict:crashed"))
+    page.wait_for_selector("#results tbody tr")
+    page.fill("#query", "stride>")
+    page.wait_for_function("() => document.getElementById('status').textContent.includes('is no comparison')")
+    assert not page.is_visible("#results tbody tr")
+    assert page.inner_text("#facets") == ""
+
+
+def test_nothing_is_loaded_before_somebody_asks_and_a_slash_leads_to_the_search(folder: Path, opened: Opening) -> None:
+    page = opened(address(folder, "index.html"))
+    page.keyboard.press("/")
+    page.wait_for_url("**/search.html")
+    page.wait_for_function(SETTLED)
+    assert page.evaluate("conformance.loaded") is None
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "query"
+    page.wait_for_function("() => conformance.loaded")
+    page.keyboard.type("verdict:crashed")
+    page.wait_for_function("() => document.getElementById('status').textContent.startsWith('1 of')")
 
 
 def test_the_query_is_in_the_address_and_the_address_is_the_query(folder: Path, opened: Opening) -> None:
@@ -398,6 +427,7 @@ def test_the_first_paint_of_a_hundred_thousand_records_is_fast(large: Path, open
 )
 def test_a_filter_of_a_hundred_thousand_records_is_fast(large: Path, opened: Opening, query: str) -> None:
     page = opened(address(large, "site/search.html"))
+    page.focus("#query")
     page.wait_for_function("() => window.conformance.loaded")
     page.evaluate("(text) => { conformance.answered = 0; location.hash = encodeURIComponent(text); }", query)
     page.wait_for_function("() => conformance.answered")

@@ -2,7 +2,7 @@
 /* The data: shards are scripts that call a function here, since a page that is opened as a file may fetch nothing. */
 window.conformance = window.conformance || {};
 (function (site) {
-  const store = { ids: [], texts: [], problems: null, shards: [], manifest: null };
+  const store = { ids: [], texts: [], found: [], problems: null, shards: [], manifest: null };
   const waiting = new Map();
 
   function load(name) {
@@ -23,12 +23,14 @@ window.conformance = window.conformance || {};
     store.problems = new site.Problems(content.count);
     store.ids = new Array(content.count);
     store.texts = new Array(content.count);
+    store.found = new Array(content.count);
   }
 
   function cases(block) {
     block.ids.forEach((id, at) => {
       store.ids[block.start + at] = id;
       store.texts[block.start + at] = block.problems[at];
+      store.found[block.start + at] = `${id}\n${block.problems[at]}`.toLowerCase();
       store.problems.read(block.start + at, block.problems[at]);
     });
   }
@@ -57,6 +59,9 @@ window.conformance = window.conformance || {};
     for (const term of terms.filter((each) => each.holds)) {
       for (let at = 0; at < count; at++) if (keep[at]) keep[at] = term.holds(store.problems, at) !== term.not ? 1 : 0;
     }
+    for (const term of terms.filter((each) => each.column === "case")) {
+      for (let at = 0; at < count; at++) if (keep[at]) keep[at] = term.matches(store.ids[at]) !== term.not ? 1 : 0;
+    }
     const holds = (text, parts) => {
       let from = 0;
       return parts.every((part) => { const at = text.indexOf(part, from); from = at + part.length; return at >= 0; });
@@ -65,17 +70,32 @@ window.conformance = window.conformance || {};
       const said = (store.manifest.names.message || [""]).map((name) => holds(name.toLowerCase(), term.text));
       const ids = new Uint8Array(count);
       for (let at = 0; at < count; at++) {
-        if (keep[at]) ids[at] = holds(store.ids[at], term.text) || holds(store.texts[at], term.text) ? 1 : 0;
+        if (keep[at]) ids[at] = holds(store.found[at], term.text) ? 1 : 0;
       }
       return { not: term.not, said, ids };
     });
     return { keep, texts };
   }
 
+  /* An Error that names the nearest value, where no record has the one that a term asks for. */
+  function require(term) {
+    const names = store.manifest.names, column = term.column;
+    const all = column === "lane" ? store.shards.map((shard) => nameOf(shard, "lane", 0)) : names[column];
+    const values = [...new Set(all)].filter(Boolean);
+    for (const [value, matches] of term.matchers) {
+      if (value === "none" || values.some(matches)) continue;
+      const known = column === "verdict" ? Object.keys(store.manifest.verdicts) : values;
+      if (known.includes(value)) continue;
+      throw new Error(`no record has ${column}:${value}${site.nearest(value, known)}`
+        + (known.length <= 12 ? `: there are ${known.join(", ")}` : ""));
+    }
+  }
+
   /* Calls `found(shard, row)` for every record for which a query holds. */
   function select(query, found, wanted) {
     const terms = site.parse(query), { keep, texts } = masks(terms);
-    const named = terms.filter((each) => each.column);
+    const named = terms.filter((each) => each.column && each.column !== "case");
+    named.filter((term) => !term.not).forEach(require);
     for (const shard of store.shards) {
       if (wanted && !wanted(shard)) continue;
       const tests = [];

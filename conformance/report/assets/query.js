@@ -8,8 +8,8 @@ window.conformance = window.conformance || {};
     i: "input", k: "kernel", s: "stride", d: "dilation", op: "output_padding", g: "groups", ic: "in_channels",
     oc: "out_channels", n: "batch", p: "pad_begin",
   };
-  const NAMES = ["framework", "variant", "lane", "suite", "dtype", "verdict", "kind", "claimed", "known", "composed",
-    "idiom", "fault"];
+  const NAMES = ["case", "framework", "variant", "lane", "suite", "dtype", "verdict", "kind", "claimed", "known",
+    "composed", "idiom", "fault"];
   const MOST_AXES = 3;
 
   /* The numbers of `count` problems, a typed array each; those of an axis have MOST_AXES places a problem. */
@@ -60,7 +60,27 @@ window.conformance = window.conformance || {};
     if (DERIVED[full]) return { ofAxis: true, value: (p, at, place) => DERIVED[full](p, place) };
     if (AXES.includes(full)) return { ofAxis: true, value: (p, at, place) => p[full][place] };
     if (SCALARS.includes(full)) return { ofAxis: false, value: (p, at) => p[full][at] };
-    throw new Error(`there is no field ${name}: the fields are ${[...AXES, ...Object.keys(DERIVED), ...SCALARS].join(", ")}`);
+    const fields = [...AXES, ...Object.keys(DERIVED), ...SCALARS];
+    throw new Error(`there is no field ${name}${nearest(name, fields)}: the fields are ${fields.join(", ")}`);
+  }
+
+  /* How many letters have to be added, left out or changed to make one word of another. */
+  function distance(a, b) {
+    let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+    for (let i = 1; i <= a.length; i++) {
+      const next = [i];
+      for (let j = 1; j <= b.length; j++) {
+        next.push(Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
+      }
+      row = next;
+    }
+    return row[b.length];
+  }
+
+  /* ", the nearest is NAME", where one is near enough to be meant; else nothing. */
+  function nearest(word, names) {
+    const [name, letters] = names.map((each) => [each, distance(word, each)]).sort((a, b) => a[1] - b[1])[0] || ["", 99];
+    return letters <= Math.max(2, word.length / 3) ? `, the nearest is ${name}` : "";
   }
 
   const APPLY = {
@@ -135,9 +155,10 @@ window.conformance = window.conformance || {};
 
   function matcher(pattern) {
     if (pattern === "none") return (name) => name === "";
-    if (!pattern.includes("*")) return (name) => name === pattern || name === `${pattern}.html`;
+    const lowered = pattern.toLowerCase();
+    if (!pattern.includes("*")) return (name) => name.toLowerCase() === lowered || name === `${pattern}.html`;
     const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
-    const whole = new RegExp(`^${parts.join(".*")}$`);
+    const whole = new RegExp(`^${parts.join(".*")}$`, "i");
     return (name) => whole.test(name);
   }
 
@@ -153,16 +174,17 @@ window.conformance = window.conformance || {};
       if (quoted) return { not, text: textual(word) };
       const named = /^([a-z_]+):(.+)$/.exec(word);
       if (named && NAMES.includes(named[1])) {
-        const matchers = named[2].split(",").map(matcher);
-        return { not, column: named[1], matches: (name) => matchers.some((each) => each(name)) };
+        const matchers = named[2].split(",").map((value) => [value, matcher(value)]);
+        return { not, column: named[1], matchers, matches: (name) => matchers.some(([, matches]) => matches(name)) };
       }
       if (named && /^[a-z_]+$/.test(named[1]) && !/[\s/.]/.test(word)) {
-        throw new Error(`there is no field ${named[1]}: the fields are ${NAMES.join(", ")}; quote it to find it as text`);
+        throw new Error(`there is no field ${named[1]}${nearest(named[1], NAMES)}: the fields are ${NAMES.join(", ")}; `
+          + "quote it to find it as text");
       }
       if (/[<>=]/.test(word) && !/[\s'(]/.test(word)) return { not, holds: comparison(word) };
       return { not, text: textual(word) };
     });
   }
 
-  Object.assign(site, { Problems, parse, words, comparison, field, MOST_AXES, NAMES });
+  Object.assign(site, { Problems, parse, words, comparison, field, nearest, MOST_AXES, NAMES });
 })(window.conformance);

@@ -1,12 +1,12 @@
 "use strict";
 /* The search page: the query is in the address, the answer below it. */
-document.addEventListener("DOMContentLoaded", async () => {
+document.addEventListener("DOMContentLoaded", () => {
   const site = window.conformance, { store, element, nameOf, number } = site;
   const PAGE = 100;
   const input = document.getElementById("query"), status = document.getElementById("status");
   const results = document.getElementById("results"), facets = document.getElementById("facets");
   const more = document.getElementById("more");
-  let rows = [], shown = 0, body = null, loaded = false;
+  let rows = [], shown = 0, body = null, loading = false, loaded = false;
 
   const link = (query) => `#${encodeURIComponent(query)}`;
 
@@ -51,14 +51,39 @@ document.addEventListener("DOMContentLoaded", async () => {
     return element("p", {}, element("b", {}, `${title}: `), element("ul", { class: "facet" }, ...links));
   }
 
+  /* Load all that a query can see, once somebody has one, or is about to. */
+  async function load() {
+    if (loading) return;
+    loading = true;
+    try {
+      await site.ready(null, (part) => { status.textContent = `Loading, ${Math.round(part * 100)} %`; });
+    } catch (error) {
+      status.textContent = error.message;
+      return;
+    }
+    loaded = true;
+    site.loaded = performance.now();
+    run();
+  }
+
+  function follow() {
+    input.value = site.hash();
+    run();
+  }
+
   function run() {
-    const query = site.hash();
-    if (input.value.trim() !== query) input.value = query;
-    if (!loaded) return;
+    const query = input.value.trim();
+    if (!loaded) {
+      if (query) load();
+      return;
+    }
     const started = performance.now(), found = [];
     try {
       site.select(query, (shard, at) => found.push([shard, at]));
     } catch (error) {
+      rows = [];
+      facets.replaceChildren();
+      table();
       status.textContent = error.message;
       return;
     }
@@ -80,17 +105,11 @@ document.addEventListener("DOMContentLoaded", async () => {
     timer = setTimeout(() => { history.replaceState(null, "", link(input.value.trim())); run(); }, 100);
   });
   input.form.addEventListener("submit", (event) => { event.preventDefault(); location.hash = link(input.value.trim()); });
-  window.addEventListener("hashchange", run);
+  window.addEventListener("hashchange", follow);
   more.addEventListener("click", show);
 
-  run();
-  try {
-    await site.ready(null, (part) => { status.textContent = `Loading, ${Math.round(part * 100)} %`; });
-  } catch (error) {
-    status.textContent = error.message;
-    return;
-  }
-  loaded = true;
-  site.loaded = performance.now();
-  run();
+  input.addEventListener("focus", load);
+
+  status.textContent = `${number(store.manifest.total)} records.`;
+  follow();
 });

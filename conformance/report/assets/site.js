@@ -1,5 +1,5 @@
 "use strict";
-/* What every page has: a button beside each snippet that copies it. */
+/* What every page has: a button beside each snippet that copies it, and a key, /, that leads to the search. */
 window.conformance = window.conformance || {};
 (function (site) {
   async function copy(text) {
@@ -31,4 +31,13 @@ window.conformance = window.conformance || {};
   };
 
   document.addEventListener("DOMContentLoaded", () => site.addCopyButtons(document));
+
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, textarea, select");
+    if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const input = document.getElementById("query");
+    if (input) input.focus();
+    else location.href = document.querySelector('nav a[href$="search.html"]').href;
+  });
 })(window.conformance);
