@@ -170,4 +170,4 @@ def _since(baseline: Path, records: Path) -> tuple[list[ChangeLine], dict[str, s
         for comparison in comparisons for group in comparison.groups
     ]  # fmt: skip
     pages += [ChangeLine(line.partition(":")[0], "absent", line, 1, True, "changes.html") for line in absent]
-    return pages, {"changes.html": changes.html(comparisons, WORSE)}
+    return pages, {"changes.html": changes.page(comparisons, WORSE)}

@@ -8,12 +8,11 @@ import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from conformance.io.terminal import printable
 from conformance.records.reproduction import reproduction
 from conformance.regression.change import MEANING, Change
 from conformance.regression.comparison import Comparison, Difference, Group
+from conformance.report.rendering import render
 
 SHOWN = 5
 """Cases of a group that Markdown and the page name; JSON and JUnit have all."""
@@ -220,18 +219,17 @@ def _xml(text: str) -> str:
 
 def html(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
     """All of it as one page that stands alone."""
-    environment = Environment(
-        loader=PackageLoader("conformance.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=printable,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    functions: Mapping[str, Any] = {
-        "summary": summary, "coverage": coverage, "witness": witness, "moved": moved, "reproduction": reproduction,
+    return render("changes.html.j2", **_shown(comparisons, fail_on))
+
+
+def page(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
+    """All of it as a page of the report's site, with links to its cases."""
+    return render("site_changes.html.j2", folder="", home="../index.html", **_shown(comparisons, fail_on))
+
+
+def _shown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> Mapping[str, Any]:
+    """What both pages are made of."""
+    return {
+        "verdict": _verdict(comparisons, fail_on), "comparisons": comparisons, "fail_on": fail_on, "meaning": MEANING,
+        "quiet": _QUIET, "shown": SHOWN, "summary": summary, "coverage": coverage, "witness": witness, "moved": moved,
     }  # fmt: skip
-    return environment.get_template("changes.html.j2").render(
-        verdict=_verdict(comparisons, fail_on), comparisons=comparisons, fail_on=fail_on, meaning=MEANING,
-        quiet=_QUIET, shown=SHOWN, **functions,
-    )  # fmt: skip

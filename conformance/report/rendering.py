@@ -1,12 +1,13 @@
 """Templates: escaped by default, strict about what they are given, and nothing in them that a browser would obey."""
 
+import re
 from functools import cache
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
@@ -19,6 +20,9 @@ from conformance.report.content.faults import DOES, Arrays
 from conformance.report.content.handbook import Shown
 from conformance.report.drawings import svg
 from conformance.report.words import slug
+
+ARRAY = re.compile(r"\[[-+\d\s,.e\[\]]{120,}\]")
+"""A long literal of numbers."""
 
 
 def render(template: str, /, **values: Any) -> str:
@@ -62,8 +66,17 @@ def share(count: int, of: int) -> str:
 
 @cache
 def python(code: str) -> Markup:
-    """Python with its words in classes."""
-    return Markup(highlight(code, PythonLexer(), HtmlFormatter(nowrap=True)))
+    """Python with its words in classes, but for the numbers of long arrays, each of which would be an element."""
+    arrays: list[str] = []
+
+    def kept(literal: re.Match[str]) -> str:
+        arrays.append(literal[0])
+        return f"array_{len(arrays) - 1}_"
+
+    html = highlight(ARRAY.sub(kept, code), PythonLexer(), HtmlFormatter(nowrap=True))
+    for number, literal in enumerate(arrays):
+        html = html.replace(f"array_{number}_", str(escape(literal)), 1)
+    return Markup(html)
 
 
 def fragment(text: str) -> str:

@@ -34,7 +34,10 @@ def test_the_front_page_says_what_changed_and_where_to_read_on(nights: tuple[Pat
     assert status == 1
     assert "<strong>newly-refused</strong> <b>torch-eager</b>" in front
     assert 'href="site/changes.html"' in front
-    assert "RuntimeError: no" in (tmp_path / "site" / "changes.html").read_text(encoding="utf-8")
+    changes = (tmp_path / "site" / "changes.html").read_text(encoding="utf-8")
+    assert "RuntimeError: no" in changes
+    assert '<nav aria-label="Pages">' in changes
+    assert 'href="case.html#' in changes
 
 
 def test_a_night_like_the_one_before_has_no_change(nights: tuple[Path, Path], tmp_path: Path) -> None:

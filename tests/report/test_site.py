@@ -28,6 +28,7 @@ from conformance.regression.history import Store, StoreError
 from conformance.report import Site, write_report
 from conformance.report.content.faults import ChangeLine, Fault, Known
 from conformance.report.drawings.svg import bar, box, drawn
+from conformance.report.rendering import python
 from conformance.report.site import pages
 from conformance.report.tables.agreement import agreement
 from conformance.suites import cases, references
@@ -140,6 +141,13 @@ def test_a_script_on_the_page_is_the_text_to_paste(site: Site, fault: Fault) -> 
     for snippet in fault.snippets:
         assert snippet.code in [each + "\n" if not each.endswith("\n") else each for each in shown]
         compile(snippet.code, "snippet", "exec")
+
+
+def test_the_numbers_of_a_long_array_are_no_elements_of_a_page() -> None:
+    code = f"y = np.array({[[1, -2] * 200]}, 'float32')\nassert y.size == 400\n"
+    html = str(python(code))
+    assert unescape(re.sub(r"<[^>]*>", "", html)) == code
+    assert html.count("<span") < 40
 
 
 def test_a_script_holds_the_case_s_very_arrays() -> None:
