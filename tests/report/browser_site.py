@@ -1,6 +1,7 @@
 """The site in a real browser, opened as files: run by `tox run -e browser`, which brings Playwright and axe-core.
 
-CONFORMANCE_CHROMIUM is the browser, /usr/bin/chromium unless it is set; CONFORMANCE_AXE the script of axe-core.
+CONFORMANCE_CHROMIUM is the browser, /usr/bin/chromium unless it is set; CONFORMANCE_AXE the script of axe-core;
+CONFORMANCE_PICTURES a folder for a picture of every page at both widths, if there is to be one.
 """
 
 import os
@@ -33,6 +34,7 @@ from tests.report.test_site import runs_of
 
 CHROMIUM = os.environ.get("CONFORMANCE_CHROMIUM", "/usr/bin/chromium")
 AXE = Path(os.environ["CONFORMANCE_AXE"])
+PICTURES = os.environ.get("CONFORMANCE_PICTURES", "")
 HOSTILE = "<script>document.title='obeyed'</script><img src=x onerror=\"document.title='obeyed'\"> \"'& </script>"
 MANY = 100_000
 FIRST_PAINT_MS = 1000
@@ -114,7 +116,7 @@ def names(folder: Path) -> list[tuple[str, str]]:
     return [(name, queries.get(Path(name).name, "")) for name in found]
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")])
 def test_every_page_is_accessible_and_as_wide_as_the_window(
     folder: Path, opened: Opening, width: int, scheme: str
 ) -> None:
@@ -124,6 +126,8 @@ def test_every_page_is_accessible_and_as_wide_as_the_window(
         if query:
             page.wait_for_function(SETTLED)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        if PICTURES:
+            page.screenshot(path=Path(PICTURES, f"{Path(name).stem}-{width}-{scheme}.png"), full_page=True)
         page.evaluate(AXE.read_text(encoding="utf-8"))
         found = page.evaluate("axe.run({preload: false})")["violations"]
         said = [
