@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from conformance import oracle
+from conformance.audit.mutants import EVERY
 from conformance.cli import commands
 from conformance.numerics.operands import Arrays
 from conformance.problem import Problem
@@ -74,7 +75,9 @@ def test_vectors_of_core_are_few_small_valid_and_read_by_a_stranger(
     index = json.loads((folder / "index.json").read_text())
     vectors = [json.loads((folder / entry["file"]).read_text()) for entry in index["vectors"]]
     assert len(chosen().cases) < len(vectors) <= MOST
-    assert sum(file.stat().st_size for file in folder.rglob("*.*")) <= LARGEST
+    size = sum(file.stat().st_size for file in folder.rglob("*.*"))
+    assert size <= LARGEST
+    assert f"There are {len(vectors)} vectors of {size / 1e6:.1f} MB" in (DOCS / "vectors.md").read_text()
     validator = Draft202012Validator(json.loads(PUBLISHED.read_text()))
     assert all(validator.is_valid(value) for value in [index, *vectors])
     assert [*reader()["failing"]("vectors")] == []
@@ -82,6 +85,14 @@ def test_vectors_of_core_are_few_small_valid_and_read_by_a_stranger(
     arrays = [vector[name] for vector in vectors for name in ("x", "weight", "bias", "expected") if vector[name]]
     raw = {array["file"] for array in arrays if "file" in array}
     assert {file.relative_to(folder).as_posix() for file in (folder / "numbers").iterdir()} == raw
+
+
+def test_their_page_counts_the_cases_and_the_mutants_that_the_audit_holds_them_against() -> None:
+    page = " ".join((DOCS / "vectors.md").read_text().split())
+    told = sum(not mutant.equivalent for mutant in EVERY)
+    assert f"{len(chosen().cases)} cases of `core`, and {len([*published()])} vectors that others published" in page
+    assert f"Each of the {told} wrong implementations of the [audit](audit.md) is killed by two of the" in page
+    assert f"{MOST:,} vectors and {LARGEST // 10**6} MB are the most" in page
 
 
 def test_a_vector_that_is_wrong_is_named_by_the_reader(tmp_path: Path) -> None:
