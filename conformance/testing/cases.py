@@ -23,7 +23,7 @@ from conformance.suites import cases as case_files
 from conformance.suites.case import Case, Exact
 from conformance.suites.cases import CaseError
 from conformance.suites.references import Reference, compute
-from conformance.testing.function import Function, require_layouts
+from conformance.testing.function import Function, read, require_layouts
 from conformance.testing.report import NonconformityError
 
 Array = NDArray[Any]
@@ -204,16 +204,11 @@ def _numbers(name: str, values: Any) -> Array:
     if isinstance(values, np.ma.MaskedArray):
         raise ProblemError(f"{name} is a masked array: give a plain one")
     try:
-        if hasattr(values, "__array__"):
-            array = np.asarray(values)
-        elif hasattr(values, "__dlpack__"):
-            array = np.from_dlpack(values)
-        else:
-            raise ProblemError(f"{name} is a {type(values).__name__}: give an array")
-    except ProblemError:
-        raise
+        array = read(values)
     except Exception as error:
         raise ProblemError(f"{name} cannot be read as an array: {type(error).__name__}: {error}") from None
+    if array is None:
+        raise ProblemError(f"{name} is a {type(values).__name__}: give an array")
     if array.dtype.kind not in "iuf":
         raise ProblemError(f"{name} is an array of {array.dtype}: give one of numbers")
     return array

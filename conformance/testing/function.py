@@ -102,14 +102,21 @@ class Function:
         name = type(result).__name__
         if isinstance(result, np.ma.MaskedArray):
             raise TypeError("the function returned a masked array: return a plain one")
-        if hasattr(result, "__array__"):
-            return np.asarray(result)
-        if hasattr(result, "__dlpack__"):
-            return np.from_dlpack(result)
-        raise TypeError(f"the function returned a {name}: return an array")
+        if (array := read(result)) is None:
+            raise TypeError(f"the function returned a {name}: return an array")
+        return array
 
     def tensor(self, array: Array) -> Any:
         return array if self._tensor is None else self._tensor(array)
+
+
+def read(values: Any) -> Array | None:
+    """An array of any library as NumPy's, of PyTorch also one that a gradient is wanted of; None for what is none."""
+    if getattr(values, "requires_grad", False):
+        values = values.detach()
+    if hasattr(values, "__array__"):
+        return np.asarray(values)
+    return np.from_dlpack(values) if hasattr(values, "__dlpack__") else None
 
 
 def taken(function: Callable[..., Any]) -> tuple[frozenset[str], str]:

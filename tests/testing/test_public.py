@@ -50,6 +50,18 @@ class Capsule:
         return self.array.__dlpack_device__()
 
 
+class Wanted(Foreign):
+    """An array as PyTorch has it where a gradient is wanted: it is read only once it is detached."""
+
+    requires_grad = True
+
+    def __array__(self, *arguments: Any, **options: Any) -> Any:
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+    def detach(self) -> Foreign:
+        return Foreign(self.array)
+
+
 def test_the_public_names_are_these_and_have_types_and_words() -> None:
     assert conformance.__all__ == [
         "CaseError", "CheckError", "DiagnosisError", "NonconformityError", "Problem", "ProblemError",
@@ -117,7 +129,7 @@ def test_cases_are_parameters_with_their_ids(case: Any, request: pytest.FixtureR
     assert_conforms(expected(case.problem, *case.arrays()).astype("float32"), case)
 
 
-@pytest.mark.parametrize("library", [Foreign, Capsule])
+@pytest.mark.parametrize("library", [Foreign, Capsule, Wanted])
 def test_arrays_of_any_library_are_read(library: Any) -> None:
     y = expected(CASE.problem, library(X), library(WEIGHT), BIAS if BIAS is None else library(BIAS))
     assert_conforms(library(y.astype("float32")), CASE)
