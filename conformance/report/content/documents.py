@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 READERS = {
     "To use it": ("running", "porting", "commands"),
-    "To test your own": ("adding-an-adapter", "vectors", "protocol"),
+    "To test your own": ("testing-your-own", "adding-an-adapter", "vectors", "protocol"),
     "To trust it": ("numerics", "audit", "odd-behaviours"),
 }
 """The documents by what they are for; any other one stands under the last heading."""
