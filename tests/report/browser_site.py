@@ -25,10 +25,12 @@ from conformance.analysis.content.faults import find_faults
 from conformance.analysis.content.site import domains
 from conformance.analysis.proofs import Proofs
 from conformance.calls.meaning import understand
+from conformance.io.folders import docs_folder
 from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
 from conformance.records.record import Header, Record, Run, Verdict
 from conformance.report import Site, write_report
+from conformance.report.content.documents import read
 from conformance.report.content.history import Kept, Night, Past, State
 from tests.report.test_site import runs_of
 
@@ -63,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kept = Kept({("jax-jit", "smoke"): (nights[0].started, 9)}, {("jax-jit", odd[0].key): states})
     write_report(Site(
         runs, found=found, handbook=handbook.build(Proofs({})), domains=tuple(domains(runs, ())),
-        coverage=coverage.of_lanes(runs), kept=kept,
+        coverage=coverage.of_lanes(runs), kept=kept, documents=read(docs_folder()),
     ), place / "index.html")  # fmt: skip
     return place
 

@@ -121,6 +121,11 @@ def _scrolled(html: str, title: str) -> str:
     """HTML whose tables and blocks of code can be scrolled, by keys too, and whose code can be copied."""
     html = CODE.sub(r'<div class="snippet"><pre tabindex="0"><code>\1</code></pre></div>', html)
     html = html.replace("<pre><code", '<pre tabindex="0"><code')
-    label = escape(f"table of {title}")
-    opened = f'<div class="scroll few" role="region" aria-label="{label}" tabindex="0"><table class="text">'
-    return html.replace("<table>", opened).replace("</table>", "</table></div>")
+    parts = html.replace("</table>", "</table></div>").split("<table>")
+    regions = [
+        f'<div class="scroll few" role="region" aria-label="{escape(f"table {number} of {title}")}" tabindex="0">'
+        for number in range(1, len(parts))
+    ]
+    return parts[0] + "".join(
+        f'{region}<table class="text">{part}' for region, part in zip(regions, parts[1:], strict=True)
+    )
