@@ -5,6 +5,7 @@ answer.
 """
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -194,7 +195,17 @@ def _run(sides: Sequence[_Side]) -> None:
         if process.returncode or side.answered < len(side.folders):
             lines = side.log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
             raise VerifyError(f"{side.lane}: gave no answer: exit status {process.returncode} of {side.python}: "
-                              f"{lines[-1]}")  # fmt: skip
+                              f"{lines[-1]}{_installing(side.python, lines[-1])}")  # fmt: skip
+
+
+def _installing(python: str, said: str) -> str:
+    """The next step where an interpreter lacks what it is to run; empty where it says another thing."""
+    missing = re.search(r"No module named '?(\w+)", said)
+    if missing is None:
+        return ""
+    what = "this package, from its folder" if missing[1] == "conformance" else missing[1]
+    where = "." if missing[1] == "conformance" else missing[1]
+    return f": install {what}: {python} -m pip install {where}"
 
 
 def _difference(actual: Array, expected: Array) -> str:

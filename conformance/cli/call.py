@@ -46,27 +46,29 @@ def command(
 
     FRAMEWORK may be a module of one, such as keras. Prints what the call means, makes it on exact data, and compares. A
     layer's input is called x; an extent that is not known is None. Of a file, such as model.py, or of several calls, it
-    lists what each means. Nothing in them is ever evaluated. Exit status: 0 it does what is claimed, 1 it does not; and
-    where no call is made, 0 it has a meaning, 1 the framework is claimed to refuse it; 2 usage, or nothing can be
-    claimed of it.
+    lists what each means; model.py:12 is the call on a line. Nothing in them is ever evaluated. Exit status: 0 it does
+    what is claimed, 1 it does not; and where no call is made, 0 it has a meaning, 1 the framework is claimed to refuse
+    it; 2 usage, or nothing can be claimed of it.
     """
     framework = idioms.framework_of(framework)
     lane = adapters.lane(framework, variant)
-    file = expression.endswith(".py")
-    text = read_source(Path(expression)) if file else expression
+    name, picked = _file_and_line(expression)
+    text = read_source(Path(name)) if name else expression
     given = parse_lets(lets, text)
     entries = list(idioms.read_all(framework, text, given))
-    listed = file or len(entries) > 1
+    file = bool(name) and not picked
+    listed = file or (not name and len(entries) > 1)
     if shapes and listed:
-        raise ShapeError(f"--shape is of the tensors of one call, and {len(entries)} are read here: give one of them")
+        one = f"by its line, as in {name}:{entries[0][0]}" if name and entries else "alone"
+        raise ShapeError(f"--shape is of the tensors of one call, and {len(entries)} are read here: give one {one}")
     if case_id is not None and (claim or json_ or listed):
         raise ShapeError("--case draws the data of a call that is made, and none is made here: leave it out, or "
                          f"{'give one call' if listed else 'leave out --claim and --json'}")  # fmt: skip
     if file:
         return _list(lane, expression, dtype, json_, entries)
-    if len(entries) > 1:
+    if listed:
         return _list(lane, "line", dtype, json_, entries)
-    reading = idioms.reading(framework, expression, given)
+    reading = _of_line(name, picked, entries) if picked else idioms.reading(framework, expression, given)
     of = parse_shapes(shapes)
     try:
         meaning = understand(framework, reading, of, lane.variant, dtype)
@@ -86,6 +88,27 @@ def command(
     for line in _said(meaning, others):
         echo(abridged(line))
     return status if point is None else _make(lane, point, dtype, case_id)
+
+
+def _file_and_line(expression: str) -> tuple[str, int]:
+    """The source file that is given, and the line of the call in it, 0 where none is given; no file for a call."""
+    file, colon, line = expression.rpartition(":")
+    if colon and file.endswith(".py") and line.isascii() and line.isdecimal() and "\n" not in file:
+        return file, int(line[:DIGITS])
+    return (expression, 0) if expression.endswith(".py") else ("", 0)
+
+
+def _of_line(file: str, line: int, entries: Sequence[tuple[int, Reading | str]]) -> Reading:
+    """The one call on a line of a file. Raises IdiomError where there is none, several, or one that cannot be read."""
+    of_line = [entry for at, entry in entries if at == line]
+    if len(of_line) != 1:
+        lines = ", ".join(dict.fromkeys(str(at) for at, _ in entries)) or "none"
+        raise idioms.IdiomError(f"{file}:{line}: {len(of_line) or 'no'} calls are on this line: those with calls are "
+                                f"{lines}: give one of these")  # fmt: skip
+    (entry,) = of_line
+    if isinstance(entry, str):
+        raise idioms.IdiomError(f"{file}:{line}: {entry}")
+    return entry
 
 
 def _said(meaning: Meaning, others: Sequence[OtherLane]) -> Iterator[str]:

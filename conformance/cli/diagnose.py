@@ -15,6 +15,7 @@ from conformance.analysis.groups import Group, groups_of
 from conformance.analysis.replication import by_lane, candidates, lane_at_hand, replicated
 from conformance.calls.arrays import restored
 from conformance.cli.call import parse_lets
+from conformance.diagnosis.answers.scales import diagnose_by_channel, difference_by_channel
 from conformance.diagnosis.bounds import bounded
 from conformance.diagnosis.diagnose import Diagnosis, diagnose, difference
 from conformance.diagnosis.explain import UNEXPLAINED, Explained, among, causes, explain_run
@@ -36,6 +37,8 @@ from conformance.records.reproduction import reproduction
 FITTING = "give the arrays of the descriptor, or the descriptor of the arrays"
 QUANTISED = 2
 """Bytes of the integers that answers are quantised to, at most."""
+SUFFIXES = ".npy", ".npz", ".pt", ".safetensors"
+"""Of the files that hold arrays."""
 ALSO = 3
 """Other diagnoses of the same records that are printed."""
 FORMS = 5
@@ -61,7 +64,10 @@ class _Answer(NamedTuple):
 @click.option("--weight", metavar="FILE", help="The weight.")
 @click.option("--bias", metavar="FILE", help="The bias.")
 @click.option(
-    "--scale", "scales", metavar="NUMBER", help="Of integers that were requantised: sums are divided by it and rounded."
+    "--scale",
+    "scales",
+    metavar="NUMBER",
+    help="Of integers that were requantised: sums are divided by it and rounded; or a file with one for each channel.",
 )
 @click.option("--zero-point", type=int, default=0, show_default=True, help="What is added to them then.")
 @click.option("--let", "lets", multiple=True, metavar="NAME=VALUE", help="Of a name in the call, as in ngf=64.")
@@ -82,7 +88,7 @@ def command(
     of redrawn operands, too, and the file keeps the outcome. Exit status: 0 right or explained, 1 something is not,
     2 usage.
     """
-    scale = None if scales is None else _scale(scales)
+    scale = [] if scales is None else _scales(scales)
     files: dict[str, str | None] = {"--actual": actual, "--x": x, "--weight": weight}
     if subject.endswith(".jsonl") and expression is None:
         options = {"--bias": bias, "--scale": scale, "--zero-point": zero_point, "--variant": variant, "--let": lets}
@@ -107,9 +113,14 @@ def command(
         reading = idioms.reading(framework, expression, parse_lets(lets, expression))
         call, arrays, observed = restored(reading, arrays, observed, adapters.lane(framework, variant).variant)
         problem = call.claim.problem
-    by = _requantisation(scale, zero_point, observed)
-    diagnoses = diagnose(problem, arrays, observed, held, call.claim.data if call else layout.DATA, by=by)
-    unlike = "" if diagnoses else difference(problem, arrays, observed, held, by)
+    ways, given_order = _requantisations(scale, zero_point, observed), call.claim.data if call else layout.DATA
+    by = ways[0] if ways else None
+    if len(ways) > 1:
+        diagnoses = diagnose_by_channel(problem, arrays, observed, ways, given_order)
+        unlike = "" if diagnoses else difference_by_channel(problem, arrays, observed, ways)
+    else:
+        diagnoses = diagnose(problem, arrays, observed, held, given_order, by=by)
+        unlike = "" if diagnoses else difference(problem, arrays, observed, held, by)
     answer = _Answer(problem, call, observed, by, diagnoses, unlike)
     if as_json:
         echo(json.dumps(_document(answer), indent=2))
@@ -134,30 +145,33 @@ def _require_question(subject: str, expression: str | None) -> None:
                              "'i5x7 k3 s2', nor a framework with a call: give one of these")  # fmt: skip
 
 
-def _scale(text: str) -> float:
-    """The one scale of all channels. Raises DiagnosisError for text that is none."""
+def _scales(text: str) -> list[float]:
+    """One scale of all channels, or one for each, of a file. Raises DiagnosisError for text that is neither."""
+    if text.endswith(SUFFIXES) or ":" in text:
+        scales = read_tensor(text).array
+        if scales.dtype.kind not in "iuf" or scales.size != max(scales.shape, default=1):
+            raise DiagnosisError(
+                f"--scale {text} is {scales.dtype} {scales.shape}: give one number for each out channel"
+            )
+        return [float(scale) for scale in scales.ravel()]
     try:
-        return float(text)
+        return [float(text)]
     except ValueError:
-        one = (
-            "give one number, such as 38.5; where each channel has its own, give the channels one at a time, each with "
-            "its part of the weight, of the bias and of the array"
-        )
-        raise DiagnosisError(f"--scale is {text[:60]!r}, and sums are divided by one number: {one}") from None
+        raise DiagnosisError(f"--scale is {text[:60]!r}, and sums are divided by it: give one number, such as 38.5, or "
+                             "a file with a number for each out channel, such as scales.npy") from None  # fmt: skip
 
 
-def _requantisation(scale: float | None, zero_point: int, actual: Any) -> Requantisation | None:
+def _requantisations(scales: Sequence[float], zero_point: int, actual: Any) -> list[Requantisation]:
     """How integers were requantised. Raises DiagnosisError for what is no scale, and for a zero point that stands alone
     or that the array cannot hold."""
-    if scale is None:
-        if zero_point:
-            raise DiagnosisError(f"--zero-point is {zero_point}, and there is no --scale: give it, such as --scale 1")
-        return None
-    if not 0 < scale < inf:
-        raise DiagnosisError(f"--scale is {scale}, and sums are divided by it: give a positive number")
-    if actual.dtype.kind in "iu" and not iinfo(actual.dtype).min <= zero_point <= iinfo(actual.dtype).max:
+    if not scales and zero_point:
+        raise DiagnosisError(f"--zero-point is {zero_point}, and there is no --scale: give it, such as --scale 1")
+    if unfit := [scale for scale in scales if not 0 < scale < inf]:
+        raise DiagnosisError(f"--scale is {unfit[0]}, and sums are divided by it: give a positive number")
+    bounded_by = iinfo(actual.dtype) if scales and actual.dtype.kind in "iu" else None
+    if bounded_by and not bounded_by.min <= zero_point <= bounded_by.max:
         raise DiagnosisError(f"--zero-point is {zero_point}, which {actual.dtype} does not hold: give one that it does")
-    return Requantisation(scale, zero_point)
+    return [Requantisation(scale, zero_point) for scale in scales]
 
 
 def _example(name: str) -> str:

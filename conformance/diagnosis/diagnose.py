@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.diagnosis import parts
+from conformance.diagnosis.answers.axes import in_other_axes
+from conformance.diagnosis.answers.integers import requantised_otherwise
 from conformance.diagnosis.bounds import LONGEST, MOST_OF_LARGE, MOST_STATEMENTS, TooLargeError, is_large
 from conformance.diagnosis.kept import Kept, Nearness, Requantisation, Requantised, Rounded, nearness_of, tells, ways_of
 from conformance.diagnosis.misreadings import ALONE, WHOLE, Space
@@ -38,7 +40,7 @@ from conformance.problem import Ints, Problem, Window
 Array = NDArray[Any]
 Asked = Sequence[tuple[Observation, Search]]
 
-_ROUNDED = re.compile(r"(input|weight)( rounded to (\d+) bits .*)")
+_ROUNDED = re.compile(r"(input|weight)( (?:rounded|cut) to (\d+) bits .*)")
 BLANK = ("nothing but zeros", "nothing but the bias", "nothing but one number")
 """Statements that no operand is behind: of an array that has no part in the problem."""
 
@@ -124,7 +126,12 @@ def diagnose(
     right, (start, sample) = _right(asked, kinds, searches, exact=exact)
     if right is not None:
         return (right,)
-    diagnoses = _misread(sample, kinds, searches, exact=exact) or _reordered(asked, kinds, searches, given, exact=exact)
+    diagnoses = (
+        tuple(_requantised(asked, actual.dtype.name, by, kinds, searches))
+        or _misread(sample, kinds, searches, exact=exact)
+        or _reordered(asked, kinds, searches, given, exact=exact)
+        or tuple(_reordered_and_misread(asked, kinds, given, exact=exact))
+    )
     if sample is asked:
         return diagnoses
     channels = f"out channels {start} to {start + sample.problem.out_channels - 1} of each group alone"
@@ -290,6 +297,29 @@ def _reordered(
     )  # fmt: skip
 
 
+def _reordered_and_misread(
+    asked: Observation, kinds: Sequence[Kept], given: str, *, exact: bool
+) -> Iterator[Diagnosis]:  # fmt: skip
+    """Diagnoses of one statement more of an array that has its axes in another order."""
+    if asked.actual.size > AT_ONCE:
+        return
+    for text, question in in_other_axes(asked, given):
+        for diagnosis in _misread(question, kinds, Searches(most=1), exact=exact):
+            if not set(diagnosis.words.split(" and ")) & set(BLANK):
+                yield replace(diagnosis, misreadings=(text, *diagnosis.misreadings))
+
+
+def _requantised(
+    asked: Observation, dtype: str, by: Requantisation | None, kinds: Sequence[Kept], searches: Searches
+) -> Iterator[Diagnosis]:  # fmt: skip
+    """Diagnoses of right sums that were requantised otherwise than is said."""
+    if by is None or asked.actual.size > AT_ONCE:
+        return
+    right = searches.of(asked, kinds[0]).right
+    for text, near in () if right is None else requantised_otherwise(asked.actual, dtype, by, right.values):
+        yield Diagnosis((text,), asked.problem.window, nearness=near)
+
+
 def _elsewhere(question: Observation, search: Search) -> Iterator[Explanation]:
     """That a part of the array is elsewhere, which is sought by the first row of each axis that is wrong."""
     if search.right is None:
@@ -314,7 +344,7 @@ def difference(
     asked = observed(problem, arrays, actual)
     kinds, _ = ways_of(asked, actual, held, by)
     kept = kinds[-1] if isinstance(kinds[0], Rounded) else kinds[0]
-    count, first = 0, ""
+    count, odd, first = 0, 0, ""
     worst, largest = 0.0, ""
     for start, block in blocks(asked):
         right = Search(block, kept).right
@@ -331,13 +361,15 @@ def difference(
 
         if not first:
             first = said(tuple(map(int, np.argwhere(differs)[0]))) + (parts.place(differs) if block is asked else "")
-        deviation = np.nan_to_num(np.where(differs, np.abs(block.actual - values), 0), nan=np.inf)
+        odd += int(np.count_nonzero(~np.isfinite(block.actual)))
+        deviation = np.where(differs & np.isfinite(block.actual), np.abs(block.actual - values), 0)
         if deviation.max() > worst:
             worst, at = float(deviation.max()), np.unravel_index(deviation.argmax(), deviation.shape)
             largest = f"; largest deviation at {said(tuple(map(int, at)))}"
     if not count:
         return ALIKE if isinstance(kept, Requantised) else "nothing differs" if kept.exact else UNTOLD
     more = "" if kept.exact else " by more than rounding can"
+    more += f", {odd} of them NaN or infinite" if odd else ""
     return f"{count} of {actual.size} values differ{more}, first at {first}{largest if count > 1 else ''}"
 
 

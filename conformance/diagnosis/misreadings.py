@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.diagnosis.scatter import FURTHEST, Part, Rule, Shift, Table, landing, shifted_landing
-from conformance.numerics.formats import rounded
+from conformance.numerics.formats import cut, rounded
 from conformance.problem import Ints, Problem
 
 Array = NDArray[Any]
@@ -255,8 +255,9 @@ def of_bias(problem: Problem) -> Iterator[Statement[Array]]:
 
 def _precision(operand: str) -> Iterator[Statement[Array]]:
     for bits, names in ((11, "TF32, float16"), (8, "bfloat16")):
-        text = f"{operand} rounded to {bits} bits ({names})"
-        yield Statement(f"{operand} precision", text, partial(rounded, bits))
+        for how, change in (("rounded", rounded), ("cut", cut)):
+            text = f"{operand} {how} to {bits} bits ({names})"
+            yield Statement(f"{operand} precision", text, partial(change, bits))
 
 
 def _orders(count: int) -> Iterator[tuple[str, Array]]:
@@ -354,7 +355,7 @@ _OF_ONE_PROBLEM = (
     (_AXES, ""),
     (_NUMBERS, "\N{HORIZONTAL ELLIPSIS}"),
 )
-_NUMBERED = re.compile(r" rounded to \d| saturated | wrapped ")
+_NUMBERED = re.compile(r" (?:rounded|cut) to \d| saturated | wrapped ")
 """Statements whose numbers say what they are: of a precision, and of a range."""
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.diagnosis.answers.channels import of_each_channel
+from conformance.diagnosis.answers.inputs import of_moved_input
 from conformance.diagnosis.kept import Kept, Rounded, Sums, tells
 from conformance.diagnosis.misreadings import UNSIGNED, Placing
 from conformance.diagnosis.observation import Observation
@@ -49,6 +51,8 @@ def partly_right(asked: Observation, search: Search) -> Iterator[tuple[str, Arra
         if kept.fits(actual, sums).all():
             yield text, actual, sums
             return
+    yield from ((text, actual, sums) for text, sums in of_each_channel(actual, kept, right))
+    yield from ((text, actual, sums) for text, sums in of_moved_input(asked, kept, right))
     if kept.exact:
         yield from _beyond_a_range(actual, kept, right)
     if order := _order_of_outputs(asked, kept, right):

@@ -31,6 +31,10 @@ _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
 _UNARY: Mapping[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_
 }  # fmt: skip
+_COMPARED: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
+    ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
+}  # fmt: skip
 _CALLS: Mapping[str, Callable[..., Any]] = {
     "int": int, "max": max, "min": min, "abs": abs, "round": round, "float": float, "bool": bool, "tuple": tuple,
     "list": list, "len": len, "sum": sum, "math.ceil": math.ceil, "math.floor": math.floor, "np.ceil": math.ceil,
@@ -55,6 +59,8 @@ def value(node: ast.expr, given: Mapping[str, Any]) -> Any:
             return _tried(node, _UNARY[type(node.op)], value(node.operand, given))
         case ast.BinOp():
             return _binary(node, value(node.left, given), value(node.right, given))
+        case ast.Compare(ops=[compared], comparators=[other]) if type(compared) in _COMPARED:
+            return _tried(node, _COMPARED[type(compared)], value(node.left, given), value(other, given))
         case ast.Subscript():
             return _tried(node, operator.getitem, value(node.value, given), value(node.slice, given))
         case ast.Call() if not node.keywords and (function := _CALLS.get(ast.unparse(node.func))):

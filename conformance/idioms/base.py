@@ -254,6 +254,8 @@ class Idiom:
     """The parameters that cannot change the answer, each with the reason: one of the words above."""
     only: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """The values that a parameter may have here, where others would mean something else."""
+    unsized: frozenset[str] = frozenset()
+    """The parameters on which values hang, and no size."""
     dtypes: frozenset[str] = frozenset()
     """The parameters that name a dtype, which is to be the operands' own."""
     spellings: tuple[Spelling, ...] = ()

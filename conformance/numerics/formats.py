@@ -8,6 +8,7 @@ where `smallest` is what an operation can lose near zero. The exact sum is not k
 float64, and its own gamma counts too. An answer that is held in fewer bits than its sums is rounded once more.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,9 +51,18 @@ FORMATS = {held.name: held for held in (BFLOAT16, FLOAT16, FLOAT32, FLOAT64)}
 
 def rounded(bits: int, array: Array) -> Array:
     """Values rounded to a significand of so many bits, ties to even."""
+    return _with_bits(bits, array, np.round)
+
+
+def cut(bits: int, array: Array) -> Array:
+    """Values cut to a significand of so many bits, towards zero."""
+    return _with_bits(bits, array, np.trunc)
+
+
+def _with_bits(bits: int, array: Array, whole: Callable[[Array], Array]) -> Array:
     mantissa, exponent = np.frexp(array)
-    nearest: Array = np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent - bits)
-    return nearest
+    made: Array = np.ldexp(whole(np.ldexp(mantissa, bits)), exponent - bits)
+    return made
 
 
 def format_of(array: Array, name: str = "") -> Format:

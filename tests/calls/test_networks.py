@@ -208,3 +208,83 @@ def test_methods_wrappers_and_layers_of_elsewhere_are_followed_or_said() -> None
 
 def test_what_forward_does_not_run_is_no_part_of_the_stack() -> None:
     assert [layer.reading.line for layer in read_stack("torch", [HELD]).layers] == [6, 6, 6, 7, 7]
+
+
+DEEP = """
+import torch.nn as nn
+class Net(nn.Module):
+    def __init__(self, depth=3, width=8):
+        super().__init__()
+        {made}
+        self.depth = depth
+    def forward(self, x):
+        {run}
+        return x
+"""
+HALVES = "nn.Conv2d(width, width, 4, 2, 1)"
+DOUBLES = "nn.ConvTranspose2d(width, width, 4, 2, 1)"
+
+
+def kinds(made: str, run: str = "x = self.net(x)") -> str:
+    made, run = (text.replace("\n", "\n        ") for text in (made, run))
+    stack = read_stack("torch", [DEEP.format(made=made, run=run)], 2)
+    return "".join(layer.kind[0] for layer in stack.layers)
+
+
+@pytest.mark.parametrize("made", [
+    f"self.net = nn.Sequential(*[{HALVES} for _ in range(depth)])",
+    f"self.net = nn.Sequential(*({HALVES} for i in range(1, depth + 1) if i != 9))",
+    f"layers = []\nfor i in range(depth):\n    layers.append({HALVES})\n    layers += [nn.ReLU()]\n"
+    "self.net = nn.Sequential(*layers)",
+    f"layers = [{HALVES}, nn.ReLU()]\nlayers.extend([{HALVES}, {HALVES}])\nself.net = nn.Sequential(*layers)",
+    f"self.net = nn.Sequential()\nfor i in range(depth):\n    self.net.add_module('conv%d' % i, {HALVES})",
+    f"blocks = [nn.Sequential({HALVES}, nn.ReLU()) for width in [8, 16, 32]]\nself.net = nn.Sequential(*blocks)",
+])  # fmt: skip
+def test_layers_that_are_made_in_loops_are_followed(made: str) -> None:
+    assert kinds(made) == "ddd"
+
+
+@pytest.mark.parametrize(("made", "run", "expected"), [
+    (f"self.blocks = nn.ModuleList([{HALVES} for _ in range(depth)])",
+     "for block in self.blocks:\n    x = block(x)", "ddd"),
+    (f"self.blocks = nn.ModuleList()\nfor _ in range(depth):\n    self.blocks.append({HALVES})",
+     "for i in range(len(self.blocks)):\n    x = self.blocks[i](x)", "ddd"),
+    (f"self.a = nn.ModuleList([{HALVES} for _ in range(depth)])\n"
+     f"self.b = nn.ModuleList([{DOUBLES}, {DOUBLES}, {DOUBLES}])",
+     "for i, (a, b) in enumerate(zip(self.a, self.b)):\n    x = b(a(x))", "dududu"),
+    (f"self.a = [{HALVES}, {DOUBLES}]", "for layer in reversed(self.a):\n    x = layer(x)", "ud"),
+    (f"self.blocks = nn.ModuleList([{HALVES} for _ in range(depth)])",
+     "for i in range(self.depth):\n    x = self.blocks[i](x)", "ddd"),
+])  # fmt: skip
+def test_loops_over_layers_and_numbers_run_them_in_order(made: str, run: str, expected: str) -> None:
+    assert kinds(made, run) == expected
+
+
+def test_a_method_that_makes_layers_is_followed() -> None:
+    text = DEEP.format(made="self.net = self.level(2)\n        self.rest()", run="x = self.up(self.net(x))") + (
+        f"    def level(self, count):\n        layers = [{HALVES} for _ in range(count)]\n"
+        "        return nn.Sequential(*layers)\n"
+        f"    def rest(self):\n        self.up = {DOUBLES}\n"
+    )
+    stack = read_stack("torch", [text], 2)
+    assert [layer.kind for layer in stack.layers] == ["down", "down", "up"]
+
+
+def test_a_loop_over_what_is_known_only_when_it_runs_is_refused() -> None:
+    made = f"self.blocks = nn.ModuleList([{HALVES} for _ in range(other)])"
+    with pytest.raises(SizesError, match=r"'for block in self.blocks:' is decided when it runs"):
+        kinds(made, "for block in self.blocks:\n    x = block(x)")
+    with pytest.raises(SizesError, match="at most 1000 are followed"):
+        kinds(f"self.net = nn.Sequential(*[{HALVES} for _ in range(10 ** 9)])")
+
+
+def test_a_padding_of_numbers_is_computed_and_another_is_said() -> None:
+    made = f"self.down = {HALVES}\n        self.pad = nn.ZeroPad2d((0, 1, 0, 1))"
+    text = DEEP.format(made=made, run="x = F.pad(self.pad(self.down(x)), (1, 1))")
+    text = text.replace("as nn\n", "as nn\nimport torch.nn.functional as F\n", 1)
+    lines = said(text, 8)
+    assert [line.partition(": ")[2] for line in lines[1:3]] == ["4 -> 5 (line 8)", "5 -> 5x7 (line 11)"]
+    computed = said(text.replace("(1, 1))", "(k, 1))"), 8)
+    assert any(
+        line.startswith("not known, and taken to keep sizes: torch.nn.functional.pad (line 11)") for line in computed
+    )

@@ -97,7 +97,7 @@ KNOWN = [
     ("mxnet", asked(32, 160, 10, 5), {},
      "mxnet.gluon.nn.Conv1DTranspose(1, 10, strides=5, padding=3, output_padding=1, in_channels=1)"),
     ("jax", asked(20, 40, 3, 2), {"padding": "same"},
-     'flax.linen.ConvTranspose(1, (3,), strides=(2,), padding="SAME", transpose_kernel=True)'),
+     'flax.linen.ConvTranspose(1, (3,), strides=(2,), padding="SAME")'),
 ]  # fmt: skip
 
 
@@ -222,8 +222,8 @@ def test_a_proposal_has_the_sizes(i: int, out: int, rank: int) -> None:
         (Wanted((7, 7), (7, 7)), "torch.nn.ConvTranspose2d(1, 1, 3, padding=1)"),
         (Wanted((32,), (160,), kernel=(10,)),
          "torch.nn.ConvTranspose1d(1, 1, 10, stride=5, padding=3, output_padding=1)"),
-        (Wanted((20,), (39,), stride=(2,)), "torch.nn.ConvTranspose1d(1, 1, 4, stride=2, padding=2, output_padding=1)"),
-        (Wanted((7,), (15,)), "torch.nn.ConvTranspose1d(1, 1, 4, stride=2, padding=1, output_padding=1)"),
+        (Wanted((20,), (39,), stride=(2,)), "torch.nn.ConvTranspose1d(1, 1, 3, stride=2, padding=1)"),
+        (Wanted((7,), (15,)), "torch.nn.ConvTranspose1d(1, 1, 3, stride=2)"),
     ],
 )  # fmt: skip
 def test_the_best_proposal_comes_first(wanted: Wanted, text: str) -> None:
@@ -241,3 +241,29 @@ def test_sizes_of_other_axes_are_refused() -> None:
         Wanted((2, 2), (4, 4), (2, 2, 2))
     with pytest.raises(SizesError, match="--input has 4 axes"):
         Wanted((2,) * 4, (4,) * 4)
+
+
+def test_cuts_that_are_equal_come_before_others_and_holes_last() -> None:
+    proposed = [call.text for call in answer(Target("torch"), Wanted((4,), (7,))).calls]
+    assert proposed[:3] == [
+        "torch.nn.ConvTranspose1d(1, 1, 3, stride=2, padding=1)",
+        "torch.nn.ConvTranspose1d(1, 1, 5, stride=2, padding=2)",
+        "torch.nn.ConvTranspose1d(1, 1, 7, stride=2, padding=3)",
+    ]
+    windows = [
+        call.claim.problem.window
+        for call in answer(Target("jax", module="flax"), Wanted((16,), (32,), (4,), (2,))).calls
+    ]
+    assert windows == [((1, 1),), ((1, 1),), ((0, 2),)] * 2
+
+
+def test_flax_says_sizes_without_what_no_size_hangs_on() -> None:
+    calls = answer(Target("jax", module="flax"), Wanted((16,), (32,), (4,), (2,))).calls
+    assert calls[0].text == 'flax.linen.ConvTranspose(1, (4,), strides=(2,), padding="SAME")'
+    assert not any("transpose_kernel" in call.text for call in calls)
+
+
+def test_an_output_that_is_smaller_than_the_input_is_told_what_makes_sizes_smaller() -> None:
+    said = list(answer_lines(answer(Target("torch"), Wanted((32,), (16,)))))
+    assert any("an ordinary convolution with a stride that makes sizes smaller" in line for line in said)
+    assert not any("smaller" in line for line in answer_lines(answer(Target("torch"), Wanted((16,), (32,)))))

@@ -78,8 +78,35 @@ def test_requantised_integers_are_judged_by_their_scale(diagnose: Diagnose) -> N
         "equals the oracle requantised by scale 4 and zero point 1, ties to even (worst at (0, 0, "
     )
     ended = diagnose("i3 k3", "--scale", "4", **arrays, actual=actual)
+    assert ended.status == 0
+    assert ended.out.startswith("equals the oracle with zero point 1 for 0 requantised by scale 4 and zero point 1, ")
+    actual[0, 0, 2] = 40
+    ended = diagnose("i3 k3", "--scale", "4", **arrays, actual=actual)
     assert ended.status == 1
     assert "5 of 5 values differ, first at (0, 0, 0): 17, expected 16" in ended.out
+
+
+def test_a_file_has_a_scale_for_each_out_channel(diagnose: Diagnose, tmp_path: Path) -> None:
+    np.save(tmp_path / "scales.npy", np.array([4.0, 8.0]))
+    arrays = {"x": np.array([[[9, -3, 5]]]), "weight": np.array([[[7, 2, -8], [1, 90, 3]]])}
+    sums = oracle.expected(Problem.parse("i3 k3 oc2"), arrays["x"], arrays["weight"], None)
+    actual = np.rint(sums / np.array([[4], [8]])).astype(np.int8)
+    ended = diagnose("i3 k3 oc2", "--scale", "scales.npy", **arrays, actual=actual)
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith("equals the oracle requantised by a scale for each channel, the worst one by scale ")
+    np.save(tmp_path / "three.npy", np.array([4.0, 8.0, 2.0]))
+    ended = diagnose("i3 k3 oc2", "--scale", "three.npy", **arrays, actual=actual)
+    assert "--scale has 3 numbers, and the answer 2 channels: give one for each" in ended.err
+    ended = diagnose("i3 k3 oc2", "--scale", "many", **arrays, actual=actual)
+    assert "give one number, such as 38.5, or a file with a number for each out channel" in ended.err
+
+
+def test_values_that_are_no_numbers_are_counted(diagnose: Diagnose) -> None:
+    arrays = problem_of_call(actual=lambda y: np.where(y > 2, np.nan, y))
+    out = diagnose("torch", CALL, **arrays).out
+    count = np.count_nonzero(np.isnan(arrays["actual"]))
+    assert f"{count} of 1485 values differ by more than rounding can, {count} of them NaN or infinite, first at " in out
+    assert "largest deviation" not in out
 
 
 def problem_of_call(**changed: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations, product
+from math import trunc
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,10 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("weight rounded to 8 bits (bfloat16)", RICH, lambda p, a: rounding(p, a, 1, 8)),
     ("input rounded to 11 bits (TF32, float16)", RICH, lambda p, a: rounding(p, a, 0, 11)),
     ("input rounded to 8 bits (bfloat16)", RICH, lambda p, a: rounding(p, a, 0, 8)),
+    ("weight cut to 11 bits (TF32, float16)", RICH, lambda p, a: rounding(p, a, 1, 11, trunc)),
+    ("weight cut to 8 bits (bfloat16)", RICH, lambda p, a: rounding(p, a, 1, 8, trunc)),
+    ("input cut to 11 bits (TF32, float16)", RICH, lambda p, a: rounding(p, a, 0, 11, trunc)),
+    ("input cut to 8 bits (bfloat16)", RICH, lambda p, a: rounding(p, a, 0, 8, trunc)),
     ("in channels dealt to groups in turn", RICH, with_x(dealt)),
     *((f"in channels {name}", RICH, with_x(reordered(1, name))) for name in MOVED),
     ("the first in channel lost", PLAIN, with_x(without((slice(None), 0)))),
@@ -217,12 +222,12 @@ PLANTED: list[tuple[str, str, Plant]] = [
 ]
 
 
-def rounding(p: Problem, a: Arrays, operand: int, bits: int) -> Array:
-    """An operand of whole numbers rounded with integers alone, ties to even."""
+def rounding(p: Problem, a: Arrays, operand: int, bits: int, whole: Callable[[float], int] = round) -> Array:
+    """An operand of whole numbers rounded with integers alone, ties to even, or made whole in another way."""
     given = (a.x, a.weight)[operand]
     flat = [int(value) for value in given.ravel()]
     units = [2 ** max(abs(value).bit_length() - bits, 0) for value in flat]
-    near = np.reshape([round(value / unit) * unit for value, unit in zip(flat, units, strict=True)], given.shape)
+    near = np.reshape([whole(value / unit) * unit for value, unit in zip(flat, units, strict=True)], given.shape)
     x, weight = (near, a.weight) if operand == 0 else (a.x, near)
     return oracle.expected(p, x, weight, a.bias)
 

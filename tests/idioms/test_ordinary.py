@@ -35,6 +35,10 @@ def out(framework: str, text: str, *extents: int) -> list[int]:
         ("torch", "nn.Upsample(scale_factor=1.5)", [3], [4]),
         ("torch", "nn.AdaptiveAvgPool2d((5, None))", [3, 7], [5, 7]),
         ("torch", "nn.PixelShuffle(2)", [3, 4], [6, 8]),
+        ("torch", "nn.ZeroPad2d((1, 2, 0, 3))", [3, 4], [6, 7]),  # left and right first
+        ("torch", "nn.ReflectionPad2d(1)", [3, 4], [5, 6]),
+        ("torch", "F.pad(x, (0, 1))", [3, 4], [3, 5]),
+        ("torch", "F.pad(x, [-1, 0, 2, 2], mode='replicate')", [3, 4], [7, 3]),
         ("tensorflow", "layers.Conv2D(8, 3, strides=2, padding='same')", [7, 8], [4, 4]),
         ("tensorflow", "layers.Conv2D(8, 3, strides=2)", [7, 8], [3, 3]),
         ("tensorflow", "layers.MaxPooling2D()", [7, 8], [3, 4]),
@@ -92,6 +96,8 @@ def test_no_layer_that_keeps_sizes_is_one_that_changes_them(framework: str) -> N
     ("framework", "text", "extents", "reason"),
     [
         ("torch", "nn.MaxPool2d(3)", [2, 2], "the kernel of 3 is larger than the input of 2"),
+        ("torch", "nn.ReflectionPad1d(3)", [3], "is more than the input of 3 has for it"),
+        ("torch", "F.pad(x, (1, 2, 3))", [3, 3], "it takes a pair for each of 2 axes"),
         ("torch", "nn.AvgPool3d(3, padding=1)", [2, 2, 2], "which 3-D refuses"),
         ("tensorflow", "layers.Conv2D(8, 3, strides=2, dilation_rate=2)", [9, 9], "a stride above 1 together with"),
         ("tensorflow", "layers.Cropping1D(3)", [6], "nothing is left of 6"),

@@ -10,7 +10,7 @@ from conformance.calls.meaning.other_lanes import OtherLane
 from conformance.calls.meaning.wording import as_json, lines
 from conformance.calls.sizes import overlap
 from conformance.calls.sizes.proposals import PROPOSED, Wanted, nearest, proposals
-from conformance.calls.sizes.spellings import Target, first, spellings
+from conformance.calls.sizes.spellings import Target, first, in_order, spellings
 from conformance.idioms.base import FLOAT32, ClaimedCall
 from conformance.idioms.sizes.legal import too_large
 
@@ -34,7 +34,7 @@ def answer(target: Target, wanted: Wanted) -> Answer:
         calls = tuple(proposals(target, wanted))
         return Answer(target, wanted, calls, (), () if calls else tuple(_without(target, wanted)))
     problem = wanted.problem(wanted.kernel, wanted.stride)
-    if calls := tuple(spellings(target, problem)):
+    if calls := in_order(tuple(spellings(target, problem))):
         return Answer(target, wanted, calls)
     return Answer(target, wanted, (), tuple(nearest(target, problem)), tuple(_without(target, wanted)))
 
@@ -74,6 +74,9 @@ def answer_lines(answer: Answer) -> Iterator[str]:
         yield f"  read by: {shapes}"
         if wanted.kernel is None or wanted.stride is None:
             yield f"  overlap: {overlap.say(call.claim.problem)}"
+    if calls and all(out < extent for out, extent in zip(wanted.output, wanted.input, strict=True)):
+        yield ("  the output is smaller than the input, so that these calls cut away much that they compute: it is an "
+               "ordinary convolution with a stride that makes sizes smaller")  # fmt: skip
     if calls and len(wanted.input) == 1:
         two = f"--input {_axes(wanted.input * 2)} --output {_axes(wanted.output * 2)}"
         yield f"  these are of one axis: for two, as of images, give {two}"

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from conformance.calls.sizes.making.attributes import Making
+from conformance.calls.sizes.making.known import Values, bound, items_of, opened, rounds_of, value_of
 from conformance.calls.sizes.proposals import SizesError
-from conformance.idioms import _source, arithmetic
+from conformance.idioms import _source
 from conformance.idioms._source import Found
 
 FORWARD = "forward", "call", "hybrid_forward"
@@ -25,8 +27,14 @@ WRAPPERS = frozenset({"weight_norm", "spectral_norm", "compile", "jit", "remat",
 INSTEAD = 'give the layers that run, in their order, by --then, as in --then "nn.MaxPool2d(2)"'
 DEEPEST = 16
 """Networks within networks that are followed."""
-Values = Mapping[str, Any]
-"""Values of names and attributes, by their text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A layer that is held by an attribute, with the values of the names in it."""
+
+    made: ast.expr
+    values: Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,26 +91,25 @@ class Network:
             raise SizesError(f"line {node.lineno}: {node.name} holds itself: {INSTEAD}")
         forward = _method(node, *FORWARD)
         assert forward is not None
-        yield from _Run(self, node, self._attributes(node, given), dict(given), depth).statements(forward.body)
+        making = self._making(node, given)
+        of_self = {name: value for name, value in making.values.items() if name.startswith("self.")}
+        run = _Run(self, node, making.attributes, {**given, **of_self}, depth)
+        run.given.update({f"len({name})": len(held) for name in run.attributes
+                          if (held := run._held(ast.parse(name, mode="eval").body)) is not None})  # fmt: skip
+        yield from run.statements(forward.body)
 
-    def _attributes(self, node: ast.ClassDef, given: Values) -> dict[str, tuple[ast.expr, Values]]:
-        """The attributes that a class makes, each with the values of the names there."""
+    def _making(self, node: ast.ClassDef, given: Values) -> Making:
+        """The attributes that a class makes, each with the values of the names there, and the values that it has."""
         made = _method(node, "__init__", "build")
-        attributes: dict[str, tuple[ast.expr, Values]] = {}
-        values = dict(given)
-        for statement in _chosen(made.body if made else [], values):
-            if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
-                targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-                for target in targets:
-                    name = _source.dotted(target)
-                    attributes[name] = statement.value, dict(values)
-                    values.pop(name, None)
-                    if known := _value(statement.value, attributes[name][1]):
-                        values[name] = known[0]
-            elif self.holds_layers(statement) and "super" not in _names(statement):
-                raise SizesError(f"line {statement.lineno}: what {_short(statement)!r} makes is decided when it runs: "
-                                 f"{INSTEAD}")  # fmt: skip
-        return attributes
+
+        def refused(statement: ast.stmt) -> SizesError:
+            return SizesError(f"line {statement.lineno}: what {_short(statement)!r} makes is decided when it runs: "
+                              f"{INSTEAD}")  # fmt: skip
+
+        methods = {child.name: child for child in node.body if isinstance(child, ast.FunctionDef)}
+        making = Making(methods, self.holds_layers, refused, dict(given))
+        making.run(made.body if made else [])
+        return making
 
     def made_with(self, name: str, call: ast.Call, given: Values) -> Values:
         """The values of the parameters of a class that a call makes, as far as they are known."""
@@ -112,9 +119,9 @@ class Network:
         names = [argument.arg for argument in made.args.args][1:]
         plain = dict(zip(reversed(names), reversed(made.args.defaults), strict=False))
         plain |= {a.arg: d for a, d in zip(made.args.kwonlyargs, made.args.kw_defaults, strict=True) if d is not None}
-        values = {name: _value(default, {}) for name, default in plain.items()}
+        values = {name: value_of(default, {}) for name, default in plain.items()}
         written = dict(zip(names, call.args, strict=False)) | {str(word.arg): word.value for word in call.keywords}
-        values |= {name: _value(node, given) for name, node in written.items()}
+        values |= {name: value_of(node, given) for name, node in written.items()}
         return {name: value for name, known in values.items() for value in known}
 
     def holds_layers(self, node: ast.AST) -> bool:
@@ -139,7 +146,7 @@ class _Run:
 
     def statements(self, body: Sequence[ast.stmt]) -> Iterator[Step]:
         for statement in body:
-            test = _value(statement.test, self.given) if isinstance(statement, ast.If) else ()
+            test = value_of(statement.test, self.given) if isinstance(statement, ast.If) else ()
             if isinstance(statement, ast.If) and test:
                 taken = statement.body if test[0] else statement.orelse
                 yield from self.statements(taken)
@@ -172,37 +179,60 @@ class _Run:
 
     def _loop(self, statement: ast.For) -> Iterator[Step]:
         """A loop over layers that an attribute holds, or over numbers that are known."""
-        within, target = statement.iter, statement.target
-        if isinstance(within, ast.Call) and _source.dotted(within.func) == "enumerate" and within.args:
-            within = within.args[0]
-            target = target.elts[-1] if isinstance(target, ast.Tuple) else target
-        held = self._held(within)
-        if held is None:
+        rounds = self._rounds(statement.iter)
+        if rounds is None:
             self._require_none(statement, returns=True)
-        for element, values in held or ():
-            attributes = {**self.attributes, _source.dotted(target): (element, values)}
-            yield from replace(self, attributes=attributes).statements(statement.body)
+        for item in rounds or ():
+            names = bound(statement.target, item)
+            layers = {name: (part.made, part.values) for name, part in names.items() if isinstance(part, Held)}
+            plain = {name: part for name, part in names.items() if not isinstance(part, Held)}
+            kept = {name: part for name, part in self.attributes.items() if name not in plain}
+            self.given.update(plain)
+            yield from replace(self, attributes={**kept, **layers}).statements(statement.body)
+
+    def _rounds(self, node: ast.expr) -> list[Any] | None:
+        """What a loop goes over: layers that are held, values that are known, or both side by side."""
+        held = self._held(node)
+        if held is not None:
+            return [Held(*element) for element in held]
+        if (items := items_of(node, self.given)) is not None or not isinstance(node, ast.Call):
+            return items
+        several = [self._rounds(argument) for argument in node.args]
+        plain = [rounds for rounds in several if rounds is not None]
+        if not plain or len(plain) < len(several):
+            return None
+        name = _source.dotted(node.func)
+        made: dict[str, list[Any]] = {"enumerate": list(enumerate(plain[0])), "reversed": plain[0][::-1],
+                                      "zip": list(zip(*plain, strict=False))}  # fmt: skip
+        return made.get(name)
 
     def _held(self, node: ast.expr) -> list[tuple[ast.expr, Values]] | None:
         """The elements of what holds layers in order, each with the values of the names in it."""
         made, values = self.attributes.get(_source.dotted(node), (node, self.given))
         last = _source.dotted(made.func).rpartition(".")[2] if isinstance(made, ast.Call) else ""
         if isinstance(made, ast.Call) and last in HELD and len(made.args) == 1 and last not in SEQUENCES:
-            return self._held(made.args[0])
+            return self._held_in(made.args[0], values)
         if isinstance(made, ast.Call) and last in HELD:
             elements = made.args
         elif isinstance(made, ast.List | ast.Tuple):
             elements = made.elts
+        elif isinstance(made, ast.ListComp | ast.GeneratorExp) and (rounds := rounds_of(made, values)) is not None:
+            elements = rounds
         else:
             return None
+        elements = [*opened(elements, values)]
         named = isinstance(made, ast.List) and all(isinstance(element, ast.Tuple) for element in elements)
         elements = [element.elts[-1] for element in elements if isinstance(element, ast.Tuple)] if named else elements
         plain = not any(isinstance(element, ast.Starred | ast.ListComp | ast.GeneratorExp) for element in elements)
         return [(element, values) for element in elements] if plain else None
 
+    def _held_in(self, node: ast.expr, values: Values) -> list[tuple[ast.expr, Values]] | None:
+        """The same of what an attribute holds, where other names are known."""
+        return replace(self, given=dict(values))._held(node)
+
     def _element(self, node: ast.Subscript) -> tuple[ast.expr, Values]:
         """What stands at a known place of what an attribute holds. Raises SizesError for a place that is not known."""
-        held, at = self._held(node.value) or [], _value(node.slice, self.given)
+        held, at = self._held(node.value) or [], value_of(node.slice, self.given)
         if not at or not isinstance(at[0], int) or not -len(held) <= at[0] < len(held):
             raise SizesError(f"line {node.lineno}: which layer {_short(node)!r} is is not known: {INSTEAD}")
         return held[at[0]]
@@ -217,7 +247,7 @@ class _Run:
             for child in (*node.args, *node.keywords):
                 yield from self._expression(child)
             yield from self._called(node, node.func)
-        elif isinstance(node, ast.IfExp) and (test := _value(node.test, self.given)):
+        elif isinstance(node, ast.IfExp) and (test := value_of(node.test, self.given)):
             yield from self._expression(node.body if test[0] else node.orelse)
         elif isinstance(node, ast.IfExp | ast.BoolOp | ast.Lambda | ast.ListComp | ast.GeneratorExp | ast.DictComp):
             self._require_none(node)
@@ -247,7 +277,7 @@ class _Run:
 
     def _module(self, node: ast.expr, given: Values, depth: int) -> Iterator[Step]:
         """What runs when an attribute is called."""
-        if isinstance(node, ast.IfExp) and (test := _value(node.test, given)):
+        if isinstance(node, ast.IfExp) and (test := value_of(node.test, given)):
             yield from self._module(node.body if test[0] else node.orelse, given, depth)
             return
         if not isinstance(node, ast.Call):
@@ -277,7 +307,7 @@ class _Run:
         """What a call of a function does."""
         last = name.rpartition(".")[2]
         if last in self.network.layers:
-            yield Step(self._found(node, name), given, known=True)
+            yield Step(self._found(node, name), given, known=last != "pad" or _is_plain(node, given))
         elif _may_change(name) and last not in self.network.keeps:
             yield Step(self._found(node, name), given, known=False)
 
@@ -291,30 +321,14 @@ def _may_change(name: str) -> bool:
     return last[:1].isupper() or last in ("pad", "interpolate", "upsample", "center_crop", "pixel_shuffle", "unfold")
 
 
+def _is_plain(node: ast.Call, given: Values) -> bool:
+    """Whether all arguments but the first have a value, as of a padding that is not computed when it runs."""
+    return all(value_of(part, given) for part in (*node.args[1:], *(word.value for word in node.keywords)))
+
+
 def _method(node: ast.ClassDef, *names: str) -> ast.FunctionDef | None:
     methods = {child.name: child for child in node.body if isinstance(child, ast.FunctionDef)}
     return next((methods[name] for name in names if name in methods), None)
-
-
-def _chosen(body: list[ast.stmt], values: Values) -> Iterator[ast.stmt]:
-    """Statements in order, and in place of a branch those of the way that is taken, where its test is known."""
-    for statement in body:
-        test = _value(statement.test, values) if isinstance(statement, ast.If) else ()
-        if isinstance(statement, ast.If) and test:
-            yield from _chosen(statement.body if test[0] else statement.orelse, values)
-        else:
-            yield statement
-
-
-def _value(node: ast.expr, given: Values) -> tuple[Any, ...]:
-    """The value of an expression of literals and known names, alone in a tuple; an empty one where it has none."""
-    if isinstance(node, ast.IfExp):
-        test = _value(node.test, given)
-        return _value(node.body if test[0] else node.orelse, given) if test else ()
-    try:
-        return (arithmetic.value(node, given),)
-    except (arithmetic.NotLiteral, RecursionError):
-        return ()
 
 
 def _names(node: ast.AST) -> set[str]:

@@ -62,7 +62,7 @@ def with_output(problem: Problem, output: Ints) -> Problem:
 def proposals(target: Target, wanted: Wanted, tried: int = TRIED) -> Iterator[ClaimedCall]:
     """The most natural calls for kernels and strides that suit two sizes, the best first; so many pairs are tried.
 
-    Good ones let the stamps overlap evenly, so that there is no checkerboard, cut the same at both ends, and have a
+    Good ones cut the same at both ends, let the stamps overlap evenly, so that there is no checkerboard, and have a
     kernel of twice the stride.
     """
     axes = [_ranked(wanted, axis) for axis in range(len(wanted.input))]
@@ -93,7 +93,7 @@ def _usual_strides(wanted: Wanted, axis: int) -> set[int]:
     return {max(round(out / extent), 1), max(round((out - 1) / (extent - 1)), 1)} if extent > 1 else {1}
 
 
-def _cost(wanted: Wanted, axis: int, kernel: int, stride: int) -> tuple[bool, bool, bool, bool, float, int]:
+def _cost(wanted: Wanted, axis: int, kernel: int, stride: int) -> tuple[bool, bool, bool, bool, bool, float, int]:
     """How far a kernel and a stride are from what is good, the worst fault first."""
     dilation = wanted.dilation[axis] if wanted.dilation else 1
     problem = Problem.of(wanted.input[axis], kernel, stride, 0, 0, dilation)
@@ -101,7 +101,7 @@ def _cost(wanted: Wanted, axis: int, kernel: int, stride: int) -> tuple[bool, bo
     least, most = overlap(problem)
     unlike = wanted.stride is None and stride not in _usual_strides(wanted, axis)
     usual = 2 * stride if stride > 1 else 3
-    return unlike, excess < 0, least != most, excess % 2 > 0, abs(kernel - usual), kernel
+    return unlike, excess < 0, not least, excess % 2 > 0, least != most, abs(kernel - usual), kernel
 
 
 def nearest(target: Target, problem: Problem) -> list[ClaimedCall]:

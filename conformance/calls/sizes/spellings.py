@@ -1,6 +1,6 @@
 """Every call of a framework whose answer has given extents, each held to the claim of its own idiom."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from conformance import idioms
-from conformance.idioms import Reading
+from conformance.idioms import Reading, expression
 from conformance.idioms.base import MEANINGS, ClaimedCall, Idiom, Refusal, with_window
 from conformance.problem import Problem
 
@@ -47,11 +47,18 @@ def spellings(target: Target, problem: Problem) -> Iterator[ClaimedCall]:
     seen: set[str] = set()
     for idiom in target.idioms():
         layer = replace(problem, bias=idiom.layer)  # which it has unless it is told otherwise, and no size hangs on
-        for texts in (_said(idiom, layer), idiom.reach(layer)):
+        for texts in (_said(idiom, layer), (_plain(idiom, text) for text in idiom.reach(layer))):
             for call in islice(_fitting(target, idiom, texts, problem), SHOWN):
                 if call.text not in seen:
                     seen.add(call.text)
                     yield call
+
+
+def in_order(calls: Sequence[ClaimedCall]) -> tuple[ClaimedCall, ...]:
+    """Calls with those of an idiom that cut the same at both ends before the others."""
+    ids = list(dict.fromkeys(call.idiom.id for call in calls))
+    unequal = {id(call): any(lo != hi for lo, hi in call.claim.problem.window) for call in calls}
+    return tuple(sorted(calls, key=lambda call: (ids.index(call.idiom.id), unequal[id(call)])))
 
 
 def _said(idiom: Idiom, problem: Problem) -> Iterator[str]:
@@ -60,7 +67,17 @@ def _said(idiom: Idiom, problem: Problem) -> Iterator[str]:
         return
     for window in idioms.windows(problem):
         with suppress(Refusal):
-            yield idiom.say(with_window(problem, window))
+            yield _plain(idiom, idiom.say(with_window(problem, window)))
+
+
+def _plain(idiom: Idiom, text: str) -> str:
+    """A call without the arguments that no size hangs on."""
+    if not idiom.unsized:
+        return text
+    call = expression.parse(text)
+    assert call is not None
+    words = {name: value for name, value in call.named.items() if name not in idiom.unsized}
+    return expression.write(call.function, *call.positional, **words)
 
 
 def _fitting(target: Target, idiom: Idiom, texts: Iterator[str], problem: Problem) -> Iterator[ClaimedCall]:

@@ -200,6 +200,7 @@ IDIOMS = (
                   "transpose_kernel=False, promote_dtype=None, preferred_element_type=None, parent=None, "
                   "name=None",
         outer="inputs", aside={**ASIDE, "name": LABEL, "parent": LABEL}, dtypes=TYPES, only={"promote_dtype": (None,)},
+        unsized=frozenset({"transpose_kernel"}),
         tensors={"x": "inputs"}, data="n k c", weight="k o i",
         imports=("import flax.linen",),
         read=_read_linen, say=_say_linen, reach=_reach_linen, examples=partial(_examples, False), program=_run_linen,
@@ -212,7 +213,7 @@ IDIOMS = (
                   "use_bias=True, mask=None, dtype=None, param_dtype=None, precision=None, kernel_init=None, "
                   "bias_init=None, transpose_kernel=False, promote_dtype=None, preferred_element_type=None, rngs, "
                   "kernel_metadata=None, bias_metadata=None",
-        outer="inputs", dtypes=TYPES, only={"promote_dtype": (None,)},
+        outer="inputs", dtypes=TYPES, only={"promote_dtype": (None,)}, unsized=frozenset({"transpose_kernel"}),
         aside={**ASIDE, "kernel_metadata": LABEL, "bias_metadata": LABEL, "rngs": VALUES},
         tensors={"x": "inputs", "rngs": "rngs"}, data="n k c", weight="k o i",
         imports=("import flax.nnx",),

@@ -1,6 +1,7 @@
 """PyTorch's ordinary convolutions, poolings and resizings, by their sizes."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from conformance.idioms.base import EFFORT, PLACE, Refusal, Spelling, Use
@@ -96,6 +97,60 @@ def _shuffle(use: Use) -> SizeLaw:
     return scaled(lambda axis, extent: factor * extent, (factor, factor))
 
 
+REACH = {"reflect": 1, "circular": 0}
+"""By how much less than the input's extent a padding of a mode is at most."""
+
+
+def _padding(use: Use) -> SizeLaw:
+    """Rows more at both ends, or fewer where they are negative; the pairs begin with the last axis."""
+    return _bordered(use, "padding", "constant")
+
+
+def _reflection(use: Use) -> SizeLaw:
+    return _bordered(use, "padding", "reflect")
+
+
+def _circular(use: Use) -> SizeLaw:
+    return _bordered(use, "padding", "circular")
+
+
+def _pad(use: Use) -> SizeLaw:
+    """As the layers; of fewer pairs than axes, the first axes are kept."""
+    return _bordered(use, "pad", str(use["mode"]))
+
+
+def _bordered(use: Use, name: str, mode: str) -> SizeLaw:
+    value = use[name]
+    ends = (
+        [value] * (2 * use.rank) if isinstance(value, int) else list(value) if isinstance(value, list | tuple) else []
+    )
+    if len(ends) % 2 or not 0 < len(ends) <= 2 * use.rank or not all(isinstance(end, int) for end in ends):
+        raise Refusal(f"{name} is {value!r}: it takes a pair for each of {use.rank} axes")
+    pairs = [(0, 0)] * (use.rank - len(ends) // 2) + [*zip(ends[::2], ends[1::2], strict=True)][::-1]
+
+    def of(axis: int, extent: int) -> int:
+        if mode in REACH and max(pairs[axis]) > extent - REACH[mode]:
+            raise Refusal(f"{name} {pairs[axis]} is more than the input of {extent} has for it")
+        if (out := extent + sum(pairs[axis])) < 1:
+            raise Refusal(f"nothing is left of {extent}: {name} is {value!r}")
+        return out
+
+    return SizeLaw(of, "level")
+
+
+def _pad_layers() -> Iterator[SizedLayer]:
+    for name, signature, law in (
+        ("ZeroPad", "padding", _padding), ("ConstantPad", "padding, value", _padding),
+        ("ReplicationPad", "padding", _padding), ("ReflectionPad", "padding", _reflection),
+        ("CircularPad", "padding", _circular),
+    ):  # fmt: skip
+        value = ", 0.5" if "value" in signature else ""
+        calls = [f"torch.nn.{name}1d({padding}{value})" for padding in ("1", "(1, 2)", "(2, 0)")]
+        calls += [f"torch.nn.{name}2d((1, 0, 2, 1){value})", f"torch.nn.{name}3d(1{value})"]
+        yield _layer(f"torch-{name.lower()}", name, signature, law=law, examples=partial(iter, calls), program=_run,
+                     aside={"value": MODE} if value else {})  # fmt: skip
+
+
 def _conv_examples() -> Iterator[str]:
     yield from texts("torch.nn.Conv1d", ["4, 4"], ["1", "2", "3", "5"], ["", "stride=2", "stride=3"],
                      ["", "padding=1", "padding=2", "padding='same'", "padding='valid'"],
@@ -162,6 +217,13 @@ LAYERS = (
                 "size=None, scale_factor=None, mode='nearest', align_corners=None, recompute_scale_factor=None",
                 law=_upsampling, examples=_resize_examples, program=_run, imports=MODULE, outer="input",
                 tensors={"x": "input"}, aside={"mode": MODE, "align_corners": MODE, "recompute_scale_factor": EFFORT}),
+    *_pad_layers(),
+    sized_layer("torch-pad", dict.fromkeys((1, 2, 3), "torch.nn.functional.pad"),
+                "input, pad, mode='constant', value=None", law=_pad, imports=MODULE, tensors={"x": "input"},
+                aside={"value": MODE}, examples=lambda: iter([
+                    "torch.nn.functional.pad(x, (1, 2))", "torch.nn.functional.pad(x, (-1, 2), mode='replicate')",
+                    "torch.nn.functional.pad(x, [2, 1], mode='reflect')",
+                ])),
     sized_layer("torch-pixel-shuffle", {2: "torch.nn.PixelShuffle"}, "upscale_factor", law=_shuffle,
                 examples=lambda: iter(["torch.nn.PixelShuffle(2)"]), program=_run, imports=MODULE, outer="input",
                 tensors={"x": "input"}),

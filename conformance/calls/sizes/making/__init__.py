@@ -1,0 +1,1 @@
+"""What a class makes, and what its loops go over, as far as literals and known parameters say it."""
