@@ -288,3 +288,16 @@ def test_a_padding_of_numbers_is_computed_and_another_is_said() -> None:
     assert any(
         line.startswith("not known, and taken to keep sizes: torch.nn.functional.pad (line 11)") for line in computed
     )
+
+
+def test_a_layer_that_is_applied_with_an_output_size_gives_what_is_needed() -> None:
+    made = f"self.down = {HALVES}\n        self.up = nn.ConvTranspose2d(width, width, 2, 2)"
+    text = DEEP.format(made=made, run="x = self.up(self.down(x), output_size=x.size())")
+    (up,) = [result for result in answer_stack(read_stack("torch", [text], 2), (9, 9)).results if result.needed]
+    assert (up.before, up.after, up.passes) == ((4, 4), (9, 9), True)
+    plain = text.replace(", output_size=x.size()", "")
+    assert any("level 1 (line 7) gives 8 where 9 is needed" in line for line in said(plain, 9))
+    out_of_reach = text.replace("2, 2)\n", "2, 2, padding=1)\n")
+    assert any("gives 6 where 9 is needed" in line for line in said(out_of_reach, 9))
+    given = text.replace("x.size()", "(9, 9)")
+    assert "sizes that pass" in said(given, 9)[-1]

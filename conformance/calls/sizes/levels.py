@@ -77,8 +77,8 @@ def walk(stack: Stack, extents: Ints, behind: Callable[[LayerResult], Ints] = me
     before: list[Ints] = []
     for layer, (level, met) in zip(stack.layers, joins(stack), strict=True):
         before.append(extents)
-        after = after_or_refusal(layer.effect, extents)
         needed, joined = ((), None) if met is None else (before[met], stack.layers[met])
+        after = _after(layer.effect, extents, needed)
         refused = after if isinstance(after, str) else ""
         result = LayerResult(
             stack.framework, layer, extents, () if isinstance(after, str) else after, level, needed, refused, joined
@@ -87,6 +87,13 @@ def walk(stack: Stack, extents: Ints, behind: Callable[[LayerResult], Ints] = me
         if refused:
             return
         extents = behind(result)
+
+
+def _after(effect: Effect, extents: Ints, needed: Ints) -> Ints | str:
+    """The extents behind a layer, or why there are none; those that are needed where it is applied with their size."""
+    after = after_or_refusal(effect, extents)
+    sized = needed and effect.takes_size and not isinstance(after, str) and effect.gives(extents, needed)
+    return needed if sized else after
 
 
 @lru_cache(maxsize=2**4)
@@ -123,7 +130,7 @@ def passes(stack: Stack, extents: Ints) -> bool:
     before: list[Ints] = []
     for layer, (_, met) in zip(stack.layers, joins(stack), strict=True):
         before.append(extents)
-        after = after_or_refusal(layer.effect, extents)
+        after = _after(layer.effect, extents, () if met is None else before[met])
         if isinstance(after, str) or (met is not None and before[met] != after):
             return False
         extents = after

@@ -39,11 +39,13 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a network runs next: a call, the values of the names in it, and whether it is a layer that is read."""
+    """What a network runs next: a call, the values of the names in it, and whether it is a layer that is read; and the
+    output_size with which the layer is applied, if any."""
 
     call: Found
     given: Values
     known: bool
+    size: ast.expr | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,7 +248,9 @@ class _Run:
         if isinstance(node, ast.Call):
             for child in (*node.args, *node.keywords):
                 yield from self._expression(child)
-            yield from self._called(node, node.func)
+            size = next((word.value for word in node.keywords if word.arg == "output_size"), None)
+            steps = self._called(node, node.func)
+            yield from steps if size is None else (replace(step, size=size) for step in steps)
         elif isinstance(node, ast.IfExp) and (test := value_of(node.test, self.given)):
             yield from self._expression(node.body if test[0] else node.orelse)
         elif isinstance(node, ast.IfExp | ast.BoolOp | ast.Lambda | ast.ListComp | ast.GeneratorExp | ast.DictComp):

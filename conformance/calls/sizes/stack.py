@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -12,6 +12,7 @@ from conformance.calls.sizes import order
 from conformance.calls.sizes.network import SEQUENCES, WRAPPERS, Network, Step
 from conformance.calls.sizes.proposals import SizesError
 from conformance.idioms import IdiomError, Reading, _reading, _source
+from conformance.idioms.arithmetic import value_or_name
 from conformance.idioms.base import MEANINGS, Claim, Refusal
 from conformance.idioms.expression import ExpressionError, Name
 from conformance.idioms.ordinary.base import Kind, SizeLaw
@@ -20,6 +21,14 @@ from conformance.problem import Ints
 
 LARGEST = 2**62
 """The largest extent that is passed on."""
+
+
+SIZE = "output_size"
+"""The argument with which a layer is applied whose answer is to have a size."""
+
+
+def _with_size(reading: Reading, size: Any) -> Reading:
+    return replace(reading, arguments={**reading.arguments, SIZE: size})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,9 +42,22 @@ class Effect:
     factor: float
     variant: str
 
+    @property
+    def takes_size(self) -> bool:
+        """Whether it is applied with an output_size that is known only when it runs."""
+        return isinstance(self.reading.arguments.get(SIZE), Name)
+
     def claim(self, extents: Ints) -> Claim:
-        """What a transposed convolution means on an input of these extents."""
-        return claim_on(self.reading, extents, self.variant)
+        """What a transposed convolution means on an input of these extents, without a size that is not known."""
+        reading = _with_size(self.reading, None) if self.takes_size else self.reading
+        return claim_on(reading, extents, self.variant)
+
+    def gives(self, extents: Ints, size: Ints) -> bool:
+        """Whether a transposed convolution can be applied with this output_size."""
+        try:
+            return not claim_on(_with_size(self.reading, list(size)), extents, self.variant).refused
+        except Refusal:
+            return False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,7 +174,9 @@ def _part(framework: str, text: str, start: str) -> _Part:
 
 def _resolved(framework: str, step: Step) -> Reading:
     try:
-        return _reading.resolve(catalogue(framework), step.call, step.given)
+        reading = _reading.resolve(catalogue(framework), step.call, step.given)
+        applied = step.size is not None and SIZE in reading.idiom.outer
+        return _with_size(reading, value_or_name(step.size, step.given)) if applied and step.size else reading
     except (IdiomError, ExpressionError) as error:
         raise SizesError(f"line {step.call.line}: {error}") from None
 
@@ -203,7 +227,8 @@ def _sizing(reading: Reading) -> Iterator[tuple[str, str]]:
 
 def _effect(framework: str, reading: Reading, rank: int, variant: str) -> Effect:
     try:
-        law = law_of(framework, reading, rank)
+        plain = isinstance(reading.arguments.get(SIZE), Name) and SIZE in reading.idiom.outer
+        law = law_of(framework, _with_size(reading, None) if plain else reading, rank)
     except Refusal as reason:
         raise SizesError(f"line {reading.line}: {reading.text}: {reason}") from None
     if law is not None:
