@@ -7,7 +7,7 @@ from dataclasses import replace
 from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.diagnosis.explain import Cause, Explained, causes
-from conformance.diagnosis.misreadings import restricted
+from conformance.diagnosis.misreadings import WHOLE, restricted
 from conformance.predicates.comparisons import problem_of, size
 from conformance.processes.isolation import Isolation, Limits
 from conformance.records.record import Header, Record, SubjectKind, Verdict
@@ -95,6 +95,6 @@ def _holds(cause: Cause, result: Result) -> bool:
     every = causes(result.record, lambda _: result.arrays["actual"])
     if cause in every:
         return True
-    space = restricted(cause.kind.misreadings)
+    space = restricted(WHOLE, cause.kind.misreadings)
     some = causes(result.record, lambda _: result.arrays["actual"], space=space)
     return any(part.misreadings and set(part.misreadings) <= set(cause.misreadings) for part in (*every, *some))

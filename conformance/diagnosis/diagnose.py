@@ -20,7 +20,7 @@ from conformance.diagnosis.answers.axes import in_other_axes
 from conformance.diagnosis.answers.integers import requantised_otherwise
 from conformance.diagnosis.bounds import LONGEST, MOST_OF_LARGE, MOST_STATEMENTS, TooLargeError, is_large
 from conformance.diagnosis.kept import Kept, Nearness, Requantisation, Requantised, Rounded, nearness_of, tells, ways_of
-from conformance.diagnosis.misreadings import ALONE, WHOLE, Space
+from conformance.diagnosis.misreadings import ALONE, ELSEWHERE, WHOLE, Space, restricted
 from conformance.diagnosis.misreadings import parts as parts_elsewhere
 from conformance.diagnosis.observation import (
     AT_ONCE,
@@ -177,7 +177,7 @@ def _misread(
     asked: Observation, kinds: Sequence[Kept], searches: Searches, *, exact: bool
 ) -> tuple[Diagnosis, ...]:  # fmt: skip
     """The diagnoses of an array that is not right."""
-    finite = list(questions(asked))
+    finite = [question for question in questions(asked) if searches.space.has(*question.said)]
     if not finite:
         return ()
     blank = tuple(_blank(asked))
@@ -194,7 +194,9 @@ def _misread(
             return (constant,)
         if diagnoses:
             return diagnoses
-    return _in_part(asked, finite, [kept for kept, _ in ways], searches, exact=exact) if searches.space is WHOLE else ()
+    if searches.space.kinds is not None and searches.most > 1:  # alone they were sought before
+        return ()
+    return _in_part(asked, finite, [kept for kept, _ in ways], searches, exact=exact)
 
 
 def _tells(search: Search) -> bool:
@@ -267,6 +269,7 @@ def _in_part(
         diagnoses = [
             Diagnosis((text,), asked.problem.window, nearness=nearness_of(kept, actual, sums, exact=exact))
             for text, actual, sums in (parts.partly_right(asked, searches.of(asked, kept)) if whole else ())
+            if searches.space.has(text)
         ]
         diagnoses += [
             _diagnosis(question, explanation, kept, exact=exact)
@@ -281,15 +284,18 @@ def _in_part(
 
 def _apart(question: Observation, search: Search) -> Iterator[Explanation]:
     """What is sought alone, and not together with another statement."""
-    alone = search.within(ALONE)
+    alone = search.within(restricted(ALONE, search.space.kinds))
     yield from alone.of_size(1) if question.said else alone.claimed(1)  # its window was sought among all statements
-    yield from _elsewhere(question, search)
+    if any(map(search.space.has, ELSEWHERE)):
+        yield from _elsewhere(question, search)
 
 
 def _reordered(
     asked: Observation, kinds: Sequence[Kept], searches: Searches, given: str, *, exact: bool
 ) -> tuple[Diagnosis, ...]:  # fmt: skip
-    """Diagnoses of an array that is right in another order of its axes."""
+    """Diagnoses of an array that is right in another order of its axes, which is sought among all statements alone."""
+    if searches.space.kinds is not None:
+        return ()
     return tuple(
         Diagnosis((text,), asked.problem.window, nearness=nearness_of(kept, actual, sums, exact=exact))
         for kept in kinds if not kept.said and asked.actual.size <= AT_ONCE

@@ -1,7 +1,8 @@
 """Diverging records explained: each by its smallest causes."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from conformance.diagnosis.diagnose import Diagnosis, diagnose, sentence
 from conformance.diagnosis.misreadings import WHOLE, Space, kind_of, restricted
 from conformance.diagnosis.observation import DiagnosisError
 from conformance.numerics.operands import Arrays, DataError, draw
-from conformance.predicates.comparisons import size
+from conformance.predicates.comparisons import problem_of, size
 from conformance.problem import Problem, Window, broken_rule
 from conformance.records.arrays import actual
 from conformance.records.record import Key, Record
@@ -20,8 +21,11 @@ FEW = 3
 """Diagnoses that are said of one array."""
 SEARCHED = 24
 """Records of one run that no single statement explains, the smallest ones, that are searched for several."""
-MANY, AT_ONCE, CHUNK = 200, 512, 16
-"""Records from which on they are explained on all cores, so many in memory, and so many sent to a core together."""
+MANY, AT_ONCE, CHUNK = 200, 64, 16
+"""Records from which on they are explained on all cores, chunks of them in memory, and those of a chunk, which are sent
+to a core together."""
+EVERY = 16
+"""Of many records every so many-th is asked about all statements, and what these have is tried on the others first."""
 LEAST = 4
 """Elements of an array that is taken for another case's answer."""
 
@@ -89,13 +93,17 @@ BY_NO_ONE_STATEMENT = Cause(
 
 
 class _Task(NamedTuple):
-    """A diverging record with its array, and what is sought of it: so many statements, of some kinds or of all."""
+    """A diverging record with its array, and what is sought of it: so many statements, of some kinds or of all.
+
+    Where nothing of these kinds explains it, one statement of any kind is sought if `then_all`.
+    """
 
     record: Record
     array: Any
     answers: Mapping[str, str]
     most: int = MOST_STATEMENTS
     kinds: frozenset[str] | None = None
+    then_all: bool = False
 
 
 class Explained(NamedTuple):
@@ -148,6 +156,10 @@ def expected_of_others(records: Sequence[Record]) -> Mapping[str, str]:
     return {name: next(iter(cases)) for name, cases in by_hash.items() if len(cases) == 1}
 
 
+Causes = dict[Key, tuple[Cause, ...]]
+"""The causes of records by their keys."""
+
+
 def explain_run(records: Sequence[Record], run: Sequence[Record], actual: Actual) -> list[Explained]:
     """The diverging records of a run, explained with what is found for each other.
 
@@ -156,38 +168,87 @@ def explain_run(records: Sequence[Record], run: Sequence[Record], actual: Actual
     """
     answers = expected_of_others(run)
 
-    def tasks(some: Iterable[Record], **bounds: Any) -> Iterator[_Task]:
-        for record in some:
+    def sought(some: Sequence[Record], **bounds: Any) -> Causes:
+        def task(record: Record) -> _Task:
             other = answers.get(record.actual)
-            yield _Task(record, actual(record), {record.actual: other} if other else {}, **bounds)
+            return _Task(record, actual(record), {record.actual: other} if other else {}, **bounds)
 
-    found = _all_sought(tasks(records, most=1), len(records))
+        return _all_sought(map(task, some), len(some))
+
+    found = _by_one(records, sought)
     left = sorted((record for record in records if found[record.key] == (UNEXPLAINED,)), key=size)
-    found |= (several := _all_sought(tasks(left[:SEARCHED]), len(left[:SEARCHED])))
-    known = frozenset(text for some in several.values() for cause in some for text in cause.kind.misreadings)
-    others = _all_sought(tasks(left[SEARCHED:], kinds=known), len(left)) if known else {}
+    several = sought(left[:SEARCHED])
+    found |= several
+    known = _kinds(several)
+    others = sought(left[SEARCHED:], kinds=known) if known else {}
     for record in left[SEARCHED:]:
         some = others.get(record.key, (UNEXPLAINED,))
         found[record.key] = (BY_NO_ONE_STATEMENT,) if some == (UNEXPLAINED,) else some
     return [Explained(record, found[record.key]) for record in records]
 
 
-def _all_sought(tasks: Iterator[_Task], count: int) -> dict[Key, tuple[Cause, ...]]:
+def _by_one(records: Sequence[Record], sought: Callable[..., Causes]) -> Causes:
+    """The causes of records by one statement, or that there is none.
+
+    Of many records some are asked about all statements, and the kinds that explain these are tried on each of the
+    others; all kinds are on those that no such kind explains. So what the data cannot tell apart is counted among the
+    kinds that explain the first ones.
+    """
+    alike = sorted(records, key=_likeness)
+    first = alike[::EVERY] if len(alike) >= MANY else alike
+    asked = {record.key for record in first}
+    found = sought(first, most=1)
+    known = _kinds(found)
+    others = [record for record in alike if record.key not in asked]
+    found |= sought(others, kinds=known, most=1, then_all=True)
+    return found
+
+
+def _likeness(record: Record) -> tuple[Any, ...]:
+    """By which records that are alike stand together."""
+    problem = problem_of(record)
+    several = (*(max(values) > 1 for values in (problem.kernel, problem.stride, problem.dilation)), problem.bias,
+               problem.batch > 1, problem.groups > 1, problem.in_channels > 1, problem.out_channels > 1)  # fmt: skip
+    return record.kind, problem.rank, several, size(record)
+
+
+def _kinds(found: Causes) -> frozenset[str]:
+    """The kinds of the statements that explain some records."""
+    return frozenset(
+        text for some in found.values() for cause in some for text in cause.kind.misreadings
+    )  # fmt: skip
+
+
+def _all_sought(tasks: Iterator[_Task], count: int) -> Causes:
     """The causes of so many tasks, by the records' keys: of many on all cores."""
     if count < MANY:
         return dict(map(_sought, tasks))
+    found: Causes = {}
+    waiting: deque[Future[Causes]] = deque()
     with ProcessPoolExecutor() as pool:
-        found: dict[Key, tuple[Cause, ...]] = {}
-        while batch := list(islice(tasks, AT_ONCE)):  # arrays of all of them need not fit into memory
-            found.update(pool.map(_sought, batch, chunksize=CHUNK))
-        return found
+        while chunk := list(islice(tasks, CHUNK)):
+            waiting.append(pool.submit(_each_sought, chunk))
+            if len(waiting) >= AT_ONCE:  # arrays of all of them need not fit into memory
+                found |= waiting.popleft().result()
+        for chunk_sought in waiting:
+            found |= chunk_sought.result()
+    return found
+
+
+def _each_sought(tasks: Sequence[_Task]) -> Causes:
+    return dict(map(_sought, tasks))
 
 
 def _sought(task: _Task) -> tuple[Key, tuple[Cause, ...]]:
     """A record's key, and its causes."""
-    space = WHOLE if task.kinds is None else restricted(task.kinds)
+
+    def causes_in(kinds: frozenset[str] | None) -> tuple[Cause, ...]:
+        return causes(task.record, lambda _: task.array, task.answers, most=task.most, space=restricted(WHOLE, kinds))
+
     try:
-        some = causes(task.record, lambda _: task.array, task.answers, most=task.most, space=space)
+        some = causes_in(task.kinds)
+        if task.then_all and some == (UNEXPLAINED,):
+            some = causes_in(None)
     except (DataError, DiagnosisError):
         some = (ANOTHER_SHAPE,)
     return task.record.key, some

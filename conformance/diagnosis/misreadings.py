@@ -8,7 +8,7 @@ end. Windows are no statements: a diagnosis finds them.
 import re
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import combinations
 from typing import Any, Generic, TypeVar
 
@@ -71,12 +71,17 @@ class Placing:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The statements that are searched together, by what they are about."""
+    """The statements that are searched together, by what they are about; `kinds` are theirs, where it is not all."""
 
     x: Callable[[Problem], Iterator[Statement[Array]]]
     weight: Callable[[Problem], Iterator[Statement[Array]]]
     placing: Callable[[Problem], Iterator[Statement[Placing]]]
     bias: Callable[[Problem], Iterator[Statement[Array]]]
+    kinds: Container[str] | None = None
+
+    def has(self, *texts: str) -> bool:
+        """Whether it has statements of these kinds."""
+        return self.kinds is None or all(kind_of(text) in self.kinds for text in texts)
 
 
 def of_weight(problem: Problem) -> Iterator[Statement[Array]]:
@@ -161,10 +166,13 @@ def of_placing(problem: Problem) -> Iterator[Statement[Placing]]:
         yield Statement("overlap", text, partial(_ruled, rule))
 
 
-def of_part(firsts: Ints, may_be: Callable[[Shift], bool], problem: Problem) -> Iterator[Statement[Placing]]:
+def of_part(firsts: Ints, may_be: Callable[[int, Part], Iterator[tuple[int, int]]], problem: Problem) -> Iterator[
+    Statement[Placing]
+]:  # fmt: skip
     """Statements about a part of the input, or of the taps, that is put elsewhere.
 
-    `firsts` is the first wrong row of each axis of the array, which tells from where on; `may_be` what is looked at.
+    `firsts` is the first wrong row of each axis of the array, which tells from where on; `may_be` gives what is looked
+    at on an axis: how much later a part is put, and from where on.
     """
     lows = [lo for lo, _ in problem.window]
     for axis, first in enumerate(firsts):
@@ -174,12 +182,11 @@ def of_part(firsts: Ints, may_be: Callable[[Shift], bool], problem: Problem) -> 
         }  # fmt: skip
         furthest = min(max(stride, reach), FURTHEST)
         for of, (step, count) in steps.items():
-            for by in (*range(-furthest, 0), *range(1, furthest + 1)):
+            for by, start in may_be(axis, of):
                 last = (first + lows[axis] - min(by, 0)) // step  # its first row is wrong at the latest
-                for start in range(max(1, last - (reach + stride) // step), min(last + 1, count)):
-                    if may_be(shift := Shift(axis, of, start, by)):
-                        text = f"{of} from {start} on put {abs(by)} {'late' if by > 0 else 'early'} on axis {axis}"
-                        yield Statement("part", text, partial(_shifted, shift))
+                if abs(by) <= furthest and max(1, last - (reach + stride) // step) <= start < min(last + 1, count):
+                    text = f"{of} from {start} on put {abs(by)} {'late' if by > 0 else 'early'} on axis {axis}"
+                    yield Statement("part", text, partial(_shifted, Shift(axis, of, start, by)))
 
 
 def of_input_alone(problem: Problem) -> Iterator[Statement[Array]]:
@@ -346,10 +353,16 @@ ALONE = Space(of_input_alone, of_weight_alone, of_placing_alone, of_bias_alone)
 """A fault of blocks, layouts, widths or groups, which is sought alone."""
 
 
+MOVED = "window moved"
+ELSEWHERE = tuple(
+    f"{of} from \N{HORIZONTAL ELLIPSIS} on put \N{HORIZONTAL ELLIPSIS} {when}"
+    for of in ("input elements", "taps") for when in ("early", "late")
+)  # fmt: skip
+"""Kinds of the statements about a part that is put elsewhere."""
 _AXES = re.compile(r" (?:on|along) ax[ei]s \d+(?: and \d+)*|(?<= axes) \d+ and \d+")
 _NUMBERS = re.compile(r"(?<= )\d+(?:x\d+)*(?:(?: to| and)? \d+)*(?: \.\.\.)?(?= |$)")
 _OF_ONE_PROBLEM = (
-    (re.compile(r"^window .*"), "window moved"),
+    (re.compile(r"^window .*"), MOVED),
     (re.compile(r" in the order .*"), " in another order"),
     (re.compile(r"^the answer of the case .*"), "another case's answer"),
     (_AXES, ""),
@@ -359,6 +372,7 @@ _NUMBERED = re.compile(r" (?:rounded|cut) to \d| saturated | wrapped ")
 """Statements whose numbers say what they are: of a precision, and of a range."""
 
 
+@lru_cache(maxsize=1 << 12)
 def kind_of(text: str) -> str:
     """A statement's text without the axes and numbers that it has in one problem and not in another."""
     if _NUMBERED.search(text):
@@ -368,15 +382,17 @@ def kind_of(text: str) -> str:
     return text
 
 
-def restricted(kinds: Container[str]) -> Space:
-    """The whole space, but for statements of other kinds."""
+def restricted(space: Space, kinds: Container[str] | None) -> Space:
+    """A space, but for statements of other kinds; all of it where none are given."""
+    if kinds is None:
+        return space
 
     def of(every: Callable[[Problem], Iterator[Statement[T]]]) -> Callable[[Problem], Iterator[Statement[T]]]:
         return lambda problem: (statement for statement in every(problem) if kind_of(statement.text) in kinds)
 
-    return Space(of(WHOLE.x), of(WHOLE.weight), of(WHOLE.placing), of(WHOLE.bias))
+    return Space(of(space.x), of(space.weight), of(space.placing), of(space.bias), kinds)
 
 
-def parts(firsts: Ints, may_be: Callable[[Shift], bool]) -> Space:
+def parts(firsts: Ints, may_be: Callable[[int, Part], Iterator[tuple[int, int]]]) -> Space:
     """A part is put elsewhere; `firsts` is the first wrong row of each axis, and `may_be` what is looked at."""
     return Space(_nothing, _nothing, partial(of_part, firsts, may_be), _nothing)

@@ -29,6 +29,8 @@ MOST_MIXED = 1024
 """Pairs of a weight's in channel and an input's channel up to which an order is solved for."""
 LEAST_RANGE = 3
 """The smallest value that is taken for the end of a range, which is a power of two or one less."""
+OUT_OF_ORDER, IN_OUT_OF_ORDER = "out channels in another order", "in channels in another order"
+"""Kinds of statements about orders, which take long to look for."""
 FEW = 8
 """Places that are listed."""
 LEAST, CLEAR = 4, 256
@@ -55,10 +57,11 @@ def partly_right(asked: Observation, search: Search) -> Iterator[tuple[str, Arra
     yield from ((text, actual, sums) for text, sums in of_moved_input(asked, kept, right))
     if kept.exact:
         yield from _beyond_a_range(actual, kept, right)
-    if order := _order_of_outputs(asked, kept, right):
+    if search.space.has(OUT_OF_ORDER) and (order := _order_of_outputs(asked, kept, right)):
         yield f"out channels in the order {_listed(order)}", actual, _taken(right, order)
-    for text, sums in _orders_of_inputs(asked, kept):
-        yield text, actual, sums
+    if search.space.has(IN_OUT_OF_ORDER):
+        for text, sums in _orders_of_inputs(asked, kept):
+            yield text, actual, sums
 
 
 def in_another_order(asked: Observation, search: Search, given: str) -> Iterator[tuple[str, Array, Sums]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cached_property
+from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
@@ -10,13 +11,13 @@ from numpy.typing import NDArray
 
 from conformance.diagnosis.bounds import LARGEST_PLANE, LONGEST, MOST_STATEMENTS, NEAR, is_large
 from conformance.diagnosis.kept import Exact, Kept, Rounded, Sums, tells
-from conformance.diagnosis.misreadings import WHOLE, Placing, Space
+from conformance.diagnosis.misreadings import MOVED, WHOLE, Placing, Space
 from conformance.diagnosis.observation import Observation, Spot, spot_of
 from conformance.diagnosis.scatter import (
+    FURTHEST,
     Axis,
     Box,
     Part,
-    Shift,
     Table,
     added_to,
     cropped,
@@ -66,6 +67,7 @@ class Search:
         problem = question.problem
         self.question = question
         self.kept = kept or Exact()
+        self.space = space
         self._large = is_large(problem)
         self._claimed = tuple(lo for lo, _ in problem.window)
         self._out = question.actual.shape[2:]
@@ -73,7 +75,6 @@ class Search:
         self._x = variants_of(question.x, space.x(problem))
         self._weight = variants_of(question.weight, space.weight(problem))
         self._bias = variants_of(question.bias, space.bias(problem))
-        self._elsewhere: dict[tuple[int, Part], Array] = {}
         self._placed: dict[Placing, tuple[Table, ...]] = {}
         placing = Placing(problem.stride, problem.dilation)
         self._placing = Variants(placing, space.placing(problem), self._landing, MOST_STATEMENTS)
@@ -102,7 +103,8 @@ class Search:
     def of_size(self, size: int) -> Iterator[Explanation]:
         """Explanations by so many statements at the claimed window, then by one fewer at another, the nearest first."""
         yield from self.claimed(size)
-        yield from self._moved(size)
+        if self.space.has(MOVED):
+            yield from self._moved(size)
 
     def claimed(self, size: int) -> Iterator[Explanation]:
         """Explanations by so many statements at the claimed window."""
@@ -123,13 +125,17 @@ class Search:
             ),
         )
 
-    def may_be_elsewhere(self, shift: Shift) -> bool:
-        """Whether the element that differs most from the right one can be what it is by a part that is elsewhere."""
+    def may_be_elsewhere(self, axis: int, of: Part) -> Iterator[tuple[int, int]]:
+        """By which a part may be put later, and from where on, for the element that differs most to be what it is."""
+        problem = self.question.problem
         if self._large or not self.kept.exact:
-            return True
-        if (shift.axis, shift.of) not in self._elsewhere:
-            self._elsewhere[shift.axis, shift.of] = self._fits_elsewhere(shift.axis, shift.of)
-        return bool(self._elsewhere[shift.axis, shift.of][shift.by, shift.start])
+            count = (problem.input if of == "input elements" else problem.kernel)[axis]
+            yield from product((*range(-FURTHEST, 0), *range(1, FURTHEST + 1)), range(1, count))
+            return
+        fits = self._fits_elsewhere(axis, of)
+        for by in (*range(-FURTHEST, 0), *range(1, FURTHEST + 1)):
+            for start in np.flatnonzero(fits[by]).tolist():
+                yield by, start
 
     def _fits_elsewhere(self, axis: int, of: Part) -> Array:
         problem, spot, candidate = self.question.problem, self.strongest_difference, self._candidate

@@ -6,7 +6,7 @@ given problems, and each column once, in the first of the words for it.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import combinations, permutations
 from typing import Any
 
@@ -24,6 +24,7 @@ Named = tuple[str, Truths]
 MOST_AXES = 3
 MOST_CONSTANTS = 10
 _OF_AXIS = ("input", "kernel", "stride", "dilation", "output_padding")
+_ALONG_AXES = (*_OF_AXIS, "pad_begin", "pad_end")
 _OF_PROBLEM = ("rank", "batch", "groups", "in_channels", "out_channels")
 _OF_RUN = ("framework", "variant", "dtype", "direction")
 _SAY_NOTHING_NEW = {
@@ -84,7 +85,7 @@ def smallest(records: Iterable[Record]) -> Record:
 
 def of_cases(facts: Sequence[Facts]) -> Iterator[Named]:
     """Comparisons of what a case has one of, (cases,)."""
-    values = {name: np.array([getattr(fact.problem, name) for fact in facts]) for name in _OF_PROBLEM}
+    values = dict(zip(_OF_PROBLEM, _numbers(facts)[:, MOST_AXES * len(_ALONG_AXES) :].T, strict=True))
     for name, numbers in values.items():
         yield from _with_constants(name, numbers, numbers)
     yield from _with_each_other("in_channels", "out_channels", values)
@@ -106,18 +107,27 @@ def of_axes(facts: Sequence[Facts]) -> tuple[Truths, list[Named]]:
 def _fields(facts: Sequence[Facts]) -> dict[str, Numbers]:
     """The fields of every axis, (axes, cases), zero where there is no axis."""
 
-    def column(every: Iterator[Sequence[int]]) -> Numbers:
-        padded = [(*values, *[0] * (MOST_AXES - len(values))) for values in every]
-        return np.array(padded, np.int64).T
-
-    problems = [fact.problem for fact in facts]
-    values = {name: column(getattr(problem, name) for problem in problems) for name in _OF_AXIS}
-    begin, end = (column([ends[side] for ends in problem.pads] for problem in problems) for side in (0, 1))
+    along = _numbers(facts)[:, : MOST_AXES * len(_ALONG_AXES)].T.reshape(len(_ALONG_AXES), MOST_AXES, -1)
+    values = dict(zip(_ALONG_AXES, along, strict=True))
+    begin, end = values.pop("pad_begin"), values.pop("pad_end")
     reach = values["dilation"] * (values["kernel"] - 1) + 1
     lo, hi = begin, end - values["output_padding"]
     output = (values["input"] - 1) * values["stride"] + reach - lo - hi
     return values | {"pad_begin": begin, "pad_end": end, "lo": lo, "hi": hi, "output": output,
                      "effective_kernel": reach}  # fmt: skip
+
+
+def _numbers(facts: Sequence[Facts]) -> Numbers:
+    """What is reckoned with, a row a case: of each axis, then of the problem."""
+    return np.array([_row(fact.problem) for fact in facts], np.int64)
+
+
+@lru_cache(maxsize=1 << 15)
+def _row(problem: Problem) -> tuple[int, ...]:
+    begin, end = zip(*problem.pads, strict=True)
+    fields = (*(getattr(problem, name) for name in _OF_AXIS), begin, end)
+    padded = (number for values in fields for number in (*values, *[0] * (MOST_AXES - len(values))))
+    return (*padded, *(getattr(problem, name) for name in _OF_PROBLEM))
 
 
 def _of_fields(values: dict[str, Numbers], there: Truths) -> Iterator[Named]:

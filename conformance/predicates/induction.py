@@ -2,7 +2,7 @@
 
 Conjunctions of comparisons that cover the whole set are grown, comparison by comparison, until one covers nothing else.
 Where none does, conjunctions, and pairs of them, are weighed by how many cases they get wrong. The counts beside the
-predicate are its own: `Predicate` evaluates it on every case.
+predicate are of the columns that it was made from, which are what `Predicate` says of every case (tests/predicates).
 """
 
 import math
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.predicates.comparisons import Facts, Named, of_axes, of_cases
-from conformance.predicates.predicate import Predicate
 
 __all__ = ["Facts", "Rule", "induce", "where"]
 
@@ -27,11 +26,17 @@ MOST = 4
 """Comparisons in a conjunction."""
 KEPT = 300
 """Conjunctions of a size that are grown further: those that cover the fewest other cases."""
+MANY = 8 * KEPT
+"""Those that are weighed before the ones that hold for the same cases are left out."""
 LIKELY = 40
 """Comparisons of an axis that are tried together where nothing is exact."""
 ALWAYS = "rank > 0"
 ENOUGH = 10
 """Cases inside, and outside, from which on a predicate says where something is; of fewer, many predicates are exact."""
+
+NEAR, HOPELESS = 1 / 2, 1 / 4
+"""The share of what is covered rightly from which on a predicate says about where something is; and that below which
+no longer predicate is looked for."""
 
 _SET = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
 _LATE = 10**6  # comparisons of one axis together are written after those of a case
@@ -57,10 +62,17 @@ class Rule:
         return min(self.of, self.outside) >= ENOUGH
 
     @property
+    def nearness(self) -> float:
+        """The share that is covered rightly of all that is covered or is to be: 1 for what is exact, 0 for no hit."""
+        return self.covered / (self.of + self.wrong)
+
+    @property
     def sentence(self) -> str:
         """Where it is, as far as the cases can say."""
         if not self.is_of_enough:
             return f"in all {self.of:,} seen; too few to say where"
+        if self.nearness < NEAR:
+            return f"no predicate that was tried says where; the nearest is {self.predicate}"
         return f"{'exactly' if self.exact else 'about'} where {self.predicate}"
 
     @property
@@ -105,32 +117,31 @@ def induce(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
     """
     if not inside:
         raise ValueError("there is nothing to cover: give at least one case inside")
-    return _counted(_induced_text([*inside, *outside], len(inside)) if outside else ALWAYS, inside, outside)
+    return _induced(inside, outside) if outside else _everywhere(inside, outside)
 
 
 def where(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
     """The rule of `induce` where there are enough cases to say where; else one that says that they are too few."""
     few = min(len(inside), len(outside)) < ENOUGH
-    return Rule(ALWAYS, len(inside), len(inside), len(outside), len(outside)) if few else induce(inside, outside)
+    return _everywhere(inside, outside) if few else induce(inside, outside)
 
 
-def _counted(text: str, inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
-    predicate = Predicate.parse(text)
-    covered, wrong = (sum(facts.satisfies(predicate) for facts in every) for every in (inside, outside))
-    return Rule(text, covered, len(inside), wrong, len(outside))
+def _everywhere(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
+    return Rule(ALWAYS, len(inside), len(inside), len(outside), len(outside))
 
 
-def _induced_text(facts: Sequence[Facts], split: int) -> str:
+def _induced(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
+    facts, sizes = [*inside, *outside], _Sizes(len(inside), len(outside))
     there, conditions = of_axes(facts)
-    of_axis = _packed(conditions, split)
+    of_axis = _packed(conditions, sizes.inside)
     anywhere: list[Named] = [(f"any({text})", np.any(column, axis=0)) for text, column in conditions]
     everywhere: list[Named] = [(f"all({text})", np.all(column | ~there, axis=0)) for text, column in conditions]
-    single = _without_duplicates(_packed([*of_cases(facts), *anywhere, *everywhere], split))
-    covering = list(_covering(single, of_axis, _words(np.ones(split, bool))))
+    single = _without_duplicates(_packed([*of_cases(facts), *anywhere, *everywhere], sizes.inside))
+    covering = list(_covering(single, of_axis, sizes))
     exact = covering[-1].take(_counts(covering[-1].outside) == 0)
     if exact.parts:
-        return min(exact.texts(), key=_simplicity)
-    return _least_wrong(covering, single, of_axis, _Sizes(split, len(facts) - split))
+        return Rule(min(exact.texts(), key=_simplicity), sizes.inside, sizes.inside, 0, sizes.outside)
+    return _least_wrong(covering, single, of_axis, sizes)
 
 
 def _packed(named: Sequence[Named], split: int) -> _Terms:
@@ -170,13 +181,19 @@ def _different(inside: Bits, outside: Bits, lengths: Counts) -> Counts:
     return chosen
 
 
-def _covering(single: _Terms, of_axis: _Terms, whole: Bits) -> Iterator[_Terms]:
-    """Conjunctions that cover the whole set, by size, up to the first size of which one covers nothing else."""
+def _covering(single: _Terms, of_axis: _Terms, sizes: _Sizes) -> Iterator[_Terms]:
+    """Conjunctions that cover the whole set, by size, up to the first size of which one covers nothing else.
+
+    Of one comparison alone where all of them together cover too many others for any to come near.
+    """
+    whole = _words(np.ones(sizes.inside, bool))
     terms = single.take((single.inside == whole).all(axis=1))
+    of_axis = of_axis.take((_any_axis(of_axis.inside) == whole).all(axis=1))
     yield terms
-    if not _counts(terms.outside).all():
+    least = int(_counts(_shared(terms.outside) & _any_axis(_shared(of_axis.outside)))[0])
+    if not _counts(terms.outside).all() or sizes.inside / (sizes.inside + least) < HOPELESS:
         return
-    groups = of_axis = _strongest(_without_duplicates(of_axis.take((_any_axis(of_axis.inside) == whole).all(axis=1))))
+    groups = of_axis = _strongest(_without_duplicates(of_axis))
     terms = single = _strongest(terms)
     for _ in range(MOST - 1):
         groups = _joined(groups, of_axis, whole)
@@ -184,6 +201,12 @@ def _covering(single: _Terms, of_axis: _Terms, whole: Bits) -> Iterator[_Terms]:
         yield terms
         if not _counts(terms.outside).all():
             return
+
+
+def _shared(bits: Bits) -> Bits:
+    """Where all of them hold, as one row."""
+    shared: Bits = np.bitwise_and.reduce(bits, axis=0, keepdims=True)  # of none, everywhere
+    return shared
 
 
 def _strongest(terms: _Terms) -> _Terms:
@@ -208,22 +231,38 @@ def _within(bits: Bits) -> NDArray[np.bool_]:
 
 def _joined(terms: _Terms, more: _Terms, whole: Bits) -> _Terms:
     """Each term with one comparison more, where that still covers the whole set, and less outside; the fewest."""
-    before, after, inside, outside = [], [], [more.inside[:0]], [more.outside[:0]]
+    counts = _counts(_any_axis(terms.outside))
+    pairs = _pairs_of_axes(terms, more, whole) if terms.inside.ndim == 3 else _pairs(terms, more, counts)
+    first, second, wrong = pairs
+    fewest = np.argsort(wrong, kind="stable")[:MANY]
+    first, second = first[fewest], second[fewest]
+    inside, outside = terms.inside[first] & more.inside[second], terms.outside[first] & more.outside[second]
+    kept = _different(inside, outside, _lengths(terms)[first] + _lengths(more)[second])
+    kept = kept[_order_of_fewest(outside[kept])]
+    parts = [_with(terms.parts[a], more.parts[b]) for a, b in zip(first[kept], second[kept], strict=True)]
+    return _Terms(parts, inside[kept], outside[kept])
+
+
+def _pairs(terms: _Terms, more: _Terms, counts: Counts) -> tuple[Counts, Counts, Counts]:
+    """Which terms and comparisons hold together for fewer cases outside, and for how many; all cover the whole set."""
+    wrong = _products(terms.outside, more.outside)
+    first, second = np.nonzero(wrong < counts[:, None])
+    return first, second, wrong[first, second]
+
+
+def _pairs_of_axes(terms: _Terms, more: _Terms, whole: Bits) -> tuple[Counts, Counts, Counts]:
+    """The same of one and the same axis, on which together they may not cover the whole set."""
+    first, second, wrong = [], [], []
     for number in range(len(terms.parts)):
         beyond = terms.outside[number] & more.outside
         less = np.flatnonzero((beyond != terms.outside[number]).reshape(len(beyond), -1).any(axis=1))
-        within = terms.inside[number] & more.inside[less]
-        covers = (_any_axis(within) == whole).all(axis=1)
-        after.append(less[covers])
-        before.append(np.full(len(after[-1]), number))
-        inside.append(within[covers])
-        outside.append(beyond[after[-1]])
-    first, second = (np.concatenate(numbers or [np.zeros(0, np.int64)]) for numbers in (before, after))
-    every, rest = np.concatenate(inside), np.concatenate(outside)
-    kept = _different(every, rest, _lengths(terms)[first] + _lengths(more)[second])
-    kept = kept[_order_of_fewest(rest[kept])]
-    parts = [_with(terms.parts[a], more.parts[b]) for a, b in zip(first[kept], second[kept], strict=True)]
-    return _Terms(parts, every[kept], rest[kept])
+        less = less[(_any_axis(terms.inside[number] & more.inside[less]) == whole).all(axis=1)]
+        first.append(np.full(len(less), number))
+        second.append(less)
+        wrong.append(_counts(_any_axis(beyond[less])))
+    nothing = np.zeros(0, np.int64)
+    every = (np.concatenate([nothing, *some]) for some in (first, second, wrong))
+    return next(every), next(every), next(every)
 
 
 def _with(parts: Parts, more: Parts) -> Parts:
@@ -264,19 +303,41 @@ def _order_of_fewest(outside: Bits) -> NDArray[np.intp]:
 
 def _counts(bits: Bits) -> Counts:
     """How many bits are set in each row."""
-    counts: Counts = _SET[bits.view(np.uint16)].sum(axis=-1, dtype=np.int64)
+    counts: Counts = _set_bits(bits).sum(axis=-1, dtype=np.int64)
     return counts
 
 
-def _least_wrong(covering: Sequence[_Terms], single: _Terms, of_axis: _Terms, sizes: _Sizes) -> str:
-    """The predicate that comes nearest: a conjunction, or two of them that cover nothing else."""
+def _set_bits_by_table(bits: Bits) -> NDArray[np.uint8]:
+    return _SET[bits.view(np.uint16)]
+
+
+_set_bits = getattr(np, "bitwise_count", _set_bits_by_table)
+"""How many bits are set: NumPy has no function for it before 2.0."""
+
+
+def _least_wrong(covering: Sequence[_Terms], single: _Terms, of_axis: _Terms, sizes: _Sizes) -> Rule:
+    """The rule that comes nearest: a conjunction, or two of them that cover nothing else.
+
+    Conjunctions of three are looked for where one of two comes near.
+    """
     correlated = _grouped(_correlated(_most_separating(of_axis, sizes, LIKELY)))
     likely = _most_separating(single, sizes, KEPT)
     pairs = _all_of(_extended(likely, likely, sizes), correlated)
-    conjunctions = _all_of(*covering, likely, pairs, _extended(pairs, likely, sizes))
-    nearness = _nearness(_counts(conjunctions.inside), _counts(conjunctions.outside), sizes)
-    candidates = [*zip(nearness.tolist(), conjunctions.texts(), strict=True), *_either(_all_of(single, pairs), sizes)]
-    return min(candidates, key=lambda candidate: (-candidate[0], _simplicity(candidate[1])))[1]
+    rules = [*_rules(_all_of(*covering, likely, pairs), sizes), *_either(_all_of(single, pairs), sizes)]
+    if max(rule.nearness for rule in rules) >= HOPELESS:
+        rules += _rules(_extended(pairs, likely, sizes), sizes)
+    return min(rules, key=lambda rule: (-rule.nearness, _simplicity(rule.predicate)))
+
+
+def _rules(terms: _Terms, sizes: _Sizes) -> list[Rule]:
+    """The rules of the terms that come nearest."""
+    covered, wrong = _counts(terms.inside), _counts(terms.outside)
+    nearness = _nearness(covered, wrong, sizes)
+    best = np.flatnonzero(nearness == nearness.max())
+    return [
+        Rule(text, int(covered[number]), sizes.inside, int(wrong[number]), sizes.outside)
+        for number, text in zip(best, terms.take(best).texts(), strict=True)
+    ]
 
 
 def _nearness(hits: Counts, wrong: Counts, sizes: _Sizes) -> Counts:
@@ -314,19 +375,23 @@ def _correlated(of_axis: _Terms) -> _Terms:
 
 def _products(left: Bits, right: Bits) -> Counts:
     """For how many cases both hold: (left terms, right terms)."""
-    a, b = (_unpacked(bits).astype(np.float32) for bits in (left, right))
-    both: Counts = a @ b.T
+    both: Counts = np.zeros((len(left), len(right)), np.int64)
+    for number, row in enumerate(left):  # of bits, since a product of matrices starts threads beside those of workers
+        both[number] = _counts(row & right)
     return both
 
 
-def _either(terms: _Terms, sizes: _Sizes) -> list[tuple[float, str]]:
+def _either(terms: _Terms, sizes: _Sizes) -> list[Rule]:
     """The nearest pairs of terms that cover nothing outside."""
     pure = _without_duplicates(terms.take(_counts(terms.outside) == 0))
     pure = pure.take(np.argsort(-_counts(pure.inside), kind="stable")[:KEPT])
     count, texts = _counts(pure.inside), pure.texts()
     together = count[:, None] + count - _products(pure.inside, pure.inside)
     most = together.max(initial=0)
-    return [(most / sizes.inside, f"{texts[a]} or {texts[b]}") for a, b in np.argwhere(together == most) if a < b]
+    return [
+        Rule(f"{texts[a]} or {texts[b]}", int(most), sizes.inside, 0, sizes.outside)
+        for a, b in np.argwhere(together == most) if a < b
+    ]  # fmt: skip
 
 
 def _simplicity(text: str) -> tuple[int, int, str]:

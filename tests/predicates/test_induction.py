@@ -85,6 +85,12 @@ def test_ten_cases_on_either_side_say_exactly_where() -> None:
     assert Rule("bias", 9, 12, 1, 40).sentence == "about where bias"
 
 
+def test_a_predicate_that_is_wrong_more_often_than_right_does_not_say_where() -> None:
+    near, far = Rule("bias", 20, 30, 10, 400), Rule("bias", 20, 30, 11, 400)
+    assert (near.nearness, near.sentence) == (0.5, "about where bias")
+    assert far.sentence == "no predicate that was tried says where; the nearest is bias"
+
+
 def honest(found: Rule, inside: list[Facts], outside: list[Facts]) -> None:
     predicate = Predicate.parse(found.predicate)
     assert (found.covered, found.of) == (sum(each.satisfies(predicate) for each in inside), len(inside))
