@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from conformance.adapters.base import ordinary, silent
 from conformance.audit.kills import DTYPE, SMOKE
 from conformance.audit.mutants import EVERY, Mutant
-from conformance.audit.mutants.base import Implementation
+from conformance.audit.mutants.base import Implementation, right
 from conformance.audit.properties import Question
-from conformance.audit.property_run import FAILS, checks_of, found
+from conformance.audit.property_run import FAILS, Check, checks_of, found
 from conformance.io.bounded import read_text
 from conformance.io.folders import cases_folder
 from conformance.numerics.rounding import measure_rounding
@@ -99,7 +99,7 @@ def _is_huge(problem: Problem) -> bool:
 
 
 def by_properties(mutant: Mutant) -> bool:
-    """Whether some property fails on some problem of smoke."""
+    """Whether some property fails on some problem of smoke, of those that ask about a problem in its region."""
     answer = mutant.make()
 
     def answers(questions: Sequence[Question]) -> list[Array]:
@@ -107,9 +107,32 @@ def by_properties(mutant: Mutant) -> bool:
 
     return any(
         finding.outcome == FAILS
-        for case in cases.read_suite(SMOKE).cases
-        for finding in found(list(checks_of(case.id, case.problem)), DTYPE, answers)
+        for check, problems in _checks()
+        if any(map(mutant.region, problems))
+        for finding in found([check], DTYPE, answers)
     )
+
+
+@cache
+def _checks() -> Sequence[tuple[Check, Sequence[Problem]]]:
+    """The checks of the properties on smoke, the cheapest first, each with the problems that it asks about."""
+    asked: list[tuple[Check, list[Problem]]] = []
+
+    def answers(questions: Sequence[Question]) -> list[Array]:
+        asked[-1][1].extend(_said(question) for question in questions)
+        return [_answer(right, question) for question in questions]
+
+    for case in sorted(cases.read_suite(SMOKE).cases, key=lambda case: case.problem.multiplies):
+        for check in checks_of(case.id, case.problem):
+            asked.append((check, []))
+            found([check], DTYPE, answers)
+    return [(check, list(dict.fromkeys(problems))) for check, problems in asked if problems]
+
+
+def _said(question: Question) -> Problem:
+    """The problem that an implementation is told."""
+    problem = question.problem
+    return replace(problem, dilation=(1,) * problem.rank) if question.translate is silent else problem
 
 
 def _answer(answer: Implementation, question: Question) -> Array:
@@ -117,8 +140,7 @@ def _answer(answer: Implementation, question: Question) -> Array:
     problem, x, weight, bias, translate = question
     if translate is ordinary:
         return _convolved(problem, x, weight)
-    said = replace(problem, dilation=(1,) * problem.rank) if translate is silent else problem
-    return answer(said, np.array(x), np.array(weight), None if bias is None else np.array(bias))
+    return answer(_said(question), np.array(x), np.array(weight), None if bias is None else np.array(bias))
 
 
 def _convolved(problem: Problem, canvas: Array, weight: Array) -> Array:

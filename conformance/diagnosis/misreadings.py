@@ -22,6 +22,8 @@ from conformance.problem import Ints, Problem
 Array = NDArray[Any]
 T = TypeVar("T")
 
+MayBe = Callable[[int, Part], Array | None]
+"""Of an axis and a part of it, where (how much later, from where on) it may be put elsewhere; None where all may."""
 BLOCKS = (4, 8, 16, 32, 64, 128, 256, 512)
 """Channels that are computed together."""
 
@@ -166,13 +168,10 @@ def of_placing(problem: Problem) -> Iterator[Statement[Placing]]:
         yield Statement("overlap", text, partial(_ruled, rule))
 
 
-def of_part(firsts: Ints, may_be: Callable[[int, Part], Iterator[tuple[int, int]]], problem: Problem) -> Iterator[
-    Statement[Placing]
-]:  # fmt: skip
+def of_part(firsts: Ints, may_be: MayBe, problem: Problem) -> Iterator[Statement[Placing]]:
     """Statements about a part of the input, or of the taps, that is put elsewhere.
 
-    `firsts` is the first wrong row of each axis of the array, which tells from where on; `may_be` gives what is looked
-    at on an axis: how much later a part is put, and from where on.
+    `firsts` is the first wrong row of each axis of the array, which tells from where on; `may_be` what is looked at.
     """
     lows = [lo for lo, _ in problem.window]
     for axis, first in enumerate(firsts):
@@ -182,9 +181,12 @@ def of_part(firsts: Ints, may_be: Callable[[int, Part], Iterator[tuple[int, int]
         }  # fmt: skip
         furthest = min(max(stride, reach), FURTHEST)
         for of, (step, count) in steps.items():
-            for by, start in may_be(axis, of):
+            fits = may_be(axis, of)
+            for by in (*range(-furthest, 0), *range(1, furthest + 1)):
                 last = (first + lows[axis] - min(by, 0)) // step  # its first row is wrong at the latest
-                if abs(by) <= furthest and max(1, last - (reach + stride) // step) <= start < min(last + 1, count):
+                low, high = max(1, last - (reach + stride) // step), min(last + 1, count)
+                starts = range(low, high) if fits is None else low + np.flatnonzero(fits[by, low : max(low, high)])
+                for start in map(int, starts):
                     text = f"{of} from {start} on put {abs(by)} {'late' if by > 0 else 'early'} on axis {axis}"
                     yield Statement("part", text, partial(_shifted, Shift(axis, of, start, by)))
 
@@ -393,6 +395,6 @@ def restricted(space: Space, kinds: Container[str] | None) -> Space:
     return Space(of(space.x), of(space.weight), of(space.placing), of(space.bias), kinds)
 
 
-def parts(firsts: Ints, may_be: Callable[[int, Part], Iterator[tuple[int, int]]]) -> Space:
+def parts(firsts: Ints, may_be: MayBe) -> Space:
     """A part is put elsewhere; `firsts` is the first wrong row of each axis, and `may_be` what is looked at."""
     return Space(_nothing, _nothing, partial(of_part, firsts, may_be), _nothing)

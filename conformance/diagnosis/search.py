@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cached_property
-from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
@@ -14,7 +13,6 @@ from conformance.diagnosis.kept import Exact, Kept, Rounded, Sums, tells
 from conformance.diagnosis.misreadings import MOVED, WHOLE, Placing, Space
 from conformance.diagnosis.observation import Observation, Spot, spot_of
 from conformance.diagnosis.scatter import (
-    FURTHEST,
     Axis,
     Box,
     Part,
@@ -125,17 +123,12 @@ class Search:
             ),
         )
 
-    def may_be_elsewhere(self, axis: int, of: Part) -> Iterator[tuple[int, int]]:
-        """By which a part may be put later, and from where on, for the element that differs most to be what it is."""
-        problem = self.question.problem
-        if self._large or not self.kept.exact:
-            count = (problem.input if of == "input elements" else problem.kernel)[axis]
-            yield from product((*range(-FURTHEST, 0), *range(1, FURTHEST + 1)), range(1, count))
-            return
-        fits = self._fits_elsewhere(axis, of)
-        for by in (*range(-FURTHEST, 0), *range(1, FURTHEST + 1)):
-            for start in np.flatnonzero(fits[by]).tolist():
-                yield by, start
+    def may_be_elsewhere(self, axis: int, of: Part) -> Array | None:
+        """Whether a part that is so much later, from a place on, can make the element that differs most what it is.
+
+        None where all may.
+        """
+        return None if self._large or not self.kept.exact else self._fits_elsewhere(axis, of)
 
     def _fits_elsewhere(self, axis: int, of: Part) -> Array:
         problem, spot, candidate = self.question.problem, self.strongest_difference, self._candidate

@@ -1,6 +1,7 @@
 """Causes in groups: one cause is one group, ties go with the rest of the run, and every count is of records."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -238,3 +239,42 @@ def test_what_groups_have_in_common_is_the_same_on_all_cores(monkeypatch: pytest
     assert [(len(group.records), group.where.is_of_enough) for group in here] == [(12, True), (12, True)]
     monkeypatch.setattr(groups, "MANY", 1)
     assert groups_of(members, conforming, lambda _: np.zeros((2, 3, 9, 7))) == here
+
+
+def test_of_many_records_what_the_first_have_is_tried_on_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reversed_taps() -> Iterator[tuple[Record, Array]]:
+        for number in range(20):
+            one = record(f"case-{number}", f"i{3 + number}x4 k3x2 s2 ic2 oc3")
+            x, weight, _ = draw(one.case, Problem.parse(one.problem))
+            wrong = np.flip(weight, (2, 3)) if number != 7 else np.flip(weight, 2)
+            yield one, oracle.expected(Problem.parse(one.problem), x, wrong, None).astype("float64")
+
+    arrays = {one.key: (one, array) for one, array in reversed_taps()}
+    records = [one for one, _ in arrays.values()]
+    each = explain_run(records, records, lambda one: arrays[one.key][1])
+    asked: list[bool] = []
+    plain = explain.causes
+
+    def spied(*args: Any, **bounds: Any) -> tuple[Cause, ...]:
+        asked.append(bounds["space"].kinds is None)
+        return plain(*args, **bounds)
+
+    monkeypatch.setattr(explain, "causes", spied)
+    monkeypatch.setattr(explain, "MANY", 20)
+    monkeypatch.setattr(explain, "ProcessPoolExecutor", Inline)
+    assert explain_run(records, records, lambda one: arrays[one.key][1]) == each
+    assert (asked.count(True), asked.count(False)) == (2, 18)
+
+
+class Inline:
+    """An executor that does the work when it is given."""
+
+    def __enter__(self) -> "Inline":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def submit(self, work: Callable[..., Any], *args: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(work(*args))
+        return done
