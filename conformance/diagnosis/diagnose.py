@@ -310,6 +310,8 @@ def _reordered_and_misread(
     if asked.actual.size > AT_ONCE:
         return
     for text, question in in_other_axes(asked, given):
+        if is_large(asked.problem) and question.actual.shape == asked.actual.shape:
+            continue  # nothing but the order of its values says so, and each order takes a search
         for diagnosis in _misread(question, kinds, Searches(most=1), exact=exact):
             if not set(diagnosis.words.split(" and ")) & set(BLANK):
                 yield replace(diagnosis, misreadings=(text, *diagnosis.misreadings))

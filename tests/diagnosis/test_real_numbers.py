@@ -103,7 +103,7 @@ def test_float64_operands_of_an_answer_in_float32_count_as_rounded() -> None:
 
 
 def as_reals(text: str) -> bool:
-    return "rounded to" not in text  # whose plants need whole numbers
+    return "rounded to" not in text and "cut to" not in text  # whose plants need whole numbers
 
 
 REAL_PLANTS = [planted for planted in PLANTED if as_reals(planted[0])]

@@ -33,6 +33,8 @@ def of_each_channel(actual: Array, kept: Kept, right: Sums) -> Iterator[tuple[st
     """What can have been done to every channel, with the sums that it then has."""
     if not isinstance(kept, Rounded) or actual.shape[1] < 2 or not np.isfinite(actual).all():
         return
+    if 2 * np.count_nonzero(~kept.fits(actual, right)) <= actual.size:
+        return  # what is done to every value leaves few of them right
     within, magnitudes = (np.broadcast_to(part, actual.shape) for part in (right.within, right.magnitudes))
     whole = right._replace(within=within, magnitudes=magnitudes)
     for said, line_of in (

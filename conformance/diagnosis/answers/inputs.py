@@ -13,7 +13,7 @@ from conformance.diagnosis.search import Search
 
 Array = NDArray[Any]
 
-LEAST = 4
+LEAST = 8
 """Values that tell the number."""
 
 

@@ -66,7 +66,8 @@ def _zero_point(actual: Array, dtype: str, given: int, whole: Array) -> dict[int
 
 def _near(actual: Array, dtype: str, by: Requantisation, sums: Array, cut: str) -> Nearness | None:
     """How near an array is to sums that were so requantised and clipped; None where it does not fit, or zeros would."""
-    if 2 * np.count_nonzero(np.abs(sums) > by.scale) <= np.count_nonzero(sums):
+    few = bool(cut) and np.count_nonzero(_inside(actual, dtype)) < LEAST
+    if few or 2 * np.count_nonzero(np.abs(sums) > by.scale) <= np.count_nonzero(sums):
         return None
     if not cut:
         nearest = (_as_sums(Requantised(dtype, by, to_even), actual, sums) for to_even in (True, False))
