@@ -31,7 +31,9 @@ def page(audit: Audit | None) -> str:
 def test_the_page_says_what_each_family_is_seen_by_and_names_the_unseen() -> None:
     html = page(AUDIT)
     assert re.search(
-        r'blocks</th><td class="number">1</td>\s*<td class="number zero">0 %</td>\s*<td class="number">100 %', html
+        r'blocks</th><td class="number">1</td>\s*<td class="number zero">0 %</td>\s*<td class="number">100 %'
+        r'</td>\s*<td class="number zero">0 %</td>\s*<td class="number zero">0 %',
+        html,
     )
     assert "smoke: 1 of 2" in html
     assert "<li>blocks: lost</li>" in html
@@ -42,7 +44,7 @@ def test_the_page_says_what_each_family_is_seen_by_and_names_the_unseen() -> Non
 
 def test_the_page_has_each_mutant_with_the_cases_that_kill_it_first_and_how_many_do() -> None:
     html = page(AUDIT)
-    assert '<a href="case.html#case-1">case-1</a> <code>i2 k2</code>' in html
+    assert '<a href="case.html#case-1">case-1</a><br><code>i2 k2</code>' in html
     assert '<td class="number">70</td>' in html
 
 

@@ -39,6 +39,11 @@ class MutantRow(Struct, frozen=True, forbid_unknown_fields=True):
     killers: Sequence[Killer]
     kills: Mapping[str, int] = {}
 
+    @property
+    def is_seen_twice(self) -> bool:
+        """Whether two cases of core kill it, which differ in shape."""
+        return len(self.killers) > 1
+
 
 class StruckRow(Struct, frozen=True, forbid_unknown_fields=True):
     """A process mutant: what was recorded of it, and what is wrong with that; nothing, where it is as it must be."""
