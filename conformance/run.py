@@ -9,15 +9,15 @@ or its framework does with them ends in exactly one record.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from numpy.typing import NDArray
 
-from conformance.adapters.base import Adapter, Call, Lane, finish
+from conformance.adapters.base import Adapter, Call, Casting, Lane, finish, require_dtype
 from conformance.calls import native
 from conformance.idioms.base import ClaimedCall
 from conformance.numerics.deviation import Deviation, digest, fingerprint, measure_deviation
-from conformance.numerics.operands import SIGNIFICAND, Arrays, Certificate, modified
+from conformance.numerics.operands import SIGNIFICAND, Arrays, Certificate, held_in, modified
 from conformance.numerics.rounding import explain, measure_rounding
 from conformance.processes.attempt import Answered, Ended, begin, failed, make, plain
 from conformance.records.record import FORWARD, Record, Verdict
@@ -95,9 +95,12 @@ def _begin(adapter: Adapter, job: Job) -> _Trial:
 
 
 def _translate(adapter: Adapter, job: Job, arrays: Arrays) -> Call:
-    if isinstance(call := job.case.subject, ClaimedCall):
-        return native.translate(adapter, call, native.operands(call, *arrays))
-    return adapter.translate(job.case.problem, *arrays)
+    require_dtype(adapter, job.dtype)
+    if isinstance(claimed := job.case.subject, ClaimedCall):
+        call = native.translate(adapter, claimed, native.operands(claimed, *arrays))
+    else:
+        call = adapter.translate(job.case.problem, *arrays)
+    return call if held_in(job.dtype) == job.dtype else cast(Casting, adapter).cast(call, job.dtype)
 
 
 def _judge(lane: Lane, trial: _Trial) -> Result:
@@ -145,17 +148,17 @@ def _compare(lane: Lane, trial: _Trial, answer: Answered) -> Result:
     except Exception as error:
         trial.answer = failed("finishing", error, answer.seconds)
         return _end(lane, trial)
-    expected = job.reference.expected.astype(job.dtype)
+    expected = job.reference.expected.astype(held_in(job.dtype))
     deviation = measure_deviation(actual, expected)
-    if answer.widened:
-        deviation = Deviation("dtype", f"dtype is {answer.widened}, expected {job.dtype}")
+    if answer.widened != (job.dtype if held_in(job.dtype) != job.dtype else ""):
+        deviation = Deviation("dtype", f"dtype is {answer.widened or actual.dtype}, expected {job.dtype}")
     sign = digest(expected)
     evidence: dict[str, Any] = {"actual": sign if deviation is None else fingerprint(actual), "expected": sign}
     if isinstance(job.case.subject, Rounded):
         deviation, measured = _beyond_rounding(job, actual, deviation)
         evidence["rounding"] = {**job.case.evidence["rounding"], **measured}
     record = record_of(
-        lane, job.case, job.dtype, Verdict.CONFORMS, composed=call.composed + answer.assisted,
+        lane, job.case, job.dtype, Verdict.CONFORMS, composed=call.composed + answer.assisted(job.dtype),
         certificate=_certificate(job).evidence(), seconds=round(answer.seconds, 6), **evidence,
     )  # fmt: skip
     if deviation is None:
@@ -194,7 +197,9 @@ def _end(lane: Lane, trial: _Trial) -> Result:
     """The result of a job that ended without an array to compare."""
     ended, job, call = trial.answer, trial.job, trial.call
     assert isinstance(ended, Ended)
-    made = {} if call is None else {"call": _call_text(job.case, call), "composed": call.composed}
+    made: dict[str, Any] = {} if call is None else {"call": _call_text(job.case, call), "composed": call.composed}
+    if ended.verdict is Verdict.INCONCLUSIVE and not (certificate := _certificate(job)).holds:
+        made["certificate"] = certificate.evidence()
     seconds = round(ended.seconds, 6)
     return Result(record_of(lane, job.case, job.dtype, ended.verdict, message=ended.message, seconds=seconds, **made))
 

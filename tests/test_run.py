@@ -1,7 +1,7 @@
 """The flow of one lane, on adapters that are small, in NumPy, and mostly wrong on purpose."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from hypothesis import given
 from numpy.typing import NDArray
 
 from conformance import oracle
-from conformance.adapters.base import Call, Lane, Unsupported, extends, finish
+from conformance.adapters.base import Call, Lane, Unsupported, Widened, extends, finish
 from conformance.numerics.deviation import fingerprint
 from conformance.problem import Problem, Window
 from conformance.processes.attempt import LONGEST_MESSAGE
@@ -59,10 +59,22 @@ class Fake:
         return array
 
 
+@dataclass
+class Half(Fake):
+    """An adapter that computes in half precision too: what it casts to bfloat16 is answered in bfloat16."""
+
+    DTYPES: tuple[str, ...] = ("bfloat16", "float16", "float32", "float64")
+    casts: list[str] = field(default_factory=list)
+
+    def cast(self, call: Call, dtype: str) -> Call:
+        self.casts.append(dtype)
+        return replace(call, function=lambda *given, **options: Widened(call.function(*given, **options), dtype))
+
+
 def job(descriptor: str = "i3 k2 s2 oc2 bias", dtype: str = "float32", case_id: str = "one") -> Job:
     problem = Problem.parse(descriptor)
     case = Case(case_id, problem, descriptor, "a reason", ("window",), "here.toml")
-    return Job(case, dtype, compute(case))
+    return Job(case, dtype, compute(case, dtype))
 
 
 def result(adapter: Fake, given: Job | None = None) -> Result:
@@ -100,6 +112,68 @@ def test_right_answer_conforms_with_its_evidence(dtype: str) -> None:
     )  # fmt: skip
     assert record.seconds >= 0
     assert arrays == {}
+
+
+@pytest.mark.parametrize(("dtype", "bits", "casts"), [("float16", 11, []), ("bfloat16", 8, ["bfloat16"])])
+def test_right_answer_in_half_precision_conforms_and_no_cast_assists(dtype: str, bits: int, casts: list[str]) -> None:
+    adapter = Half()
+    record = result(adapter, job(dtype=dtype)).record
+    assert (record.verdict, record.dtype, record.composed) == (Verdict.CONFORMS, dtype, ())
+    assert record.certificate is not None
+    assert record.certificate["largest"] <= 1 << record.certificate["bits"] == 1 << bits
+    assert adapter.casts == casts
+
+
+def test_wrong_answer_in_bfloat16_diverges() -> None:
+    record, arrays = result(Half(off_by_one), job(dtype="bfloat16"))
+    assert (record.verdict, record.kind) == (Verdict.DIVERGES, "value")
+    assert arrays["actual"].dtype == arrays["expected"].dtype == np.float32
+
+
+def test_an_answer_in_another_dtype_than_bfloat16_diverges() -> None:
+    class Unwidened(Half):
+        def array(self, result: Any) -> Any:
+            return result.array
+
+    record = result(Unwidened(), job(dtype="bfloat16")).record
+    assert (record.kind, record.message) == ("dtype", "dtype is float32, expected bfloat16")
+
+
+def test_an_answer_in_bfloat16_to_a_call_in_float32_diverges() -> None:
+    class Widening(Fake):
+        def array(self, result: Any) -> Any:
+            return Widened(result, "bfloat16")
+
+    record = result(Widening(), job()).record
+    assert (record.kind, record.message) == ("dtype", "dtype is bfloat16, expected float32")
+    assert record.composed == ("bfloat16 as float32",)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_dtype_that_an_adapter_does_not_name_is_unsupported(dtype: str) -> None:
+    record = result(Fake(), job(dtype=dtype)).record
+    assert record.verdict is Verdict.UNSUPPORTED
+    assert record.message == f"it computes in float32, float64, not in {dtype}"
+
+
+def test_an_answer_that_cannot_become_an_array_is_no_refusal_in_half_precision() -> None:
+    class Unreadable(Half):
+        def array(self, result: Any) -> Any:
+            raise RefusalError("unsupported ScalarType BFloat16")
+
+    record = result(Unreadable(), job(dtype="bfloat16")).record
+    assert record.verdict is Verdict.ERRORED
+    assert record.message == "converting: RefusalError: unsupported ScalarType BFloat16"
+
+
+def test_where_no_operands_are_exact_nothing_is_judged_and_nobody_fails() -> None:
+    record = result(Half(off_by_one), job("i3 k1 ic577", "bfloat16")).record
+    assert record.verdict is Verdict.INCONCLUSIVE
+    assert record.message.startswith("data is not exact in bfloat16")
+    assert record.undrawn
+    assert not record.fails
+    assert not replace(record, certificate=None).undrawn
+    assert replace(record, certificate=None).fails
 
 
 def test_negative_zero_conforms() -> None:

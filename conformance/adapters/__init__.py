@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import conformance
-from conformance.adapters.base import Adapter, Lane
+from conformance.adapters.base import DTYPES, Adapter, Lane
 from conformance.io.bounded import read_named_text
 from conformance.io.folders import cache_folder
 from conformance.records.machine import Machine, measure_machine, threads
@@ -244,6 +244,16 @@ def block(framework: str) -> int:
     if (started := program(framework)) is not None:
         return started.block
     return cast(int, _literal(framework, "BLOCK"))
+
+
+def dtypes(framework: str) -> tuple[str, ...]:
+    """The dtypes that a framework computes in; those from outside are asked for what their protocol has."""
+    if is_outside(framework):
+        return DTYPES
+    try:
+        return tuple(_literal_in(_source(framework), "DTYPES"))
+    except LookupError:
+        return DTYPES
 
 
 def lane(framework: str, variant: str | None = None) -> Lane:

@@ -78,13 +78,18 @@ class Widened(NamedTuple):
     dtype: str
 
 
+DTYPES = ("float32", "float64")
+"""The dtypes of an adapter that names none."""
+
+
 class Adapter(Protocol):
     """What an adapter module defines.
 
     It may also assign LIBRARIES, which is read like VARIANTS without importing it: for each variant the libraries of
     `machine.WORDS` beneath, each with the environment variables that cap it, or with none where it is off; BY_ITSELF,
     which says of a variant when the framework executes so with nothing set; and DISTRIBUTIONS, the names of the
-    packages whose versions belong to the build.
+    packages whose versions belong to the build; and DTYPES, the dtypes that the framework computes in, where they are
+    others than `DTYPES` here; with bfloat16 among them, which NumPy has not, it is a `Casting` one.
     """
 
     VARIANTS: Mapping[str, Mapping[str, str]]
@@ -120,12 +125,27 @@ class Adapter(Protocol):
         ...
 
 
+class Casting(Adapter, Protocol):
+    """An adapter whose framework computes in a dtype that NumPy has not."""
+
+    def cast(self, call: Call, dtype: str) -> Call:
+        """A call of float32 numbers that the dtype holds exactly as the same call in the dtype."""
+        ...
+
+
 class Convolving(Adapter, Protocol):
     """An adapter that can also make the ordinary convolution, which adjointness needs."""
 
     def convolve(self, problem: Problem, canvas: Array, weight: Array) -> Call:
         """The ordinary convolution that the problem transposes, from (n, g*oc, *full) to x's shape."""
         ...
+
+
+def require_dtype(adapter: Adapter, dtype: str) -> None:
+    """Raises Unsupported for a dtype that the adapter's framework does not compute in."""
+    dtypes = getattr(adapter, "DTYPES", DTYPES)
+    if dtype not in dtypes:
+        raise Unsupported(f"it computes in {', '.join(dtypes)}, not in {dtype}")
 
 
 def extends(window: Window) -> bool:

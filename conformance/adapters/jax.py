@@ -10,6 +10,7 @@ XLA compiles every new shape, so `run` makes one program of many calls. JAX_COMP
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -28,6 +29,7 @@ VARIANTS = {
 }  # fmt: skip
 LIBRARIES = {"jit": {"xla": ["XLA_FLAGS"]}}
 DISTRIBUTIONS = ("flax", "jaxlib", "ml_dtypes", "scipy")
+DTYPES = ("bfloat16", "float16", "float32", "float64")
 REFUSALS = (ValueError, TypeError, NotImplementedError, jax.errors.JaxRuntimeError)
 BLOCK = 128
 
@@ -85,6 +87,13 @@ def array(result: jax.Array) -> Array | Widened:
 
 def tensor(array: Array) -> Array:
     return np.ascontiguousarray(array)
+
+
+def cast(call: Call, dtype: str) -> Call:
+    """By JAX's own type, of which it makes NumPy arrays too: so nothing is compiled for it."""
+    own = jax.numpy.dtype(dtype)
+    operands = tuple(operand if operand is None else operand.astype(own) for operand in call.operands)
+    return replace(call, operands=operands)
 
 
 def _law(problem: Problem) -> str | None:

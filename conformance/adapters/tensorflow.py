@@ -12,6 +12,7 @@ On a CPU pairs are refused when dilated or grouped. Every window that is left is
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ LIBRARIES = {
     "eigen": {"onednn": [], "xla": ["XLA_FLAGS"]},
 }
 DISTRIBUTIONS = ("keras", "ml_dtypes")
+DTYPES = ("bfloat16", "float16", "float32", "float64")
 REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, ValueError, TypeError)
 BLOCK = 1
 
@@ -97,6 +99,11 @@ def array(result: tf.Tensor) -> Array | Widened:
 
 def tensor(array: Array) -> tf.Tensor:
     return tf.constant(array)
+
+
+def cast(call: Call, dtype: str) -> Call:
+    operands = tuple(operand if operand is None else tf.cast(operand, dtype) for operand in call.operands)
+    return replace(call, operands=operands)
 
 
 def _padding(problem: Problem) -> tuple[str | list[tuple[int, int]], Ints, Window | None]:

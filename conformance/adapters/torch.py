@@ -7,6 +7,7 @@ Data NC*, weight (in, out/groups, *kernel), kernel as stored. `padding` and `out
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -17,6 +18,7 @@ from conformance.problem import Problem
 VARIANTS = {"eager": {"OMP_NUM_THREADS": "{threads}", "MKL_NUM_THREADS": "{threads}"}}
 LIBRARIES = {"eager": {"aten": ["ATEN_CPU_CAPABILITY"], "onednn": ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"]}}
 DISTRIBUTIONS = ("scikit-learn",)
+DTYPES = ("bfloat16", "float16", "float32", "float64")
 REFUSALS = (RuntimeError, ValueError, TypeError)
 BLOCK = 1
 
@@ -76,3 +78,8 @@ def array(result: torch.Tensor) -> Array | Widened:
 
 def tensor(array: Array) -> torch.Tensor:
     return torch.from_numpy(array)
+
+
+def cast(call: Call, dtype: str) -> Call:
+    operands = tuple(operand if operand is None else operand.to(getattr(torch, dtype)) for operand in call.operands)
+    return replace(call, operands=operands)

@@ -127,7 +127,7 @@ def witnessed(cause: Cause, those: Sequence[Explained]) -> Cause:
 def _tiny(record: Record, actual: Any) -> dict[str, Any]:
     """The arrays of a record as lists, where each is tiny."""
     problem = Problem.parse(record.problem)
-    operands = draw(record.case, problem)
+    operands = draw(record.case, problem, record.dtype)
     given = {**operands._asdict(), "actual": actual, "expected": oracle.expected(problem, *operands)}
     arrays = {name: array for name, array in given.items() if array is not None}
     return {name: array.tolist() for name, array in arrays.items() if max(a.size for a in arrays.values()) <= TINY}

@@ -106,12 +106,12 @@ def _run(lane: Lane, python: str, places: Sequence[Path]) -> None:
 
 
 def _judge(record: Record, script: Reproducer, place: Path) -> Confirmation:
-    arrays = operands.draw(record.case, script.problem)
+    arrays = operands.draw(record.case, script.problem, record.dtype)
     expected = oracle.expected(script.problem, *arrays)
     for other in (oracle.by_zero_insertion, oracle.by_matrix):
         if not np.array_equal(expected, other(script.problem, *arrays)):
             return Confirmation(record, Finding.ORACLES, other.__name__)
-    expected = expected.astype(record.dtype)
+    expected = expected.astype(operands.held_in(record.dtype))
     if fingerprint(expected) != record.expected:
         return Confirmation(record, Finding.ORACLES, "the record's expected array is another")
     try:

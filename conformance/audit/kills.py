@@ -20,6 +20,7 @@ from conformance.audit.mutants import Mutant
 from conformance.audit.mutants.base import Implementation
 from conformance.numerics.operands import modified
 from conformance.problem import Ints, Problem
+from conformance.records.record import HALF
 from conformance.suites import cases
 from conformance.suites.case import Case, Suite
 from conformance.suites.reference_cache import References
@@ -59,6 +60,23 @@ def sightings(chosen: Sequence[Mutant] = mutants.EVERY) -> list[Sighting]:
     with ProcessPoolExecutor() as pool:
         seen = pool.map(_seen, [mutants.EVERY.index(mutant) for mutant in chosen], chunksize=8)
         return [Sighting(mutant, *facts) for mutant, facts in zip(chosen, seen, strict=True)]
+
+
+def sightings_in(dtype: str, chosen: Sequence[Mutant] = mutants.EVERY) -> list[Sighting]:
+    """Every chosen mutant on all cores, on the cases of the suite half with their data of a dtype, until enough have.
+
+    Mutants compute in float32, which holds that data and its sums.
+    """
+    References(cases.read_suite(HALF), dtype)
+    with ProcessPoolExecutor() as pool:
+        numbers = [mutants.EVERY.index(mutant) for mutant in chosen]
+        seen = pool.map(partial(_killers_in, dtype), numbers, chunksize=8)
+        return [Sighting(mutant, smoke=False, killers=found) for mutant, found in zip(chosen, seen, strict=True)]
+
+
+def _killers_in(dtype: str, number: int) -> Sequence[str]:
+    half, references = _suite_with_references(HALF, dtype)
+    return sighting(mutants.EVERY[number], (), half.cases, references).killers
 
 
 def _seen(number: int) -> tuple[bool, Sequence[str]]:
@@ -150,9 +168,9 @@ def _wrong(answer: Implementation, block: Sequence[Case], drawn: Sequence[Refere
 
 
 @cache
-def _suite_with_references(name: str) -> tuple[Suite, References]:
+def _suite_with_references(name: str, dtype: str = DTYPE) -> tuple[Suite, References]:
     suite = cases.read_suite(name)
-    return suite, References(suite)
+    return suite, References(suite, dtype)
 
 
 def smallest_cover(kills: NDArray[np.bool_]) -> list[int]:

@@ -12,7 +12,7 @@ from conformance.idioms import IdiomError, Reading
 from conformance.idioms.base import FLOAT32, MEANINGS, ClaimedCall, Refusal
 from conformance.idioms.expression import Name
 from conformance.layout import LayoutError
-from conformance.numerics.operands import SIGNIFICAND, Arrays
+from conformance.numerics.operands import DTYPES, Arrays
 from conformance.problem import Ints, Problem
 
 Array = NDArray[Any]
@@ -79,7 +79,7 @@ def _restored(reading: Reading, arrays: Arrays, actual: Array, variant: str) -> 
 def _claimed(reading: Reading, arrays: Arrays, actual: Array, variant: str) -> ClaimedCall:
     """The call with its claim, in the first dtype in which it is not refused: arrays may have been cast since."""
     reasons: list[IdiomError] = []
-    for dtype in (FLOAT32, *sorted({*SIGNIFICAND} - {FLOAT32})):
+    for dtype in (FLOAT32, *sorted({*DTYPES} - {FLOAT32})):
         try:
             call = idioms.point(_with_channels(reading, arrays), _shapes(reading, arrays, actual), variant, dtype)
         except LayoutError as reason:

@@ -10,6 +10,7 @@ from conformance.calls import native
 from conformance.calls.port import Port
 from conformance.idioms.base import ClaimedCall, Dialect
 from conformance.layout import Array
+from conformance.numerics.operands import held_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Program:
 def of_call(point: ClaimedCall, arrays: Iterable[Array | None], dtype: str, dialect: Dialect) -> Program:
     """A call as it was written, on x, w and b in its own layout; z, of which some calls take the shape, is zeros."""
     given = dict(zip("xwb", arrays, strict=True))
-    given["z"] = np.zeros(point.shapes["z"], dtype) if "z" in point.shapes else None
+    given["z"] = np.zeros(point.shapes["z"], held_in(dtype)) if "z" in point.shapes else None
     lines = native.lines(point)
     used = {name: array for name, array in given.items() if array is not None or _is_named(name, lines)}
     present = [name for name, array in used.items() if array is not None]

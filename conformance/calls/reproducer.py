@@ -17,7 +17,7 @@ from conformance import idioms, layout
 from conformance.calls import native, program
 from conformance.calls.port import port
 from conformance.calls.program import Program
-from conformance.idioms.base import ClaimedCall
+from conformance.idioms.base import ClaimedCall, Dialect
 from conformance.io.terminal import one_line
 from conformance.numerics.operands import draw
 from conformance.problem import Problem
@@ -67,7 +67,7 @@ def _of_idiom(record: Record) -> Reproducer:
     call = _called(record)
     point = idioms.read(record.framework, call.text, call.shapes, record.variant)
     problem = point.claim.problem
-    written = program.of_call(point, _operands(record, point), record.dtype, idioms.dialect(record.framework))
+    written = program.of_call(point, _operands(record, point), record.dtype, _dialect(record))
     return Reproducer(_script(record, written), written, problem, point.claim.data)
 
 
@@ -75,7 +75,7 @@ def _of_port(record: Record) -> Reproducer:
     """The code that a port prints, and a call of it on the source's arrays."""
     call = _called(record)
     made = port(call.text, record.ported_from, record.framework, call.shapes, variant=record.variant)
-    written = program.of_port(made, _operands(record, made.point), idioms.dialect(record.framework))
+    written = program.of_port(made, _operands(record, made.point), _dialect(record))
     return Reproducer(_script(record, written), written, made.source.claim.problem, made.point.claim.data)
 
 
@@ -87,18 +87,22 @@ def _called(record: Record) -> RecordedCall:
         raise ReproducerError(f"{record.case}: {error}") from None
 
 
+def _dialect(record: Record) -> Dialect:
+    return idioms.dialect(record.framework, record.dtype)
+
+
 def _operands(record: Record, point: ClaimedCall) -> list[Array | None]:
-    return native.operands(point, *draw(record.case, point.claim.problem).astype(record.dtype))
+    return native.operands(point, *draw(record.case, point.claim.problem, record.dtype).astype(record.dtype))
 
 
 def _of_case(record: Record) -> Reproducer:
     problem = Problem.parse(record.problem)
-    arrays = draw(record.case, problem).astype(record.dtype)
+    arrays = draw(record.case, problem, record.dtype).astype(record.dtype)
     function, _, arguments = record.call.removesuffix(")").partition("(")
     count = len(_OPERAND.findall(arguments.partition("=")[0]))
     names = iter(("x", "w", "b")[:count])
     arguments = _OPERAND.sub(lambda _: next(names), arguments, count=count)
-    dialect = idioms.dialect(record.framework)
+    dialect = _dialect(record)
     function = dialect.native(function)
     given = {name: array for name, array in zip("xwb", arrays, strict=True) if array is not None}
     last = layout.groups(idioms.words(record.framework).layout)[-1] == "c"
@@ -170,6 +174,6 @@ def _script(record: Record, written: Program) -> str:
         f"{name} = None" if array is None else f"{name} = np.load('{name}.npy')"
         for name, array in written.operands.items()
     ]
-    prelude = idioms.dialect(record.framework).prelude
+    prelude = _dialect(record).prelude
     lines = [about, *imports, *prelude, *written.definitions, *loads, *written.body, "np.save('y.npy', y)", ""]
     return "\n".join(lines)

@@ -19,12 +19,15 @@ from conformance.audit.kills import (
     Sighting,
     kill_matrix,
     sightings,
+    sightings_in,
     smallest_cover,
 )
 from conformance.audit.process_mutants import Struck, process_mutants
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
+from conformance.numerics.operands import HALVES
+from conformance.records.record import HALF
 from conformance.report.content.audit import FORMAT, Audit, FakeRow, Killer, MutantRow, StruckRow, dump
 from conformance.suites import cases
 from conformance.vectors.chosen import chosen
@@ -40,11 +43,18 @@ STEPS = (1, 2, 4, 8, 16, 32, 64)
 @click.option("--fakes", "with_fakes", is_flag=True, help="Try what only seems to be an implementation, too: minutes.")
 @click.option("--to", type=Path, help="Write all of it to a file, of which the report makes a page.")
 @click.option("--json", "as_json", is_flag=True, help="Print that file instead of a table.")
+@click.option("--dtype", type=click.Choice(HALVES), help="Only what the suite half sees with its data of this dtype.")
 @click.option(
     "--kinds", "only_kinds", is_flag=True, help="Print how many cases tell each known kind of fault, no more."
 )
 def command(
-    full: bool, against: Sequence[str], with_fakes: bool, to: Path | None, as_json: bool, only_kinds: bool
+    full: bool,
+    against: Sequence[str],
+    with_fakes: bool,
+    to: Path | None,
+    as_json: bool,
+    dtype: str | None,
+    only_kinds: bool,
 ) -> int:
     """Run every mutant, a wrong implementation with one documented fault, and say which cases see it.
 
@@ -57,6 +67,9 @@ def command(
     """
     if only_kinds:
         echo("\n".join(kinds.table()))
+        return OK
+    if dtype:
+        echo("\n".join(half_lines(dtype)))
         return OK
     if to:
         require_our_file(to, f'"format": "{FORMAT}"')
@@ -160,6 +173,17 @@ def _curve(audited: Audit) -> Iterator[str]:
     yield f"{PROCESS:16}{len(audited.struck):>10}{right:>12}{right:>12}"
     yield _share("all functions", audited.places, audited.told)
     yield f"{'cases':16}{'':>10}" + "".join(f"{audited.cases.get(place, ''):>12}" for place in audited.places)
+
+
+def half_lines(dtype: str) -> Iterator[str]:
+    """How many mutants of each family the suite half sees with its data of a dtype, and which functions it does not."""
+    seen = [sighting for sighting in sightings_in(dtype) if not sighting.mutant.equivalent]
+    yield f"{f'seen in {dtype}':16}{'mutants':>10}{HALF:>12}"
+    for family in dict.fromkeys(sighting.mutant.family for sighting in seen):
+        of_family = [bool(sighting.killers) for sighting in seen if sighting.mutant.family == family]
+        yield f"{family:16}{len(of_family):>10}{sum(of_family):>12}"
+    yield f"{'all functions':16}{len(seen):>10}{sum(bool(sighting.killers) for sighting in seen):>12}"
+    yield f"not seen: {'; '.join(sighting.mutant.name for sighting in seen if not sighting.killers) or 'none'}"
 
 
 def _share(name: str, places: Sequence[str], rows: Sequence[MutantRow]) -> str:

@@ -9,7 +9,7 @@ import click
 from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.io.terminal import echo
-from conformance.numerics.operands import DTYPES
+from conformance.numerics.operands import SIGNIFICAND
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.processes.isolation import Isolation, Limits
 from conformance.records.record import Verdict
@@ -30,7 +30,7 @@ LIMITS = Limits(seconds=600.0, memory=2**44)
 @click.argument("framework")
 @click.argument("descriptor")
 @click.option("--variant", help="How the framework executes (default: its first variant).")
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))
+@click.option("--dtype", default="float32", show_default=True, type=click.Choice(sorted(SIGNIFICAND)))
 @click.option("--case", metavar="ID", help="Draw the data that the case of this id has.")
 @click.option("--json", "json_", is_flag=True, help="All that is known of it as a JSON object.")
 def command(framework: str, descriptor: str, variant: str | None, dtype: str, case: str | None, json_: bool) -> int:
@@ -87,7 +87,7 @@ class Evaluated(NamedTuple):
 def evaluate(lane: Lane, case: Case, dtype: str) -> Evaluated:
     """Evaluate a case in a process of its own."""
     adapters.require_installed(lane.framework)
-    expected = compute(case)
+    expected = compute(case, dtype)
     return Evaluated(lane, case, expected, isolated(Isolation(lane, LIMITS), lane, case, dtype))
 
 
@@ -108,7 +108,7 @@ def _lines(evaluated: Evaluated) -> Iterator[str]:
         "call": record.call,
         "assisted by": ", ".join(record.composed),
         "output": f"{problem.output_shape}, window {problem.window} of {problem.full}",
-        "exact because": f"no partial sum exceeds {expected.largest}, {expected.terms} terms",
+        "exact because": "" if record.undrawn else f"no partial sum exceeds {expected.largest}, {expected.terms} terms",
         "seconds": record.seconds,
         "last words": "\n    ".join(record.trace),
     }

@@ -31,7 +31,7 @@ from conformance.records.record import Record, Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.regression.comparison import REPEATS, unsteady
 from conformance.runner.plugin import TIMEOUT
-from conformance.runner.selection import Selection, require_seconds, require_workers, select
+from conformance.runner.selection import Selection, is_for, require_seconds, require_workers, select
 from conformance.suites.expectation_files import give, require_asked
 from conformance.suites.expectations import Expectation, by_chance, fails, known, lack, unkept
 
@@ -92,10 +92,13 @@ def command(
     require_workers(workers)
     require_asked(give(expectations), [framework])
     variants = [variant] if variant else list(adapters.variants(framework))
+    runnable = [suite for suite in suites if is_for(framework, suite)] or suites
     selections = [
         select(framework, name, suite, dtypes=dtypes, shard=shard, ids=cases, isolated=isolated)
-        for name in variants for suite in suites
+        for name in variants for suite in runnable
     ]  # fmt: skip
+    for suite in sorted({*suites} - {*runnable}):
+        echo(f"{framework} {suite}: left out, since {framework} computes in {' and '.join(adapters.dtypes(framework))}")
     records.mkdir(parents=True, exist_ok=True)
     options = [f"-n{workers}", f"--timeout={timeout}", *["--resume"] * resume]
     words = [

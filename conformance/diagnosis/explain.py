@@ -132,7 +132,7 @@ def causes(
         return (Cause((f"the answer of the case {other}",)),)
     try:
         require_searchable(problem)  # before data is drawn for it
-        diagnoses = diagnose(problem, draw(record.case, problem), array, most=most, space=space)
+        diagnoses = diagnose(problem, draw(record.case, problem, record.dtype), array, most=most, space=space)
     except TooLargeError:
         return (TOO_LARGE,)
     every = tuple(dict.fromkeys(_cause(diagnosis, record) for diagnosis in diagnoses))

@@ -6,6 +6,7 @@ read("torch", "F.conv_transpose2d(x, w, stride=2)", {"x": (1, 2, 5, 7), "w": (2,
 import importlib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
@@ -86,11 +87,14 @@ def _hint(name: str) -> str:
     return f", the nearest is {near[0]!r}" if near else ""
 
 
-def dialect(framework: str) -> Dialect:
-    """How a framework says what stands around a call."""
+def dialect(framework: str, dtype: str = "") -> Dialect:
+    """How a framework says what stands around a call; in bfloat16, operands and answers are arrays of float32."""
     idioms(framework)
     of_framework: Dialect = importlib.import_module(f"{__name__}.catalogue.{framework}").DIALECT
-    return of_framework
+    if dtype != "bfloat16":
+        return of_framework
+    to, back = of_framework.bfloat16
+    return replace(of_framework, tensor=to.format(of_framework.tensor), array=of_framework.array.format(back))
 
 
 def words(framework: str) -> Words:

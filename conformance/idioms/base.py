@@ -307,6 +307,8 @@ class Dialect:
     """What a script has behind its imports, so that it computes in every dtype."""
     precision: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Environment variables without which the framework does not compute in a dtype, by dtype."""
+    bfloat16: tuple[str, str] = ("{}", "{}")
+    """A tensor of float32 as one of bfloat16, which NumPy has not, and back."""
 
 
 @dataclass(frozen=True, slots=True)

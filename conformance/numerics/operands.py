@@ -18,20 +18,28 @@ from conformance.problem import Problem
 
 Array = NDArray[Any]
 
-SIGNIFICAND = {"float64": 53, "float32": 24}
+SIGNIFICAND = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 """Bits in which a partial sum may be stored, per dtype: integers up to 2**bits are exact."""
-DTYPES = tuple(sorted(SIGNIFICAND))
+DTYPES = ("float32", "float64")
+"""Those that a suite runs in unless it has others."""
+HALVES = ("bfloat16", "float16")
+"""Those of half precision, each of which has data of its own, with fewer bits."""
 
 EXACT_IN = "float32"
-"""The narrowest dtype that the data is drawn for."""
+"""The narrowest dtype that the data of `DTYPES` is drawn for."""
 ROOM = 1 << SIGNIFICAND[EXACT_IN]
 """What a sum of magnitudes may reach."""
 
 NARROW, NARROW_BIAS = 9, 99
 """Largest values of an operand that leaves its room to another one, and of a bias that does."""
+HALF_NARROW, BIAS_SHARE = 3, 8
+"""The same in half precision, of a bias as one part in so many: a wide operand of float16 has more bits than 8."""
 TURNS = ("weight", "x", "both", "bias", "sum")
 """Which operand a case's numbers make as wide as there is room, by the case's id. In a turn of "sum" all are positive
 and of the upper half of their range, so that answers come near to the limit."""
+
+LEAST_HEAVY = 4
+"""The least width of which the upper half has two numbers, so that not all are the same."""
 
 DRAWS = 64
 
@@ -57,9 +65,10 @@ class Arrays(NamedTuple):
     bias: Array | None
 
     def astype(self, dtype: str) -> "Arrays":
-        """The same operands in another dtype; always copies, so that no framework can reach the originals."""
+        """The same operands, held for another dtype; always copies, so that no framework can reach the originals."""
+        held = held_in(dtype)
         return Arrays(
-            self.x.astype(dtype), self.weight.astype(dtype), None if self.bias is None else self.bias.astype(dtype)
+            self.x.astype(held), self.weight.astype(held), None if self.bias is None else self.bias.astype(held)
         )
 
     def contents(self) -> tuple[bytes, ...]:
@@ -84,32 +93,51 @@ class Certificate:
         return {"largest": self.largest, "bits": self.bits, "terms": self.terms}
 
 
-def draw(case_id: str, problem: Problem) -> Arrays:
-    """The int64 arrays of a case: the first draw that sees every fault, as wide as its sums are exact.
+def held_in(dtype: str) -> str:
+    """The dtype of the NumPy arrays that stand for a dtype: its own, or float32 for bfloat16, which NumPy has not."""
+    return "float32" if dtype == "bfloat16" else dtype
 
-    Raises DataError where there is none.
+
+def drawn_for(dtype: str) -> str:
+    """The dtype whose data a dtype has: that of float32 is float64's too."""
+    return dtype if dtype in HALVES else EXACT_IN
+
+
+def draw(case_id: str, problem: Problem, dtype: str = EXACT_IN) -> Arrays:
+    """The int64 arrays of a case: the first draw that sees every fault, as wide as its sums are exact in a dtype.
+
+    Raises DataError where there is none. Half precision has no room for sums of many terms: where no draw is exact in
+    it, one is given that sees every fault, and whose certificate does not hold.
     """
+    room = 1 << SIGNIFICAND[drawn_for(dtype)]
     turn = TURNS[int(words(f"{case_id} turn", (1,))[0] % np.uint64(len(TURNS)))]
-    widths = widths_of(problem, turn)
+    widths = widths_of(problem, turn, room)
+    inexact = None
     for attempt in range(DRAWS):
         arrays = _draw(f"{case_id}#{attempt}", problem, widths)
-        if largest_sum(problem, arrays) <= ROOM and _sees_every_fault(problem, arrays):
+        if not _sees_every_fault(problem, arrays):
+            continue
+        if largest_sum(problem, arrays) <= room:
             return arrays
+        inexact = arrays
+    if inexact is not None and dtype in HALVES:
+        return inexact
     raise DataError(
         f"{case_id}: no draw of {DRAWS} for '{problem}' is asymmetric and exact: give it another id or size"
     )
 
 
-def widths_of(problem: Problem, turn: str) -> Widths:
-    """The largest values in a turn for which no sum of magnitudes leaves the room that there is."""
-    bias = (ROOM // 2 if turn == "bias" else NARROW_BIAS) if problem.bias else 0
-    room = max(1, (ROOM - bias) // most_terms(problem))
-    narrow = min(NARROW, isqrt(room))
+def widths_of(problem: Problem, turn: str, whole: int = ROOM) -> Widths:
+    """The largest values in a turn for which no sum of magnitudes leaves the whole room that there is."""
+    small, small_bias = (NARROW, NARROW_BIAS) if whole == ROOM else (HALF_NARROW, whole // BIAS_SHARE)
+    bias = (whole // 2 if turn == "bias" else small_bias) if problem.bias else 0
+    room = max(1, (whole - bias) // most_terms(problem))
+    narrow = min(small, isqrt(room))
     match turn:
         case "x":
             return Widths(room // narrow, narrow, bias)
         case "both" | "sum":
-            return Widths(isqrt(room), isqrt(room), bias, heavy=turn == "sum")
+            return Widths(isqrt(room), isqrt(room), bias, heavy=turn == "sum" and isqrt(room) >= LEAST_HEAVY)
         case _:
             return Widths(narrow, room // narrow, bias)
 

@@ -61,10 +61,10 @@ class Answered(NamedTuple):
     widened: str = ""
     retried: bool = False
 
-    @property
-    def assisted(self) -> tuple[str, ...]:
-        """What stood between the call and the array, beside what the call itself says."""
-        return (f"{self.widened} as float32",) * bool(self.widened) + (RETRY,) * self.retried
+    def assisted(self, dtype: str) -> tuple[str, ...]:
+        """What stood between a call that was made in a dtype and the array, beside what the call itself says."""
+        other = self.widened not in ("", dtype)
+        return (f"{self.widened} as float32",) * other + (RETRY,) * self.retried
 
 
 def begin(translate: Callable[[], Any]) -> Call | Ended:

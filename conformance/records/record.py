@@ -25,6 +25,9 @@ IDIOMS, PORTS, CLAIMS = "idioms", "ports", "claims"
 NEGATIVE = "negative"
 """The suite whose cases are calls at and past the limits, and need not be problems that have an answer."""
 
+HALF = "half"
+"""The suite that runs in half precision alone."""
+
 ROUNDING = "rounding"
 """The suite whose answers cannot be exact."""
 
@@ -146,8 +149,11 @@ class Record:
 
     @property
     def fails(self) -> bool:
-        """Whether a run with this record fails: a claim by any verdict but its own, a negative case by no refusal."""
-        if self.fault and self.verdict is Verdict.REJECTS:
+        """Whether a run with this record fails: a claim by any verdict but its own, a negative case by no refusal.
+
+        That no operands are exact in its dtype is nobody's failure.
+        """
+        if (self.fault and self.verdict is Verdict.REJECTS) or self.undrawn:
             return False
         return self.verdict != self.claimed if self.claimed else self.verdict.fails
 
@@ -160,6 +166,12 @@ class Record:
     def redrawn(self) -> bool:
         """Whether `operands.draw` gives its operands again: not of claims, negative cases, nor those that round."""
         return not (self.fault or self.rounding or self.subject is SubjectKind.CLAIM)
+
+    @property
+    def undrawn(self) -> bool:
+        """Whether nothing can be said, since sums of its operands are not exact in its dtype, nor of any others."""
+        held = self.certificate
+        return self.verdict is Verdict.INCONCLUSIVE and held is not None and held["largest"] > 1 << held["bits"]
 
     @property
     def key(self) -> Key:

@@ -16,6 +16,7 @@ from conformance import adapters
 from conformance.io.atomic import explain
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, USAGE
 from conformance.io.terminal import echo, one_line
+from conformance.numerics.operands import drawn_for
 from conformance.processes.isolation import Death, death_of
 from conformance.processes.overseer import Overseer
 from conformance.processes.tree import adopt_orphans, end_strays, interrupt_on_end
@@ -69,7 +70,8 @@ class Controller:
         self._bar = tqdm(desc=f"{selection.lane} {selection.suite.name}", unit="", bar_format=STARTING,
                          disable=None if config.option.progress else True)  # fmt: skip
         if not selection.isolated:
-            References(selection.suite)  # once, before every worker wants them
+            for dtype in sorted(set(map(drawn_for, selection.dtypes))):
+                References(selection.suite, dtype)  # once, before every worker wants them
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._select([item.nodeid for item in session.items])

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from conformance import adapters
 from conformance.adapters.base import Adapter, Lane
 from conformance.io.folders import cases_folder
+from conformance.numerics.operands import drawn_for
 from conformance.processes.isolation import SECONDS, Death, Isolation
 from conformance.processes.pulse import Pulse
 from conformance.records.record import FORWARD, Key, Record, Verdict
@@ -30,7 +31,7 @@ from conformance.suites.case import Case
 from conformance.suites.cases import source
 from conformance.suites.expectations import Expectation, fails, known, unkept
 from conformance.suites.reference_cache import References
-from conformance.suites.references import compute
+from conformance.suites.references import Reference, compute
 
 LETTERS = {
     Verdict.CONFORMS: ".", Verdict.DIVERGES: "D", Verdict.REJECTS: "R", Verdict.UNSUPPORTED: "U",
@@ -186,6 +187,7 @@ class _Blocks:
         self._claims = getattr(config, "workerinput", {}).get("conformance_claims")
         self._option = config.option
         self._results: dict[int, Result] = {}
+        self._references: dict[str, References] = {}
 
     @cached_property
     def _adapter(self) -> Adapter:
@@ -200,9 +202,11 @@ class _Blocks:
         limit = self._option.timeout
         return LaneProcess(self._selection.lane, min(limit, SECONDS) if self._selection.isolated else limit)
 
-    @cached_property
-    def _references(self) -> References:
-        return References(self._selection.suite)
+    def _reference(self, case: Case, dtype: str) -> Reference:
+        drawn = drawn_for(dtype)
+        if drawn not in self._references:
+            self._references[drawn] = References(self._selection.suite, drawn)
+        return self._references[drawn][case]
 
     def result(self, item: CaseItem) -> Result | None:
         """The item's result; None where it killed an earlier worker."""
@@ -231,7 +235,7 @@ class _Blocks:
             block = [item] if first_to_claim(self._claims, f"item-{item.index}") else []
         asked = [(case_item.case, case_item.dtype) for case_item in block]
         evaluate = kind_of(item.case).evaluate
-        results = evaluate(lane, self._adapter, asked, lambda case: self._references[case])
+        results = evaluate(lane, self._adapter, asked, self._reference)
         return {case_item.index: result for case_item, result in zip(block, results, strict=True)}
 
     def _evaluate_outside(self, item: CaseItem) -> dict[int, Result]:
@@ -242,11 +246,11 @@ class _Blocks:
         size = 1 if alone else self._selection.block
         start = item.index // size * size
         block = self.items[start : start + size]
-        reference = compute if alone else self._references.__getitem__
+        reference = compute if alone else self._reference
         results = outside.evaluate(
             self._process,
             lane,
-            [Job(case_item.case, case_item.dtype, reference(case_item.case)) for case_item in block],
+            [Job(asked.case, asked.dtype, reference(asked.case, asked.dtype)) for asked in block],
         )
         if alone:
             self._process.stop()

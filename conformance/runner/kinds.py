@@ -15,13 +15,15 @@ from conformance.suites.references import Reference
 
 Asked = tuple[Case, str]
 """A case and a dtype."""
+Referring = Callable[[Case, str], Reference]
+"""What gives a case's operands and expected array in a dtype."""
 
 
 class Evaluator(Protocol):
-    """What gives the results of cases, in order; `reference` gives a case's operands and expected array."""
+    """What gives the results of cases, in order; `reference` gives a case's operands and expected array in a dtype."""
 
     def __call__(
-        self, lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: Callable[[Case], Reference], /
+        self, lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: Referring, /
     ) -> list[Result]: ...
 
 
@@ -29,35 +31,31 @@ class Evaluator(Protocol):
 class Kind:
     """How cases are evaluated: each in a process of its own if `alone`, several at once if `in_blocks`.
 
-    An implementation from outside can be asked if `outside`: the case needs no call that is written in advance.
+    An implementation from outside can be asked if `outside`: the case needs no call that is written in advance. There
+    is data of half precision if `half`.
     """
 
     evaluate: Evaluator
     alone: bool = False
     in_blocks: bool = True
     outside: bool = True
+    half: bool = False
 
 
-def _compared(
-    lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: Callable[[Case], Reference]
-) -> list[Result]:
-    return evaluate(lane, adapter, [Job(case, dtype, reference(case)) for case, dtype in asked])
+def _compared(lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: Referring) -> list[Result]:
+    return evaluate(lane, adapter, [Job(case, dtype, reference(case, dtype)) for case, dtype in asked])
 
 
-def _measured(
-    lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: Callable[[Case], Reference]
-) -> list[Result]:
+def _measured(lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: Referring) -> list[Result]:
     return judgement.evaluate(lane, adapter, asked)
 
 
-def _unchecked(
-    lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: Callable[[Case], Reference]
-) -> list[Result]:
+def _unchecked(lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: Referring) -> list[Result]:
     return [negative.evaluate(lane, adapter, case, dtype) for case, dtype in asked]
 
 
 KINDS: Mapping[type, Kind] = {
-    Exact: Kind(_compared),
+    Exact: Kind(_compared, half=True),
     Rounded: Kind(_compared),
     ClaimedCall: Kind(_compared, outside=False),
     LedgerClaim: Kind(_measured, in_blocks=False),

@@ -26,9 +26,6 @@ from conformance.suites.case import Case, departure_of
 
 Array = NDArray[Any]
 
-BITS = {**SIGNIFICAND, "bfloat16": 8}
-"""Bits in which a partial sum may be stored, per dtype of an answer."""
-
 
 def last_call(lane: Lane, case: Case) -> str:
     """The call that a process died of; empty where it died before there was one."""
@@ -48,7 +45,7 @@ def evaluate(lane: Lane, adapter: Adapter, case: Case, dtype: str) -> Result:
     call_text = str(RecordedCall(text(lane.framework, case), {name: array.shape for name, array in arrays.items()}))
     if isinstance(made, Ended):
         return Result(record_of(lane, case, dtype, made.verdict, message=made.message, call=call_text))
-    record = record_of(lane, case, dtype, Verdict.CONFORMS, call=call_text, composed=made.assisted)
+    record = record_of(lane, case, dtype, Verdict.CONFORMS, call=call_text, composed=made.assisted(dtype))
     try:
         return judged(record, case, arrays, finish(call, made.array), made.widened or made.array.dtype.name)
     except Exception as error:
@@ -99,7 +96,7 @@ def judged(record: Record, case: Case, arrays: Mapping[str, Array], actual: Arra
     if dtype != (wanted := departure.dtype_of(unlike, record.dtype)):
         facts = f"dtype is {dtype}, expected {wanted}"
         return Result(replace(record, verdict=Verdict.DIVERGES, kind="dtype", message=facts))
-    certificate = Certificate(departure.largest_sum(case.problem, unlike), BITS[wanted], case.problem.terms)
+    certificate = Certificate(departure.largest_sum(case.problem, unlike), SIGNIFICAND[wanted], case.problem.terms)
     if not certificate.holds:
         facts = f"data is not exact in {wanted}: {certificate}"
         return Result(replace(record, verdict=Verdict.INCONCLUSIVE, message=facts))

@@ -9,16 +9,22 @@ from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.calls.suites import SUITES
 from conformance.claims import ledger
-from conformance.numerics.operands import DTYPES, DataError
-from conformance.records.record import CLAIMS, FORWARD, IDIOMS, NEGATIVE, PORTS, ROUNDING, Header, Key
+from conformance.numerics.operands import DTYPES, HALVES, SIGNIFICAND, DataError
+from conformance.records.record import CLAIMS, FORWARD, HALF, IDIOMS, NEGATIVE, PORTS, ROUNDING, Header, Key
 from conformance.runner.kinds import kind_of
 from conformance.suites import cases
 from conformance.suites.case import Case, Suite
 from conformance.suites.expectation_files import ExpectationError
 from conformance.suites.expectations import Expectation, expected_here
 
-NIGHTLY = ("core", "extreme", ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)
+NIGHTLY = ("core", "extreme", HALF, ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)
 """The suites that every lane is to run in a night, as `tox.ini` says too: what expectations are held against."""
+
+
+def nightly(framework: str) -> list[str]:
+    """The suites that a framework's lanes are to run in a night: those for dtypes that it computes in."""
+    return [suite for suite in NIGHTLY if not adapters.is_known(framework) or is_for(framework, suite)]
+
 
 MADE: Mapping[str, Callable[[str, str], Suite]] = {**SUITES, CLAIMS: ledger.suite}
 """The suites that are made for a framework and variant."""
@@ -79,22 +85,22 @@ def select(
     """A checked selection. Raises one of USER_ERRORS, which says what would help."""
     lane = adapters.lane(framework, variant)
     adapters.require_installed(framework)
-    for dtype in dtypes:
-        if dtype not in DTYPES:
-            raise SelectionError(f"there is no dtype {dtype!r} to run: the dtypes are {', '.join(DTYPES)}")
+    require_dtypes(dtypes)
     part = parse_shard(shard)
     known_suites = (*cases.SUITES, *MADE)
     if suite not in known_suites:
         near = cases.nearest(suite, known_suites)
         raise SelectionError(f"there is no suite {suite!r}{near}: the suites are {', '.join(known_suites)}")
     whole = MADE[suite](lane.framework, lane.variant) if suite in MADE else cases.read_suite(suite)
+    chosen_dtypes = tuple(dtypes) or dtypes_of(whole)
+    require_runnable(framework, whole, chosen_dtypes)
     known = expected_here(lane)
     chosen = cases.find(whole, ids) if ids else whole
     return Selection(
         lane,
         whole,
         chosen.cases[part[0] - 1 :: part[1]],
-        tuple(dtypes) or dtypes_of(whole),
+        chosen_dtypes,
         part,
         tuple(ids),
         known,
@@ -105,6 +111,28 @@ def select(
 def dtypes_of(suite: Suite) -> tuple[str, ...]:
     """The dtypes that a suite runs in where nothing else is asked for."""
     return suite.dtypes or DTYPES
+
+
+def require_dtypes(dtypes: Iterable[str]) -> None:
+    """Raises SelectionError for a dtype that there is not."""
+    for dtype in dtypes:
+        if dtype not in SIGNIFICAND:
+            raise SelectionError(f"there is no dtype {dtype!r} to run: the dtypes are {', '.join(SIGNIFICAND)}")
+
+
+def require_runnable(framework: str, suite: Suite, dtypes: Iterable[str]) -> None:
+    """Raises SelectionError for a dtype that the framework has not, or the suite has no data in."""
+    has = adapters.dtypes(framework)
+    for dtype in dtypes:
+        if dtype not in has:
+            raise SelectionError(f"{framework} does not compute in {dtype}: its dtypes are {', '.join(has)}")
+        if dtype in HALVES and not kind_of(suite.cases[0]).half:
+            raise SelectionError(f"suite {suite.name!r} has no data in {dtype}: run it in {' or '.join(DTYPES)}")
+
+
+def is_for(framework: str, suite: str) -> bool:
+    """Whether a framework computes in a dtype that the suite is for."""
+    return suite not in cases.ONLY_IN or not {*cases.ONLY_IN[suite]}.isdisjoint(adapters.dtypes(framework))
 
 
 def absent(framework: str, headers: Iterable[Header]) -> list[str]:
@@ -118,7 +146,7 @@ def absent(framework: str, headers: Iterable[Header]) -> list[str]:
         lanes = [f"{framework}-{variant}" for variant in adapters.variants(framework)]
     else:
         lanes = sorted({header.lane for header in headers})
-    return [f"{lane} {suite}" for lane in lanes for suite in NIGHTLY if (lane, suite) not in whole]
+    return [f"{lane} {suite}" for lane in lanes for suite in nightly(framework) if (lane, suite) not in whole]
 
 
 def require_seconds(seconds: float) -> None:

@@ -15,8 +15,9 @@ from typing import Any
 
 from conformance.io.bounded import read_json, read_text
 from conformance.io.folders import cases_folder
+from conformance.numerics.operands import HALVES
 from conformance.problem import Problem, ProblemError, broken_rule
-from conformance.records.record import NEGATIVE, ROUNDING
+from conformance.records.record import HALF, NEGATIVE, ROUNDING
 from conformance.suites.case import Case, Rounded, Suite
 from conformance.suites.departure import OPERANDS, Departure, DepartureError, misfit, read
 
@@ -30,9 +31,13 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "core": ("curated/*.toml", "smoke.jsonl", "covering.jsonl", "grid.jsonl", "sizes.jsonl", "popular/*.toml"),
     "extreme": ("extreme/*.toml",),
     ROUNDING: ("rounding.jsonl",),
+    HALF: ("chosen/vectors.toml",),
     NEGATIVE: ("negative/*.toml", "negative/*.jsonl"),
 }
 """A suite's case files, as patterns in the cases folder."""
+
+ONLY_IN: Mapping[str, tuple[str, ...]] = {NEGATIVE: ("float32",), HALF: HALVES}
+"""The dtypes of a suite that is for some alone; docs/adr/0006 says what negative cases in float64 would add."""
 
 PROBES = {
     "window": "which part of the stamp is cut out, and on which side an odd remainder falls",
@@ -66,8 +71,7 @@ def read_suite(name: str) -> Suite:
     """The suite of that name. Raises CaseError for an unknown name, a bad file, or a suite without cases."""
     if name not in SUITES:
         raise CaseError(f"there is no suite {name!r}{nearest(name, SUITES)}: the suites are {', '.join(SUITES)}")
-    dtypes = ("float32",) if name == NEGATIVE else ()  # float64 takes as long again: docs/adr/0006 says what it adds
-    suite = Suite(name, tuple(case for path in _files(name) for case in read_file(path)), dtypes)
+    suite = Suite(name, tuple(case for path in _files(name) for case in read_file(path)), ONLY_IN.get(name, ()))
     if not suite.cases:
         raise CaseError(
             f"suite {name!r} has no cases in {cases_folder()}: set CONFORMANCE_CASES to a folder that has them"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from conformance.io.atomic import write_atomically
 from conformance.io.bounded import LARGEST_ARRAY, BoundError, read_bytes
 from conformance.io.folders import cache_folder
-from conformance.numerics.operands import Arrays
+from conformance.numerics.operands import EXACT_IN, Arrays, drawn_for
 from conformance.problem import Problem
 from conformance.suites.case import Case, Rounded, Suite
 from conformance.suites.references import Reference, compute, oracle_digest
@@ -28,10 +28,10 @@ CHECKSUM = 4  # int64 words: a SHA-256
 
 
 class References:
-    """The references of a suite, by case id, read from the cache or computed and put there."""
+    """The references of a suite in a dtype, by case id, read from the cache or computed and put there."""
 
-    def __init__(self, suite: Suite) -> None:
-        self._flat = _load(suite)
+    def __init__(self, suite: Suite, dtype: str = EXACT_IN) -> None:
+        self._flat = _load(suite, drawn_for(dtype))
         offsets = accumulate((_length(case.drawn) for case in suite.cases), initial=CHECKSUM)
         self._offsets = {case.id: offset for case, offset in zip(suite.cases, offsets, strict=False)}
 
@@ -53,10 +53,10 @@ def _digest(case: Case, reference: Reference) -> str:
     return vector.hexdigest()[:12]
 
 
-def _load(suite: Suite) -> Flat:
+def _load(suite: Suite, dtype: str) -> Flat:
     layout = Path(__file__).read_text(encoding="utf-8")
     drawn = [(case.id, case.descriptor, case.refused, isinstance(case.subject, Rounded)) for case in suite.cases]
-    key = f"{oracle_digest()} {layout} {drawn}"
+    key = f"{oracle_digest()} {layout} {dtype} {drawn}"
     path = cache_folder() / "answers" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
     if path.exists():
         with suppress(BoundError):  # a file that large is not ours, and is written anew like a damaged one
@@ -64,7 +64,7 @@ def _load(suite: Suite) -> Flat:
             flat = np.frombuffer(content, np.int64, len(content) // 8)
             if flat[:CHECKSUM].tobytes() == _checksum(flat[CHECKSUM:]):
                 return flat
-    body = np.concatenate([part for case in suite.cases for part in _pack(compute(case))])
+    body = np.concatenate([part for case in suite.cases for part in _pack(compute(case, dtype))])
     content = _checksum(body) + body.tobytes()
     write_atomically(path, content)
     return np.frombuffer(content, np.int64)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from conformance import oracle, problem
 from conformance.numerics import operands, rounding
-from conformance.numerics.operands import Arrays, DataError
+from conformance.numerics.operands import EXACT_IN, Arrays, DataError
 from conformance.records.record import Record, Verdict
 from conformance.suites.case import Case, Rounded
 
@@ -58,10 +58,10 @@ def _is_words(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def compute(case: Case) -> Reference:
-    """The reference of one case, from the oracle."""
-    source = rounding if isinstance(case.subject, Rounded) else operands
-    arrays = source.draw(case.id, case.drawn)
+def compute(case: Case, dtype: str = EXACT_IN) -> Reference:
+    """The reference of one case in a dtype, from the oracle."""
+    rounds = isinstance(case.subject, Rounded)
+    arrays = rounding.draw(case.id, case.drawn) if rounds else operands.draw(case.id, case.drawn, dtype)
     expected = oracle.expected(case.drawn, *arrays)
     x, weight, bias = arrays
     sealed = Arrays(_sealed(x), _sealed(weight), None if bias is None else _sealed(bias))

@@ -100,11 +100,12 @@ def check(
         raise CheckError(
             f"the suite {suite!r} has calls that are written for certain frameworks: give another, as core"
         )
+    asked_in = tuple(dtypes) or whole.dtypes or DTYPES
+    if not {*asked_in} <= {*DTYPES}:
+        raise CheckError(f"the suite {suite!r} is for {' and '.join(asked_in)}: give dtypes, of {' and '.join(DTYPES)}")
     chosen = case_files.find(whole, cases).cases if cases else whole.cases
     lane = Lane(name or lane_name(function), FUNCTION)
-    plan = _Plan(
-        lane, whole, chosen, tuple(dtypes) or whole.dtypes or DTYPES, Function(function, data, weight, tensor), seconds
-    )
+    plan = _Plan(lane, whole, chosen, asked_in, Function(function, data, weight, tensor), seconds)
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         return _judged(plan, Path(folder))
 

@@ -1,5 +1,6 @@
 """The audit: what it calls killed a run would call so too, and its covers are the smallest."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +29,7 @@ from conformance.audit.kills import (
     killers,
     shapes,
     sighting,
+    sightings_in,
     smallest_cover,
 )
 from conformance.audit.kinds import KINDS, Kind, table
@@ -36,6 +38,7 @@ from conformance.audit.mutants.base import right
 from conformance.audit.process_mutants import PROCESS, STRUCK, Struck, _struck, process_mutants
 from conformance.cli.audit import _curve, _matrix_lines, _unseen, audit, is_enough, once, refuted, survivors
 from conformance.layout import Array
+from conformance.numerics.operands import HALVES
 from conformance.problem import Problem
 from conformance.records.record import Record, Run, Verdict
 from conformance.report.content.audit import Audit
@@ -84,6 +87,20 @@ def test_two_cases_of_core_that_differ_in_shape_kill_every_mutant(mutant: Mutant
     killing = [case for case in core.cases if case.id in seen.killers]
     assert len({shapes(case.problem) for case in killing}) == len(killing) == len(seen.killers)
     assert len(killing) == 0 if mutant.equivalent else len(killing) >= ENOUGH
+
+
+FEWER_BITS = ("numerics", "combinations", "ranges")
+"""The families with mutants that are wrong for want of bits that half precision has not either."""
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_with_data_of_half_precision_only_a_lack_of_bits_is_not_seen(dtype: str) -> None:
+    unseen = [one.mutant for one in sightings_in(dtype) if not one.killers and not one.mutant.equivalent]
+    assert {mutant.family for mutant in unseen} == {*FEWER_BITS}
+    words = re.compile(r"TF32|bfloat16 only for|rounded to|kept in|saturated|wrapped at")
+    assert [mutant.name for mutant in unseen if not words.search(mutant.name)] == []
+    blind = {"x rounded to bfloat16", "weight rounded to bfloat16", "bias rounded to bfloat16"}
+    assert blind & {mutant.fault for mutant in unseen} == (blind if dtype == "bfloat16" else set())
 
 
 class Adapter:

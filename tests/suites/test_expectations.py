@@ -105,7 +105,7 @@ def test_every_expectation_has_a_case_in_its_region() -> None:
                     fault=case.evidence.get("fault", ""),
                 )
                 for case in suite
-                for dtype in ("float32", "float64")
+                for dtype in adapters.dtypes(lane.framework)
                 for claimed in ("", "conforms", "rejects")
                 for each in adapters.lanes()
                 if each.framework == lane.framework

@@ -207,7 +207,7 @@ def _drawn(witness: Record, cause: Cause | None) -> _Witness:
     point, source = _written_call(witness)
     drawn = suites.case_of(point, source).drawn if point else problem
     try:
-        operands = draw(witness.case, drawn)
+        operands = draw(witness.case, drawn, witness.dtype)
     except DataError:
         return _Witness(problem, None, None)
     if witness.claimed == "rejects" or problem.multiplies > LARGEST or np.prod(problem.full) > LARGEST:

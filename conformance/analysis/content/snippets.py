@@ -16,6 +16,7 @@ from conformance.calls.native import operands
 from conformance.calls.port import PortError, canonical, translate
 from conformance.calls.program import Program
 from conformance.idioms.base import ClaimedCall, with_window
+from conformance.numerics.operands import held_in
 from conformance.problem import Problem
 from conformance.records.record import Record
 from conformance.report.content.faults import Snippet
@@ -71,7 +72,7 @@ def of_call(
     if lane.framework != source:
         return _ported(point, source, lane, operands(point, *_three(arrays, dtype)), expected, dtype)
     given = operands(point, *_three(arrays, dtype))
-    written = program.of_call(point, given, dtype, idioms.dialect(lane.framework))
+    written = program.of_call(point, given, dtype, idioms.dialect(lane.framework, dtype))
     return _snippet(lane, written, expected, dtype, point.claim.data)
 
 
@@ -95,7 +96,7 @@ def of_negative(lane: Lane, case: Case, dtype: str) -> Snippet:
     given = {"x": x, "w": weight} | ({"b": arrays["bias"]} if "bias" in arrays else {})
     given = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in given.items()}
     if "bfloat16" in unlike.dtypes.values():
-        dialect = replace(dialect, tensor=f"{dialect.tensor}.bfloat16()", array=dialect.array.format("{}.float()"))
+        dialect = idioms.dialect(lane.framework, "bfloat16")
     named = [f"import {module}" + f" as {name}" * (name != module) for name, module in words.modules.items()]
     written = program.of_text(text, given, dialect, named, taken=given)
     written = replace(written, body=(*VIEWED.get(unlike.view, ()), *written.body))
@@ -136,7 +137,8 @@ def _ported(
     assert x is not None
     canonical = layout.restore(x, layout.DATA, point.claim.data)
     arrays = (layout.arrange(canonical, layout.DATA, data), weight, bias)
-    return _snippet(lane, program.of_port(port, arrays, idioms.dialect(lane.framework)), expected, dtype, data)
+    dialect = idioms.dialect(lane.framework, dtype)
+    return _snippet(lane, program.of_port(port, arrays, dialect), expected, dtype, data)
 
 
 def _snippet(lane: Lane, written: Program, expected: Array | None, dtype: str, data: str) -> Snippet:
@@ -151,7 +153,7 @@ def _expected(expected: Array | None, dtype: str, data: str) -> list[str]:
     """The expected array, printed before the call, which may not return."""
     if expected is None:
         return []
-    literal = _literal("expected", layout.arrange(expected.astype(dtype), layout.DATA, data))
+    literal = _literal("expected", layout.arrange(expected.astype(held_in(dtype)), layout.DATA, data))
     return [literal, 'print("expected", expected, sep="\\n", flush=True)']
 
 
@@ -199,7 +201,7 @@ def _too_large(arrays: Iterable[Array | None], expected: Array | None) -> bool:
 
 
 def _three(arrays: Sequence[Array | None], dtype: str) -> list[Any]:
-    return [None if array is None else array.astype(dtype) for array in arrays]
+    return [None if array is None else array.astype(held_in(dtype)) for array in arrays]
 
 
 def too_large(lane: Lane) -> Snippet:

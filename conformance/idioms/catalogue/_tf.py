@@ -7,7 +7,7 @@ answer of that size has the extents of the input. Weight "k o (g i)", kernel as 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from conformance.idioms.base import FLOAT32, Claim, Example, Rule, Use
+from conformance.idioms.base import FLOAT32, Claim, Example, Refusal, Rule, Use
 from conformance.idioms.sizes.legal import legal_alone
 from conformance.problem import Ints, Problem, Window
 
@@ -66,7 +66,7 @@ def claim(
     one; `first` with the channels before the spatial axes.
 
     Pairs and float64 run on Eigen even where oneDNN is on, and on a CPU Eigen knows neither dilation, groups nor
-    channels first.
+    channels first. Half precision runs on Eigen on some CPUs, so that nothing is claimed of these.
     """
     eigen = use.variant == "eigen" or use.dtype != FLOAT32 or not isinstance(padding, str)
     return use.claim(
@@ -74,6 +74,7 @@ def claim(
         window=lambda p: window(p, padding, size(p)),
         refusals=[
             *refusals,
+            ("half precision", lambda p: _hangs_on_the_cpu(use, p, first)),
             ("channels first without oneDNN", lambda _: eigen and first),
             ("dilation without oneDNN", lambda _: eigen and max(dilation) > 1),
             ("groups without oneDNN", lambda p: eigen and p.groups > 1),
@@ -82,6 +83,14 @@ def claim(
         ],
         **rest,
     )  # fmt: skip
+
+
+def _hangs_on_the_cpu(use: Use, problem: Problem, first: bool) -> bool:
+    """Never. Raises Refusal for a call in half precision that Eigen refuses and oneDNN answers, if the CPU has it."""
+    odd = first or problem.groups > 1 or max(problem.dilation) > 1
+    if odd and use.variant != "eigen" and use.dtype in ("bfloat16", "float16"):
+        raise Refusal(f"in {use.dtype} dilation, groups and channels first hang on the CPU: nothing is claimed of them")
+    return False
 
 
 def refused_size(

@@ -368,6 +368,7 @@ DIALECT = Dialect(
     native=lambda name: f"jax.lax.{name}",
     prelude=("jax.config.update('jax_enable_x64', True)",),
     precision={"float64": {"JAX_ENABLE_X64": "1"}},
+    bfloat16=("{}.astype(jax.numpy.bfloat16)", "{}.astype(jax.numpy.float32)"),
 )
 
 WORDS = Words(

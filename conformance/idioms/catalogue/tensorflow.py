@@ -25,6 +25,7 @@ DIALECT = Dialect(
     pad=_pad,
     concat=lambda parts, axis: f"tf.concat({parts}, {axis})",
     batch="tf.shape(x)[0]",
+    bfloat16=("tf.cast({}, tf.bfloat16)", "tf.cast({}, tf.float32)"),
     modules={
         "tf": ("tensorflow",),
         "tf.nn": ("tensorflow.nn", "tf.compat.v1.nn", "tensorflow.compat.v1.nn", "tf.compat.v2.nn"),

@@ -324,6 +324,7 @@ DIALECT = Dialect(
     roots=("torch", "pytorch"),
     arrays="torch",
     native=lambda name: f"torch.nn.functional.{name}",
+    bfloat16=("{}.bfloat16()", "{}.float()"),
 )
 
 

@@ -1,0 +1,71 @@
+"""Half precision as it is selected: which lanes compute in it, which suites have data in it, and what runs nightly."""
+
+import pytest
+
+from conformance import adapters
+from conformance.numerics.operands import DTYPES, HALVES, SIGNIFICAND
+from conformance.records.record import HALF, NEGATIVE, ROUNDING
+from conformance.runner.kinds import kind_of
+from conformance.runner.selection import (
+    NIGHTLY,
+    SelectionError,
+    dtypes_of,
+    is_for,
+    nightly,
+    require_dtypes,
+    require_runnable,
+)
+from conformance.suites.cases import read_suite
+
+SMOKE = read_suite("smoke")
+EVERY = {*HALVES, *DTYPES}
+
+
+@pytest.mark.parametrize(
+    ("framework", "dtypes"),
+    [
+        ("torch", {*HALVES, *DTYPES}),
+        ("tensorflow", {*HALVES, *DTYPES}),
+        ("jax", {*HALVES, *DTYPES}),
+        ("mxnet", {*DTYPES}),
+    ],
+)
+def test_a_framework_computes_in_the_dtypes_that_its_adapter_names(framework: str, dtypes: set[str]) -> None:
+    assert set(adapters.dtypes(framework)) == dtypes <= SIGNIFICAND.keys()
+
+
+def test_the_suite_half_runs_in_half_precision_and_the_others_do_not() -> None:
+    assert dtypes_of(read_suite(HALF)) == HALVES
+    assert {dtypes_of(read_suite(name)) for name in ("smoke", "core", "extreme", ROUNDING)} == {DTYPES}
+
+
+def test_the_night_of_a_framework_without_half_precision_leaves_the_suite_half_out() -> None:
+    assert nightly("torch") == list(NIGHTLY)
+    assert nightly("mxnet") == [suite for suite in NIGHTLY if suite != HALF]
+    assert is_for("mxnet", "core")
+    assert not is_for("mxnet", HALF)
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_a_suite_of_problems_runs_in_half_precision_where_the_framework_does(dtype: str) -> None:
+    require_runnable("torch", SMOKE, [dtype])
+    with pytest.raises(SelectionError, match=f"mxnet does not compute in {dtype}: its dtypes are float32, float64"):
+        require_runnable("mxnet", SMOKE, [dtype])
+
+
+@pytest.mark.parametrize("name", [ROUNDING, NEGATIVE])
+def test_a_suite_without_data_of_half_precision_is_refused_in_it(name: str) -> None:
+    with pytest.raises(SelectionError, match=f"suite '{name}' has no data in float16: run it in float32 or float64"):
+        require_runnable("torch", read_suite(name), ["float16"])
+
+
+def test_a_dtype_that_there_is_not_is_refused() -> None:
+    require_dtypes(SIGNIFICAND)
+    with pytest.raises(SelectionError, match="there is no dtype 'int8' to run: the dtypes are float64,"):
+        require_dtypes(["int8"])
+
+
+def test_only_problems_on_exact_operands_have_data_of_half_precision() -> None:
+    with_data = {name for name in ("smoke", "core", "extreme", HALF, ROUNDING, NEGATIVE)
+                 if kind_of(read_suite(name).cases[0]).half}  # fmt: skip
+    assert with_data == {"smoke", "core", "extreme", HALF}
