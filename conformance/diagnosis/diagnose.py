@@ -43,14 +43,10 @@ Asked = Sequence[tuple[Observation, Search]]
 _ROUNDED = re.compile(r"(input|weight)( (?:rounded|cut) to (\d+) bits .*)")
 BLANK = ("nothing but zeros", "nothing but the bias", "nothing but one number")
 """Statements that no operand is behind: of an array that has no part in the problem."""
-
-
 UNTOLD = (
     "no value is further off than sums in so few bits can be, but zeros would not be either, so that this says "
     "nothing: give values with more bits"
 )
-
-
 ALIKE = (
     "no value is another, but those of zeros would not be either, so that this says nothing: give values whose sums "
     "are larger than the scale"

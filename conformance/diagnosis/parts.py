@@ -56,7 +56,7 @@ def partly_right(asked: Observation, search: Search) -> Iterator[tuple[str, Arra
     yield from ((text, actual, sums) for text, sums in of_each_channel(actual, kept, right))
     yield from ((text, actual, sums) for text, sums in of_moved_input(asked, kept, right))
     if kept.exact:
-        yield from _beyond_a_range(actual, kept, right)
+        yield from _beyond_a_range(asked, kept, right)
     if search.space.has(OUT_OF_ORDER) and (order := _order_of_outputs(asked, kept, right)):
         yield f"out channels in the order {_listed(order)}", actual, _taken(right, order)
     if search.space.has(IN_OUT_OF_ORDER):
@@ -181,8 +181,9 @@ def _never_written(asked: Observation, kept: Kept, right: Sums) -> tuple[str, Ar
     return None
 
 
-def _beyond_a_range(actual: Array, kept: Kept, right: Sums) -> Iterator[tuple[str, Array, Sums]]:
+def _beyond_a_range(asked: Observation, kept: Kept, right: Sums) -> Iterator[tuple[str, Array, Sums]]:
     """That values were clipped to a power of two, or that coordinates of the array wrapped around."""
+    actual = asked.actual
     largest = float(np.abs(actual).max(initial=0))
     power = ceil(log2(largest)) if largest >= LEAST_RANGE else 0
     for less in (0, 1):
@@ -195,6 +196,20 @@ def _beyond_a_range(actual: Array, kept: Kept, right: Sums) -> Iterator[tuple[st
             wrapped = right._replace(values=right.values.take(np.arange(actual.shape[axis]) % limit, axis))
             if kept.fits(actual, wrapped).all():
                 yield f"output coordinates kept in {name} on axis {axis - 2}", actual, wrapped
+            added = right._replace(values=_added_up(right.values, asked.bias[0], axis, limit))
+            if kept.fits(actual, added).all():
+                yield f"products added up at output coordinates kept in {name} on axis {axis - 2}", actual, added
+
+
+def _added_up(right: Array, bias: Array, axis: int, limit: int) -> Array:
+    """A right answer whose products are all added up at coordinates of an axis modulo a limit."""
+    along = bias.reshape(-1, *[1] * (right.ndim - 2))
+    sums = np.zeros_like(right)
+    for start in range(0, right.shape[axis], limit):
+        part = np.moveaxis(right - along, axis, 0)[start : start + limit]
+        np.moveaxis(sums, axis, 0)[: len(part)] += part
+    total: Array = sums + along
+    return total
 
 
 def place(differs: Array) -> str:

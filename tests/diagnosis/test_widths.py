@@ -1,6 +1,7 @@
 """Sums, coordinates and biases elsewhere than they should be: saturated, wrapped, repeated, of another group."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,15 @@ def beyond(limit: int) -> Callable[[Array], Array]:
     return change
 
 
+def scattered(problem: Problem, arrays: Arrays) -> Array:
+    """The answer of which every product is added up at its output coordinate modulo 256, one at a time."""
+    answer = np.zeros(problem.output_shape)
+    without = right(replace(problem, bias=False), Arrays(arrays.x, arrays.weight, None))
+    for at in range(problem.output[-1]):
+        answer[..., at % 256] += without[..., at]
+    return answer if arrays.bias is None else answer + arrays.bias.reshape(-1, *[1] * problem.rank)
+
+
 def wrapped(array: Array) -> Array:
     return array[..., np.arange(array.shape[-1]) % 256]
 
@@ -78,6 +88,8 @@ def repeated(problem: Problem, arrays: Arrays) -> Array:
         ("i140 k3 s2 oc2", with_input(beyond(128)), "input beyond int8 lost on axis 0"),
         ("i300 k3 s2 oc2", with_input(beyond(256)), "input beyond uint8 lost on axis 0"),
         ("i150 k3 s2 p1 oc2 bias", lambda p, a: wrapped(right(p, a)), "output coordinates kept in uint8 on axis 0"),
+        ("i150 k3 s2 p1 oc2 bias", scattered, "products added up at output coordinates kept in uint8 on axis 0"),
+        ("i2x270 k1x3 ic2", scattered, "products added up at output coordinates kept in uint8 on axis 1"),
         ("i9 k4 s2 p1 ic2 oc3", repeated, REPEATED),
         ("i6 k3 s3 d2 p2:1 n2", repeated, REPEATED),
         ("i5 k3 g3 oc2 bias", with_bias([4, 5, 2, 3, 0, 1]), "bias of groups in reverse order"),
