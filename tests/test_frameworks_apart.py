@@ -26,6 +26,7 @@ REASONS = {
     "idioms/names/parameters.py": "an argument that one framework alone has is said to be that one's",
     "idioms/laws.py": "a law of windows is shown by calls of several frameworks, side by side",
     "calls/copies.py": "a message names the order of axes that problems have, which is PyTorch's",
+    "cli/check.py": EXAMPLE,
     "cli/demo.py": "the questions are about frameworks",
     "cli/port.py": EXAMPLE,
     "io/tensor_files.py": "files of torch.save are read by the module that bears its name",

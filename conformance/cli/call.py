@@ -15,11 +15,10 @@ from conformance.calls.meaning import Meaning, understand
 from conformance.calls.meaning.other_lanes import OtherLane, answered_elsewhere, as_data, other_lanes
 from conformance.calls.meaning.wording import as_json, lines
 from conformance.idioms import Reading, arithmetic
-from conformance.idioms.base import ClaimedCall, Refusal
+from conformance.idioms.base import DTYPES, HALVES, ClaimedCall, Refusal
 from conformance.io.bounded import read_source
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import abridged, echo
-from conformance.numerics.operands import SIGNIFICAND
 
 DIGITS = 18
 """Digits that an extent may have."""
@@ -35,7 +34,7 @@ class ShapeError(ValueError):
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=DIMS", help="Of a tensor, as in x=1,8,5,7; repeatable.")
 @click.option("--let", "lets", multiple=True, metavar="NAME=VALUE", help="Of a name, as in ngf=64; repeatable.")
 @click.option("--variant", help="How the framework executes (default: its first variant).")
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice(sorted(SIGNIFICAND)))
+@click.option("--dtype", default="float32", show_default=True, type=click.Choice((*DTYPES, *HALVES)))
 @click.option("--case", "case_id", help="Draw the data that the case of this id has.")
 @click.option("--claim", is_flag=True, help="Say what it means, and make no call.")
 @click.option("--json", "json_", is_flag=True, help="What it means as JSON, and make no call.")

@@ -15,7 +15,7 @@ from conformance.processes.isolation import Isolation, Limits
 from conformance.records.record import Verdict
 from conformance.run import Result
 from conformance.runner.isolated import isolated
-from conformance.runner.selection import MADE
+from conformance.runner.selection import MADE, require_computed
 from conformance.suites import cases
 from conformance.suites.case import Case, Suite
 from conformance.suites.cases import read_suite
@@ -85,7 +85,8 @@ class Evaluated(NamedTuple):
 
 
 def evaluate(lane: Lane, case: Case, dtype: str) -> Evaluated:
-    """Evaluate a case in a process of its own."""
+    """Evaluate a case in a process of its own. Raises SelectionError for a dtype that the framework has not."""
+    require_computed(lane.framework, dtype)
     adapters.require_installed(lane.framework)
     expected = compute(case, dtype)
     return Evaluated(lane, case, expected, isolated(Isolation(lane, LIMITS), lane, case, dtype))

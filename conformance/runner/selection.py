@@ -122,12 +122,16 @@ def require_dtypes(dtypes: Iterable[str]) -> None:
 
 def require_runnable(framework: str, suite: Suite, dtypes: Iterable[str]) -> None:
     """Raises SelectionError for a dtype that the framework has not, or the suite has no data in."""
-    has = adapters.dtypes(framework)
     for dtype in dtypes:
-        if dtype not in has:
-            raise SelectionError(f"{framework} does not compute in {dtype}: its dtypes are {', '.join(has)}")
+        require_computed(framework, dtype)
         if dtype in HALVES and not kind_of(suite.cases[0]).half:
             raise SelectionError(f"suite {suite.name!r} has no data in {dtype}: run it in {' or '.join(DTYPES)}")
+
+
+def require_computed(framework: str, dtype: str) -> None:
+    """Raises SelectionError for a dtype that the framework does not compute in."""
+    if dtype not in (has := adapters.dtypes(framework)):
+        raise SelectionError(f"{framework} does not compute in {dtype}: its dtypes are {', '.join(has)}")
 
 
 def is_for(framework: str, suite: str) -> bool:

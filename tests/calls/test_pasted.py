@@ -412,12 +412,12 @@ def test_an_operator_of_an_exported_graph_is_read(name: str) -> None:
     assert "which leaves (8, 10)" in said
 
 
-MODEL = "import torch.nn as nn\nup = nn.ConvTranspose2d(n, 4, 4, 2, 1)\nout = nn.ConvTranspose2d(n, *rest)\n"
+TWO_CALLS = "import torch.nn as nn\nup = nn.ConvTranspose2d(n, 4, 4, 2, 1)\nout = nn.ConvTranspose2d(n, *rest)\n"
 
 
 def test_a_call_of_a_file_is_picked_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "model.py"
-    path.write_text(MODEL, encoding="utf-8")
+    path.write_text(TWO_CALLS, encoding="utf-8")
     shape = ("--shape", "x=1,8,5,7", "--claim")
     assert "which leaves (10, 14)" in invoke("call", "torch", f"{path}:2", *shape).output
     assert f"give one by its line, as in {path}:2" in str(invoke("call", "torch", str(path), *shape).exception)

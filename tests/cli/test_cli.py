@@ -97,7 +97,8 @@ MISTAKES = {
     "unknown variant": (["run", "zeros", "--variant=slow"], ["zeros has no variant 'slow'", "eager, lazy"]),
     "unknown suite": (["run", "zeros", "--suite=smok"], ["there is no suite 'smok', the nearest is 'smoke'", "core"]),
     "unknown case": (["run", "zeros", "--case=one-pixl"], ["no case 'one-pixl', the nearest is 'one-pixel'"]),
-    "unknown dtype": (["run", "zeros", "--dtype=float16"], ["no dtype 'float16'", "the dtypes are float32, float64"]),
+    "unknown dtype": (["run", "zeros", "--dtype=float8"], ["no dtype 'float8'", "the dtypes are float64, float32"]),
+    "dtype that is not computed in": (["run", "zeros", "--dtype=float16"], ["zeros does not compute in float16"]),
     **{
         f"shard {shard}": (
             ["run", "zeros", f"--shard={shard}"],
@@ -106,7 +107,10 @@ MISTAKES = {
         for shard in ("3/2", "0/2", "1", "1/0", "a/b", "-1/2", "1/2/3")
     },
     "unknown framework of one": (["one", "tourch", "i5 k3"], ["no framework 'tourch', the nearest is 'torch'"]),
-    "dtype of one": (["one", "zeros", "i5 k3", "--dtype=float16"], ["float16", "float32", "float64"]),
+    "dtype of one": (
+        ["one", "zeros", "i5 k3", "--dtype=float16"],
+        ["zeros does not compute in float16", "float32, float64"],
+    ),
     "malformed descriptor": (["one", "zeros", "i5 k3 z2"], ["'z2'", "is not a field", "the fields are i, k, s"]),
     "axes of a descriptor": (["one", "zeros", "i5x5 k3x3x3"], ["kernel has 3 axes, input has 2", "give one value"]),
     "impossible geometry": (["one", "zeros", "i2 k3 p9"], ["'i2 k3 p9'", "output extent -14", "must be at least 1"]),

@@ -71,7 +71,7 @@ def test_a_port_is_data_for_other_programs() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("call", "pytorch", LAYER), "there is no framework 'pytorch', the nearest is 'torch'"),
+        (("call", "pytroch", LAYER), "there is no framework 'pytroch', the nearest is 'pytorch'"),
         (("call", "torch", "nn.ConvTransposed2d(8, 4, 3)"), "the nearest is 'torch.nn.ConvTranspose2d'"),
         (("call", "torch", LAYER), "the shape of x is missing: give it, as in --shape x=1,8,5,7"),
         (("call", "torch", LAYER, "--shape", "x=1,8"), "2 axes"),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from conformance import oracle
 from conformance.audit import mutants
 from conformance.audit.mutants.numerics import rounded
-from conformance.numerics.operands import SIGNIFICAND, DataError, largest_sum
+from conformance.numerics.operands import DTYPES, DataError, largest_sum
 from conformance.numerics.rounding import BITS, SUM_BITS, draw, explain, measure_rounding
 from conformance.problem import Problem
 from conformance.records.record import Record, Verdict
@@ -27,7 +27,6 @@ CASES = read_suite("rounding").cases
 SMALL = [case for case in CASES if case.problem.multiplies < 20_000][::3]
 LONGEST = max(CASES, key=lambda case: case.problem.terms)
 SHORT = next(case for case in CASES if 8 < case.problem.terms < 64 and case.problem.multiplies < 20_000)
-DTYPES = sorted(SIGNIFICAND)
 Array = NDArray[np.floating]
 Terms = NDArray[np.floating]
 

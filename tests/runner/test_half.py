@@ -3,6 +3,7 @@
 import pytest
 
 from conformance import adapters
+from conformance.idioms import base
 from conformance.numerics.operands import DTYPES, HALVES, SIGNIFICAND
 from conformance.records.record import HALF, NEGATIVE, ROUNDING
 from conformance.runner.kinds import kind_of
@@ -69,3 +70,8 @@ def test_only_problems_on_exact_operands_have_data_of_half_precision() -> None:
     with_data = {name for name in ("smoke", "core", "extreme", HALF, ROUNDING, NEGATIVE)
                  if kind_of(read_suite(name).cases[0]).half}  # fmt: skip
     assert with_data == {"smoke", "core", "extreme", HALF}
+
+
+def test_the_dtypes_that_calls_are_read_in_are_those_that_data_is_drawn_for() -> None:
+    assert (base.DTYPES, base.HALVES) == (DTYPES, HALVES)
+    assert {*DTYPES, *HALVES} == SIGNIFICAND.keys()
