@@ -38,9 +38,11 @@ def arguments(problem: Problem) -> dict[str, Any]:
     """
     output_padding = tuple(lo - hi for lo, hi in problem.window)
     for (lo, hi), op, s, d in zip(problem.window, output_padding, problem.stride, problem.dilation, strict=True):
-        if lo < 0 or not 0 <= op < max(s, d):
-            raise Refusal(f"window ({lo}, {hi}): padding {lo} and output_padding {op} must not be negative, and "
-                          f"output_padding less than stride {s} or dilation {d}")  # fmt: skip
+        if lo < 0:
+            raise Refusal(f"window ({lo}, {hi}) would need padding={lo}, which must not be negative")
+        if not 0 <= op < max(s, d):
+            rule = "must not be negative" if op < 0 else f"must be less than stride {s} or dilation {d}"
+            raise Refusal(f"window ({lo}, {hi}) would need padding={lo} and output_padding={op}, which {rule}")
     return {
         "stride": problem.stride,
         "padding": tuple(lo for lo, _ in problem.window),
