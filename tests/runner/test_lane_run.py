@@ -289,14 +289,14 @@ class TestMistakes:
             ("--suite=smoek", "the nearest is 'smoke'"),
             ("--variant=none", "its variants are single, other"),
             ("--case=smoke-1d-99", "has no case"),
-            ("--dtype=float8", "the dtypes are float32, float64"),
+            ("--dtype=float8", "the dtypes are float64, float32, float16, bfloat16"),
             ("--shard=3/2", "not I/N"),
             ("--records=README.md", "README.md/"),
             ("--timeout=-5", "--timeout -5 is no limit of time: give a number of seconds above 0"),
             ("--timeout=nan", "--timeout nan is no limit of time"),
             ("--timeout=inf", "--timeout inf is no limit of time"),
             ("-n-3", "-n -3 is no number of workers: give auto, or 0, 1, 2 and so on"),
-            ("--suite=nosuch", "rounding, negative, idioms, ports, claims"),
+            ("--suite=nosuch", "half, negative, idioms, ports, claims"),
         ],
     )
     @pytest.mark.parametrize("command", [pytest_process, conformance_process])
