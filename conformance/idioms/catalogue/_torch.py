@@ -15,6 +15,10 @@ SPELLINGS = tuple(
     for module in ("torch", "torch.ops.aten")
 )
 
+ATEN = "input, weight, bias, stride, padding, dilation, transposed, output_padding, groups"
+CONVOLUTION = Spelling(functions=dict.fromkeys((1, 2, 3), "torch.convolution"), signature=ATEN)
+"""The same function of ATen, which PyTorch exports without documenting it."""
+
 
 def no_name(use: Use, kernel: Ints | None) -> str:
     """Why no string is a padding, and which numbers leave as many times the extents as the stride is."""

@@ -19,7 +19,7 @@ from conformance.idioms.base import (
     Widths,
     with_window,
 )  # fmt: skip
-from conformance.idioms.catalogue._torch import FUNCTION, LAYER, LAZY, SPELLINGS, no_name
+from conformance.idioms.catalogue._torch import ATEN, CONVOLUTION, FUNCTION, LAYER, LAZY, SPELLINGS, no_name
 from conformance.idioms.expression import Name, write
 from conformance.idioms.sizes.legal import given_back, legal_alone
 from conformance.idioms.sizes.windows import windows
@@ -386,7 +386,7 @@ IDIOMS = (
     Idiom(
         id="torch-aten",
         functions=dict.fromkeys((1, 2, 3), "torch.ops.aten.convolution"),
-        signature="input, weight, bias, stride, padding, dilation, transposed, output_padding, groups",
+        signature=ATEN, spellings=(CONVOLUTION,),
         tensors={"x": "input", "w": "weight", "b": "bias"},
         imports=("import torch",), read=_read_aten, reach=_reach_aten, examples=_aten_examples,
     ),
