@@ -176,6 +176,16 @@ def test_where_no_operands_are_exact_nothing_is_judged_and_nobody_fails() -> Non
     assert replace(record, certificate=None).fails
 
 
+@pytest.mark.parametrize(("dtype", "bits"), [("bfloat16", 8), ("float16", 11), ("float32", 24), ("float64", 53)])
+def test_operands_that_are_not_exact_though_others_could_be_fail_a_run(dtype: str, bits: int) -> None:
+    def record(terms: int) -> Record:
+        held = {"largest": (1 << bits) + 1, "bits": bits, "terms": terms}
+        return Record("zeros", "eager", "a", dtype, "forward", "i3", Verdict.INCONCLUSIVE, certificate=held)
+
+    assert record(1 << bits).fails
+    assert not record((1 << bits) + 1).fails
+
+
 def test_negative_zero_conforms() -> None:
     given = job("i1 k1 s2 op1", "float64")  # one product, then a zero
     assert given.reference.expected[0, 0, 1] == 0

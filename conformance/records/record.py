@@ -151,7 +151,7 @@ class Record:
     def fails(self) -> bool:
         """Whether a run with this record fails: a claim by any verdict but its own, a negative case by no refusal.
 
-        That no operands are exact in its dtype is nobody's failure.
+        That no operands can be exact in its dtype is nobody's failure.
         """
         if (self.fault and self.verdict is Verdict.REJECTS) or self.undrawn:
             return False
@@ -169,9 +169,12 @@ class Record:
 
     @property
     def undrawn(self) -> bool:
-        """Whether nothing can be said, since sums of its operands are not exact in its dtype, nor of any others."""
+        """Whether nothing can be said in its dtype: a sum has more terms than it counts to, and no operand is zero.
+
+        Other operands that are not exact are a failure, since exact ones could have been drawn.
+        """
         held = self.certificate
-        return self.verdict is Verdict.INCONCLUSIVE and held is not None and held["largest"] > 1 << held["bits"]
+        return self.verdict is Verdict.INCONCLUSIVE and held is not None and held["terms"] > 1 << held["bits"]
 
     @property
     def key(self) -> Key:

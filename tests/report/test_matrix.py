@@ -1,6 +1,7 @@
 """The front page's answer, and the matrix of lanes and suites below it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -52,6 +53,17 @@ def test_a_refusal_that_is_claimed_is_right_and_no_valid_call() -> None:
     header = Header("torch", "eager", "idioms", ("float32",), ("forward",), "c", 2, "o")
     runs = [Run(header, (refused, answered), True)]
     assert answer(runs).startswith("These records hold no valid call")
+    (row,) = matrix(runs).rows
+    assert [(cell.right, cell.recorded) for cell in row.cells if cell] == [(1, 2)]
+
+
+def test_a_sum_that_no_operands_are_exact_for_is_neither_right_nor_left_unanswered() -> None:
+    undrawn = replace(
+        record("torch-eager", 1, Verdict.INCONCLUSIVE), certificate={"largest": 257, "bits": 8, "terms": 257}
+    )
+    header = Header("torch", "eager", "half", ("bfloat16",), ("forward",), "c", 2, "o")
+    runs = [Run(header, (record("torch-eager", 0, RIGHT), undrawn), True)]
+    assert answer(runs).endswith("Right every time: torch-eager.")
     (row,) = matrix(runs).rows
     assert [(cell.right, cell.recorded) for cell in row.cells if cell] == [(1, 2)]
 

@@ -74,7 +74,7 @@ def _cell(suite: str, runs: Sequence[Run]) -> Cell:
 
 def is_right(record: Record) -> bool:
     """Whether a record is what is hoped for: the right answer, or the refusal of a call that is to be refused."""
-    return not record.fails and record.verdict is not Verdict.UNSUPPORTED
+    return not record.fails and record.verdict not in (Verdict.UNSUPPORTED, Verdict.INCONCLUSIVE)
 
 
 def answer(runs: Sequence[Run]) -> str:
@@ -116,7 +116,7 @@ def _valid_calls(runs: Iterable[Run]) -> dict[str, _Valid]:
     lanes: dict[str, _Valid] = defaultdict(_Valid)
     for run in runs:
         for record in run.records:
-            if record.fault or record.claimed == Verdict.REJECTS or record.subject is SubjectKind.CLAIM:
+            if not _is_valid_call(record):
                 continue
             counts = lanes[run.header.lane]
             counts.calls += 1
@@ -124,6 +124,12 @@ def _valid_calls(runs: Iterable[Run]) -> dict[str, _Valid]:
                 counts.wrong += record.verdict in (Verdict.DIVERGES, Verdict.ACCEPTS_INVALID)
                 counts.unanswered += record.verdict not in (Verdict.DIVERGES, Verdict.ACCEPTS_INVALID)
     return lanes
+
+
+def _is_valid_call(record: Record) -> bool:
+    """Whether a right answer exists and can be told; it cannot where no operands are exact."""
+    refused = record.fault or record.claimed == Verdict.REJECTS
+    return not (refused or record.undrawn or record.subject is SubjectKind.CLAIM)
 
 
 def _verb(lanes: Sequence[str], one: str, many: str) -> str:
