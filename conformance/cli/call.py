@@ -56,7 +56,7 @@ def command(
     text = read_source(Path(name)) if name else expression
     given = parse_lets(lets, text)
     entries = list(idioms.read_all(framework, text, given))
-    file = bool(name) and not picked
+    file = bool(name) and picked is None
     listed = file or (not name and len(entries) > 1)
     if shapes and listed:
         one = f"by its line, as in {name}:{entries[0][0]}" if name and entries else "alone"
@@ -68,7 +68,7 @@ def command(
         return _list(lane, expression, dtype, json_, entries)
     if listed:
         return _list(lane, "line", dtype, json_, entries)
-    reading = _of_line(name, picked, entries) if picked else idioms.reading(framework, expression, given)
+    reading = idioms.reading(framework, expression, given) if picked is None else _of_line(name, picked, entries)
     of = parse_shapes(shapes)
     try:
         meaning = understand(framework, reading, of, lane.variant, dtype)
@@ -90,12 +90,12 @@ def command(
     return status if point is None else _make(lane, point, dtype, case_id)
 
 
-def _file_and_line(expression: str) -> tuple[str, int]:
-    """The source file that is given, and the line of the call in it, 0 where none is given; no file for a call."""
+def _file_and_line(expression: str) -> tuple[str, int | None]:
+    """The source file that is given, and the line of the call in it, if one is given; no file for a call."""
     file, colon, line = expression.rpartition(":")
     if colon and file.endswith(".py") and line.isascii() and line.isdecimal() and "\n" not in file:
         return file, int(line[:DIGITS])
-    return (expression, 0) if expression.endswith(".py") else ("", 0)
+    return (expression, None) if expression.endswith(".py") else ("", None)
 
 
 def _of_line(file: str, line: int, entries: Sequence[tuple[int, Reading | str]]) -> Reading:

@@ -70,7 +70,7 @@ def _named(reference: str) -> Any:
         raise click.UsageError(f"'{reference}': {one_line(str(error))}: give {REFERENCE}") from None
     except Exception as error:
         what = f"{type(error).__name__}: {one_line(str(error))}"
-        raise click.UsageError(
-            f"'{reference}': {module} cannot be imported here, {what}: install it into the environment of "
-            f"{sys.executable}, or run this in its folder"
-        ) from None
+        step = "mend what it says"
+        if isinstance(error, ModuleNotFoundError):
+            step = f"install it into the environment of {sys.executable}, or run this in its folder"
+        raise click.UsageError(f"'{reference}': {module} cannot be imported here, {what}: {step}") from None

@@ -89,7 +89,8 @@ def find(suite: Suite, ids: Iterable[str]) -> Suite:
     known = {case.id for case in suite.cases}
     chosen = set(ids)
     for missing in sorted(chosen - known):
-        raise CaseError(f"suite {suite.name!r} has no case {missing!r}{nearest(missing, known)}")
+        raise CaseError(f"suite {suite.name!r} has no case {missing!r}{nearest(missing, known)}: "
+                        "`conformance cases list` has the ids")  # fmt: skip
     return replace(suite, cases=tuple(case for case in suite.cases if case.id in chosen))
 
 

@@ -71,7 +71,7 @@ class ArrayCase:
         x is (batch, groups*in_channels, *input), weight (groups*in_channels, out_channels, *kernel).
         """
         if dtype not in DTYPES:
-            raise CaseError(f"{self.id}: there is no dtype {dtype!r} to run: the dtypes are {', '.join(DTYPES)}")
+            raise CaseError(f"{self.id}: no function is checked in {dtype!r}: the dtypes are {', '.join(DTYPES)}")
         return self._reference.arrays.astype(dtype)
 
     def answer(

@@ -94,7 +94,7 @@ def check(
     if not 0 < seconds < float("inf"):
         raise CheckError(f"seconds is {seconds!r}: give a number above 0")
     if unknown := [dtype for dtype in dtypes if dtype not in DTYPES]:
-        raise CheckError(f"there is no dtype {unknown[0]!r}: the dtypes are {', '.join(DTYPES)}")
+        raise CheckError(f"no function is checked in {unknown[0]!r}: the dtypes are {', '.join(DTYPES)}")
     whole = case_files.read_suite(suite)
     if not kind_of(whole.cases[0]).outside:
         raise CheckError(

@@ -59,7 +59,7 @@ WRONG = {
     "library_to_check": "'library_to_check': give MODULE:FUNCTION, such as",
     "library_to_check:nothing": "module 'library_to_check' has no attribute 'nothing'",
     "nothing_to_check:f": "imported here, ModuleNotFoundError: No module named 'nothing_to_check': install",
-    "broken_to_check:f": "cannot be imported here, OSError: no disk: install it",
+    "broken_to_check:f": "cannot be imported here, OSError: no disk: mend what it says",
     "library_to_check:__name__": "function is 'library_to_check': give something that can be called",
     "library_to_check:right --weight xyz": "the weight layout 'xyz': give one such as",
     "library_to_check:right --suite nosuch": "nosuch",
