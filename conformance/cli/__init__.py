@@ -17,6 +17,7 @@ GROUPS = {
     "Ask": {
         "demo": "Three real questions, each with its command and its answer.",
         "call": "What a pasted call means, and whether the framework does it.",
+        "scan": "What each transposed convolution of a model file means.",
         "sizes": "The calls that turn one size into another; what a stack takes.",
         "port": "A call in another framework's words, proved by running both.",
         "diagnose": "Which misreading explains an array, or a file's divergences.",

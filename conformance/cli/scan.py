@@ -1,0 +1,84 @@
+"""conformance scan: every transposed convolution of a model file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from conformance.io.exit_status import OK
+from conformance.io.terminal import abridged, echo
+from conformance.suites.scans.file import MARK, SUFFIX, Row, Scan, is_scan, weights_beside
+
+
+@click.command()
+@click.argument("model", type=Path)
+@click.option("--input", "inputs", multiple=True, metavar="NAME=DIMS",
+              help="Of an input, as in x=1..8,3,64..512,64..512; repeatable.")  # fmt: skip
+@click.option("--to", "target", type=Path, help="Write it as a suite file, such as scan.jsonl.")
+@click.option("--weights", is_flag=True, help="Keep the weights beside that file.")
+@click.option("--json", "json_", is_flag=True, help="The header and the rows, a line of JSON each.")
+def command(model: Path, inputs: tuple[str, ...], target: Path | None, weights: bool, json_: bool) -> int:
+    """List every transposed convolution of MODEL, a model file: what each means, with its problem and its weight.
+
+    An extent that is free in the file is given by --input, as a number or a range. Problems are made at the ends of
+    ranges, and where something else about a layer changes in between. Nothing in the file is executed. Exit status: 0,
+    also where there is none, and 2 for usage, or a file that cannot be read.
+    """
+    from conformance.io.atomic import require_our_file, write_together
+    from conformance.scan import scanning
+
+    if weights and target is None:
+        raise click.UsageError("--weights are kept beside a scan: give --to FILE, too")
+    if target is not None:
+        if not is_scan(target.name):
+            raise click.UsageError(f"--to {target}: a scan's name ends with {SUFFIX}: give another one")
+        require_our_file(target, MARK)
+    scanned = scanning.scan(model, inputs)
+    if target is not None:
+        contents: dict[Path, bytes | None] = {target: scanned.scan.content}
+        if weights:
+            contents[weights_beside(target)] = scanning.stored(scanned.weights)
+        write_together({path: content for path, content in contents.items() if content is not None})
+    for line in scanned.scan.lines() if json_ else _text(scanned.scan):
+        echo(line if json_ else abridged(line))
+    if target is not None and not json_:
+        echo(f"{target}: {_cases(scanned.scan)}: conformance run LANE --suite {target}")
+    return OK
+
+
+def _cases(scan: Scan) -> str:
+    count = sum(bool(row.problem) for row in scan.rows)
+    return f"{count} case{'s' * (count != 1)}"
+
+
+def _text(scan: Scan) -> Iterator[str]:
+    """A scan as lines: what was read, and each layer with its sizes."""
+    layers: dict[str, list[Row]] = {}
+    for row in scan.rows:
+        layers.setdefault(row.layer, []).append(row)
+    header = scan.header
+    count = f"{len(layers)} transposed convolution{'s' * (len(layers) != 1)}" if layers else "no transposed convolution"
+    sizes = "; ".join(f"{name}={extents}" for name, extents in header.inputs.items())
+    yield f"{header.model}: {header.kind}, {count}{f', on {sizes}' if sizes else ''}"
+    yield from (f"  {line}" for line in header.taken)
+    for name, rows in layers.items():
+        yield from _layer(name, rows)
+
+
+def _layer(name: str, rows: list[Row]) -> Iterator[str]:
+    first = rows[0]
+    yield ""
+    yield f"{name}: {first.call}"
+    yield f"  place: {first.place}"
+    weight = f"{first.dtype}, {first.digest or 'not known'}, {first.provenance}"
+    yield f"  weight: {weight}"
+    if first.problem:
+        yield f"  axes: data '{first.data}', weight '{first.weight}', taps {first.taps}"
+    for row in rows:
+        if problem := row.known:
+            window = " x ".join(f"({lo}, {hi})" for lo, hi in problem.window)
+            yield f"  means: '{problem}', window {window}, which leaves {problem.output}"
+        if row.unknown:
+            yield f"  {'refused' if row.problem else 'not known'}: {row.unknown}"
+    if first.dynamic:
+        yield f"  dynamic: {'; '.join(first.dynamic)}"

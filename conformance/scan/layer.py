@@ -1,0 +1,78 @@
+"""A transposed convolution as a model has it, and what reads models."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.idioms.base import Claim
+from conformance.problem import Ints
+
+Array = NDArray[Any]
+Extent = int | str | None
+"""A number, the name of one that is free, or one that is free and has no name."""
+
+STORED = "stored"
+"""The provenance of a weight that the file holds as the layer takes it."""
+_PIECE = 1 << 20
+
+
+class ScanError(ValueError):
+    """A model that cannot be scanned; the message names the file, the fact and the next step."""
+
+
+class SizeError(ValueError):
+    """Sizes of inputs that a model does not take; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A layer's weight and bias in the layouts that the layer has; `array` reads them when they are asked for."""
+
+    array: Callable[[], Array]
+    bias: Callable[[], Array] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One transposed convolution at one size of the model's inputs.
+
+    `call` is in the format's own words, `place` says where it stands in the graph, `provenance` where its weight comes
+    from. `claim` is None where the extents are not known, and `unknown` says why.
+    """
+
+    name: str
+    place: str
+    call: str
+    claim: Claim | None
+    dtype: str
+    weight: Weight | None
+    provenance: str
+    unknown: str = ""
+
+
+class Model(Protocol):
+    """A model that has been opened."""
+
+    kind: str
+    """What the file is, such as ONNX."""
+    inputs: Mapping[str, Sequence[Extent]]
+    """The extents that the file states of each input."""
+
+    def layers(self, sizes: Mapping[str, Ints]) -> list[Layer]:
+        """The layers on inputs of these sizes, in the order of the graph. Raises SizeError where it takes no such."""
+        ...
+
+
+def digest_of(array: Array) -> str:
+    """A hash of a weight's type, shape and values, the same for -0 and +0, taken piece by piece."""
+    hashed = blake2b(f"{array.dtype.str}{array.shape}".encode(), digest_size=8)
+    if not array.flags.c_contiguous:
+        array = np.ascontiguousarray(array)
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, _PIECE):
+        hashed.update(np.add(flat[start : start + _PIECE], flat.dtype.type(0)))
+    return hashed.hexdigest()

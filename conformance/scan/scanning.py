@@ -1,0 +1,190 @@
+"""A model file to the rows of a scan: its format recognized, its layers found at the sizes that matter, each told once.
+
+A format whose framework has to be imported is read in a process of that lane's environment: see `process`.
+"""
+
+import hashlib
+import importlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from conformance.io.bounded import open_regular
+from conformance.problem import Problem, broken_rule
+from conformance.scan import sizes
+from conformance.scan.layer import Array, Layer, Model, ScanError, digest_of
+from conformance.scan.regions import regions
+from conformance.suites.scans.file import FORMAT, Header, Row, Scan
+
+DIGEST_PIECE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format of model files: the module that opens one, and the packages that it needs."""
+
+    name: str
+    module: str
+    packages: tuple[str, ...] = ()
+    framework: str = ""
+    """The framework that is needed, in whose lane's environment it is read; empty for none."""
+
+
+ONNX = Format("ONNX", "onnx", ("onnx",))
+BY_SUFFIX: Mapping[str, Format] = {".onnx": ONNX}
+"""Formats by how the file's name ends."""
+
+
+class Scanned(NamedTuple):
+    """A scan, and the weights of its layers by their names; of a bias behind the name and `.bias`."""
+
+    scan: Scan
+    weights: Mapping[str, Callable[[], Array]]
+
+
+def format_of(path: Path) -> Format:
+    """The format of a model. Raises ScanError where it is none that is read, or needs a package that is not here."""
+    found = BY_SUFFIX.get(path.suffix.lower())
+    if found is None:
+        raise ScanError(f"{path}: is none of the models that are read, {', '.join(BY_SUFFIX)}: give one of these, or "
+                        "the source file to `conformance call`")  # fmt: skip
+    for package in found.packages:
+        if importlib.util.find_spec(package) is None:
+            raise ScanError(f"{path}: a file of {found.name} takes the package {package} to be read: "
+                            "pip install 'conformance[scan]'")  # fmt: skip
+    return found
+
+
+def scan(path: Path, inputs: Sequence[str] = ()) -> Scanned:
+    """What a model file has. Raises ScanError, which names it, and OSError."""
+    if not path.exists():
+        raise ScanError(f"{path}: there is no such file: give a model")
+    found = format_of(path)
+    opened = importlib.import_module(f"conformance.scan.formats.{found.module}").open_model(path)
+    return of_model(path, cast(Model, opened), sizes.parse(inputs))
+
+
+def of_model(path: Path, model: Model, asked: sizes.Asked) -> Scanned:
+    """The scan of a model that has been opened."""
+    ranges, free = sizes.of_inputs(path.name, model.inputs, asked)
+    found, words = sizes.tried(ranges, model.layers)
+    rows, weights = _rows(found, _dynamic(ranges, free))
+    given = {name: ",".join(str(low) if low == high else f"{low}..{high}" for low, high in extents)
+             for name, extents in ranges.items()}  # fmt: skip
+    header = Header(format=FORMAT, model=path.name, kind=model.kind, digest=file_digest(path), inputs=given,
+                    taken=words, rows=len(rows))  # fmt: skip
+    return Scanned(Scan(header, tuple(rows)), weights)
+
+
+def _dynamic(ranges: sizes.Asked, free: Sequence[str]) -> list[str]:
+    said = [f"axis {axis} of {name}: {low}..{high}" for name, extents in ranges.items()
+            for axis, (low, high) in enumerate(extents) if low < high]  # fmt: skip
+    return [*said, *free]
+
+
+def file_digest(path: Path) -> str:
+    """A hash of a file's bytes, or of all files of a folder and their names."""
+    hashed = hashlib.blake2b(digest_size=8)
+    for file in sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]:
+        if path.is_dir():
+            hashed.update(file.relative_to(path).as_posix().encode())
+        with open_regular(file) as content:
+            while piece := content.read(DIGEST_PIECE):
+                hashed.update(piece)
+    return hashed.hexdigest()
+
+
+def _rows(found: Sequence[Sequence[Layer]], dynamic: Sequence[str]) -> tuple[list[Row], dict[str, Callable[[], Array]]]:
+    """The rows of all layers, each at the sizes that matter, and the weights."""
+    rows: list[Row] = []
+    weights: dict[str, Callable[[], Array]] = {}
+    names = _Names()
+    for number in range(len(found[0])):
+        name = names.layer(found[0][number].name)
+        kept = list(_kept([layers[number] for layers in found if number < len(layers)]))
+        weight = kept[0].weight
+        digest = ""
+        if weight is not None:
+            digest = digest_of(weight.array())
+            weights[name] = weight.array
+            if weight.bias is not None:
+                weights[f"{name}.bias"] = weight.bias
+        rows += [_row(name, names.case(name, len(kept) > 1), layer, digest, dynamic) for layer in kept]
+    return rows, weights
+
+
+def _row(name: str, case: str, layer: Layer, digest: str, dynamic: Sequence[str]) -> Row:
+    claim = layer.claim
+    unknown = layer.unknown
+    if claim is not None and (rule := broken_rule(claim.problem)):
+        claim, unknown = None, rule
+    said: dict[str, Any] = {} if claim is None else {
+        "problem": str(claim.problem), "law": claim.law, "data": claim.data, "weight": claim.weight,
+        "taps": "reversed" if claim.reversed else "as stored",
+    }  # fmt: skip
+    return Row(
+        id=case, layer=name, place=layer.place, call=layer.call, dtype=layer.dtype, digest=digest,
+        provenance=layer.provenance, dynamic=list(dynamic), unknown=(claim and claim.refused) or unknown, **said,
+    )  # fmt: skip
+
+
+def _kept(layers: Sequence[Layer]) -> Iterator[Layer]:
+    """A layer at the smallest and the largest size, and where something else about it changes in between."""
+    known = [layer for layer in layers if layer.claim is not None]
+    if not known:
+        yield layers[0]
+        return
+    by_size = sorted({_problem(layer): layer for layer in known}.items(), key=lambda item: _size(item[0]))
+    told: set[object] = set()
+    for at, (problem, layer) in enumerate(by_size):
+        told_of = (problem.kernel, problem.stride, problem.window, problem.dilation, regions(problem))
+        if told_of not in told or at in (0, len(by_size) - 1):
+            told.add(told_of)
+            yield layer
+
+
+def _problem(layer: Layer) -> Problem:
+    assert layer.claim is not None
+    return layer.claim.problem
+
+
+def _size(problem: Problem) -> tuple[int, ...]:
+    product = problem.batch
+    for extent in problem.input:
+        product *= extent
+    return product, problem.batch, *problem.input
+
+
+class _Names:
+    """Names that are each given once: of layers, and of the cases that are made of them."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def layer(self, name: str) -> str:
+        return self._once(name, ".")
+
+    def case(self, layer: str, several: bool) -> str:
+        plain = re.sub(r"[^a-z0-9]+", "-", layer.lower()).strip("-") or "layer"
+        return self._once(f"{plain}-1" if several else plain, "-")
+
+    def _once(self, name: str, joint: str) -> str:
+        made, number = name, 2
+        stem = name.removesuffix(f"{joint}1") if name.endswith("-1") else name
+        while made in self._taken:
+            made, number = f"{stem}{joint}{number}", number + 1
+        self._taken.add(made)
+        return made
+
+
+def stored(weights: Mapping[str, Callable[[], Array]]) -> bytes:
+    """The bytes of a file of safetensors with these weights."""
+    from safetensors.numpy import save
+
+    arrays: Iterable[tuple[str, Array]] = ((name, np.ascontiguousarray(read())) for name, read in weights.items())
+    content: bytes = save(dict(arrays))
+    return content

@@ -1,0 +1,165 @@
+"""The sizes of a model's inputs that are asked for, which of them it takes, and at which of them problems are made."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from math import gcd
+from typing import TypeVar
+
+from conformance.problem import Ints
+from conformance.scan.layer import Extent, ScanError, SizeError
+
+Range = tuple[int, int]
+Asked = Mapping[str, tuple[Range, ...]]
+"""The least and the largest extent of each axis of each input."""
+Sizes = Mapping[str, Ints]
+Found = TypeVar("Found")
+
+LARGEST = 1 << 24
+TRIED = 33
+"""Extents from the least on that are tried of an axis with a range."""
+FURTHEST = 64
+"""How far from an end of a range a size is looked for that is taken."""
+
+_INPUT = re.compile(r"([^=]+)=(\d+(?:\.\.\d+)?(?:,\d+(?:\.\.\d+)?)*)")
+
+
+def parse(texts: Sequence[str]) -> dict[str, tuple[Range, ...]]:
+    """What `--input x=1..8,3,64..512` asks for. Raises ScanError."""
+    asked: dict[str, tuple[Range, ...]] = {}
+    for text in texts:
+        match = _INPUT.fullmatch(text.replace(" ", ""))
+        if match is None:
+            raise ScanError(f"--input {text}: give a name and its extents, a number or a range each, such as "
+                            "x=1..8,3,64..512,64..512")  # fmt: skip
+        name, extents = match[1], match[2].split(",")
+        if name in asked:
+            raise ScanError(f"--input {text}: {name} is given twice: give it once")
+        asked[name] = tuple(_range(text, extent) for extent in extents)
+    return asked
+
+
+def _range(text: str, extent: str) -> Range:
+    least, _, largest = extent.partition("..")
+    low, high = int(least[:12]), int((largest or least)[:12])
+    if not 1 <= low <= high <= LARGEST:
+        raise ScanError(f"--input {text}: {extent} is no range from 1 to {LARGEST}: give the lesser end first")
+    return low, high
+
+
+def of_inputs(name: str, declared: Mapping[str, Sequence[Extent]], asked: Asked) -> tuple[Asked, list[str]]:
+    """The ranges of all inputs of a model, and the extents that are free and not asked for, in words.
+
+    An input that is the only one may be called x. Raises ScanError for what does not fit the file.
+    """
+    if len(declared) == 1 and {*asked} == {"x"}:
+        asked = {next(iter(declared)): asked["x"]}
+    for given in asked:
+        if given not in declared:
+            raise ScanError(
+                f"--input {given}: {name} has no such input: its inputs are {', '.join(declared) or 'none'}"
+            )
+    ranges: dict[str, tuple[Range, ...]] = {}
+    free: list[str] = []
+    for given, extents in declared.items():
+        if given in asked:
+            ranges[given] = _fitting(name, given, extents, asked[given])
+        else:
+            free += [f"axis {at} of {given}" for at, extent in enumerate(extents) if not isinstance(extent, int)]
+            if all(isinstance(extent, int) for extent in extents):
+                ranges[given] = tuple((int(extent or 0), int(extent or 0)) for extent in extents)
+    return ranges, free
+
+
+def _fitting(model: str, name: str, extents: Sequence[Extent], asked: tuple[Range, ...]) -> tuple[Range, ...]:
+    if extents and len(asked) != len(extents):
+        raise ScanError(f"--input {name}: {len(asked)} extents are given, and {model} has {len(extents)} there")
+    for at, (extent, (low, high)) in enumerate(zip(extents, asked, strict=False)):
+        if isinstance(extent, int) and (low, high) != (extent, extent):
+            given = low if low == high else f"{low}..{high}"
+            raise ScanError(f"--input {name}: axis {at} is {given}, and {model} fixes it to {extent}: give that, or "
+                            "export the model with a free axis there")  # fmt: skip
+    return asked
+
+
+Axis = tuple[str, int]
+
+
+def tried(asked: Asked, at: Callable[[Sizes], Found]) -> tuple[list[Found], list[str]]:
+    """What a model gives at the ends of the ranges and in between, and which extents it takes, in words.
+
+    `at` raises SizeError for sizes that are not taken. Raises ScanError where none of those that are tried is.
+    """
+    axes = [(name, axis) for name, ranges in asked.items() for axis, (low, high) in enumerate(ranges) if low < high]
+    base, first = _least(asked, axes, at)
+    found = [first]
+    tops: dict[Axis, int] = {}
+    words: list[str] = []
+    for name, axis in axes:
+        low, high = asked[name][axis]
+        tries = {base[name][axis]: first}
+        reason = ""
+        for extent in _candidates(low, high, axis):
+            if extent not in tries:
+                try:
+                    tries[extent] = at(_with(base, (name, axis), extent))
+                except SizeError as refused:
+                    reason = reason or str(refused)
+        found += [tries[extent] for extent in sorted(tries)]
+        law, top = _law(sorted(tries), low, high, axis)
+        tops[name, axis] = top
+        if reason or axis:
+            words.append(f"axis {axis} of {name} in {low}..{high}: {law}" + (f": others: {reason}" if reason else ""))
+    if axes:
+        found += _largest(asked, base, tops, at)
+    return found, words
+
+
+def _candidates(low: int, high: int, axis: int) -> list[int]:
+    """Extents of an axis to try; of the first, which is the batch, the ends alone."""
+    return [low, high] if axis == 0 else [*range(low, min(high, low + TRIED - 1) + 1)]
+
+
+def _with(base: Sizes, axis: Axis, extent: int) -> dict[str, Ints]:
+    name, at = axis
+    shape = base[name]
+    return {**base, name: (*shape[:at], extent, *shape[at + 1 :])}
+
+
+def _least(asked: Asked, axes: Sequence[Axis], at: Callable[[Sizes], Found]) -> tuple[Sizes, Found]:
+    """The smallest sizes that are taken, all ranges in step."""
+    reason = ""
+    for offset in range(FURTHEST if axes else 1):
+        sizes = {name: tuple(min(low + offset * (axis > 0), high) for axis, (low, high) in enumerate(ranges))
+                 for name, ranges in asked.items()}  # fmt: skip
+        try:
+            return sizes, at(sizes)
+        except SizeError as error:
+            reason = reason or str(error)
+    said = "; ".join(f"{name}={','.join(str(low) for low, _ in ranges)}" for name, ranges in asked.items())
+    more = f" nor any of the next {FURTHEST - 1}" if axes else ""
+    raise ScanError(f"--input {said}: the model takes no input of this size{more}: {reason}")
+
+
+def _law(taken: Sequence[int], low: int, high: int, axis: int) -> tuple[str, int]:
+    """Which extents are taken, in words, and the largest of them as far as the law goes."""
+    if axis == 0 or len(taken) == 1:
+        return " and ".join(map(str, taken)) + " of those tried", taken[-1]
+    step = gcd(*(b - a for a, b in pairwise(taken)))
+    rest = taken[0] % step
+    if any(b - a != step for a, b in pairwise(taken)):
+        return f"{', '.join(map(str, taken))} of those tried", taken[-1]
+    top = high - (high - taken[0]) % step
+    if step == 1:
+        return "every extent" if taken[0] == low else f"every extent from {taken[0]} on", top
+    return (f"multiples of {step}" if not rest else f"multiples of {step} and {rest} more"), top
+
+
+def _largest(asked: Asked, base: Sizes, tops: Mapping[Axis, int], at: Callable[[Sizes], Found]) -> Iterator[Found]:
+    """What is given at the largest sizes; nothing where they are not taken."""
+    sizes = {name: tuple(tops.get((name, axis), extent) for axis, extent in enumerate(shape))
+             for name, shape in base.items()}  # fmt: skip
+    try:
+        yield at(sizes)
+    except SizeError:
+        return

@@ -1,0 +1,1 @@
+"""Scans of models as files, and as suites."""

@@ -1,0 +1,237 @@
+"""ONNX files: every ConvTranspose with all of its fields, at the sizes that matter; and what is no model."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from conformance.scan import scanning
+from conformance.scan.layer import Array, ScanError, digest_of
+from conformance.suites.scans.file import Row, read
+
+RNG = np.random.default_rng(0)
+UP1 = RNG.standard_normal((3, 8, 4, 4)).astype("f4")
+BIAS = RNG.standard_normal(8).astype("f4")
+UP2 = RNG.standard_normal((8, 4, 3, 3)).astype("f4")
+UP3 = RNG.standard_normal((4, 2, 2, 2)).astype("f4")
+
+
+def save(path: Path, nodes: Sequence[Any], tensors: dict[str, Array], shape: Sequence[Any] = (1, 3, 8, 8),
+         opset: int = 17, output: str = "y", **options: Any) -> Path:  # fmt: skip
+    graph = helper.make_graph(
+        list(nodes), "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, list(shape))],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array, name) for name, array in tensors.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("mine", 1)])
+    onnx.save(model, path, **options)
+    return path
+
+
+def node(*operands: str, to: str, **words: Any) -> Any:
+    return helper.make_node("ConvTranspose", operands, [to], **words)
+
+
+def decoder(path: Path, shape: Sequence[Any] = (1, 3, 8, 8), **options: Any) -> Path:
+    nodes = [
+        node("x", "up1.weight", "up1.bias", to="h1", name="/up1/ConvTranspose", strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["h1"], ["h2"]),
+        node("h2", "up2.weight", to="h3", strides=[2, 2], auto_pad="SAME_UPPER"),
+        node("h3", "up3.weight", to="y", name="up3", strides=[2, 2], group=2, output_padding=[1, 0]),
+    ]
+    tensors = {"up1.weight": UP1, "up1.bias": BIAS, "up2.weight": UP2, "up3.weight": UP3}
+    return save(path, nodes, tensors, shape, **options)
+
+
+def rows(path: Path, *inputs: str) -> list[Row]:
+    return list(scanning.scan(path, inputs).scan.rows)
+
+
+def test_every_field_of_every_layer_is_told(tmp_path: Path) -> None:
+    first, second, third = rows(decoder(tmp_path / "m.onnx"))
+    assert first == Row(
+        id="up1-convtranspose", layer="/up1/ConvTranspose", place="node 1 of 4, ConvTranspose",
+        call="ConvTranspose(x, w, b, pads=[1, 1, 1, 1], strides=[2, 2])", problem="i8x8 k4 s2 p1 ic3 oc8 bias",
+        law=first.law, data="n c k", weight="(g i) o k", taps="as stored", dtype="float32", digest=digest_of(UP1),
+        provenance="stored",
+    )  # fmt: skip
+    assert [row.problem for row in (second, third)] == [
+        "i16x16 k3 s2 p0:1 ic8 oc4", "i32x32 k2 s2 p0:-1x0 g2 ic2 oc2",
+    ]  # fmt: skip
+    assert (second.layer, third.digest) == ("h3", digest_of(UP3))
+
+
+def test_a_free_axis_is_asked_at_its_ends(tmp_path: Path) -> None:
+    model = decoder(tmp_path / "m.onnx", ["n", 3, "h", "w"])
+    assert [bool(row.problem) for row in rows(model)] == [False] * 3
+    scan = scanning.scan(model, ["x=1..8,3,5..64,5..65"]).scan
+    assert [row.problem for row in scan.rows if row.layer == "h3"] == [
+        "i10x10 k3 s2 p0:1 ic8 oc4", "i128x130 k3 s2 p0:1 ic8 oc4 n8",
+    ]  # fmt: skip
+    assert scan.header.taken == ["axis 2 of x in 5..64: every extent", "axis 3 of x in 5..65: every extent"]
+    assert scan.rows[0].dynamic == ["axis 0 of x: 1..8", "axis 2 of x: 5..64", "axis 3 of x: 5..65"]
+
+
+def test_the_sizes_that_a_model_takes_are_told(tmp_path: Path) -> None:
+    down = RNG.standard_normal((4, 3, 2, 2)).astype("f4")
+    up = RNG.standard_normal((4, 3, 2, 2)).astype("f4")
+    nodes = [
+        helper.make_node("Conv", ["x", "down"], ["h"], strides=[2, 2]),
+        node("h", "up", to="u", strides=[2, 2]),
+        helper.make_node("Concat", ["u", "x"], ["y"], axis=1),
+    ]
+    model = save(tmp_path / "m.onnx", nodes, {"down": down, "up": up}, [1, 3, "h", "w"])
+    scan = scanning.scan(model, ["x=1,3,5..101,6"]).scan
+    assert scan.header.taken[0].startswith("axis 2 of x in 5..101: multiples of 2: others: ")
+    assert [row.problem for row in scan.rows] == ["i3x3 k2 s2 ic4 oc3", "i50x3 k2 s2 ic4 oc3"]
+    with pytest.raises(ScanError, match="takes no input of this size"):
+        scanning.scan(model, ["x=1,3,5,5"])
+
+
+def test_a_scan_is_written_and_read_with_its_weights(tmp_path: Path) -> None:
+    from safetensors.numpy import load
+
+    scanned = scanning.scan(decoder(tmp_path / "m.onnx"))
+    (tmp_path / "s.jsonl").write_bytes(scanned.scan.content)
+    assert read(tmp_path / "s.jsonl") == scanned.scan
+    weights = load(scanning.stored(scanned.weights))
+    assert sorted(weights) == ["/up1/ConvTranspose", "/up1/ConvTranspose.bias", "h3", "up3"]
+    assert np.array_equal(weights["h3"], UP2)
+    assert np.array_equal(weights["/up1/ConvTranspose.bias"], BIAS)
+
+
+def test_data_beside_the_model_is_read_where_it_lies(tmp_path: Path) -> None:
+    model = decoder(tmp_path / "m.onnx", save_as_external_data=True, location="m.data", size_threshold=0)
+    assert [row.digest for row in rows(model)] == [digest_of(array) for array in (UP1, UP2, UP3)]
+    (tmp_path / "m.data").write_bytes((tmp_path / "m.data").read_bytes()[:100])
+    with pytest.raises(ScanError, match=r"not whole in 'm\.data'"):
+        rows(model)
+    (tmp_path / "m.data").unlink()
+    with pytest.raises(ScanError, match=r"'m.data', which is missing: put that file beside the model"):
+        rows(model)
+
+
+def test_data_outside_of_the_folder_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    model = decoder(tmp_path / "in" / "m.onnx", save_as_external_data=True, location="m.data", size_threshold=0)
+    model.write_bytes(model.read_bytes().replace(b"m.data", b"../etc"))
+    with pytest.raises(ScanError, match="not beside the model"):
+        rows(model)
+
+
+def test_a_weight_that_the_graph_computes_says_by_what(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Mul", ["a", "a"], ["w"]), node("x", "w", to="y")]
+    (row,) = rows(save(tmp_path / "m.onnx", nodes, {"a": UP1}))
+    assert (row.provenance, row.digest, row.problem) == (
+        "computed in the graph by Mul", "", "i8x8 k4 ic3 oc8",
+    )  # fmt: skip
+
+
+def test_a_long_tensor_of_a_constant_stays_in_the_file(tmp_path: Path) -> None:
+    long = RNG.standard_normal((3, 64, 4, 4)).astype("f4")
+    nodes = [helper.make_node("Constant", [], ["w"], value=numpy_helper.from_array(long)), node("x", "w", to="y")]
+    (row,) = rows(save(tmp_path / "m.onnx", nodes, {}))
+    assert row.digest == digest_of(long)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+@pytest.mark.parametrize("channels", [2, 640])
+def test_other_dtypes_are_read(tmp_path: Path, dtype: str, channels: int) -> None:
+    weight = RNG.standard_normal((3, channels, 2, 2)).astype(dtype)
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    graph = helper.make_graph(
+        [node("x", "w", to="y")], "g", [helper.make_tensor_value_info("x", kind, [1, 3, 4, 4])],
+        [helper.make_tensor_value_info("y", kind, None)],
+        [helper.make_tensor("w", kind, weight.shape, weight.ravel().tolist())],
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph), tmp_path / "m.onnx")
+    (row,) = rows(tmp_path / "m.onnx")
+    assert (row.dtype, row.digest) == (dtype, digest_of(weight))
+
+
+def test_layers_inside_of_branches_have_the_names_around_them(tmp_path: Path) -> None:
+    branch = helper.make_graph(
+        [node("x", "w", to="b", name="up")], "then", [], [helper.make_tensor_value_info("b", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(UP1, "w")],
+    )  # fmt: skip
+    other = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["b"])], "else", [],
+        [helper.make_tensor_value_info("b", TensorProto.FLOAT, None)],
+    )  # fmt: skip
+    nodes = [helper.make_node("If", ["c"], ["y"], name="choice", then_branch=branch, else_branch=other)]
+    (row,) = rows(save(tmp_path / "m.onnx", nodes, {"c": np.array(True)}))
+    assert (row.layer, row.problem) == ("choice/then_branch/up", "i8x8 k4 ic3 oc8")
+
+
+def test_an_unknown_operator_before_a_layer_is_named(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Warp", ["x"], ["h"], domain="mine"), node("h", "w", to="y")]
+    (row,) = rows(save(tmp_path / "m.onnx", nodes, {"w": UP1}))
+    assert row.unknown.startswith("the extents of x, which Warp gives (of the domain mine, which is not known),")
+
+
+def empty(path: Path) -> Path:
+    path.write_bytes(b"")
+    return path
+
+
+def foreign(path: Path) -> Path:
+    path.write_bytes(b"PK\x03\x04 no protocol buffer at all" * 100)
+    return path
+
+
+def truncated(path: Path) -> Path:
+    content = decoder(path).read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    return path
+
+
+def deep(path: Path) -> Path:
+    graph = b"\x52" + length(5000) + b"a" * 5000
+    for _ in range(100):
+        for tag in (b"\x32", b"\x2a", b"\x0a"):  # a graph of an attribute of a node
+            graph = tag + length(len(graph)) + graph
+    path.write_bytes(b"\x3a" + length(len(graph)) + graph)
+    return path
+
+
+def length(count: int) -> bytes:
+    made = bytearray()
+    while count > 127:
+        made.append(count & 127 | 128)
+        count >>= 7
+    return bytes([*made, count])
+
+
+def huge(path: Path) -> Path:
+    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2**31, 2**31, 4, 4], raw_data=b"\0" * 8)
+    model = onnx.load(save(path, [node("x", "w", to="y")], {}))
+    model.graph.initializer.append(tensor)
+    onnx.save(model, path)
+    return path
+
+
+def newer(path: Path) -> Path:
+    return save(path, [node("x", "w", to="y")], {"w": UP1}, opset=900)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (empty, "is empty"), (foreign, "no model"), (truncated, "ends inside of a field"), (deep, "nested too deeply"),
+        (huge, "of shape|channels|2147483648"), (newer, "is of opset 900"),
+    ],
+)  # fmt: skip
+def test_what_is_no_model_is_said_in_a_line(make: Callable[[Path], Path], message: str, tmp_path: Path) -> None:
+    path = make(tmp_path / "m.onnx")
+    with pytest.raises(ScanError, match=message) as raised:
+        rows(path)
+    assert str(raised.value).count("\n") == 0
+    assert str(path) in str(raised.value)
+
+
+def test_a_model_without_any_has_no_rows(tmp_path: Path) -> None:
+    assert rows(save(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])], {})) == []
