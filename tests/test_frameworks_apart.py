@@ -13,8 +13,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "conformance"
 OWN = ("adapters", "adapters/operators", "idioms/catalogue", "idioms/ordinary")
 """The folders that hold a module of each framework; all but `base` and `__init__` in them are a framework's."""
-FORMATS = "scan/formats"
-"""The folder that holds a module of each format of model files, which is one framework's or another's."""
+FORMATS = ("adapters/models", "scan/formats")
+"""The folders about the formats of model files, of which each is one framework's or another's."""
 
 NAMES = {*idioms.frameworks(), "pytorch", "keras", "flax", "gluon", "tf", "mx"}
 NAMED = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(sorted(NAMES))})(?![A-Za-z0-9])", re.IGNORECASE)
@@ -48,7 +48,7 @@ REASONS = {
 
 def shared_modules() -> list[Path]:
     """The modules that are no framework's own."""
-    own = {PACKAGE / folder for folder in (*OWN, FORMATS)}
+    own = {PACKAGE / folder for folder in (*OWN, *FORMATS)}
     return [
         path
         for path in sorted(PACKAGE.rglob("*.py"))

@@ -49,7 +49,9 @@ def command(
     of = parse_shapes(shapes)
     if unknown := next((name for name, shape in of.items() if None in shape), ""):
         raise ShapeError(f"--shape {unknown}: every extent is needed for a port")
-    chosen = _interpreters(pythons, {source, target}, run)
+    if pythons and not run:
+        raise VerifyError(f"--python {pythons[0]}: nothing is run without --verify: give it, or leave --python out")
+    chosen = _interpreters(pythons, {source, target})
     given = parse_lets(lets, expression)
     try:
         made = port.port(expression, source, target, of, variant=lanes[1].variant, idiom=idiom, given=given,
@@ -102,11 +104,14 @@ def _evidence(made: Port, missing: list[str]) -> list[str]:
     return lines
 
 
-def _interpreters(pythons: Sequence[str], sides: Set[str], run: bool) -> dict[str, str]:
-    """The interpreters of --python by their frameworks. Raises VerifyError for one that would not be asked."""
-    if pythons and not run:
-        raise VerifyError(f"--python {pythons[0]}: nothing is run without --verify: give it, or leave --python out")
-    chosen = dict(each_once("--python", [_python(text) for text in pythons]))
+def interpreters(pythons: Sequence[str]) -> dict[str, str]:
+    """The interpreters of --python by their frameworks. Raises VerifyError for what is none."""
+    return dict(each_once("--python", [_python(text) for text in pythons]))
+
+
+def _interpreters(pythons: Sequence[str], sides: Set[str]) -> dict[str, str]:
+    """The same. Raises VerifyError for one that would not be asked."""
+    chosen = interpreters(pythons)
     if unasked := sorted(chosen.keys() - sides):
         raise VerifyError(f"--python {unasked[0]}: neither side is {unasked[0]}: those are {', '.join(sorted(sides))}")
     return chosen

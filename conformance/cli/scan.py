@@ -11,19 +11,26 @@ from conformance.suites.scans.file import MARK, SUFFIX, Row, Scan, is_scan, weig
 
 
 @click.command()
-@click.argument("model", type=Path)
+@click.argument("model")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=DIMS",
               help="Of an input, as in x=1..8,3,64..512,64..512; repeatable.")  # fmt: skip
 @click.option("--to", "target", type=Path, help="Write it as a suite file, such as scan.jsonl.")
 @click.option("--weights", is_flag=True, help="Keep the weights beside that file.")
+@click.option("--python", "pythons", multiple=True, metavar="FRAMEWORK=PATH", help="The interpreter that has it.")
 @click.option("--json", "json_", is_flag=True, help="The header and the rows, a line of JSON each.")
-def command(model: Path, inputs: tuple[str, ...], target: Path | None, weights: bool, json_: bool) -> int:
-    """List every transposed convolution of MODEL, a model file: what each means, with its problem and its weight.
+def command(model: str, inputs: tuple[str, ...], target: Path | None, weights: bool,
+            pythons: tuple[str, ...], json_: bool) -> int:  # fmt: skip
+    """List every transposed convolution of MODEL: what each means, with its problem and its weight.
+
+    MODEL is a file: .onnx, .tflite, .pt2 of torch.export, TorchScript in .pt, .keras, a frozen graph in .pb, a folder
+    of a SavedModel, NAME-symbol.json of MXNet; or package.module:factory, which makes a module of PyTorch. Those of a
+    framework are read in its environment: this one, .tox/NAME, or the one of --python.
 
     An extent that is free in the file is given by --input, as a number or a range. Problems are made at the ends of
-    ranges, and where something else about a layer changes in between. Nothing in the file is executed. Exit status: 0,
+    ranges, and where something else about a layer changes in between. No code of a file is executed. Exit status: 0,
     also where there is none, and 2 for usage, or a file that cannot be read.
     """
+    from conformance.cli.port import interpreters
     from conformance.io.atomic import require_our_file, write_together
     from conformance.scan import scanning
 
@@ -33,7 +40,7 @@ def command(model: Path, inputs: tuple[str, ...], target: Path | None, weights: 
         if not is_scan(target.name):
             raise click.UsageError(f"--to {target}: a scan's name ends with {SUFFIX}: give another one")
         require_our_file(target, MARK)
-    scanned = scanning.scan(model, inputs)
+    scanned = scanning.scan(model, inputs, interpreters(pythons))
     if target is not None:
         contents: dict[Path, bytes | None] = {target: scanned.scan.content}
         if weights:

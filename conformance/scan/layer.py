@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from conformance.idioms.base import Claim
@@ -17,7 +15,6 @@ Extent = int | str | None
 
 STORED = "stored"
 """The provenance of a weight that the file holds as the layer takes it."""
-_PIECE = 1 << 20
 
 
 class ScanError(ValueError):
@@ -57,22 +54,16 @@ class Layer:
 class Model(Protocol):
     """A model that has been opened."""
 
-    kind: str
-    """What the file is, such as ONNX."""
-    inputs: Mapping[str, Sequence[Extent]]
-    """The extents that the file states of each input."""
+    @property
+    def kind(self) -> str:
+        """What the file is, such as ONNX."""
+        ...
+
+    @property
+    def inputs(self) -> Mapping[str, Sequence[Extent]]:
+        """The extents that the file states of each input."""
+        ...
 
     def layers(self, sizes: Mapping[str, Ints]) -> list[Layer]:
         """The layers on inputs of these sizes, in the order of the graph. Raises SizeError where it takes no such."""
         ...
-
-
-def digest_of(array: Array) -> str:
-    """A hash of a weight's type, shape and values, the same for -0 and +0, taken piece by piece."""
-    hashed = blake2b(f"{array.dtype.str}{array.shape}".encode(), digest_size=8)
-    if not array.flags.c_contiguous:
-        array = np.ascontiguousarray(array)
-    flat = array.reshape(-1)
-    for start in range(0, flat.size, _PIECE):
-        hashed.update(np.add(flat[start : start + _PIECE], flat.dtype.type(0)))
-    return hashed.hexdigest()

@@ -5,38 +5,27 @@ A format whose framework has to be imported is read in a process of that lane's 
 
 import hashlib
 import importlib
+import importlib.util
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from conformance.calls.verify import python_for
 from conformance.io.bounded import open_regular
+from conformance.layout import LayoutError
 from conformance.problem import Problem, broken_rule
-from conformance.scan import sizes
-from conformance.scan.layer import Array, Layer, Model, ScanError, digest_of
+from conformance.scan import process, sizes
+from conformance.scan.formats.known import format_of
+from conformance.scan.layer import Array, Layer, Model
 from conformance.scan.regions import regions
 from conformance.suites.scans.file import FORMAT, Header, Row, Scan
+from conformance.suites.scans.weights import canonical, digest_of
 
 DIGEST_PIECE = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A format of model files: the module that opens one, and the packages that it needs."""
-
-    name: str
-    module: str
-    packages: tuple[str, ...] = ()
-    framework: str = ""
-    """The framework that is needed, in whose lane's environment it is read; empty for none."""
-
-
-ONNX = Format("ONNX", "onnx", ("onnx",))
-BY_SUFFIX: Mapping[str, Format] = {".onnx": ONNX}
-"""Formats by how the file's name ends."""
 
 
 class Scanned(NamedTuple):
@@ -46,37 +35,27 @@ class Scanned(NamedTuple):
     weights: Mapping[str, Callable[[], Array]]
 
 
-def format_of(path: Path) -> Format:
-    """The format of a model. Raises ScanError where it is none that is read, or needs a package that is not here."""
-    found = BY_SUFFIX.get(path.suffix.lower())
-    if found is None:
-        raise ScanError(f"{path}: is none of the models that are read, {', '.join(BY_SUFFIX)}: give one of these, or "
-                        "the source file to `conformance call`")  # fmt: skip
-    for package in found.packages:
-        if importlib.util.find_spec(package) is None:
-            raise ScanError(f"{path}: a file of {found.name} takes the package {package} to be read: "
-                            "pip install 'conformance[scan]'")  # fmt: skip
-    return found
+def scan(name: str, inputs: Sequence[str] = (), pythons: Mapping[str, str] = MappingProxyType({})) -> Scanned:
+    """What a model has; `pythons` are interpreters by framework. Raises ScanError, which names it, and OSError."""
+    found, asked = format_of(name), sizes.parse(inputs)
+    python = pythons.get(found.framework, "") or (python_for(found.framework, {}) if found.framework else None)
+    if found.framework and (python or not found.module):
+        return Scanned(*process.scan(name, found.framework, inputs, python or ""))
+    opened = importlib.import_module(f"conformance.scan.formats.{found.module}").open_model(Path(name))
+    return of_model(name, cast(Model, opened), asked)
 
 
-def scan(path: Path, inputs: Sequence[str] = ()) -> Scanned:
-    """What a model file has. Raises ScanError, which names it, and OSError."""
-    if not path.exists():
-        raise ScanError(f"{path}: there is no such file: give a model")
-    found = format_of(path)
-    opened = importlib.import_module(f"conformance.scan.formats.{found.module}").open_model(path)
-    return of_model(path, cast(Model, opened), sizes.parse(inputs))
-
-
-def of_model(path: Path, model: Model, asked: sizes.Asked) -> Scanned:
+def of_model(name: str, model: Model, asked: sizes.Asked) -> Scanned:
     """The scan of a model that has been opened."""
+    path = Path(name)
     ranges, free = sizes.of_inputs(path.name, model.inputs, asked)
     found, words = sizes.tried(ranges, model.layers)
     rows, weights = _rows(found, _dynamic(ranges, free))
-    given = {name: ",".join(str(low) if low == high else f"{low}..{high}" for low, high in extents)
-             for name, extents in ranges.items()}  # fmt: skip
-    header = Header(format=FORMAT, model=path.name, kind=model.kind, digest=file_digest(path), inputs=given,
-                    taken=words, rows=len(rows))  # fmt: skip
+    given = {each: ",".join(str(low) if low == high else f"{low}..{high}" for low, high in extents)
+             for each, extents in ranges.items()}  # fmt: skip
+    digest = file_digest(path) if path.exists() else ""
+    header = Header(format=FORMAT, model=path.name, kind=model.kind, digest=digest, inputs=given, taken=words,
+                    rows=len(rows))  # fmt: skip
     return Scanned(Scan(header, tuple(rows)), weights)
 
 
@@ -109,12 +88,23 @@ def _rows(found: Sequence[Sequence[Layer]], dynamic: Sequence[str]) -> tuple[lis
         weight = kept[0].weight
         digest = ""
         if weight is not None:
-            digest = digest_of(weight.array())
+            digest = _digest(kept[0], weight.array())
             weights[name] = weight.array
             if weight.bias is not None:
                 weights[f"{name}.bias"] = weight.bias
         rows += [_row(name, names.case(name, len(kept) > 1), layer, digest, dynamic) for layer in kept]
     return rows, weights
+
+
+def _digest(layer: Layer, weight: Array) -> str:
+    """The digest of a weight in the order of axes that problems have, where that is known."""
+    claim = layer.claim
+    if claim is None:
+        return ""
+    try:
+        return digest_of(canonical(weight, claim.problem, claim.weight, reverse=claim.reversed))
+    except LayoutError:
+        return ""
 
 
 def _row(name: str, case: str, layer: Layer, digest: str, dynamic: Sequence[str]) -> Row:

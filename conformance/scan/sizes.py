@@ -50,8 +50,11 @@ def _range(text: str, extent: str) -> Range:
 def of_inputs(name: str, declared: Mapping[str, Sequence[Extent]], asked: Asked) -> tuple[Asked, list[str]]:
     """The ranges of all inputs of a model, and the extents that are free and not asked for, in words.
 
-    An input that is the only one may be called x. Raises ScanError for what does not fit the file.
+    An input that is the only one may be called x; a model that states none has those that are asked for. Raises
+    ScanError for what does not fit the file.
     """
+    if not declared:
+        return asked, []  # which states none
     if len(declared) == 1 and {*asked} == {"x"}:
         asked = {next(iter(declared)): asked["x"]}
     for given in asked:
@@ -65,9 +68,11 @@ def of_inputs(name: str, declared: Mapping[str, Sequence[Extent]], asked: Asked)
         if given in asked:
             ranges[given] = _fitting(name, given, extents, asked[given])
         else:
-            free += [f"axis {at} of {given}" for at, extent in enumerate(extents) if not isinstance(extent, int)]
-            if all(isinstance(extent, int) for extent in extents):
-                ranges[given] = tuple((int(extent or 0), int(extent or 0)) for extent in extents)
+            open_axes = [at for at, extent in enumerate(extents) if not isinstance(extent, int)]
+            said = " (1 here)" if open_axes == [0] else ""
+            free += [f"axis {at} of {given}{said}" for at in open_axes] if extents else [given]
+            if extents and (not open_axes or open_axes == [0]):  # of a batch, one does
+                ranges[given] = tuple((extent, extent) if isinstance(extent, int) else (1, 1) for extent in extents)
     return ranges, free
 
 

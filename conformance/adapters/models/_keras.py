@@ -1,0 +1,116 @@
+"""Keras files: the layers of a model, with the sizes that Keras infers without numbers."""
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from conformance.adapters.models.base import Extents, NativeLayer, RefusedError, UnfitError
+from conformance.problem import Ints
+
+LAYERS = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
+WORDS = ("filters", "kernel_size", "strides", "padding", "output_padding", "data_format", "dilation_rate", "use_bias")
+"""The arguments that change the answer."""
+APPLIED = ("call", "compute_output_shape")
+"""The methods of a layer of which a model uses one, as it is asked for its sizes."""
+DEFAULTS: Mapping[str, Any] = {
+    "strides": 1, "padding": "valid", "output_padding": None, "dilation_rate": 1, "use_bias": True,
+    "data_format": "channels_last",
+}  # fmt: skip
+
+
+@dataclass
+class KerasModel:
+    """A model of Keras."""
+
+    model: Any
+    kind: str = "Keras"
+
+    @property
+    def inputs(self) -> Mapping[str, Extents]:
+        """The extents of each input that the model states."""
+        given = self.model.inputs or []
+        return {tensor.name: list(tensor.shape) for tensor in given}
+
+    def layers(self, sizes: Mapping[str, Ints]) -> list[NativeLayer]:
+        """The layers in the order in which they are applied. Raises UnfitError where Keras infers that it fails."""
+        names = [tensor.name for tensor in self.model.inputs or []] or list(sizes)
+        shapes = [sizes.get(name, next((t.shape for t in self.model.inputs or [] if t.name == name), None))
+                  for name in names]  # fmt: skip
+        tensors = [keras.KerasTensor(shape, "float32") for shape in shapes]
+        with _watching() as seen:
+            try:
+                self.model.compute_output_spec(tensors[0] if len(tensors) == 1 else tensors)
+            except Exception as error:  # whatever a layer raises of what it does not take
+                lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+                raise UnfitError(f"{type(error).__name__}: {(lines or [''])[0][:200]}") from None
+        return [_layer(layer, shape, at, len(seen)) for at, (layer, shape) in enumerate(seen, 1)]
+
+
+@contextmanager
+def _watching() -> Iterator[list[tuple[Any, tuple[int | None, ...]]]]:
+    """Every transposed convolution that is applied, with the shape of what it is applied to."""
+    seen: list[tuple[Any, tuple[int | None, ...]]] = []
+    before = {(layer, name): getattr(layer, name) for layer in LAYERS for name in APPLIED}
+
+    def watched(method: Any) -> Any:
+        def applied(self: Any, given: Any, *rest: Any, **words: Any) -> Any:
+            seen.append((self, tuple(getattr(given, "shape", given))))
+            return method(self, given, *rest, **words)
+
+        return applied
+
+    for (layer, name), method in before.items():
+        setattr(layer, name, watched(method))
+    try:
+        yield seen
+    finally:
+        for (layer, name), method in before.items():
+            setattr(layer, name, method)
+
+
+def _layer(layer: Any, shape: tuple[int | None, ...], number: int, of: int) -> NativeLayer:
+    known = None not in shape
+    weight = np.asarray(layer.kernel)
+    return NativeLayer(
+        layer.path, f"layer {number} of {of}, {type(layer).__name__}", _text(layer),
+        {"x": tuple(extent or 0 for extent in shape)} if known else {}, weight.dtype.name, "stored", weight,
+        None if layer.bias is None else np.asarray(layer.bias),
+        "" if known else "its extents do not follow from the sizes of the inputs: give all of them by --input",
+    )  # fmt: skip
+
+
+def _text(layer: Any) -> str:
+    """A layer as it is written, without what cannot change the answer."""
+    config = layer.get_config()
+    words = [f"{name}={value!r}" for name in WORDS if (value := _short(config.get(name))) != DEFAULTS.get(name)
+             and name not in ("filters", "kernel_size")]  # fmt: skip
+    sizes = [repr(_short(config[name])) for name in ("filters", "kernel_size")]
+    return f"keras.layers.{type(layer).__name__}({', '.join([*sizes, *words])})"
+
+
+def _short(value: Any) -> Any:
+    """One number where all axes have the same."""
+    if isinstance(value, list | tuple):
+        return value[0] if len(set(value)) == 1 else tuple(value)
+    return value
+
+
+def open_keras(path: Path) -> KerasModel:
+    """The model in a .keras file, without anything that would run code. Raises RefusedError, and OSError."""
+    if not zipfile.is_zipfile(path):
+        raise RefusedError("is no .keras file, or is truncated: save the model again")
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # whatever Keras raises of what it does not know, or will not run
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        said = " ".join(lines[:2])[:300]
+        raise RefusedError(
+            f"is not read by Keras in its safe mode: {said}: save it with layers of Keras alone"
+        ) from None
+    return KerasModel(model)

@@ -1,0 +1,45 @@
+"""The text of a symbol of MXNet: its nodes, and a Deconvolution among them as a call. MXNet is not needed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from conformance.adapters.models.base import RefusedError
+from conformance.io.bounded import BoundError, read_json, read_text
+
+SYMBOL = "-symbol.json"
+OWN = "Custom"
+OPERATOR = "Deconvolution"
+MOST = 1 << 20
+"""Nodes that are read."""
+
+
+def call_text(attributes: Mapping[str, str], bias: bool) -> str:
+    """A node's attributes, which are text, as a call."""
+    words = [f"{name}={value}" for name, value in sorted(attributes.items())
+             if name in WORDS and value not in ("None", "")]  # fmt: skip
+    words = [word if not word.startswith("layout=") else f"layout={word[7:]!r}" for word in words]
+    return f"mxnet.nd.Deconvolution(x, w{', b' * bias}{''.join(f', {word}' for word in words)})"
+
+
+WORDS = frozenset({"kernel", "stride", "dilate", "pad", "adj", "target_shape", "num_filter", "num_group", "no_bias",
+                   "layout"})  # fmt: skip
+"""The attributes that change the answer."""
+
+
+def read_nodes(path: Path) -> tuple[str, list[Any]]:
+    """The text of a symbol's file, and its nodes. Raises RefusedError, and OSError."""
+    try:
+        text = read_text(path)
+        nodes = read_json(text)["nodes"]
+        operators = {str(node["op"]) for node in nodes if str(node["name"]) or node["inputs"] is not None}
+        if len(nodes) > MOST:
+            raise BoundError(f"has more than {MOST} nodes")
+        for node in nodes:
+            for entry in node["inputs"]:
+                str(nodes[entry[0]]["name"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise RefusedError(f"is no symbol of MXNet ({error}): give the file that ends with {SYMBOL}") from None
+    if OWN in operators:
+        raise RefusedError(f"has an operator {OWN}, whose code would be run: export the model without it")
+    return text, nodes

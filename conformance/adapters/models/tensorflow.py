@@ -1,0 +1,193 @@
+"""TensorFlow: Keras files, SavedModels and frozen graphs, of which none is run.
+
+A Keras model is asked for its layers' sizes without numbers. A graph is imported with its inputs fixed, and TensorFlow
+infers the shapes. What would run code of the file's author is refused: layers and operators of an author's own, and
+operators that call Python or touch files.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tensorflow
+
+from conformance.adapters.models._keras import KerasModel, open_keras
+from conformance.adapters.models.base import Extents, NativeLayer, RefusedError, UnfitError
+from conformance.io.bounded import LARGEST_TEXT, BoundError, read_bytes
+from conformance.layout import Array
+from conformance.problem import Ints
+
+LARGEST_GRAPH = 1 << 31
+OPERATORS = {"Conv2DBackpropInput": 2, "Conv2DBackpropInputV2": 2, "Conv3DBackpropInputV2": 3}
+SIZES, FILTER, X = range(3)
+"""The operands in their order."""
+UNSAFE = ("PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "WriteFile", "MatchingFiles", "LoadLibrary")
+SIGNATURE = "serving_default"
+CALLED = "StatefulPartitionedCall/"
+"""What stands before the names of a signature's own operators."""
+PASSING = ("Identity", "ReadVariableOp", "Cast")
+UPSTREAM = 6
+
+
+@dataclass
+class GraphModel:
+    """A graph whose weights are constants, with its inputs."""
+
+    graph: Any
+    kind: str
+    inputs: Mapping[str, Extents]
+    _names: Mapping[str, str] = field(default_factory=dict)
+    """The graph's own names of the inputs."""
+
+    def layers(self, sizes: Mapping[str, Ints]) -> list[NativeLayer]:
+        """The operators on inputs of these sizes. Raises UnfitError where TensorFlow infers that they do not fit."""
+        with tensorflow.Graph().as_default() as graph:
+            placeholders = {
+                self._names.get(name, name): tensorflow.compat.v1.placeholder(self._dtype(name), sizes.get(name, given))
+                for name, given in self.inputs.items() if given or name in sizes
+            }  # fmt: skip
+            try:
+                tensorflow.graph_util.import_graph_def(
+                    self.graph, input_map={f"{name}:0": tensor for name, tensor in placeholders.items()}, name=""
+                )
+            except ValueError as error:
+                raise UnfitError(str(error).splitlines()[0][:200]) from None
+        found = [operation for operation in graph.get_operations() if operation.type in OPERATORS]
+        return [_layer(operation, at, len(found)) for at, operation in enumerate(found, 1)]
+
+    def _dtype(self, name: str) -> Any:
+        wanted = self._names.get(name, name)
+        node = next((node for node in self.graph.node if node.name == wanted), None)
+        return tensorflow.float32 if node is None else tensorflow.dtypes.as_dtype(node.attr["dtype"].type)
+
+
+def _layer(operation: Any, number: int, of: int) -> NativeLayer:
+    rank = OPERATORS[operation.type]
+    answer, x, weight = operation.outputs[0], operation.inputs[X], operation.inputs[FILTER]
+    both = (("x", x), ("w", weight))
+    shapes = {letter: tuple(tensor.shape.as_list()) for letter, tensor in both if tensor.shape.rank}
+    output = tuple(answer.shape.as_list()) if answer.shape.rank else ()
+    known = len(shapes) == 2 and all(None not in shape for shape in (*shapes.values(), output)) and bool(output)
+    stored, provenance = _stored(weight)
+    return NativeLayer(
+        operation.name.removeprefix(CALLED), f"operator {number} of {of}, {operation.type}",
+        _text(operation, rank, output if known else ()), shapes if known else {}, x.dtype.name, provenance, stored,
+        unknown="" if known else "its extents do not follow from the sizes of the inputs: give all of them by --input",
+    )  # fmt: skip
+
+
+def _text(operation: Any, rank: int, output: Sequence[int]) -> str:
+    """The operator as the call that people write for it."""
+    first = operation.get_attr("data_format").decode().startswith("NC")
+    spatial = slice(2, None) if first else slice(1, -1)
+    words = [f"strides={_short(list(operation.get_attr('strides'))[spatial])}"]
+    padding = operation.get_attr("padding").decode()
+    pads = list(operation.get_attr("explicit_paddings")) if padding == "EXPLICIT" else []
+    pairs = [list(pads[at : at + 2]) for at in range(0, len(pads), 2)]
+    words.append(f"padding={pairs if pairs else repr(padding)}")
+    if first:
+        words.append(f"data_format={operation.get_attr('data_format').decode()!r}")
+    if max(dilations := list(operation.get_attr("dilations"))) > 1:
+        words.append(f"dilations={_short(dilations[spatial])}")
+    return f"tf.nn.conv{rank}d_transpose(x, w, output_shape={list(output)}, {', '.join(words)})"
+
+
+def _short(numbers: Sequence[int]) -> Any:
+    return numbers[0] if len(set(numbers)) == 1 else list(numbers)
+
+
+def _stored(tensor: Any) -> tuple[Array | None, str]:
+    """The numbers of a weight where the graph holds them, and its provenance in words."""
+    through: list[str] = []
+    operation = tensor.op
+    while operation.type in PASSING and len(through) < UPSTREAM and operation.inputs:
+        through += [] if operation.type == "Identity" else [operation.type]
+        operation = operation.inputs[0].op
+    if operation.type == "Const" and not through:
+        return tensorflow.make_ndarray(operation.get_attr("value")), "stored"
+    if operation.type == "Placeholder":
+        return None, "an input of the model"
+    return None, f"computed in the graph by {' of '.join([*through, operation.type])}"
+
+
+def open_model(path: Path) -> GraphModel | KerasModel:
+    """The model in a file or a folder. Raises RefusedError, and OSError."""
+    if path.suffix == ".keras":
+        return open_keras(path)
+    return _saved(path) if path.is_dir() else _frozen(path)
+
+
+def _frozen(path: Path) -> GraphModel:
+    graph = tensorflow.compat.v1.GraphDef()
+    _parse(graph, _read(path, LARGEST_GRAPH), "a frozen graph")
+    if not graph.node:
+        raise RefusedError("is no frozen graph, as it has no nodes: give a whole .pb file, or a SavedModel's folder")
+    _require_safe(graph)
+    inputs = {node.name: _extents(node) for node in graph.node if node.op == "Placeholder"}
+    return GraphModel(graph, "TensorFlow graph", inputs)
+
+
+def _extents(node: Any) -> list[int | None]:
+    shape = node.attr["shape"].shape
+    return [] if shape.unknown_rank else [dim.size if dim.size > 0 else None for dim in shape.dim]
+
+
+def _saved(path: Path) -> GraphModel:
+    """A SavedModel's signature with its variables as constants; nothing of it is called."""
+    from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    saved = saved_model_pb2.SavedModel()
+    _parse(saved, _read(path / "saved_model.pb", LARGEST_TEXT), "a SavedModel")
+    for meta in saved.meta_graphs:
+        _require_safe(meta.graph_def)
+    try:
+        loaded = tensorflow.saved_model.load(str(path))
+        signature = loaded.signatures[SIGNATURE] if SIGNATURE in loaded.signatures else next(
+            iter(loaded.signatures.values()))  # fmt: skip
+        frozen = convert_variables_to_constants_v2(signature)
+    except StopIteration:
+        raise RefusedError("has no signature to be called by: save it with one") from None
+    except Exception as error:  # whatever TensorFlow makes of a folder that is not whole
+        reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+        raise RefusedError(f"is no whole SavedModel: {reason}: save it again") from None
+    _, given = signature.structured_input_signature
+    names = {tensor.name.partition(":")[0]: tensor for tensor in frozen.inputs}
+    stated = {name: spec.shape.as_list() if spec.shape.rank is not None else [] for name, spec in given.items()}
+    own = {name: name if name in names else next(iter(names), name) for name in stated}
+    return GraphModel(frozen.graph.as_graph_def(), "TensorFlow SavedModel", stated, own)
+
+
+def _read(path: Path, largest: int) -> bytes:
+    try:
+        return read_bytes(path, largest)
+    except BoundError as error:
+        raise RefusedError(str(error)) from None
+
+
+def _parse(message: Any, content: bytes, what: str) -> None:
+    from google.protobuf.message import DecodeError
+
+    try:
+        message.ParseFromString(content)
+    except DecodeError:
+        raise RefusedError(f"is not {what}, or is truncated: give a whole model file") from None
+
+
+def _operators(graph: Any) -> Iterator[str]:
+    for function in (graph, *graph.library.function):
+        yield from (node.op for node in (function.node if function is graph else function.node_def))
+
+
+def _require_safe(graph: Any) -> None:
+    """Raises RefusedError where an operator would run code, touch files, or is of an author's own."""
+    from tensorflow.python.framework import op_def_registry
+
+    functions = {function.signature.name for function in graph.library.function}
+    for name in sorted(set(_operators(graph)) - functions):
+        if name in UNSAFE:
+            raise RefusedError(f"has the operator {name}, which runs code or touches files: export it without that")
+        if op_def_registry.get(name) is None:
+            raise RefusedError(f"has the operator {name} of an author's own, whose code would be needed: export it "
+                               "without that")  # fmt: skip

@@ -1,0 +1,188 @@
+"""PyTorch: a module that a factory makes, and TorchScript, each run on zeros while its calls are watched.
+
+Of TorchScript the code is looked at first: what writes or reads files, and operators of an author's own, are refused.
+A file that is a pickle alone holds no graph, and is refused too.
+"""
+
+import importlib
+import re
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from conformance.adapters.models._aten import call_text
+from conformance.adapters.models.base import Extents, NativeLayer, RefusedError, UnfitError
+from conformance.io.bounded import LARGEST_TEXT, open_regular
+from conformance.layout import Array
+from conformance.problem import Ints
+
+CALLS = ("aten.convolution.default", "aten._convolution.default", "aten._convolution.deprecated")
+WORDS = ("stride", "padding", "dilation")
+_UNSAFE = re.compile(
+    r"\bops\.(?!prim\b|aten\b)\w+|\b(?:torch|aten)\.(?:save|from_file|load)\b|\bimport\b(?! __torch__)"
+)
+
+
+@dataclass
+class _Watched:
+    """The calls of one run: each with the place in the modules that it was made at."""
+
+    stack: list[str] = field(default_factory=list)
+    layers: list[tuple[str, str, Sequence[Any]]] = field(default_factory=list)
+
+
+class _Watch(TorchDispatchMode):
+    """Sees every transposed convolution that ATen makes."""
+
+    def __init__(self, watched: _Watched) -> None:
+        super().__init__()
+        self._watched = watched
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if str(func) in CALLS and args[6]:
+            self._watched.layers.append((self._watched.stack[-1] if self._watched.stack else "", str(func), args))
+        return func(*args, **(kwargs or {}))
+
+
+@dataclass
+class TorchModel:
+    """A module, and the layers that a whole run of it has shown, with their weights."""
+
+    module: Any
+    kind: str
+    scripted: bool = False
+    inputs: Mapping[str, Extents] = field(default_factory=dict)
+    _real: list[NativeLayer] = field(default_factory=list)
+
+    def layers(self, sizes: Mapping[str, Ints]) -> list[NativeLayer]:
+        """The transposed convolutions of a run. Raises UnfitError where the module fails on such inputs."""
+        if not sizes:
+            raise RefusedError("takes inputs of which it does not say the sizes: give them by --input, as in "
+                               "--input x=1,3,64,64")  # fmt: skip
+        if not self._real or self.scripted:
+            self._real = self._run([torch.zeros(shape) for shape in sizes.values()], {})
+            return self._real
+        from torch._subclasses.fake_tensor import FakeTensorMode
+
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            inputs = [torch.zeros(shape) for shape in sizes.values()]
+            return self._run(inputs, dict(enumerate(self._real)))
+
+    def _run(self, inputs: Sequence[Any], known: Mapping[int, NativeLayer]) -> list[NativeLayer]:
+        watched = _Watched()
+        handles = [] if self.scripted else list(_hooks(self.module, watched))
+        try:
+            with torch.no_grad(), _Watch(watched):
+                self.module(*inputs)
+        except Exception as error:  # whatever a module raises of what it does not take
+            raise UnfitError(f"{type(error).__name__}: {_line(error)}") from None
+        finally:
+            for handle in handles:
+                handle.remove()
+        return [self._layer(at, len(watched.layers), each, known.get(at)) for at, each in enumerate(watched.layers)]
+
+    def _layer(self, at: int, of: int, seen: tuple[str, str, Sequence[Any]], known: NativeLayer | None) -> NativeLayer:
+        module, function, (x, weight, bias, *rest) = seen
+        words = dict(zip(WORDS, rest, strict=False)) | {"output_padding": rest[4], "groups": rest[5]}
+        names = {} if known else _parameters(self.module)
+        name = known.name if known else module or _owner(names.get(_place(weight), "")) or f"convolution.{at + 1}"
+        stored = known.provenance if known else ("stored" if _place(weight) in names else "computed in the model")
+        return NativeLayer(
+            name, f"call {at + 1} of {of}, {function.rpartition('.')[0]}",
+            call_text(x.dim() - 2, bias=bias is not None, words=words),
+            {"x": tuple(x.shape), "w": tuple(weight.shape)}, str(x.dtype).removeprefix("torch."), stored,
+            known.weight if known else _array(weight), known.bias if known else _array(bias),
+        )  # fmt: skip
+
+
+def _hooks(module: Any, watched: _Watched) -> Iterator[Any]:
+    """Hooks that keep the path of the module that is at work."""
+    for name, inner in module.named_modules():
+        yield inner.register_forward_pre_hook(lambda *_, name=name: watched.stack.append(name))
+        yield inner.register_forward_hook(lambda *_: watched.stack.pop() and None, always_call=True)
+
+
+def _parameters(module: Any) -> dict[int, str]:
+    """The names of parameters and buffers by where their numbers lie."""
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    return {_place(tensor): name for name, tensor in tensors}
+
+
+def _place(tensor: Any) -> int:
+    return int(tensor.data_ptr())
+
+
+def _owner(parameter: str) -> str:
+    """The module that a parameter is of."""
+    return parameter.rpartition(".")[0] or parameter
+
+
+def _array(tensor: Any) -> Array | None:
+    if tensor is None:
+        return None
+    plain = tensor.detach().cpu()
+    made: Array = (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy().copy()
+    return made
+
+
+def _line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else "")[:200]
+
+
+def open_model(path: Path) -> TorchModel:
+    """A module by package.module:factory, or the TorchScript in a file. Raises RefusedError, and OSError."""
+    torch.manual_seed(0)  # of factories that draw their weights
+    if not path.exists():
+        return TorchModel(_made(str(path)), "torch.nn.Module")
+    _require_script(path)
+    try:
+        module = torch.jit.load(str(path), map_location="cpu").eval()
+    except (RuntimeError, ValueError) as error:
+        raise RefusedError(f"is no TorchScript: {_line(error)}: save it again by torch.jit.save") from None
+    return TorchModel(module, "TorchScript", scripted=True)
+
+
+def _made(name: str) -> Any:
+    """The module that a factory makes, which is the caller's own code."""
+    place, _, factory = name.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        made: Any = importlib.import_module(place)
+        for part in factory.split("."):
+            made = getattr(made, part)
+        made = made if isinstance(made, torch.nn.Module) else made()
+    except Exception as error:  # whatever the caller's code raises
+        raise RefusedError(f"cannot be made: {type(error).__name__}: {_line(error)}: give the name of a function "
+                           "without arguments that returns a torch.nn.Module") from None  # fmt: skip
+    if not isinstance(made, torch.nn.Module):
+        raise RefusedError(f"makes a {type(made).__name__}: give a function that returns a torch.nn.Module")
+    return made.eval()
+
+
+def _require_script(path: Path) -> None:
+    """Raises RefusedError for a file that is no TorchScript, or whose code does more than compute."""
+    try:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            code = [member for member in members if "/code/" in member.filename and member.filename.endswith(".py")]
+            if not code:
+                raise RefusedError("holds weights, or a pickle that would be run as it is loaded, and no graph: give "
+                                   "package.module:factory, or export the module by torch.export.save")  # fmt: skip
+            if sum(member.file_size for member in code) > LARGEST_TEXT:
+                raise RefusedError("holds too much code: give a smaller model")
+            for member in code:
+                if found := _UNSAFE.search(archive.read(member).decode("utf-8", "replace")):
+                    raise RefusedError(f"has code with {found[0]!r}, which is not run: export the module by "
+                                       "torch.export.save")  # fmt: skip
+    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
+        if isinstance(error, RefusedError):
+            raise
+        raise RefusedError("is a pickle, which would be run as it is loaded, or no whole file: give "
+                           "package.module:factory, or export the module by torch.export.save") from None  # fmt: skip

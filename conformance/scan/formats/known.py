@@ -1,0 +1,69 @@
+"""The formats of model files that are read: by how their names end, which module opens each, and what that needs."""
+
+import importlib.util
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance.scan.layer import ScanError
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format of model files: the module that opens one, and the packages that it needs."""
+
+    name: str
+    module: str = ""
+    packages: tuple[str, ...] = ()
+    framework: str = ""
+    """The framework in whose lane's environment it is read; empty for none. Where there is no such environment, the
+    module reads what it can."""
+
+
+BY_SUFFIX: Mapping[str, Format] = {
+    ".onnx": Format("ONNX", "onnx", ("onnx",)),
+    "-symbol.json": Format("MXNet symbol", "symbol", framework="mxnet"),
+    ".tflite": Format("TFLite", "tflite", ("flatbuffers", "tflite")),
+    ".pt2": Format("torch.export", "pt2"),
+    ".pt": Format("TorchScript", framework="torch"),
+    ".pth": Format("TorchScript", framework="torch"),
+    ".keras": Format("Keras", framework="tensorflow"),
+    ".pb": Format("TensorFlow graph", framework="tensorflow"),
+}
+"""Formats by how the file's name ends."""
+SAVED_MODEL = Format("TensorFlow SavedModel", framework="tensorflow")
+FACTORY = Format("PyTorch module", framework="torch")
+INSTEAD: Mapping[str, str] = {
+    ".py": "it is source code: give it to `conformance call FRAMEWORK FILE`, which lists its calls, or give the model "
+           "as package.module:factory",
+    ".h5": "this format of Keras can hold code that is run as it is loaded: save the model as .keras",
+    ".hdf5": "this format of Keras can hold code that is run as it is loaded: save the model as .keras",
+    ".pkl": "a pickle is run as it is loaded: export the model, as by torch.export.save",
+    ".safetensors": "it holds weights and no graph: give the model itself",
+    ".params": "it holds weights and no graph: give the file NAME-symbol.json beside it",
+}  # fmt: skip
+"""What to give in place of other files, by how their names end."""
+_FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+
+
+def format_of(name: str) -> Format:
+    """The format of a model. Raises ScanError where it is none that is read, or needs a package that is not here."""
+    path = Path(name)
+    if not path.exists():
+        if _FACTORY.fullmatch(name):
+            return FACTORY
+        raise ScanError(f"{name}: there is no such file: give a model, or package.module:factory")
+    if path.is_dir():
+        if (path / "saved_model.pb").is_file():
+            return SAVED_MODEL
+        raise ScanError(f"{name}: is a folder without saved_model.pb: give a SavedModel, or a model's file")
+    found = next((each for suffix, each in BY_SUFFIX.items() if name.lower().endswith(suffix)), None)
+    if found is None:
+        instead = INSTEAD.get(path.suffix.lower(), f"give one of {', '.join(BY_SUFFIX)}, or a SavedModel's folder")
+        raise ScanError(f"{name}: is none of the models that are read: {instead}")
+    for package in found.packages:
+        if importlib.util.find_spec(package) is None:
+            raise ScanError(f"{name}: a file of {found.name} takes the package {package} to be read: "
+                            "pip install 'conformance[scan]'")  # fmt: skip
+    return found

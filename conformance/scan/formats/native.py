@@ -1,0 +1,69 @@
+"""A model that a framework has loaded in its lane's environment: its calls read, and given a claim."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from conformance import adapters, idioms
+from conformance.adapters import models
+from conformance.adapters.base import Lane
+from conformance.adapters.models.base import NativeLayer, NativeModel, RefusedError, UnfitError
+from conformance.idioms import IdiomError
+from conformance.idioms.base import Claim, Refusal
+from conformance.idioms.expression import ExpressionError
+from conformance.layout import Array
+from conformance.problem import Ints
+from conformance.scan.layer import Extent, Layer, ScanError, SizeError, Weight
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A loaded model, and the lane that its calls are of."""
+
+    native: NativeModel
+    lane: Lane
+    name: str
+
+    @property
+    def kind(self) -> str:
+        """What the file is."""
+        return self.native.kind
+
+    @property
+    def inputs(self) -> Mapping[str, Sequence[Extent]]:
+        """The extents that the file states of each input."""
+        return self.native.inputs
+
+    def layers(self, sizes: Mapping[str, Ints]) -> list[Layer]:
+        """The layers on inputs of these sizes. Raises SizeError where it takes no such."""
+        try:
+            return [self._layer(layer) for layer in self.native.layers(sizes)]
+        except RefusedError as error:
+            raise ScanError(f"{self.name}: {error}") from None
+        except UnfitError as error:
+            raise SizeError(str(error)) from None
+
+    def _layer(self, layer: NativeLayer) -> Layer:
+        claim, unknown = (None, layer.unknown) if layer.unknown else self._claim(layer)
+        return Layer(layer.name, layer.place, layer.call, claim, layer.dtype, _weight(layer.weight, layer.bias),
+                     layer.provenance, unknown)  # fmt: skip
+
+    def _claim(self, layer: NativeLayer) -> tuple[Claim | None, str]:
+        try:
+            reading = idioms.reading(self.lane.framework, layer.call)
+            shapes = {name: shape for name, shape in layer.shapes.items() if name in reading.tensors}
+            return idioms.point(reading, shapes, self.lane.variant).claim, ""
+        except (Refusal, IdiomError, ExpressionError) as reason:
+            return None, str(reason)
+
+
+def _weight(weight: Array | None, bias: Array | None) -> Weight | None:
+    return None if weight is None else Weight(lambda: weight, None if bias is None else lambda: bias)
+
+
+def open_model(framework: str, name: str) -> Loaded:
+    """The model of a file, or of a factory. Raises ScanError, and OSError."""
+    lane = adapters.lane(framework)
+    try:
+        return Loaded(models.open_model(lane, name), lane, name)
+    except RefusedError as error:
+        raise ScanError(f"{name}: {error}") from None

@@ -1,0 +1,246 @@
+"""TFLite: the TRANSPOSE_CONV and CONV_3D_TRANSPOSE operators of a file, with the shapes that its tensors state."""
+
+import mmap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tflite
+
+from conformance.idioms.base import Claim, Refusal, Use
+from conformance.idioms.catalogue._tf import window
+from conformance.idioms.expression import Name, write
+from conformance.io.bounded import open_regular
+from conformance.problem import Ints
+from conformance.scan.layer import STORED, Array, Extent, Layer, ScanError, SizeError, Weight
+
+MARK = b"TFL3"
+MOST = 1 << 20
+"""Operators and tensors that a file may have."""
+PLANE, SOLID, CUSTOM, DEQUANTIZE = (
+    tflite.BuiltinOperator.TRANSPOSE_CONV, tflite.BuiltinOperator.CONV_3D_TRANSPOSE, tflite.BuiltinOperator.CUSTOM,
+    tflite.BuiltinOperator.DEQUANTIZE,
+)  # fmt: skip
+PADDINGS = ("SAME", "VALID")
+TYPES = {
+    tflite.TensorType.FLOAT32: "float32", tflite.TensorType.FLOAT16: "float16", tflite.TensorType.FLOAT64: "float64",
+    tflite.TensorType.INT8: "int8", tflite.TensorType.UINT8: "uint8", tflite.TensorType.INT16: "int16",
+}  # fmt: skip
+WEIGHTS = {PLANE: "o k i", SOLID: "k o i"}
+SHAPE, WEIGHT, X, BIAS = range(4)
+"""The operands in their order."""
+TRANSPOSED = "transpos"
+"""A part of the names of custom operators that may be transposed convolutions."""
+
+
+class _Operator(NamedTuple):
+    """An operator with the graph that it stands in."""
+
+    operator: Any
+    code: int
+    graph: Any
+    number: int
+    of: int
+    custom: str
+
+
+@dataclass(frozen=True, slots=True)
+class TfliteModel:
+    """A file that has been opened."""
+
+    path: Path
+    model: Any
+    kind: str = "TFLite"
+
+    @property
+    def inputs(self) -> Mapping[str, Sequence[Extent]]:
+        """The extents of each input of the first graph; an extent that is free has 1 in its stead in the shapes."""
+        graph = self.model.Subgraphs(0)
+        tensors = (graph.Tensors(graph.Inputs(at)) for at in range(_count(self.path, graph.InputsLength())))
+        return {_name(tensor): _signature(tensor) for tensor in tensors}
+
+    def layers(self, sizes: Mapping[str, Ints]) -> list[Layer]:
+        """The operators, on the batch that is asked for. Raises SizeError for other spatial extents than the file's."""
+        batch = _batch(self.inputs, sizes)
+        return [self._layer(each, batch) for each in _operators(self.path, self.model)]
+
+    def _layer(self, at: _Operator, batch: int) -> Layer:
+        place = f"operator {at.number} of {at.of}, {at.custom or _NAMES[at.code]}"
+        if at.custom:
+            unknown = f"{at.custom} is an operator of its author's own, which is not read: convert the model without it"
+            return Layer(at.custom, place, f"{at.custom}(...)", None, "float32", None, "", unknown)
+        operands = [at.graph.Tensors(index) if index >= 0 else None for index in _indices(at.operator)]
+        weight, x = operands[WEIGHT], operands[X]
+        if weight is None or x is None:
+            raise ScanError(f"{self.path}: an operator has no input or no weight: give a whole model file")
+        bias = operands[BIAS] if len(operands) > BIAS else None
+        answer = at.graph.Tensors(at.operator.Outputs(0))
+        shapes = {"x": (batch, *_shape(x)[1:]), "w": _shape(weight)}
+        output = _shape(answer)[1:-1]
+        options = _options(at)
+        stored, provenance = self._stored(at.graph, _indices(at.operator)[WEIGHT])
+        claim, unknown = _claim(at.code, options, shapes, output, bias is not None)
+        return Layer(
+            _name(answer), place, _text(at.code, options, output, bias is not None), claim,
+            TYPES.get(x.Type(), "another type"), self._weight(stored, bias), provenance, unknown,
+        )  # fmt: skip
+
+    def _stored(self, graph: Any, index: int) -> tuple[Any | None, str]:
+        """The tensor of a weight where the file holds it, and its provenance in words."""
+        tensor = graph.Tensors(index)
+        if self._bytes(tensor):
+            return tensor, STORED if TYPES.get(tensor.Type()) == "float32" else f"stored as {TYPES.get(tensor.Type())}"
+        for at in range(graph.OperatorsLength()):
+            operator = graph.Operators(at)
+            if any(operator.Outputs(out) == index for out in range(operator.OutputsLength())):
+                code = _code(self.model.OperatorCodes(operator.OpcodeIndex()))
+                inner = graph.Tensors(operator.Inputs(0)) if operator.InputsLength() else None
+                if code == DEQUANTIZE and inner is not None and TYPES.get(inner.Type()) == "float16":
+                    return inner, "stored as float16"
+                return None, f"computed in the graph by {_NAMES.get(code, code)}"
+        return None, "an input of the model"
+
+    def _weight(self, weight: Any | None, bias: Any | None) -> Weight | None:
+        if weight is None or not TYPES.get(weight.Type(), "").startswith("float"):
+            return None
+        held = bias is not None and bool(self._bytes(bias)) and TYPES.get(bias.Type()) == "float32"
+        return Weight(lambda: self.array(weight), (lambda: self.array(bias)) if held else None)
+
+    def _bytes(self, tensor: Any) -> int:
+        buffer = self.model.Buffers(tensor.Buffer())
+        return int(buffer.DataLength()) if buffer is not None else 0
+
+    def array(self, tensor: Any) -> Array:
+        """The numbers of a stored tensor. Raises ScanError where they are not as many as its shape says."""
+        content = self.model.Buffers(tensor.Buffer()).DataAsNumpy()
+        dtype, shape = np.dtype(TYPES[tensor.Type()]).newbyteorder("<"), _shape(tensor)
+        if np.prod(shape, dtype=object) * dtype.itemsize != content.size:
+            raise ScanError(f"{self.path}: the tensor {_name(tensor)!r} is of shape {shape} and has {content.size} "
+                            "bytes: convert the model again")  # fmt: skip
+        return np.frombuffer(content, dtype).reshape(shape)
+
+
+_NAMES = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
+
+
+def open_model(path: Path) -> TfliteModel:
+    """The model in a file. Raises ScanError where it is none, and OSError."""
+    with open_regular(path) as file:
+        try:
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError:
+            raise ScanError(f"{path}: is empty: give a whole model file") from None
+    if content[4:8] != MARK:
+        raise ScanError(f"{path}: is no TFLite file, as {MARK.decode()} does not stand at byte 4: give a .tflite file")
+    model = TfliteModel(path, tflite.Model.GetRootAsModel(content, 0))
+    _guarded(path, lambda: _checked(model))
+    return model
+
+
+def _checked(model: TfliteModel) -> None:
+    if not _count(model.path, model.model.SubgraphsLength()):
+        raise ScanError(f"{model.path}: has no graph: give a whole model file")
+    _count(model.path, model.model.BuffersLength())
+    model.layers({})
+
+
+def _guarded(path: Path, read: Callable[[], Any]) -> None:
+    """What is read. Raises ScanError where the file ends before, or points outside of itself."""
+    try:
+        read()
+    except (ScanError, SizeError):
+        raise
+    except Exception as error:  # the reader of flat buffers follows whatever offsets there are
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ScanError(f"{path}: is truncated or damaged ({reason[:100]}): give a whole model file") from None
+
+
+def _count(path: Path, count: int) -> int:
+    if count > MOST:
+        raise ScanError(f"{path}: claims {count} parts of a kind, and {MOST} are read at most: give a whole model file")
+    return count
+
+
+def _operators(path: Path, model: Any) -> Iterator[_Operator]:
+    for number in range(_count(path, model.SubgraphsLength())):
+        graph = model.Subgraphs(number)
+        count = _count(path, graph.OperatorsLength())
+        _count(path, graph.TensorsLength())
+        for at in range(count):
+            operator = graph.Operators(at)
+            opcode = model.OperatorCodes(operator.OpcodeIndex())
+            code = _code(opcode)
+            custom = (opcode.CustomCode() or b"").decode("utf-8", "replace") if code == CUSTOM else ""
+            if code in WEIGHTS or TRANSPOSED in custom.lower():
+                yield _Operator(operator, code, graph, at + 1, count, custom)
+
+
+def _code(opcode: Any) -> int:
+    return max(int(opcode.BuiltinCode()), int(opcode.DeprecatedBuiltinCode()))
+
+
+def _indices(operator: Any) -> list[int]:
+    return [int(operator.Inputs(at)) for at in range(min(operator.InputsLength(), BIAS + 1))]
+
+
+def _name(tensor: Any) -> str:
+    return (tensor.Name() or b"").decode("utf-8", "replace") or "tensor"
+
+
+def _shape(tensor: Any) -> Ints:
+    return tuple(int(tensor.Shape(at)) for at in range(min(tensor.ShapeLength(), 8)))
+
+
+def _signature(tensor: Any) -> list[Extent]:
+    count = tensor.ShapeSignatureLength()
+    signed = [int(tensor.ShapeSignature(at)) for at in range(min(count, 8))] if count else _shape(tensor)
+    return [extent if extent > 0 else None for extent in signed]
+
+
+def _batch(declared: Mapping[str, Sequence[Extent]], sizes: Mapping[str, Ints]) -> int:
+    """The batch of the inputs that are given; 1 for none, as in the file's own shapes."""
+    batches = {shape[0] for shape in sizes.values() if shape}
+    if len(batches) > 1:
+        raise SizeError(f"the inputs have batches of {' and '.join(map(str, sorted(batches)))}")
+    for name, extents in declared.items():
+        if name in sizes and any(extent is None for extent in extents[1:]):
+            raise SizeError(f"{name} has extents that are free, and the file says the shapes for one alone: convert it "
+                            "with fixed spatial extents")  # fmt: skip
+    return batches.pop() if batches else 1
+
+
+def _options(at: _Operator) -> dict[str, Any]:
+    table = at.operator.BuiltinOptions()
+    options = tflite.TransposeConvOptions() if at.code == PLANE else tflite.Conv3DOptions()
+    if table is None:
+        raise ScanError("an operator has no options: give a whole model file")
+    options.Init(table.Bytes, table.Pos)
+    padding = int(options.Padding())
+    if padding >= len(PADDINGS):
+        raise ScanError(f"an operator has the padding {padding}")
+    strides = [options.StrideH(), options.StrideW()]
+    return {
+        "padding": PADDINGS[padding],
+        "strides": tuple(map(int, strides if at.code == PLANE else [options.StrideD(), *strides])),
+    }
+
+
+def _text(code: int, options: Mapping[str, Any], output: Ints, bias: bool) -> str:
+    return write(_NAMES[code], Name("x"), Name("w"), *[Name("b")] * bias, output_shape=output, **options)
+
+
+def _claim(
+    code: int, options: Mapping[str, Any], shapes: Mapping[str, Ints], output: Ints, bias: bool
+) -> tuple[Claim | None, str]:
+    """The claim, or why there is none: TensorFlow's law of windows, with another order of the weight's axes."""
+    rank = len(output)
+    use = Use(rank, {}, shapes, "")
+    try:
+        return use.claim(
+            options["padding"].lower(), data="n k c", weight=WEIGHTS[code], stride=options["strides"],
+            dilation=(1,) * rank, bias=bias, window=lambda p: window(p, options["padding"], output),
+        ), ""  # fmt: skip
+    except Refusal as reason:
+        return None, str(reason)

@@ -1,0 +1,243 @@
+"""Model files in each lane's own environment: small ones are built, saved and scanned back with all their fields."""
+
+import importlib.util
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from conformance.scan import scanning
+from conformance.scan.layer import Array, ScanError
+from conformance.suites.scans.file import Row
+from conformance.suites.scans.weights import digest_of
+from tests.lane_snippets import installed
+
+FRAMEWORKS = sorted({lane.framework for lane in installed()})
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the frameworks themselves, which are not what is tested
+
+
+class Saved(NamedTuple):
+    """A saved model, the sizes to scan it at, and each row that is expected: layer, problem, weight and provenance."""
+
+    name: str
+    inputs: tuple[str, ...]
+    rows: list[tuple[str, str, Array | None, str]]
+
+
+class Refused(NamedTuple):
+    """A file that is refused, and what is said of it."""
+
+    name: str
+    message: str
+
+
+TORCH = """
+import torch
+
+
+class Decoder(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down = torch.nn.Conv2d(3, 4, 2, 2)
+        self.up = torch.nn.ConvTranspose2d(4, 6, 4, 2, 1)
+        self.weight = torch.nn.Parameter(torch.randn(6, 1, 2, 3))
+
+    def forward(self, x):
+        h = self.up(self.down(x))
+        h = torch.cat([h, x], 1)[:, :6]
+        return torch.nn.functional.conv_transpose2d(h, self.weight, stride=2, dilation=(1, 2), groups=2)
+
+
+def make():
+    torch.manual_seed(0)
+    return Decoder().eval()
+"""
+PROBLEMS = ["i4x5 k4 s2 p1 ic4 oc6 bias", "i8x10 k2x3 s2 d1x2 g2 ic3"]
+LARGER = ["i20x5 k4 s2 p1 ic4 oc6 bias", "i40x10 k2x3 s2 d1x2 g2 ic3"]
+
+
+def torch_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Saved]:
+    import torch
+
+    (folder / "decoder_of_a_test.py").write_text(TORCH)
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    model = importlib.import_module("decoder_of_a_test").make()
+    weights = [model.up.weight.detach().numpy(), model.weight.detach().numpy()]
+    x = torch.zeros(1, 3, 8, 10)
+    one, more = ("x=1,3,8,10",), ("x=1,3,8..41,10",)
+
+    def rows(*names: str) -> list[tuple[str, str, Array | None, str]]:
+        return [(name, PROBLEMS[at], weights[at], "stored") for at, name in enumerate(names)]
+
+    yield Saved("decoder_of_a_test:make", one, rows("up", "weight"))
+    (first, second), third = rows("up", "weight"), LARGER
+    yield Saved("decoder_of_a_test:make", more, [
+        first, (first[0], third[0], *first[2:]), second, (second[0], third[1], *second[2:]),
+    ])  # fmt: skip
+    torch.jit.save(torch.jit.trace(model, x), "traced.pt")
+    yield Saved("traced.pt", one, rows("up", "weight"))
+    torch.export.save(torch.export.export(model, (x,)), "static.pt2")
+    yield Saved("static.pt2", (), rows("up", "conv_transpose2d_1"))
+    height = 2 * torch.export.Dim("half", min=2, max=100)
+    torch.export.save(torch.export.export(model, (x,), dynamic_shapes=({2: height},)), "dynamic.pt2")
+    yield Saved("dynamic.pt2", more, [
+        ("up", PROBLEMS[0], weights[0], "stored"), ("up", LARGER[0], weights[0], "stored"),
+        ("conv_transpose2d_1", PROBLEMS[1], weights[1], "stored"),
+        ("conv_transpose2d_1", LARGER[1], weights[1], "stored"),
+    ])  # fmt: skip
+
+
+def torch_refused(folder: Path) -> Iterator[Refused]:
+    import torch
+
+    torch.save({"w": torch.zeros(2)}, folder / "state.pt")
+    yield Refused("state.pt", "holds weights, or a pickle that would be run as it is loaded")
+    (folder / "old.pt").write_bytes(b"\x80\x02}q\x00.")
+    yield Refused("old.pt", "is a pickle, which would be run as it is loaded")
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(folder / "whole.pt"))
+    (folder / "half.pt").write_bytes((folder / "whole.pt").read_bytes()[:700])
+    yield Refused("half.pt", "no whole file")
+    yield Refused("whole.pt", "takes inputs of which it does not say the sizes")
+    with zipfile.ZipFile(folder / "writes.pt", "w") as archive:
+        archive.writestr("writes/code/__torch__.py", "def forward(self, x):\n  torch.save(x, 'anywhere')\n  return x\n")
+    yield Refused("writes.pt", "has code with 'torch.save', which is not run")
+    torch.export.save(torch.export.export(torch.nn.Linear(2, 2), (torch.zeros(1, 2),)), folder / "linear.pt2")
+    yield Refused("torch.nn:Nothing", "cannot be made: AttributeError")
+    content = (folder / "linear.pt2").read_bytes()
+    (folder / "half.pt2").write_bytes(content[: len(content) // 2])
+    yield Refused("half.pt2", "is no archive")
+
+
+def tensorflow_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Saved]:
+    import keras
+    import tensorflow as tf
+
+    monkeypatch.chdir(folder)
+    keras.utils.set_random_seed(0)
+    given = keras.Input((None, 10, 3))
+    h = keras.layers.Conv2DTranspose(6, 4, strides=2, padding="same", name="up")(given)
+    h = keras.layers.Conv2DTranspose(4, (2, 3), strides=3, use_bias=False, name="last")(keras.layers.ReLU()(h))
+    model = keras.Model(given, h)
+    weights = [np.transpose(model.get_layer(name).kernel.numpy(), (3, 2, 0, 1)) for name in ("up", "last")]
+    problems = ["i8x10 k4 s2 p1 ic3 oc6", "i16x20 k2x3 s3 p0:-1x0 ic6 oc4"]
+    inputs = ("x=1,8,10,3",)
+
+    def rows(*names: str, bias: str = "") -> list[tuple[str, str, Array | None, str]]:
+        return [(name, problems[at] + (bias if not at else ""), weights[at], "stored") for at, name in enumerate(names)]
+
+    model.save("model.keras")
+    yield Saved("model.keras", inputs, rows("up", "last", bias=" bias"))
+    model.export("saved", verbose=False)
+    names = "functional_1/up_1/conv_transpose", "functional_1/last_1/conv_transpose"
+    yield Saved("saved", inputs, rows(*names))
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    function = tf.function(lambda x: model(x)).get_concrete_function(tf.TensorSpec((1, 8, 10, 3)))
+    frozen = convert_variables_to_constants_v2(function).graph.as_graph_def()
+    Path("frozen.pb").write_bytes(frozen.SerializeToString())
+    yield Saved("frozen.pb", (), rows(*(name.replace("_1/", "_1/").replace("functional_1", "functional_1")
+                                         for name in _operators(frozen))))  # fmt: skip
+    if importlib.util.find_spec("tflite"):
+        fixed = keras.Sequential([keras.Input((8, 10, 3)), *(layer for layer in model.layers[1:])])
+        Path("model.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(fixed).convert())
+        scanned = scanning.scan("model.tflite").scan.rows
+        yield Saved("model.tflite", (), rows(*(row.layer for row in scanned)))
+
+
+def _operators(graph: Any) -> list[str]:
+    return [node.name for node in graph.node if node.op == "Conv2DBackpropInput"]
+
+
+def tensorflow_refused(folder: Path) -> Iterator[Refused]:
+    import keras
+    import tensorflow as tf
+
+    inner = keras.layers.Lambda(lambda x: x * 2)
+    keras.Sequential([keras.Input((4,)), inner]).save(folder / "lambda.keras")
+    yield Refused("lambda.keras", "is not read by Keras in its safe mode")
+    (folder / "foreign.keras").write_bytes(b"no archive")
+    yield Refused("foreign.keras", "is no .keras file")
+    (folder / "foreign.pb").write_bytes(b"\xff\xff\xff no graph")
+    yield Refused("foreign.pb", "is not a frozen graph")
+    (folder / "empty.pb").write_bytes(b"")
+    yield Refused("empty.pb", "it has no nodes")
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.io.read_file("/etc/hostname")
+    (folder / "reads.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    yield Refused("reads.pb", "has the operator ReadFile, which runs code or touches files")
+    definition = tf.compat.v1.GraphDef()
+    definition.node.add(name="own", op="MyOperator")
+    (folder / "own.pb").write_bytes(definition.SerializeToString())
+    yield Refused("own.pb", "has the operator MyOperator of an author's own")
+
+
+def mxnet_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Saved]:
+    import mxnet as mx
+
+    monkeypatch.chdir(folder)
+    h = mx.sym.Deconvolution(
+        mx.sym.Variable("data"), kernel=(4, 4), stride=(2, 2), pad=(1, 1), num_filter=6, no_bias=False, name="up"
+    )
+    y = mx.sym.Deconvolution(h, kernel=(2, 3), stride=(2, 2), adj=(1, 0), num_filter=4, num_group=2, name="last")
+    rng = np.random.default_rng(0)
+    shapes = {"up_weight": (3, 6, 4, 4), "up_bias": (6,), "last_weight": (6, 2, 2, 3)}
+    arrays = {name: rng.standard_normal(shape).astype("f4") for name, shape in shapes.items()}
+    mx.model.save_checkpoint("m", 0, y, {name: mx.nd.array(array) for name, array in arrays.items()}, {})
+    yield Saved("m-symbol.json", ("data=1,3,8,10",), [
+        ("up", "i8x10 k4 s2 p1 ic3 oc6 bias", arrays["up_weight"], "stored"),
+        ("last", "i16x20 k2x3 s2 p0:-1x0 g2 ic3 oc2", arrays["last_weight"], "stored"),
+    ])  # fmt: skip
+
+
+def mxnet_refused(folder: Path) -> Iterator[Refused]:
+    (folder / "m-symbol.json").write_text('{"nodes": [{"op": "Custom", "name": "a", "inputs": []}]}')
+    yield Refused("m-symbol.json", "has an operator Custom, whose code would be run")
+    (folder / "n-symbol.json").write_text('{"nodes": [{"op": "Deconvolution", "name": "a", "inputs": [[7, 0]]}]}')
+    yield Refused("n-symbol.json", "is no symbol of MXNet")
+
+
+Models = Callable[[Path, pytest.MonkeyPatch], Iterator[Saved]]
+MODELS: Mapping[str, Models] = {"torch": torch_models, "tensorflow": tensorflow_models, "mxnet": mxnet_models}
+REFUSED: Mapping[str, Callable[[Path], Iterator[Refused]]] = {
+    "torch": torch_refused, "tensorflow": tensorflow_refused, "mxnet": mxnet_refused,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("framework", [name for name in FRAMEWORKS if name in MODELS])
+def test_models_are_scanned_back(framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 0
+    for saved in MODELS[framework](tmp_path, monkeypatch):
+        scanned = scanning.scan(saved.name, saved.inputs, {framework: sys.executable})
+        assert [fields(row) for row in scanned.scan.rows] == [
+            (layer, problem, "" if weight is None else digest_of(np.ascontiguousarray(weight)), provenance)
+            for layer, problem, weight, provenance in saved.rows
+        ], saved.name  # fmt: skip
+        assert {row.layer for row in scanned.scan.rows} <= {*scanned.weights}
+        count += 1
+    assert count
+
+
+def fields(row: Row) -> tuple[str, str, str, str]:
+    assert row.place
+    assert row.call.endswith(")")
+    assert (row.dtype, row.unknown) == ("float32", "")
+    return row.layer, row.problem, row.digest, row.provenance
+
+
+@pytest.mark.parametrize("framework", [name for name in FRAMEWORKS if name in REFUSED])
+def test_what_would_run_code_or_is_no_model_is_refused_in_a_line(
+    framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for refused in REFUSED[framework](tmp_path):
+        with pytest.raises(ScanError) as raised:
+            scanning.scan(refused.name, (), {framework: sys.executable})
+        assert refused.message in str(raised.value), raised.value
+        assert str(raised.value).startswith(refused.name)
+        assert "\n" not in str(raised.value)

@@ -1,0 +1,79 @@
+"""Which files are read, and what is said of the others."""
+
+from pathlib import Path
+
+import pytest
+
+from conformance.scan import scanning, sizes
+from conformance.scan.layer import Extent, ScanError, SizeError
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("model.py", "it is source code: give it to `conformance call FRAMEWORK FILE`"),
+        ("model.h5", "can hold code that is run as it is loaded: save the model as .keras"),
+        ("model.pkl", "a pickle is run as it is loaded"),
+        ("model.safetensors", "it holds weights and no graph"),
+        ("model.txt", "give one of .onnx"),
+    ],
+)
+def test_another_file_is_told_what_to_give_instead(name: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(ScanError, match=message):
+        scanning.scan(str(tmp_path / name))
+
+
+def test_a_file_that_there_is_not_and_a_folder_of_nothing_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ScanError, match="there is no such file"):
+        scanning.scan(str(tmp_path / "none.onnx"))
+    with pytest.raises(ScanError, match=r"is a folder without saved_model\.pb"):
+        scanning.scan(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x", "give a name and its extents"), ("x=1,,2", "give a name and its extents"),
+        ("x=5..2", "is no range"), ("x=0", "is no range"), ("x=99999999999999999999", "is no range"),
+    ],
+)  # fmt: skip
+def test_sizes_that_are_none_are_refused(text: str, message: str) -> None:
+    with pytest.raises(ScanError, match=message):
+        sizes.parse([text])
+    with pytest.raises(ScanError, match="x is given twice"):
+        sizes.parse(["x=1", "x=2"])
+
+
+def test_sizes_that_do_not_fit_the_file_are_refused() -> None:
+    declared: dict[str, list[Extent]] = {"x": [None, 3, "h"], "z": [1, 2]}
+    for asked, message in (
+        ({"y": ((1, 1),)}, "has no such input: its inputs are x, z"),
+        ({"x": ((1, 1),)}, "1 extents are given, and m has 3 there"),
+        ({"x": ((1, 1), (4, 4), (5, 5))}, "axis 1 is 4, and m fixes it to 3"),
+    ):
+        with pytest.raises(ScanError, match=message):
+            sizes.of_inputs("m", declared, asked)
+
+
+@pytest.mark.parametrize(
+    ("takes", "words"),
+    [
+        (lambda i: True, "every extent"), (lambda i: i >= 9, "every extent from 9 on"),
+        (lambda i: i % 8 == 0, "multiples of 8"), (lambda i: i % 8 == 3, "multiples of 8 and 3 more"),
+        (lambda i: i in (5, 7, 12), "5, 7, 12 of those tried"),
+    ],
+)  # fmt: skip
+def test_which_extents_a_model_takes_is_said(takes: object, words: str) -> None:
+    assert callable(takes)
+
+    def at(shapes: sizes.Sizes) -> int:
+        extent = shapes["x"][1]
+        if not takes(extent):
+            raise SizeError("so not")
+        return extent
+
+    found, said = sizes.tried({"x": ((1, 1), (5, 201))}, at)
+    assert said[0].startswith(f"axis 1 of x in 5..201: {words}")
+    largest = max(extent for extent in range(5, 202) if takes(extent))
+    assert found[-1] == largest
