@@ -4,9 +4,10 @@ Values are non-zero integers from raw Philox words, which NumPy keeps the same a
 until no reversal or swap of axes leaves an array unchanged, since data that is blind to a fault cannot show it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import accumulate, pairwise
 from math import gcd, isqrt, prod
 from typing import Any, NamedTuple
 
@@ -51,6 +52,13 @@ class Widths(NamedTuple):
     weight: int
     bias: int
     heavy: bool = False
+
+
+class Sums(NamedTuple):
+    """What is expected of operands, and the largest of `magnitudes`."""
+
+    expected: Array
+    largest: int
 
 
 class DataError(ValueError):
@@ -109,6 +117,13 @@ def draw(case_id: str, problem: Problem, dtype: str = EXACT_IN) -> Arrays:
     Raises DataError where there is none. Half precision has no room for sums of many terms: where no draw is exact in
     it, one is given that sees every fault, and whose certificate does not hold.
     """
+    return draw_with(lambda *drawn: Sums(drawn[1].x, largest_sum(*drawn)), case_id, problem, dtype)[0]
+
+
+def draw_with(
+    summed: Callable[[Problem, Arrays], Sums], case_id: str, problem: Problem, dtype: str = EXACT_IN
+) -> tuple[Arrays, Sums]:
+    """What `draw` gives, with its sums, which `summed` computes: every draw that sees every fault is asked for them."""
     room = 1 << SIGNIFICAND[drawn_for(dtype)]
     turn = TURNS[int(words(f"{case_id} turn", (1,))[0] % np.uint64(len(TURNS)))]
     widths = widths_of(problem, turn, room)
@@ -117,9 +132,10 @@ def draw(case_id: str, problem: Problem, dtype: str = EXACT_IN) -> Arrays:
         arrays = _draw(f"{case_id}#{attempt}", problem, widths)
         if not _sees_every_fault(problem, arrays):
             continue
-        if largest_sum(problem, arrays) <= room:
-            return arrays
-        inexact = arrays
+        sums = summed(problem, arrays)
+        if sums.largest <= room:
+            return arrays, sums
+        inexact = arrays, sums
     if inexact is not None and dtype in HALVES:
         return inexact
     raise DataError(
@@ -162,6 +178,11 @@ def largest_sum(problem: Problem, arrays: Arrays) -> int:
     return int(magnitudes(problem, arrays).max())
 
 
+def stamped(problem: Problem, arrays: Arrays) -> Sums:
+    """The sums of operands by the definition."""
+    return Sums(oracle.expected(problem, *arrays), largest_sum(problem, arrays))
+
+
 def magnitudes(problem: Problem, arrays: Arrays) -> Array:
     """convT(|x|, |w|) + |b|, which no partial sum of the same output exceeds."""
     bias = None if arrays.bias is None else np.abs(arrays.bias)
@@ -170,12 +191,12 @@ def magnitudes(problem: Problem, arrays: Arrays) -> Array:
 
 def _draw(key: str, problem: Problem, widths: Widths) -> Arrays:
     shapes = (problem.input_shape, problem.weight_shape, problem.bias_shape)
-    sizes = [prod(shape) for shape in shapes]
-    parts = np.split(words(key, (sum(sizes),)), np.cumsum(sizes)[:-1])
+    ends = list(accumulate(map(prod, shapes), initial=0))
+    drawn = words(key, (ends[-1],))
     numbers = _heavy if widths.heavy else _integers
     x, weight, bias = (
-        numbers(part, max(1, most)).reshape(shape)
-        for part, most, shape in zip(parts, (widths.x, widths.weight, widths.bias), shapes, strict=True)
+        numbers(drawn[start:end], max(1, most)).reshape(shape)
+        for (start, end), most, shape in zip(pairwise(ends), widths[:3], shapes, strict=True)
     )
     return Arrays(x, weight, bias if problem.bias else None)
 
@@ -210,7 +231,11 @@ def _sees_every_fault(problem: Problem, arrays: Arrays) -> bool:
 
 
 def _asymmetric(array: Array) -> bool:
-    """Whether reversing any axis longer than 1 changes the array."""
+    """Whether reversing any axis longer than 1 changes the array; mostly the two ends of an edge tell."""
+    first = array.item(0)
     return not any(
-        extent > 1 and np.array_equal(array, np.flip(array, axis)) for axis, extent in enumerate(array.shape)
+        extent > 1
+        and first == array.item((*[0] * axis, extent - 1, *[0] * (array.ndim - axis - 1)))
+        and np.array_equal(array, np.flip(array, axis))
+        for axis, extent in enumerate(array.shape)
     )

@@ -46,9 +46,10 @@ class Draw:
 
 
 def case_of(problem: Problem) -> Case:
-    """A drawn problem as a case; its id, and so its data, is made of its descriptor."""
-    digest = hashlib.sha256(str(problem).encode()).hexdigest()[:8]
-    return Case(f"found-{digest}", problem, str(problem), "", _probes(problem), "")
+    """A drawn problem as a case; its id of 64 bits, and so its data, is made of its descriptor."""
+    descriptor = str(problem)
+    digest = hashlib.sha256(descriptor.encode()).hexdigest()[:16]
+    return Case(f"found-{digest}", problem, descriptor, "", _probes(problem), "")
 
 
 def _probes(problem: Problem) -> tuple[str, ...]:
