@@ -72,15 +72,18 @@ def fault_lines(faults: Sequence[KnownFault]) -> Iterator[str]:
 def known_faults(port: Port, lane: Lane) -> list[KnownFault]:
     """The known faults of a port's target on its problem, each told once: where it is run in a lane, and then those of
     the framework's other lanes that this one has not."""
-    expectations = tuple(_applying(lane.framework))
-    faults = list(_of_lane(_Asked(port, lane, expectations)))
+    faults = list(_of_port(port, lane))
     for variant in adapters.variants(lane.framework):
         if variant != lane.variant:
             other = Lane(lane.framework, variant)
-            faults += [
-                replace(fault, lane=other) for fault in _unlike(_of_lane(_Asked(port, other, expectations)), faults)
-            ]
+            faults += [replace(fault, lane=other) for fault in _unlike(_of_port(port, other), faults)]
     return faults
+
+
+def faults_of_problem(problem: Problem, lane: Lane, dtype: str) -> list[KnownFault]:
+    """The known faults of a lane on a problem in a dtype, in whatever call its adapter makes of it."""
+    asked = _Asked(problem, (), lane, tuple(each for each in _applying(lane.framework) if not each.idiom))
+    return [replace(fault, lane=lane) for fault in _of_lane(asked, (dtype,))]
 
 
 def _unlike(others: Iterable[KnownFault], told: Sequence[KnownFault]) -> Iterator[KnownFault]:
@@ -91,12 +94,21 @@ def _unlike(others: Iterable[KnownFault], told: Sequence[KnownFault]) -> Iterato
             yield replace(fault, dtypes=dtypes)
 
 
-def _of_lane(asked: "_Asked") -> Iterator[KnownFault]:
+def _of_port(port: Port, lane: Lane) -> Iterator[KnownFault]:
+    """The known faults of a port in one lane, each told once, and where the target's call is claimed to be refused."""
+    names = (port.target.name, port.point.origin)
+    asked = _Asked(port.target.claim.problem, names, lane, tuple(_applying(lane.framework)))
+    faults = list(_of_lane(asked, DTYPES))
+    yield from faults
+    yield from _refused(port, asked, {dtype for fault in faults for dtype in fault.dtypes})
+
+
+def _of_lane(asked: "_Asked", dtypes_asked: Sequence[str]) -> Iterator[KnownFault]:
     """The known faults in one lane, each told once."""
-    lane, problem = asked.lane, asked.port.target.claim.problem
+    lane, problem = asked.lane, asked.problem
     faults: dict[tuple[str, str], KnownFault] = {}
     for expectation in asked.expectations:
-        if dtypes := tuple(dtype for dtype in DTYPES if asked.holds(expectation, lane.variant, dtype, problem)):
+        if dtypes := tuple(dtype for dtype in dtypes_asked if asked.holds(expectation, lane.variant, dtype, problem)):
             machine = f"it is of machines where {expectation.machine.text}" if expectation.machine else ""
             only = [" ".join(text.split()) for text in (expectation.partly, expectation.chance, machine) if text]
             fault = KnownFault(
@@ -105,7 +117,6 @@ def _of_lane(asked: "_Asked") -> Iterator[KnownFault]:
             )  # fmt: skip
             faults.setdefault((fault.happens, fault.upstream if fault.upstream.startswith("http") else fault.id), fault)
     yield from faults.values()
-    yield from _refused(asked, {dtype for fault in faults.values() for dtype in fault.dtypes})
 
 
 def _applying(framework: str) -> Iterator[Expectation]:
@@ -118,17 +129,19 @@ def _applying(framework: str) -> Iterator[Expectation]:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A port, the lane that is to run it, and all that is expected of its framework."""
+    """A problem, the names of the call that puts it, the lane that is to run it, and what is expected of that."""
 
-    port: Port
+    problem: Problem
+    names: tuple[str, ...]
     lane: Lane
     expectations: tuple[Expectation, ...]
 
     def holds(self, expectation: Expectation, variant: str, dtype: str, problem: Problem) -> bool:
-        """Whether the region of an expectation holds a problem of the port; where it is of no idiom, it is of what is
+        """Whether the region of an expectation holds a problem of the call; where it is of no idiom, it is of what is
         beneath each."""
-        names = (self.port.target.name, self.port.point.origin)
-        if expectation.idiom and not any(fnmatchcase(name, pattern) for name in names for pattern in expectation.idiom):
+        if expectation.idiom and not any(
+            fnmatchcase(name, pattern) for name in self.names for pattern in expectation.idiom
+        ):
             return False
         claimed = str(Verdict.CONFORMS) if expectation.idiom else ""
         run = {"framework": self.lane.framework, "variant": variant, "dtype": dtype, "direction": FORWARD}
@@ -140,7 +153,7 @@ class _Asked:
 
     def helps(self, dtypes: Sequence[str]) -> Iterator[str]:
         """What is in no region: another dtype, another way to execute, or steps around the call."""
-        problem, ours = self.port.target.claim.problem, self.lane.variant
+        problem, ours = self.problem, self.lane.variant
         yield from (f"compute in {dtype}" for dtype in DTYPES if self.sound(ours, dtype, problem))
         ways: dict[str, list[str]] = {}
         for dtype in dtypes:
@@ -151,19 +164,19 @@ class _Asked:
     def variants(self, dtype: str) -> Iterator[str]:
         """Other ways to execute that are in no region."""
         for variant in adapters.variants(self.lane.framework):
-            if self.sound(variant, dtype, self.port.target.claim.problem):
+            if self.sound(variant, dtype, self.problem):
                 how = adapters.how_to_run(Lane(self.lane.framework, variant), self.lane.variant)
                 yield f"run it as {variant}: {how}"
 
     def _steps(self, dtype: str) -> Iterator[str]:
-        apart = (way for way in reductions(self.port.target.claim.problem) if set(way.steps) - {"bias"})
+        apart = (way for way in reductions(self.problem) if set(way.steps) - {"bias"})
         if way := next((way for way in apart if self.sound(self.lane.variant, dtype, way.problem)), None):
             yield " and ".join(HELPS[step] for step in way.steps if step in HELPS)
 
 
-def _refused(asked: _Asked, told: Set[str]) -> Iterator[KnownFault]:
+def _refused(port: Port, asked: _Asked, told: Set[str]) -> Iterator[KnownFault]:
     """The dtypes in which the target's call is claimed to be refused, and of which nothing is told yet."""
-    target, lane = asked.port.target, asked.lane
+    target, lane = port.target, asked.lane
     for dtype in DTYPES:
         use = Use(target.claim.problem.rank, target.arguments, target.shapes, lane.variant, dtype)
         with suppress(Refusal):  # of which nothing is claimed

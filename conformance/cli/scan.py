@@ -1,13 +1,18 @@
 """conformance scan: every transposed convolution of a model file."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from conformance.io.exit_status import OK
+from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import abridged, echo
 from conformance.suites.scans.file import MARK, SUFFIX, Row, Scan, is_scan, weights_beside
+
+if TYPE_CHECKING:
+    from conformance.adapters.base import Lane
 
 
 @click.command()
@@ -16,10 +21,14 @@ from conformance.suites.scans.file import MARK, SUFFIX, Row, Scan, is_scan, weig
               help="Of an input, as in x=1..8,3,64..512,64..512; repeatable.")  # fmt: skip
 @click.option("--to", "target", type=Path, help="Write it as a suite file, such as scan.jsonl.")
 @click.option("--weights", is_flag=True, help="Keep the weights beside that file.")
+@click.option("--lane", "names", multiple=True, metavar="LANE",
+              help="Say what is known of each layer in this lane, or in all; repeatable.")  # fmt: skip
 @click.option("--python", "pythons", multiple=True, metavar="FRAMEWORK=PATH", help="The interpreter that has it.")
 @click.option("--json", "json_", is_flag=True, help="The header and the rows, a line of JSON each.")
-def command(model: str, inputs: tuple[str, ...], target: Path | None, weights: bool,
-            pythons: tuple[str, ...], json_: bool) -> int:  # fmt: skip
+def command(
+    model: str, inputs: tuple[str, ...], target: Path | None, weights: bool, names: tuple[str, ...],
+    pythons: tuple[str, ...], json_: bool,
+) -> int:  # fmt: skip
     """List every transposed convolution of MODEL: what each means, with its problem and its weight.
 
     MODEL is a file: .onnx, .tflite, .pt2 of torch.export, TorchScript in .pt, .keras, a frozen graph in .pb, a folder
@@ -27,13 +36,16 @@ def command(model: str, inputs: tuple[str, ...], target: Path | None, weights: b
     framework are read in its environment: this one, .tox/NAME, or the one of --python.
 
     An extent that is free in the file is given by --input, as a number or a range. Problems are made at the ends of
-    ranges, and where something else about a layer changes in between. No code of a file is executed. Exit status: 0,
-    also where there is none, and 2 for usage, or a file that cannot be read.
+    ranges, and where something else about a layer changes in between. No code of a file is executed. With --lane it
+    says which layers a lane refuses, gets wrong or dies of, by the regions of cases/expectations, and what helps; no
+    framework is run for that. Exit status: 0, also where there is none, 1 where a lane is known not to answer, and 2
+    for usage, or a file that cannot be read.
     """
     from conformance.cli.port import interpreters
     from conformance.io.atomic import require_our_file, write_together
-    from conformance.scan import scanning
+    from conformance.scan import regions, scanning
 
+    lanes = regions.lanes(names)
     if weights and target is None:
         raise click.UsageError("--weights are kept beside a scan: give --to FILE, too")
     if target is not None:
@@ -46,11 +58,23 @@ def command(model: str, inputs: tuple[str, ...], target: Path | None, weights: b
         if weights:
             contents[weights_beside(target)] = scanning.stored(scanned.weights)
         write_together({path: content for path, content in contents.items() if content is not None})
-    for line in scanned.scan.lines() if json_ else _text(scanned.scan):
+    for line in _json(scanned.scan, lanes) if json_ else _text(scanned.scan, lanes):
         echo(line if json_ else abridged(line))
     if target is not None and not json_:
         echo(f"{target}: {_cases(scanned.scan)}: conformance run LANE --suite {target}")
-    return OK
+    return DIVERGED if any(any(regions.known(row, lanes).values()) for row in scanned.scan.rows) else OK
+
+
+def _json(scan: Scan, lanes: "Sequence[Lane]") -> Iterator[str]:
+    """The header and the rows; each row with what is known of it in lanes, where some are asked for."""
+    from conformance.calls.known_faults import as_data
+    from conformance.scan import regions
+
+    header, *lines = scan.lines()
+    yield header
+    for row, line in zip(scan.rows, lines, strict=True):
+        faults = {str(lane): [*map(as_data, each)] for lane, each in regions.known(row, lanes).items()}
+        yield json.dumps({**json.loads(line), "lanes": faults}) if lanes else line
 
 
 def _cases(scan: Scan) -> str:
@@ -58,8 +82,8 @@ def _cases(scan: Scan) -> str:
     return f"{count} case{'s' * (count != 1)}"
 
 
-def _text(scan: Scan) -> Iterator[str]:
-    """A scan as lines: what was read, and each layer with its sizes."""
+def _text(scan: Scan, lanes: "Sequence[Lane]") -> Iterator[str]:
+    """A scan as lines: what was read, and each layer with its sizes and what is known of it in lanes."""
     layers: dict[str, list[Row]] = {}
     for row in scan.rows:
         layers.setdefault(row.layer, []).append(row)
@@ -69,10 +93,10 @@ def _text(scan: Scan) -> Iterator[str]:
     yield f"{header.model}: {header.kind}, {count}{f', on {sizes}' if sizes else ''}"
     yield from (f"  {line}" for line in header.taken)
     for name, rows in layers.items():
-        yield from _layer(name, rows)
+        yield from _layer(name, rows, lanes)
 
 
-def _layer(name: str, rows: list[Row]) -> Iterator[str]:
+def _layer(name: str, rows: list[Row], lanes: "Sequence[Lane]") -> Iterator[str]:
     first = rows[0]
     yield ""
     yield f"{name}: {first.call}"
@@ -85,7 +109,22 @@ def _layer(name: str, rows: list[Row]) -> Iterator[str]:
         if problem := row.known:
             window = " x ".join(f"({lo}, {hi})" for lo, hi in problem.window)
             yield f"  means: '{problem}', window {window}, which leaves {problem.output}"
+            yield from (f"    {line}" for line in _known(row, lanes))
         if row.unknown:
             yield f"  {'refused' if row.problem else 'not known'}: {row.unknown}"
     if first.dynamic:
         yield f"  dynamic: {'; '.join(first.dynamic)}"
+
+
+def _known(row: Row, lanes: "Sequence[Lane]") -> Iterator[str]:
+    """What is known of a row in each lane: those that answer in one line, then the others with the reason."""
+    from conformance.scan import regions
+
+    faults = regions.known(row, lanes)
+    if answering := [str(lane) for lane, each in faults.items() if not each]:
+        yield f"answered by {', '.join(answering)}"
+    told: set[str] = set()
+    for each in faults.values():
+        for fault in each:
+            yield from fault.lines(told)
+            told.add(fault.reason)

@@ -1,30 +1,47 @@
-"""What is known of a problem in each lane, by the regions of `cases/expectations`; no framework is run."""
+"""What is known of a model's layers in each lane, by the regions of `cases/expectations`; no framework is run."""
 
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from conformance import adapters
+from conformance.adapters.base import Lane
+from conformance.calls.known_faults import KnownFault, faults_of_problem
 from conformance.problem import Problem
-from conformance.records.record import FORWARD, Verdict
-from conformance.suites.expectations import Expectation, read_expectations
+from conformance.scan.layer import ScanError
+from conformance.suites.scans.file import Row
+
+ALL = "all"
+DTYPES = ("bfloat16", "float16", "float32", "float64")
+"""Those that something can be known of."""
 
 
-@cache
-def _expectations() -> tuple[tuple[str, str, Expectation], ...]:
-    """Every expectation of a problem in whatever call, with the lanes that it may be of."""
-    return tuple(
-        (lane.framework, lane.variant, expectation)
-        for lane in adapters.lanes()
-        for expectation in read_expectations(lane.framework)
-        if not expectation.idiom and expectation.verdict is not Verdict.ACCEPTS_INVALID
+def lanes(names: Sequence[str]) -> list[Lane]:
+    """The lanes of some names, such as torch-eager; a framework stands for its lanes. Raises ScanError for no lane."""
+    known = adapters.lanes()
+    chosen: list[Lane] = []
+    for name in names:
+        found = [lane for lane in known if name in (ALL, str(lane), lane.framework)]
+        if not found:
+            raise ScanError(f"--lane {name}: there is no such lane: give all, or one of {', '.join(map(str, known))}")
+        chosen += [lane for lane in found if lane not in chosen]
+    return chosen
+
+
+def known(row: Row, lanes: Sequence[Lane]) -> Mapping[Lane, list[KnownFault]]:
+    """What each lane is known to do with a row's problem other than to answer; none of a row without a problem."""
+    problem = row.known
+    return (
+        {}
+        if problem is None or row.dtype not in DTYPES
+        else {lane: list(_faults(problem, lane, row.dtype)) for lane in lanes}
     )
 
 
-def regions(problem: Problem, dtype: str = "float32") -> frozenset[tuple[str, str, str]]:
-    """The regions that hold a problem: framework, variant and the expectation's id."""
-    return frozenset(
-        (framework, variant, expectation.id)
-        for framework, variant, expectation in _expectations()
-        if expectation.when(
-            problem, framework=framework, variant=variant, dtype=dtype, direction=FORWARD, claimed="", fault=""
-        )
-    )
+@lru_cache(maxsize=2**12)
+def _faults(problem: Problem, lane: Lane, dtype: str) -> tuple[KnownFault, ...]:
+    return tuple(faults_of_problem(problem, lane, dtype))
+
+
+def regions(problem: Problem, dtype: str) -> frozenset[tuple[str, str]]:
+    """The regions that hold a problem, in any lane."""
+    return frozenset((str(lane), fault.id) for lane in adapters.lanes() for fault in _faults(problem, lane, dtype))

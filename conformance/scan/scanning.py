@@ -131,7 +131,7 @@ def _kept(layers: Sequence[Layer]) -> Iterator[Layer]:
     by_size = sorted({_problem(layer): layer for layer in known}.items(), key=lambda item: _size(item[0]))
     told: set[object] = set()
     for at, (problem, layer) in enumerate(by_size):
-        told_of = (problem.kernel, problem.stride, problem.window, problem.dilation, regions(problem))
+        told_of = (problem.kernel, problem.stride, problem.window, problem.dilation, regions(problem, layer.dtype))
         if told_of not in told or at in (0, len(by_size) - 1):
             told.add(told_of)
             yield layer
@@ -153,22 +153,25 @@ class _Names:
     """Names that are each given once: of layers, and of the cases that are made of them."""
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        self._layers: set[str] = set()
+        self._cases: set[str] = set()
 
     def layer(self, name: str) -> str:
-        return self._once(name, ".")
+        return _once(name, ".", self._layers)
 
     def case(self, layer: str, several: bool) -> str:
         plain = re.sub(r"[^a-z0-9]+", "-", layer.lower()).strip("-") or "layer"
-        return self._once(f"{plain}-1" if several else plain, "-")
+        return _once(f"{plain}-1" if several else plain, "-", self._cases)
 
-    def _once(self, name: str, joint: str) -> str:
-        made, number = name, 2
-        stem = name.removesuffix(f"{joint}1") if name.endswith("-1") else name
-        while made in self._taken:
-            made, number = f"{stem}{joint}{number}", number + 1
-        self._taken.add(made)
-        return made
+
+def _once(name: str, joint: str, taken: set[str]) -> str:
+    """A name, with a number behind it where it is taken."""
+    made, number = name, 2
+    stem = name.removesuffix(f"{joint}1")
+    while made in taken:
+        made, number = f"{stem}{joint}{number}", number + 1
+    taken.add(made)
+    return made
 
 
 def stored(weights: Mapping[str, Callable[[], Array]]) -> bytes:

@@ -64,6 +64,7 @@ def test_every_field_of_every_layer_is_told(tmp_path: Path) -> None:
         "i16x16 k3 s2 p0:1 ic8 oc4", "i32x32 k2 s2 p0:-1x0 g2 ic2 oc2",
     ]  # fmt: skip
     assert (second.layer, third.digest) == ("h3", digest_of(UP3))
+    assert [row.id for row in (second, third)] == ["h3", "up3"]
 
 
 def test_a_free_axis_is_asked_at_its_ends(tmp_path: Path) -> None:

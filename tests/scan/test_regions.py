@@ -1,0 +1,77 @@
+"""What is known of a model's layers in each lane, without any framework."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from conformance import adapters
+from conformance.scan import regions
+from conformance.scan.layer import ScanError
+from conformance.suites.scans.file import Row
+from tests.cli.test_cli import Command
+from tests.scan.test_onnx import decoder
+
+
+@pytest.fixture
+def conformance(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    return Command(monkeypatch, capfd)
+
+
+def row(problem: str) -> Row:
+    return Row(id="a", layer="a", place="", call="", problem=problem)
+
+
+def test_a_refusal_comes_with_its_reason_its_link_and_what_helps() -> None:
+    ((fault,),) = regions.known(row("i8x8 k3 s2 g2"), regions.lanes(["tensorflow-eigen"])).values()
+    assert (fault.happens, fault.id) == ("refuses this", "tensorflow-eigen-groups")
+    assert fault.upstream.startswith("https://")
+    assert any("run it as onednn" in way for way in fault.helps)
+
+
+def test_a_plain_layer_is_answered_in_all_lanes() -> None:
+    known = regions.known(row("i8x8 k4 s2 p1 ic3 oc8"), regions.lanes(["all"]))
+    assert [*known] == list(adapters.lanes())
+    assert not any(known.values())
+
+
+def test_nothing_is_known_of_a_row_without_a_problem_or_of_whole_numbers() -> None:
+    assert regions.known(row(""), regions.lanes(["all"])) == {}
+    whole = Row(id="a", layer="a", place="", call="", problem="i8 k3", dtype="int8")
+    assert regions.known(whole, regions.lanes(["all"])) == {}
+
+
+def test_a_framework_stands_for_its_lanes_and_an_unknown_one_is_told() -> None:
+    assert [str(lane) for lane in regions.lanes(["tensorflow", "tensorflow-onednn"])] == [
+        "tensorflow-onednn", "tensorflow-eigen",
+    ]  # fmt: skip
+    with pytest.raises(ScanError, match="--lane nowhere: there is no such lane: give all, or one of "):
+        regions.lanes(["nowhere"])
+
+
+def test_the_command_exits_with_1_where_a_lane_is_known_not_to_answer(conformance: Command, tmp_path: Path) -> None:
+    model = decoder(tmp_path / "m.onnx")
+    assert conformance("scan", model, "--lane", "torch").status == 0
+    ended = conformance("scan", model, "--lane", "tensorflow-eigen", "--json")
+    assert ended.status == 1
+    *_, last = map(json.loads, ended.out.splitlines())
+    assert last["lanes"]["tensorflow-eigen"][0]["id"] == "tensorflow-eigen-groups"
+    shown = conformance("scan", model, "--lane", "all")
+    assert "known in float32 on tensorflow-eigen: tensorflow refuses this" in shown.out
+
+
+def test_a_scan_that_fails_writes_nothing(conformance: Command, tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"nothing")
+    ended = conformance("scan", tmp_path / "m.onnx", "--to", tmp_path / "s.jsonl", "--weights")
+    assert (ended.status, ended.err.count("\n")) == (2, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+    decoder(tmp_path / "m.onnx")
+    (tmp_path / "s.jsonl").write_text("mine\n")
+    assert conformance("scan", tmp_path / "m.onnx", "--to", tmp_path / "s.jsonl").status == 2
+    assert (tmp_path / "s.jsonl").read_text() == "mine\n"
+    for words in (["--weights"], ["--to", tmp_path / "s.txt"]):
+        assert conformance("scan", tmp_path / "m.onnx", *words).status == 2
+    ended = conformance("scan", tmp_path / "m.onnx", "--to", tmp_path / "t.jsonl", "--weights")
+    assert (ended.status, sorted(path.name for path in tmp_path.iterdir())) == (
+        0, ["m.onnx", "s.jsonl", "t.jsonl", "t.safetensors"],
+    )  # fmt: skip
