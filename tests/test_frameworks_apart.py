@@ -31,6 +31,7 @@ REASONS = {
     "cli/check.py": EXAMPLE,
     "cli/demo.py": "the questions are about frameworks",
     "cli/port.py": EXAMPLE,
+    "cli/sweep.py": EXAMPLE,
     "io/tensor_files.py": "files of torch.save are read by the module that bears its name",
     "io/torch_files.py": "what torch.save writes is named in it by PyTorch's own names",
     "records/machine.py": "a sentence says whose kernels the library ATen is",

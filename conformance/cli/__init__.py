@@ -29,6 +29,7 @@ GROUPS = {
         "check": "A function of yours, put to a suite.",
         "adapter": "Write an adapter or a program of your own, and check it.",
         "vectors": "Test vectors for any language: JSON, and ONNX models.",
+        "sweep": "Millions of problems of a space, in blocks, on a lane.",
         "fuzz": "Draw problems; shrink the first that diverges to a case.",
         "borders": "Draw problems around every known region.",
         "properties": "Linearity, adjointness and the like, without the oracle.",

@@ -9,7 +9,7 @@ import fcntl
 import os
 import resource
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from io import BufferedReader, BufferedWriter
 from typing import Any, cast
@@ -26,6 +26,8 @@ from conformance.processes.tree import adopt_orphans, die_with
 
 READY = {"ready": True}
 """Said when a message is done with; who has answered and does not come to it is not ready to be asked again."""
+TOGETHER = 16
+"""Lines of a block that are sent together."""
 _ABOVE = 512  # where the protocol's streams lie, so that a call that closes what it did not open leaves them alone
 
 
@@ -34,8 +36,12 @@ def main(parent: int) -> None:
     serve(parent, lambda lane: cast(Convolving, adapters.load(lane)))
 
 
-def serve(parent: int, load: Callable[[Lane], Convolving]) -> None:
-    """Answer until told to stop, or until nobody asks any more, and end this process."""
+Lines = Callable[[Lane, Convolving, wire.Block], Iterator[bytes]]
+"""What evaluates a block: a line a problem."""
+
+
+def serve(parent: int, load: Callable[[Lane], Convolving], lines: Lines | None = None) -> None:
+    """Answer until told to stop, or until nobody asks any more, and end this process; `lines` answers blocks."""
     die_with(parent)
     os.setsid()
     adopt_orphans()
@@ -46,13 +52,22 @@ def serve(parent: int, load: Callable[[Lane], Convolving]) -> None:
     while line := source.readline():
         match wire.question(line):
             case wire.Start(framework, variant):
-                adapter = load(Lane(framework, variant))
+                lane = Lane(framework, variant)
+                adapter = load(lane)
                 bound_memory(MEMORY)
                 _send(target, {"environment": dict(adapters.environment(adapter))})
                 _send(target, READY)
             case wire.Run(jobs):
                 assert adapter is not None, "started first"
                 _run(adapter, [(job, [_array(source, array) for array in job.arrays]) for job in jobs], target)
+                _send(target, READY)
+            case wire.Block() as block:
+                assert adapter is not None, "started first"
+                assert lines is not None, "asked by who started what evaluates blocks"
+                for number, answer in enumerate(lines(lane, adapter, block), 1):
+                    target.write(answer)
+                    if block.alone or number % TOGETHER == 0:
+                        target.flush()
                 _send(target, READY)
             case wire.Stop():
                 _send(target, {"bye": True})

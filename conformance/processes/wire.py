@@ -6,11 +6,14 @@
     -> {"do": "run", "jobs": [{"job": "8f03...", "problem": "i5 k3", "attributes": {...}, "arrays": [{...}], ...}]}
                                  <- {"job": "8f03...", "arrays": [{"dtype": "<f4", "shape": [1, 1, 5]}]}
                                  <- {"job": "77c1...", "verdict": "rejects", "message": "ValueError: no"}
+    -> {"do": "block", "space": "{...}", "seed": 0, "dtype": "float32", "start": 0, "stop": 256}
+                                 <- a record a problem, each a line
     -> {"do": "stop"}            <- {"bye": true}
 
-A lane process ends each of its turns with {"ready": true}. An array is described in `arrays` and follows in C order,
-or stands in its description as base64. Nothing is ever unpickled, and what comes from a lane process is checked as
-anything that is read from elsewhere. `docs/protocol.md` says the same to authors of programs.
+Programs are asked for jobs alone; a block is for a framework's own lane, which compares where it computes. A lane
+process ends each of its turns with {"ready": true}. An array is described in `arrays` and follows in C order, or stands
+in its description as base64. Nothing is ever unpickled, and what comes from a lane process is checked as anything that
+is read from elsewhere. `docs/protocol.md` says the same to authors of programs.
 """
 
 import base64
@@ -104,6 +107,22 @@ class Run(Struct, tag_field="do", tag="run", frozen=True):
     """Jobs, to be answered one by one in their order. The bytes of all their arrays follow in the same order."""
 
     jobs: tuple[Asked, ...]
+
+
+class Block(Struct, tag_field="do", tag="block", frozen=True):
+    """Problems of a space, by their numbers: to be answered by a record each, in one line, in their order.
+
+    `space` is its levels as JSON, which the seed puts into an order. If `alone`, each line is sent before the next
+    problem is begun, so that a death is that of the first problem without a line.
+    """
+
+    space: str
+    seed: int
+    dtype: str
+    start: int
+    stop: int
+    alone: bool = False
+    direction: str = msgspec.field(default="forward", name="pass")
 
 
 class Stop(Struct, tag_field="do", tag="stop", frozen=True):
@@ -209,13 +228,13 @@ def decode(line: bytes) -> Mapping[str, Any]:
     return message
 
 
-def question(line: bytes) -> Start | Run | Stop:
+def question(line: bytes) -> Start | Run | Block | Stop:
     """What a lane process is asked, from its line."""
-    asked: Start | Run | Stop = _QUESTIONS.decode(line)
+    asked: Start | Run | Block | Stop = _QUESTIONS.decode(line)
     return asked
 
 
-_QUESTIONS = msgspec.json.Decoder(Start | Run | Stop)
+_QUESTIONS = msgspec.json.Decoder(Start | Run | Block | Stop)
 
 
 class Buffer(NamedTuple):

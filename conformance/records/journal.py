@@ -41,7 +41,7 @@ class Journal:
     def __init__(self, folder: Path, identity: Identity | None = None, *, resume: bool = False) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(folder)
+        self._lock = lock(folder)
         self._offsets: dict[Key, int] = {}
         self._members: dict[str, tuple[int, int]] = {}
         self.verdicts: Counter[Verdict] = Counter()
@@ -189,8 +189,11 @@ def _archive(members: Iterable[tuple[str, bytes]]) -> bytes:
     return buffer.getvalue()
 
 
-def _lock(folder: Path) -> IO[bytes]:
-    """An open file that no other process has; it is free again when this one ends, however it does."""
+def lock(folder: Path, option: str = "--records") -> IO[bytes]:
+    """An open file that no other process has; it is free again when this one ends, however it does.
+
+    Raises RecordError where another process has it; `option` names the folder on the command line.
+    """
     file = _appendable(folder / "lock")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -199,7 +202,7 @@ def _lock(folder: Path) -> IO[bytes]:
         holder = file.read(20).decode(errors="replace")
         file.close()
         who = f"another run (pid {holder})" if holder.isdecimal() else "another run"
-        raise RecordError(f"{folder}: {who} is writing it: wait for it, or give another --records") from None
+        raise RecordError(f"{folder}: {who} is writing it: wait for it, or give another {option}") from None
     file.truncate(0)
     file.write(str(os.getpid()).encode())
     file.flush()

@@ -34,6 +34,10 @@ HIDDEN = "CONFORMANCE_"
 """The environment variables that a lane process does not get, but for its adapters: where cases and answers lie."""
 
 
+_LIVING: set[int] = set()
+"""The lane processes of this one, which are no strays."""
+
+
 class DiedError(Exception):
     """The process does not answer any more."""
 
@@ -42,18 +46,27 @@ class DiedError(Exception):
         self.death = death
 
 
-def opened(lane: Lane) -> "subprocess.Popen[bytes]":
-    """The process of a lane: of its adapter, or of its program."""
+def opened(lane: Lane, python: str = sys.executable) -> "subprocess.Popen[bytes]":
+    """The process of a lane: of its adapter, in the environment of an interpreter, or of its program."""
     shown = {name: value for name, value in os.environ.items()
              if not name.startswith(HIDDEN) or name == "CONFORMANCE_ADAPTERS"}  # fmt: skip
     pipe, program = subprocess.PIPE, adapters.program(lane.framework)
     if program is None:
-        command = [sys.executable, "-m", "conformance.processes.lane_process", str(os.getpid())]
-        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=shown, bufsize=0)
+        return _started(python, "conformance.processes.lane_process", shown)
     return subprocess.Popen(
         program.command, cwd=program.folder, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0,
         env=shown | adapters.settings(lane), start_new_session=True, preexec_fn=partial(die_with, os.getpid()),
     )  # fmt: skip
+
+
+def trusted(module: str, python: str = sys.executable) -> "subprocess.Popen[bytes]":
+    """The process of a framework of this package, in whose environment a module evaluates what it is asked."""
+    return _started(python, module, os.environ)
+
+
+def _started(python: str, module: str, variables: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    pipe, command = subprocess.PIPE, [python, "-m", module, str(os.getpid())]
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=variables, bufsize=0)
 
 
 class Channel:
@@ -63,6 +76,7 @@ class Channel:
         """`process` is a Popen, or like one."""
         self._process = process
         self.pid = self._process.pid
+        _LIVING.add(self.pid)
         self._given, self._words, self._unsent = bytearray(), bytearray(), memoryview(b"")
         self.longest = wire.LONGEST_LINE
         self._seconds, self._watch = START, Watch(self.pid, START)
@@ -88,11 +102,7 @@ class Channel:
 
     def message(self) -> tuple[Mapping[str, Any], list[Array]]:
         """The next message and its arrays. Raises ViolationError, or DiedError."""
-        while (end := self._given.find(b"\n")) < 0:
-            if len(self._given) > self.longest:
-                raise ViolationError(f"a line of more than {self.longest} bytes")
-            self._pump(POLL)
-        message = wire.decode(self._take(end + 1))
+        message = wire.decode(self._line())
         arrays = []
         for dtype, shape, size, content in wire.buffers(message):
             while content is None and len(self._given) < size:
@@ -100,6 +110,12 @@ class Channel:
             arrays.append(np.frombuffer(self._take(size) if content is None else content, dtype).reshape(shape))
         self._watch = Watch(self.pid, self._seconds)
         return message, arrays
+
+    def line(self) -> bytes:
+        """The next line, as it is; the one behind it may take as long again. Raises ViolationError, or DiedError."""
+        line = self._line()
+        self._watch = Watch(self.pid, self._seconds)
+        return line
 
     def require_ready(self) -> None:
         """Raises ViolationError where the process says anything else than that it is ready to be asked."""
@@ -120,12 +136,20 @@ class Channel:
         """End the process with all that came of it."""
         end_tree(self.pid)
         self._process.wait()
-        end_strays()
+        _LIVING.discard(self.pid)
+        end_strays(*_LIVING)
         self._selector.close()
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             assert stream is not None
             with suppress(OSError):
                 stream.close()
+
+    def _line(self) -> bytes:
+        while (end := self._given.find(b"\n")) < 0:
+            if len(self._given) > self.longest:
+                raise ViolationError(f"a line of more than {self.longest} bytes")
+            self._pump(POLL)
+        return self._take(end + 1)
 
     def _take(self, size: int) -> bytes:
         with memoryview(self._given) as given:
@@ -187,7 +211,8 @@ class Channel:
         lives = self._process.poll() is None
         end_tree(self.pid)
         status = self._process.wait()
-        end_strays()
+        _LIVING.discard(self.pid)
+        end_strays(*_LIVING)
         before = -1
         while before != len(self._words) and self._process.stderr in self._selector.get_map():
             before = len(self._words)

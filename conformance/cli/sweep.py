@@ -1,0 +1,213 @@
+"""conformance sweep: very many problems of a space on a lane."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from conformance import adapters
+from conformance.adapters.base import Lane
+from conformance.analysis import swept
+from conformance.calls.verify import VerifyError, python_for
+from conformance.cli.diagnose import text_lines
+from conformance.io.exit_status import DIVERGED, OK
+from conformance.io.terminal import echo, progress
+from conformance.numerics.operands import DTYPES
+from conformance.records.record import Verdict
+from conformance.records.reproduction import reproduction
+from conformance.runner.outside import LaneProcess, opened
+from conformance.runner.plugin import TIMEOUT
+from conformance.runner.selection import parse_shard, require_computed, require_seconds
+from conformance.runner.sweeps.local import swept_here
+from conformance.runner.sweeps.outside import OutsideBlocks
+from conformance.runner.sweeps.process import BlockProcess
+from conformance.runner.sweeps.run import Engine, Part, digest_of, do, identity_of, join, require_part
+from conformance.runner.sweeps.store import Store
+from conformance.runner.sweeps.task import Sweep, SweepError, Swept
+from conformance.suites.spaces.files import read_space
+
+BLOCK = 256
+"""Problems of a block."""
+
+
+class _Sweeps(click.Group):
+    """Commands of which one needs no name: it takes what is not another one's."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["run", *args])
+
+
+@click.group(cls=_Sweeps, context_settings={"ignore_unknown_options": True})
+def command() -> None:
+    """Put the problems of a space to a lane: `conformance sweep SPACE --lane LANE --count N --to FOLDER`."""
+
+
+@command.command("run")
+@click.argument("name", metavar="SPACE")
+@click.option("--lane", required=True, help="A framework, or one with its variant, as in tensorflow-eigen.")
+@click.option("--count", type=click.IntRange(1), help="How many problems (default: all that there are).")
+@click.option(
+    "--from", "start", default=0, show_default=True, type=click.IntRange(0), help="The first problem's number."
+)
+@click.option("--to", "folder", required=True, type=Path, help="Where what is done is kept.")
+@click.option("--resume", is_flag=True, help="Go on in a folder, with as many problems more as are asked for.")
+@click.option("--keep", default="notable", show_default=True, type=click.Choice(["notable", "all"]),
+              help="Which records are kept; notable are those that do not conform.")  # fmt: skip
+@click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32), help="Of the problems' order.")
+@click.option("--block", default=BLOCK, show_default=True, type=click.IntRange(1, 2**16), help="Problems of a block.")
+@click.option("--part", default="1/1", metavar="I/N", help="Only every N-th block, from the I-th on.")
+@click.option(
+    "--join", "joined", multiple=True, type=Path, metavar="DIR", help="Take over what is done there; repeatable."
+)
+@click.option("-n", "--workers", type=click.IntRange(1, 1024), help="Lane processes (default: one a core).")
+@click.option("--timeout", default=TIMEOUT, show_default=True,
+              help="Seconds of CPU time, or asleep, that a problem may take.")  # fmt: skip
+@click.option("--python", "pythons", multiple=True, metavar="NAME=PATH", help="An interpreter that has a framework.")
+def run(
+    name: str, lane: str, count: int | None, start: int, folder: Path, resume: bool, keep: Any, dtype: str, seed: int,
+    block: int, part: str, joined: tuple[Path, ...], workers: int | None, timeout: float, pythons: tuple[str, ...],
+) -> int:  # fmt: skip
+    """Evaluate problems of SPACE, which is a name or a TOML file, on a lane, and keep what came of them in a folder.
+
+    Problems have numbers, in an order that the seed shuffles, so that any first N are a sample without repetition.
+    Blocks of them go to lane processes in the environment of the framework: this one, .tox/NAME, or --python
+    NAME=PATH. One that dies, or is silent for too long, is started again behind the problem that it died of. What is
+    done is on the disk, whatever is killed: --resume goes on. Exit status: 0 done, 1 a block came out otherwise
+    when it was done again, 2 usage.
+    """
+    require_seconds(timeout)
+    of_lane = lane_of(lane)
+    require_computed(of_lane.framework, dtype)
+    space = read_space(name, seed)
+    stop = space.size if count is None else start + count
+    chosen = Part(start, stop, block, *parse_shard(part))
+    require_part(space, chosen)
+    sweep = Sweep(space.text, seed, of_lane.framework, of_lane.variant, dtype, keep)
+    engine = _local(sweep, parsed(pythons), workers or len(os.sched_getaffinity(0)), timeout)
+    store = Store(folder, identity_of(sweep, space), resume=resume)
+    whole = False
+    try:
+        _show(join(store, list(joined)), f"{of_lane} joined", 0)
+        todo = list(chosen.tasks(sweep, store))
+        _show(do(store, iter(todo), engine), f"{of_lane} {name}", sum(task.stop - task.start for task in todo))
+        whole = True
+    finally:
+        store.close(whole=whole)
+    echo("\n".join(_outcome(store, of_lane, name)))
+    return DIVERGED if store.flaky else OK
+
+
+@command.command("report")
+@click.argument("folder", type=Path)
+@click.option("--known", "with_known", is_flag=True, help="Say where known faults are, too.")
+@click.option("--python", "pythons", multiple=True, metavar="NAME=PATH", help="An interpreter that has the framework.")
+def report(folder: Path, with_known: bool, pythons: tuple[str, ...]) -> int:
+    """Say what the sweep in FOLDER found: each fault with where it is, why, and the smallest problem that shows it.
+
+    Wrong answers are explained where the lane's framework is at hand, which is asked for them once more. Exit status:
+    0 nothing new, 1 something is, or a block came out otherwise when it was done again, 2 usage.
+    """
+    summary = swept.read(folder, lambda blocks, total: progress(blocks, f"{folder}", "blocks", total))
+    for line in lines_of(summary, _process(summary, parsed(pythons)), with_known=with_known):
+        echo(line)
+    return DIVERGED if summary.new or summary.again or summary.unkept else OK
+
+
+def _process(summary: swept.Summary, pythons: Mapping[str, str]) -> LaneProcess | None:
+    """What answers for the lane of a sweep once more; None where its framework is not at hand."""
+    lane = summary.identity.sweep.lane
+    if not adapters.is_known(lane.framework):
+        return None
+    if adapters.is_outside(lane.framework):
+        return LaneProcess(lane, TIMEOUT)
+    python = python_for(lane.framework, pythons)
+    return None if python is None else LaneProcess(lane, TIMEOUT, partial(opened, lane, python))
+
+
+def lines_of(summary: swept.Summary, process: LaneProcess | None, *, with_known: bool) -> Iterator[str]:
+    """A sweep for people."""
+    sweep, verdicts = summary.identity.sweep, summary.verdicts
+    counts = ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in Verdict if verdicts[verdict])
+    yield f"{sweep.lane} {sweep.dtype}: {sum(verdicts.values()):,} problems: {counts}"
+    yield f"  space {summary.identity.digest}, seed {sweep.seed}, digest {digest_of(iter(summary.blocks))}"
+    for done in summary.again:
+        yield f"flaky: problems {done.start} to {done.stop - 1} came out otherwise when they were done again"
+    for expectation, record in summary.unkept:
+        yield f"not as expected by {expectation.id}: it conforms\n    {reproduction(record)}"
+    for fault in summary.faults:
+        new = fault in summary.new
+        yield f"{'new' if new else 'known' if fault.key.known else 'as it may'}: {_title(fault)}"
+        if new or with_known:
+            yield from (f"    {line}" for line in _about(summary, fault, process if new else None))
+
+
+def _title(fault: swept.Fault) -> str:
+    about = f"by {fault.key.known}" if fault.key.known else fault.key.pattern
+    return f"{fault.count:,} {fault.key.verdict}: {about}"
+
+
+def _about(summary: swept.Summary, fault: swept.Fault, process: LaneProcess | None) -> Iterator[str]:
+    rule = summary.region(fault)
+    yield rule.sentence
+    if rule.is_of_enough:
+        yield f"of the samples it {rule.coverage}"
+    yield reproduction(fault.witnesses[0])
+    yield fault.witnesses[0].message
+    if fault.key.verdict is Verdict.DIVERGES and process is not None:
+        groups = swept.explained(summary, fault, process)
+        yield from text_lines(Path(), sum(len(group.records) for group in groups), groups)
+    elif fault.key.verdict is Verdict.DIVERGES and not fault.key.known:
+        yield f"not explained: {summary.identity.sweep.framework} is not at hand here: give --python"
+
+
+def lane_of(text: str) -> Lane:
+    """A lane by its name, or a framework's first. Raises AdapterError."""
+    framework, _, variant = text.partition("-")
+    return adapters.lane(framework, variant or None)
+
+
+def parsed(pythons: Sequence[str]) -> Mapping[str, str]:
+    """Interpreters by framework, from words such as torch=PATH. Raises SweepError."""
+    for given in pythons:
+        if "=" not in given:
+            raise SweepError(f"--python {given} names no framework: give NAME=PATH, as in torch=.venv/bin/python")
+    return dict(given.split("=", 1) for given in pythons)
+
+
+def _python(lane: Lane, pythons: Mapping[str, str]) -> str:
+    python = python_for(lane.framework, pythons)
+    if python is None:
+        framework = lane.framework
+        raise VerifyError(f"no environment here has {framework}: `tox run -e {framework} --notest` makes one; or give "
+                          f"one by --python {framework}=PATH")  # fmt: skip
+    return python
+
+
+def _local(sweep: Sweep, pythons: Mapping[str, str], workers: int, timeout: float) -> Engine:
+    if adapters.is_outside(sweep.framework):
+        adapters.require_installed(sweep.framework)
+        return lambda tasks: swept_here(tasks, lambda: OutsideBlocks(sweep, timeout), workers)
+    python = _python(sweep.lane, pythons)
+    return lambda tasks: swept_here(tasks, lambda: BlockProcess(sweep, python, timeout), workers)
+
+
+def _show(results: Iterator[Swept], what: str, total: int) -> None:
+    """Take results, with a bar that counts problems."""
+    steps = (1 for done in results for _ in range(done.stop - done.start))
+    for _ in progress(steps, what, "problems", total):
+        pass
+
+
+def _outcome(store: Store, lane: Lane, name: str) -> Iterator[str]:
+    counts = ", ".join(f"{store.verdicts[verdict]:,} {verdict}" for verdict in Verdict if store.verdicts[verdict])
+    done = sum(store.verdicts.values())
+    yield f"{lane} {name}: {done:,} problems: {counts}; digest {digest_of(store.blocks)}"
+    for flaky in store.flaky:
+        yield f"  flaky: problems {flaky.start} to {flaky.stop - 1} came out otherwise when they were done again"
+    yield f"  `conformance sweep report {store.folder}` says what is new"

@@ -1,0 +1,73 @@
+"""The lane process of a sweep: `python -m conformance.runner.sweeps.lane PARENT`, in the framework's own environment.
+
+It speaks the protocol of every lane process (`wire`). A framework's own lane is trusted: it draws, computes what is
+expected, calls and compares here, and answers a record a problem.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import cast
+
+from conformance import adapters
+from conformance.adapters.base import Adapter, Convolving, Lane
+from conformance.numerics.operands import DataError
+from conformance.processes import wire
+from conformance.processes.attempt import failed
+from conformance.processes.lane_process import serve
+from conformance.records.record import FORWARD, Record
+from conformance.run import Job, evaluate, record_of
+from conformance.suites.borders import case_of
+from conformance.suites.case import Case
+from conformance.suites.references import compute_small
+from conformance.suites.spaces.space import Space
+
+space_of = lru_cache(maxsize=4)(Space.of_text)
+"""The space of a text and a seed, of which a process sees one or a few."""
+
+
+def lines(lane: Lane, adapter: Adapter, block: wire.Block) -> Iterator[bytes]:
+    """A record a problem of a block, each as a line without what two runs of one build may disagree on."""
+    assert block.direction == FORWARD, "the one pass that is swept"
+    space = space_of(block.space, block.seed)
+    together = 1 if block.alone else adapter.BLOCK
+    for first in range(block.start, block.stop, together):
+        cases = [case_of(space[number]) for number in range(first, min(first + together, block.stop))]
+        for record in _records(lane, adapter, cases, block.dtype):
+            yield line(record)
+
+
+def line(record: Record) -> bytes:
+    """A record without the time of its call, as a line."""
+    return replace(record, seconds=0.0).to_json().encode() + b"\n"
+
+
+def _records(lane: Lane, adapter: Adapter, cases: list[Case], dtype: str) -> Iterator[Record]:
+    """The records of cases; of one for which there is no data, that there is none."""
+    made = {case.id: _job(case, dtype) for case in cases}
+    jobs = [job for job in made.values() if isinstance(job, Job)]
+    results = iter(evaluate(lane, adapter, jobs))
+    for case in cases:
+        job = made[case.id]
+        if isinstance(job, Job):
+            yield next(results).record
+        else:
+            ended = failed("drawing", job)
+            yield record_of(lane, case, dtype, ended.verdict, message=ended.message)
+
+
+def _job(case: Case, dtype: str) -> Job | DataError:
+    try:
+        return Job(case, dtype, compute_small(case, dtype))
+    except DataError as error:
+        return error
+
+
+def main(parent: int) -> None:
+    """Answer with the adapter that the parent names."""
+    serve(parent, lambda lane: cast(Convolving, adapters.load(lane)), lines)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,92 @@
+"""The parent of a lane process that evaluates blocks: it names the problem of each death, and goes on behind it."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from conformance import adapters
+from conformance.processes import wire
+from conformance.processes.isolation import STARTS, Death
+from conformance.processes.wire import ViolationError
+from conformance.runner.outside.channel import START, Channel, DiedError, trusted
+from conformance.runner.sweeps.taken import Taken
+from conformance.runner.sweeps.task import Sweep, SweepError, Swept, Task
+
+CAREFUL = 64
+"""Problems behind a death that are evaluated one by one."""
+LANE = "conformance.runner.sweeps.lane"
+
+
+class BlockProcess:
+    """The lane process of one sweep, or the next one where it died; a problem may take so many seconds."""
+
+    def __init__(self, sweep: Sweep, python: str, seconds: float) -> None:
+        self._sweep, self._seconds = sweep, seconds
+        self._open = partial(trusted, LANE, python)
+        self._channel: Channel | None = None
+        self._environment: Mapping[str, str] = {}
+        self._machine = adapters.machine(sweep.lane)
+
+    def swept(self, task: Task) -> Swept:
+        """What comes of a block. Raises SweepError where no lane process starts."""
+        taken = Taken(task)
+        careful, deaths, again = False, 0, True
+        while taken.next < task.stop:
+            upto = min(taken.next + CAREFUL, task.stop) if careful else task.stop
+            before = taken.next
+            death = self._ask(taken, upto, alone=careful)
+            again = again or taken.next > before
+            if death is None:
+                careful = False
+                continue
+            deaths += 1
+            if death.foreign and again:  # others may have ended it
+                again = False
+            elif careful:
+                taken.add_death(death)
+                again = True
+            else:
+                careful = True
+        return taken.swept(deaths, self._environment, self._machine)
+
+    def stop(self) -> None:
+        """End the process, if there is one; the next block gets a new one."""
+        if self._channel is not None:
+            self._channel.end()
+            self._channel = None
+
+    def _ask(self, taken: Taken, stop: int, *, alone: bool) -> Death | None:
+        """Take the lines of problems up to a number, one by one if alone; how the process died, if it did."""
+        sweep = self._sweep
+        asked = wire.Block(sweep.space, sweep.seed, sweep.dtype, taken.next, stop, alone, sweep.direction)
+        channel = self._started()
+        try:
+            channel.ask(wire.encode(asked), self._seconds)
+            while taken.next < stop:
+                taken.add(channel.line())
+            channel.require_ready()
+        except DiedError as died:
+            self.stop()
+            return died.death
+        except ViolationError as violation:
+            self.stop()
+            raise SweepError(f"{sweep.lane}: its lane process gave {violation}: this is a bug, report it") from None
+        return None
+
+    def _started(self) -> Channel:
+        """A process that is ready to be asked. Raises SweepError where so many in a row did not come to it."""
+        why = ""
+        for _ in range(STARTS):
+            if self._channel is not None:
+                return self._channel
+            channel = Channel(self._open())
+            try:
+                channel.ask(wire.encode(wire.Start(self._sweep.framework, self._sweep.variant)), START)
+                self._environment = wire.started(channel.message()[0]).environment
+                channel.require_ready()
+                self._channel = channel
+            except (DiedError, ViolationError) as error:
+                channel.end()
+                why = str(error)
+        if self._channel is not None:
+            return self._channel
+        raise SweepError(f"{self._sweep.lane}: its lane process does not start: {why}")
