@@ -5,7 +5,8 @@ transpose of an ordinary convolution's matrix. None of them stores what the wind
 Integers give exact int64 answers, floats are computed in float64.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 from math import prod
 from typing import Any
 
@@ -16,6 +17,11 @@ from conformance.problem import PerAxis, Problem, ProblemError, whole
 
 Array = NDArray[Any]
 Index = tuple[Any, ...]
+
+HOLDS = {np.float32: 24, np.float64: 53}
+"""Bits of the whole numbers that floats hold, so that sums of them are exact."""
+MANY = 1 << 18
+"""Products from which on they are taken as products of matrices."""
 
 
 def conv_transpose(
@@ -72,8 +78,24 @@ def expected(problem: Problem, x: Array, weight: Array, bias: Array | None) -> A
 def _stamp(problem: Problem, x: Array, weight: Array) -> Array:
     """y[n, g*OC + oc, i*stride + k*dilation - lo] += x[n, g*IC + ic, i] * weight[g*IC + ic, oc, k], inside the window.
 
-    Taps are walked one by one and elements all at once, or the other way round where there are fewer elements.
+    Of whole numbers and many products, the sums are taken in floats, part by part, which hold each of them exactly.
     """
+    if x.dtype != np.int64 or weight.dtype != np.int64 or problem.multiplies < MANY:
+        return _walked(problem, x, weight, _contracted)
+    count = problem.in_channels * min(prod(problem.input), prod(problem.kernel))
+    return reduce(np.add, (
+        _shifted(_walked(problem, part_x, part_weight, _multiplied).astype(np.int64), shift)
+        for shift, part_x, part_weight in _parts(x, weight, count)
+    ))  # fmt: skip
+
+
+def _shifted(y: Array, bits: int) -> Array:
+    return y << bits if bits else y
+
+
+def _walked(problem: Problem, x: Array, weight: Array, contracted: Callable[[Array, Array], Array]) -> Array:
+    """The stamp by a sum over channels. Taps are walked one by one and elements all at once, or the other way round
+    where there are fewer elements."""
     grouped_x, grouped_weight = _grouped(problem, x, weight)
     y = _zeros(problem, np.result_type(x, weight))
     by_tap = prod(problem.kernel) <= prod(problem.input)
@@ -91,8 +113,40 @@ def _stamp(problem: Problem, x: Array, weight: Array) -> Array:
         )
         one, many = (..., *place), (..., *kept)
         given = (grouped_x[many], grouped_weight[one]) if by_tap else (grouped_x[one], grouped_weight[many])
-        y[(..., *to)] += _contracted(*given)
+        y[(..., *to)] += contracted(*given)
     return _joined(problem, y)
+
+
+def _parts(x: Array, weight: Array, count: int) -> Iterator[tuple[int, Array, Array]]:
+    """Operands as sums of parts in floats, with the power of two that a product of two counts: no sum of `count` such
+    products leaves the whole numbers that the floats hold, so that each order of summation is exact."""
+    most = [max(map(abs, _ends(array)), default=0) for array in (x, weight)]
+    if most[0] * most[1] * count <= 1 << HOLDS[np.float32]:
+        yield 0, x.astype(np.float32), weight.astype(np.float32)
+        return
+    bits, room = [number.bit_length() for number in most], HOLDS[np.float64] - count.bit_length()
+    pieces = [(a, b) for a in range(1, 64) for b in range(1, 64) if -(-bits[0] // a) + -(-bits[1] // b) <= room]
+    cuts = min(pieces, key=lambda piece: (piece[0] * piece[1], piece))
+    for shift_x, part_x in _cut(x, -(-bits[0] // cuts[0]), cuts[0]):
+        for shift_weight, part_weight in _cut(weight, -(-bits[1] // cuts[1]), cuts[1]):
+            yield shift_x + shift_weight, part_x, part_weight
+
+
+def _cut(array: Array, bits: int, count: int) -> Iterator[tuple[int, Array]]:
+    """Whole numbers as parts of so many bits, the last one with the sign."""
+    for at in range(count):
+        rest = array >> (bits * at)
+        yield bits * at, (rest if at == count - 1 else rest & ((1 << bits) - 1)).astype(np.float64)
+
+
+def _multiplied(x: Array, weight: Array) -> Array:
+    """What `_contracted` gives, as products of matrices."""
+    if weight.ndim == 3:
+        turned = np.ascontiguousarray(weight.swapaxes(1, 2))  # as BLAS takes it
+        product: Array = turned @ x.reshape(*x.shape[:3], -1)
+        return product.reshape(*product.shape[:3], *x.shape[3:])
+    rows = np.moveaxis(x, 0, 1) @ weight.reshape(*weight.shape[:2], -1)
+    return np.moveaxis(rows, 1, 0).reshape(x.shape[0], weight.shape[0], *weight.shape[2:])
 
 
 def _inside(offset: int, step: int, count: int, extent: int) -> tuple[slice, slice]:

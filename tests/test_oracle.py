@@ -344,3 +344,33 @@ def test_matrix_is_that_of_convolution(problem: Problem, seed: int) -> None:
     columns = a.reshape(problem.batch, problem.groups, -1)
     by_matrix = np.einsum("grc,ngc->ngr", oracle.matrix(problem, weight), columns)
     np.testing.assert_array_equal(by_matrix.reshape(problem.input_shape), convolution(problem, a, weight))
+
+
+@pytest.mark.parametrize("width", [9, 1 << 12, 1 << 20, 1 << 27])
+@pytest.mark.parametrize(
+    "descriptor",
+    ["i9x7 k4x3 s2 p1 ic5 oc6 n2", "i12 k16 s8 p4 g3 ic4 oc2", "i2x3 k5x6 s3x1 d2 ic7 oc5 n3", "i3x4x5 k2 s2 g2 ic3"],
+)
+def test_many_products_are_added_up_in_floats_without_a_rounding(
+    descriptor: str, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, rng = Problem.parse(descriptor), np.random.default_rng(width)
+    x = rng.integers(-width, width + 1, problem.input_shape)
+    weight = rng.integers(-width, width + 1, problem.weight_shape)
+    one_by_one = oracle.expected(problem, x, weight, None)
+    monkeypatch.setattr(oracle, "MANY", 0)
+    assert np.array_equal(oracle.expected(problem, x, weight, None), one_by_one)
+    assert np.array_equal(oracle.expected(problem, np.abs(x) * 0, weight, None), one_by_one * 0)
+
+
+def test_no_sum_of_parts_leaves_what_floats_hold() -> None:
+    rng = np.random.default_rng(0)
+    for width in (3, 1 << 10, 1 << 11, 1 << 20, 1 << 28):
+        for count in (1, 100, 1 << 13):
+            x, weight = (rng.integers(-width, width + 1, 50) for _ in range(2))
+            parts = list(oracle._parts(x, weight, count))
+            for _, part_x, part_weight in parts:
+                held = oracle.HOLDS[part_x.dtype.type]
+                assert int(np.abs(part_x).max()) * int(np.abs(part_weight).max()) * count <= 1 << held
+            whole = sum(int(p.astype(np.int64) @ q.astype(np.int64)) << shift for shift, p, q in parts)
+            assert whole == sum(int(a) * int(b) for a, b in zip(x, weight, strict=True))

@@ -202,3 +202,4 @@ def _text(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
     for comparison in comparisons:
         yield from changes.text_lines(comparison)
+    yield from changes.layer_lines(comparisons)

@@ -31,7 +31,7 @@ from conformance.records.record import Record, Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.regression.comparison import REPEATS, unsteady
 from conformance.runner.plugin import TIMEOUT
-from conformance.runner.selection import Selection, is_for, require_seconds, require_workers, select
+from conformance.runner.selection import Selection, is_for, require_seconds, require_workers, select, with_weights
 from conformance.suites.expectation_files import give, require_asked
 from conformance.suites.expectations import Expectation, by_chance, fails, known, lack, unkept
 
@@ -48,6 +48,7 @@ QUIET = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--c
 @click.argument("framework")
 @click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
 @click.option("--suite", "suites", multiple=True, default=["core"], show_default=True, help="Which cases; repeatable.")
+@click.option("--weights", is_flag=True, help="Of a scan, with the model's own weights too.")
 @click.option("--case", "cases", multiple=True, metavar="ID", help="Only this case; repeatable.")
 @click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable.")
 @click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th case, from the I-th on.")
@@ -66,6 +67,7 @@ def command(
     framework: str,
     variant: str | None,
     suites: tuple[str, ...],
+    weights: bool,
     cases: tuple[str, ...],
     dtypes: tuple[str, ...],
     shard: str,
@@ -81,6 +83,9 @@ def command(
 ) -> int:
     """Run a suite on FRAMEWORK and write a record file for each of its variants.
 
+    A suite may be a scan, such as scan.jsonl, which `conformance scan MODEL --to` writes: the problems of a model's
+    layers on exact data, and with --weights also with the model's own weights, within the bound of rounding.
+
     With --repeat, further runs go into repeats/2, repeats/3 and so on, and a case that is not the same in all of them
     is flaky, which fails unless an expectation says that it is by chance. With --caps, further runs go into
     machines/sse4, machines/avx and so on: the same under the lowest cap of instruction sets, or under all caps that
@@ -91,6 +96,7 @@ def command(
     require_seconds(timeout)
     require_workers(workers)
     require_asked(give(expectations), [framework])
+    suites = with_weights(suites, own=weights)
     variants = [variant] if variant else list(adapters.variants(framework))
     runnable = [suite for suite in suites if is_for(framework, suite)] or suites
     selections = [
@@ -209,7 +215,7 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
     started = datetime.now(UTC).isoformat(timespec="seconds")
     lane, suite, shard = selection.lane, selection.suite.name, selection.shard
     arguments = [
-        f"--framework={lane.framework}", f"--variant={lane.variant}", f"--suite={suite}",
+        f"--framework={lane.framework}", f"--variant={lane.variant}", f"--suite={selection.suite.file or suite}",
         f"--shard={shard[0]}/{shard[1]}", f"--records={folder}", "--progress", *options,
         *["--isolated"] * selection.isolated,
         *(f"--case={case}" for case in selection.ids), *(f"--dtype={dtype}" for dtype in selection.dtypes),

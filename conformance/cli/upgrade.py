@@ -8,7 +8,8 @@ from conformance.cli.diff import chosen, compare_folders, publish, require_ours,
 from conformance.io.terminal import echo
 from conformance.regression import environments
 from conformance.regression.change import Change
-from conformance.runner.selection import require_suites, require_workers
+from conformance.runner.selection import require_suites, require_workers, with_weights
+from conformance.suites.scans.cases import is_scan
 
 
 @click.command()
@@ -17,6 +18,7 @@ from conformance.runner.selection import require_suites, require_workers
 @click.option(
     "--suite", "suites", multiple=True, default=["core", "idioms", "rounding"], show_default=True, help="What to run."
 )
+@click.option("--weights", is_flag=True, help="Of a scan, with the model's own weights too.")
 @click.option("--variant", help="Only this way of executing.")
 @click.option("--repeat", default=1, show_default=True, type=click.IntRange(1, 1000),
               help="Runs of each, from 2 on for times and flakiness.")  # fmt: skip
@@ -25,7 +27,7 @@ from conformance.runner.selection import require_suites, require_workers
               help="A change to exit with 1 on; repeatable (default: everything worse).")  # fmt: skip
 @click.option("--to", "folder", default="reports/upgrade", show_default=True, type=Path, help="Where the pages go.")
 def command(
-    old: str, new: str, suites: tuple[str, ...], variant: str | None, repeat: int, workers: str,
+    old: str, new: str, suites: tuple[str, ...], weights: bool, variant: str | None, repeat: int, workers: str,
     fail_on: tuple[str, ...], folder: Path,
 ) -> int:  # fmt: skip
     """Run suites on OLD and NEW, such as "jax==0.9.0" and "jax==0.10.2", and say what changed.
@@ -34,6 +36,7 @@ def command(
     as in "jax==0.9.0 flax==0.12.3". Environments and runs are kept in the cache folder. Writes a page, Markdown, and
     JUnit XML. Exit status: 0 nothing worse, 1 something is, 2 usage, or a version that cannot be had, 3 incomplete.
     """
+    suites = tuple(_absolute(suite) for suite in with_weights(suites, own=weights))
     require_suites(suites)
     require_workers(workers)
     builds = environments.parse(old), environments.parse(new)
@@ -52,6 +55,11 @@ def command(
     publish(comparisons, fails, markdown=markdown, junit=junit, html=page)
     echo(page.resolve().as_uri())
     return status(comparisons, fails, absent)
+
+
+def _absolute(suite: str) -> str:
+    """A suite as it is named elsewhere: a scan by its whole path."""
+    return str(Path(suite).resolve()) if is_scan(suite) else suite
 
 
 def say(line: str) -> None:

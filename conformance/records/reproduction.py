@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from conformance.records.calls import RecordedCallError, parse
 from conformance.records.record import FUNCTION, IDIOMS, NEGATIVE, PORTS, ROUNDING, Record, SubjectKind
 
+SCANNED = "SCAN.jsonl:weights"
+"""What stands for the scan of a model that a case with the model's own weights is of."""
+
 
 def reproduction(record: Record) -> str:
     """The shell command that judges a record's case again, on the same data, in its lane and dtype.
@@ -20,6 +23,8 @@ def reproduction(record: Record) -> str:
     if record.subject is SubjectKind.CLAIM:
         return _shell("claims", "check", record.case, "--framework", record.framework, *lane)
     lane += ["--dtype", record.dtype, "--case", record.case]
+    if (record.rounding or {}).get("learnt"):
+        return _run(record, SCANNED)
     if record.fault or record.rounding:
         return _run(record, NEGATIVE if record.fault else ROUNDING)
     if record.subject is SubjectKind.PROBLEM:

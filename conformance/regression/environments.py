@@ -140,7 +140,7 @@ def run(build: Build, options: Sequence[str], say: Say, *, repeat: int = 1) -> P
     Raises VersionError where a lane wrote none.
     """
     bin_ = environment(build, say) / ("Scripts" if os.name == "nt" else "bin")
-    key = f"{build} {list(options)} {repeat} {_source()} {bin_}"
+    key = f"{build} {list(options)} {repeat} {_source()} {bin_}{_given(options)}"
     folder = cache_folder() / "runs" / hashlib.sha256(key.encode()).hexdigest()[:24]
     if not (folder / "done").exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -156,6 +156,15 @@ def run(build: Build, options: Sequence[str], say: Say, *, repeat: int = 1) -> P
         (folder / "done").touch()
     narrowed = folder / "partial"
     return narrowed if narrowed.exists() else folder
+
+
+def _given(options: Sequence[str]) -> str:
+    """Hash of the files that options name, such as a suite of a model's layers; empty for none."""
+    names = [option.partition("=")[2].partition(":")[0] for option in options]
+    files = [Path(name).with_suffix(suffix) for name in names if name.endswith(".jsonl")
+             for suffix in (".jsonl", ".safetensors")]  # fmt: skip
+    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.exists()]
+    return f" {digests}" if digests else ""
 
 
 def _require_complete(folder: Path, build: Build) -> None:

@@ -6,12 +6,14 @@ and what was said before and after.
 
 import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from conformance.io.terminal import printable
 from conformance.records.reproduction import reproduction
 from conformance.regression.change import MEANING, Change
 from conformance.regression.comparison import Comparison, Difference, Group
+from conformance.regression.layers import layers, worse
 from conformance.report.rendering import render
 
 SHOWN = 5
@@ -42,6 +44,14 @@ def text_lines(comparison: Comparison) -> Iterator[str]:
         yield f"    {witness(group)}"
         if group.witness.note:
             yield f"      {group.witness.note}"
+
+
+def layer_lines(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """The layers of a model, a line each, what changed first; none where no scan was compared."""
+    for row in layers(comparisons):
+        own = f"; own weights: {row.own}{f' (rho {row.rho})' if row.rho else ''}" if row.own else ""
+        said = f"{f'exact data: {row.exact}' if row.exact else ''}{own}".removeprefix("; ")
+        yield f"  {row.lane} {row.layer} '{row.problem}' {row.dtype}: {said}"
 
 
 def total(comparisons: Sequence[Comparison], fails: Sequence[Change]) -> str:
@@ -99,6 +109,7 @@ def document(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> 
             }
             for comparison in comparisons
         ],
+        **({"layers": [asdict(row) for row in layers(comparisons)]} if layers(comparisons) else {}),
     }  # fmt: skip
 
 
@@ -124,7 +135,7 @@ def _group(group: Group, fail_on: Collection[Change]) -> dict[str, Any]:
 
 def markdown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
     """All of it for a pull request, or for the summary of a job: what fails first, what did not change in a line."""
-    lines = [f"# {_verdict(comparisons, fail_on)}", *MARKS["markdown"], ""]
+    lines = [f"# {_verdict(comparisons, fail_on)}", *MARKS["markdown"], "", *_layers_md(comparisons)]
     told = [comparison for comparison in comparisons if comparison.incomplete or _groups_shown(comparison)]
     for one_comparison in sorted(told, key=lambda one: not any(group.fails(fail_on) for group in one.groups)):
         lines += [f"## {_md(one_comparison.title)}", "", _md(summary(one_comparison)), ""]
@@ -136,6 +147,17 @@ def markdown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> 
              for comparison in comparisons if comparison not in told)  # fmt: skip
     lines += [f"- {_md(line)}" for line in quiet]
     return "\n".join(lines) + "\n"
+
+
+def _layers_md(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    rows = layers(comparisons)
+    if rows:
+        yield from ("## The model, layer by layer", "", "| lane | layer | problem | exact data | own weights | rho |",
+                    "|---|---|---|---|---|---|")  # fmt: skip
+        for row in rows:
+            cells = [row.lane, _md(row.layer), _code(f"{row.problem} {row.dtype}"), row.exact, row.own, row.rho]
+            yield f"| {' | '.join(cells)} |"
+        yield ""
 
 
 def _groups_shown(comparison: Comparison) -> list[Group]:
@@ -230,6 +252,7 @@ def page(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
 def _shown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> Mapping[str, Any]:
     """What both pages are made of."""
     return {
+        "layers": layers(comparisons), "worse": worse,
         "verdict": _verdict(comparisons, fail_on), "comparisons": comparisons, "fail_on": fail_on, "meaning": MEANING,
         "quiet": _QUIET, "shown": SHOWN, "summary": summary, "coverage": coverage, "witness": witness, "moved": moved,
     }  # fmt: skip

@@ -51,6 +51,7 @@ def _configure_lane(config: pytest.Config) -> None:
     from conformance.runner.items import LaneItems
     from conformance.runner.selection import USER_ERRORS, require_seconds, require_workers, select
     from conformance.suites.expectation_files import give, require_asked
+    from conformance.suites.scans.cases import is_scan, path_of
 
     option = config.option
     try:
@@ -79,6 +80,7 @@ def _configure_lane(config: pytest.Config) -> None:
         pytest.exit(f"{error.filename}: {error.strerror}: give another --records folder", returncode=USAGE)
     config.addinivalue_line("filterwarnings", "ignore")  # a framework's warnings are its own affair
     place = suites.source(option.framework) if option.suite in suites.SUITES else cases_folder()
+    place = path_of(option.suite) if is_scan(option.suite) else place
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = [str(place)]
     elif not any(_holds(arg, place) for arg in config.args):

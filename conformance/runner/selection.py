@@ -16,6 +16,7 @@ from conformance.suites import cases
 from conformance.suites.case import Case, Suite
 from conformance.suites.expectation_files import ExpectationError
 from conformance.suites.expectations import Expectation, expected_here
+from conformance.suites.scans.cases import OWN, is_scan
 
 NIGHTLY = ("core", "extreme", HALF, ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)
 """The suites that every lane is to run in a night, as `tox.ini` says too: what expectations are held against."""
@@ -88,9 +89,10 @@ def select(
     require_dtypes(dtypes)
     part = parse_shard(shard)
     known_suites = (*cases.SUITES, *MADE)
-    if suite not in known_suites:
+    if suite not in known_suites and not is_scan(suite):
         near = cases.nearest(suite, known_suites)
-        raise SelectionError(f"there is no suite {suite!r}{near}: the suites are {', '.join(known_suites)}")
+        raise SelectionError(f"there is no suite {suite!r}{near}: the suites are {', '.join(known_suites)}, and the "
+                             "files that `conformance scan --to` writes")  # fmt: skip
     whole = MADE[suite](lane.framework, lane.variant) if suite in MADE else cases.read_suite(suite)
     chosen_dtypes = tuple(dtypes) or dtypes_of(whole)
     require_runnable(framework, whole, chosen_dtypes)
@@ -160,11 +162,21 @@ def require_seconds(seconds: float) -> None:
 
 
 def require_suites(suites: Sequence[str]) -> None:
-    """Raises SelectionError for a suite that no lane has."""
+    """Raises SelectionError for a suite that no lane has, and CaseError for a scan that cannot be read."""
     every = (*cases.SUITES, *MADE)
     for suite in suites:
-        if suite not in every:
+        if is_scan(suite):
+            cases.read_suite(suite)
+        elif suite not in every:
             raise SelectionError(f"there is no suite {suite!r}: the suites are {', '.join(every)}")
+
+
+def with_weights(suites: Sequence[str], *, own: bool) -> tuple[str, ...]:
+    """Suites with those of the models' own weights behind each scan, if asked. Raises SelectionError for no scan."""
+    if own and not any(map(is_scan, suites)):
+        raise SelectionError("--weights are of a model that was scanned: give its scan, as in --suite scan.jsonl")
+    named = [name for suite in suites for name in (suite, f"{suite}{OWN}" if own and is_scan(suite) else "") if name]
+    return tuple(dict.fromkeys(named))
 
 
 def require_workers(workers: str) -> None:

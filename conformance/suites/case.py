@@ -20,8 +20,24 @@ EXACT = Exact()
 
 
 @dataclass(frozen=True, slots=True)
+class Learnt:
+    """The weight of a model's layer: the file and the name that it has there, its digest, the order of its axes and
+    taps, and whether a bias lies beside it."""
+
+    file: str
+    name: str
+    digest: str
+    axes: str
+    reverse: bool
+    bias: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Rounded:
-    """The problem, in whatever call the adapter has for it, on the operands of `numerics.rounding`."""
+    """The problem, in whatever call the adapter has for it, on the operands of `numerics.rounding`; with a weight of
+    a model, on those of `numerics.learnt`."""
+
+    learnt: Learnt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +95,9 @@ class Case:
                 return {"fault": departure.fault}
             case LedgerClaim():
                 return {"idiom": SubjectKind.CLAIM.value}
-            case Rounded():
-                return {"rounding": {"terms": self.problem.terms}}
+            case Rounded(learnt):
+                own = {} if learnt is None else {"learnt": 1}
+                return {"rounding": {"terms": self.problem.terms, **own}}
             case Exact():
                 return {}
 
@@ -94,11 +111,15 @@ def departure_of(case: Case) -> Departure:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A named set of cases of one kind of subject, in file order; `dtypes` are those it is for, if not all."""
+    """A named set of cases of one kind of subject, in file order; `dtypes` are those it is for, if not all.
+
+    `file` is what it is asked for by, where that is another name: of a scan, its file.
+    """
 
     name: str
     cases: tuple[Case, ...]
     dtypes: tuple[str, ...] = ()
+    file: str = ""
 
     @property
     def digest(self) -> str:

@@ -20,6 +20,8 @@ from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.records.record import HALF, NEGATIVE, ROUNDING
 from conformance.suites.case import Case, Rounded, Suite
 from conformance.suites.departure import OPERANDS, Departure, DepartureError, misfit, read
+from conformance.suites.scans.cases import is_scan, suite_of
+from conformance.suites.scans.file import ScanFileError
 
 SUITES: Mapping[str, tuple[str, ...]] = {
     "smoke": ("chosen/smoke.toml",),
@@ -68,7 +70,9 @@ class CaseError(ValueError):
 
 
 def read_suite(name: str) -> Suite:
-    """The suite of that name. Raises CaseError for an unknown name, a bad file, or a suite without cases."""
+    """The suite of that name, or of a scan's file. Raises CaseError for an unknown name, a bad file, or no cases."""
+    if is_scan(name):
+        return _of_scan(name)
     if name not in SUITES:
         raise CaseError(f"there is no suite {name!r}{nearest(name, SUITES)}: the suites are {', '.join(SUITES)}")
     suite = Suite(name, tuple(case for path in _files(name) for case in read_file(path)), ONLY_IN.get(name, ()))
@@ -78,6 +82,14 @@ def read_suite(name: str) -> Suite:
         )
     _refuse_duplicates(suite.cases)
     return suite
+
+
+def _of_scan(name: str) -> Suite:
+    try:
+        return suite_of(name)
+    except (ScanFileError, OSError) as error:
+        raise CaseError(str(error) if isinstance(error, ScanFileError) else f"{error.filename}: {error.strerror}: give "
+                        "a scan, which `conformance scan MODEL --to FILE` writes") from None  # fmt: skip
 
 
 def _files(name: str) -> Iterator[Path]:

@@ -55,7 +55,7 @@ def _digest(case: Case, reference: Reference) -> str:
 
 def _load(suite: Suite, dtype: str) -> Flat:
     layout = Path(__file__).read_text(encoding="utf-8")
-    drawn = [(case.id, case.descriptor, case.refused, isinstance(case.subject, Rounded)) for case in suite.cases]
+    drawn = [(case.id, case.descriptor, case.refused, _data_of(case)) for case in suite.cases]
     key = f"{oracle_digest()} {layout} {dtype} {drawn}"
     path = cache_folder() / "answers" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
     if path.exists():
@@ -68,6 +68,12 @@ def _load(suite: Suite, dtype: str) -> Flat:
     content = _checksum(body) + body.tobytes()
     write_atomically(path, content)
     return np.frombuffer(content, np.int64)
+
+
+def _data_of(case: Case) -> bool | str:
+    """Which operands a case has beside what its id decides: whether they must round, and the digest of own weights."""
+    rounded = case.subject if isinstance(case.subject, Rounded) else None
+    return rounded.learnt.digest if rounded and rounded.learnt else rounded is not None
 
 
 def _checksum(body: Flat) -> bytes:

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import oracle, problem
-from conformance.numerics import operands, products, rounding
+from conformance.numerics import learnt, operands, products, rounding
 from conformance.numerics.operands import EXACT_IN, Arrays, DataError, Sums
 from conformance.records.record import Record, Verdict
 from conformance.suites.case import Case, Rounded
+from conformance.suites.scans.weights import weights_of
 
-SOURCES = (problem, operands, oracle, rounding)
+SOURCES = (problem, operands, oracle, rounding, learnt)
 """The modules that decide every operand and expected array."""
 
 
@@ -61,9 +62,15 @@ def _is_words(statement: ast.stmt) -> bool:
 def compute(case: Case, dtype: str = EXACT_IN) -> Reference:
     """The reference of one case in a dtype, from the oracle."""
     if isinstance(case.subject, Rounded):
-        arrays = rounding.draw(case.id, case.drawn)
+        arrays = _rounded(case, case.subject)
         return _referred(arrays, operands.stamped(case.drawn, arrays), case.drawn.terms)
     return _referred(*operands.draw_with(operands.stamped, case.id, case.drawn, dtype), case.drawn.terms)
+
+
+def _rounded(case: Case, subject: Rounded) -> Arrays:
+    if subject.learnt is None:
+        return rounding.draw(case.id, case.drawn)
+    return learnt.draw(case.id, case.drawn, *weights_of(case, subject.learnt))
 
 
 def compute_small(case: Case, dtype: str = EXACT_IN) -> Reference:

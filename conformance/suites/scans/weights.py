@@ -1,16 +1,26 @@
 """The weights of a scan, in the order of axes and taps that problems have."""
 
+from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from conformance import layout
+from conformance.layout import LayoutError
 from conformance.problem import Problem
+from conformance.suites.case import Case, Learnt
 
 Array = NDArray[Any]
 _PIECE = 1 << 20
+
+
+class WeightError(ValueError):
+    """Weights that are not beside a scan, or not those that were scanned; the message says what to do."""
 
 
 def canonical(array: Array, problem: Problem, axes: str, *, reverse: bool) -> Array:
@@ -31,3 +41,28 @@ def digest_of(array: Array) -> str:
     for start in range(0, flat.size, _PIECE):
         hashed.update(np.add(flat[start : start + _PIECE], flat.dtype.type(0)))
     return hashed.hexdigest()
+
+
+def weights_of(case: Case, learnt: Learnt) -> tuple[Array, Array | None]:
+    """The weight of a case in canonical order, and its bias. Raises WeightError where they are not those scanned."""
+    where = f"{learnt.file}: {learnt.name}"
+    held = _held(learnt.file)
+    if learnt.name not in held or (learnt.bias and f"{learnt.name}.bias" not in held):
+        raise WeightError(f"{where}: is not in it: scan the model again with --weights")
+    try:
+        made = canonical(held[learnt.name], case.problem, learnt.axes, reverse=learnt.reverse)
+    except LayoutError as error:
+        raise WeightError(f"{where}: {error}: scan the model again with --weights") from None
+    if digest_of(made) != learnt.digest:
+        raise WeightError(f"{where}: is another weight than was scanned: scan the model again with --weights")
+    return made, held[f"{learnt.name}.bias"] if learnt.bias else None
+
+
+@lru_cache(maxsize=1)
+def _held(file: str) -> Mapping[str, Array]:
+    """All weights of a file."""
+    try:
+        loaded: Mapping[str, Array] = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise WeightError(f"{file}: cannot be read: {error}: scan the model again with --weights") from None
+    return loaded
