@@ -63,14 +63,17 @@ class _Trial:
 _UNCALLED = Ended(Verdict.ERRORED, "was not called")
 
 
-def evaluate(lane: Lane, adapter: Adapter, jobs: Sequence[Job]) -> list[Result]:
+def evaluate(lane: Lane, adapter: Adapter, jobs: Sequence[Job], at_once: int | None = None) -> list[Result]:
     """The results of jobs, in order. Calls are made together, which an adapter with BLOCK > 1 turns into speed.
 
-    Calls that are claimed to be refused are made alone, since a refusal ends its block.
+    Calls that are claimed to be refused are made alone, since a refusal ends its block. `at_once` is how many of the
+    others are made together, if not all.
     """
     trials = [_begin(adapter, job) for job in jobs]
     called = [trial for trial in trials if trial.call is not None]
-    blocks = [[trial for trial in called if not trial.job.case.refused]]
+    others = [trial for trial in called if not trial.job.case.refused]
+    size = at_once or max(1, len(others))
+    blocks = [others[start : start + size] for start in range(0, len(others), size)]
     blocks += [[trial] for trial in called if trial.job.case.refused]
     for block in blocks:
         answers = make(adapter, [trial.call for trial in block if trial.call is not None])

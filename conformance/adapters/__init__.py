@@ -278,6 +278,11 @@ def settings(lane: Lane) -> dict[str, str]:
     }
 
 
+def unrepeated(framework: str) -> Mapping[str, str]:
+    """The environment variables for a process that meets no problem twice; none where an adapter names none."""
+    return {} if program(framework) else _literal_or_none(framework, "UNREPEATED")
+
+
 def set_environment(lane: Lane) -> None:
     """Set a lane's environment variables, for this process and those that it starts."""
     os.environ.update(settings(lane))

@@ -87,9 +87,10 @@ class Adapter(Protocol):
 
     It may also assign LIBRARIES, which is read like VARIANTS without importing it: for each variant the libraries of
     `machine.WORDS` beneath, each with the environment variables that cap it, or with none where it is off; BY_ITSELF,
-    which says of a variant when the framework executes so with nothing set; and DISTRIBUTIONS, the names of the
-    packages whose versions belong to the build; and DTYPES, the dtypes that the framework computes in, where they are
-    others than `DTYPES` here; with bfloat16 among them, which NumPy has not, it is a `Casting` one.
+    which says of a variant when the framework executes so with nothing set; UNREPEATED, the environment variables for a
+    process that meets no problem twice, and has no use for what is kept of the last ones; and DISTRIBUTIONS, the names
+    of the packages whose versions belong to the build; and DTYPES, the dtypes that the framework computes in, where
+    they are others than `DTYPES` here; with bfloat16 among them, which NumPy has not, it is a `Casting` one.
     """
 
     VARIANTS: Mapping[str, Mapping[str, str]]

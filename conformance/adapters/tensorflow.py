@@ -42,6 +42,7 @@ LIBRARIES = {
     "eigen": {"onednn": [], "xla": ["XLA_FLAGS"]},
 }
 DISTRIBUTIONS = ("keras", "ml_dtypes")
+UNREPEATED = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
 DTYPES = ("bfloat16", "float16", "float32", "float64")
 REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, ValueError, TypeError)
 BLOCK = 1

@@ -18,6 +18,7 @@ from conformance.problem import Problem
 VARIANTS = {"eager": {"OMP_NUM_THREADS": "{threads}", "MKL_NUM_THREADS": "{threads}"}}
 LIBRARIES = {"eager": {"aten": ["ATEN_CPU_CAPABILITY"], "onednn": ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"]}}
 DISTRIBUTIONS = ("scikit-learn",)
+UNREPEATED = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
 DTYPES = ("bfloat16", "float16", "float32", "float64")
 REFUSALS = (RuntimeError, ValueError, TypeError)
 BLOCK = 1

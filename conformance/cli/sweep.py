@@ -1,6 +1,7 @@
 """conformance sweep: very many problems of a space on a lane."""
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from conformance.runner.plugin import TIMEOUT
 from conformance.runner.selection import parse_shard, require_computed, require_seconds
 from conformance.runner.sweeps.local import swept_here
 from conformance.runner.sweeps.outside import OutsideBlocks
-from conformance.runner.sweeps.process import BlockProcess
+from conformance.runner.sweeps.process import BlockProcess, forked
 from conformance.runner.sweeps.run import Engine, Part, digest_of, do, identity_of, join, require_part
 from conformance.runner.sweeps.store import Store
 from conformance.runner.sweeps.task import Sweep, SweepError, Swept
@@ -194,7 +195,10 @@ def _local(sweep: Sweep, pythons: Mapping[str, str], workers: int, timeout: floa
         adapters.require_installed(sweep.framework)
         return lambda tasks: swept_here(tasks, lambda: OutsideBlocks(sweep, timeout), workers)
     python = _python(sweep.lane, pythons)
-    return lambda tasks: swept_here(tasks, lambda: BlockProcess(sweep, python, timeout), workers)
+    if python != sys.executable:  # where the framework is: lane processes are forks that share its memory
+        os.execv(python, [python, "-m", "conformance", *sys.argv[1:]])
+    start = forked(sweep)
+    return lambda tasks: swept_here(tasks, lambda: BlockProcess(sweep, start, timeout), workers)
 
 
 def _show(results: Iterator[Swept], what: str, total: int) -> None:

@@ -4,6 +4,7 @@ Values are non-zero integers from raw Philox words, which NumPy keeps the same a
 until no reversal or swap of axes leaves an array unchanged, since data that is blind to a fault cannot show it.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -210,7 +211,16 @@ def whole_numbers(key: str, shape: Sequence[int], magnitude: int) -> NDArray[np.
 def words(key: str, shape: Sequence[int]) -> NDArray[np.uint64]:
     """Raw words of 64 random bits, drawn from a key alone."""
     digest = blake2b(key.encode(), digest_size=16).digest()
-    return np.random.Philox(key=np.frombuffer(digest, "<u8")).random_raw(prod(shape)).reshape(shape)
+    generator = _OF_THREAD.__dict__.get("generator") or _OF_THREAD.__dict__.setdefault("generator", np.random.Philox())
+    generator.state = {"state": {"counter": _START, "key": np.frombuffer(digest, "<u8")}, **_FRESH}
+    drawn: NDArray[np.uint64] = generator.random_raw(prod(shape)).reshape(shape)
+    return drawn
+
+
+_START = np.zeros(4, np.uint64)
+_FRESH = {"bit_generator": "Philox", "buffer": _START, "buffer_pos": 4, "has_uint32": 0, "uinteger": 0}
+"""The state of a Philox generator that has drawn nothing; a new one costs several times as much as a new key."""
+_OF_THREAD = threading.local()
 
 
 def _integers(words: NDArray[np.uint64], magnitude: int) -> NDArray[np.int64]:

@@ -23,34 +23,47 @@ MOST = 1 << 17
 class _Axis(NamedTuple):
     """Which element and tap meet at which output of an axis, by outputs: where those begin that have the same one.
 
-    `outputs` are the outputs that anything meets at, `most` is how many meet at one.
+    `outputs` are the outputs that anything meets at, all of them or with regular gaps as a slice, of which there are
+    `extent`; `most` is how many meet at one.
     """
 
     elements: Array
     taps: Array
     starts: Array
-    outputs: Array
+    outputs: Array | slice
+    extent: int
     most: int
 
 
 def sums_of(problem: Problem, arrays: Arrays) -> Sums:
-    """The sums of a problem's int64 operands, whatever its size."""
+    """The sums of a problem's int64 operands, as `draw` gives them: no sum of theirs leaves what float64 holds."""
     axes = _axes(problem)
     if prod(len(axis.elements) for axis in axes) * _shared(problem) > MOST:
         return stamped(problem, arrays)
     g, ic, oc = problem.groups, problem.in_channels, problem.out_channels
-    x = arrays.x.reshape(problem.batch, g, ic, 1, -1)[..., _places([axis.elements for axis in axes], problem.input)]
-    weight = arrays.weight.reshape(g, ic, oc, -1)[..., _places([axis.taps for axis in axes], problem.kernel)]
-    products = x * weight
-    signed, unsigned = products.sum(axis=2), np.abs(products).sum(axis=2)
+    x = arrays.x.astype(np.float64).reshape(problem.batch, g, ic, 1, -1)
+    weight = arrays.weight.astype(np.float64).reshape(g, ic, oc, -1)
+    products = (
+        x[..., _places([axis.elements for axis in axes], problem.input)]
+        * weight[..., _places([axis.taps for axis in axes], problem.kernel)]
+    )
+    signed, unsigned = _summed(axes, products), _summed(axes, np.abs(products))
+    y, most = _placed(axes, signed), np.maximum.reduce(unsigned, (0, *range(3, unsigned.ndim)), initial=0)
+    if arrays.bias is not None:
+        bias = arrays.bias.reshape(g, oc)
+        y += bias.reshape(g, oc, *[1] * problem.rank)
+        most = most + np.abs(bias)
+    shape = (problem.batch, g * oc, *y.shape[3:])
+    return Sums(y.reshape(shape).astype(np.int64), int(np.maximum.reduce(most, None)))
+
+
+def _summed(axes: list[_Axis], products: Array) -> Array:
+    """Products (batch, groups, in, out, ...), added up over in, and over what meets at the same output."""
+    part = products[:, :, 0] if products.shape[2] == 1 else np.add.reduce(products, 2)
     for at, axis in enumerate(axes, start=3):
         if len(axis.starts) < len(axis.elements):
-            signed, unsigned = (np.add.reduceat(part, axis.starts, axis=at) for part in (signed, unsigned))
-    y, magnitudes = (_placed(problem, axes, part) for part in (signed, unsigned))
-    if arrays.bias is None:
-        return Sums(y, int(magnitudes.max()))
-    bias = arrays.bias.reshape(-1, *[1] * problem.rank)
-    return Sums(y + bias, int((magnitudes + np.abs(bias)).max()))
+            part = np.add.reduceat(part, axis.starts, at)
+    return part
 
 
 def terms_of(problem: Problem) -> int:
@@ -63,19 +76,45 @@ def _shared(problem: Problem) -> int:
 
 
 def _axes(problem: Problem) -> list[_Axis]:
-    fields = (problem.input, problem.kernel, problem.stride, problem.dilation, problem.window, problem.output)
-    return [_axis(i, k, s, d, lo, out) for i, k, s, d, (lo, _), out in zip(*fields, strict=True)]
+    fields = (problem.input, problem.kernel, problem.stride, problem.dilation, problem.pads, problem.output_padding)
+    return [_axis(i, k, s, d, lo, end - op) for i, k, s, d, (lo, end), op in zip(*fields, strict=True)]
 
 
-@lru_cache(maxsize=1 << 14)
-def _axis(i: int, k: int, s: int, d: int, lo: int, out: int) -> _Axis:
-    """The table of an axis."""
-    at = (s * np.arange(i)[:, None] + d * np.arange(k) - lo).ravel()
+def _axis(i: int, k: int, s: int, d: int, lo: int, hi: int) -> _Axis:
+    """The table of an axis: what its window keeps of the table of its stamp."""
+    stamp, extent = _stamp(i, k, s, d), (i - 1) * s + d * (k - 1) + 1 - lo - hi
+    first, end = stamp.outputs.searchsorted((lo, lo + extent)).tolist()
+    starts = stamp.starts[first:end]
+    begin, stop = int(stamp.starts[first]), int(stamp.starts[end])
+    outputs: Array | slice = stamp.outputs[first:end] - lo
+    if stamp.step:
+        at = int(stamp.outputs[first]) - lo if end > first else 0
+        outputs = slice(at, at + (end - first - 1) * stamp.step + 1, stamp.step) if end > first else slice(0)
+    most = int(stamp.counts[first:end].max(initial=0))
+    return _Axis(stamp.elements[begin:stop], stamp.taps[begin:stop], starts - begin, outputs, extent, most)
+
+
+class _Stamp(NamedTuple):
+    """An axis before its window: `starts` has the end, too; `step` is the gap of outputs where all are the same."""
+
+    elements: Array
+    taps: Array
+    outputs: Array
+    starts: Array
+    counts: Array
+    step: int
+
+
+@lru_cache(maxsize=1 << 12)
+def _stamp(i: int, k: int, s: int, d: int) -> _Stamp:
+    """The table of a stamp."""
+    at = np.add.outer(np.arange(0, i * s, s), np.arange(0, k * d, d)).ravel()
     order = np.argsort(at, kind="stable")
-    order = order[(at[order] >= 0) & (at[order] < out)]
     elements, taps = np.divmod(order, k)
     outputs, starts, counts = np.unique(at[order], return_index=True, return_counts=True)
-    return _Axis(elements, taps, starts, outputs, int(counts.max(initial=0)))
+    gaps = np.unique(np.diff(outputs))
+    step = int(gaps[0]) if len(gaps) == 1 else int(len(outputs) == 1)
+    return _Stamp(elements, taps, outputs, np.append(starts, len(order)), counts, step)
 
 
 def _places(along: list[Array], extents: tuple[int, ...]) -> Array:
@@ -86,12 +125,15 @@ def _places(along: list[Array], extents: tuple[int, ...]) -> Array:
     return flat
 
 
-def _placed(problem: Problem, axes: list[_Axis], part: Array) -> Array:
-    """Sums at the outputs that anything meets at, with zeros at the others, in the output's shape."""
-    if part.shape[3:] == problem.output:
-        return part.reshape(problem.output_shape)
-    whole = np.zeros((*part.shape[:3], *problem.output), part.dtype)
+def _placed(axes: list[_Axis], part: Array) -> Array:
+    """Sums at the outputs that anything meets at, with zeros at the others."""
+    output = tuple(axis.extent for axis in axes)
+    if part.shape[3:] == output:
+        return part
+    whole = np.zeros((*part.shape[:3], *output), part.dtype)
     if part.size:
-        into: Any = (..., *np.ix_(*(axis.outputs for axis in axes)))
-        whole[into] = part
-    return whole.reshape(problem.output_shape)
+        outputs: Any = [axis.outputs for axis in axes]
+        if not all(isinstance(places, slice) for places in outputs):
+            outputs = np.ix_(*(np.arange(axis.extent)[axis.outputs] for axis in axes))
+        whole[(..., *outputs)] = part
+    return whole

@@ -1,5 +1,6 @@
 """Sweeps, in processes of their own that are killed, silent and starved: nothing that is done is lost or done again."""
 
+import gc
 import gzip
 import json
 import os
@@ -28,7 +29,7 @@ from conformance.records.record import RecordError
 from conformance.records.record_file import parse
 from conformance.runner.sweeps.lane import lines
 from conformance.runner.sweeps.ledger import Done, read_blocks
-from conformance.runner.sweeps.process import BlockProcess
+from conformance.runner.sweeps.process import BlockProcess, forked, spawned
 from conformance.runner.sweeps.run import digest_of, identity_of
 from conformance.runner.sweeps.store import Store
 from conformance.runner.sweeps.task import Sweep, SweepError, Swept, Task
@@ -71,7 +72,7 @@ def sweep(*words: str, **options: Any) -> tuple[int, str]:
 
 def trusted(start: int, stop: int, seconds: float = 60.0, of: Sweep = SWEEP) -> Swept:
     """A block, evaluated where it is compared, as the frameworks of this package are."""
-    process = BlockProcess(of, sys.executable, seconds)
+    process = BlockProcess(of, spawned(sys.executable), seconds)
     try:
         return process.swept(Task(of, start, stop))
     finally:
@@ -123,13 +124,25 @@ def replace_keep(of: Sweep, keep: Any) -> Sweep:
     return msgspec.structs.replace(of, keep=keep)
 
 
+def test_a_fork_answers_as_a_process_of_its_own_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAULT", f"segfault@{problem(5)}")
+    process = BlockProcess(SWEEP, forked(SWEEP), 60.0)
+    try:
+        block = process.swept(Task(SWEEP, 0, 20))
+    finally:
+        process.stop()
+        gc.unfreeze()
+    assert block.verdicts == {"conforms": 19, "crashed": 1}
+    assert block.digest == trusted(0, 20).digest
+
+
 def test_every_problem_of_a_block_can_be_a_death(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAULT", "segfault@")
     assert trusted(0, 3).verdicts == {"crashed": 3}
 
 
 def test_a_lane_that_does_not_start_is_told() -> None:
-    process = BlockProcess(SWEEP, "/bin/false", 60.0)
+    process = BlockProcess(SWEEP, spawned("/bin/false"), 60.0)
     with pytest.raises(SweepError, match="its lane process does not start: exited with status 1"):
         process.swept(Task(SWEEP, 0, 3))
 

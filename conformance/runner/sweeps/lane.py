@@ -4,6 +4,7 @@ It speaks the protocol of every lane process (`wire`). A framework's own lane is
 expected, calls and compares here, and answers a record a problem.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,6 +24,9 @@ from conformance.suites.case import Case
 from conformance.suites.references import compute_small
 from conformance.suites.spaces.space import Space
 
+LOCAL = 32
+"""Problems that go through each step together, whose code then stays in the processor's cache."""
+
 space_of = lru_cache(maxsize=4)(Space.of_text)
 """The space of a text and a seed, of which a process sees one or a few."""
 
@@ -31,7 +35,7 @@ def lines(lane: Lane, adapter: Adapter, block: wire.Block) -> Iterator[bytes]:
     """A record a problem of a block, each as a line without what two runs of one build may disagree on."""
     assert block.direction == FORWARD, "the one pass that is swept"
     space = space_of(block.space, block.seed)
-    together = 1 if block.alone else adapter.BLOCK
+    together = 1 if block.alone else max(adapter.BLOCK, LOCAL)
     for first in range(block.start, block.stop, together):
         cases = [case_of(space[number]) for number in range(first, min(first + together, block.stop))]
         for record in _records(lane, adapter, cases, block.dtype):
@@ -47,7 +51,7 @@ def _records(lane: Lane, adapter: Adapter, cases: list[Case], dtype: str) -> Ite
     """The records of cases; of one for which there is no data, that there is none."""
     made = {case.id: _job(case, dtype) for case in cases}
     jobs = [job for job in made.values() if isinstance(job, Job)]
-    results = iter(evaluate(lane, adapter, jobs))
+    results = iter(evaluate(lane, adapter, jobs, adapter.BLOCK))
     for case in cases:
         job = made[case.id]
         if isinstance(job, Job):
@@ -64,9 +68,15 @@ def _job(case: Case, dtype: str) -> Job | DataError:
         return error
 
 
+def load(lane: Lane) -> Convolving:
+    """The adapter of a lane, in a process that meets no problem twice."""
+    os.environ.update(adapters.unrepeated(lane.framework))
+    return cast(Convolving, adapters.load(lane))
+
+
 def main(parent: int) -> None:
     """Answer with the adapter that the parent names."""
-    serve(parent, lambda lane: cast(Convolving, adapters.load(lane)), lines)
+    serve(parent, load, lines)
 
 
 if __name__ == "__main__":

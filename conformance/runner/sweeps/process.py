@@ -1,27 +1,58 @@
 """The parent of a lane process that evaluates blocks: it names the problem of each death, and goes on behind it."""
 
-from collections.abc import Mapping
+import gc
+import os
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from conformance import adapters
 from conformance.processes import wire
 from conformance.processes.isolation import STARTS, Death
 from conformance.processes.wire import ViolationError
 from conformance.runner.outside.channel import START, Channel, DiedError, trusted
+from conformance.runner.outside.forked import Forked
+from conformance.runner.sweeps.lane import load, main, space_of
 from conformance.runner.sweeps.taken import Taken
 from conformance.runner.sweeps.task import Sweep, SweepError, Swept, Task
+from conformance.suites.borders import case_of
+from conformance.suites.references import compute_small
 
 CAREFUL = 64
 """Problems behind a death that are evaluated one by one."""
+WARM = 256
+"""Problems that are drawn before forks, which then share what is imported and tabled for them."""
 LANE = "conformance.runner.sweeps.lane"
+Start = Callable[[], Any]
+"""What starts a lane process: a Popen, or what is like one."""
+
+
+def spawned(python: str) -> Start:
+    """What starts a lane process in the environment of an interpreter."""
+    return partial(trusted, LANE, python)
+
+
+def forked(sweep: Sweep) -> Start:
+    """What starts a lane process as a fork of this one, which has the framework imported and makes no call of it.
+
+    A fork takes some milliseconds, and shares the memory of the framework and of the space.
+    """
+    load(sweep.lane)
+    space = space_of(sweep.space, sweep.seed)
+    for number in range(min(WARM, space.size)):
+        compute_small(case_of(space[number]), sweep.dtype)
+    gc.collect()
+    gc.freeze()  # what is collected is written to, and would no longer be shared
+    parent = os.getpid()
+    return lambda: Forked(partial(main, parent), frozenset())
 
 
 class BlockProcess:
     """The lane process of one sweep, or the next one where it died; a problem may take so many seconds."""
 
-    def __init__(self, sweep: Sweep, python: str, seconds: float) -> None:
+    def __init__(self, sweep: Sweep, start: Start, seconds: float) -> None:
         self._sweep, self._seconds = sweep, seconds
-        self._open = partial(trusted, LANE, python)
+        self._open = start
         self._channel: Channel | None = None
         self._environment: Mapping[str, str] = {}
         self._machine = adapters.machine(sweep.lane)

@@ -8,30 +8,15 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-Costs = NDArray[np.int64]
-
-
-class _Class(NamedTuple):
-    """Items of one cost: the first of them, and how many."""
-
-    cost: int
-    first: int
-    items: int
+from conformance.suites.spaces.rows import Class
 
 
 class Choices:
-    """Every choice of an item at each place, by the costs of the items there, of which the cheapest comes first."""
+    """Every choice of an item at each place, by the classes of the items there, of which the cheapest comes first."""
 
-    def __init__(self, costs: Sequence[Costs], budget: int) -> None:
-        grouped = {id(place): _classes(place) for place in costs}
-        self._places = [grouped[id(place)] for place in costs]
-        self._costs = costs
-        self._budget = budget
+    def __init__(self, places: Sequence[Sequence[Class]], budget: int) -> None:
+        self._places, self._budget = places, budget
         self._ends = lru_cache(maxsize=None)(self._count_ends)
         self.size = self._count(0, budget)
 
@@ -53,7 +38,7 @@ class Choices:
         budget, number = self._budget, 0
         for place, item in enumerate(choice):
             classes, ends = self._places[place], self._ends(place, budget)
-            at = bisect_right(classes, int(self._costs[place][item]), key=lambda of: of.cost) - 1
+            at = bisect_right(classes, item, key=lambda of: of.first) - 1
             if at >= len(ends):
                 return None
             number += ends[at - 1] if at else 0
@@ -71,9 +56,4 @@ class Choices:
     def _count_ends(self, place: int, budget: int) -> list[int]:
         """How many choices there are up to each class of items at a place, as far as they can be paid."""
         paid = (of for of in self._places[place] if of.cost <= budget)
-        return list(accumulate(of.items * self._count(place + 1, budget // of.cost) for of in paid))
-
-
-def _classes(costs: Costs) -> list[_Class]:
-    values, firsts, counts = np.unique(costs, return_index=True, return_counts=True)
-    return [_Class(*of) for of in zip(values.tolist(), firsts.tolist(), counts.tolist(), strict=True)]
+        return list(accumulate(of.rows * self._count(place + 1, budget // of.cost) for of in paid))

@@ -8,7 +8,6 @@ problems does not drown the others.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from itertools import chain
 from math import prod
 from typing import Annotated, Any
@@ -22,9 +21,10 @@ from conformance.problem import Problem
 from conformance.suites.generate import Shared, of_axis, of_shared, to_problem
 from conformance.suites.spaces.counting import Choices
 from conformance.suites.spaces.permutation import Permutation
+from conformance.suites.spaces.rows import Rows
 from conformance.suites.spaces.shares import Shares
 
-Table = NDArray[np.int64]
+Numbers = NDArray[np.int64]
 
 LARGEST_LEVEL = 1 << 20
 MOST_ROWS = 1 << 22
@@ -127,16 +127,15 @@ class Space:
 class _Rank:
     """The problems of one rank, in the order of their levels."""
 
-    def __init__(self, rank: int, levels: RankLevels, shared: "_Rows") -> None:
+    def __init__(self, rank: int, levels: RankLevels, shared: "Rows") -> None:
         self.rank, self.share, self.most = rank, levels.share, levels.most
-        self._axes, costs = _axis_rows(levels)
-        self._shared = shared
-        self._choices = Choices([costs] * rank + [shared.table[:, :4].prod(axis=1)], levels.most)
+        self._axes, self._shared = _axis_rows(levels), shared
+        self._choices = Choices([self._axes.classes] * rank + [shared.classes], levels.most)
         self.size = self._choices.size
 
     def __getitem__(self, number: int) -> Problem:
         *axes, shared = self._choices.at(number)
-        rows = [*(self._axes.table[axis].tolist() for axis in axes), self._shared.table[shared].tolist()]
+        rows = [*(self._axes[axis] for axis in axes), self._shared[shared]]
         return to_problem([*chain.from_iterable(rows)], self.rank)
 
     def index(self, problem: Problem) -> int | None:
@@ -145,36 +144,6 @@ class _Rank:
         choice = [*axes, self._shared.index(of_shared(problem))]
         present = [row for row in choice if row is not None]
         return self._choices.index(present) if len(present) == len(choice) else None
-
-
-class _Rows:
-    """Rows of levels, and where each stands: a row packed into one number is found by bisection."""
-
-    def __init__(self, table: Table) -> None:
-        self.table = table
-
-    def index(self, row: Sequence[int]) -> int | None:
-        """Where a row stands; None for one that is not there."""
-        levels, packed, order = self._packed
-        key = 0
-        for value, places in zip(row, levels, strict=True):
-            if value not in places:
-                return None
-            key = key * len(places) + places[value]
-        at = int(np.searchsorted(packed, key))
-        return int(order[at]) if at < len(packed) and packed[at] == key else None
-
-    @cached_property
-    def _packed(self) -> tuple[list[dict[int, int]], Table, Table]:
-        """The place of each level in its column, every row as one number of these in order, and where it stands."""
-        levels = []
-        keys = np.zeros(len(self.table), np.int64)
-        for column in self.table.T:
-            values, places = np.unique(column, return_inverse=True)
-            keys = keys * len(values) + places
-            levels.append({value: place for place, value in enumerate(values.tolist())})
-        order = np.argsort(keys)
-        return levels, keys[order], order
 
 
 def _text(described: Described) -> str:
@@ -186,35 +155,31 @@ def _text(described: Described) -> str:
     return msgspec.json.encode(values, order="sorted").decode()
 
 
-def _shared_rows(levels: SharedLevels) -> _Rows:
-    """Every choice of what axes share, the cheapest first."""
-    table = _products([getattr(levels, name) for name in Shared._fields])
-    return _Rows(table[_order(table[:, :4].prod(axis=1))])
+def _shared_rows(levels: SharedLevels) -> Rows:
+    """Every choice of what axes share."""
+    values = [getattr(levels, name) for name in Shared._fields]
+    groups, ins, outs, batch, bias = _grids(values)
+    return Rows(values, groups * ins * outs * batch * (bias >= 0))
 
 
-def _axis_rows(levels: RankLevels) -> tuple[_Rows, Table]:
-    """Every valid choice of an axis's levels that can be paid, the cheapest first, with their costs."""
+def _axis_rows(levels: RankLevels) -> Rows:
+    """Every valid choice of an axis's levels that can be paid."""
     names = ("input", "kernel", "stride", "dilation", "begin", "end", "output_padding")
     values: list[Sequence[int]] = [getattr(levels, name) for name in names]
     if (count := prod(map(len, values))) > MOST_ROWS:
         raise SpaceError(f"an axis has {count} choices of levels, of which {MOST_ROWS} are looked through: give fewer")
-    table = _products(values)
-    i, k, s, d, begin, end, op = table.T
+    inputs, *others = _grids(values)
+    return Rows(values, np.concatenate([_costs(levels.most, i, *(each[0] for each in others)) for i in inputs]))
+
+
+def _costs(most: int, i: Numbers, k: Numbers, s: Numbers, d: Numbers, begin: Numbers, end: Numbers, op: Numbers) -> Any:
+    """What choices cost, whose input is one; 0 where they are not valid or cost too much."""
     output = (i - 1) * s + d * (k - 1) + 1 - begin - end + op
     costs = np.maximum(i * k, output)
-    kept = (output >= 1) & (op < np.maximum(s, d)) & (costs <= levels.most)
-    table, costs = table[kept], costs[kept]
-    order = _order(costs)
-    return _Rows(table[order]), costs[order]
+    valid = (output >= 1) & (op < np.maximum(s, d)) & (costs <= most)
+    return np.where(valid, costs, 0).astype(np.int32)[np.newaxis]
 
 
-def _products(values: Sequence[Sequence[Any]]) -> Table:
-    """Every choice of one value of each row, a row a choice."""
-    grids = np.meshgrid(*(np.unique(np.array(each, np.int64)) for each in values), indexing="ij")
-    return np.stack([grid.ravel() for grid in grids], axis=1)
-
-
-def _order(costs: Table) -> Table:
-    """The order of rows by cost, then by their levels, in which `_products` gives them."""
-    order: Table = np.argsort(costs, kind="stable")
-    return order
+def _grids(values: Sequence[Sequence[int]]) -> tuple[Numbers, ...]:
+    """The levels of each column, sorted, along an axis of their own."""
+    return np.ix_(*(np.unique(np.array(each, np.int64)) for each in values))
