@@ -282,3 +282,12 @@ def _value(word: str, name: str, text: str) -> Any:
     if len(values) > 1:
         raise ProblemError(f"{word!r}: {name} takes a single number")
     return values[0]
+
+
+def with_window(problem: Problem, window: Window) -> Problem:
+    """The problem with another window, as pads alone."""
+    return Problem.of(
+        problem.input, problem.kernel, problem.stride, window, 0, problem.dilation,
+        groups=problem.groups, in_channels=problem.in_channels, out_channels=problem.out_channels,
+        batch=problem.batch, bias=problem.bias,
+    )  # fmt: skip

@@ -21,6 +21,9 @@ NAMED = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(sorted(NAMES))})(?![A-Za-z0-9])
 
 EXAMPLE = "a message shows how something is written, by an example of a framework"
 REASONS = {
+    "cli/__init__.py": "a verb's line of help says which files it writes, of which ONNX's are some",
+    "cli/vectors.py": "vectors are written as ONNX models, too",
+    "vectors/onnx_tests.py": "it writes vectors as ONNX models",
     "claims/checks/networks.py": "the claim is about a generator that was published in Keras",
     "idioms/_source.py": EXAMPLE,
     "idioms/expression.py": EXAMPLE,
@@ -29,6 +32,7 @@ REASONS = {
     "idioms/laws.py": "a law of windows is shown by calls of several frameworks, side by side",
     "calls/copies.py": "a message names the order of axes that problems have, which is PyTorch's",
     "cli/check.py": EXAMPLE,
+    "cli/one.py": EXAMPLE,
     "cli/demo.py": "the questions are about frameworks",
     "cli/port.py": EXAMPLE,
     "cli/sweep.py": EXAMPLE,
@@ -89,9 +93,11 @@ def test_docstrings_and_comments_may_name_frameworks() -> None:
     assert not list(names_in(ast.parse('"""As in torch."""\nx = 1  # jax\n"""What mxnet calls x."""\n')))
 
 
-@pytest.mark.parametrize("framework", adapters.frameworks())
-def test_a_framework_has_a_module_in_each_of_the_folders(framework: str) -> None:
-    assert [folder for folder in OWN if not (PACKAGE / folder / f"{framework}.py").exists()] == []
+@pytest.mark.parametrize("folder", OWN[1:])
+def test_every_module_of_a_framework_has_an_adapter(folder: str) -> None:
+    own = {path.stem for path in (PACKAGE / folder).glob("*.py") if not path.stem.startswith(("_", "networks_"))}
+    assert own - {"base"} <= {*adapters.frameworks()}
+    assert len(own) > 4
 
 
 def test_the_page_about_adapters_names_every_file_of_every_framework() -> None:
@@ -102,5 +108,8 @@ def test_the_page_about_adapters_names_every_file_of_every_framework() -> None:
     modules = {path for folder in OWN for path in (PACKAGE / folder).glob("*.py")} - set(shared_modules())
     files = {path.relative_to(PACKAGE).as_posix() for path in modules}
     assert files == (named - patterns) | {
-        name.replace("NAME", each) for name in patterns for each in idioms.frameworks()
+        name.replace("NAME", each)
+        for name in patterns
+        for each in adapters.frameworks()
+        if (PACKAGE / name.replace("NAME", each)).exists()
     }

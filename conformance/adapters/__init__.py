@@ -65,6 +65,11 @@ def own() -> tuple[str, ...]:
     return tuple(sorted({path.stem for path in _registered(_OWN)} - {"base"}))
 
 
+def has_operators(framework: str) -> bool:
+    """Whether a framework of this package has what surrounds a transposed convolution, which claims are about."""
+    return Path(_OWN, "operators", f"{framework}.py").exists()
+
+
 def _folders() -> list[str]:
     """Those with adapters from outside."""
     return [folder for folder in __path__ if folder != _OWN]
@@ -262,6 +267,14 @@ def lane(framework: str, variant: str | None = None) -> Lane:
     if variant is not None and variant not in known:
         raise AdapterError(f"{framework} has no variant {variant!r}: its variants are {', '.join(known)}")
     return Lane(framework, variant or next(iter(known)))
+
+
+def is_nightly(framework: str) -> bool:
+    """Whether a framework is run in every night; one whose adapter has HOW_OFTEN = "weekly" is not."""
+    try:
+        return bool(_literal_in(_source(framework), "HOW_OFTEN") != "weekly")
+    except LookupError:
+        return True
 
 
 def lanes() -> tuple[Lane, ...]:

@@ -90,7 +90,8 @@ class Adapter(Protocol):
     which says of a variant when the framework executes so with nothing set; UNREPEATED, the environment variables for a
     process that meets no problem twice, and has no use for what is kept of the last ones; and DISTRIBUTIONS, the names
     of the packages whose versions belong to the build; and DTYPES, the dtypes that the framework computes in, where
-    they are others than `DTYPES` here; with bfloat16 among them, which NumPy has not, it is a `Casting` one.
+    they are others than `DTYPES` here; with bfloat16 among them, which NumPy has not, it is a `Casting` one;
+    and HOW_OFTEN, which is "weekly" where no night has the time for it.
     """
 
     VARIANTS: Mapping[str, Mapping[str, str]]

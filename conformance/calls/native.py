@@ -8,7 +8,7 @@ import numpy as np
 
 from conformance import layout
 from conformance.adapters.base import Adapter, Call
-from conformance.idioms.base import ClaimedCall, Idiom
+from conformance.idioms.base import ClaimedCall, engine
 from conformance.layout import Array
 
 _OPERANDS = "x, w, b, z"
@@ -43,7 +43,7 @@ def translate(adapter: Adapter, point: ClaimedCall, arrays: Sequence[Array | Non
         return _ported(adapter, point, arrays)
     z = np.zeros(point.shapes["z"], arrays[0].dtype) if "z" in point.shapes and arrays[0] is not None else None
     tensors = [None if array is None else adapter.tensor(array) for array in (*arrays, z)]
-    return Call(_compiled(program(point), point.idiom), tuple(tensors), layout=point.claim.data)
+    return Call(_compiled(program(point), point), tuple(tensors), layout=point.claim.data)
 
 
 def _ported(adapter: Adapter, point: ClaimedCall, arrays: Sequence[Array | None]) -> Call:
@@ -58,9 +58,9 @@ def _reshaped(array: Any, shape: tuple[int, ...] | None) -> Array:
     return array if shape is None or array.shape == shape else np.resize(array, shape)
 
 
-def _compiled(text: str, idiom: Idiom) -> Any:
-    namespace = dict(_namespace(idiom.imports))
-    exec(compile(text, f"<{idiom.id}>", "exec"), namespace)  # text of our own making: see Idiom.program
+def _compiled(text: str, point: ClaimedCall) -> Any:
+    namespace = dict(_namespace((*point.idiom.imports, *engine(point.idiom.engines, point.variant))))
+    exec(compile(text, f"<{point.idiom.id}>", "exec"), namespace)  # text of our own making: see Idiom.program
     return namespace["call"]
 
 

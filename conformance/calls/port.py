@@ -200,6 +200,8 @@ def _reduced(problem: Problem, steps: set[str], shared: bool) -> Reduction | Non
         reduced = with_window(reduced, tuple((cut, cut) for cut in both))
     if "bias" in steps:
         reduced = replace(reduced, bias=False)
+    if "groups" in steps and reduced.bias:
+        return None  # each group would be given all of it
     if "stretch" in steps:
         reduced = replace(reduced, kernel=reduced.effective_kernel, dilation=(1,) * reduced.rank)
     if "groups" in steps:
@@ -217,7 +219,7 @@ def _port(
     reduction: Reduction,
     refusals: tuple[str, ...],
 ) -> Port:
-    dialect = idioms.dialect(frameworks[1])
+    dialect = idioms.dialect(frameworks[1], variant=target.variant)
     if dialect.batch:
         target = _with_batch(target, dialect.batch)
     made, given = source.claim, target.claim
@@ -238,7 +240,7 @@ def _port(
         notes.append("the kernel is applied in the opposite order: convert_weight reverses it")
     if reduction.steps and reduction.steps != ("bias",):
         notes += [f"a single call cannot say it: {reason}" for reason in refusals[:1]]
-    imports = sorted({*target.idiom.imports, *dialect.imports, *numpy})
+    imports = sorted({*target.idiom.imports, *dialect.imports, *numpy}, key=lambda text: ("\n" in text, text))
     if "groups" in reduction.steps and source.idiom.layer:
         layers = [idiom.id for idiom in idioms.idioms(frameworks[1]) if idiom.layer and idiom.say is not None]
         notes += [f"--idiom {name} makes one layer of it, whose kernel has zeros between the groups" for name in layers]
@@ -342,7 +344,7 @@ def _body(target: ClaimedCall, reduction: Reduction, dialect: Dialect, problem: 
         of_w = layout.groups(claim.weight if "g" in claim.weight else claim.weight.replace("i", "(g i)"))
         x = _slices(parts, "c", problem.in_channels)
         w = _slices(of_w, next(part for part in of_w if "g" in part), _group_extent(of_w, problem))
-        call = target.text
+        call = lines(target)[-1].removeprefix("y = ")
         yield f"parts = [(x[{x}], w[{w}]) for g in range({problem.groups})]"
         yield f"y = {dialect.concat(f'[{call} for x, w in parts]', parts.index('c') if parts[-1] != 'c' else -1)}"
     else:

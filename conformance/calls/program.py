@@ -60,6 +60,11 @@ def of_text(text: str, operands: Mapping[str, Array], dialect: Dialect, imports:
     return Program((*dialect.imports, *imports), (), body, operands)
 
 
+def in_order(imports: Iterable[str]) -> list[str]:
+    """Imports, then the definitions among them, which take several lines."""
+    return sorted(set(imports), key=lambda text: ("\n" in text, text))
+
+
 def _tensors(names: Iterable[str], dialect: Dialect) -> Iterator[str]:
     return (f"{name} = {dialect.tensor.format(name)}" for name in names)
 

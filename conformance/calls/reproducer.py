@@ -88,7 +88,7 @@ def _called(record: Record) -> RecordedCall:
 
 
 def _dialect(record: Record) -> Dialect:
-    return idioms.dialect(record.framework, record.dtype)
+    return idioms.dialect(record.framework, record.dtype, record.variant)
 
 
 def _operands(record: Record, point: ClaimedCall) -> list[Array | None]:
@@ -105,7 +105,8 @@ def _of_case(record: Record) -> Reproducer:
     dialect = _dialect(record)
     function = dialect.native(function)
     given = {name: array for name, array in zip("xwb", arrays, strict=True) if array is not None}
-    last = layout.groups(idioms.words(record.framework).layout)[-1] == "c"
+    words = idioms.words(record.framework)
+    last = words is not None and layout.groups(words.layout)[-1] == "c"
     if last:
         given["x"] = np.moveaxis(given["x"], 1, -1)
         given["w"] = _channels_last(problem, given["w"], reversed="reversed kernel" in record.composed)
@@ -169,7 +170,7 @@ def _finished(problem: Problem, composed: Sequence[str]) -> list[str]:
 def _script(record: Record, written: Program) -> str:
     """The program between its operands' files and its answer's."""
     about = one_line(f"# {record.lane} {record.dtype}, case {record.case}: {record.problem}")
-    imports = dict.fromkeys(("import numpy as np", *written.imports))
+    imports = program.in_order(("import numpy as np", *written.imports))
     loads = [
         f"{name} = None" if array is None else f"{name} = np.load('{name}.npy')"
         for name, array in written.operands.items()

@@ -22,11 +22,12 @@ class UncheckedError(ValueError):
 
 def words_of(framework: str) -> Words:
     """A framework's words. Raises Unsupported where it has none."""
-    if framework not in idioms.frameworks():
+    words = idioms.words(framework) if framework in idioms.frameworks() else None
+    if words is None:
         raise Unsupported(
             f"{framework} has no unchecked words: give it some in conformance/idioms/catalogue/{framework}.py"
         )
-    return idioms.words(framework)
+    return words
 
 
 def text_of(framework: str, problem: Problem) -> str:

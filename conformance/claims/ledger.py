@@ -212,9 +212,10 @@ def _test(where: str, table: Mapping[str, Any], arrays: Mapping[str, Any]) -> Te
     accepted = list(inspect.signature(CHECKS[name].measure).parameters.values())[1:]
     required = {parameter.name for parameter in accepted if parameter.default is parameter.empty}
     _keys(f"{where}, {name}", parameters, required, {parameter.name for parameter in accepted})
-    frameworks = tuple(table.get("frameworks", adapters.frameworks()))
-    if unknown := set(frameworks) - set(adapters.frameworks()):
-        raise ClaimError(f"{where}: no framework {sorted(unknown)}: those are {', '.join(adapters.frameworks())}")
+    able = tuple(filter(adapters.has_operators, adapters.frameworks()))
+    frameworks = tuple(table.get("frameworks", able))
+    if unknown := set(frameworks) - set(able):
+        raise ClaimError(f"{where}: no framework {sorted(unknown)}: those are {', '.join(able)}")
     law, when, truth = (table.get(key, "") for key in ("law", "when", "truth"))
     test = Test(name, parameters, law, when, truth, frameworks, table.get("given", {}))
     if not (test.law or test.truth):

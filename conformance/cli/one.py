@@ -1,7 +1,7 @@
 """conformance one: a single problem on a framework, in a process of its own."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import click
@@ -15,6 +15,7 @@ from conformance.processes.isolation import Isolation, Limits
 from conformance.records.record import Verdict
 from conformance.run import Result
 from conformance.runner.isolated import isolated
+from conformance.runner.outside import everywhere
 from conformance.runner.selection import MADE, require_computed
 from conformance.suites import cases
 from conformance.suites.case import Case, Suite
@@ -29,17 +30,33 @@ LIMITS = Limits(seconds=600.0, memory=2**44)
 
 @click.command()
 @click.argument("framework")
-@click.argument("descriptor")
+@click.argument("descriptor", required=False)
+@click.option(
+    "--lane",
+    "lanes",
+    multiple=True,
+    metavar="NAME",
+    help="In place of FRAMEWORK: a lane such as torch-eager, a framework, or all; repeatable.",
+)
 @click.option("--variant", help="How the framework executes (default: its first variant).")
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(sorted(SIGNIFICAND)))
 @click.option("--case", metavar="ID", help="Draw the data that the case of this id has.")
 @click.option("--json", "json_", is_flag=True, help="All that is known of it as a JSON object.")
-def command(framework: str, descriptor: str, variant: str | None, dtype: str, case: str | None, json_: bool) -> int:
+def command(
+    framework: str, descriptor: str | None, lanes: tuple[str, ...], variant: str | None, dtype: str, case: str | None,
+    json_: bool,
+) -> int:  # fmt: skip
     """Evaluate the problem of DESCRIPTOR, such as "i5x7 k3 s2 p1 op1 bias", on FRAMEWORK.
 
-    Prints the verdict, the native call, the deviation, what explains it, and the arrays where they are small. Exit
-    status: 0 conforms, refuses or is unsupported; 1 diverges, crashes or fails otherwise; 2 usage.
+    Prints the verdict, the native call, the deviation, what explains it, and the arrays where they are small. With
+    --lane in place of FRAMEWORK, asks each lane in its own environment, several at once, and prints one table: who
+    gives which answer, what diverges and why, what is refused, how long a call takes, and which lanes are not
+    installed. Exit status: 0 conforms, refuses or is unsupported; 1 diverges, crashes or fails otherwise; 2 usage.
     """
+    if lanes:
+        return _everywhere(lanes, [framework, *filter(None, [descriptor, variant, case])], dtype, json_)
+    if descriptor is None:
+        raise click.UsageError("give FRAMEWORK and DESCRIPTOR, or DESCRIPTOR and --lane all")
     problem = Problem.parse(descriptor)
     if rule := broken_rule(problem):
         raise ProblemError(f"{descriptor!r}: {rule}")
@@ -52,6 +69,21 @@ def command(framework: str, descriptor: str, variant: str | None, dtype: str, ca
     evaluated = evaluate(lane, chosen, dtype)
     echo(json.dumps(_as_data(evaluated)))
     return evaluated.status
+
+
+def _everywhere(names: Sequence[str], words: Sequence[str], dtype: str, json_: bool) -> int:
+    """Ask lanes in their own environments, and print what they answer."""
+    descriptor, *more = words
+    if more:
+        raise click.UsageError(f"--lane takes DESCRIPTOR and a dtype alone: leave out {', '.join(map(repr, more))}")
+    if rule := broken_rule(Problem.parse(descriptor)):
+        raise ProblemError(f"{descriptor!r}: {rule}")
+    answers = everywhere.ask(everywhere.named(names), descriptor, dtype)
+    if json_:
+        echo(json.dumps([answer.as_data() for answer in answers]))
+    else:
+        echo("\n".join(everywhere.lines(answers)))
+    return int(any(answer.fails for answer in answers))
 
 
 def require_case(lane: Lane, case: str, *suites: str) -> None:

@@ -137,9 +137,11 @@ def _without_adapter(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _expected_lanes(runs: Sequence[Run]) -> list[str]:
-    """Every lane of this package, unless all records are of others; and each from outside that has no record at all."""
+    """Every lane of this package that a night has, or that has a record, unless all records are of others; and each
+    from outside that has no record at all."""
     recorded = {run.header.lane for run in runs}
-    ours = [str(lane) for lane in adapters.lanes() if not adapters.is_outside(lane.framework)]
+    own = [lane for lane in adapters.lanes() if not adapters.is_outside(lane.framework)]
+    ours = [str(lane) for lane in own if adapters.is_nightly(lane.framework) or str(lane) in recorded]
     theirs = {str(lane) for lane in adapters.lanes()} - {*ours}
     return [*(ours if not recorded or recorded & {*ours} else []), *sorted(theirs - recorded)]
 

@@ -31,7 +31,15 @@ from conformance.records.record import Record, Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.regression.comparison import REPEATS, unsteady
 from conformance.runner.plugin import TIMEOUT
-from conformance.runner.selection import Selection, is_for, require_seconds, require_workers, select, with_weights
+from conformance.runner.selection import (
+    Selection,
+    is_for,
+    require_seconds,
+    require_workers,
+    select,
+    why_not,
+    with_weights,
+)  # fmt: skip
 from conformance.suites.expectation_files import give, require_asked
 from conformance.suites.expectations import Expectation, by_chance, fails, known, lack, unkept
 
@@ -104,7 +112,7 @@ def command(
         for name in variants for suite in runnable
     ]  # fmt: skip
     for suite in sorted({*suites} - {*runnable}):
-        echo(f"{framework} {suite}: left out, since {framework} computes in {' and '.join(adapters.dtypes(framework))}")
+        echo(f"{framework} {suite}: left out, since {why_not(framework, suite)}")
     records.mkdir(parents=True, exist_ok=True)
     options = [f"-n{workers}", f"--timeout={timeout}", *["--resume"] * resume]
     words = [

@@ -16,7 +16,18 @@ from conformance.idioms import _reading, _source
 from conformance.idioms._dtypes import require_dtype
 from conformance.idioms._reading import IdiomError, Reading, Values
 from conformance.idioms._words import Words
-from conformance.idioms.base import FLOAT32, Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, Use, how_to_give
+from conformance.idioms.base import (
+    FLOAT32,
+    Claim,
+    ClaimedCall,
+    Dialect,
+    Idiom,
+    Refusal,
+    Shapes,
+    Use,
+    engine,
+    how_to_give,
+)
 from conformance.idioms.expression import Name
 from conformance.idioms.names.catalogue import Catalogue
 from conformance.idioms.sizes.windows import windows
@@ -32,6 +43,7 @@ __all__ = [
     "dialect",
     "framework_of",
     "frameworks",
+    "has_ordinary",
     "idioms",
     "idioms_of",
     "point",
@@ -87,20 +99,21 @@ def _hint(name: str) -> str:
     return f", the nearest is {near[0]!r}" if near else ""
 
 
-def dialect(framework: str, dtype: str = "") -> Dialect:
+def dialect(framework: str, dtype: str = "", variant: str = "") -> Dialect:
     """How a framework says what stands around a call; in bfloat16, operands and answers are arrays of float32."""
     idioms(framework)
     of_framework: Dialect = importlib.import_module(f"{__name__}.catalogue.{framework}").DIALECT
+    of_framework = replace(of_framework, imports=(*of_framework.imports, *engine(of_framework.engines, variant)))
     if dtype != "bfloat16":
         return of_framework
     to, back = of_framework.bfloat16
     return replace(of_framework, tensor=to.format(of_framework.tensor), array=of_framework.array.format(back))
 
 
-def words(framework: str) -> Words:
-    """How a framework says a problem that need not be valid."""
+def words(framework: str) -> Words | None:
+    """How a framework says a problem that need not be valid; None where no call is made unchecked."""
     idioms(framework)
-    of_framework: Words = importlib.import_module(f"{__name__}.catalogue.{framework}").WORDS
+    of_framework: Words | None = getattr(importlib.import_module(f"{__name__}.catalogue.{framework}"), "WORDS", None)
     return of_framework
 
 
@@ -136,9 +149,16 @@ def _catalogue(framework: str) -> Catalogue:
 
 def _ordinary(framework: str) -> frozenset[str]:
     """The last names of a framework's layers and functions of which sizes alone are known."""
+    if not has_ordinary(framework):
+        return frozenset()
     module = importlib.import_module(f"{__name__}.ordinary.{framework}")
     functions = {full for layer in module.LAYERS for full in layer.idiom.functions.values()}
     return frozenset(full.rpartition(".")[2] for full in functions)
+
+
+def has_ordinary(framework: str) -> bool:
+    """Whether ordinary layers of a framework are read by their sizes."""
+    return Path(__file__).with_name("ordinary").joinpath(f"{framework}.py").exists()
 
 
 def owners() -> dict[str, str]:
@@ -164,7 +184,7 @@ def point(reading: Reading, shapes: Shapes, variant: str = "", dtype: str = FLOA
     claim, of = claim_of(reading, shapes, variant, dtype)
     inner, outer = _reading.parts(reading.idiom, reading.text)
     return ClaimedCall(reading.idiom, reading.text, of, claim, inner, outer, reading.arguments, reading.written,
-                 aside=reading.aside)  # fmt: skip
+                 aside=reading.aside, variant=variant)  # fmt: skip
 
 
 def claim_of(reading: Reading, shapes: Shapes, variant: str, dtype: str) -> tuple[Claim, Shapes]:
@@ -245,7 +265,7 @@ def rank_of(reading: Reading, shapes: Mapping[str, Any]) -> int:
 
 def _told_ranks(reading: Reading) -> Iterator[int]:
     """How many spatial axes the lengths of arguments say."""
-    for name, more in (("kernel_size", 0), ("kernel", 0), ("output_shape", 2), ("input_sizes", 2)):
+    for name, more in (("kernel_size", 0), ("kernel", 0), ("kernel_shape", 0), ("output_shape", 2), ("input_sizes", 2)):
         if isinstance(sequence := reading.arguments.get(name), list | tuple):
             yield len(sequence) - more
     numbers = reading.arguments.get("dimension_numbers")

@@ -129,6 +129,7 @@ def _bound(
         invocation, outer = _modern(idiom, spelling, invocation, outer)
         aside.append(f"read as {invocation.function}")
     arguments, written = bind(idiom.signature_of(invocation.last), invocation)
+    arguments |= _listed(idiom, function, arguments)
     aside += in_another_order(idiom, invocation)
     _require_tensors(idiom, function, arguments)
     invocation, view = _viewed(idiom, invocation, arguments, dialect)
@@ -159,6 +160,20 @@ def _require_tensors(idiom: Idiom, function: str, arguments: Mapping[str, Any]) 
         if operand in "xwbz" and not isinstance(tensor, Name | None):
             raise ExpressionError(f"{function}: {name} is {tensor!r}, and takes a tensor: write its name, such as "
                                   f"{operand}")  # fmt: skip
+
+
+def _listed(idiom: Idiom, function: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The tensors that a call lists by their names, as arguments of their own; "" stands for one that is not given."""
+    tensors: dict[str, Any] = {}
+    for parameter, letters in idiom.lists.items():
+        names = arguments[parameter]
+        if not isinstance(names, list | tuple) or not 1 <= len(names) <= len(letters) or not all(
+            isinstance(name, str | Name) for name in names):  # fmt: skip
+            example = ", ".join(f'"{letter}"' for letter in letters)
+            raise ExpressionError(f"{function}: {parameter} is {names!r}: write the names out, as in [{example}]")
+        tensors |= {letter: name if isinstance(name, Name) else Name(name)
+                    for letter, name in zip(letters, names, strict=False) if name}  # fmt: skip
+    return tensors
 
 
 def _viewed(
@@ -251,7 +266,9 @@ def _renamed_words(idiom: Idiom, named: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _letter(idiom: Idiom, name: str, value: Any) -> Any:
-    """A tensor's letter for its name."""
+    """A tensor's letter for its name, and a list of them for one of names."""
+    if name in idiom.lists and isinstance(value, list | tuple):
+        return [letter for letter, given in zip(idiom.lists[name], value, strict=False) if given]
     letter = next((operand for operand, parameter in idiom.tensors.items() if parameter == name), None)
     return Name(value.view or letter) if letter and isinstance(value, Name) else value
 

@@ -12,6 +12,7 @@ from conformance import layout
 from conformance.idioms.expression import HOLE, Invocation, Name
 from conformance.layout import LayoutError
 from conformance.problem import Ints, Problem, Window
+from conformance.problem import with_window as with_window
 from conformance.records.calls import RecordedCall
 
 Shapes = Mapping[str, Ints]
@@ -246,8 +247,12 @@ class Idiom:
     settled: int = 0
     """How many parameters stand first in every version, where the others do not; 0 where all do."""
     outer: str = ""
+    lists: Mapping[str, str] = field(default_factory=dict)
+    """The parameters that list tensors by their names, as strings, each with the letters of these in order."""
     form: str = HOLE
     imports: tuple[str, ...] = ()
+    engines: Mapping[str, str] = field(default_factory=dict)
+    """What defines the functions that `program` writes around the call, by variant, the default first."""
     program: Callable[[str, str, bool], Sequence[str]] = lambda call, outer, bias: [f"y = {call}"]
     variants: tuple[str, ...] = ()
     """The lanes it is proved in; empty for all."""
@@ -308,6 +313,8 @@ class Dialect:
     """What a script has behind its imports, so that it computes in every dtype."""
     precision: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Environment variables without which the framework does not compute in a dtype, by dtype."""
+    engines: Mapping[str, str] = field(default_factory=dict)
+    """As an idiom's: what defines the functions that `native` names, by variant."""
     bfloat16: tuple[str, str] = ("{}", "{}")
     """A tensor of float32 as one of bfloat16, which NumPy has not, and back."""
 
@@ -333,6 +340,7 @@ class ClaimedCall:
     origin: str = ""
     aside: tuple[str, ...] = ()
     """What was set aside in reading it, each with the reason."""
+    variant: str = ""
 
     def __str__(self) -> str:
         """The call with its shapes in a line."""
@@ -342,6 +350,11 @@ class ClaimedCall:
     def name(self) -> str:
         """The claim that is put to the proof, as one word: the idiom with its law of windows, or the port's origin."""
         return self.origin or f"{self.idiom.id}/{self.claim.law}"
+
+
+def engine(engines: Mapping[str, str], variant: str) -> tuple[str, ...]:
+    """What defines the functions around a call in a variant, if anything; "" is the default one."""
+    return (engines[variant or next(iter(engines))],) if engines else ()
 
 
 def _require_small(problem: Problem) -> None:
@@ -384,17 +397,3 @@ def how_to_give(value: Any, example: str = "2") -> str:
         return ""
     where = "" if unknown.at is None else f" (at character {unknown.at + 1})"
     return f', and {unknown}{where} has none before it runs: write its value, or give it: --let "{unknown}={example}"'
-
-
-def with_window(problem: Problem, window: Window) -> Problem:
-    """The problem with another window, as pads alone."""
-    return Problem.of(
-        problem.input, problem.kernel, problem.stride, window, 0, problem.dilation,
-        groups=problem.groups, in_channels=problem.in_channels, out_channels=problem.out_channels,
-        batch=problem.batch, bias=problem.bias,
-    )  # fmt: skip
-
-
-def sized(problem: Problem, low: Callable[[int, int], int], output: Sequence[int]) -> Window:
-    """The window of an output size: low(full, out) is cut at the beginning, the rest at the end."""
-    return tuple((low(full, out), full - out - low(full, out)) for full, out in zip(problem.full, output, strict=True))

@@ -56,6 +56,11 @@ def _jax(arguments: str, i: int, k: int, fact: str) -> Witness:
     return Witness("jax", text, {"x": (1, i, 1), "w": (k, 1, 1)}, fact)
 
 
+def _onnx(attributes: str, i: int, k: int, fact: str) -> Witness:
+    text = f'onnx.helper.make_node("ConvTranspose", ["x", "w"], ["y"], {attributes})'
+    return Witness("onnx", text, {"x": (1, 1, i), "w": (1, 1, k)}, fact)
+
+
 TAPS = (
     Witness("torch", "torch.nn.functional.conv_transpose1d(x, w, stride=3)", {"x": (1, 1, 2), "w": (1, 1, 3)},
             "as stored: every input element stamps the kernel as it is"),
@@ -196,6 +201,37 @@ LAWS = (
                 "7 to 14 crops (2, 1); oneDNN off, since with it the call is refused",
                 "native",
             ),
+        ),
+    ),
+    Law(
+        "begins-ends",
+        "ONNX's pads: all begins, then all ends; `output_padding` gives back at the end",
+        "lo = begin, hi = end - op",
+        "Unlike PyTorch's padding the two ends may differ. auto_pad VALID is without pads.",
+        (
+            _onnx("strides=[2], pads=[1, 2]", 7, 5, "7 to 14 by the window of SAME: (1, 2)"),
+            _onnx("strides=[2], pads=[1, 1], output_padding=[1]", 3, 3, "output_padding reveals what the end cut"),
+        ),
+    ),
+    Law(
+        "auto-pad",
+        "ONNX's auto_pad: the excess over i*s is halved, the odd one cut at the end by SAME_UPPER",
+        "t = max(full + op - i*s, 0), lo = t // 2 or ceil(t / 2), hi = t - lo - op",
+        "SAME_UPPER is TensorFlow's SAME wherever the stamp is longer than i*s. A shorter one is left as it is, where "
+        "TensorFlow appends zeros up to i*s.",
+        (
+            _onnx('strides=[2], auto_pad="SAME_UPPER"', 7, 5, "7 to 14 crops (1, 2), as TensorFlow's SAME"),
+            _onnx('strides=[2], auto_pad="SAME_LOWER"', 7, 5, "SAME_LOWER crops (2, 1)"),
+        ),
+    ),
+    Law(
+        "output-shape",
+        "ONNX's output_shape: the excess over it is halved, the odd one cut at the beginning",
+        "t = max(full + op - out, 0), lo = ceil(t / 2), with SAME_UPPER t // 2, hi = full - out - lo",
+        "pads are put aside. An output_shape beyond the stamp is filled up with zeros at the end.",
+        (
+            _onnx("strides=[2], output_shape=[14]", 7, 5, "7 to 14 crops (2, 1), one place off TensorFlow's SAME"),
+            _onnx('strides=[2], output_shape=[14], auto_pad="SAME_UPPER"', 7, 5, "with SAME_UPPER it crops (1, 2)"),
         ),
     ),
     Law(

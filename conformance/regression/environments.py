@@ -53,7 +53,7 @@ def parse(text: str) -> Build:
     """The build that requirements such as "jax==0.9.0 flax==0.12.3" mean. Raises VersionError."""
     pins = _pins()
     chosen: dict[str, str] = {}
-    frameworks = set()
+    able = {framework for owners in pins.values() for framework in owners}
     for word in text.split():
         try:
             requirement = Requirement(word)
@@ -62,24 +62,25 @@ def parse(text: str) -> Build:
             raise VersionError(f"{word!r} is no requirement ({reason}): give one such as jax==0.9.0") from None
         if requirement.name not in pins:
             raise VersionError(f"{requirement.name!r} is no pin of a lane: the pins are {', '.join(pins)}")
-        framework, variable = pins[requirement.name]
-        frameworks.add(framework)
-        chosen[variable] = word
-    if len(frameworks) != 1:
-        named = " and ".join(sorted(frameworks)) or "nothing"
+        able &= pins[requirement.name].keys()
+        chosen[requirement.name] = word
+    if len(able) != 1 or not chosen:
+        owners = {framework for name in chosen for framework in pins[name]}
+        named = " and ".join(sorted(able or owners)) if chosen else "nothing"
         raise VersionError(f"{text!r} is about {named}: give requirements of one lane, such as 'jax==0.9.0'")
-    return Build(frameworks.pop(), chosen)
+    framework = able.pop()
+    return Build(framework, {pins[name][framework]: word for name, word in chosen.items()})
 
 
-def _pins() -> dict[str, tuple[str, str]]:
-    """The pins that can be replaced: framework and variable by the name of the requirement."""
+def _pins() -> dict[str, dict[str, str]]:
+    """The pins that can be replaced: by the name of the requirement, the variable of each lane that has it."""
     config = configparser.ConfigParser(interpolation=None)
     config.read_string(_root().joinpath("tox.ini").read_text(encoding="utf-8"))
-    return {
-        Requirement(requirement).name: (section.removeprefix("testenv:"), variable)
-        for section in config.sections()
-        for variable, requirement in _PIN.findall(config[section].get("deps", ""))
-    }
+    pins: dict[str, dict[str, str]] = {}
+    for section in config.sections():
+        for variable, requirement in _PIN.findall(config[section].get("deps", "")):
+            pins.setdefault(Requirement(requirement).name, {})[section.removeprefix("testenv:")] = variable
+    return pins
 
 
 def _root() -> Path:

@@ -1,7 +1,7 @@
 """Whether records can be trusted as they stand: what is absent, cut off, apart, or about other questions."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -43,15 +43,16 @@ class Integrity:
 
 
 def measure_integrity(
-    runs: Sequence[Run], expected_lanes: Sequence[str] = (), environments: Collection[str] = ()
-) -> Integrity:
+    runs: Sequence[Run], expected_lanes: Sequence[str] = (), environments: Collection[str] = (),
+    is_for: Callable[[str, str], bool] = lambda framework, suite: True,
+) -> Integrity:  # fmt: skip
     """What speaks against trusting the runs: absent, cut off, apart, or not about the same questions.
 
-    `environments` are the frameworks that tox has an environment of.
+    `environments` are the frameworks that tox has an environment of; `is_for` is whether a framework is asked a suite.
     """
     expected = tuple(sorted(set(expected_lanes)))
     checks = (
-        _absent(runs, expected, environments),
+        _absent(runs, expected, environments, is_for),
         _unfinished(runs),
         _silent(runs),
         _mixed_builds(runs),
@@ -61,14 +62,18 @@ def measure_integrity(
     return Integrity(tuple(chain.from_iterable(checks)), expected)
 
 
-def _absent(runs: Sequence[Run], expected_lanes: Sequence[str], environments: Collection[str]) -> Iterator[Finding]:
+def _absent(
+    runs: Sequence[Run], expected_lanes: Sequence[str], environments: Collection[str],
+    is_for: Callable[[str, str], bool],
+) -> Iterator[Finding]:  # fmt: skip
     if not runs:
         yield Finding("records", "no run was given, so nothing is known", "run a lane first")
     present = {(run.header.suite, run.header.lane) for run in runs}
-    suites = sorted({suite for suite, _ in present})
+    every = sorted({suite for suite, _ in present})
     for lane in expected_lanes:
+        suites = [suite for suite in every if is_for(lane.partition("-")[0], suite)]
         missing = [suite for suite in suites if (suite, lane) not in present]
-        if missing or not suites:
+        if missing or not every:
             nowhere = missing == suites and len(suites) != 1
             facts = f"it is expected, and there is no record of it in {'any suite' if nowhere else ', '.join(missing)}"
             framework = lane.partition("-")[0]

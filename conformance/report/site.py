@@ -66,11 +66,13 @@ class Site:
     audit: Audit | None = None
     """What the cases see of wrong implementations, where that was tried."""
     documents: Sequence[Document] = ()
+    is_for: Callable[[str, str], bool] = lambda _framework, _suite: True
+    """Whether a framework is asked a suite."""
 
     @cached_property
     def integrity(self) -> Integrity:
         """Whether the records can be trusted as they stand."""
-        return measure_integrity(overview.ordered(self.runs), self.expected_lanes, self.environments)
+        return measure_integrity(overview.ordered(self.runs), self.expected_lanes, self.environments, self.is_for)
 
     @cached_property
     def faults(self) -> Mapping[str, Fault]:

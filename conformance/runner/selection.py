@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from conformance import adapters
+from conformance import adapters, idioms
 from conformance.adapters.base import Lane
 from conformance.calls.suites import SUITES
 from conformance.claims import ledger
@@ -93,6 +93,8 @@ def select(
         near = cases.nearest(suite, known_suites)
         raise SelectionError(f"there is no suite {suite!r}{near}: the suites are {', '.join(known_suites)}, and the "
                              "files that `conformance scan --to` writes")  # fmt: skip
+    if suite in _MADE_OF and (reason := why_not(framework, suite)):
+        raise SelectionError(f"suite {suite!r} is not for {framework}: {reason}")
     whole = MADE[suite](lane.framework, lane.variant) if suite in MADE else cases.read_suite(suite)
     chosen_dtypes = tuple(dtypes) or dtypes_of(whole)
     require_runnable(framework, whole, chosen_dtypes)
@@ -137,8 +139,31 @@ def require_computed(framework: str, dtype: str) -> None:
 
 
 def is_for(framework: str, suite: str) -> bool:
-    """Whether a framework computes in a dtype that the suite is for."""
-    return suite not in cases.ONLY_IN or not {*cases.ONLY_IN[suite]}.isdisjoint(adapters.dtypes(framework))
+    """Whether a framework computes in a dtype that the suite is for, and has what its cases are made of."""
+    return not why_not(framework, suite)
+
+
+def why_not(framework: str, suite: str) -> str:
+    """Why a suite is not for a framework; empty where it is."""
+    made_of, has = _MADE_OF.get(suite, ("", lambda framework: True))
+    if framework in adapters.own() and not has(framework):
+        return f"{framework} has no {made_of} here"
+    if suite in cases.ONLY_IN and {*cases.ONLY_IN[suite]}.isdisjoint(adapters.dtypes(framework)):
+        return f"{framework} computes in {' and '.join(adapters.dtypes(framework))}"
+    return ""
+
+
+def _has_idioms(framework: str) -> bool:
+    return framework in idioms.frameworks()
+
+
+_MADE_OF: Mapping[str, tuple[str, Callable[[str], bool]]] = {
+    IDIOMS: ("idioms", _has_idioms),
+    PORTS: ("idioms", _has_idioms),
+    CLAIMS: ("operators", adapters.has_operators),
+    NEGATIVE: ("words for invalid calls", lambda name: _has_idioms(name) and idioms.words(name) is not None),
+}
+"""What the cases of a suite take beside an adapter, in words, and whether a framework has it."""
 
 
 def absent(framework: str, headers: Iterable[Header]) -> list[str]:

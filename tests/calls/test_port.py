@@ -221,7 +221,8 @@ def test_the_suite_of_ports_has_every_pair_and_every_rank() -> None:
     suite = ports("torch", "eager")
     names = {(case.subject.name, case.problem.rank) for case in suite.cases if isinstance(case.subject, ClaimedCall)}
     assert suite.name == PORTS
-    assert names == {(f"port/{other}-to-torch", rank) for other in ("jax", "mxnet", "tensorflow") for rank in (1, 2, 3)}
+    assert names == {(f"port/{other}-to-torch", rank) for other in ("jax", "mxnet", "onnx", "tensorflow")
+                     for rank in (1, 2, 3)}  # fmt: skip
 
 
 def test_a_case_of_a_call_keeps_its_id_as_long_as_the_call() -> None:

@@ -106,7 +106,7 @@ def test_the_ledger_is_whole() -> None:
 
 
 def test_every_framework_is_asked_and_every_measurement_made() -> None:
-    counts = {name: len(suite(name, "").cases) for name in adapters.frameworks()}
+    counts = {name: len(suite(name, "").cases) for name in adapters.frameworks() if adapters.has_operators(name)}
     assert min(counts.values()) > 100
     assert {test.measure for claim in read_claims() for test in claim.tests} == set(CHECKS)
 

@@ -48,7 +48,8 @@ def test_every_parameter_is_claimed_or_set_aside_or_has_one_value(framework: str
         claimed |= asked.names
     parameters = {*expression.signature(idiom.signature).parameters}
     parameters |= {*expression.signature(idiom.outer).parameters} if idiom.outer else set()
-    reviewed = [set(idiom.aside), set(idiom.only), set(idiom.dtypes) - claimed, claimed, set(idiom.tensors.values())]
+    reviewed = [set(idiom.aside), set(idiom.only), set(idiom.dtypes) - claimed, claimed, set(idiom.tensors.values()),
+                set(idiom.lists)]  # fmt: skip
     assert parameters <= set().union(*reviewed), "neither part of the claim nor reviewed"
     assert not set(idiom.aside) & (claimed | set(idiom.only) | idiom.dtypes), "set aside, and yet it counts"
 
@@ -69,7 +70,7 @@ def test_what_is_set_aside_is_said_and_changes_no_claim(framework: str, idiom: I
 def test_what_may_have_one_value_is_refused_by_name_with_another(framework: str, idiom: Idiom) -> None:
     point = next(each for each in points(framework, idiom, 1) if not each.claim.refused)
     for name in [*idiom.only, *idiom.dtypes] if idiom.form == "CALL" else ():
-        if f"{name}=" not in point.text:
+        if name not in point.written:
             call = point.inner if idiom.layer else point.text
             other = "float16" if name in idiom.dtypes else "other"
             with pytest.raises(Refusal, match=f"^{name} is "):

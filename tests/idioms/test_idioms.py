@@ -13,7 +13,7 @@ SHAPES = {"x": (1, 4, 5, 7), "w": (4, 2, 3, 3)}
 
 
 def test_every_framework_with_idioms_is_one_with_an_adapter() -> None:
-    assert set(idioms.frameworks()) == set(adapters.frameworks())
+    assert set(idioms.frameworks()) <= set(adapters.frameworks())
 
 
 def test_no_two_idioms_have_one_id() -> None:

@@ -19,6 +19,7 @@ SIZES = {
     "torch": ("output_padding", "output_size", "input_size", "z", "padding"),
     "tensorflow": ("output_padding", "output_shape", "input_sizes"),
     "jax": ("z",),
+    "onnx": ("output_padding", "output_shape"),
     "mxnet": ("adj", "output_padding", "target_shape", "z", "pad", "padding"),
 }
 """What names a size in each framework's calls, or moves one."""

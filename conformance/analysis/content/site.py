@@ -17,6 +17,7 @@ from conformance.records.record import Key, Record, Run
 from conformance.report import Site, overview
 from conformance.report.content.faults import ChangeLine, Domain, Known, Region
 from conformance.report.outcome import Reason
+from conformance.runner.selection import is_for
 from conformance.suites import expectations
 
 
@@ -41,7 +42,7 @@ def gather(
     return Site(
         runs, expected_lanes, adapters.own(), known, on_file, faults_found, tuple(domains(runs, on_file)),
         handbook.build(everything), _proofs(everything), literature.build(ledger.read_claims(), runs), changes,
-        more or {}, kept.kept, coverage.of_lanes(runs), reasons,
+        more or {}, kept.kept, coverage.of_lanes(runs), reasons, is_for=is_for,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from conformance import adapters, idioms, layout
 from conformance.adapters.base import Lane, Unsupported
-from conformance.calls import program, reproducer
+from conformance.calls import program, reproducer, unchecked
 from conformance.calls.native import operands
 from conformance.calls.port import PortError, canonical, translate
 from conformance.calls.program import Program
@@ -72,15 +72,16 @@ def of_call(
     if lane.framework != source:
         return _ported(point, source, lane, operands(point, *_three(arrays, dtype)), expected, dtype)
     given = operands(point, *_three(arrays, dtype))
-    written = program.of_call(point, given, dtype, idioms.dialect(lane.framework, dtype))
+    written = program.of_call(point, given, dtype, idioms.dialect(lane.framework, dtype, lane.variant))
     return _snippet(lane, written, expected, dtype, point.claim.data)
 
 
 def of_negative(lane: Lane, case: Case, dtype: str) -> Snippet:
     """The script of a negative case: its call as it stands, on its very operands unless they are many."""
     unlike = departure_of(case)
-    words, dialect = idioms.words(lane.framework), idioms.dialect(lane.framework)
+    dialect = idioms.dialect(lane.framework, variant=lane.variant)
     try:
+        words = unchecked.words_of(lane.framework)
         text = negative.text(lane.framework, case)
     except Unsupported as reason:
         return Snippet(lane.framework, str(lane), "", str(reason))
@@ -137,7 +138,7 @@ def _ported(
     assert x is not None
     canonical = layout.restore(x, layout.DATA, point.claim.data)
     arrays = (layout.arrange(canonical, layout.DATA, data), weight, bias)
-    dialect = idioms.dialect(lane.framework, dtype)
+    dialect = idioms.dialect(lane.framework, dtype, lane.variant)
     return _snippet(lane, program.of_port(port, arrays, dialect), expected, dtype, data)
 
 
@@ -167,7 +168,7 @@ def _script(lane: Lane, dtype: str, written: Program, expected: Sequence[str], t
     ]
     code = [*written.definitions, *operands, *expected, "", *written.body, "actual = np.asarray(y)"]
     odd = {"from numpy import inf, nan"} if any(re.search(r"\b(inf|nan)\b", line) for line in code) else set()
-    modules = sorted({*written.imports, "import numpy as np", *odd})
+    modules = program.in_order({*written.imports, "import numpy as np", *odd})
     return "\n".join([*first, *modules, "", *code]) + "\n" + tail
 
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from conformance.idioms import _words
+from conformance.idioms._windows import sized
 from conformance.idioms._words import W, X, require
-from conformance.idioms.base import Claim, Refusal, Rule, Use, sized
+from conformance.idioms.base import Claim, Refusal, Rule, Use
 from conformance.idioms.expression import write
 from conformance.layout import Array
 from conformance.problem import Ints, Problem, Window

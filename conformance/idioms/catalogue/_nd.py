@@ -4,8 +4,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.idioms._edges import draws
+from conformance.idioms._windows import sized
 from conformance.idioms._words import B, W, X
-from conformance.idioms.base import FLOAT32, Claim, Example, Refusal, Rule, Use, sized
+from conformance.idioms.base import FLOAT32, Claim, Example, Refusal, Rule, Use
 from conformance.idioms.expression import write
 from conformance.idioms.sizes.legal import given_back, legal_alone
 from conformance.idioms.sizes.windows import windows

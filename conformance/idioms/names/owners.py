@@ -8,7 +8,7 @@ OWNERS = {
     "tf_slim": "TF-Slim", "tflearn": "TFLearn", "hk": "Haiku", "haiku": "Haiku", "eqx": "Equinox",
     "equinox": "Equinox", "objax": "Objax", "chainer": "Chainer", "oneflow": "OneFlow", "flow": "OneFlow",
     "mindspore": "MindSpore", "jittor": "Jittor", "jt": "Jittor", "tinygrad": "tinygrad", "megengine": "MegEngine",
-    "tl": "TensorLayer", "tensorlayer": "TensorLayer", "stax": "JAX's stax", "onnx": "ONNX", "cntk": "CNTK",
+    "tl": "TensorLayer", "tensorlayer": "TensorLayer", "stax": "JAX's stax", "cntk": "CNTK",
     "lasagne": "Lasagne", "theano": "Theano", "caffe": "Caffe", "spconv": "spconv",
 }  # fmt: skip
 """Whose function it is that no framework here has, by a part of its dotted name."""

@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Iterator, Sequence
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 from conformance import idioms
@@ -14,6 +15,10 @@ from conformance.idioms.ordinary.base import SizedLayer, SizeLaw
 
 KERNELS = "kernel_size", "kernel", "pool_size", "window_shape", "ksize"
 """The arguments of which the length says how many axes there are."""
+
+
+_NONE = SimpleNamespace(LAYERS=(), KEEPS=frozenset())
+"""Of a framework of which no ordinary layer is read."""
 
 
 @cache
@@ -31,6 +36,8 @@ def keeps(framework: str) -> frozenset[str]:
 
 
 def _module(framework: str) -> Any:
+    if not idioms.has_ordinary(framework):
+        return _NONE
     return importlib.import_module(f"conformance.idioms.ordinary.{framework}")
 
 

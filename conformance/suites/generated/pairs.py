@@ -156,10 +156,11 @@ def _calls(problem: Problem, *faults: Fault) -> dict[str, str] | None:
     calls = {}
     for framework, argument in sorted(changed.items()):
         try:
-            text = idioms.words(framework).text(problem)
+            words = idioms.words(framework)
+            text = words.text(problem) if words else ""
         except Refusal:
             continue
-        call = expression.parse(text)
+        call = expression.parse(text) if text else None
         if argument.says not in subjects and call is not None:
             named = {**call.named, argument.name: argument.value(problem)}
             calls[framework] = expression.write(call.function, *call.positional, **named)

@@ -1,0 +1,56 @@
+"""ONNX: a model of one ConvTranspose on ONNX Runtime, and on the reference evaluator of the package onnx."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import onnx
+
+from conformance.adapters._onnx import array as array
+from conformance.adapters._onnx import call_of, model_of
+from conformance.adapters._onnx import run as run
+from conformance.adapters._onnx import tensor as tensor
+from conformance.adapters.base import Call
+from conformance.layout import Array
+from conformance.problem import Problem
+
+VARIANTS = {
+    "onnxruntime": {"ONNX_ENGINE": "onnxruntime", "OMP_NUM_THREADS": "{threads}"},
+    "reference": {"ONNX_ENGINE": "reference", "OMP_NUM_THREADS": "{threads}"},
+}
+BLOCK = 1
+EVALUATED = os.environ["ONNX_ENGINE"] == "reference"
+
+if EVALUATED:  # each process knows one engine alone
+    import onnx.reference
+
+    REFUSALS: tuple[type[Exception], ...] = (RuntimeError, NotImplementedError, ValueError)
+else:
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as raised
+
+    REFUSALS = (raised.Fail, raised.InvalidArgument, raised.InvalidGraph, raised.NotImplemented,
+                raised.RuntimeException)  # fmt: skip
+    onnxruntime.set_default_logger_severity(4)  # what it logs of an error, the error says too
+    OPTIONS = onnxruntime.SessionOptions()
+    OPTIONS.intra_op_num_threads = OPTIONS.inter_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
+
+
+def describe() -> Mapping[str, str]:
+    return {
+        "onnx": onnx.__version__,
+        "device": "cpu",
+        **({} if EVALUATED else {"onnxruntime": onnxruntime.__version__}),
+    }
+
+
+def conv_transpose(x: Array, *constants: Array, **attributes: Any) -> Any:
+    """The answer of a model of one node."""
+    model = model_of(x, *constants, **attributes)
+    if EVALUATED:
+        return onnx.reference.ReferenceEvaluator(onnx.load_model_from_string(model)).run(None, {"x": x})[0]
+    return onnxruntime.InferenceSession(model, OPTIONS, providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
+
+
+def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+    return call_of(conv_transpose, problem, x, weight, bias)

@@ -1,0 +1,37 @@
+"""OpenCV: an ONNX model of one ConvTranspose on its module dnn."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+
+from conformance.adapters._onnx import array as array
+from conformance.adapters._onnx import call_of, model_of
+from conformance.adapters._onnx import run as run
+from conformance.adapters._onnx import tensor as tensor
+from conformance.adapters.base import Call
+from conformance.layout import Array
+from conformance.problem import Problem
+
+VARIANTS = {"dnn": {"OMP_NUM_THREADS": "{threads}", "OPENCV_LOG_LEVEL": "SILENT"}}
+DISTRIBUTIONS = ("onnx",)
+REFUSALS = (cv2.error,)
+BLOCK = 1
+cv2.setNumThreads(int(os.environ["OMP_NUM_THREADS"]))
+
+
+def describe() -> Mapping[str, str]:
+    return {"opencv": cv2.__version__, "device": "cpu"}
+
+
+def conv_transpose(x: Array, *constants: Array, **attributes: Any) -> Any:
+    """The answer of a model of one node."""
+    net = cv2.dnn.readNetFromONNX(np.frombuffer(model_of(x, *constants, **attributes), np.uint8))
+    net.setInput(x)
+    return net.forward()
+
+
+def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+    return call_of(conv_transpose, problem, x, weight, bias)
