@@ -20,7 +20,7 @@ import numpy as np
 from conformance import adapters
 from conformance.io.folders import templates_folder
 from conformance.processes import wire
-from conformance.runner.outside import Asked, LaneProcess, question
+from conformance.runner.outside import LaneProcess, Question, question
 from conformance.suites import cases
 from conformance.suites.reference_cache import References
 
@@ -60,18 +60,18 @@ def build(folder: Path) -> Path:
     return folder
 
 
-def questions(suite: str, jobs: int) -> Sequence[Asked]:
+def questions(suite: str, jobs: int) -> Sequence[Question]:
     """Jobs in float32, evenly spread over a suite."""
     chosen = cases.read_suite(suite)
     references = References(chosen)
     step = max(1, len(chosen.cases) // jobs)
     return [
-        Asked(case.problem, tuple(array for array in references[case].arrays.astype("float32") if array is not None))
+        Question(case.problem, tuple(array for array in references[case].arrays.astype("float32") if array is not None))
         for case in chosen.cases[::step]
     ]
 
 
-def watched(asked: Sequence[Asked]) -> tuple[float, float]:
+def watched(asked: Sequence[Question]) -> tuple[float, float]:
     """Seconds, and CPU seconds, in which the harness has all answers."""
     process = LaneProcess(adapters.lane(FRAMEWORK), 60.0)
     process.answers(asked[:1])
@@ -83,7 +83,7 @@ def watched(asked: Sequence[Asked]) -> tuple[float, float]:
     return spent
 
 
-def bare(folder: Path, asked: Sequence[Asked]) -> tuple[float, float]:
+def bare(folder: Path, asked: Sequence[Question]) -> tuple[float, float]:
     """Seconds, and CPU seconds, in which a plain loop has all answers."""
     with subprocess.Popen(
         [folder / FRAMEWORK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1 << 20

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 
 from numpy.typing import NDArray
 
-from conformance.adapters.base import Adapter, Call, Casting, Lane, finish, require_dtype
+from conformance.adapters.base import Adapter, Call, Casting, Lane, differentiated, finish, require_dtype
 from conformance.calls import native
 from conformance.idioms.base import ClaimedCall
 from conformance.numerics.deviation import Deviation, digest, fingerprint, measure_deviation
@@ -21,18 +21,19 @@ from conformance.numerics.operands import SIGNIFICAND, Arrays, Certificate, held
 from conformance.numerics.rounding import explain, measure_rounding
 from conformance.processes.attempt import Answered, Ended, begin, failed, make, plain
 from conformance.records.record import FORWARD, Record, Verdict
-from conformance.suites.case import Case, Rounded
+from conformance.suites.case import Asked, Case, Rounded
 from conformance.suites.references import Reference
 
 Array = NDArray[Any]
 
 
 class Job(NamedTuple):
-    """One case in one dtype, with its operands and expected array."""
+    """One case in one dtype and pass, with its operands and expected array."""
 
     case: Case
     dtype: str
     reference: Reference
+    direction: str = FORWARD
 
 
 class Result(NamedTuple):
@@ -43,11 +44,16 @@ class Result(NamedTuple):
 
 
 class _Exposed(NamedTuple):
-    """What a call in this process could write to: operands, and their bytes and the expected array's before it."""
+    """What a call in this process could write to: operands, and their bytes and the expected array's before it.
+
+    `upstream` is the gradient that a gradient's call is given from above.
+    """
 
     operands: Arrays
     before: Sequence[bytes]
     expected: bytes
+    upstream: Array | None
+    upstream_before: bytes
 
 
 @dataclass(slots=True)
@@ -90,19 +96,24 @@ def judge(lane: Lane, job: Job, call: Call | None, answer: Answered | Ended) -> 
 
 def _begin(adapter: Adapter, job: Job) -> _Trial:
     operands = job.reference.arrays.astype(job.dtype)
-    exposed = _Exposed(operands, operands.contents(), job.reference.expected.tobytes())
-    call = begin(lambda: _translate(adapter, job, operands))
+    given = job.reference.upstream
+    upstream = None if given is None else given.astype(held_in(job.dtype))
+    seen = b"" if upstream is None else upstream.tobytes()
+    exposed = _Exposed(operands, operands.contents(), job.reference.expected.tobytes(), upstream, seen)
+    call = begin(lambda: _translate(adapter, job, operands, upstream))
     ended = call if isinstance(call, Ended) else _UNCALLED
     made = call if isinstance(call, Call) else None
     return _Trial(job, made, ended, exposed)
 
 
-def _translate(adapter: Adapter, job: Job, arrays: Arrays) -> Call:
+def _translate(adapter: Adapter, job: Job, arrays: Arrays, upstream: Array | None) -> Call:
     require_dtype(adapter, job.dtype)
     if isinstance(claimed := job.case.subject, ClaimedCall):
         call = native.translate(adapter, claimed, native.operands(claimed, *arrays))
     else:
         call = adapter.translate(job.case.problem, *arrays)
+    if upstream is not None:
+        call = differentiated(adapter, job.case.problem, call, job.direction, upstream)
     return call if held_in(job.dtype) == job.dtype else cast(Casting, adapter).cast(call, job.dtype)
 
 
@@ -136,6 +147,8 @@ def _written_to(exposed: _Exposed, job: Job) -> str:
     """What a call wrote to that is its caller's, in words; empty where it wrote to nothing."""
     if name := modified(exposed.operands, exposed.before):
         return f"its operand {name}"
+    if exposed.upstream is not None and exposed.upstream.tobytes() != exposed.upstream_before:
+        return "the upstream gradient"
     return "" if job.reference.expected.tobytes() == exposed.expected else "the expected array"
 
 
@@ -161,7 +174,7 @@ def _compare(lane: Lane, trial: _Trial, answer: Answered) -> Result:
         deviation, measured = _beyond_rounding(job, actual, deviation)
         evidence["rounding"] = {**job.case.evidence["rounding"], **measured}
     record = record_of(
-        lane, job.case, job.dtype, Verdict.CONFORMS, composed=call.composed + answer.assisted(job.dtype),
+        lane, _asked(job), Verdict.CONFORMS, composed=call.composed + answer.assisted(job.dtype),
         certificate=_certificate(job).evidence(), seconds=round(answer.seconds, 6), **evidence,
     )  # fmt: skip
     if deviation is None:
@@ -204,7 +217,11 @@ def _end(lane: Lane, trial: _Trial) -> Result:
     if ended.verdict is Verdict.INCONCLUSIVE and not (certificate := _certificate(job)).holds:
         made["certificate"] = certificate.evidence()
     seconds = round(ended.seconds, 6)
-    return Result(record_of(lane, job.case, job.dtype, ended.verdict, message=ended.message, seconds=seconds, **made))
+    return Result(record_of(lane, _asked(job), ended.verdict, message=ended.message, seconds=seconds, **made))
+
+
+def _asked(job: Job) -> Asked:
+    return Asked(job.case, job.dtype, job.direction)
 
 
 def _call_text(case: Case, call: Call) -> str:
@@ -217,7 +234,7 @@ def _call_text(case: Case, call: Call) -> str:
         return failed("a call without a text", error).message
 
 
-def record_of(lane: Lane, case: Case, dtype: str, verdict: Verdict, **evidence: Any) -> Record:
-    """The record of a case in a dtype, with what is known of it before it runs."""
-    known = {**case.evidence, **evidence}
-    return Record(lane.framework, lane.variant, case.id, dtype, FORWARD, case.descriptor, verdict, **known)
+def record_of(lane: Lane, asked: Asked, verdict: Verdict, **evidence: Any) -> Record:
+    """The record of what was asked, with what is known of it before it runs."""
+    known = {**asked.case.evidence, **evidence}
+    return Record(lane.framework, lane.variant, *asked.key, asked.case.descriptor, verdict, **known)

@@ -63,7 +63,8 @@ def test_the_workflow_compares_nights_of_one_oracle() -> None:
     workflow = (ROOT / ".github/workflows/nightly.yml").read_text()
     (by,) = re.findall(r"by=\$\{\{ hashFiles\((.*)\) \}\}", workflow)
     made_by = {
-        Path(str(module.__file__)).relative_to(ROOT).as_posix() for module in (*references.SOURCES, record, record_file)
+        Path(str(module.__file__)).relative_to(ROOT).as_posix()
+        for module in (*references.SOURCES, *references.BACKWARD_SOURCES, record, record_file)
     }
     assert set(re.findall(r"'([^']*)'", by)) == made_by
 

@@ -261,6 +261,13 @@ def dtypes(framework: str) -> tuple[str, ...]:
         return DTYPES
 
 
+def differentiates(framework: str) -> bool:
+    """Whether a framework's adapter has gradients; for those from outside the protocol has none."""
+    if is_outside(framework):
+        return False
+    return "gradient" in {name for statement in _source(framework).body for name in _names_of(statement)}
+
+
 def lane(framework: str, variant: str | None = None) -> Lane:
     """The lane of a framework and variant, by default its first. Raises AdapterError where there is none."""
     known = variants(framework)

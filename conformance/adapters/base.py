@@ -9,11 +9,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from conformance import layout
 from conformance.layout import Array
 from conformance.problem import Problem, Window
+from conformance.records.record import BACKWARD, BIAS
 
 UNIT_AXIS = "unit-axis"
 """What `prepared` says where a 1-D problem was given a first spatial axis of extent 1."""
@@ -39,8 +40,9 @@ class Call:
     """A problem in a framework's own words: one native call, not yet made, and what remains to be done to its result.
 
     The result of the call, whose axes are in `layout`, is extended and cropped by `window`, and `bias` is added.
-    `prepared` names what was done to the input beforehand other than permuting axes; `text` is the call as a line, of
-    one that was made in another process.
+    `prepared` names what was done to the input beforehand other than permuting axes; `text` is the call as a line,
+    where its function does not say it. A gradient has `places`: for each element of the result, the one of the
+    canonical operand that it is of; their extents are `shape`.
     """
 
     function: Callable[..., Any]
@@ -51,6 +53,8 @@ class Call:
     prepared: tuple[str, ...] = ()
     layout: str = "n c k"
     text: str = ""
+    places: Array | None = None
+    shape: tuple[int, ...] = ()
 
     def __call__(self) -> Any:
         """Make the native call; returns the framework's own tensor."""
@@ -135,6 +139,22 @@ class Casting(Adapter, Protocol):
         ...
 
 
+OPERANDS = ("x", "weight", "bias")
+"""What the text of a gradient's call names its operand, by number."""
+
+
+class Differentiating(Adapter, Protocol):
+    """An adapter that can ask its framework for gradients."""
+
+    def gradient(self, call: Call, upstream: Array, operand: int) -> Call:
+        """The call that makes `call` and gives the gradient of sum(upstream * result) with respect to an operand.
+
+        `operand` is its number: input, weight, bias. Where `call` has two operands, the third is `call.bias`, which
+        the framework is to add to the result. `upstream` has the result's layout and shape.
+        """
+        ...
+
+
 class Convolving(Adapter, Protocol):
     """An adapter that can also make the ordinary convolution, which adjointness needs."""
 
@@ -159,6 +179,8 @@ def finish(call: Call, array: Array) -> Array:
     """The answer to the problem from a native result: put into NC* order, extend, crop, then add the bias."""
     import numpy as np  # here alone, since the text of a call is read without it
 
+    if call.places is not None:
+        return _placed(call.places, call.shape, array)
     if UNIT_AXIS in call.prepared:
         array = array.squeeze(layout.groups(call.layout).index("k"))
     array = layout.restore(array, layout.DATA, call.layout)
@@ -176,6 +198,17 @@ def finish(call: Call, array: Array) -> Array:
     return array
 
 
+def _placed(places: Array, shape: tuple[int, ...], array: Array) -> Array:
+    """A native gradient in canonical order; one that has not its operand's shape, as an array of more axes."""
+    import numpy as np
+
+    if array.shape != places.shape:
+        return array.reshape(*array.shape, *[1] * max(1, len(shape) + 1 - array.ndim))
+    canonical = np.empty(places.size, array.dtype)
+    canonical[places.ravel()] = array.ravel()
+    return canonical.reshape(shape)
+
+
 def _extended(array: Array, window: Window) -> Array:
     """An array with zeros where a window reaches beyond it."""
     import numpy as np
@@ -186,6 +219,62 @@ def _extended(array: Array, window: Window) -> Array:
     inside: tuple[Any, ...] = (..., *(slice(lo, end - hi) for end, (lo, hi) in zip(shape, ends, strict=True)))
     whole[inside] = array
     return whole
+
+
+def differentiated(adapter: Adapter, problem: Problem, call: Call, direction: str, upstream: Array) -> Call:
+    """The call that gives a problem's gradient with respect to an operand, from the call that gives its answer.
+
+    Raises Unsupported where the adapter has no gradients, or the operand has no part in the native call.
+    """
+    if not hasattr(adapter, "gradient"):
+        raise Unsupported("its adapter has no gradients: docs/adding-an-adapter.md says how it gains them")
+    if direction == BIAS and call.bias is not None and call.window is not None and extends(call.window):
+        raise Unsupported("the bias is added after the window, which is not done by the framework")
+    number = BACKWARD.index(direction)
+    made = cast(Differentiating, adapter).gradient(call, _native(call, upstream), number)
+    prepared = (*call.prepared, *["crop"] * (call.window is not None))
+    shape = (problem.input_shape, problem.weight_shape, problem.bias_shape)[number]
+    places = _places(adapter, problem, number)
+    return replace(made, window=None, bias=None, prepared=prepared, places=places, shape=shape)
+
+
+def _native(call: Call, upstream: Array) -> Array:
+    """The upstream gradient of a native answer, in its layout."""
+    if call.window is not None:
+        upstream = unwindowed(call.window, upstream)
+    if UNIT_AXIS in call.prepared:
+        upstream = upstream[:, :, None]
+    return layout.arrange(upstream, layout.DATA, call.layout)
+
+
+def unwindowed(window: Window, y: Array) -> Array:
+    """An array of the output's extents, back in its place in the full extents: the transpose of cutting the window."""
+    import numpy as np
+
+    widen = [(max(lo, 0), max(hi, 0)) for lo, hi in window]
+    ends = zip(y.shape[2:], window, strict=True)
+    keep: Any = (..., *(slice(max(-lo, 0), extent - max(-hi, 0)) for extent, (lo, hi) in ends))
+    return np.pad(y[keep], [(0, 0), (0, 0), *widen])
+
+
+def _places(adapter: Adapter, problem: Problem, number: int) -> Array:
+    """For each element of a native operand, the element of the canonical one that it is.
+
+    The adapter is asked, which translates whole numbers in place of the operand. Raises Unsupported where it does more
+    to the operand than to order it.
+    """
+    import numpy as np
+
+    shapes = (problem.input_shape, problem.weight_shape, problem.bias_shape)
+    size = int(np.prod(shapes[number]))
+    if number == BACKWARD.index(BIAS):
+        return np.arange(size)
+    x, weight, bias = (np.arange(np.prod(shape), dtype=np.float64).reshape(shape) for shape in shapes)
+    operand = adapter.translate(problem, x, weight, bias if problem.bias else None).operands[number]
+    places = np.asarray(adapter.array(operand)).astype(np.int64)
+    if not np.array_equal(np.sort(places, axis=None), np.arange(size)):
+        raise Unsupported("its translation does more to the operand than to order it, so that no gradient is its own")
+    return places
 
 
 def widened(array: Array) -> Array | Widened:

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from jax import lax
 
-from conformance.adapters.base import Call, Widened, widened
+from conformance.adapters.base import OPERANDS, Call, Widened, widened
 from conformance.layout import Array
 from conformance.problem import Problem
 
@@ -70,6 +70,26 @@ def convolve(problem: Problem, canvas: Array, weight: Array) -> Call:
     }  # fmt: skip
     operands = tensor(np.moveaxis(canvas, 1, -1)), tensor(np.moveaxis(weight, (1, 0), (-2, -1)))
     return Call(lax.conv_general_dilated, operands, options, layout="n k c")
+
+
+def gradient(call: Call, upstream: Array, operand: int) -> Call:
+    added = len(call.operands) == operand  # the bias, of which the call knows nothing
+
+    def differentiated(*arrays: Array, **options: Any) -> jax.Array:
+        *given, above = arrays
+
+        def answer(of: Array) -> jax.Array:
+            changed = [*given[:operand], of, *given[operand + 1 :]]
+            result = call.function(*changed[:2], **options)
+            return result + changed[2] if added else result
+
+        _, pulled_back = jax.vjp(answer, given[operand])
+        return pulled_back(above)[0]
+
+    text = f"jax.vjp({call}{' + bias' * added}, {OPERANDS[operand]})[1]({list(upstream.shape)})"
+    biases = (tensor(call.bias),) if added and call.bias is not None else ()
+    operands = (*call.operands, *biases, tensor(upstream))
+    return replace(call, function=differentiated, operands=operands, text=text)
 
 
 def run(calls: Sequence[Call]) -> Sequence[jax.Array]:

@@ -8,11 +8,13 @@ is refused but for a few shapes, so none is sent. Half precision has no kernel o
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import mxnet as mx
 
-from conformance.adapters.base import Call, extends, onednn_version
+from conformance.adapters.base import OPERANDS, Call, extends, onednn_version
 from conformance.layout import Array
 from conformance.problem import Problem
 
@@ -64,6 +66,21 @@ def convolve(problem: Problem, canvas: Array, weight: Array) -> Call:
         "num_filter": problem.groups * problem.in_channels, "num_group": problem.groups,
     }  # fmt: skip
     return Call(mx.nd.Convolution, (tensor(canvas), tensor(weight)), options)
+
+
+def gradient(call: Call, upstream: Array, operand: int) -> Call:
+    """By `backward()`: `mx.autograd.grad` of a Deconvolution's weight leaves oneDNN useless for the process."""
+
+    def differentiated(*tensors: mx.nd.NDArray, **options: Any) -> mx.nd.NDArray:
+        *given, above = tensors
+        given[operand].attach_grad()
+        with mx.autograd.record():
+            answer = call.function(*given, **options)
+        answer.backward(above)
+        return given[operand].grad
+
+    text = f"{call}.backward({list(upstream.shape)}); {OPERANDS[operand]}.grad"
+    return replace(call, function=differentiated, operands=(*call.operands, tensor(upstream)), text=text)
 
 
 def run(calls: Sequence[Call]) -> Sequence[mx.nd.NDArray]:

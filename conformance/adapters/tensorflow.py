@@ -14,12 +14,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.util import _pywrap_util_port
 
-from conformance.adapters.base import UNIT_AXIS, Call, Unsupported, Widened, onednn_version, widened
+from conformance.adapters.base import OPERANDS, UNIT_AXIS, Call, Unsupported, Widened, onednn_version, widened
 from conformance.layout import Array
 from conformance.problem import Ints, Problem, Window
 
@@ -88,6 +89,23 @@ def convolve(problem: Problem, canvas: Array, weight: Array) -> Call:
     operands = tensor(canvas.transpose(0, *axes, 1)), tensor(weight.transpose(*axes, 1, 0))
     options = {"strides": problem.stride, "padding": "VALID", "dilations": problem.dilation}
     return Call(tf.nn.convolution, operands, options, layout="n k c")
+
+
+def gradient(call: Call, upstream: Array, operand: int) -> Call:
+    added = len(call.operands) == operand  # the bias, of which the call knows nothing
+
+    def differentiated(*tensors: tf.Tensor, **options: Any) -> tf.Tensor:
+        *given, above = tensors
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(given[operand])
+            answer = call.function(*(given[:-1] if added else given), **options)
+            answer = tf.nn.bias_add(answer, given[-1]) if added else answer
+        return tape.gradient(answer, given[operand], above)
+
+    text = f"tf.GradientTape().gradient({call}{' + bias' * added}, {OPERANDS[operand]}, {list(upstream.shape)})"
+    biases = (tensor(call.bias),) if added and call.bias is not None else ()
+    operands = (*call.operands, *biases, tensor(upstream))
+    return replace(call, function=differentiated, operands=operands, text=text)
 
 
 def run(calls: Sequence[Call]) -> Sequence[tf.Tensor]:

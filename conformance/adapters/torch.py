@@ -8,10 +8,11 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 
-from conformance.adapters.base import Call, Widened, extends
+from conformance.adapters.base import OPERANDS, Call, Widened, extends
 from conformance.layout import Array
 from conformance.problem import Problem
 
@@ -64,6 +65,19 @@ def convolve(problem: Problem, canvas: Array, weight: Array) -> Call:
     function = (torch.nn.functional.conv1d, torch.nn.functional.conv2d, torch.nn.functional.conv3d)[problem.rank - 1]
     options = {"stride": problem.stride, "dilation": problem.dilation, "groups": problem.groups}
     return Call(function, (tensor(canvas), tensor(weight)), options)
+
+
+def gradient(call: Call, upstream: Array, operand: int) -> Call:
+    def differentiated(*tensors: torch.Tensor, **options: Any) -> torch.Tensor:
+        *given, above = tensors
+        with torch.enable_grad():
+            given[operand] = given[operand].detach().requires_grad_()
+            answer = call.function(*given, **options)
+        (result,) = torch.autograd.grad(answer, given[operand], above)
+        return result
+
+    text = f"torch.autograd.grad({call}, {OPERANDS[operand]}, {list(upstream.shape)})"
+    return replace(call, function=differentiated, operands=(*call.operands, tensor(upstream)), text=text)
 
 
 def run(calls: Sequence[Call]) -> Sequence[torch.Tensor]:

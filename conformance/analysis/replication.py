@@ -15,7 +15,7 @@ from conformance.run import Result
 from conformance.runner import outside
 from conformance.runner.isolated import isolated
 from conformance.runner.outside import START, LaneProcess
-from conformance.suites.case import Case
+from conformance.suites.case import Asked, Case
 
 MOST = 64
 """Records of a run that are asked again, the smallest ones."""
@@ -52,7 +52,7 @@ def by_lane(lane: Lane) -> Iterator[Evaluate]:
         return
     process = LaneProcess(lane, Limits().seconds)
     try:
-        yield lambda case, dtype: outside.evaluated(process, lane, case, dtype)
+        yield lambda case, dtype: outside.evaluated(process, lane, Asked(case, dtype))
     finally:
         process.stop()
 

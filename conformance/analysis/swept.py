@@ -20,9 +20,10 @@ from conformance.problem import Problem
 from conformance.records.record import Record, Verdict
 from conformance.records.record_file import parse
 from conformance.run import Job, judge, record_of
-from conformance.runner.outside import Asked, LaneProcess
+from conformance.runner.outside import LaneProcess, Question
 from conformance.runner.sweeps.ledger import Done, Identity, kept, read_blocks, read_identity
 from conformance.suites.borders import case_of
+from conformance.suites.case import Asked
 from conformance.suites.expectations import Expectation, applying, known, read_expectations, unkept
 from conformance.suites.references import compute, lacks_data
 from conformance.suites.spaces.space import Space
@@ -134,7 +135,7 @@ def explained(summary: Summary, fault: Fault, process: LaneProcess) -> list[Grou
         case = case_of(Problem.parse(record.problem))
         job = Job(case, record.dtype, compute(case, record.dtype))
         operands = (array for array in job.reference.arrays.astype(record.dtype) if array is not None)
-        (reply,) = process.answers([Asked(case.problem, tuple(operands))])
+        (reply,) = process.answers([Question(case.problem, tuple(operands))])
         result = judge(sweep.lane, job, reply.call, reply.answer)
         if "actual" in result.arrays:
             arrays[record.case] = result.arrays["actual"]
@@ -182,4 +183,4 @@ def _sampled(space: Space, blocks: Sequence[Done]) -> dict[str, Problem]:
 
 def _conforming(identity: Identity, problem: Problem) -> Record:
     sweep = identity.sweep
-    return record_of(sweep.lane, case_of(problem), sweep.dtype, Verdict.CONFORMS)
+    return record_of(sweep.lane, Asked(case_of(problem), sweep.dtype), Verdict.CONFORMS)

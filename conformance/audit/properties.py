@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.adapters.base import Call, Convolving, ordinary, silent, transposed
+from conformance.adapters.base import Call, Convolving, ordinary, silent, transposed, unwindowed
 from conformance.numerics import operands
 from conformance.numerics.operands import Arrays
 from conformance.problem import Ints, Problem, Window
@@ -50,7 +50,7 @@ def adjoint(problem: Problem, arrays: Arrays) -> Asking:
     y = _drawn(plain, "y", plain.output_shape).astype(arrays.weight.dtype)
     ours, convolved = yield [
         Question(plain, arrays.x, arrays.weight),
-        Question(plain, _unwindowed(plain, y), arrays.weight, translate=ordinary),
+        Question(plain, unwindowed(plain.window, y), arrays.weight, translate=ordinary),
     ]
     return _sum(ours, y), _sum(arrays.x, convolved)
 
@@ -183,11 +183,3 @@ def _with_unit(problem: Problem, at: int) -> Problem:
         values = getattr(problem, name)
         changed[name] = (*values[:at], value, *values[at:])
     return replace(problem, **changed)
-
-
-def _unwindowed(problem: Problem, y: Array) -> Array:
-    """An array of the output's extents, back in its place in the full extents: the transpose of cutting the window."""
-    widen = [(max(lo, 0), max(hi, 0)) for lo, hi in problem.window]
-    ends = zip(y.shape[2:], problem.window, strict=True)
-    keep: Any = (..., *(slice(max(-lo, 0), extent - max(-hi, 0)) for extent, (lo, hi) in ends))
-    return np.pad(y[keep], [(0, 0), (0, 0), *widen])

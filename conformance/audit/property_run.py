@@ -13,7 +13,8 @@ from conformance.numerics.operands import SIGNIFICAND, Arrays, largest_sum, whol
 from conformance.problem import Problem
 from conformance.processes.attempt import Answered, Ended, begin, failed, make
 from conformance.records.record import Verdict
-from conformance.runner.outside import Asked, LaneProcess, Reply
+from conformance.runner import outside
+from conformance.runner.outside import LaneProcess, Reply
 
 Array = NDArray[Any]
 
@@ -62,9 +63,9 @@ def check_outside(process: LaneProcess, block: int, checks: Sequence[Check], dty
     return found(checks, dtype, answer)
 
 
-def _asked_of_process(question: Question) -> Asked:
+def _asked_of_process(question: Question) -> outside.Question:
     operands = (question.x, question.weight, question.bias)
-    return Asked(
+    return outside.Question(
         question.problem, tuple(operand for operand in operands if operand is not None), question.translate.__name__
     )
 

@@ -23,7 +23,7 @@ from conformance.numerics.operands import draw
 from conformance.problem import Problem
 from conformance.records import calls
 from conformance.records.calls import RecordedCall, RecordedCallError
-from conformance.records.record import Record, SubjectKind
+from conformance.records.record import FORWARD, Record, SubjectKind
 
 Array = NDArray[Any]
 
@@ -58,6 +58,8 @@ def write(record: Record) -> Reproducer:
     """The reproducer of a record that has a call. Raises ReproducerError."""
     if record.framework not in idioms.frameworks() or not record.call:
         raise ReproducerError(f"{record.case}: a call of {record.framework!r} cannot be written out")
+    if record.direction != FORWARD:
+        raise ReproducerError(f"{record.case}: no script is written of a gradient: `conformance one --pass` makes it")
     if record.subject is SubjectKind.PROBLEM:
         return _of_case(record)
     return _of_port(record) if record.subject is SubjectKind.PORT else _of_idiom(record)

@@ -18,7 +18,7 @@ from conformance.predicates.predicate import relation
 from conformance.processes.attempt import failed
 from conformance.records.record import Record, Verdict
 from conformance.run import Result, record_of
-from conformance.suites.case import Case
+from conformance.suites.case import Asked
 from conformance.suites.expectations import expected_here
 
 
@@ -78,10 +78,10 @@ class Finding:
         return f"{self.standing}: {'; '.join(words)}"
 
 
-def evaluate(lane: Lane, adapter: Adapter, asked: Sequence[tuple[Case, str]]) -> list[Result]:
+def evaluate(lane: Lane, adapter: Adapter, asked: Sequence[Asked]) -> list[Result]:
     """The results of claims, each a case in a dtype; the counterpart of `run.evaluate`."""
     made = bench(lane, adapter)
-    return [Result(_judged(made, case, dtype)) for case, dtype in asked]
+    return [Result(_judged(made, one)) for one in asked]
 
 
 _BENCHES: dict[Lane, Bench] = {}
@@ -109,16 +109,16 @@ def _weighed(test: Test, made: Bench) -> Iterator[Weighed]:
         )  # fmt: skip
 
 
-def _judged(made: Bench, case: Case, dtype: str) -> Record:
-    claim = find(case.id)
+def _judged(made: Bench, asked: Asked) -> Record:
+    claim = find(asked.case.id)
     started = time.perf_counter()
     try:
         finding = examine(claim, made)
     except BaseException as error:
-        return record_of(made.lane, case, dtype, Verdict.ERRORED, message=failed("measuring", error).message)
+        return record_of(made.lane, asked, Verdict.ERRORED, message=failed("measuring", error).message)
     verdict = Verdict.DIVERGES if finding.fault else Verdict.CONFORMS
     return record_of(
-        made.lane, case, dtype, verdict, message=": ".join(filter(None, [finding.fault, str(finding)])),
+        made.lane, asked, verdict, message=": ".join(filter(None, [finding.fault, str(finding)])),
         actual=digest(finding), seconds=round(time.perf_counter() - started, 6),
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from conformance.audit import kinds
+from conformance.audit import gradients, kinds
 from conformance.audit.choice import seen_by_vectors
 from conformance.audit.elsewhere import PLACES, seen_elsewhere
 from conformance.audit.fakes import FAKES, Faked, fakes
@@ -26,9 +26,10 @@ from conformance.audit.process_mutants import Struck, process_mutants
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
-from conformance.numerics.operands import HALVES
-from conformance.records.record import HALF
+from conformance.numerics.operands import EXACT_IN, HALVES
+from conformance.records.record import BACKWARD, HALF
 from conformance.report.content.audit import FORMAT, Audit, FakeRow, Killer, MutantRow, StruckRow, dump
+from conformance.runner.selection import ALL
 from conformance.suites import cases
 from conformance.vectors.chosen import chosen
 
@@ -45,6 +46,13 @@ STEPS = (1, 2, 4, 8, 16, 32, 64)
 @click.option("--json", "as_json", is_flag=True, help="Print that file instead of a table.")
 @click.option("--dtype", type=click.Choice(HALVES), help="Only what the suite half sees with its data of this dtype.")
 @click.option(
+    "--pass",
+    "passes",
+    multiple=True,
+    type=click.Choice((*BACKWARD, ALL)),
+    help="Only wrong gradients, which the suite gradients is to see; repeatable.",
+)
+@click.option(
     "--kinds", "only_kinds", is_flag=True, help="Print how many cases tell each known kind of fault, no more."
 )
 def command(
@@ -54,6 +62,7 @@ def command(
     to: Path | None,
     as_json: bool,
     dtype: str | None,
+    passes: Sequence[str],
     only_kinds: bool,
 ) -> int:
     """Run every mutant, a wrong implementation with one documented fault, and say which cases see it.
@@ -63,11 +72,15 @@ def command(
     says exactly that and no other record is harmed. A fake only seems to be an implementation, and is tested in every
     way in which people test their own. Exit status: 0 enough are killed, 2 usage, and 1 where smoke kills less than
     75 % or core not each by two cases, vectors fewer than core, a mutant proved equivalent is killed, or a fake is
-    green anywhere.
+    green anywhere; of gradients in 24 bits, where the suite gradients does not see each by two cases.
     """
     if only_kinds:
         echo("\n".join(kinds.table()))
         return OK
+    if passes:
+        seen = gradients.seen_in(dtype or EXACT_IN, BACKWARD if ALL in passes else passes)
+        echo("\n".join(gradient_lines(dtype or EXACT_IN, seen)))
+        return OK if dtype or all(len(one.killers) >= ENOUGH for one in seen) else DIVERGED
     if dtype:
         echo("\n".join(half_lines(dtype)))
         return OK
@@ -184,6 +197,21 @@ def half_lines(dtype: str) -> Iterator[str]:
         yield f"{family:16}{len(of_family):>10}{sum(of_family):>12}"
     yield f"{'all functions':16}{len(seen):>10}{sum(bool(sighting.killers) for sighting in seen):>12}"
     yield f"not seen: {'; '.join(sighting.mutant.name for sighting in seen if not sighting.killers) or 'none'}"
+
+
+def gradient_lines(dtype: str, seen: Sequence[gradients.Seen]) -> Iterator[str]:
+    """How many wrong gradients of each pass and family are seen in a dtype, and which are not, or by one case alone."""
+    yield f"{f'seen in {dtype}':22}{'mutants':>10}{'seen':>10}{'twice':>10}"
+    rows = [(f"{one.mutant.direction} {one.mutant.family}", len(one.killers)) for one in seen]
+    for name in dict.fromkeys(name for name, _ in rows):
+        yield _seen_line(name, [count for other, count in rows if other == name])
+    yield _seen_line("all gradients", [count for _, count in rows])
+    few = [f"{one.mutant.name} ({len(one.killers)})" for one in seen if len(one.killers) < ENOUGH]
+    yield f"not seen twice: {'; '.join(few) or 'none'}"
+
+
+def _seen_line(name: str, counts: Sequence[int]) -> str:
+    return f"{name:22}{len(counts):>10}{sum(map(bool, counts)):>10}{sum(n >= ENOUGH for n in counts):>10}"
 
 
 def _share(name: str, places: Sequence[str], rows: Sequence[MutantRow]) -> str:

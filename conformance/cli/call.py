@@ -19,6 +19,7 @@ from conformance.idioms.base import DTYPES, HALVES, ClaimedCall, Refusal
 from conformance.io.bounded import read_source
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import abridged, echo
+from conformance.suites.case import Asked
 
 DIGITS = 18
 """Digits that an extent may have."""
@@ -136,7 +137,7 @@ def _make(lane: Lane, point: ClaimedCall, dtype: str, case_id: str | None) -> in
 
     adapters.require_installed(lane.framework)
     case = suites.case_of(point, lane.framework)
-    return show(lane, case if case_id is None else replace(case, id=case_id), dtype)
+    return show(lane, Asked(case if case_id is None else replace(case, id=case_id), dtype))
 
 
 def _point(lane: Lane, reading: Reading, shapes: Mapping[str, Any], dtype: str) -> ClaimedCall:

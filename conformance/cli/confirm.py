@@ -14,13 +14,13 @@ from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo, progress
 from conformance.records import record, record_file
-from conformance.records.record import CLAIMS, NEGATIVE, ROUNDING, RecordError, Run, Verdict
+from conformance.records.record import CLAIMS, GRADIENTS, NEGATIVE, ROUNDING, RecordError, Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.suites.expectations import by_chance, expected_of
 from conformance.suites.references import oracle_digest
 
 SHOWN = 5
-LEFT_OUT = (CLAIMS, NEGATIVE, ROUNDING)
+LEFT_OUT = (CLAIMS, GRADIENTS, NEGATIVE, ROUNDING)
 """Suites in a folder that are passed over: of their calls no script is written."""
 
 
@@ -51,7 +51,7 @@ def command(
     records: tuple[Path, ...], framework: str | None, suites: tuple[str, ...], each: int, at_once: int,
     keep: Path | None, python: str | None, folder: Path,
 ) -> int:  # fmt: skip
-    """Confirm the divergences in record files, or in those of a folder but for claims and negative cases.
+    """Confirm the divergences in record files, or in those of a folder but for claims, gradients and negative cases.
 
     By two other oracles, and by a script of plain framework code, which imports nothing of this package, runs in a
     fresh process, and must give the very array of the record. Exit status: 0 all are confirmed, 2 usage, and 1 if a

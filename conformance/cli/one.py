@@ -12,13 +12,13 @@ from conformance.io.terminal import echo
 from conformance.numerics.operands import SIGNIFICAND
 from conformance.problem import Problem, ProblemError, broken_rule
 from conformance.processes.isolation import Isolation, Limits
-from conformance.records.record import Verdict
+from conformance.records.record import BIAS, FORWARD, PASSES, Verdict
 from conformance.run import Result
 from conformance.runner.isolated import isolated
 from conformance.runner.outside import everywhere
 from conformance.runner.selection import MADE, require_computed
 from conformance.suites import cases
-from conformance.suites.case import Case, Suite
+from conformance.suites.case import Asked, Case, Suite
 from conformance.suites.cases import read_suite
 from conformance.suites.references import Reference, compute
 from conformance.suites.scans.cases import PREFIX
@@ -40,11 +40,19 @@ LIMITS = Limits(seconds=600.0, memory=2**44)
 )
 @click.option("--variant", help="How the framework executes (default: its first variant).")
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(sorted(SIGNIFICAND)))
+@click.option(
+    "--pass",
+    "direction",
+    default=FORWARD,
+    show_default=True,
+    type=click.Choice(PASSES),
+    help="Forward, or the gradient with respect to an operand.",
+)
 @click.option("--case", metavar="ID", help="Draw the data that the case of this id has.")
 @click.option("--json", "json_", is_flag=True, help="All that is known of it as a JSON object.")
 def command(
-    framework: str, descriptor: str | None, lanes: tuple[str, ...], variant: str | None, dtype: str, case: str | None,
-    json_: bool,
+    framework: str, descriptor: str | None, lanes: tuple[str, ...], variant: str | None, dtype: str, direction: str,
+    case: str | None, json_: bool,
 ) -> int:  # fmt: skip
     """Evaluate the problem of DESCRIPTOR, such as "i5x7 k3 s2 p1 op1 bias", on FRAMEWORK.
 
@@ -53,6 +61,8 @@ def command(
     gives which answer, what diverges and why, what is refused, how long a call takes, and which lanes are not
     installed. Exit status: 0 conforms, refuses or is unsupported; 1 diverges, crashes or fails otherwise; 2 usage.
     """
+    if lanes and direction != FORWARD:
+        raise click.UsageError("--lane asks lanes for answers alone: leave --pass out, or give FRAMEWORK")
     if lanes:
         return _everywhere(lanes, [framework, *filter(None, [descriptor, variant, case])], dtype, json_)
     if descriptor is None:
@@ -63,10 +73,12 @@ def command(
     lane = adapters.lane(framework, variant)
     if case is not None:
         require_case(lane, case)
-    chosen = Case(case or "one", problem, str(problem), "", (), "")
+    if direction == BIAS and not problem.bias:
+        raise ProblemError(f"{descriptor!r} has no bias, so that there is no gradient of one: add the word bias")
+    chosen = Asked(Case(case or "one", problem, str(problem), "", (), ""), dtype, direction)
     if not json_:
-        return show(lane, chosen, dtype)
-    evaluated = evaluate(lane, chosen, dtype)
+        return show(lane, chosen)
+    evaluated = evaluate(lane, chosen)
     echo(json.dumps(_as_data(evaluated)))
     return evaluated.status
 
@@ -117,17 +129,17 @@ class Evaluated(NamedTuple):
         return int(record.fails and not refused)
 
 
-def evaluate(lane: Lane, case: Case, dtype: str) -> Evaluated:
+def evaluate(lane: Lane, asked: Asked) -> Evaluated:
     """Evaluate a case in a process of its own. Raises SelectionError for a dtype that the framework has not."""
-    require_computed(lane.framework, dtype)
+    require_computed(lane.framework, asked.dtype)
     adapters.require_installed(lane.framework)
-    expected = compute(case, dtype)
-    return Evaluated(lane, case, expected, isolated(Isolation(lane, LIMITS), lane, case, dtype))
+    expected = compute(*asked)
+    return Evaluated(lane, asked.case, expected, isolated(Isolation(lane, LIMITS), lane, *asked))
 
 
-def show(lane: Lane, case: Case, dtype: str) -> int:
+def show(lane: Lane, asked: Asked) -> int:
     """Evaluate a case in a process of its own, print all that is known of it, and give the exit status."""
-    evaluated = evaluate(lane, case, dtype)
+    evaluated = evaluate(lane, asked)
     echo("\n".join(_lines(evaluated)))
     return evaluated.status
 
@@ -135,7 +147,8 @@ def show(lane: Lane, case: Case, dtype: str) -> int:
 def _lines(evaluated: Evaluated) -> Iterator[str]:
     lane, case, expected, result = evaluated
     record, problem = result.record, case.problem
-    yield f"{record.verdict} {record.kind}".rstrip() + f": {lane} {record.dtype} '{problem}'"
+    of = "" if record.direction == FORWARD else f" gradient by {record.direction}"
+    yield f"{record.verdict} {record.kind}".rstrip() + f": {lane} {record.dtype}{of} '{problem}'"
     lines = {
         "message": record.message,
         "diagnosis": "\n    ".join(_diagnosis(case, expected, result)),
@@ -165,7 +178,9 @@ def _as_data(evaluated: Evaluated) -> dict[str, Any]:
 
 def _small_arrays(evaluated: Evaluated) -> dict[str, Any]:
     """The operands and both answers, where they are small."""
-    arrays = {**evaluated.expected.arrays._asdict(), "expected": evaluated.expected.expected, **evaluated.result.arrays}
+    reference = evaluated.expected
+    given = {**reference.arrays._asdict(), "upstream": reference.upstream, "expected": reference.expected}
+    arrays = {**given, **evaluated.result.arrays}
     return {name: array for name, array in arrays.items() if array is not None and array.size <= SMALL}
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from conformance import adapters
-from conformance.cli.options import EXPECTATIONS
+from conformance.cli.options import EXPECTATIONS, PASS_HELP
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK, USAGE
 from conformance.io.terminal import echo
 from conformance.predicates.comparisons import smallest
@@ -27,11 +27,12 @@ from conformance.records import record, record_file
 from conformance.records.arrays import beside
 from conformance.records.machine import measure_machine
 from conformance.records.messages import label_of, skeleton, with_kind
-from conformance.records.record import Record, Run, Verdict
+from conformance.records.record import PASSES, Record, Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.regression.comparison import REPEATS, unsteady
 from conformance.runner.plugin import TIMEOUT
 from conformance.runner.selection import (
+    ALL,
     Selection,
     is_for,
     require_seconds,
@@ -59,6 +60,7 @@ QUIET = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--c
 @click.option("--weights", is_flag=True, help="Of a scan, with the model's own weights too.")
 @click.option("--case", "cases", multiple=True, metavar="ID", help="Only this case; repeatable.")
 @click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable.")
+@click.option("--pass", "passes", multiple=True, type=click.Choice((*PASSES, ALL)), help=PASS_HELP)
 @click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th case, from the I-th on.")
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes; 0 runs without any.")
 @click.option(
@@ -78,6 +80,7 @@ def command(
     weights: bool,
     cases: tuple[str, ...],
     dtypes: tuple[str, ...],
+    passes: tuple[str, ...],
     shard: str,
     workers: str,
     timeout: float,
@@ -108,7 +111,7 @@ def command(
     variants = [variant] if variant else list(adapters.variants(framework))
     runnable = [suite for suite in suites if is_for(framework, suite)] or suites
     selections = [
-        select(framework, name, suite, dtypes=dtypes, shard=shard, ids=cases, isolated=isolated)
+        select(framework, name, suite, dtypes=dtypes, shard=shard, ids=cases, passes=passes, isolated=isolated)
         for name in variants for suite in runnable
     ]  # fmt: skip
     for suite in sorted({*suites} - {*runnable}):
@@ -117,7 +120,8 @@ def command(
     options = [f"-n{workers}", f"--timeout={timeout}", *["--resume"] * resume]
     words = [
         *(f"--suite={suite}" for suite in suites), *(f"--case={case}" for case in cases),
-        *(f"--dtype={dtype}" for dtype in dtypes), *(f"--variant={name}" for name in variants if variant),
+        *(f"--dtype={dtype}" for dtype in dtypes), *(f"--pass={name}" for name in passes),
+        *(f"--variant={name}" for name in variants if variant),
         f"--shard={shard}", *options, *["--isolated"] * isolated,
     ]  # fmt: skip
     with redirect_stdout(sys.stderr) if json_ else nullcontext():
@@ -227,6 +231,7 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
         f"--shard={shard[0]}/{shard[1]}", f"--records={folder}", "--progress", *options,
         *["--isolated"] * selection.isolated,
         *(f"--case={case}" for case in selection.ids), *(f"--dtype={dtype}" for dtype in selection.dtypes),
+        *(f"--pass={name}" for name in selection.directions if selection.directions != selection.suite.directions),
     ]  # fmt: skip
     status, interrupted = _finish([sys.executable, "-m", "pytest", *QUIET, *arguments])
     path = _path(selection, folder)

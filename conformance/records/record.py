@@ -17,7 +17,11 @@ from msgspec import Meta
 from conformance.records.machine import Machine
 
 FORWARD = "forward"
-"""The one direction that is recorded so far."""
+INPUT, WEIGHT, BIAS = "input", "weight", "bias"
+BACKWARD = (INPUT, WEIGHT, BIAS)
+"""The passes that are gradients, each with respect to an operand."""
+PASSES = (FORWARD, *BACKWARD)
+"""What a record's direction can be."""
 
 IDIOMS, PORTS, CLAIMS = "idioms", "ports", "claims"
 """The suites whose cases are a framework's own, so that no two frameworks have the same."""
@@ -27,6 +31,9 @@ NEGATIVE = "negative"
 
 HALF = "half"
 """The suite that runs in half precision alone."""
+
+GRADIENTS = "gradients"
+"""The suite that runs the passes of gradients alone."""
 
 ROUNDING = "rounding"
 """The suite whose answers cannot be exact."""
@@ -164,8 +171,9 @@ class Record:
 
     @property
     def redrawn(self) -> bool:
-        """Whether `operands.draw` gives its operands again: not of claims, negative cases, nor those that round."""
-        return not (self.fault or self.rounding or self.subject is SubjectKind.CLAIM)
+        """Whether `operands.draw` gives its operands again: not of claims, negative cases, gradients, nor those that
+        round."""
+        return not (self.fault or self.rounding or self.subject is SubjectKind.CLAIM or self.direction in BACKWARD)
 
     @property
     def undrawn(self) -> bool:

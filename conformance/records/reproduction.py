@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 
 from conformance.records.calls import RecordedCallError, parse
-from conformance.records.record import FUNCTION, IDIOMS, NEGATIVE, PORTS, ROUNDING, Record, SubjectKind
+from conformance.records.record import FORWARD, FUNCTION, IDIOMS, NEGATIVE, PORTS, ROUNDING, Record, SubjectKind
 
 SCANNED = "SCAN.jsonl:weights"
 """What stands for the scan of a model that a case with the model's own weights is of."""
@@ -23,6 +23,7 @@ def reproduction(record: Record) -> str:
     if record.subject is SubjectKind.CLAIM:
         return _shell("claims", "check", record.case, "--framework", record.framework, *lane)
     lane += ["--dtype", record.dtype, "--case", record.case]
+    lane += [] if record.direction == FORWARD else ["--pass", record.direction]
     if (record.rounding or {}).get("learnt"):
         return _run(record, SCANNED)
     if record.fault or record.rounding:

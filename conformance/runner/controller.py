@@ -28,7 +28,7 @@ from conformance.runner.isolated import noted, trial
 from conformance.runner.items import LaneItems, attach, npy
 from conformance.runner.outside import START
 from conformance.runner.selection import Selection
-from conformance.suites.case import Case
+from conformance.suites.case import Asked
 from conformance.suites.expectations import lack
 from conformance.suites.reference_cache import References
 from conformance.suites.references import oracle_digest
@@ -53,7 +53,7 @@ class Controller:
         self._scratch = tempfile.TemporaryDirectory(prefix="conformance-")
         self._environment: Mapping[str, str] = {}
         self._nodeids: list[str] = []
-        self._names = {f"{case.id}.{dtype}" for case in selection.cases for dtype in selection.dtypes}
+        self._asked = {asked.name: asked for asked in selection.asked}
         self._deaths = 0
         self._unwritable = False
         self._again: dict[str, str] = {}
@@ -69,7 +69,7 @@ class Controller:
         interrupt_on_end()
         self._bar = tqdm(desc=f"{selection.lane} {selection.suite.name}", unit="", bar_format=STARTING,
                          disable=None if config.option.progress else True)  # fmt: skip
-        if not selection.isolated:
+        if not selection.isolated and FORWARD in selection.directions:
             for dtype in sorted(set(map(drawn_for, selection.dtypes))):
                 References(selection.suite, dtype)  # once, before every worker wants them
 
@@ -152,8 +152,7 @@ class Controller:
             report.outcome = "rerun"
             return
         report.arrays = {}
-        case, dtype = self._case(crashitem)
-        record = record_of(self._selection.lane, case, dtype, died.verdict, message=died.cause)
+        record = record_of(self._selection.lane, self._asked_by(crashitem), died.verdict, message=died.cause)
         attach(report, record, self._selection.expectations)
 
     @pytest.hookimpl(wrapper=True)
@@ -171,7 +170,7 @@ class Controller:
     def _try_again(self, session: pytest.Session) -> None:
         alone = trial(self._selection, self._config.option.timeout)
         for nodeid, why in self._again.items():
-            result = noted(alone(*self._case(nodeid)), why)
+            result = noted(alone(self._asked_by(nodeid)), why)
             report: Any = pytest.TestReport(nodeid, ("", None, nodeid), {}, "passed", None, "call")
             attach(report, result.record, self._selection.expectations)
             report.arrays = {name: npy(array) for name, array in result.arrays.items()}
@@ -232,10 +231,10 @@ class Controller:
             variant=selection.lane.variant,
             suite=selection.suite.name,
             dtypes=selection.dtypes,
-            directions=(FORWARD,),
+            directions=selection.directions,
             cases=selection.suite.digest,
             expected=self._expected,
-            oracle=oracle_digest(),
+            oracle=oracle_digest(selection.directions),
             shard=selection.shard,
             selection=self._narrowed(),
             environment=environment,
@@ -246,19 +245,17 @@ class Controller:
     def _narrowed(self) -> str:
         """What made this run less than its suite or shard, as the user gave it; empty for a whole one."""
         given = (str(word) for word in self._config.invocation_params.args if word != "--resume")
-        whole = len(self._selection.cases) * len(self._selection.dtypes)
-        return "" if self._expected == whole and not self._selection.narrowed else " ".join(given)
+        return "" if self._expected == len(self._asked) and not self._selection.narrowed else " ".join(given)
 
     def _log(self, node: Any) -> str:
         return str(Path(self._scratch.name, f"{node.gateway.id}.log"))
 
     def _is_case(self, nodeid: str) -> bool:
         """Whether an item is a case, and not one of the user's own tests that run in the same session."""
-        return nodeid.rpartition("::")[2] in self._names
+        return nodeid.rpartition("::")[2] in self._asked
 
-    def _case(self, nodeid: str) -> tuple[Case, str]:
-        case_id, _, dtype = nodeid.rpartition("::")[2].partition(".")
-        return next(case for case in self._selection.cases if case.id == case_id), dtype
+    def _asked_by(self, nodeid: str) -> Asked:
+        return self._asked[nodeid.rpartition("::")[2]]
 
 
 def journal_of(config: pytest.Config, selection: Selection) -> tuple[Path, Identity]:
@@ -266,9 +263,10 @@ def journal_of(config: pytest.Config, selection: Selection) -> tuple[Path, Ident
     chosen = {name: getattr(config.option, name, None) for name in NARROWING}
     identity = {
         "lane": str(selection.lane), "suite": selection.suite.name, "cases": selection.suite.digest,
-        "oracle": oracle_digest(), "dtypes": selection.dtypes, "shard": selection.shard, "ids": selection.ids, **chosen,
+        "oracle": oracle_digest(selection.directions), "dtypes": selection.dtypes, "passes": selection.directions,
+        "shard": selection.shard, "ids": selection.ids, **chosen,
     }  # fmt: skip
-    words = json.dumps([identity[name] for name in ("dtypes", "shard", "ids", *NARROWING)])
+    words = json.dumps([identity[name] for name in ("dtypes", "passes", "shard", "ids", *NARROWING)])
     name = f".{selection.lane}-{selection.suite.name}-{hashlib.sha256(words.encode()).hexdigest()[:8]}.journal"
     return Path(config.option.records, name), identity
 

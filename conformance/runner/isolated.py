@@ -12,63 +12,63 @@ from conformance.adapters.base import Lane
 from conformance.calls.suites import case_of
 from conformance.idioms.base import ClaimedCall, Shapes
 from conformance.processes.isolation import Death, Isolation, Limits
-from conformance.records.record import Record
+from conformance.records.record import FORWARD, Record
 from conformance.run import Result, record_of
 from conformance.runner import negative, outside
 from conformance.runner.kinds import kind_of
 from conformance.runner.selection import MADE, Selection
-from conformance.suites.case import Case
+from conformance.suites.case import Asked, Case
 from conformance.suites.cases import find
 from conformance.suites.departure import Departure
 from conformance.suites.references import compute
 
 
-def isolated(isolation: Isolation, lane: Lane, case: Case, dtype: str) -> Result:
+def isolated(isolation: Isolation, lane: Lane, case: Case, dtype: str, direction: str = FORWARD) -> Result:
     """The result of any case in a process of its own; of a death, a record of how the process died."""
-    seconds = case.seconds
+    seconds, asked = case.seconds, Asked(case, dtype, direction)
     if adapters.is_outside(lane.framework):
-        return outside.evaluate_alone(lane, case, dtype, seconds or isolation.limits.seconds)
+        return outside.evaluate_alone(lane, asked, seconds or isolation.limits.seconds)
     if not isinstance(case.subject, ClaimedCall):
-        result = isolation.call(judge, lane, case, dtype, seconds=seconds)
+        result = isolation.call(judge, lane, asked, seconds=seconds)
     elif isolation.suite:  # a call has functions, so that no other process can be given it
         result = isolation.call(judge_named, lane, isolation.suite, case.id, dtype)
     else:
         call = case.subject
         result = isolation.call(judge_text, lane, call.text, dict(call.shapes), case.id, dtype)
     if isinstance(result, Death):
-        return Result(ended(lane, case, dtype, result))
+        return Result(ended(lane, asked, result))
     assert isinstance(result, Result)
     return result
 
 
-def ended(lane: Lane, case: Case, dtype: str, death: Death) -> Record:
+def ended(lane: Lane, asked: Asked, death: Death) -> Record:
     """The record of a case whose process died."""
-    call = {"call": negative.last_call(lane, case)} if isinstance(case.subject, Departure) else {}
-    return record_of(lane, case, dtype, death.verdict, message=death.message, trace=death.trace, **call)
+    call = {"call": negative.last_call(lane, asked.case)} if isinstance(asked.case.subject, Departure) else {}
+    return record_of(lane, asked, death.verdict, message=death.message, trace=death.trace, **call)
 
 
 def judge_named(lane: Lane, suite: str, case: str, dtype: str) -> Result:
     """The result of a case of a suite that is made for a lane, in this process."""
     made = MADE[suite](lane.framework, lane.variant)
-    return judge(lane, find(made, [case]).cases[0], dtype)
+    return judge(lane, Asked(find(made, [case]).cases[0], dtype))
 
 
 def judge_text(lane: Lane, text: str, shapes: Shapes, case: str, dtype: str) -> Result:
     """The result of a call that is in no suite, on the data of a case's id, in this process."""
     call = idioms.read(lane.framework, text, shapes, lane.variant, dtype=dtype)
-    return judge(lane, replace(case_of(call, lane.framework), id=case), dtype)
+    return judge(lane, Asked(replace(case_of(call, lane.framework), id=case), dtype))
 
 
-def judge(lane: Lane, case: Case, dtype: str) -> Result:
+def judge(lane: Lane, asked: Asked) -> Result:
     """The result of a case, in this process."""
-    (result,) = kind_of(case).evaluate(lane, adapters.load(lane), [(case, dtype)], compute)
+    (result,) = kind_of(asked.case).evaluate(lane, adapters.load(lane), [asked], compute)
     return result
 
 
-def trial(selection: Selection, seconds: float) -> Callable[[Case, str], Result]:
-    """What tries a case of a selection in a dtype."""
+def trial(selection: Selection, seconds: float) -> Callable[[Asked], Result]:
+    """What tries a case of a selection."""
     isolation = Isolation(selection.lane, Limits(seconds=seconds), selection.suite.name)
-    return lambda case, dtype: isolated(isolation, selection.lane, case, dtype)
+    return lambda asked: isolated(isolation, selection.lane, *asked)
 
 
 def noted(result: Result, why: str) -> Result:

@@ -19,7 +19,7 @@ from conformance.io.folders import cases_folder
 from conformance.numerics.operands import drawn_for
 from conformance.processes.isolation import SECONDS, Death, Isolation
 from conformance.processes.pulse import Pulse
-from conformance.records.record import FORWARD, Key, Record, Verdict
+from conformance.records.record import FORWARD, Record, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.run import Job, Result
 from conformance.runner import outside
@@ -27,7 +27,7 @@ from conformance.runner.isolated import isolated
 from conformance.runner.kinds import kind_of
 from conformance.runner.outside import LaneProcess
 from conformance.runner.selection import Selection
-from conformance.suites.case import Case
+from conformance.suites.case import Asked, Case
 from conformance.suites.cases import source
 from conformance.suites.expectations import Expectation, fails, known, unkept
 from conformance.suites.reference_cache import References
@@ -41,21 +41,16 @@ LETTERS = {
 
 
 class CaseItem(pytest.Item):
-    """One case in one dtype."""
+    """One case in one dtype and pass."""
 
     index = -1
 
-    def __init__(self, *, case: Case, dtype: str, **kwargs: Any) -> None:
+    def __init__(self, *, asked: Asked, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.case = case
-        self.dtype = dtype
+        self.asked = asked
 
     def runtest(self) -> None:
         raise NotImplementedError("LaneItems.pytest_runtest_protocol evaluates items itself")
-
-    @property
-    def key(self) -> Key:
-        return self.case.id, self.dtype, FORWARD
 
     def reportinfo(self) -> tuple[Path, None, str]:
         return self.path, None, self.name
@@ -70,12 +65,9 @@ class CaseFile(pytest.File):
 
     def collect(self) -> Iterator[CaseItem]:
         name = source(self.path)
-        for case in self.selection.cases:
-            if case.source == name:
-                for dtype in self.selection.dtypes:
-                    if (case.id, dtype, FORWARD) in self.selection.done:
-                        continue
-                    yield CaseItem.from_parent(self, name=f"{case.id}.{dtype}", case=case, dtype=dtype)
+        for asked in self.selection.asked:
+            if asked.case.source == name and asked.key not in self.selection.done:
+                yield CaseItem.from_parent(self, name=asked.name, asked=asked)
 
 
 class LaneItems:
@@ -202,7 +194,9 @@ class _Blocks:
         limit = self._option.timeout
         return LaneProcess(self._selection.lane, min(limit, SECONDS) if self._selection.isolated else limit)
 
-    def _reference(self, case: Case, dtype: str) -> Reference:
+    def _reference(self, case: Case, dtype: str, direction: str) -> Reference:
+        if direction != FORWARD:
+            return compute(case, dtype, direction)
         drawn = drawn_for(dtype)
         if drawn not in self._references:
             self._references[drawn] = References(self._selection.suite, drawn)
@@ -227,31 +221,28 @@ class _Blocks:
         if adapters.is_outside(lane.framework):
             return self._evaluate_outside(item)
         if self._selection.isolated:
-            return {item.index: isolated(self._isolation, lane, item.case, item.dtype)}
+            return {item.index: isolated(self._isolation, lane, *item.asked)}
         size = self._selection.block
         start = item.index // size * size
         block = self.items[start : start + size]
         if size > 1 and self._claims and not first_to_claim(self._claims, f"block-{start}"):
             block = [item] if first_to_claim(self._claims, f"item-{item.index}") else []
-        asked = [(case_item.case, case_item.dtype) for case_item in block]
-        evaluate = kind_of(item.case).evaluate
+        asked = [case_item.asked for case_item in block]
+        evaluate = kind_of(item.asked.case).evaluate
         results = evaluate(lane, self._adapter, asked, self._reference)
         return {case_item.index: result for case_item, result in zip(block, results, strict=True)}
 
     def _evaluate_outside(self, item: CaseItem) -> dict[int, Result]:
         """The results of a block, or of the item where each is to have a process of its own."""
         lane, alone = self._selection.lane, self._selection.isolated
-        if result := outside.unsaid(lane, item.case, item.dtype):
+        if result := outside.unsaid(lane, item.asked):
             return {item.index: result}
         size = 1 if alone else self._selection.block
         start = item.index // size * size
-        block = self.items[start : start + size]
+        block = [said for said in self.items[start : start + size] if outside.unsaid(lane, said.asked) is None]
         reference = compute if alone else self._reference
-        results = outside.evaluate(
-            self._process,
-            lane,
-            [Job(asked.case, asked.dtype, reference(asked.case, asked.dtype)) for asked in block],
-        )
+        jobs = [Job(said.asked.case, said.asked.dtype, reference(*said.asked)) for said in block]
+        results = outside.evaluate(self._process, lane, jobs)
         if alone:
             self._process.stop()
         return {case_item.index: result for case_item, result in zip(block, results, strict=True)}

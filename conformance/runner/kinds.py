@@ -9,18 +9,16 @@ from conformance.claims import judgement
 from conformance.idioms.base import ClaimedCall
 from conformance.run import Job, Result, evaluate
 from conformance.runner import negative
-from conformance.suites.case import Case, Exact, LedgerClaim, Rounded
+from conformance.suites.case import Asked, Case, Exact, LedgerClaim, Rounded
 from conformance.suites.departure import Departure
 from conformance.suites.references import Reference
 
-Asked = tuple[Case, str]
-"""A case and a dtype."""
-Referring = Callable[[Case, str], Reference]
-"""What gives a case's operands and expected array in a dtype."""
+Referring = Callable[[Case, str, str], Reference]
+"""What gives a case's operands and expected array in a dtype and a pass."""
 
 
 class Evaluator(Protocol):
-    """What gives the results of cases, in order; `reference` gives a case's operands and expected array in a dtype."""
+    """What gives the results of what is asked, in order; `reference` gives operands and expected arrays."""
 
     def __call__(
         self, lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: Referring, /
@@ -32,7 +30,7 @@ class Kind:
     """How cases are evaluated: each in a process of its own if `alone`, several at once if `in_blocks`.
 
     An implementation from outside can be asked if `outside`: the case needs no call that is written in advance. There
-    is data of half precision if `half`.
+    is data of half precision if `half`, and there are gradients if `backward`.
     """
 
     evaluate: Evaluator
@@ -40,10 +38,11 @@ class Kind:
     in_blocks: bool = True
     outside: bool = True
     half: bool = False
+    backward: bool = False
 
 
 def _compared(lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: Referring) -> list[Result]:
-    return evaluate(lane, adapter, [Job(case, dtype, reference(case, dtype)) for case, dtype in asked])
+    return evaluate(lane, adapter, [Job(one.case, one.dtype, reference(*one), one.direction) for one in asked])
 
 
 def _measured(lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: Referring) -> list[Result]:
@@ -51,11 +50,11 @@ def _measured(lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: R
 
 
 def _unchecked(lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: Referring) -> list[Result]:
-    return [negative.evaluate(lane, adapter, case, dtype) for case, dtype in asked]
+    return [negative.evaluate(lane, adapter, one) for one in asked]
 
 
 KINDS: Mapping[type, Kind] = {
-    Exact: Kind(_compared, half=True),
+    Exact: Kind(_compared, half=True, backward=True),
     Rounded: Kind(_compared),
     ClaimedCall: Kind(_compared, outside=False),
     LedgerClaim: Kind(_measured, in_blocks=False),

@@ -22,7 +22,7 @@ from conformance.records.messages import beyond
 from conformance.records.record import Record, Verdict
 from conformance.run import Result, record_of
 from conformance.suites import departure
-from conformance.suites.case import Case, departure_of
+from conformance.suites.case import Asked, Case, departure_of
 
 Array = NDArray[Any]
 
@@ -35,17 +35,18 @@ def last_call(lane: Lane, case: Case) -> str:
         return ""
 
 
-def evaluate(lane: Lane, adapter: Adapter, case: Case, dtype: str) -> Result:
+def evaluate(lane: Lane, adapter: Adapter, asked: Asked) -> Result:
     """The result of a negative case, in this process."""
+    case, dtype, _ = asked
     arrays = departure.operands(case.id, case.problem, departure_of(case), dtype)
     call = begin(lambda: _call(adapter, lane.framework, case, arrays))
     if isinstance(call, Ended):
-        return Result(record_of(lane, case, dtype, call.verdict, message=call.message))
+        return Result(record_of(lane, asked, call.verdict, message=call.message))
     (made,) = make(adapter, [call])
     call_text = str(RecordedCall(text(lane.framework, case), {name: array.shape for name, array in arrays.items()}))
     if isinstance(made, Ended):
-        return Result(record_of(lane, case, dtype, made.verdict, message=made.message, call=call_text))
-    record = record_of(lane, case, dtype, Verdict.CONFORMS, call=call_text, composed=made.assisted(dtype))
+        return Result(record_of(lane, asked, made.verdict, message=made.message, call=call_text))
+    record = record_of(lane, asked, Verdict.CONFORMS, call=call_text, composed=made.assisted(dtype))
     try:
         return judged(record, case, arrays, finish(call, made.array), made.widened or made.array.dtype.name)
     except Exception as error:

@@ -24,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--suite", default="core", help="which cases (default: %(default)s)")
     group.addoption("--case", action="append", default=[], metavar="ID", help="only this case; repeatable")
     group.addoption("--dtype", action="append", default=[], help="only this dtype; repeatable")
+    group.addoption("--pass", action="append", dest="passes", default=[], help="only this pass; repeatable")
     group.addoption("--shard", default="1/1", metavar="I/N", help="only every N-th case, from the I-th on")
     group.addoption("--records", default="reports/records", metavar="DIR", help="where to write (default: %(default)s)")
     group.addoption(
@@ -62,7 +63,7 @@ def _configure_lane(config: pytest.Config) -> None:
         require_asked(give(option.expectations), [option.framework])
         selection = select(
             option.framework, option.variant, option.suite, dtypes=option.dtype, shard=option.shard, ids=option.case,
-            isolated=option.isolated,
+            passes=option.passes, isolated=option.isolated,
         )  # fmt: skip
         adapters.set_environment(selection.lane)  # workers inherit it
         plugins: dict[str, object] = {}

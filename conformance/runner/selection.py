@@ -9,26 +9,43 @@ from conformance import adapters, idioms
 from conformance.adapters.base import Lane
 from conformance.calls.suites import SUITES
 from conformance.claims import ledger
+from conformance.numerics.gradients import passes_of
 from conformance.numerics.operands import DTYPES, HALVES, SIGNIFICAND, DataError
-from conformance.records.record import CLAIMS, FORWARD, HALF, IDIOMS, NEGATIVE, PORTS, ROUNDING, Header, Key
+from conformance.records.record import (
+    CLAIMS,
+    FORWARD,
+    GRADIENTS,
+    HALF,
+    IDIOMS,
+    NEGATIVE,
+    PASSES,
+    PORTS,
+    ROUNDING,
+    Header,
+    Key,
+)
 from conformance.runner.kinds import kind_of
 from conformance.suites import cases
-from conformance.suites.case import Case, Suite
+from conformance.suites.case import Asked, Case, Suite
 from conformance.suites.expectation_files import ExpectationError
 from conformance.suites.expectations import Expectation, expected_here
 from conformance.suites.scans.cases import OWN, is_scan
 
-NIGHTLY = ("core", "extreme", HALF, ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)
+NIGHTLY = ("core", "extreme", HALF, GRADIENTS, ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)
 """The suites that every lane is to run in a night, as `tox.ini` says too: what expectations are held against."""
 
 
 def nightly(framework: str) -> list[str]:
-    """The suites that a framework's lanes are to run in a night: those for dtypes that it computes in."""
+    """The suites that a framework's lanes are to run in a night: those for dtypes and passes that it has."""
     return [suite for suite in NIGHTLY if not adapters.is_known(framework) or is_for(framework, suite)]
 
 
 MADE: Mapping[str, Callable[[str, str], Suite]] = {**SUITES, CLAIMS: ledger.suite}
 """The suites that are made for a framework and variant."""
+
+
+ALL = "all"
+"""What stands for every pass."""
 
 
 class SelectionError(ValueError):
@@ -41,7 +58,7 @@ USER_ERRORS = (adapters.AdapterError, cases.CaseError, ledger.ClaimError, DataEr
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Cases and dtypes to run on a lane. `suite` is whole; `cases` are those chosen by shard and id.
+    """Cases, dtypes and passes to run on a lane. `suite` is whole; `cases` are those chosen by shard and id.
 
     If isolated, each runs in a process of its own.
     """
@@ -56,6 +73,7 @@ class Selection:
     done: frozenset[Key] = frozenset()
     """Of records that an earlier process made, so that they are not run again."""
     isolated: bool = False
+    directions: tuple[str, ...] = (FORWARD,)
 
     @property
     def block(self) -> int:
@@ -66,11 +84,16 @@ class Selection:
     def narrowed(self) -> bool:
         """Whether it is another part than its suite or shard; a list of ids that names all of it is not."""
         first, step = self.shard
-        return self.dtypes != dtypes_of(self.suite) or self.cases != self.suite.cases[first - 1 :: step]
+        part = self.dtypes != dtypes_on(self.lane.framework, self.suite) or self.directions != self.suite.directions
+        return part or self.cases != self.suite.cases[first - 1 :: step]
 
-    def keys(self) -> Iterator[Key]:
-        """Of every record that the run is to have."""
-        return ((case.id, dtype, FORWARD) for case in self.cases for dtype in self.dtypes)
+    @property
+    def asked(self) -> Iterator[Asked]:
+        """All that the run is to have a record of; the gradient of a bias only where there is one."""
+        for case in self.cases:
+            directions = [FORWARD, *passes_of(case.problem)] if self.directions != (FORWARD,) else [FORWARD]
+            for dtype in self.dtypes:
+                yield from (Asked(case, dtype, name) for name in self.directions if name in directions)
 
 
 def select(
@@ -81,6 +104,7 @@ def select(
     dtypes: Sequence[str] = (),
     shard: str = "1/1",
     ids: Sequence[str] = (),
+    passes: Sequence[str] = (),
     isolated: bool = False,
 ) -> Selection:
     """A checked selection. Raises one of USER_ERRORS, which says what would help."""
@@ -96,8 +120,9 @@ def select(
     if suite in _MADE_OF and (reason := why_not(framework, suite)):
         raise SelectionError(f"suite {suite!r} is not for {framework}: {reason}")
     whole = MADE[suite](lane.framework, lane.variant) if suite in MADE else cases.read_suite(suite)
-    chosen_dtypes = tuple(dtypes) or dtypes_of(whole)
-    require_runnable(framework, whole, chosen_dtypes)
+    chosen_dtypes = tuple(dtypes) or dtypes_on(framework, whole)
+    directions = passes_named(passes) or whole.directions
+    require_runnable(framework, whole, chosen_dtypes, directions)
     known = expected_here(lane)
     chosen = cases.find(whole, ids) if ids else whole
     return Selection(
@@ -109,12 +134,28 @@ def select(
         tuple(ids),
         known,
         isolated=isolated or kind_of(whole.cases[0]).alone,
+        directions=directions,
     )
 
 
 def dtypes_of(suite: Suite) -> tuple[str, ...]:
     """The dtypes that a suite runs in where nothing else is asked for."""
     return suite.dtypes or DTYPES
+
+
+def passes_named(names: Iterable[str]) -> tuple[str, ...]:
+    """The passes of these names, in their order; `all` is every one. Raises SelectionError for an unknown one."""
+    names = list(names)
+    for name in names:
+        if name not in (*PASSES, ALL):
+            raise SelectionError(f"there is no pass {name!r}: the passes are {', '.join(PASSES)}, or {ALL} of them")
+    return tuple(name for name in PASSES if name in names or ALL in names)
+
+
+def dtypes_on(framework: str, suite: Suite) -> tuple[str, ...]:
+    """Those of a suite with dtypes of its own that a framework computes in; all of them where it has none."""
+    has = adapters.dtypes(framework)
+    return tuple(dtype for dtype in suite.dtypes if dtype in has) or dtypes_of(suite)
 
 
 def require_dtypes(dtypes: Iterable[str]) -> None:
@@ -124,8 +165,12 @@ def require_dtypes(dtypes: Iterable[str]) -> None:
             raise SelectionError(f"there is no dtype {dtype!r} to run: the dtypes are {', '.join(SIGNIFICAND)}")
 
 
-def require_runnable(framework: str, suite: Suite, dtypes: Iterable[str]) -> None:
-    """Raises SelectionError for a dtype that the framework has not, or the suite has no data in."""
+def require_runnable(
+    framework: str, suite: Suite, dtypes: Iterable[str], directions: Sequence[str] = (FORWARD,)
+) -> None:
+    """Raises SelectionError for a dtype that the framework has not, or one, or a pass, that the suite has not."""
+    if directions != (FORWARD,) and not kind_of(suite.cases[0]).backward:
+        raise SelectionError(f"suite {suite.name!r} has no gradients: run it without --pass")
     for dtype in dtypes:
         require_computed(framework, dtype)
         if dtype in HALVES and not kind_of(suite.cases[0]).half:
@@ -145,6 +190,8 @@ def is_for(framework: str, suite: str) -> bool:
 
 def why_not(framework: str, suite: str) -> str:
     """Why a suite is not for a framework; empty where it is."""
+    if suite in cases.PASSES_OF and not adapters.differentiates(framework):
+        return f"{framework} has no gradients here"
     made_of, has = _MADE_OF.get(suite, ("", lambda framework: True))
     if framework in adapters.own() and not has(framework):
         return f"{framework} has no {made_of} here"

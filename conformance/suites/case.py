@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from conformance.idioms.base import ClaimedCall
 from conformance.problem import Problem
-from conformance.records.record import SubjectKind
+from conformance.records.record import FORWARD, Key, SubjectKind
 from conformance.suites.departure import Departure
 
 
@@ -102,6 +102,24 @@ class Case:
                 return {}
 
 
+class Asked(NamedTuple):
+    """What is asked of a lane at once: a case, in a dtype and a pass."""
+
+    case: Case
+    dtype: str
+    direction: str = FORWARD
+
+    @property
+    def key(self) -> Key:
+        """That of its record."""
+        return self.case.id, self.dtype, self.direction
+
+    @property
+    def name(self) -> str:
+        """What pytest calls it; the forward pass is not named."""
+        return ".".join((self.case.id, self.dtype, *[self.direction] * (self.direction != FORWARD)))
+
+
 def departure_of(case: Case) -> Departure:
     """What is unlike a problem in a negative case. Raises TypeError for a case of another subject."""
     if isinstance(case.subject, Departure):
@@ -111,8 +129,9 @@ def departure_of(case: Case) -> Departure:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A named set of cases of one kind of subject, in file order; `dtypes` are those it is for, if not all.
+    """A named set of cases of one kind of subject, in file order.
 
+    `dtypes` are those that it is for, if not all; `directions` the passes that it runs in where no other is asked for.
     `file` is what it is asked for by, where that is another name: of a scan, its file.
     """
 
@@ -120,6 +139,7 @@ class Suite:
     cases: tuple[Case, ...]
     dtypes: tuple[str, ...] = ()
     file: str = ""
+    directions: tuple[str, ...] = (FORWARD,)
 
     @property
     def digest(self) -> str:

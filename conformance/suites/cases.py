@@ -15,9 +15,9 @@ from typing import Any
 
 from conformance.io.bounded import read_json, read_text
 from conformance.io.folders import cases_folder
-from conformance.numerics.operands import HALVES
+from conformance.numerics.operands import DTYPES, HALVES
 from conformance.problem import Problem, ProblemError, broken_rule
-from conformance.records.record import HALF, NEGATIVE, ROUNDING
+from conformance.records.record import BACKWARD, FORWARD, GRADIENTS, HALF, NEGATIVE, ROUNDING
 from conformance.suites.case import Case, Rounded, Suite
 from conformance.suites.departure import OPERANDS, Departure, DepartureError, misfit, read
 from conformance.suites.scans.cases import is_scan, suite_of
@@ -34,12 +34,16 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "extreme": ("extreme/*.toml",),
     ROUNDING: ("rounding.jsonl",),
     HALF: ("chosen/vectors.toml",),
+    GRADIENTS: ("chosen/gradients.toml",),
     NEGATIVE: ("negative/*.toml", "negative/*.jsonl"),
 }
 """A suite's case files, as patterns in the cases folder."""
 
-ONLY_IN: Mapping[str, tuple[str, ...]] = {NEGATIVE: ("float32",), HALF: HALVES}
-"""The dtypes of a suite that is for some alone; docs/adr/0006 says what negative cases in float64 would add."""
+ONLY_IN: Mapping[str, tuple[str, ...]] = {NEGATIVE: ("float32",), HALF: HALVES, GRADIENTS: (*DTYPES, *HALVES)}
+"""The dtypes of a suite that is not for `DTYPES`; docs/adr/0006 says what negative cases in float64 would add."""
+
+PASSES_OF: Mapping[str, tuple[str, ...]] = {GRADIENTS: BACKWARD}
+"""The passes of a suite that is not for the forward one."""
 
 PROBES = {
     "window": "which part of the stamp is cut out, and on which side an odd remainder falls",
@@ -75,7 +79,8 @@ def read_suite(name: str) -> Suite:
         return _of_scan(name)
     if name not in SUITES:
         raise CaseError(f"there is no suite {name!r}{nearest(name, SUITES)}: the suites are {', '.join(SUITES)}")
-    suite = Suite(name, tuple(case for path in _files(name) for case in read_file(path)), ONLY_IN.get(name, ()))
+    members = tuple(case for path in _files(name) for case in read_file(path))
+    suite = Suite(name, members, ONLY_IN.get(name, ()), directions=PASSES_OF.get(name, (FORWARD,)))
     if not suite.cases:
         raise CaseError(
             f"suite {name!r} has no cases in {cases_folder()}: set CONFORMANCE_CASES to a folder that has them"

@@ -30,7 +30,7 @@ from conformance.predicates.predicate import Predicate, PredicateError
 from conformance.problem import Problem
 from conformance.records.evidence import Floor, absent_evidence, below_floor
 from conformance.records.machine import Machine
-from conformance.records.record import Header, Record, Run, SubjectKind, Verdict
+from conformance.records.record import BACKWARD, Header, Record, Run, SubjectKind, Verdict
 from conformance.suites.expectation_files import ExpectationError, path
 
 _KEYS = {"id": str, "when": str, "verdict": str, "reason": str, "upstream": str, "since": date}
@@ -72,7 +72,9 @@ class Expectation:
         return not (self.partly or self.chance)
 
     def reaches(self, record: Record) -> bool:
-        """Whether a record is inside the region, whatever its verdict."""
+        """Whether a record is inside the region, whatever its verdict; not where a gradient has no call to be asked."""
+        if record.direction in BACKWARD and record.verdict is Verdict.UNSUPPORTED:
+            return False
         about = (
             any(fnmatchcase(record.idiom, pattern) for pattern in self.idiom)
             if self.idiom

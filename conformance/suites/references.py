@@ -10,26 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import oracle, problem
-from conformance.numerics import learnt, operands, products, rounding
-from conformance.numerics.operands import EXACT_IN, Arrays, DataError, Sums
-from conformance.records.record import Record, Verdict
+from conformance.numerics import gradients, learnt, operands, products, rounding, upstream
+from conformance.numerics.operands import EXACT_IN, Arrays, DataError, Sums, drawn_for
+from conformance.records.record import FORWARD, Record, Verdict
 from conformance.suites.case import Case, Rounded
 from conformance.suites.scans.weights import weights_of
 
 SOURCES = (problem, operands, oracle, rounding, learnt)
-"""The modules that decide every operand and expected array."""
+"""The modules that decide every operand and expected array of the forward pass."""
+BACKWARD_SOURCES = (gradients, upstream)
+"""Those that decide them of gradients, too."""
 
 
 class Reference(NamedTuple):
     """A case's operands and expected array, int64, with its largest possible partial sum and number of terms.
 
-    No array can be written to.
+    `upstream` is the gradient that comes from above, where a gradient is expected. No array can be written to.
     """
 
     arrays: Arrays
     expected: NDArray[Any]
     largest: int
     terms: int
+    upstream: NDArray[Any] | None = None
 
 
 def lacks_data(record: Record) -> bool:
@@ -38,9 +41,10 @@ def lacks_data(record: Record) -> bool:
 
 
 @cache
-def oracle_digest() -> str:
-    """Hash of what SOURCES compute, whatever their imports, docstrings and comments say."""
-    computing = (_without_words(Path(str(module.__file__)).read_text(encoding="utf-8")) for module in SOURCES)
+def oracle_digest(directions: tuple[str, ...] = (FORWARD,)) -> str:
+    """Hash of what the sources of some passes compute, whatever their imports, docstrings and comments say."""
+    sources = SOURCES if directions == (FORWARD,) else (*SOURCES, *BACKWARD_SOURCES)
+    computing = (_without_words(Path(str(module.__file__)).read_text(encoding="utf-8")) for module in sources)
     return hashlib.sha256("\0".join(computing).encode()).hexdigest()[:16]
 
 
@@ -59,8 +63,10 @@ def _is_words(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def compute(case: Case, dtype: str = EXACT_IN) -> Reference:
-    """The reference of one case in a dtype, from the oracle."""
+def compute(case: Case, dtype: str = EXACT_IN, direction: str = FORWARD) -> Reference:
+    """The reference of one case in a dtype and a pass, from the oracle."""
+    if direction != FORWARD:
+        return _backward(case, dtype, direction)
     if isinstance(case.subject, Rounded):
         arrays = _rounded(case, case.subject)
         return _referred(arrays, operands.stamped(case.drawn, arrays), case.drawn.terms)
@@ -73,6 +79,14 @@ def _rounded(case: Case, subject: Rounded) -> Arrays:
     return learnt.draw(case.id, case.drawn, *weights_of(case, subject.learnt))
 
 
+def _backward(case: Case, dtype: str, direction: str) -> Reference:
+    drawn = upstream.draw(case.id, case.problem, drawn_for(dtype))
+    expected = gradients.expected(case.problem, direction, *drawn)
+    largest = int(gradients.magnitudes(case.problem, direction, *drawn).max())
+    count = gradients.terms(case.problem, direction)
+    return Reference(_all_sealed(drawn.arrays), _sealed(expected), largest, count, _sealed(drawn.upstream))
+
+
 def compute_small(case: Case, dtype: str = EXACT_IN) -> Reference:
     """The same of a case that is one of very many, whose sums are added up another way, at a fraction of the cost."""
     drawn = operands.draw_with(products.sums_of, case.id, case.drawn, dtype)
@@ -80,9 +94,12 @@ def compute_small(case: Case, dtype: str = EXACT_IN) -> Reference:
 
 
 def _referred(arrays: Arrays, sums: Sums, terms: int) -> Reference:
+    return Reference(_all_sealed(arrays), _sealed(sums.expected), sums.largest, terms)
+
+
+def _all_sealed(arrays: Arrays) -> Arrays:
     x, weight, bias = arrays
-    sealed = Arrays(_sealed(x), _sealed(weight), None if bias is None else _sealed(bias))
-    return Reference(sealed, _sealed(sums.expected), sums.largest, terms)
+    return Arrays(_sealed(x), _sealed(weight), None if bias is None else _sealed(bias))
 
 
 def _sealed(array: NDArray[Any]) -> NDArray[Any]:

@@ -22,7 +22,7 @@ from conformance.problem import Problem
 from conformance.records import record_file
 from conformance.records.record import Header, Run, Verdict
 from conformance.run import Result, record_of
-from conformance.suites.case import Case
+from conformance.suites.case import Asked, Case
 
 Array = NDArray[Any]
 Answer = Callable[[Problem, Arrays], Array]
@@ -54,8 +54,8 @@ def evaluated(answer: Answer) -> Callable[[Case, str], Result]:
         actual, expected = answer(case.problem, arrays), right(case.problem, arrays)
         deviation = measure_deviation(actual, expected)
         if deviation is None:
-            return Result(record_of(LANE, case, dtype, Verdict.CONFORMS))
-        record = record_of(LANE, case, dtype, Verdict.DIVERGES, kind=deviation.kind, message=deviation.message)
+            return Result(record_of(LANE, Asked(case, dtype), Verdict.CONFORMS))
+        record = record_of(LANE, Asked(case, dtype), Verdict.DIVERGES, kind=deviation.kind, message=deviation.message)
         return Result(record, {"actual": actual, "expected": expected})
 
     return evaluate
@@ -79,7 +79,7 @@ def test_an_answer_that_does_not_come_again_tells_nothing() -> None:
     member, _ = observed(twice_wrong)
 
     def died(case: Case, dtype: str) -> Result:
-        return Result(record_of(LANE, case, dtype, Verdict.CRASHED))
+        return Result(record_of(LANE, Asked(case, dtype), Verdict.CRASHED))
 
     assert replicated([member], died) == []
 

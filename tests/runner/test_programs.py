@@ -20,7 +20,7 @@ from conformance.processes import wire
 from conformance.processes.attempt import Ended
 from conformance.records.record import Verdict
 from conformance.run import Job
-from conformance.runner.outside import Asked, LaneProcess, evaluate
+from conformance.runner.outside import LaneProcess, Question, evaluate
 from conformance.suites.case import Case
 from conformance.suites.references import compute
 from tests.adapters import forget_adapters
@@ -94,7 +94,7 @@ class TestAnswer:
 
     def test_of_an_ordinary_convolution_is_not_asked_for(self) -> None:
         process = LaneProcess(adapters.lane("odd"), 5.0)
-        (reply,) = process.answers([Asked(Problem.parse("i1 k1"), (), ordinary.__name__)])
+        (reply,) = process.answers([Question(Problem.parse("i1 k1"), (), ordinary.__name__)])
         process.stop()
         assert reply.answer == Ended(Verdict.UNSUPPORTED, "a program is asked for transposed convolutions alone")
 

@@ -21,7 +21,7 @@ from conformance.records.record import Record, Verdict
 from conformance.run import record_of
 from conformance.suites import cases
 from conformance.suites.borders import Draw, draw, is_cheap, simpler
-from conformance.suites.case import Case
+from conformance.suites.case import Asked, Case
 from conformance.suites.expectations import Expectation
 from tests.adapters import copy_with_expectations
 
@@ -134,7 +134,9 @@ def test_an_exact_expectation_holds_and_its_records_can_be_read(tmp_path: Path) 
 def judged(case: Case, dtype: str) -> Record:
     """The record of a framework that is wrong in the true region."""
     wrong = Predicate.parse(TRUE)(case.problem)
-    return record_of(LANE, case, dtype, Verdict.DIVERGES if wrong else Verdict.CONFORMS, kind="value" if wrong else "")
+    return record_of(
+        LANE, Asked(case, dtype), Verdict.DIVERGES if wrong else Verdict.CONFORMS, kind="value" if wrong else ""
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from conformance import adapters
 from conformance.io.folders import cases_folder
-from conformance.records.record import Record, Verdict
+from conformance.records.record import PASSES, Record, Verdict
 from conformance.suites import cases
 from conformance.suites.expectation_files import ExpectationError
 from conformance.suites.expectations import known, read_expectations, read_file, read_floors
@@ -100,13 +100,14 @@ def test_every_expectation_has_a_case_in_its_region() -> None:
                     framework=each.framework,
                     variant=each.variant,
                     dtype=dtype,
-                    direction="",
+                    direction=direction,
                     claimed=claimed,
                     fault=case.evidence.get("fault", ""),
                 )
                 for case in suite
                 for dtype in adapters.dtypes(lane.framework)
                 for claimed in ("", "conforms", "rejects")
+                for direction in PASSES
                 for each in adapters.lanes()
                 if each.framework == lane.framework
             ), expectation.id

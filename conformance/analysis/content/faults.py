@@ -27,7 +27,7 @@ from conformance.records import calls
 from conformance.records.arrays import actual, open_beside
 from conformance.records.calls import RecordedCallError
 from conformance.records.messages import label_of, skeleton
-from conformance.records.record import NEGATIVE, PORTS, Key, Record, Run, SubjectKind, Verdict
+from conformance.records.record import FORWARD, NEGATIVE, PORTS, Key, Record, Run, SubjectKind, Verdict
 from conformance.report.content.faults import Answer, Arrays, Fault, Snippet, Where
 from conformance.suites import cases
 
@@ -246,6 +246,8 @@ def _why_none(witness: Record) -> str:
     """Why there are no operands for a script."""
     if witness.subject is SubjectKind.CLAIM:
         return "several calls check a claim"
+    if witness.direction != FORWARD:
+        return "it is of a gradient"
     return "it asks for bounds, not for bits" if witness.rounding else "its data is not on file any more"
 
 

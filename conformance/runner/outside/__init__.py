@@ -15,16 +15,16 @@ from dataclasses import replace
 from conformance.adapters.base import Lane
 from conformance.numerics.operands import DataError
 from conformance.processes.attempt import Ended
-from conformance.records.record import Verdict
+from conformance.records.record import FORWARD, Verdict
 from conformance.run import Job, Result, judge, record_of
 from conformance.runner.kinds import kind_of
 from conformance.runner.outside.channel import START, Channel, DiedError, opened
-from conformance.runner.outside.process import Asked, LaneProcess, Reply, question
-from conformance.suites.case import Case, Exact
+from conformance.runner.outside.process import LaneProcess, Question, Reply, question
+from conformance.suites.case import Asked, Exact
 from conformance.suites.references import compute
 
-__all__ = ["SPARSE", "START", "Asked", "Channel", "DiedError", "LaneProcess", "Reply", "evaluate", "evaluate_alone",
-           "evaluated", "opened", "question", "unsaid"]  # fmt: skip
+__all__ = ["SPARSE", "START", "Channel", "DiedError", "LaneProcess", "Question", "Reply", "evaluate",
+           "evaluate_alone", "evaluated", "opened", "question", "unsaid"]  # fmt: skip
 
 SPARSE = 32
 """One right answer in so many is asked for again on fresh operands."""
@@ -58,11 +58,11 @@ def _asked_anew(process: LaneProcess, lane: Lane, job: Job, result: Result) -> R
     """
     fresh = replace(job.case, id=secrets.token_hex(16))
     try:
-        asked = Job(fresh, job.dtype, compute(fresh))
+        anew = Job(fresh, job.dtype, compute(fresh))
     except DataError:  # of a problem for which few operands are exact
         return result
-    (reply,) = process.answers([_asked_of_process(asked)])
-    again = _result(lane, asked, reply).record
+    (reply,) = process.answers([_asked_of_process(anew)])
+    again = _result(lane, anew, reply).record
     if again.verdict is Verdict.CONFORMS:
         return result
     process.trusted = False
@@ -72,39 +72,44 @@ def _asked_anew(process: LaneProcess, lane: Lane, job: Job, result: Result) -> R
             return other
     how = f"{again.verdict} in {again.kind}" if again.kind else str(again.verdict)
     message = f"right on the operands of the case, and {how} on others of the same shapes"
-    return Result(record_of(lane, job.case, job.dtype, Verdict.ERRORED, message=message, call=result.record.call))
+    asked = Asked(job.case, job.dtype)
+    return Result(record_of(lane, asked, Verdict.ERRORED, message=message, call=result.record.call))
 
 
-def evaluate_alone(lane: Lane, case: Case, dtype: str, seconds: float) -> Result:
+def evaluate_alone(lane: Lane, asked: Asked, seconds: float) -> Result:
     """The result of a case in a process of its own, which may take so long; counterpart of `isolated.isolated`."""
     process = LaneProcess(lane, seconds)
     try:
-        return evaluated(process, lane, case, dtype)
+        return evaluated(process, lane, asked)
     finally:
         process.stop()
 
 
-def evaluated(process: LaneProcess, lane: Lane, case: Case, dtype: str) -> Result:
+def evaluated(process: LaneProcess, lane: Lane, asked: Asked) -> Result:
     """The result of one case in a process, which is not started where the lane cannot be asked for it."""
-    return unsaid(lane, case, dtype) or evaluate(process, lane, [Job(case, dtype, compute(case))])[0]
+    return unsaid(lane, asked) or evaluate(process, lane, [Job(asked.case, asked.dtype, compute(asked.case))])[0]
 
 
-def _asked_of_process(job: Job) -> Asked:
+def _asked_of_process(job: Job) -> Question:
     arrays = job.reference.arrays.astype(job.dtype)
-    return Asked(job.case.problem, tuple(array for array in arrays if array is not None))
+    return Question(job.case.problem, tuple(array for array in arrays if array is not None))
 
 
-def unsaid(lane: Lane, case: Case, dtype: str) -> Result | None:
-    """The result of a case whose call is written for certain frameworks; None for any other."""
-    if kind_of(case).outside:
+def unsaid(lane: Lane, asked: Asked) -> Result | None:
+    """The result of a gradient, and of a case whose call is written for certain frameworks; None for any other."""
+    if asked.direction != FORWARD:
+        why = f"{lane.framework} comes from outside, and the protocol has no gradients"
+    elif not kind_of(asked.case).outside:
+        why = f"{lane.framework} comes from outside, and has no words for a call that is written out"
+    else:
         return None
-    why = f"{lane.framework} comes from outside, and has no words for a call that is written out"
-    return Result(record_of(lane, case, dtype, Verdict.UNSUPPORTED, message=why))
+    return Result(record_of(lane, asked, Verdict.UNSUPPORTED, message=why))
 
 
 def _result(lane: Lane, job: Job, reply: Reply) -> Result:
     if isinstance(reply.answer, Ended) and reply.answer.verdict in (Verdict.CRASHED, Verdict.TIMED_OUT):
         ended = reply.answer
-        return Result(record_of(lane, job.case, job.dtype, ended.verdict, message=ended.message, trace=reply.trace))
+        asked = Asked(job.case, job.dtype)
+        return Result(record_of(lane, asked, ended.verdict, message=ended.message, trace=reply.trace))
     result = judge(lane, job, reply.call, reply.answer)
     return result._replace(record=replace(result.record, trace=reply.trace)) if reply.trace else result

@@ -26,7 +26,7 @@ class Reply(NamedTuple):
     trace: tuple[str, ...] = ()
 
 
-class Asked(NamedTuple):
+class Question(NamedTuple):
     """What a lane process is asked, and all that it is given: a problem, its operands, and which call of it to make.
 
     `call` is the name of one of `adapters.base.CALLS`.
@@ -52,7 +52,7 @@ class LaneProcess:
         self.trusted = False
         """Whether it has answered on operands that it could not have seen before."""
 
-    def answers(self, jobs: Sequence[Asked]) -> list[Reply]:
+    def answers(self, jobs: Sequence[Question]) -> list[Reply]:
         """The replies to jobs, which the adapter is given together; one by one where its process dies of them."""
         if not jobs:
             return []
@@ -74,7 +74,7 @@ class LaneProcess:
             self._channel.end()
             self._channel = None
 
-    def _asked_again_if_foreign(self, jobs: Sequence[Asked]) -> tuple[list[Reply], Reply | None]:
+    def _asked_again_if_foreign(self, jobs: Sequence[Question]) -> tuple[list[Reply], Reply | None]:
         """The replies that came, and how the process ended if it did; once more if by a signal that others send."""
         replies, ended = self._ask(jobs)
         if isinstance(ended, Death) and ended.foreign and not replies:
@@ -83,7 +83,7 @@ class LaneProcess:
             return replies, Reply(None, Ended(ended.verdict, ended.message), ended.trace)
         return replies, None if ended is None else Reply(None, ended)
 
-    def _ask(self, jobs: Sequence[Asked]) -> tuple[list[Reply], Death | Ended | None]:
+    def _ask(self, jobs: Sequence[Question]) -> tuple[list[Reply], Death | Ended | None]:
         replies: list[Reply] = []
         try:
             channel = self._started()
@@ -136,7 +136,7 @@ class LaneProcess:
         self.environment = {**said.environment, **own}
 
 
-def _unsaid(job: Asked, started: Started) -> str:
+def _unsaid(job: Question, started: Started) -> str:
     """Why a program is not asked for a job, if it is not."""
     if job.call != transposed.__name__:
         return "a program is asked for transposed convolutions alone"
@@ -145,7 +145,7 @@ def _unsaid(job: Asked, started: Started) -> str:
     return ""
 
 
-def question(asked: Mapping[str, Asked], started: Started) -> bytes:
+def question(asked: Mapping[str, Question], started: Started) -> bytes:
     """The jobs as a message, with their operands in the layouts and the encoding that a process asked for."""
     jobs: list[wire.Asked] = []
     contents: list[Array] = []
@@ -163,7 +163,7 @@ def _in_words(problem: Problem) -> tuple[str, wire.Attributes]:
     return str(problem), wire.attributes(problem)
 
 
-def _arranged(job: Asked, started: Started) -> list[Array]:
+def _arranged(job: Question, started: Started) -> list[Array]:
     """The operands of a job in the layouts that a process asked for."""
     x, weight, *bias = job.arrays
     problem = job.problem
@@ -172,7 +172,7 @@ def _arranged(job: Asked, started: Started) -> list[Array]:
     return [data, layout.arrange(grouped, layout.WEIGHT, started.weight), *bias]
 
 
-def _reply(name: str, job: Asked, message: Mapping[str, Any], arrays: Sequence[Array], default: str | None) -> Reply:
+def _reply(name: str, job: Question, message: Mapping[str, Any], arrays: Sequence[Array], default: str | None) -> Reply:
     if message.get("job") != name:
         raise ViolationError("an answer to another job")
     call, answer = wire.answered(message, arrays, job.problem.rank, default)

@@ -20,7 +20,7 @@ from conformance.processes.lane_process import serve
 from conformance.records.record import FORWARD, Record
 from conformance.run import Job, evaluate, record_of
 from conformance.suites.borders import case_of
-from conformance.suites.case import Case
+from conformance.suites.case import Asked, Case
 from conformance.suites.references import compute_small
 from conformance.suites.spaces.space import Space
 
@@ -58,7 +58,7 @@ def _records(lane: Lane, adapter: Adapter, cases: list[Case], dtype: str) -> Ite
             yield next(results).record
         else:
             ended = failed("drawing", job)
-            yield record_of(lane, case, dtype, ended.verdict, message=ended.message)
+            yield record_of(lane, Asked(case, dtype), ended.verdict, message=ended.message)
 
 
 def _job(case: Case, dtype: str) -> Job | DataError:

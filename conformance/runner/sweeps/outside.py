@@ -7,6 +7,7 @@ from conformance.run import Job, record_of
 from conformance.runner import outside
 from conformance.runner.sweeps.taken import Taken
 from conformance.runner.sweeps.task import Sweep, Swept, Task
+from conformance.suites.case import Asked
 from conformance.suites.references import compute_small
 
 
@@ -30,7 +31,7 @@ class OutsideBlocks:
                     jobs.append(Job(case, dtype, compute_small(case, dtype)))
                 except DataError as error:
                     ended = failed("drawing", error)
-                    lacking[case.id] = record_of(lane, case, dtype, ended.verdict, message=ended.message)
+                    lacking[case.id] = record_of(lane, Asked(case, dtype), ended.verdict, message=ended.message)
             results = iter(outside.evaluate(self._process, lane, jobs))
             for case in cases:
                 taken.add_record(lacking[case.id] if case.id in lacking else next(results).record)

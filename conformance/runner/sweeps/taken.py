@@ -14,7 +14,7 @@ from conformance.run import record_of
 from conformance.runner.sweeps.lane import line, space_of
 from conformance.runner.sweeps.task import Swept, Task
 from conformance.suites.borders import case_of
-from conformance.suites.case import Case
+from conformance.suites.case import Asked, Case
 
 
 class _Line(msgspec.Struct):
@@ -46,7 +46,7 @@ class Taken:
     def add_death(self, death: Death) -> None:
         """The next line, of a problem that killed its process."""
         sweep = self._task.sweep
-        record = record_of(sweep.lane, self.case(self.next), sweep.dtype, death.verdict, message=death.cause)
+        record = record_of(sweep.lane, Asked(self.case(self.next), sweep.dtype), death.verdict, message=death.cause)
         self.add_record(replace(record, trace=death.trace))
 
     def add_record(self, record: Record) -> None:

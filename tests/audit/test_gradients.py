@@ -1,0 +1,38 @@
+"""Wrong gradients: there are many, and the suite of gradients sees each of them twice."""
+
+import pytest
+
+from conformance.audit.gradients import is_wrong, seen_in
+from conformance.audit.kills import ENOUGH
+from conformance.audit.mutants.gradients import MUTANTS, right
+from conformance.numerics.gradients import passes_of
+from conformance.records.record import BACKWARD, GRADIENTS
+from conformance.suites.cases import read_suite
+from conformance.suites.references import compute
+
+NARROW = 22
+"""Of those that half precision cannot show: what is rounded to formats that are as wide, or wider."""
+
+
+def test_there_are_many_wrong_gradients_of_each_operand() -> None:
+    counts = {direction: sum(mutant.direction == direction for mutant in MUTANTS) for direction in BACKWARD}
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) == sum(counts.values()) > 140
+    assert min(counts.values()) > 20
+
+
+def test_the_suite_of_gradients_sees_each_wrong_gradient_twice() -> None:
+    assert [one.mutant.name for one in seen_in("float32", BACKWARD) if len(one.killers) < ENOUGH] == []
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_misses_nothing_but_narrower_numbers(dtype: str) -> None:
+    missed = [one.mutant for one in seen_in(dtype, BACKWARD) if not one.killers]
+    assert {mutant.family for mutant in missed} == {"numerics"}
+    assert len(missed) < NARROW
+
+
+def test_a_right_gradient_is_not_seen() -> None:
+    for case in read_suite(GRADIENTS).cases[::5]:
+        for direction in passes_of(case.problem):
+            reference = compute(case, "float32", direction)
+            assert not is_wrong(lambda *given, way=direction: right(way, *given), case, reference, "float32")
