@@ -23,7 +23,7 @@ LABELS = dict(re.findall(r"(\w+) = (.*)", TOX["tox"]["labels"]))
 
 
 def test_tox_has_an_environment_for_each_framework() -> None:
-    plain = {"programs", "report", "tests", "lint", "browser", "fuzz", "readme"}
+    plain = {"programs", "replay", "report", "tests", "lint", "browser", "fuzz", "readme"}
     environments = {name.partition(":")[2] for name in TOX.sections() if ":" in name}
     assert environments - plain == set(adapters.frameworks())
 
@@ -51,6 +51,14 @@ def test_the_workflow_runs_every_framework() -> None:
     listed = re.search(r"framework: \[(.*)\]", workflow)
     assert listed
     assert listed[1].split(", ") == sorted(filter(adapters.is_nightly, adapters.frameworks()))
+
+
+def test_the_weekly_workflow_runs_what_no_night_runs() -> None:
+    workflow = (ROOT / ".github/workflows/weekly.yml").read_text()
+    listed = re.search(r"environment: \[(.*)\]", workflow)
+    assert listed
+    weekly = {name for name in adapters.frameworks() if not adapters.is_nightly(name)}
+    assert set(listed[1].split(", ")) == {*weekly, "replay"}
 
 
 def test_the_report_of_a_night_reads_what_is_known_of_programs_from_beside_them() -> None:

@@ -40,6 +40,7 @@ GROUPS = {
         "diff": "What changed from one build's records to another's.",
         "upgrade": "Run two versions of a framework, and say what changed.",
         "bisect": "The first version that has a change.",
+        "replay": "Published faults, in versions with each and without it.",
         "history": "Keep runs; since when a case or a region is what it is.",
     },
     "Look": {

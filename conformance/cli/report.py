@@ -15,7 +15,7 @@ from conformance.io.terminal import echo
 from conformance.records import record_file
 from conformance.records.record import FUNCTION, Run
 from conformance.regression.history import DEFAULT, StoreError
-from conformance.report.content import audit
+from conformance.report.content import audit, replays
 from conformance.report.content.faults import ChangeLine
 from conformance.report.outcome import Reason
 from conformance.suites.expectation_files import give, path, require_asked
@@ -74,6 +74,7 @@ def command(
     if not history and DEFAULT.exists():
         history = DEFAULT
     mutants = audit.read(audited or audit.DEFAULT) if audited or audit.DEFAULT.exists() else None
+    replayed = replays.read(replays.DEFAULT) if replays.DEFAULT.exists() else None
     runs = record_file.read_folder(records)
     require_asked(give(expectations), {run.header.framework for run in runs})
     expected = lanes or _expected_lanes(runs)
@@ -84,7 +85,7 @@ def command(
     site = gather(runs, records, expected, changes, changed, history, reasons)
     failed = unexplained(records, runs, site.outcome)
     documents = read_documents(docs_folder(), {"commands": _commands()})
-    whole = replace(site, reasons=[*reasons, *failed], audit=mutants, documents=documents)
+    whole = replace(site, reasons=[*reasons, *failed], audit=mutants, replays=replayed, documents=documents)
     outcome = write_report(whole, page)
     echo(page.resolve().as_uri())
     echo("\n".join(outcome.lines()))
@@ -142,8 +143,8 @@ def _expected_lanes(runs: Sequence[Run]) -> list[str]:
     recorded = {run.header.lane for run in runs}
     own = [lane for lane in adapters.lanes() if not adapters.is_outside(lane.framework)]
     ours = [str(lane) for lane in own if adapters.is_nightly(lane.framework) or str(lane) in recorded]
-    theirs = {str(lane) for lane in adapters.lanes()} - {*ours}
-    return [*(ours if not recorded or recorded & {*ours} else []), *sorted(theirs - recorded)]
+    theirs = {str(lane) for lane in adapters.lanes() if adapters.is_outside(lane.framework)}
+    return [*(ours if not recorded or recorded & {str(lane) for lane in own} else []), *sorted(theirs - recorded)]
 
 
 def _expectations(runs: Sequence[Run], records: Path) -> Iterator[Reason]:

@@ -46,14 +46,15 @@ class Build:
     requirements: Mapping[str, str]
 
     def __str__(self) -> str:
-        return " ".join(self.requirements.values())
+        return " ".join(filter(None, self.requirements.values()))
 
 
-def parse(text: str) -> Build:
-    """The build that requirements such as "jax==0.9.0 flax==0.12.3" mean. Raises VersionError."""
+def parse(text: str, framework: str = "", without: Sequence[str] = ()) -> Build:
+    """The build that requirements such as "jax==0.9.0 flax==0.12.3" mean, of a lane's framework where several have the
+    pin, and `without` others of its pins. Raises VersionError."""
     pins = _pins()
     chosen: dict[str, str] = {}
-    able = {framework for owners in pins.values() for framework in owners}
+    able = {framework} if framework else {each for owners in pins.values() for each in owners}
     for word in text.split():
         try:
             requirement = Requirement(word)
@@ -64,12 +65,14 @@ def parse(text: str) -> Build:
             raise VersionError(f"{requirement.name!r} is no pin of a lane: the pins are {', '.join(pins)}")
         able &= pins[requirement.name].keys()
         chosen[requirement.name] = word
+    able = able & {*chosen} or able  # of several that have a pin, the lane that bears its name
     if len(able) != 1 or not chosen:
         owners = {framework for name in chosen for framework in pins[name]}
         named = " and ".join(sorted(able or owners)) if chosen else "nothing"
         raise VersionError(f"{text!r} is about {named}: give requirements of one lane, such as 'jax==0.9.0'")
     framework = able.pop()
-    return Build(framework, {pins[name][framework]: word for name, word in chosen.items()})
+    words = {pins[name][framework]: word for name, word in chosen.items()}
+    return Build(framework, {**words, **{pins[name][framework]: "" for name in without}})
 
 
 def _pins() -> dict[str, dict[str, str]]:

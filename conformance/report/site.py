@@ -15,6 +15,7 @@ from conformance.report.content.faults import ChangeLine, Domain, Fault, Known
 from conformance.report.content.handbook import Handbook
 from conformance.report.content.history import SHOWN, Kept, day
 from conformance.report.content.literature import Literature
+from conformance.report.content.replays import Replays
 from conformance.report.integrity import Integrity, measure_integrity
 from conformance.report.outcome import Outcome, Reason, outcome_of
 from conformance.report.rendering import fragment, render
@@ -65,6 +66,8 @@ class Site:
     """Why the runs are red, other than by what their records and faults say."""
     audit: Audit | None = None
     """What the cases see of wrong implementations, where that was tried."""
+    replays: Replays | None = None
+    """Published faults, where they were replayed."""
     documents: Sequence[Document] = ()
     is_for: Callable[[str, str], bool] = lambda _framework, _suite: True
     """Whether a framework is asked a suite."""
@@ -153,6 +156,7 @@ def pages(site: Site) -> Pages:
     yield "literature.html", render("literature.html.j2", **common)
     yield "coverage.html", render("coverage.html.j2", answered=ANSWERED, reasons=REASONS, **common)
     yield "audit.html", render("audit.html.j2", **common)
+    yield "replays.html", render("replays.html.j2", **common)
     rows = [counts.run_row(run) for run in runs]
     yield "frameworks.html", render("frameworks.html.j2", rows=rows, verdicts=counts.verdicts(runs),
                                     assistance=counts.assistance(runs), **common)  # fmt: skip

@@ -1,0 +1,57 @@
+"""conformance replay: published faults, in the version that has each and in the one that has not."""
+
+from pathlib import Path
+
+import click
+
+from conformance.io.atomic import require_our_file, write_atomically
+from conformance.io.exit_status import DIVERGED, OK
+from conformance.io.terminal import echo, one_line
+from conformance.regression.replay import Replay, chosen, read, replay
+from conformance.report.content.replays import DEFAULT, ReplayRow, Replays, Side, dump
+
+
+@click.command()
+@click.argument("ids", nargs=-1, metavar="[ID ...]")
+@click.option("--all", "all_", is_flag=True, help="Every one of them.")
+@click.option("--list", "list_", is_flag=True, help="What there is, and replay nothing.")
+@click.option("--to", type=Path, help=f"Where the report's page is written from (it looks at {DEFAULT}).")
+def command(ids: tuple[str, ...], all_: bool, list_: bool, to: Path | None) -> int:
+    """Replay published faults: make an environment of the version that has each, and of the one that has not.
+
+    A call that shows the fault is put to both. It is proved where the first gives the verdict and the diagnosis that
+    are on file in cases/replay, the second its own, and the problems beside it conform in both. Environments are kept
+    in the cache folder. Exit status: 0 every one is proved, 1 one is not, 2 usage, or a version that cannot be had.
+    """
+    replays = read()
+    if list_:
+        for one in replays:
+            echo("\n".join(_about(one)))
+        return OK
+    if not (ids or all_):
+        raise click.UsageError("give an ID, --all or --list")
+    if to is not None:
+        require_our_file(to, '{\n "format": "conformance-replays/')
+    rows = [_row(one) for one in (replays if all_ else chosen(replays, ids))]
+    if to is not None:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(to, [dump(Replays(rows=rows))])
+    return OK if all(row.proved for row in rows) else DIVERGED
+
+
+def _row(one: Replay) -> ReplayRow:
+    """A replay, told as it goes."""
+    echo(f"{one.id}: {one_line(one.fault)}")
+    sides = []
+    for outcome in replay(one, lambda line: echo(line, err=True)):
+        echo(f"  {outcome.build}: {outcome.verdict}{f': NOT PROVED: {outcome.wrong}' if outcome.wrong else ''}")
+        sides.append(Side(outcome.build, outcome.expected, outcome.verdict, one_line(outcome.wrong)))
+    unfixed = f"{one.bad}, {one.unfixed}" if one.unfixed else ""
+    if unfixed:
+        echo(f"  unfixed as of {unfixed}")
+    return ReplayRow(one.id, one.fault, one.link, one.lane, one.command, sides, unfixed)
+
+
+def _about(one: Replay) -> list[str]:
+    fixed = f"{one.fixed}: {one.green.verdict}" if one.fixed else f"unfixed as of {one.unfixed}"
+    return [one.id, f"  {one_line(one.fault)}", f"  {one.lane}: {one.bad}: {one.red.verdict}; {fixed}", f"  {one.link}"]
