@@ -186,7 +186,12 @@ def _small_arrays(evaluated: Evaluated) -> dict[str, Any]:
 
 def _diagnosis(case: Case, reference: Reference, result: Result) -> Iterator[str]:
     """What gives the diverging array exactly, if there is one."""
-    from conformance.diagnosis.explain import sentences
+    from conformance.diagnosis.explain import gradient_sentences, sentences
 
-    if result.record.verdict is Verdict.DIVERGES and "actual" in result.arrays:
-        yield from sentences(case.drawn, reference.arrays, result.arrays["actual"])
+    if result.record.verdict is not Verdict.DIVERGES or "actual" not in result.arrays:
+        return
+    arrays, actual, direction = reference.arrays, result.arrays["actual"], result.record.direction
+    if direction == FORWARD:
+        yield from sentences(case.drawn, arrays, actual)
+    else:
+        yield from gradient_sentences(case.problem, direction, arrays, reference.upstream, actual)

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, NamedTuple
 
+from conformance.diagnosis.answers.gradients import explain_gradient
 from conformance.diagnosis.bounds import MOST_STATEMENTS, TooLargeError, require_searchable
 from conformance.diagnosis.diagnose import Diagnosis, diagnose, sentence
 from conformance.diagnosis.misreadings import WHOLE, Space, kind_of, restricted
 from conformance.diagnosis.observation import DiagnosisError
-from conformance.numerics.operands import Arrays, DataError, draw
+from conformance.numerics import upstream
+from conformance.numerics.operands import Arrays, DataError, draw, drawn_for
 from conformance.predicates.comparisons import problem_of, size
 from conformance.problem import Problem, Window, broken_rule
 from conformance.records.arrays import actual
-from conformance.records.record import Key, Record
+from conformance.records.record import BACKWARD, Key, Record
 
 FEW = 3
 """Diagnoses that are said of one array."""
@@ -121,6 +123,8 @@ def causes(
 
     `answers` are the cases of the same run by the hash of what is expected of them.
     """
+    if record.direction in BACKWARD:
+        return _causes_of_gradient(record, actual(record))
     if not record.redrawn:
         measured = (record.deviation or {}).get("cause")
         return (Cause((measured,)) if measured else UNEXPLAINED,)
@@ -138,6 +142,13 @@ def causes(
     every = tuple(dict.fromkeys(_cause(diagnosis, record) for diagnosis in diagnoses))
     replicated = record.replicated or {}
     return tuple(cause for cause in every if replicated.get(str(cause), True)) or (UNEXPLAINED,)
+
+
+def _causes_of_gradient(record: Record, array: Any) -> tuple[Cause, ...]:
+    problem = Problem.parse(record.problem)
+    drawn = upstream.draw(record.case, problem, drawn_for(record.dtype))
+    found = explain_gradient(problem, record.direction, *drawn, array)
+    return tuple(Cause((text,)) for text in found) or (UNEXPLAINED,)
 
 
 def _cause(diagnosis: Diagnosis, record: Record) -> Cause:
@@ -252,6 +263,16 @@ def _sought(task: _Task) -> tuple[Key, tuple[Cause, ...]]:
     except (DataError, DiagnosisError):
         some = (ANOTHER_SHAPE,)
     return task.record.key, some
+
+
+def gradient_sentences(
+    problem: Problem, direction: str, arrays: Arrays, above: Any, array: Any
+) -> Iterator[str]:  # fmt: skip
+    """What gives a wrong gradient exactly, in at most `FEW` sentences; or that nothing is found to."""
+    found = explain_gradient(problem, direction, arrays, above, array)
+    yield from (sentence((text,)) for text in found[:FEW])
+    if not found:
+        yield str(UNEXPLAINED)
 
 
 def sentences(problem: Problem, arrays: Arrays, array: Any) -> Iterator[str]:
