@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import onnx
+import onnx.reference
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as raised
 
 from conformance.adapters._onnx import array as array
 from conformance.adapters._onnx import call_of, model_of
@@ -20,20 +23,14 @@ VARIANTS = {
 }
 BLOCK = 1
 EVALUATED = os.environ["ONNX_ENGINE"] == "reference"
+REFUSALS: tuple[type[Exception], ...] = (
+    (RuntimeError, NotImplementedError, ValueError) if EVALUATED
+    else (raised.Fail, raised.InvalidArgument, raised.InvalidGraph, raised.NotImplemented, raised.RuntimeException)
+)  # fmt: skip
 
-if EVALUATED:  # each process knows one engine alone
-    import onnx.reference
-
-    REFUSALS: tuple[type[Exception], ...] = (RuntimeError, NotImplementedError, ValueError)
-else:
-    import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as raised
-
-    REFUSALS = (raised.Fail, raised.InvalidArgument, raised.InvalidGraph, raised.NotImplemented,
-                raised.RuntimeException)  # fmt: skip
-    onnxruntime.set_default_logger_severity(4)  # what it logs of an error, the error says too
-    OPTIONS = onnxruntime.SessionOptions()
-    OPTIONS.intra_op_num_threads = OPTIONS.inter_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
+onnxruntime.set_default_logger_severity(4)  # what it logs of an error, the error says too
+OPTIONS = onnxruntime.SessionOptions()
+OPTIONS.intra_op_num_threads = OPTIONS.inter_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
 
 
 def describe() -> Mapping[str, str]:

@@ -67,7 +67,7 @@ def parse(text: str, framework: str = "", without: Sequence[str] = ()) -> Build:
         chosen[requirement.name] = word
     able = able & {*chosen} or able  # of several that have a pin, the lane that bears its name
     if len(able) != 1 or not chosen:
-        owners = {framework for name in chosen for framework in pins[name]}
+        owners = {framework for name in chosen for framework in ({name} & pins[name].keys() or pins[name])}
         named = " and ".join(sorted(able or owners)) if chosen else "nothing"
         raise VersionError(f"{text!r} is about {named}: give requirements of one lane, such as 'jax==0.9.0'")
     framework = able.pop()

@@ -1,0 +1,59 @@
+"""PaddlePaddle: paddle.nn.functional.conv{1,2,3}d_transpose.
+
+Data NC*, weight (in, out/groups, *kernel), kernel as stored. `padding` (begin, end on each axis in turn) and
+`output_padding` mean the window (begin, end - output_padding); neither may be negative.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import paddle
+
+from conformance.adapters.base import Call, Unsupported
+from conformance.layout import Array
+from conformance.problem import Problem
+
+VARIANTS = {"cpu": {"OMP_NUM_THREADS": "{threads}", "MKL_NUM_THREADS": "{threads}", "GLOG_minloglevel": "3"}}
+HOW_OFTEN = "weekly"
+REFUSALS = (ValueError, RuntimeError, TypeError)
+BLOCK = 1
+paddle.set_device("cpu")
+paddle.set_grad_enabled(False)
+
+F = paddle.nn.functional
+FUNCTIONS = {1: F.conv1d_transpose, 2: F.conv2d_transpose, 3: F.conv3d_transpose}
+
+
+def describe() -> Mapping[str, str]:
+    return {"paddle": paddle.__version__, "device": "cpu"}
+
+
+def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+    if problem.rank not in FUNCTIONS:
+        raise Unsupported(f"{problem.rank} spatial axes: there is conv1d_transpose to conv3d_transpose")
+    options: dict[str, Any] = {
+        "stride": list(problem.stride), "groups": problem.groups, "dilation": list(problem.dilation)
+    }  # fmt: skip
+    operands = tensor(x), tensor(weight)
+    if any(lo < 0 for lo, _ in problem.window):
+        return Call(FUNCTIONS[problem.rank], operands, options, problem.window, bias)
+    pads, back = problem.pads, problem.output_padding
+    if any(pad < 0 for ends in pads for pad in ends):
+        pads = tuple((lo, max(hi, 0)) for lo, hi in problem.window)
+        back = tuple(max(-hi, 0) for _, hi in problem.window)
+    options |= {"padding": [end for ends in pads for end in ends], "output_padding": list(back)}
+    biases = () if bias is None else (tensor(bias),)
+    return Call(FUNCTIONS[problem.rank], (*operands, *biases), options)
+
+
+def run(calls: Sequence[Call]) -> Sequence[Any]:
+    return [call() for call in calls]
+
+
+def array(result: Any) -> Array:
+    numbers: Array = result.numpy()
+    return numbers
+
+
+def tensor(array: Array) -> Any:
+    return paddle.to_tensor(array)
