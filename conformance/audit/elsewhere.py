@@ -15,13 +15,15 @@ from conformance.adapters.base import ordinary, silent
 from conformance.audit.kills import DTYPE, SMOKE
 from conformance.audit.mutants import EVERY, Mutant
 from conformance.audit.mutants.base import Implementation, right
-from conformance.audit.properties import Question
+from conformance.audit.properties import Question, by_input, by_weight
 from conformance.audit.property_run import FAILS, Check, checks_of, found
 from conformance.io.bounded import read_text
 from conformance.io.folders import cases_folder
+from conformance.numerics import gradients
+from conformance.numerics.operands import Arrays
 from conformance.numerics.rounding import measure_rounding
 from conformance.problem import Problem, broken_rule
-from conformance.records.record import NEGATIVE, ROUNDING
+from conformance.records.record import INPUT, NEGATIVE, ROUNDING, WEIGHT
 from conformance.suites import cases, departure
 from conformance.suites.case import Case, departure_of
 from conformance.suites.references import Reference, compute
@@ -136,8 +138,12 @@ def _said(question: Question) -> Problem:
 
 
 def _answer(answer: Implementation, question: Question) -> Array:
-    """A mutant's answer; a framework's ordinary convolution, which mutants do not have, is right."""
+    """A mutant's answer; a framework's ordinary convolution, and gradients, which mutants do not have, are right."""
     problem, x, weight, bias, translate = question
+    if translate is by_input:
+        return gradients.expected(problem, INPUT, Arrays(np.zeros(problem.input_shape, x.dtype), weight, None), x)
+    if translate is by_weight:
+        return gradients.expected(problem, WEIGHT, Arrays(x, np.zeros(problem.weight_shape, x.dtype), None), weight)
     if translate is ordinary:
         return _convolved(problem, x, weight)
     return answer(_said(question), np.array(x), np.array(weight), None if bias is None else np.array(bias))

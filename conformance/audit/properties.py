@@ -11,10 +11,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.adapters.base import Call, Convolving, ordinary, silent, transposed, unwindowed
-from conformance.numerics import operands
-from conformance.numerics.operands import Arrays
+from conformance.adapters.base import (
+    Adapter,
+    Call,
+    Convolving,
+    differentiated,
+    ordinary,
+    silent,
+    transposed,
+    unwindowed,
+)
+from conformance.numerics import gradients, operands
+from conformance.numerics.operands import ROOM, Arrays
 from conformance.problem import Ints, Problem, Window
+from conformance.records.record import INPUT, WEIGHT
 
 Array = NDArray[Any]
 Sides = tuple[Array, Array]
@@ -23,6 +33,18 @@ MAGNITUDE = {"x": 9, "weight": 31, "bias": 99, "y": 9}
 """Largest drawn values."""
 LARGEST_FACTOR = 4
 """How many times the largest sum of one answer there is on a side, which must be exact, too."""
+
+
+def by_input(adapter: Adapter, problem: Problem, upstream: Array, weight: Array, bias: Array | None) -> Call:
+    """The gradient by the input, of which the upstream gradient takes the place in a question."""
+    call = adapter.translate(problem, np.zeros(problem.input_shape, weight.dtype), weight, bias)
+    return differentiated(adapter, problem, call, INPUT, upstream)
+
+
+def by_weight(adapter: Adapter, problem: Problem, x: Array, upstream: Array, bias: Array | None) -> Call:
+    """The gradient by the weight, of which the upstream gradient takes the place in a question."""
+    call = adapter.translate(problem, x, np.zeros(problem.weight_shape, x.dtype), bias)
+    return differentiated(adapter, problem, call, WEIGHT, upstream)
 
 
 class Question(NamedTuple):
@@ -37,7 +59,9 @@ class Question(NamedTuple):
     @property
     def shape(self) -> Ints:
         """Of a right answer."""
-        return self.problem.input_shape if self.translate is ordinary else self.problem.output_shape
+        if self.translate is by_weight:
+            return self.problem.weight_shape
+        return self.problem.input_shape if self.translate in (ordinary, by_input) else self.problem.output_shape
 
 
 Asking = Generator[Sequence[Question], Sequence[Array], Sides | None]
@@ -53,6 +77,22 @@ def adjoint(problem: Problem, arrays: Arrays) -> Asking:
         Question(plain, unwindowed(plain.window, y), arrays.weight, translate=ordinary),
     ]
     return _sum(ours, y), _sum(arrays.x, convolved)
+
+
+def learnt(problem: Problem, arrays: Arrays) -> Asking:
+    """<convT(x), g> = <x, dx> = <weight, dw>: what is learnt is learnt of the very answer that is given."""
+    plain = replace(problem, bias=False)
+    g = _drawn(plain, "y", plain.output_shape).astype(arrays.weight.dtype)
+    terms = max(gradients.terms(plain, INPUT), gradients.terms(plain, WEIGHT))
+    if terms * MAGNITUDE["weight"] * MAGNITUDE["y"] > ROOM:
+        return None
+    answer, by_x, by_w = yield [
+        Question(plain, arrays.x, arrays.weight),
+        Question(plain, g, arrays.weight, translate=by_input),
+        Question(plain, arrays.x, g, translate=by_weight),
+    ]
+    given = _sum(answer, g)
+    return np.stack([given, given]), np.stack([_sum(arrays.x, by_x), _sum(arrays.weight, by_w)])
 
 
 def linear(problem: Problem, arrays: Arrays) -> Asking:
@@ -150,7 +190,7 @@ def lifted(problem: Problem, arrays: Arrays) -> Asking:
 
 
 PROPERTIES: Mapping[str, Callable[[Problem, Arrays], Asking]] = {
-    "adjoint": adjoint, "linear": linear, "biased": biased, "grouped": grouped, "batched": batched,
+    "adjoint": adjoint, "learnt": learnt, "linear": linear, "biased": biased, "grouped": grouped, "batched": batched,
     "channels-in": channels_in, "channels-out": channels_out, "translated": translated, "undilated": undilated,
     "lifted": lifted,
 }  # fmt: skip

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import adapters
-from conformance.adapters.base import Call, Convolving, Lane, finish
+from conformance.adapters.base import CALLS, Call, Convolving, Lane, finish
 from conformance.audit.properties import LARGEST_FACTOR, MAGNITUDE, PROPERTIES, Asking, Question, Sides
 from conformance.numerics.operands import SIGNIFICAND, Arrays, largest_sum, whole_numbers
 from conformance.problem import Problem
@@ -55,12 +55,20 @@ def check_outside(process: LaneProcess, block: int, checks: Sequence[Check], dty
     """What becomes of some checks with the answers of a lane process, so many calls at once; they are judged here."""
 
     def answer(questions: Sequence[Question]) -> list[Array | Ended]:
-        asked = [_asked_of_process(question) for question in questions]
+        asked = [_asked_of_process(question) for question in questions if _is_said(question)]
         blocks = (asked[at : at + block] for at in range(0, len(asked), block))
-        replies = [reply for block in blocks for reply in process.answers(block)]
-        return [_answer_of(reply) for reply in replies]
+        replies = iter([reply for block in blocks for reply in process.answers(block)])
+        return [_answer_of(next(replies)) if _is_said(question) else _UNSAID for question in questions]
 
     return found(checks, dtype, answer)
+
+
+_UNSAID = Ended(Verdict.UNSUPPORTED, "the protocol has no gradients")
+
+
+def _is_said(question: Question) -> bool:
+    """Whether an implementation from outside can be asked."""
+    return question.translate.__name__ in CALLS
 
 
 def _asked_of_process(question: Question) -> outside.Question:

@@ -8,6 +8,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +21,10 @@ from conformance.audit.mutants.base import Implementation, right
 from conformance.audit.properties import PROPERTIES
 from conformance.audit.property_run import FAILS, HOLDS, REFUSED, Check, Finding, answered, found
 from conformance.layout import Array
+from conformance.numerics import gradients
+from conformance.numerics.operands import Arrays
 from conformance.problem import Problem
+from conformance.records.record import BACKWARD
 from conformance.suites import cases
 from conformance.suites.cases import read_file
 from tests.runner.test_lane_run import ADAPTERS
@@ -40,10 +44,19 @@ class Adapter:
         return {}
 
     def translate(self, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
-        return Call(self.said, (problem, x, weight, bias), {"dilation": problem.dilation})
+        return Call(partial(self.said, problem), (x, weight, bias), {"dilation": problem.dilation})
 
     def said(self, problem: Problem, *operands: Any, dilation: tuple[int, ...] | None = None) -> Array:
         return self.answer(replace(problem, dilation=dilation or (1,) * problem.rank), *operands)
+
+    def gradient(self, call: Call, upstream: Array, operand: int) -> Call:
+        """A right one, whatever is answered."""
+        problem: Problem = call.function.args[0]  # type: ignore[attr-defined]  # of translate
+
+        def run(x: Array, weight: Array, bias: Array | None, above: Array, **_: Any) -> Array:
+            return gradients.expected(problem, BACKWARD[operand], Arrays(x, weight, bias), above)
+
+        return replace(call, function=run, operands=(*call.operands, upstream))
 
     def convolve(self, problem: Problem, canvas: Array, weight: Array) -> Call:
         from tests.adapters.oracle_adapter import convolution
@@ -77,6 +90,7 @@ def test_every_property_holds_of_the_definition_wherever_it_applies() -> None:
     ("name", "fault"),
     [
         ("adjoint", "window: crop on the other side"),
+        ("learnt", "window: crop on the other side"),
         ("linear", "numerics: sums kept in TF32"),
         ("biased", "axes: bias added twice"),
         ("biased", "axes: bias added before the window, so that it is missing beyond the stamp"),
@@ -141,7 +155,8 @@ def test_what_holds_is_written_beside_what_does_not(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "oracle_adapter-single-smoke-float32.json").read_text())
     assert document["counts"]["adjoint"] == {"holds": 5, "fails": 0, "crashed": 0, "refused": 0}
     outcomes = {(each["outcome"], each["message"]) for each in document["findings"]}
-    assert outcomes == {(HOLDS, ""), (REFUSED, "its call names no dilation that could be left out")}
+    refused = ("its call names no dilation that could be left out", "the protocol has no gradients")
+    assert outcomes == {(HOLDS, ""), *((REFUSED, message) for message in refused)}
 
 
 @pytest.mark.parametrize(
