@@ -23,7 +23,7 @@ LABELS = dict(re.findall(r"(\w+) = (.*)", TOX["tox"]["labels"]))
 
 
 def test_tox_has_an_environment_for_each_framework() -> None:
-    plain = {"programs", "replay", "report", "tests", "lint", "browser", "fuzz", "readme"}
+    plain = {"programs", "cluster", "replay", "report", "tests", "lint", "browser", "fuzz", "readme"}
     environments = {name.partition(":")[2] for name in TOX.sections() if ":" in name}
     assert environments - plain == set(adapters.frameworks())
 

@@ -2,9 +2,10 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import click
@@ -22,6 +23,7 @@ from conformance.records.reproduction import reproduction
 from conformance.runner.outside import LaneProcess, opened
 from conformance.runner.plugin import TIMEOUT
 from conformance.runner.selection import parse_shard, require_computed, require_seconds
+from conformance.runner.sweeps.cluster import client
 from conformance.runner.sweeps.local import swept_here
 from conformance.runner.sweeps.outside import OutsideBlocks
 from conformance.runner.sweeps.process import BlockProcess, forked
@@ -41,6 +43,33 @@ class _Sweeps(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         return super().resolve_command(ctx, args if args[0] in self.commands else ["run", *args])
+
+
+def _tls(command: Callable[..., int]) -> Callable[..., int]:
+    """The options that say how an address is reached."""
+    for option in (
+        click.option("--plain", is_flag=True, help="Without TLS to another host, on a private network."),
+        click.option("--tls-key", metavar="FILE", help="The certificate's private key."),
+        click.option("--tls-cert", metavar="FILE", help="A certificate of this side."),
+        click.option("--tls-ca", metavar="FILE", help="The certificate of the authority that signed all others."),
+    ):
+        command = option(command)
+    return command
+
+
+def _secured(
+    address: str, *, plain: bool, tls_ca: str | None, tls_cert: str | None, tls_key: str | None
+) -> client.Tls | None:
+    """The files of TLS, all or none. Raises SweepError."""
+    given = [tls_ca, tls_cert, tls_key]
+    files = [file for file in given if file is not None]
+    if 0 < len(files) < len(given):
+        raise SweepError("TLS takes --tls-ca, --tls-cert and --tls-key, and not all are given: give each as a file")
+    if missing := [file for file in files if not Path(file).is_file()]:
+        raise SweepError(f"{missing[0]}: there is no such file: give a file in PEM")
+    tls = client.Tls(*files) if files else None
+    client.require_private(address, tls, plain=plain)
+    return tls
 
 
 @click.group(cls=_Sweeps, context_settings={"ignore_unknown_options": True})
@@ -70,9 +99,12 @@ def command() -> None:
 @click.option("--timeout", default=TIMEOUT, show_default=True,
               help="Seconds of CPU time, or asleep, that a problem may take.")  # fmt: skip
 @click.option("--python", "pythons", multiple=True, metavar="NAME=PATH", help="An interpreter that has a framework.")
+@click.option("--scheduler", metavar="ADDRESS", help="Let the workers of Dask's scheduler there do the blocks.")
+@_tls
 def run(
     name: str, lane: str, count: int | None, start: int, folder: Path, resume: bool, keep: Any, dtype: str, seed: int,
     block: int, part: str, joined: tuple[Path, ...], workers: int | None, timeout: float, pythons: tuple[str, ...],
+    scheduler: str | None, **tls: Any,
 ) -> int:  # fmt: skip
     """Evaluate problems of SPACE, which is a name or a TOML file, on a lane, and keep what came of them in a folder.
 
@@ -90,7 +122,10 @@ def run(
     chosen = Part(start, stop, block, *parse_shard(part))
     require_part(space, chosen)
     sweep = Sweep(space.text, seed, of_lane.framework, of_lane.variant, dtype, keep)
-    engine = _local(sweep, parsed(pythons), workers or len(os.sched_getaffinity(0)), timeout)
+    if scheduler is None:
+        engine = _local(sweep, parsed(pythons), workers or len(os.sched_getaffinity(0)), timeout)
+    else:
+        engine = client.Cluster(scheduler, sweep, timeout, _secured(scheduler, **tls))
     store = Store(folder, identity_of(sweep, space), resume=resume)
     whole = False
     try:
@@ -102,6 +137,37 @@ def run(
         store.close(whole=whole)
     echo("\n".join(_outcome(store, of_lane, name)))
     return DIVERGED if store.flaky else OK
+
+
+@command.command("worker")
+@click.argument("address")
+@click.option(
+    "--lane",
+    "lanes",
+    multiple=True,
+    required=True,
+    metavar="LANE=PYTHON",
+    help="A lane, with the interpreter that has its framework; repeatable.",
+)
+@click.option("-n", "--processes", type=click.IntRange(1, 1024), help="Processes of each lane (default: one a core).")
+@_tls
+def worker(address: str, lanes: tuple[str, ...], processes: int | None, **tls: Any) -> int:
+    """Offer lanes to the scheduler at ADDRESS, such as tcp://127.0.0.1:8786, until this command is ended.
+
+    It is started again when its scheduler is. Neither this environment nor the scheduler's needs a framework.
+    """
+    try:
+        import distributed  # noqa: F401  # told here and not by each of its workers
+    except ImportError:
+        raise SweepError(f"a worker needs Dask, which is not installed here: `{client.EXTRA}`") from None
+    from conformance.runner.sweeps.cluster.worker import Offer, supervise
+
+    pythons = {str(lane_of(lane)): python for lane, python in parsed(lanes, "--lane").items()}
+    if missing := [python for python in pythons.values() if which(python) is None]:
+        raise SweepError(f"{missing[0]}: is no interpreter: give the one of an environment that has the framework")
+    secured = _secured(address, **tls)
+    supervise(Offer(address, pythons, processes or len(os.sched_getaffinity(0)), os.getpid(), secured))
+    return OK
 
 
 @command.command("report")
@@ -173,11 +239,11 @@ def lane_of(text: str) -> Lane:
     return adapters.lane(framework, variant or None)
 
 
-def parsed(pythons: Sequence[str]) -> Mapping[str, str]:
-    """Interpreters by framework, from words such as torch=PATH. Raises SweepError."""
+def parsed(pythons: Sequence[str], option: str = "--python") -> Mapping[str, str]:
+    """Interpreters by framework or lane, from words such as torch=PATH. Raises SweepError."""
     for given in pythons:
         if "=" not in given:
-            raise SweepError(f"--python {given} names no framework: give NAME=PATH, as in torch=.venv/bin/python")
+            raise SweepError(f"{option} {given} names no interpreter: give NAME=PATH, as in torch=.venv/bin/python")
     return dict(given.split("=", 1) for given in pythons)
 
 

@@ -9,7 +9,7 @@ import fcntl
 import os
 import resource
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from io import BufferedReader, BufferedWriter
 from typing import Any, cast
@@ -40,8 +40,13 @@ Lines = Callable[[Lane, Convolving, wire.Block], Iterator[bytes]]
 """What evaluates a block: a line a problem."""
 
 
-def serve(parent: int, load: Callable[[Lane], Convolving], lines: Lines | None = None) -> None:
-    """Answer until told to stop, or until nobody asks any more, and end this process; `lines` answers blocks."""
+def serve(
+    parent: int, load: Callable[[Lane], Convolving], lines: Lines | None = None, said: Mapping[str, str] | None = None
+) -> None:
+    """Answer until told to stop, or until nobody asks any more, and end this process.
+
+    `lines` answers blocks; `said` is told of this process beside its adapter's environment.
+    """
     die_with(parent)
     os.setsid()
     adopt_orphans()
@@ -55,7 +60,7 @@ def serve(parent: int, load: Callable[[Lane], Convolving], lines: Lines | None =
                 lane = Lane(framework, variant)
                 adapter = load(lane)
                 bound_memory(MEMORY)
-                _send(target, {"environment": dict(adapters.environment(adapter))})
+                _send(target, {"environment": {**adapters.environment(adapter), **(said or {})}})
                 _send(target, READY)
             case wire.Run(jobs):
                 assert adapter is not None, "started first"

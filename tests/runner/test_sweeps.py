@@ -34,6 +34,7 @@ from conformance.runner.sweeps.run import digest_of, identity_of
 from conformance.runner.sweeps.store import Store
 from conformance.runner.sweeps.task import Sweep, SweepError, Swept, Task
 from conformance.suites.borders import case_of
+from conformance.suites.references import oracle_digest
 from conformance.suites.spaces.files import read_space
 from tests.adapters import forget_adapters
 from tests.runner.test_lane_run import ADAPTERS
@@ -231,7 +232,7 @@ def require_gone(pids: Sequence[int]) -> None:
 
 def swept(start: int, text: bytes = b"", digest: str = "d") -> Swept:
     counts = {"conforms": 16 - text.count(b"\n")} | ({"diverges": text.count(b"\n")} if text else {})
-    return Swept(start, start + 16, counts, digest, text, 0, {"oracle_adapter": "1.0"}, {})
+    return Swept(start, start + 16, counts, digest, text, 0, {"oracle_adapter": "1.0"}, {}, oracle_digest())
 
 
 def store(folder: Path, *, resume: bool = True, **other: Any) -> Store:
@@ -301,6 +302,8 @@ def test_a_store_is_of_one_sweep_and_for_one_process(tmp_path: Path) -> None:
 def test_a_block_of_another_build_is_refused(tmp_path: Path) -> None:
     first = store(tmp_path)
     first.add(swept(0))
+    with pytest.raises(SweepError, match="from another version of this package, whose oracle is other"):
+        first.add(msgspec.structs.replace(swept(16), oracle="other"))
     other = msgspec.structs.replace(swept(16), environment={"oracle_adapter": "2.0"})
     with pytest.raises(SweepError, match=r"another build \(oracle_adapter was 1.0, is 2.0\)"):
         first.add(other)

@@ -21,11 +21,14 @@ from conformance.records.record import FORWARD, Record
 from conformance.run import Job, evaluate, record_of
 from conformance.suites.borders import case_of
 from conformance.suites.case import Asked, Case
-from conformance.suites.references import compute_small
+from conformance.suites.references import compute_small, oracle_digest
 from conformance.suites.spaces.space import Space
 
 LOCAL = 32
 """Problems that go through each step together, whose code then stays in the processor's cache."""
+
+ORACLE = "oracle"
+"""Under which a lane process says, beside its environment, what it compares with."""
 
 space_of = lru_cache(maxsize=4)(Space.of_text)
 """The space of a text and a seed, of which a process sees one or a few."""
@@ -76,7 +79,7 @@ def load(lane: Lane) -> Convolving:
 
 def main(parent: int) -> None:
     """Answer with the adapter that the parent names."""
-    serve(parent, load, lines)
+    serve(parent, load, lines, {ORACLE: oracle_digest()})
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ from conformance.processes.isolation import STARTS, Death
 from conformance.processes.wire import ViolationError
 from conformance.runner.outside.channel import START, Channel, DiedError, trusted
 from conformance.runner.outside.forked import Forked
-from conformance.runner.sweeps.lane import load, main, space_of
+from conformance.runner.sweeps.lane import ORACLE, load, main, space_of
 from conformance.runner.sweeps.taken import Taken
 from conformance.runner.sweeps.task import Sweep, SweepError, Swept, Task
 from conformance.suites.borders import case_of
-from conformance.suites.references import compute_small
+from conformance.suites.references import compute_small, oracle_digest
 
 CAREFUL = 64
 """Problems behind a death that are evaluated one by one."""
@@ -112,8 +112,10 @@ class BlockProcess:
             channel = Channel(self._open())
             try:
                 channel.ask(wire.encode(wire.Start(self._sweep.framework, self._sweep.variant)), START)
-                self._environment = wire.started(channel.message()[0]).environment
+                said = dict(wire.started(channel.message()[0]).environment)
                 channel.require_ready()
+                self._require_oracle(channel, said.pop(ORACLE, "none"))
+                self._environment = said
                 self._channel = channel
             except (DiedError, ViolationError) as error:
                 channel.end()
@@ -121,3 +123,10 @@ class BlockProcess:
         if self._channel is not None:
             return self._channel
         raise SweepError(f"{self._sweep.lane}: its lane process does not start: {why}")
+
+    def _require_oracle(self, channel: Channel, oracle: str) -> None:
+        """Raises SweepError where a lane process compares with another oracle than is known here."""
+        if oracle != (ours := oracle_digest()):
+            channel.end()
+            raise SweepError(f"{self._sweep.lane}: its environment has another version of this package, whose "
+                             f"oracle is {oracle}, and not {ours}: install the same there")  # fmt: skip

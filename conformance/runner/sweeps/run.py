@@ -71,7 +71,7 @@ def join(store: Store, folders: list[Path]) -> Iterator[Swept]:
         for done, text in kept(folder, identity.sweep.keep, blocks):
             swept = Swept(
                 done.start, done.stop, done.verdicts, done.sha256, text, done.deaths, identity.environment,
-                identity.machine,
+                identity.machine, identity.oracle,
             )  # fmt: skip
             store.add(swept)
             yield swept

@@ -104,7 +104,10 @@ class Store:
             yield start, stop
 
     def require_environment(self, swept: Swept) -> None:
-        """Raises SweepError where a block was made on another build than those before it."""
+        """Raises SweepError where a block was made on another build than those before it, or with another oracle."""
+        if swept.oracle != self.identity.oracle:
+            raise SweepError(f"{self.folder}: a block came from another version of this package, whose oracle is "
+                             f"{swept.oracle}, and not {self.identity.oracle}: install the same there")  # fmt: skip
         before = self.identity.environment
         if not before:
             self.identity = msgspec.structs.replace(self.identity, environment=swept.environment, machine=swept.machine)

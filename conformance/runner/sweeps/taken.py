@@ -15,6 +15,7 @@ from conformance.runner.sweeps.lane import line, space_of
 from conformance.runner.sweeps.task import Swept, Task
 from conformance.suites.borders import case_of
 from conformance.suites.case import Asked, Case
+from conformance.suites.references import oracle_digest
 
 
 class _Line(msgspec.Struct):
@@ -70,4 +71,5 @@ class Taken:
         return Swept(
             self._task.start, self._task.stop, dict(sorted(self._verdicts.items())), self._digest.hexdigest(),
             b"".join(self._kept), deaths, dict(environment), dict(machine),
+            oracle_digest(),
         )  # fmt: skip

@@ -41,8 +41,8 @@ class Task(Struct, frozen=True):
 class Swept(Struct, frozen=True):
     """What came of a block: how many records of each verdict, the digest of all of them, and those that are kept.
 
-    `kept` are lines. `deaths` is how often a lane process died. The environment and the machine are those that it ran
-    on.
+    `kept` are lines. `deaths` is how often a lane process died. The environment, the oracle's digest and the machine
+    are those that it ran with.
     """
 
     start: int
@@ -53,3 +53,4 @@ class Swept(Struct, frozen=True):
     deaths: int
     environment: dict[str, str]
     machine: dict[str, str]
+    oracle: str
