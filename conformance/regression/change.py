@@ -11,7 +11,7 @@ from conformance.records.record import Record, Verdict
 
 
 class Change(StrEnum):
-    """What became of a case, the worst first."""
+    """What became of a case, the worst first, and what is better before what is only said otherwise."""
 
     CRASH = "crash"
     BROKEN = "broken"
@@ -23,9 +23,9 @@ class Change(StrEnum):
     DRIFT = "drift"
     SLOWER = "slower"
     CONTAINED = "contained"
-    CHANGED_MESSAGE = "changed-message"
-    NEWLY_ACCEPTED = "newly-accepted"
     FIXED = "fixed"
+    NEWLY_ACCEPTED = "newly-accepted"
+    CHANGED_MESSAGE = "changed-message"
     FASTER = "faster"
     OLD_ONLY = "old-only"
     NEW_ONLY = "new-only"
@@ -42,9 +42,9 @@ MEANING: Mapping[Change, str] = {
     Change.DRIFT: "right as before, within what rounding can make, but rounded further from the exact answer",
     Change.SLOWER: "slower by more than repeated runs of one build vary",
     Change.CONTAINED: "wrong before, and now refused",
-    Change.CHANGED_MESSAGE: "refused, or dead, as before, and it says so in other words",
-    Change.NEWLY_ACCEPTED: "refused before, and now right",
     Change.FIXED: "wrong, or dead, before, and now right",
+    Change.NEWLY_ACCEPTED: "refused before, and now right",
+    Change.CHANGED_MESSAGE: "refused, or dead, as before, and it says so in other words",
     Change.FASTER: "faster by more than repeated runs of one build vary",
     Change.OLD_ONLY: "only the old run was to have it",
     Change.NEW_ONLY: "only the new run was to have it",
