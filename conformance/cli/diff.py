@@ -5,7 +5,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import click
 from conformance.cli.options import number
 from conformance.diagnosis.explain import Cause, among, causes
 from conformance.io.atomic import require_our_file, write_together
+from conformance.io.bounded import open_regular
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
 from conformance.records import record, record_file
@@ -22,6 +23,7 @@ from conformance.records.record import Record, Run, Verdict
 from conformance.regression.change import DRIFT, WORSE, Change
 from conformance.regression.comparison import REPEATS, Comparison, GuardError, compare
 from conformance.suites.expectations import Expectation, by_chance, expected_of, known
+from conformance.suites.scans.file import MARK
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,13 @@ def command(
 ) -> int:  # fmt: skip
     """Say what changed from OLD to NEW, which are record files, or folders of them.
 
-    Repeated runs of the same build lie in repeats/2, repeats/3 and so on beside a record file, where `conformance run
-    --repeat` puts them. Exit status: 0 nothing worse, 1 something is, 2 usage, 3 a run is incomplete or absent.
+    Of two scans of a model, such as before and after a conversion, it says which layers changed meaning, size or
+    weights. Repeated runs of the same build lie in repeats/2, repeats/3 and so on beside a record file, where
+    `conformance run --repeat` puts them. Exit status: 0 nothing worse, 1 something is, 2 usage, 3 a run is incomplete
+    or absent.
     """
+    if is_scan(old) and is_scan(new):
+        return _compare_scans(old, new, as_json)
     fails = chosen(fail_on)
     require_ours(markdown=markdown, junit=junit, html=html)
     comparisons, absent = compare_folders(old, new, unless_expected=unless_expected, drift=drift)
@@ -63,6 +69,28 @@ def command(
     for line in absent:
         echo(line, err=True)
     return status(comparisons, fails, absent)
+
+
+def is_scan(path: Path) -> bool:
+    """Whether a file is a scan of a model."""
+    if not path.is_file():
+        return False
+    with open_regular(path) as file:
+        return file.read(len(MARK)) == MARK.encode()
+
+
+def _compare_scans(old: Path, new: Path, as_json: bool) -> int:
+    from conformance.scan.comparing import compare as compare_scans
+
+    compared = compare_scans(old, new)
+    changed = [each for each in compared if each.differences]
+    if as_json:
+        echo(json.dumps([asdict(each) for each in compared], indent=1))
+    else:
+        for each in [*changed, *(each for each in compared if not each.differences)]:
+            echo(each.line)
+        echo(f"{len(compared)} layers compared: {len(changed) or 'nothing'} changed")
+    return DIVERGED if changed else OK
 
 
 def require_ours(**files: Path | None) -> None:

@@ -101,8 +101,7 @@ def _layer(name: str, rows: list[Row], lanes: "Sequence[Lane]") -> Iterator[str]
     yield ""
     yield f"{name}: {first.call}"
     yield f"  place: {first.place}"
-    weight = f"{first.dtype}, {first.digest or 'not known'}, {first.provenance}"
-    yield f"  weight: {weight}"
+    yield f"  weight: {', '.join(filter(None, [first.dtype, first.digest, first.provenance or 'not known']))}"
     if first.problem:
         yield f"  axes: data '{first.data}', weight '{first.weight}', taps {first.taps}"
     for row in rows:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from math import gcd
 from typing import TypeVar
@@ -112,6 +113,10 @@ def tried(asked: Asked, at: Callable[[Sizes], Found]) -> tuple[list[Found], list
                     reason = reason or str(refused)
         found += [tries[extent] for extent in sorted(tries)]
         law, top = _law(sorted(tries), low, high, axis)
+        if not top:  # no law goes as far as the end
+            top, last = _last(tries, high, partial(_at, at, base, (name, axis)))
+            found += [last]
+            law = f"{', '.join(map(str, sorted({*tries, top})))} of those tried"
         tops[name, axis] = top
         if reason or axis:
             words.append(f"axis {axis} of {name} in {low}..{high}: {law}" + (f": others: {reason}" if reason else ""))
@@ -147,17 +152,31 @@ def _least(asked: Asked, axes: Sequence[Axis], at: Callable[[Sizes], Found]) -> 
 
 
 def _law(taken: Sequence[int], low: int, high: int, axis: int) -> tuple[str, int]:
-    """Which extents are taken, in words, and the largest of them as far as the law goes."""
+    """Which extents are taken, in words, and the largest of them as far as the law goes; 0 where there is none."""
     if axis == 0 or len(taken) == 1:
         return " and ".join(map(str, taken)) + " of those tried", taken[-1]
     step = gcd(*(b - a for a, b in pairwise(taken)))
     rest = taken[0] % step
     if any(b - a != step for a, b in pairwise(taken)):
-        return f"{', '.join(map(str, taken))} of those tried", taken[-1]
+        return "", 0
     top = high - (high - taken[0]) % step
     if step == 1:
         return "every extent" if taken[0] == low else f"every extent from {taken[0]} on", top
     return (f"multiples of {step}" if not rest else f"multiples of {step} and {rest} more"), top
+
+
+def _at(at: Callable[[Sizes], Found], base: Sizes, axis: Axis, extent: int) -> Found:
+    return at(_with(base, axis, extent))
+
+
+def _last(tries: Mapping[int, Found], high: int, at: Callable[[int], Found]) -> tuple[int, Found]:
+    """The last extent of a range that is taken, of those near its end, and what is given there."""
+    for extent in range(high, max(high - FURTHEST, max(tries)), -1):
+        try:
+            return extent, at(extent)
+        except SizeError:
+            continue
+    return max(tries), tries[max(tries)]
 
 
 def _largest(asked: Asked, base: Sizes, tops: Mapping[Axis, int], at: Callable[[Sizes], Found]) -> Iterator[Found]:

@@ -30,6 +30,7 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "covering": ("covering.jsonl",),
     "sizes": ("sizes.jsonl",),
     "popular": ("popular/*.toml",),
+    "models": ("models/*.toml",),
     "core": ("curated/*.toml", "smoke.jsonl", "covering.jsonl", "grid.jsonl", "sizes.jsonl", "popular/*.toml"),
     "extreme": ("extreme/*.toml",),
     ROUNDING: ("rounding.jsonl",),

@@ -62,6 +62,7 @@ def test_sizes_that_do_not_fit_the_file_are_refused() -> None:
         (lambda i: True, "every extent"), (lambda i: i >= 9, "every extent from 9 on"),
         (lambda i: i % 8 == 0, "multiples of 8"), (lambda i: i % 8 == 3, "multiples of 8 and 3 more"),
         (lambda i: i in (5, 7, 12), "5, 7, 12 of those tried"),
+        (lambda i: i % 32 in (5, 6), "5, 6, 37, 198 of those tried"),
     ],
 )  # fmt: skip
 def test_which_extents_a_model_takes_is_said(takes: object, words: str) -> None:

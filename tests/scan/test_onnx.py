@@ -56,7 +56,8 @@ def test_every_field_of_every_layer_is_told(tmp_path: Path) -> None:
     first, second, third = rows(decoder(tmp_path / "m.onnx"))
     assert first == Row(
         id="up1-convtranspose", layer="/up1/ConvTranspose", place="node 1 of 4, ConvTranspose",
-        call="ConvTranspose(x, w, b, pads=[1, 1, 1, 1], strides=[2, 2])", problem="i8x8 k4 s2 p1 ic3 oc8 bias",
+        call='onnx.helper.make_node("ConvTranspose", ["x", "w", "b"], ["y"], pads=[1, 1, 1, 1], strides=[2, 2])',
+        problem="i8x8 k4 s2 p1 ic3 oc8 bias",
         law=first.law, data="n c k", weight="(g i) o k", taps="as stored", dtype="float32", digest=digest_of(UP1),
         provenance="stored",
     )  # fmt: skip

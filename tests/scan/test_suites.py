@@ -46,7 +46,9 @@ def test_each_layer_is_a_case_on_exact_data(scan: Path) -> None:
     suite = read_suite(str(scan))
     assert (suite.name, suite.dtypes, suite.file) == ("scan-m", ("float32",), str(scan))
     assert [case.id for case in suite.cases] == ["layer-up1-convtranspose", "layer-h3", "layer-up3"]
-    assert suite.cases[1].why == 'h3 of m.onnx: ConvTranspose(x, w, auto_pad="SAME_UPPER", strides=[2, 2])'
+    assert suite.cases[1].why == (
+        'h3 of m.onnx: onnx.helper.make_node("ConvTranspose", ["x", "w"], ["y"], auto_pad="SAME_UPPER", strides=[2, 2])'
+    )
     assert compute(suite.cases[1]).largest <= 1 << BITS
 
 

@@ -79,16 +79,17 @@ class OnnxModel:
         bias, _ = _stored(given[2], tensors, producers) if given[2] else (None, "")
         shapes = {"x": known.get(given[0]), "w": tuple(weight.dims) if weight else known.get(given[1])}
         dtype = TYPES.get(weight.data_type if weight else 0, ("", ""))[0]
+        text = conv_transpose.text(attributes, bias=bool(given[2]))
         claim: Claim | None = None
         unknown = _lacking(shapes, given, producers)
         if not unknown:
             try:
-                claim = conv_transpose.claim(attributes, shapes["x"] or (), shapes["w"] or (), bias=bool(given[2]))
-            except Refusal as reason:
+                claim = conv_transpose.claim(text, shapes["x"] or (), shapes["w"] or ())
+            except (Refusal, ValueError) as reason:
                 unknown = str(reason)
         return Layer(
             _name(at), f"{at.path}node {at.number} of {at.of}, {OPERATOR}",
-            conv_transpose.text(attributes, bias=bool(given[2])), claim, dtype or "float32",
+            text, claim, dtype or "float32",
             self._weight(weight, bias if given[2] else None, bool(given[2])), provenance, unknown,
         )  # fmt: skip
 
