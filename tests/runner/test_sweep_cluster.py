@@ -43,16 +43,19 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def running(*command: str, prefix: Prefix = (), log: Path | None = None) -> Iterator["subprocess.Popen[str]"]:
-    output = log.open("w") if log else subprocess.PIPE
-    process = subprocess.Popen([*prefix, sys.executable, "-m", *command], stdout=output, stderr=subprocess.STDOUT,
-                               text=True, start_new_session=True)  # fmt: skip
-    with process:
-        try:
-            yield process
-        finally:
-            end_tree(process.pid)
-    if log:
-        output.close()  # type: ignore[union-attr]  # it is the file
+    with ExitStack() as stack:
+        output = stack.enter_context(log.open("w")) if log else subprocess.PIPE
+        process = stack.enter_context(
+            subprocess.Popen(
+                [*prefix, sys.executable, "-m", *command],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+        )
+        stack.callback(lambda: end_tree(process.pid))
+        yield process
 
 
 def scheduler(port: int, host: str = "127.0.0.1", *more: str, prefix: Prefix = (), log: Path) -> Any:
