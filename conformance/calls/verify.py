@@ -29,6 +29,7 @@ from conformance.io.array_files import read_array
 from conformance.io.bounded import BoundError, read_json, read_text
 from conformance.io.folders import PACKAGE
 from conformance.numerics.deviation import measure_deviation
+from conformance.numerics.operands import Arrays
 from conformance.processes.attempt import Ended, make
 from conformance.suites import references
 
@@ -108,6 +109,19 @@ def verify(
     return results
 
 
+def answers(
+    ports: Sequence[Port], arrays: Sequence[Arrays], target: Lane, pythons: Mapping[str, str], folder: Path
+) -> list[Array]:
+    """What the code of ports gives on canonical operands, in float32, in the target's environment alone."""
+    jobs = [
+        (_ported_job(port), operands(port.point, *given.astype("float32")))
+        for port, given in zip(ports, arrays, strict=True)
+    ]
+    side = _Side(target, _python(target, pythons), _folders(folder, target, jobs))
+    _run([side])
+    return [side.answer(each)[0] for each in side.folders]
+
+
 Job = tuple[Mapping[str, Any], Sequence[Array | None]]
 """What one side is to make, and its operands."""
 
@@ -116,10 +130,17 @@ def _prepared(port: Port, source: Lane, dtype: str) -> tuple[Array, tuple[Job, J
     """The expected array of a port, and the jobs of both sides."""
     answer = references.compute(suites.case_of(port.source, source.framework))
     arrays = answer.arrays.astype(dtype)
-    job: dict[str, Any] = {"text": port.source.text, "shapes": {k: list(v) for k, v in port.source.shapes.items()}}
-    ported = {**job, "code": port.code, "source": source.framework, "data": port.point.claim.data}
+    ported = _ported_job(port)
+    job = {name: ported[name] for name in ("text", "shapes")}
     jobs = (job, operands(port.source, *arrays)), (ported, operands(port.point, *arrays))
     return answer.expected.astype(dtype), jobs
+
+
+def _ported_job(port: Port) -> dict[str, Any]:
+    """What the target's side is to make of a port."""
+    shapes = {name: list(shape) for name, shape in port.source.shapes.items()}
+    return {"text": port.source.text, "shapes": shapes, "code": port.code, "source": port.source_framework,
+            "data": port.point.claim.data}  # fmt: skip
 
 
 def _python(lane: Lane, pythons: Mapping[str, str]) -> str:

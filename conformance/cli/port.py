@@ -1,7 +1,7 @@
 """conformance port: one framework's call as another's code."""
 
 import json
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,12 @@ from conformance.io.terminal import abridged, echo
 
 
 @click.command()
-@click.argument("expression")
-@click.option("--from", "source", required=True, help="The framework that the expression is of.")
+@click.argument("expression", default="")
+@click.option("--from", "source", default="", help="The framework that the expression is of.")
+@click.option("--model", type=Path, help="A scan of a model, in place of an expression: each of its layers.")
+@click.option(
+    "--out", type=Path, help="Of a model, where the weights go as the target takes them: .npz or .safetensors."
+)
 @click.option("--to", "target", required=True, help="The framework to say it in.")
 @click.option(
     "--shape", "shapes", multiple=True, metavar="NAME=DIMS", help="Of a tensor, as in x=1,7,7,32; repeatable."
@@ -34,16 +38,22 @@ from conformance.io.terminal import abridged, echo
 @click.option("--let", "lets", multiple=True, metavar="NAME=VALUE", help="Of a name, as in ngf=64; repeatable.")
 @click.option("--json", "json_", is_flag=True, help="All of it as one JSON object.")
 def command(
-    expression: str, source: str, target: str, shapes: tuple[str, ...], idiom: str, variant: str | None, run: bool,
-    pythons: tuple[str, ...], lets: tuple[str, ...], json_: bool,
+    expression: str, source: str, model: Path | None, out: Path | None, target: str, shapes: tuple[str, ...],
+    idiom: str, variant: str | None, run: bool, pythons: tuple[str, ...], lets: tuple[str, ...], json_: bool,
 ) -> int:  # fmt: skip
     """Print code of one framework that does what EXPRESSION does in another.
 
     EXPRESSION is a call or layer as people write it, such as 'keras.layers.Conv2DTranspose(64, 5, strides=2,
     padding="same")' with --shape x=1,7,7,32; it is read, never evaluated. A layer's input is called x. A framework may
-    be named by a module of it, such as keras. Exit status: 0 ported (and, with --verify, proved), 1 the two sides
-    differ, or no code says it, or the source's framework refuses it; 2 usage, 3 not run for --verify.
+    be named by a module of it, such as keras. With --model it is each layer of a scan, which `conformance scan MODEL
+    --to` wrote: --out writes their weights as the code takes them, and --verify runs the code on them. Exit status: 0
+    ported (and, with --verify, proved), 1 the two sides differ, or no code says it, or the source's framework refuses
+    it; 2 usage, 3 not run for --verify.
     """
+    if model is not None:
+        return _port_model(model, target, variant, pythons, run=run, out=out)
+    if not (expression and source):
+        raise click.UsageError("give an expression and --from, or a scan by --model")
     module, source, target = target, idioms.framework_of(source), idioms.framework_of(target)
     lanes = adapters.lane(source), adapters.lane(target, variant)
     of = parse_shapes(shapes)
@@ -80,6 +90,52 @@ def command(
     if missing:
         return INCOMPLETE
     return OK if all(result.holds for result in results) else DIVERGED
+
+
+def _port_model(
+    model: Path, target: str, variant: str | None, pythons: Sequence[str], *, run: bool, out: Path | None
+) -> int:
+    """Print the code of every layer of a scan, write the weights, and prove each on its own."""
+    from safetensors.numpy import load_file, save
+
+    from conformance.io.atomic import write_atomically
+    from conformance.scan import porting
+    from conformance.suites.scans import file as scan_file
+
+    module, target = target, idioms.framework_of(target)
+    lane = adapters.lane(target, variant)
+    layers = porting.ported(scan_file.read(model).rows, target, lane.variant, module)
+    kept = scan_file.weights_beside(model)
+    weights = load_file(kept) if kept.is_file() else {}
+    if (run or out is not None) and not weights:
+        raise VerifyError(f"{kept}: has no weights: scan the model with --to {model} --weights")
+    chosen = interpreters(pythons)
+    said = porting.proved(layers, weights, lane, chosen) if run else {}
+    for layer in layers:
+        echo(f"# {layer.row.layer}: {abridged(layer.refused or layer.row.call)}")
+        if layer.port is not None:
+            echo("".join(f"# {abridged(line)}\n" for line in port.explain(layer.port)) + "\n" + layer.port.code)
+        if layer.row.layer in said:
+            echo(f"# {layer.row.layer}: {said[layer.row.layer]}")
+    if out is not None:
+        made = {layer.row.layer: porting.converted(layer.port, weights[layer.row.layer])
+                for layer in layers if layer.port is not None and layer.row.layer in weights}  # fmt: skip
+        made |= {name: array for name, array in weights.items() if name.endswith(".bias")}
+        write_atomically(out, save(made) if out.suffix == ".safetensors" else _npz(made))
+    failed = [
+        layer for layer in layers if layer.port is None or said.get(layer.row.layer, porting.RIGHT) != porting.RIGHT
+    ]
+    return DIVERGED if failed else OK
+
+
+def _npz(arrays: Mapping[str, Any]) -> bytes:
+    import io
+
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
 
 
 def _verified(batch: int, result: Verification) -> list[str]:

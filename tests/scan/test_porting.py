@@ -1,0 +1,59 @@
+"""A model's layers in another framework's words, with their weights as that takes them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conformance.layout import parted
+from conformance.scan import porting, scanning
+from conformance.suites.scans.file import read
+from tests.cli.test_cli import Command
+from tests.scan.test_onnx import UP1, UP2, UP3, decoder
+
+
+@pytest.fixture
+def conformance(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    return Command(monkeypatch, capfd)
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    scanned = scanning.scan(str(decoder(tmp_path / "m.onnx")))
+    path = tmp_path / "m.jsonl"
+    path.write_bytes(scanned.scan.content)
+    path.with_suffix(".safetensors").write_bytes(scanning.stored(scanned.weights))
+    return path
+
+
+def test_each_layer_is_said_with_its_weight_turned(conformance: Command, scan: Path, tmp_path: Path) -> None:
+    ended = conformance("port", "--model", scan, "--to", "keras", "--out", tmp_path / "w.npz")
+    assert ended.status == 0, ended.err
+    assert ended.out.count("def conv_transpose(x, w") == 3
+    with np.load(tmp_path / "w.npz") as weights:
+        assert np.array_equal(weights["/up1/ConvTranspose"], UP1.transpose(2, 3, 1, 0))
+        assert np.array_equal(weights["h3"], UP2.transpose(2, 3, 1, 0))
+        assert sorted(weights) == ["/up1/ConvTranspose", "/up1/ConvTranspose.bias", "h3", "up3"]
+
+
+def test_a_weight_is_converted_by_the_code_that_is_printed(scan: Path) -> None:
+    *_, last = porting.ported(read(scan).rows, "torch", "eager", "torch")
+    assert last.port is not None
+    assert np.array_equal(porting.converted(last.port, UP3), UP3)
+    assert parted(UP3, "(g i) o k", {"g": 2})[0].shape == (2, 2, 2, 2, 2)
+
+
+def test_a_layer_without_extents_says_why(conformance: Command, tmp_path: Path) -> None:
+    scanned = scanning.scan(str(decoder(tmp_path / "m.onnx", ["n", 3, "h", "w"])))
+    (tmp_path / "m.jsonl").write_bytes(scanned.scan.content)
+    ended = conformance("port", "--model", tmp_path / "m.jsonl", "--to", "torch")
+    assert ended.status == 1
+    assert "# /up1/ConvTranspose: the extents of x are not known: give the sizes of the inputs by --input" in ended.out
+
+
+def test_what_is_missing_is_named(conformance: Command, scan: Path, tmp_path: Path) -> None:
+    assert "give an expression and --from, or a scan by --model" in conformance("port", "--to", "torch").err
+    scan.with_suffix(".safetensors").unlink()
+    ended = conformance("port", "--model", scan, "--to", "torch", "--out", tmp_path / "w.npz")
+    assert (ended.status, ended.err.count("\n")) == (2, 1)
+    assert "has no weights: scan the model with" in ended.err
