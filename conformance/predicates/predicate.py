@@ -3,7 +3,7 @@
 Outside an aggregate only whole-problem fields have a value; inside `any`, `all`, `min`, `max`, `sum` or `prod` a field
 with axes stands for its value on one axis, and the aggregate runs over the axes. With `where` it runs over the axes of
 which a condition holds, as in NumPy: `prod(input, where=kernel != 2) < prod(kernel, where=kernel != 2)` leaves out
-every axis with a kernel of 2. `in` asks for one of a text's words, never for a part of one. A record's dtype, variant,
+every axis with a kernel of 2. `last` is whether an axis is the last one, along which memory runs. `in` asks for one of a text's words, never for a part of one. A record's dtype, variant,
 framework and pass are fields too, the verdict that an idiom claims for it, and the fault of a negative case; each is
 empty where there is none.
 """
@@ -21,6 +21,7 @@ from conformance.problem import Problem
 SCALARS = ("rank", "batch", "groups", "in_channels", "out_channels", "bias", "terms", "multiplies")
 AXES = ("input", "kernel", "stride", "dilation", "output_padding", "effective_kernel", "full", "output")
 ENDS = {"pad_begin": ("pads", 0), "pad_end": ("pads", 1), "lo": ("window", 0), "hi": ("window", 1)}
+LAST = "last"
 RUN = ("framework", "variant", "dtype", "direction", "claimed", "fault")
 _NO_RUN = dict.fromkeys(RUN, "")
 AGGREGATES: Mapping[str, Callable[[Iterable[Any]], Any]] = {
@@ -180,11 +181,13 @@ def _binary(apply: Callable[[Any, Any], Any], a: Meaning, b: Meaning) -> Meaning
 def _field(name: str, *, inside: bool) -> Meaning:
     if name in (*SCALARS, *RUN):
         return lambda values, axis: values[name]
-    if name not in (*AXES, *ENDS):
-        known = (*SCALARS, *RUN, *AXES, *ENDS)
+    if name not in (*AXES, *ENDS, LAST):
+        known = (*SCALARS, *RUN, *AXES, *ENDS, LAST)
         near = get_close_matches(name, known, 1)
         raise PredicateError(f"there is no field {name!r}{f', the nearest is {near[0]!r}' if near else ''}: "
                              f"the fields are {', '.join(known)}")  # fmt: skip
     if not inside:
         raise PredicateError(f"{name!r} has one value an axis: put it inside any(...), all(...), min(...) or the like")
+    if name == LAST:
+        return lambda values, axis: axis == values["rank"] - 1
     return lambda values, axis: values[name][axis]
