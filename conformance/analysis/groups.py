@@ -130,4 +130,6 @@ def _tiny(record: Record, actual: Any) -> dict[str, Any]:
     operands = draw(record.case, problem, record.dtype)
     given = {**operands._asdict(), "actual": actual, "expected": oracle.expected(problem, *operands)}
     arrays = {name: array for name, array in given.items() if array is not None}
-    return {name: array.tolist() for name, array in arrays.items() if max(a.size for a in arrays.values()) <= TINY}
+    if max(array.size for array in arrays.values()) > TINY:
+        return {}
+    return {name: (array.astype(str) if array.dtype.kind == "c" else array).tolist() for name, array in arrays.items()}

@@ -132,6 +132,8 @@ def causes(
     if rule := broken_rule(problem):
         raise DiagnosisError(f"{record.case}: '{problem}': {rule}: run the lane again")
     array = actual(record)
+    if array.dtype.kind == "c" and not array.imag.any():
+        array = array.real
     if (other := (answers or {}).get(record.actual)) and array.size >= LEAST and (array != array.flat[0]).any():
         return (Cause((f"the answer of the case {other}",)),)
     try:

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from conformance.io.bounded import LARGEST_ARRAY, BoundError, open_regular
 
 NUMBERS = "iuf"
+ANSWERS = NUMBERS + "c"
+"""Kinds of dtype that operands have, and that answers may have."""
 ARRAY = ".npy"
 """How the names of the arrays in an archive end."""
 MOST_AXES = 32
@@ -32,10 +34,10 @@ def read_array(path: Path) -> NDArray[Any]:
     return parse_array(content)
 
 
-def parse_array(content: bytes) -> NDArray[Any]:
+def parse_array(content: bytes, kinds: str = NUMBERS) -> NDArray[Any]:
     """The array of numbers in a .npy file's bytes. Raises BoundError for anything else."""
     array = parse_any_array(content)
-    if array.dtype.kind not in NUMBERS:
+    if array.dtype.kind not in kinds:
         raise BoundError(f"is an array of {array.dtype}, not of numbers: save one array of numbers with numpy.save")
     return array
 
@@ -49,7 +51,7 @@ def parse_any_array(content: bytes) -> NDArray[Any]:
         shape, fortran, dtype = HEADERS[npy.read_magic(file)](file)
     except Exception:  # whatever NumPy's parser makes of bytes that are no header
         raise BoundError("is not an array file: save it with numpy.save") from None
-    if dtype.kind not in NUMBERS + "V" or dtype.shape or dtype.fields:
+    if dtype.kind not in ANSWERS + "V" or dtype.shape or dtype.fields:
         raise BoundError(f"is an array of {dtype}, not of numbers: save one array of numbers with numpy.save")
     size, left = math.prod(shape) * dtype.itemsize, len(content) - file.tell()
     if len(shape) > MOST_AXES:
@@ -72,7 +74,7 @@ class Archive(Mapping[str, NDArray[Any]]):
         self._names = [name.removesuffix(ARRAY) for name in members(self._zip) if name.endswith(ARRAY)]
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        return parse_array(self.content(name))
+        return parse_array(self.content(name), ANSWERS)
 
     def content(self, name: str) -> bytes:
         """The bytes of one array, as of a .npy file."""

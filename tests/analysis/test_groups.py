@@ -81,6 +81,16 @@ def test_one_window_fault_on_every_axis_is_one_group() -> None:
     assert group.forms == dict.fromkeys(forms, 1)
 
 
+def test_a_complex_answer_without_imaginary_parts_is_right_but_for_its_dtype() -> None:
+    one = replace(record("a", "i1 k2"), kind="dtype")
+    problem = Problem.parse(one.problem)
+    right = oracle.expected(problem, *draw(one.case, problem, one.dtype)).astype(complex)
+    found = explain_run([one], [one], lambda _: right)
+    (group,) = groups_of(found, [one], lambda _: right)
+    assert str(group.cause) == "equals the oracle but for its dtype"
+    assert group.arrays["actual"] == right.astype(str).tolist()
+
+
 def test_a_cause_that_is_the_same_everywhere_keeps_its_numbers() -> None:
     assert in_groups([explained("a", (MOVED,)), explained("b", (MOVED,))]) == [(MOVED, ["a", "b"])]
 

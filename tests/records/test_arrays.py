@@ -47,3 +47,10 @@ def test_a_file_that_is_no_archive_is_named(path: Path, content: bytes) -> None:
         RecordError, match=r"lane\.npz: not an array file \(is not an archive of arrays\): run the lane again"
     ):
         open_beside(path, 1)
+
+
+def test_an_answer_may_be_complex(tmp_path: Path) -> None:
+    answer = np.array([1 + 2j])
+    np.savez(tmp_path / "complex.npz", **{member(RECORD.key): answer})
+    with open_beside(tmp_path / "complex.jsonl", 1) as arrays:
+        assert actual(RECORD, arrays) == answer
