@@ -1,10 +1,9 @@
 """Which cases of core become test vectors: few and small ones that kill every mutant that core kills.
 
 Small curated cases and those of smoke come first, then for each known fault the smallest cases that tell it. For each
-mutant that these do not kill often enough, the smallest cases that kill it are added. Then the largest go that are not
-needed.
-What kills is the data of the vectors, which is not that of the cases where there is much of it. A mutant may depend on
-the calls before, so the list is tried in its own order until nothing is to be added.
+mutant that these do not kill often enough, the smallest cases that kill it are added. Then those go that are not
+needed, the largest first. What kills is the data of the vectors, which is not that of the cases where there is much of
+it. A mutant may depend on the calls before, so the list is tried in its own order until nothing is to be added.
 """
 
 import json
@@ -101,11 +100,10 @@ def _added(ids: Sequence[str], number: int) -> list[str]:
 
 
 def _needed(ids: Sequence[str]) -> list[str]:
-    """The cases without the large ones that no mutant needs, the largest taken out first."""
-    listed = _cases(ids)
-    small = [case.id for case in listed if size(case) <= LARGE]
+    """The cases without those that no mutant needs, the largest taken out first; the first of all are kept."""
+    listed, first = _cases(ids), frozenset(_first())
     needing = [
-        number for number, seen in enumerate(_sightings(small))
+        number for number, seen in enumerate(_sightings(_in_order(first)))
         if len(seen.killers) < ENOUGH and not seen.mutant.equivalent
     ]  # fmt: skip
     with ProcessPoolExecutor() as pool:
@@ -114,7 +112,7 @@ def _needed(ids: Sequence[str]) -> list[str]:
     shape = np.array([numbers[shapes(case.problem)] for case in listed])
     kept = np.ones(len(listed), bool)
     for at in reversed(range(len(listed))):
-        if size(listed[at]) > LARGE and listed[at].id not in _telling():
+        if listed[at].id not in first:
             kept[at] = False
             kept[at] = any(len(set(shape[row & kept])) < min(ENOUGH, len(set(shape[row]))) for row in kills)
     return [case.id for case, keep in zip(listed, kept, strict=True) if keep]

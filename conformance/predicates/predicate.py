@@ -3,9 +3,9 @@
 Outside an aggregate only whole-problem fields have a value; inside `any`, `all`, `min`, `max`, `sum` or `prod` a field
 with axes stands for its value on one axis, and the aggregate runs over the axes. With `where` it runs over the axes of
 which a condition holds, as in NumPy: `prod(input, where=kernel != 2) < prod(kernel, where=kernel != 2)` leaves out
-every axis with a kernel of 2. `last` is whether an axis is the last one, along which memory runs. `in` asks for one of a text's words, never for a part of one. A record's dtype, variant,
-framework and pass are fields too, the verdict that an idiom claims for it, and the fault of a negative case; each is
-empty where there is none.
+every axis with a kernel of 2. `last` is whether an axis is the last one, along which memory runs. `in` asks for one of
+a text's words, never for a part of one. A record's dtype, variant, framework and pass are fields too, the verdict that
+an idiom claims for it, and the fault of a negative case; each is empty where there is none.
 """
 
 import ast

@@ -86,3 +86,23 @@ def has_positions(rank: int, block: int, p: Problem) -> bool:
 for rank, block in product((1, 2, 3), (16, 64, 256, 1024)):
     family.inside(f"input positions beyond the last whole block of {block} lost in {rank}-D",
                   partial(has_positions, rank, block), positions_lost(block))  # fmt: skip
+
+
+def bias_added_by_block(block: int) -> Implementation:
+    """What adds the bias once for every block of in channels."""
+
+    def run(p: Problem, x: Array, w: Array, b: Array | None) -> Array:
+        times = -(-p.in_channels // block)
+        return right(p, x, w, None if b is None else (b * times).astype(b.dtype))
+
+    return run
+
+
+def is_longer_with_bias(block: int, p: Problem) -> bool:
+    """Whether a sum over in channels takes several blocks, and a bias is added."""
+    return p.bias and is_longer(block, p)
+
+
+for block in (8, 16, 32, 64, 128, 256, 512):
+    family.inside(f"the bias added once for every {block} in channels",
+                  partial(is_longer_with_bias, block), bias_added_by_block(block))  # fmt: skip

@@ -1,9 +1,10 @@
 """Faults that need two things together, each of which alone is computed right."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import product
 from math import gcd
+from operator import eq, gt, lt
 
 from conformance.audit.mutants.base import Family, Region, begun_one_late
 from conformance.problem import Problem
@@ -45,3 +46,24 @@ REGIONS: Mapping[str, Region] = {
 
 for rank, (name, region) in product((1, 2, 3), REGIONS.items()):
     family.inside(f"one late only in {rank}-D for {name}", partial(_in_rank, rank, region), begun_one_late)
+
+STRIDES, DILATIONS = (3, 5, 7, 10), (3, 4, 5, 7)
+BESIDE: Mapping[str, Callable[[int, int], bool]] = {"smaller": lt, "equal": eq, "larger": gt}
+"""How a kernel's extent stands to the stride of its axis."""
+
+
+def _steps(stride: int, compare: Callable[[int, int], bool], p: Problem) -> bool:
+    axes = zip(p.input, p.kernel, p.stride, strict=True)
+    return any(i > 1 and s == stride and compare(k, s) for i, k, s in axes)
+
+
+def _spreads(dilation: int, p: Problem) -> bool:
+    return any(k > 1 and d == dilation for k, d in zip(p.kernel, p.dilation, strict=True))
+
+
+for rank, stride, (name, compare) in product((1, 2, 3), STRIDES, BESIDE.items()):
+    family.inside(f"one late only in {rank}-D for a stride of {stride} and a {name} kernel",
+                  partial(_in_rank, rank, partial(_steps, stride, compare)), begun_one_late)  # fmt: skip
+for rank, dilation in product((1, 2, 3), DILATIONS):
+    family.inside(f"one late only in {rank}-D for a dilation of {dilation}",
+                  partial(_in_rank, rank, partial(_spreads, dilation)), begun_one_late)  # fmt: skip

@@ -70,7 +70,7 @@ WHOLE: Mapping[int, Sequence[Sequence[str]]] = {
         ("i1x1x1", "i2x1x3", "i2x3x5"), ("", "n2", "bias")),
 }  # fmt: skip
 """Geometries, channels, extents and company, by rank: channels that fill blocks of 4, 8 and 16, and square weights."""
-WHOLE_MULTIPLIES = 1 << 17
+WHOLE_MULTIPLIES, STEPS_MULTIPLIES = 1 << 17, 1 << 11
 
 TILES = (16, 32)
 EACH_TILE = (
@@ -87,9 +87,34 @@ ALONE = (
     "i1x2 k1x640 s1x641 p0x0:3 oc2", "i2x1x3 k1 ic8 oc8 bias",
     "i1x2x1 k1 ic16 oc16 n2", "i3x1x2 k1 ic8 oc16", "i36x35 k3x6", "i2x1 k2x1 g2 ic16 oc16",
     "i3 k2 g2 ic16 oc16 n2", "i35 k2 d3 ic2", "i1x36 k1x3 s1x2 p0x1 oc2", "i35x37 k3 s2 d2",
+    "i1x2x1 k2x1x1 d2x1x1 oc515", "i2x1 k1x2 d1x3 ic515 n2", "i1x2 k2x1 d4x1 g513 bias",
+    "i3 k3 s2 p1 op1 d2 ic513 n2 bias", "i2x3 k3x2 s2 p1:0 op1x0 d2 oc514 n2 bias",
+    "i2x1x2 k2 s2 p0:1 op1 d2 g516 n2 bias", "i3x2 k2x11 s5x10 d3x4", "i2x3 k8x2 s7x10 d5x7 oc2",
+    "i3x2 k7x2 s5x7 d4x3 n2", "i2x2x2 k2x8x11 s5x7x10 d3x4x5", "i2x3x2 k5x2x2 s5x7x10 d7x3x4 ic2",
+    "i3x2x2 k7x7x10 s5x7x10 d5x7x3", "i2x1x1 k2x1x1 s2x1x1 p0:1x0x0 op1x0x0 d2x1x1 ic513 oc514 n2 bias",
+    "i3 k6 s10 p-1:0 op3 d4 g5 ic2 n9 bias", "i2x3 k6x7 s10x7 p-1:0x0 op3x0 d4x5 g5 ic2 n9 bias",
+    "i2 k7 s7 d5 oc520", "i2x1x1 k11x1x1 s10x1x1 oc2", "i1x2x2 k2x8x5 s1x10x5 p0x-1:0x0 op0x3x0 d3x4x7 g5 ic2 n9 bias",
 )  # fmt: skip
-"""Depthwise kernels of many taps, sums beyond a block for one place or one channel, windows wider than a stamp, and
-strides whose reciprocal rounds down."""
+"""Depthwise kernels of many taps, sums beyond a block for one place or one channel, windows wider than a stamp, strides
+whose reciprocal rounds down, and many channels with everything else."""
+
+PARTS: Mapping[str, Sequence[Sequence[str]]] = {
+    "beyond": (
+        ("k1", "k2 s2", "k2 s3 p1:0", "k3 p1", "k3 s2 p1 op1", "k2 d3", "k1 s3 op2"),
+        ("ic65", "ic129 oc2", "ic257", "ic514", "oc66", "oc130", "oc260 ic2", "oc513", "ic66 oc67", "g2 ic65", "g66",
+         "g130 ic2", "g257", "g520"),
+        ("i2", "i2x3", "i3x1x2"), ("", "n2", "bias", "n3 bias"),
+    ),
+    "steps": (
+        ("k2 s5", "k5 s5", "k7 s5", "k2 s7", "k7 s7", "k8 s7", "k3 s10", "k10 s10", "k11 s10", "k2 s3", "k3 s3",
+         "k4 s3", "k2 d3", "k3 d4", "k2 d5", "k3 d7"),
+        ("", "ic2", "oc2", "g2"), ("i2", "i3", "i3x1", "i1x2", "i2x1x2", "i1x2x1"), ("", "n2", "bias", "p1:0"),
+    ),
+}  # fmt: skip
+"""Many channels with one other thing, and steps between those of the wide levels.
+
+Each has geometries, channels, extents and company.
+"""
 
 
 def cases() -> Iterator[Named]:
@@ -101,13 +126,16 @@ def cases() -> Iterator[Named]:
     yield from _blocks()
     yield from _widths()
     for rank in WHOLE:
-        yield from (_named("whole", descriptor) for descriptor in whole(WHOLE[rank], rank))
+        yield from (_named("whole", descriptor) for descriptor in whole(WHOLE[rank], 50 + rank, WHOLE_MULTIPLIES))
     for tile, template in product(TILES, EACH_TILE):
         yield _named("tile", template.format(tile, tile + 1, tile + 2, tile + 3))
     yield from (_named("alone", descriptor) for descriptor in ALONE)
+    for key, (kind, parts) in enumerate(PARTS.items(), 60):
+        most = STEPS_MULTIPLIES if kind == "steps" else WHOLE_MULTIPLIES
+        yield from (_named(kind, descriptor) for descriptor in whole(parts, key, most))
 
 
-def whole(levels: Sequence[Sequence[str]], rank: int) -> list[str]:
+def whole(levels: Sequence[Sequence[str]], key: int, most: int) -> list[str]:
     """A covering array of strength 2 over parts of descriptors, without dear rows and strides that nothing shows."""
 
     def descriptor(row: Sequence[int]) -> str:
@@ -117,10 +145,11 @@ def whole(levels: Sequence[Sequence[str]], rank: int) -> list[str]:
     def cheap(row: Sequence[int]) -> bool:
         problem = Problem.parse(descriptor(row))
         steps = prod(problem.input) > 1 or max(problem.stride) == 1
-        return steps and broken_rule(problem) is None and problem.multiplies <= WHOLE_MULTIPLIES
+        dear = max(problem.multiplies, prod(problem.output_shape)) > most
+        return steps and broken_rule(problem) is None and not dear
 
     units = [np.arange(len(parts))[:, None] for parts in levels]
-    return [descriptor(row.tolist()) for row in covering_array(units, 2, 50 + rank, candidates=64, cheap=cheap)]
+    return [descriptor(row.tolist()) for row in covering_array(units, 2, key, candidates=64, cheap=cheap)]
 
 
 def wide(rank: int, axis_levels: Levels, shared_levels: Levels) -> list[Problem]:
