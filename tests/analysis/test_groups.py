@@ -86,7 +86,7 @@ def test_a_complex_answer_without_imaginary_parts_is_right_but_for_its_dtype() -
     problem = Problem.parse(one.problem)
     right = oracle.expected(problem, *draw(one.case, problem, one.dtype)).astype(complex)
     found = explain_run([one], [one], lambda _: right)
-    (group,) = groups_of(found, [one], lambda _: right)
+    (group,) = groups_of(found, [facts(one)], lambda _: right)
     assert str(group.cause) == "equals the oracle but for its dtype"
     assert group.arrays["actual"] == right.astype(str).tolist()
 
