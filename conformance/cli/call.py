@@ -19,7 +19,6 @@ from conformance.idioms.base import DTYPES, HALVES, ClaimedCall, Refusal
 from conformance.io.bounded import read_source
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import abridged, echo
-from conformance.suites.case import Asked
 
 DIGITS = 18
 """Digits that an extent may have."""
@@ -134,6 +133,7 @@ def _make(lane: Lane, point: ClaimedCall, dtype: str, case_id: str | None) -> in
     """Make the call on exact data, and judge the answer."""
     from conformance.calls import suites
     from conformance.cli.one import show
+    from conformance.suites.case import Asked
 
     adapters.require_installed(lane.framework)
     case = suites.case_of(point, lane.framework)

@@ -27,7 +27,7 @@ def conformance(folder: Path, *words: str) -> tuple[int, str]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder in which the example is saved as the page says."""
-    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
+    code, *_ = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "stamps.py").write_text(code, encoding="utf-8")
     return tmp_path

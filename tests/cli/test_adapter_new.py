@@ -110,5 +110,5 @@ def test_the_page_on_adapters_goes_from_nothing_to_a_report_and_the_packages_own
 
 
 def test_the_page_on_adapters_shows_the_adapter_that_is_written() -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
+    code, *_ = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
     assert code == (TEMPLATES / "python" / "src" / "conformance_stamps" / "stamps.py").read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from conformance import idioms
 from conformance.cli import commands
 
+READ_BY = "  read by: "
 ASKED = ("--input", "20", "--output", "40", "--kernel", "3", "--stride", "2")
 
 
@@ -24,7 +25,8 @@ def test_a_call_that_is_printed_is_read_with_the_shapes_beside_it(framework: str
     calls = [at for at, line in enumerate(lines) if not line.startswith(" ")]
     assert calls
     for at in calls:
-        window, shapes = lines[at + 1], lines[at + 2].removeprefix("  read by: ").split()
+        window, (read_by, *_) = lines[at + 1], [line for line in lines[at:] if line.startswith(READ_BY)]
+        shapes = read_by.removeprefix(READ_BY).split()
         read = invoke("call", framework, lines[at], *shapes, "--claim")
         assert window in read.output.splitlines()
         assert window.endswith("which leaves (40,)")

@@ -35,4 +35,5 @@ def test_the_lowest_cap_leaves_each_library_its_first_level(lane: Lane, monkeypa
     lowest = {"aten": "default", "onednn": "sse41", "xla": "sse4_2"}
     found = {name: words for name, words in adapters.machine(lane).items() if name in lowest and words != "off"}
     assert found == {name: lowest[name] for name in found}
-    assert found or lane.variant in ("eigen", "native")
+    if lane.framework in ("torch", "tensorflow", "jax", "mxnet"):
+        assert found or lane.variant in ("eigen", "native")

@@ -30,7 +30,7 @@ def test_a_refusal_comes_with_its_reason_its_link_and_what_helps() -> None:
 
 
 def test_a_plain_layer_is_answered_in_all_lanes() -> None:
-    known = regions.known(row("i8x8 k4 s2 p1 ic3 oc8"), regions.lanes(["all"]))
+    known = regions.known(row("i8x8 k3 s2 p1 op1 ic3 oc8"), regions.lanes(["all"]))
     assert [*known] == list(adapters.lanes())
     assert not any(known.values())
 
