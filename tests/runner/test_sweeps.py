@@ -180,13 +180,15 @@ def test_a_sweep_goes_on_to_more_problems(tmp_path: Path) -> None:
 def test_whatever_is_killed_a_sweep_ends_as_if_nothing_were(tmp_path: Path, seed: int) -> None:
     fault, draw = f"slow@{problem(5)[:3]}", random.Random(seed)
     words = ("small", *WORDS, "--keep", "all", "--to")
+    began = time.monotonic()
     assert sweep(*words, str(tmp_path / "calm"), fault=fault)[0] == 0
+    took = time.monotonic() - began  # on this machine, so that the first kill comes before the end
     killed: Counter[str] = Counter()
     status = None
-    for _ in range(60):
+    for attempt in range(60):
         with started(*words, str(tmp_path / "killed"), "--resume", fault=fault) as process:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(draw.uniform(0.6, 2.5))
+                process.wait(took * (draw.uniform(0.4, 1.5) if attempt else 0.5))
             if process.poll() is None:
                 killed[kill_one_of(process, draw)] += 1
             output, _ = process.communicate(timeout=60)
