@@ -126,7 +126,7 @@ def diagnose(
         tuple(_requantised(asked, actual.dtype.name, by, kinds, searches))
         or _misread(sample, kinds, searches, exact=exact)
         or _reordered(asked, kinds, searches, given, exact=exact)
-        or tuple(_reordered_and_misread(asked, kinds, given, exact=exact))
+        or tuple(_reordered_and_misread(asked, kinds, searches.space, given, exact=exact))
     )
     if sample is asked:
         return diagnoses
@@ -300,10 +300,10 @@ def _reordered(
 
 
 def _reordered_and_misread(
-    asked: Observation, kinds: Sequence[Kept], given: str, *, exact: bool
+    asked: Observation, kinds: Sequence[Kept], space: Space, given: str, *, exact: bool
 ) -> Iterator[Diagnosis]:  # fmt: skip
-    """Diagnoses of one statement more of an array that has its axes in another order."""
-    if asked.actual.size > AT_ONCE:
+    """Diagnoses of one statement more of an array that has its axes in another order; as those, among all alone."""
+    if space.kinds is not None or asked.actual.size > AT_ONCE:
         return
     for text, question in in_other_axes(asked, given):
         if is_large(asked.problem) and question.actual.shape == asked.actual.shape:
