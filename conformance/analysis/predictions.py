@@ -16,7 +16,7 @@ from conformance.predicates.comparisons import smallest
 from conformance.problem import Problem
 from conformance.records.machine import Machine
 from conformance.records.record import FORWARD, Header, Record, Run
-from conformance.suites.borders import Draw, case_of, simpler
+from conformance.suites.borders import Draw, case_of, shrunk
 from conformance.suites.case import Case, Suite
 from conformance.suites.expectations import Expectation, fails, unkept
 from conformance.suites.references import lacks_data, oracle_digest
@@ -96,23 +96,18 @@ def _way(record: Record, expectations: Sequence[Expectation]) -> tuple[str, str]
 
 
 def _shrunk(record: Record, expectations: Sequence[Expectation], evaluate: Evaluate, until: float) -> Record:
-    """The record of the smallest problem found that is false in the same way, by steps that each keep it so."""
-    way, verdict, tried, seen = _way(record, expectations), record.verdict, 0, {record.problem}
-    going = True
-    while going:
-        going = False
-        for problem in simpler(Problem.parse(record.problem)):
-            if tried == SHRINKS or time.monotonic() > until:
-                return record
-            if str(problem) in seen:
-                continue
-            seen.add(str(problem))
-            tried += 1
-            again = evaluate(case_of(problem), record.dtype)
-            if again.verdict is verdict and fails(again, expectations) and _way(again, expectations) == way:
-                record, going = again, True
-                break
-    return record
+    """The record of the smallest problem found that is false in the same way."""
+    way, problem = _way(record, expectations), Problem.parse(record.problem)
+    records = {problem: record}
+
+    def alike(less: Problem) -> bool:
+        if time.monotonic() > until:
+            return False
+        again = evaluate(case_of(less), record.dtype)
+        records[less] = again
+        return again.verdict is record.verdict and fails(again, expectations) and _way(again, expectations) == way
+
+    return records[shrunk(problem, alike, SHRINKS)]
 
 
 def better(expectations: Sequence[Expectation], made: Run) -> list[Finding]:

@@ -30,7 +30,7 @@ GROUPS = {
         "adapter": "Write an adapter or a program of your own, and check it.",
         "vectors": "Test vectors for any language: JSON, and ONNX models.",
         "sweep": "Millions of problems of a space, in blocks, on a lane.",
-        "fuzz": "Draw problems; shrink the first that diverges to a case.",
+        "fuzz": "Problems of a space; the first that diverges, shrunk to a case.",
         "borders": "Draw problems around every known region.",
         "properties": "Linearity, adjointness and the like, without the oracle.",
         "confirm": "Divergences again, by other oracles and plain scripts.",

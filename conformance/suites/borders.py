@@ -6,7 +6,7 @@ at a time. What steps over the border tells a region from one that is a little w
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from math import prod
@@ -167,6 +167,25 @@ def _other_axis(random: Random, axis: Axis[int], constants: Sequence[int]) -> Ax
     near = [constant + by for constant in constants for by in (-1, 0, 1)]
     far = [value * 2, value // 2, value * 3 // 4] if value > 8 else []
     return axis._replace(**{name: random.choice([value - 1, value + 1, *others, *near, *far])})
+
+
+def shrunk(problem: Problem, holds: Callable[[Problem], bool], most: int) -> Problem:
+    """The smallest problem found of which something holds that holds of this one, by steps that each keep it so.
+
+    It is asked of at most so many problems, and of none twice.
+    """
+    seen = {problem}
+    while True:
+        for less in simpler(problem):
+            if len(seen) > most:
+                return problem
+            if less not in seen:
+                seen.add(less)
+                if holds(less):
+                    problem = less
+                    break
+        else:
+            return problem
 
 
 def simpler(problem: Problem) -> Iterator[Problem]:

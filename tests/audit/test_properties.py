@@ -176,7 +176,7 @@ def test_an_implementation_from_outside_does_not_judge_its_properties(tmp_path: 
 
 
 def test_an_implementation_from_outside_does_not_judge_what_is_drawn(tmp_path: Path) -> None:
-    done = fuzz(tmp_path, "", "--minutes", "0.5", "--seed", "0", adapter="odd_adapter")
+    done = fuzz(tmp_path, "", "--minutes", "0.5", adapter="odd_adapter")
     assert done.returncode == 1, done.stderr
     assert "diverges value" in done.stdout
 
@@ -195,7 +195,7 @@ def fuzz(folder: Path, fault: str, *options: str, adapter: str = "oracle_adapter
 
 
 def test_a_planted_fault_is_found_shrunk_and_written_as_a_case(tmp_path: Path) -> None:
-    done = fuzz(tmp_path, "wrong@d2", "--minutes", "1", "--seed", "0")
+    done = fuzz(tmp_path, "wrong@d2", "--minutes", "1")
     assert done.returncode == 1, done.stderr
     (path,) = tmp_path.glob("*.toml")
     (case,) = tomllib.loads(path.read_text())["case"]
@@ -213,18 +213,29 @@ def test_a_search_without_findings_remembers_where_it_ended(tmp_path: Path) -> N
     done = fuzz(tmp_path, "", "--minutes", "0.15")
     assert done.returncode == 0, done.stderr
     assert "nothing new" in done.stdout
+    state = tmp_path / "oracle_adapter-single-float32-small-0.json"
+    number = json.loads(state.read_text())["next"]
+    assert number > 0
+    again = fuzz(tmp_path, "", "--minutes", "0.15")
+    assert json.loads(state.read_text())["next"] > number, again.stderr
+
+
+def test_a_finding_is_the_first_problem_of_the_next_search(tmp_path: Path) -> None:
+    found, again = (fuzz(tmp_path, "wrong@d2", "--minutes", "1") for _ in range(2))
+    assert found.stdout == again.stdout
+    assert fuzz(tmp_path, "wrong@d2", "--minutes", "1", "--seed", "1").stdout != found.stdout
 
 
 @pytest.mark.parametrize("content", ["", '{"next": ', '{"next": "x"}', '{"next": -4}', '{"next": 1e400}'])
-def test_a_file_that_remembers_no_seed_is_one_line(content: str, tmp_path: Path) -> None:
-    state = tmp_path / "oracle_adapter-single-float32.json"
+def test_a_file_that_remembers_no_number_is_one_line(content: str, tmp_path: Path) -> None:
+    state = tmp_path / "oracle_adapter-single-float32-small-0.json"
     state.write_text(content)
     done = fuzz(tmp_path, "")
     assert (done.returncode, done.stderr.count("\n"), state.read_text()) == (2, 1, content)
-    assert f"{state}: says no seed to go on with" in done.stderr
+    assert f"{state}: says no number to go on with" in done.stderr
 
 
-def test_a_pipe_in_the_place_of_the_seed_is_one_line(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "oracle_adapter-single-float32.json")
+def test_a_pipe_in_the_place_of_the_number_is_one_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "oracle_adapter-single-float32-small-0.json")
     done = fuzz(tmp_path, "")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)

@@ -154,6 +154,7 @@ MISTAKES = {
         for verb, option in (
             (("fuzz", "zeros"), "--minutes"),
             (("fuzz", "zeros"), "--seed"),
+            (("fuzz", "zeros"), "--from"),
             (("diff", "a", "b"), "--drift"),
             (("confirm", "a"), "--each"),
             (("confirm", "a"), "--at-once"),
