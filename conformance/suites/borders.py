@@ -18,7 +18,7 @@ from conformance.problem import Problem, broken_rule
 from conformance.records.record import FORWARD
 from conformance.suites.case import Case
 from conformance.suites.expectations import Expectation
-from conformance.suites.generate import Axis, Shared, of_axis, of_shared, to_problem
+from conformance.suites.spaces.levels import Axis, Shared, of_axis, of_shared, to_problem
 
 MOST_MULTIPLIES = 20_000
 MOST_ELEMENTS = 2**20

@@ -1,13 +1,14 @@
 """The generated cases: an exhaustive boundary grid on one axis, covering arrays for what axes share.
 
 Index arithmetic is separable per axis, so one axis is where it can be exhausted. How axes, channels, groups, batch and
-bias combine is sampled by covering arrays: every valid combination of any 2 (smoke) or 3 (covering) levels occurs.
+bias combine is sampled by covering arrays: every valid combination of any 2 (smoke) or 3 (covering) levels occurs. The
+levels are those of the spaces of these names.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -17,58 +18,12 @@ from conformance.suites.case import EXACT, Case, Rounded, Subject
 from conformance.suites.cases import dump_jsonl
 from conformance.suites.covering import covering_array
 from conformance.suites.generated import pairs, sizes
+from conformance.suites.spaces.files import levels_of
+from conformance.suites.spaces.levels import Axis, Shared, Values, fits, to_problem
 
-Levels = Mapping[str, Sequence[int]]
-
-GRID: Levels = {"i": (1, 2, 3, 5), "k": range(1, 6), "s": range(1, 5), "d": range(1, 4)}
+GRID: Mapping[str, Values] = {"i": (1, 2, 3, 5), "k": range(1, 6), "s": range(1, 5), "d": range(1, 4)}
 PAST_KERNEL = 1
 """How far the grid's padding goes beyond the effective kernel."""
-
-
-T = TypeVar("T")
-
-
-class Axis(NamedTuple, Generic[T]):
-    """The parameters of one axis: their levels, or one value each."""
-
-    i: T
-    k: T
-    s: T
-    d: T
-    begin: T
-    end: T
-    op: T
-
-
-class Shared(NamedTuple, Generic[T]):
-    """The parameters that axes share, named as `Problem` names them."""
-
-    groups: T
-    in_channels: T
-    out_channels: T
-    batch: T
-    bias: T
-
-
-Values = Sequence[int]
-SHARED: Shared[Values] = Shared((1, 2, 3), (1, 2, 3), (1, 2, 3), (1, 2), (0, 1))
-SMOKE: Mapping[int, Axis[Values]] = {
-    1: Axis((1, 3, 5), (1, 2, 3), (1, 2, 3), (1, 2), (0, 1, 2), (0, 1, 3), (0, 1)),
-    2: Axis((1, 3, 4), (1, 2, 3), (1, 2, 3), (1, 2), (0, 1, 2), (0, 1, 3), (0, 1)),
-    3: Axis((1, 3), (1, 2, 3), (1, 2, 3), (1, 2), (0, 2), (0, 1), (0, 1)),
-}
-LONG: Mapping[int, Axis[Values]] = {
-    1: Axis((1, 8, 33), (1, 3, 4, 9), (1, 2, 3), (1, 2), (0, 1), (0, 1), (0, 1)),
-    2: Axis((1, 6, 9), (1, 2, 3, 5), (1, 2), (1, 2), (0, 1), (0, 1), (0, 1)),
-    3: Axis((1, 4), (1, 3), (1, 2), (1,), (0, 1), (0, 1), (0, 1)),
-}
-LONG_SHARED: Shared[Values] = Shared((1, 2), (1, 16, 64, 200), (1, 8, 24), (1, 2), (0, 1))
-"""Channels that make sums long, and select blocked kernels."""
-COVERING: Mapping[int, Axis[Values]] = {
-    1: Axis((1, 2, 4, 7), (1, 2, 3, 5), (1, 2, 3), (1, 2, 3), (0, 1, 2, 4), (0, 1, 3), (0, 1, 2)),
-    2: Axis((1, 2, 3, 5), (1, 2, 3, 4), (1, 2, 3), (1, 2, 3), (0, 1, 2, 4), (0, 1, 3), (0, 1, 2)),
-    3: Axis((1, 2, 4), (1, 2, 3), (1, 2, 3), (1, 2), (0, 1, 2), (0, 1, 3), (0, 1)),
-}
 
 
 def grid() -> Iterator[tuple[str, Problem]]:
@@ -81,7 +36,7 @@ def grid() -> Iterator[tuple[str, Problem]]:
                     yield f"grid-i{i}-k{k}-s{s}-d{d}-p{p}-op{op}", problem
 
 
-def covering(rank: int, axis: Axis[Values], strength: int, shared: Shared[Values] = SHARED) -> list[Problem]:
+def covering(rank: int, axis: Axis[Values], shared: Shared[Values], strength: int) -> list[Problem]:
     """A covering array over `rank` separate axes and the shared parameters; invalid combinations left out."""
     axes, together = axis_combinations(axis), shared_combinations(shared, chosen=True)
     rows = covering_array([np.array(axes)] * rank + [np.array(together)], strength, key=rank)
@@ -90,41 +45,12 @@ def covering(rank: int, axis: Axis[Values], strength: int, shared: Shared[Values
 
 def axis_combinations(axis: Axis[Values]) -> list[tuple[int, ...]]:
     """Every valid choice of a level for each parameter of an axis."""
-    return [levels for levels in product(*axis) if _fits(*levels)]
+    return [levels for levels in product(*axis) if fits(Axis(*levels))]
 
 
 def shared_combinations(shared: Shared[Values], *, chosen: bool) -> list[tuple[int, ...]]:
     """Every choice of a level for each parameter that axes share; only those that cases are made of, if chosen."""
     return [levels for levels in product(*shared) if not chosen or _unequal(*levels)]
-
-
-def of_axis(problem: Problem, axis: int) -> Axis[int]:
-    """The parameters of one axis of a problem."""
-    (begin, end), at = problem.pads[axis], axis
-    return Axis(
-        problem.input[at], problem.kernel[at], problem.stride[at], problem.dilation[at], begin, end,
-        problem.output_padding[at],
-    )  # fmt: skip
-
-
-def of_shared(problem: Problem) -> Shared[int]:
-    """The parameters that a problem's axes share."""
-    return Shared(problem.groups, problem.in_channels, problem.out_channels, problem.batch, int(problem.bias))
-
-
-def to_problem(row: Sequence[int], rank: int) -> Problem:
-    """The problem that a covering array's row of levels means: the parameters of each axis, then the shared ones."""
-    width = len(Axis._fields)
-    axes = [Axis(*row[n * width : (n + 1) * width]) for n in range(rank)]
-    i, k, s, d, begin, end, op = zip(*axes, strict=True)
-    shared = Shared(*row[rank * width :])
-    return Problem(
-        i, k, s, tuple(zip(begin, end, strict=True)), op, d, **shared._asdict() | {"bias": bool(shared.bias)}
-    )
-
-
-def _fits(i: int, k: int, s: int, d: int, begin: int, end: int, op: int) -> bool:
-    return broken_rule(Problem.of(i, k, s, ((begin, end),), op, d)) is None
 
 
 def _unequal(groups: int, in_channels: int, out_channels: int, *_: int) -> bool:
@@ -134,19 +60,9 @@ def _unequal(groups: int, in_channels: int, out_channels: int, *_: int) -> bool:
 
 def files() -> Mapping[str, str]:
     """Name and text of every generated case file."""
-    smoke = [(f"smoke-{r}d-{n:02}", p) for r, axis in SMOKE.items() for n, p in enumerate(covering(r, axis, 2), 1)]
-    core = [(f"cover-{r}d-{n:03}", p) for r, axis in COVERING.items() for n, p in enumerate(covering(r, axis, 3), 1)]
-    for r, axis in COVERING.items():
-        plain = covering(r, axis._replace(d=(1,)), 3, SHARED._replace(groups=(1,)))
-        core += [(f"plain-{r}d-{n:03}", problem) for n, problem in enumerate(plain, 1)]
-    long = [
-        (f"rounding-{r}d-{n:02}", p)
-        for r, axis in LONG.items()
-        for n, p in enumerate(covering(r, axis, 2, LONG_SHARED), 1)
-    ]
-    for r, axis in LONG.items():
-        plain = covering(r, axis._replace(d=(1,)), 2, LONG_SHARED._replace(groups=(1,)))
-        long += [(f"rounding-plain-{r}d-{n:02}", problem) for n, problem in enumerate(plain, 1)]
+    smoke = _arrays("smoke", "smoke", 2, 2)
+    core = [*_arrays("covering", "cover", 3, 3), *_arrays("covering", "plain", 3, 3, plain=True)]
+    long = [*_arrays("rounding", "rounding", 2, 2), *_arrays("rounding", "rounding-plain", 2, 2, plain=True)]
     return {
         "rounding.jsonl": _dump(
             long,
@@ -178,6 +94,17 @@ def files() -> Mapping[str, str]:
         ),
         "negative/pairs.jsonl": pairs.text(),
     }
+
+
+def _arrays(
+    space: str, prefix: str, strength: int, digits: int, *, plain: bool = False
+) -> Iterator[tuple[str, Problem]]:
+    """A covering array of a space's levels for each rank, with names; without dilation and groups if plain."""
+    axes, shared = levels_of(space)
+    for rank, axis in axes.items():
+        chosen = (axis._replace(d=(1,)), shared._replace(groups=(1,))) if plain else (axis, shared)
+        for number, problem in enumerate(covering(rank, *chosen, strength), 1):
+            yield f"{prefix}-{rank}d-{number:0{digits}}", problem
 
 
 def differences(cases: Path, generated: Mapping[str, str]) -> list[str]:

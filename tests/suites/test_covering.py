@@ -10,10 +10,14 @@ from conformance.problem import Problem
 from conformance.suites.case import Case
 from conformance.suites.cases import read_suite
 from conformance.suites.covering import covering_array
-from conformance.suites.generate import COVERING, SHARED, SMOKE, Axis
 from conformance.suites.generated import sizes
+from conformance.suites.spaces.files import levels_of
+from conformance.suites.spaces.levels import Axis
 
 Row = tuple[int, ...]
+
+SMOKE, COVERING, SIZES = (levels_of(name).axes for name in ("smoke", "covering", "sizes"))
+SHARED = levels_of("covering").shared
 
 
 def combined(rows: Iterable[Row], columns: Sequence[int]) -> set[Row]:
@@ -147,7 +151,7 @@ def test_wide_cases_are_valid_affordable_and_reach_every_level(rank: int) -> Non
     found = [case.problem for case in read_suite("sizes").cases if case.id.startswith(f"wide-{rank}d-")]
     assert all(problem.multiplies <= sizes.MULTIPLIES for problem in found)
     reached = [set(column) for column in zip(*map(row, found), strict=True)]
-    assert reached == [set(levels) for levels in (*[*sizes.AXIS[rank].values()] * rank, *sizes.SHARED.values())]
+    assert reached == [set(levels) for levels in (*[*SIZES[rank]] * rank, *levels_of("sizes").shared)]
 
 
 def test_array_is_far_smaller_than_the_product() -> None:

@@ -20,17 +20,12 @@ from conformance.problem import Problem
 from conformance.records.record import CLAIMS, PORTS, Record, Run, Verdict
 from conformance.report.content.coverage import ANSWERED, REASONS, Coverage
 from conformance.suites.covering import Codes, Rows, achievable
-from conformance.suites.generate import (
-    COVERING,
-    SHARED,
-    Axis,
-    Shared,
-    axis_combinations,
-    of_axis,
-    of_shared,
-    shared_combinations,
-)
+from conformance.suites.generate import axis_combinations, shared_combinations
+from conformance.suites.spaces.files import levels_of
+from conformance.suites.spaces.levels import Axis, Shared, of_axis, of_shared
 
+SPACE = "covering"
+"""Whose levels are looked at."""
 RANKS, STRENGTHS = (1, 2, 3), (2, 3)
 NAMED = 60
 """Combinations of a reason up to which each is named with its values."""
@@ -84,7 +79,8 @@ class _Space(NamedTuple):
 @cache
 def _space(rank: int, strength: int) -> _Space:
     columns = np.array(list(combinations(range(rank * len(Axis._fields) + len(Shared._fields)), strength)))
-    levels = [*COVERING[rank]] * rank + [*SHARED]
+    axes, shared = levels_of(SPACE)
+    levels = [*axes[rank]] * rank + [*shared]
     codes = Codes(columns, 1 + max(map(len, levels)))
     flags = constant(f"coverage-{rank}-{strength}", lambda: _flags(rank, levels, codes))
     return _Space(levels, codes, *np.frombuffer(flags, np.bool_).reshape(3, -1))
@@ -117,13 +113,15 @@ def _rows(problems: Sequence[Problem], levels: Sequence[Sequence[int]]) -> Rows:
 
 def _units(rank: int, *, chosen: bool) -> list[Rows]:
     """The valid combinations of an axis and of what axes share, as numbers of levels; the chosen ones, if asked."""
-    return [_axes(rank)] * rank + [_numbered(shared_combinations(SHARED, chosen=chosen), SHARED)]
+    shared = levels_of(SPACE).shared
+    return [_axes(rank)] * rank + [_numbered(shared_combinations(shared, chosen=chosen), shared)]
 
 
 @cache
 def _axes(rank: int) -> Rows:
     """The valid combinations of an axis, as numbers of levels; asked for by every space of the rank."""
-    return _numbered(axis_combinations(COVERING[rank]), COVERING[rank])
+    axis = levels_of(SPACE).axes[rank]
+    return _numbered(axis_combinations(axis), axis)
 
 
 def _numbered(rows: Sequence[Sequence[int]], levels: Sequence[Sequence[int]]) -> Rows:

@@ -8,23 +8,11 @@ import numpy as np
 
 from conformance.problem import Problem, broken_rule
 from conformance.suites.covering import covering_array
+from conformance.suites.spaces.files import levels_of
+from conformance.suites.spaces.levels import Axis, Shared, Values, fits, to_problem
 
 Named = tuple[str, Problem]
-Levels = Mapping[str, Sequence[int]]
 
-AXIS: Mapping[int, Levels] = {
-    1: {"i": (1, 2, 9, 17), "k": (1, 2, 4, 7), "s": (1, 2, 6, 9), "d": (1, 2, 4, 5), "begin": (0, 1, -2),
-        "end": (0, 2, -1), "op": (0, 1, 3)},
-    2: {"i": (1, 2, 3, 8), "k": (1, 2, 3, 6), "s": (1, 2, 4, 8), "d": (1, 2, 6), "begin": (0, 1, -2),
-        "end": (0, 2, -1), "op": (0, 1, 3)},
-    3: {"i": (1, 2, 4), "k": (1, 2, 3, 6), "s": (1, 2, 8), "d": (1, 2, 6), "begin": (0, 1, -2), "end": (0, -1),
-        "op": (0, 3)},
-}  # fmt: skip
-"""Levels of each axis, by rank: beyond those of the covering arrays of small ones, and negative pads."""
-SHARED: Levels = {
-    "groups": (1, 2, 5), "in_channels": (1, 2, 9, 34), "out_channels": (1, 3, 10, 33), "batch": (1, 2, 4, 9),
-    "bias": (0, 1),
-}  # fmt: skip
 MULTIPLIES, ELEMENTS = 1 << 16, 1 << 14
 """What a row of a covering array may cost."""
 
@@ -119,10 +107,11 @@ Each has geometries, channels, extents and company.
 
 def cases() -> Iterator[Named]:
     """Every case of `sizes.jsonl`."""
-    for rank in AXIS:
-        yield from ((f"wide-{rank}d-{n:03}", problem) for n, problem in enumerate(wide(rank, AXIS[rank], SHARED), 1))
-        axis, shared = {**AXIS[rank], "d": (1,)}, {**SHARED, "groups": (1,)}
-        yield from ((f"wide-plain-{rank}d-{n:03}", problem) for n, problem in enumerate(wide(rank, axis, shared), 1))
+    axes, shared = levels_of("sizes")
+    for rank, axis in axes.items():
+        plain = axis._replace(d=(1,)), shared._replace(groups=(1,))
+        for kind, chosen in (("wide", (axis, shared)), ("wide-plain", plain)):
+            yield from ((f"{kind}-{rank}d-{n:03}", problem) for n, problem in enumerate(wide(rank, *chosen), 1))
     yield from _blocks()
     yield from _widths()
     for rank in WHOLE:
@@ -152,35 +141,27 @@ def whole(levels: Sequence[Sequence[str]], key: int, most: int) -> list[str]:
     return [descriptor(row.tolist()) for row in covering_array(units, 2, key, candidates=64, cheap=cheap)]
 
 
-def wide(rank: int, axis_levels: Levels, shared_levels: Levels) -> list[Problem]:
+def wide(rank: int, axis: Axis[Values], shared: Shared[Values]) -> list[Problem]:
     """A covering array of strength 3, without the rows that are dear."""
-    axis, shared = list(axis_levels.values()), list(shared_levels.values())
-    levels = [*axis * rank, *shared]
+    levels = [*axis] * rank + [*shared]
 
     def problem(row: Sequence[int]) -> Problem:
-        return _problem([several[at] for several, at in zip(levels, row, strict=True)], rank)
+        return to_problem([several[at] for several, at in zip(levels, row, strict=True)], rank)
 
     def cheap(row: Sequence[int]) -> bool:
         made = problem(row)
         return made.multiplies <= MULTIPLIES and prod(made.output_shape) <= ELEMENTS
 
-    places = [range(len(several)) for several in axis]
-    units = [[at for at in product(*places) if _fits([several[n] for several, n in zip(axis, at, strict=True)])]] * rank
-    units.append(list(product(*(range(len(several)) for several in shared))))
+    def valid(row: Sequence[int]) -> bool:
+        return fits(Axis(*(several[at] for several, at in zip(axis, row, strict=True))))
+
+    units = [list(filter(valid, product(*map(_places, axis))))] * rank + [list(product(*map(_places, shared)))]
     rows = covering_array([np.array(unit) for unit in units], 3, 40 + rank, candidates=64, cheap=cheap)
     return [problem(row.tolist()) for row in rows]
 
 
-def _problem(values: Sequence[int], rank: int) -> Problem:
-    width = len(AXIS[rank])
-    axes = [values[axis * width : (axis + 1) * width] for axis in range(rank)]
-    i, k, s, d, begin, end, op = zip(*axes, strict=True)
-    groups, ic, oc, batch, bias = values[rank * width :]
-    return Problem(i, k, s, tuple(zip(begin, end, strict=True)), op, d, groups, ic, oc, batch, bool(bias))
-
-
-def _fits(values: Sequence[int]) -> bool:
-    return broken_rule(_problem([*values, 1, 1, 1, 1, 0], 1)) is None
+def _places(levels: Values) -> range:
+    return range(len(levels))
 
 
 def _blocks() -> Iterator[Named]:

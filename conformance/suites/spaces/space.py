@@ -18,8 +18,8 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from conformance.problem import Problem
-from conformance.suites.generate import Shared, of_axis, of_shared, to_problem
 from conformance.suites.spaces.counting import Choices
+from conformance.suites.spaces.levels import Shared, of_axis, of_shared, to_problem
 from conformance.suites.spaces.permutation import Permutation
 from conformance.suites.spaces.rows import Rows
 from conformance.suites.spaces.shares import Shares
