@@ -74,7 +74,9 @@ def read() -> Proofs:
         lanes = read_json(read_text(path()))
         return Proofs({name: LaneProofs(lane["version"], lane["date"], _proofs(lane)) for name, lane in lanes.items()})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise EvidenceError(f"{path()}: is not as `conformance conventions --records` writes it: {error}") from None
+        raise EvidenceError(
+            f"{path()}: is not as `conformance generate conventions --records` writes it: {error}"
+        ) from None
 
 
 def _proofs(lane: Mapping[str, Any]) -> dict[str, Proof]:

@@ -83,7 +83,7 @@ def _properties(document: Document) -> Reasons:
     lane, suite, dtype = (str(document[name]) for name in ("lane", "suite", "dtype"))
     framework, _, variant = lane.partition("-")
     command = shlex.join(
-        ["conformance", "properties", framework, "--variant", variant, "--suite", suite, "--dtype", dtype]
+        ["conformance", "audit", "properties", framework, "--variant", variant, "--suite", suite, "--dtype", dtype]
     )
     if not any(counts["holds"] for counts in document["counts"].values()):
         yield Reason(PROPERTY, lane, f"no property held on {suite}, so nothing was shown", command, framework, lane)
@@ -100,7 +100,7 @@ def _borders(run: Run) -> Reasons:
     expectations, header = expected_of(run), run.header
     if wrong := [record for record in run.records if fails(record, expectations)]:
         facts = f"{len(wrong):,} of {len(run.records):,} drawn problems are not as predicted"
-        command = f"conformance borders {header.framework} --variant {header.variant} {header.selection}"
+        command = f"conformance fuzz --borders {header.framework} --variant {header.variant} {header.selection}"
         yield Reason(BORDER, header.lane, facts, command, header.framework, header.lane)
 
 
@@ -108,7 +108,7 @@ def _unconfirmed(records: Path, document: Document) -> Reasons:
     lane, suite = str(document["lane"]), str(document["suite"])
     if count := sum(not other["by_chance"] for other in document["others"]):
         facts = f"{count:,} of {document['taken']:,} divergences in {suite} are not confirmed by plain framework code"
-        command = shlex.join(["conformance", "confirm", str(records / f"{lane}-{suite}.jsonl")])
+        command = shlex.join(["conformance", "audit", "confirm", str(records / f"{lane}-{suite}.jsonl")])
         yield Reason(UNCONFIRMED, lane, facts, command, lane.partition("-")[0], lane)
 
 

@@ -59,7 +59,7 @@ def write(record: Record) -> Reproducer:
     if record.framework not in idioms.frameworks() or not record.call:
         raise ReproducerError(f"{record.case}: a call of {record.framework!r} cannot be written out")
     if record.direction != FORWARD:
-        raise ReproducerError(f"{record.case}: no script is written of a gradient: `conformance one --pass` makes it")
+        raise ReproducerError(f"{record.case}: no script is written of a gradient: `conformance call --pass` makes it")
     if record.subject is SubjectKind.PROBLEM:
         return _of_case(record)
     return _of_port(record) if record.subject is SubjectKind.PORT else _of_idiom(record)

@@ -1,6 +1,5 @@
 """The command line: one small module a verb, imported only when its verb is used."""
 
-import importlib
 import os
 import sys
 from contextlib import suppress
@@ -9,6 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
+from conformance.cli.forms import BEFORE, FORMS, chosen, whole
 from conformance.io.atomic import explain
 from conformance.io.exit_status import OK, USAGE
 from conformance.io.terminal import abridged, echo, one_line
@@ -16,7 +16,7 @@ from conformance.io.terminal import abridged, echo, one_line
 GROUPS = {
     "Ask": {
         "demo": "Three real questions, each with its command and its answer.",
-        "call": "What a pasted call means, and whether the framework does it.",
+        "call": "What a call or a problem means, and what frameworks answer.",
         "scan": "What each transposed convolution of a model file means.",
         "sizes": "The calls that turn one size into another; what a stack takes.",
         "port": "A call in another framework's words, proved by running both.",
@@ -25,21 +25,15 @@ GROUPS = {
     },
     "Run": {
         "run": "A suite on a framework, case by case, in worker processes.",
-        "one": "A single problem in this process, with all that comes out.",
         "check": "A function of yours, put to a suite.",
         "adapter": "Write an adapter or a program of your own, and check it.",
         "vectors": "Test vectors for any language: JSON, and ONNX models.",
         "sweep": "Millions of problems of a space, in blocks, on a lane.",
-        "fuzz": "Problems of a space; the first that diverges, shrunk to a case.",
-        "borders": "Draw problems around every known region.",
-        "properties": "Linearity, adjointness and the like, without the oracle.",
-        "confirm": "Divergences again, by other oracles and plain scripts.",
+        "fuzz": "Problems of a space, or around known regions; finds shrunk.",
     },
     "Compare": {
+        "diff": "What changed between two runs, two scans or two versions.",
         "expect": "Known divergences and refusals: check, explain, propose.",
-        "diff": "What changed from one build's records to another's.",
-        "upgrade": "Run two versions of a framework, and say what changed.",
-        "bisect": "The first version that has a change.",
         "replay": "Published faults, in versions with each and without it.",
         "history": "Keep runs; since when a case or a region is what it is.",
     },
@@ -48,15 +42,13 @@ GROUPS = {
         "show": "A case or an expectation, with what every lane made of it.",
         "report": "The HTML report from record files.",
         "cases": "The cases: list, show, count, version.",
-        "conventions": "The handbook of conventions, and what a run has proved.",
-        "domain": "What each lane accepts, and where its domain ends.",
-        "coverage": "Which combinations of parameters were never answered.",
+        "domain": "What each lane accepts, and what was never answered.",
     },
     "Maintain": {
         "doctor": "What this machine has and lacks, and how to get it.",
         "merge": "Join the record files of a run's shards.",
-        "audit": "Wrong implementations against the cases: which are killed.",
-        "generate": "Write the generated case files again, or check them.",
+        "audit": "Whether cases see faults, and verdicts can be trusted.",
+        "generate": "Write the generated files again, or check them.",
     },
 }
 """The verbs by what they are for, each with one line of help that fits 80 columns."""
@@ -81,11 +73,19 @@ class _Verbs(click.Group):
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
+        if cmd_name not in VERBS and cmd_name not in BEFORE:
             ctx.fail(f"there is no verb {cmd_name!r}{_nearest(cmd_name)}: `conformance --help` lists them")
-        module = importlib.import_module(f"{__name__}.{cmd_name}")
-        command: click.Command = module.command
-        return command
+        return whole(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, words = super().resolve_command(ctx, args)
+        assert name is not None
+        assert command is not None
+        if name in FORMS:
+            command, words = chosen(name, words)
+        return name, command, words
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, VERBS))

@@ -203,4 +203,4 @@ def _next_step(lane: Lane, case: Case, record: Record, dtype: str) -> tuple[str,
     fault = f"{record.verdict}: {record.message}"
     if record.message.startswith("its process gave"):
         return fault, "docs/protocol.md and docs/protocol.schema.json say what may be answered"
-    return fault, f"conformance one {lane.framework} '{case.problem}' --variant {lane.variant} --dtype {dtype}"
+    return fault, f"conformance call {lane.framework} '{case.problem}' --variant {lane.variant} --dtype {dtype}"

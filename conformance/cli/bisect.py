@@ -1,4 +1,4 @@
-"""conformance bisect: the first released version that has a change."""
+"""conformance diff --bisect: the first released version that has a change."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,18 +20,19 @@ from conformance.runner.selection import require_suites, require_workers
 
 
 @click.command()
-@click.argument("old")
-@click.argument("new")
+@click.argument("old", metavar="OLD==VERSION")
+@click.argument("new", metavar="NEW==VERSION")
 @click.option(
     "--suite", "suites", multiple=True, default=["core", "idioms", "rounding"], show_default=True, help="What to run."
 )
 @click.option("--variant", help="Only this way of executing.")
-@click.option("--change", type=click.Choice([kind.value for kind in Change]), help="Which (default: the worst).")
+@click.option("--change", metavar="CHANGE", type=click.Choice([kind.value for kind in Change]),
+              help="Which, by the names that --fail-on has (default: the worst).")  # fmt: skip
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")
 def command(old: str, new: str, suites: tuple[str, ...], variant: str | None, change: str | None, workers: str) -> int:
     """Find the first version after OLD, up to NEW, that has a change between the two.
 
-    Both are run whole, as `conformance upgrade` does. The versions between run the change's smallest case alone.
+    Both are run whole. The versions between run the change's smallest case alone.
     Exit status: 0 nothing changed, 1 found, 2 usage, or a version that cannot be had.
     """
     require_suites(suites)

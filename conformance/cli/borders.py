@@ -1,4 +1,4 @@
-"""conformance borders: problems drawn in and around every known region, to hold what is predicted there."""
+"""conformance fuzz --borders: problems drawn in and around every known region, to hold what is predicted there."""
 
 import subprocess
 import sys
@@ -64,7 +64,7 @@ def command(framework: str, variant: str | None, seed: int | None, draws: int, s
     seed = int(f"{datetime.now(UTC):%Y%m%d}") if seed is None else seed
     if variant is None:  # each in a process of its own, since a framework reads its environment once
         words = [framework, f"--seed={seed}", f"--draws={draws}", f"--seconds={seconds}", f"--to={folder}"]
-        program = [sys.executable, "-c", "from conformance.cli import main; main()", "borders", *words]
+        program = [sys.executable, "-c", "from conformance.cli import main; main()", "fuzz", "--borders", *words]
         return max(subprocess.call([*program, f"--variant={name}"]) for name in adapters.variants(framework))
     lane = adapters.lane(framework, variant)
     expectations = expected_here(lane)
@@ -91,7 +91,7 @@ def command(framework: str, variant: str | None, seed: int | None, draws: int, s
     echo("\n".join([f"Red, {plural(len(wrong), 'reason')}:", *_false(wrong)]))
     for finding in better(expectations, made):
         echo("\n".join(f"  {line}" for line in finding.lines()))
-    echo(f"  again: conformance borders {framework} --variant {variant} {selection}")
+    echo(f"  again: conformance fuzz --borders {framework} --variant {variant} {selection}")
     return DIVERGED
 
 

@@ -1,4 +1,4 @@
-"""conformance confirm: divergences of record files, on paths that have nothing to do with the harness."""
+"""conformance audit confirm: divergences of record files, on paths that have nothing to do with the harness."""
 
 import json
 from collections import Counter

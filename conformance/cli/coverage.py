@@ -1,4 +1,4 @@
-"""conformance coverage: which combinations of parameters were never answered, and why."""
+"""conformance domain --coverage: which combinations of parameters were never answered, and why."""
 
 import json
 from dataclasses import asdict

@@ -35,13 +35,17 @@ class Build:
 
 
 Builds = Mapping[tuple[str, str], Build]
+NAMES = [*(change.value for change in Change), "none"]
+FAIL_ON = click.option(
+    "--fail-on", multiple=True, metavar="CHANGE", type=click.Choice(NAMES),
+    help=f"A change to exit with 1 on; repeatable (default: everything worse). One of {', '.join(NAMES)}.",
+)  # fmt: skip
 
 
 @click.command()
 @click.argument("old", type=Path)
 @click.argument("new", type=Path)
-@click.option("--fail-on", multiple=True, type=click.Choice([*(change.value for change in Change), "none"]),
-              help="A change to exit with 1 on; repeatable (default: everything worse).")  # fmt: skip
+@FAIL_ON
 @click.option("--drift", default=DRIFT, show_default=True, type=click.FloatRange(1, 10**6), callback=number,
               metavar="FACTOR", help="Tell a rounding error that grew by more than this.")  # fmt: skip
 @click.option("--unless-expected", is_flag=True, help="Do not fail on what cases/expectations say of the new run.")

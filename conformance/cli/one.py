@@ -1,4 +1,4 @@
-"""conformance one: a single problem on a framework, in a process of its own."""
+"""conformance call, of a problem: a single one on a framework, in a process of its own."""
 
 import json
 from collections.abc import Iterator, Sequence

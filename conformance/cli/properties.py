@@ -1,4 +1,4 @@
-"""conformance properties: what must hold of a framework whatever the oracle says."""
+"""conformance audit properties: what must hold of a framework whatever the oracle says."""
 
 import json
 import subprocess
@@ -61,7 +61,7 @@ def command(framework: str, variant: str | None, suite: str, shard: str, dtype: 
     first, step = parse_shard(shard)
     if variant is None:  # each in a process of its own, since a framework reads its environment once
         words = [framework, f"--suite={suite}", f"--shard={shard}", f"--dtype={dtype}", f"--to={folder}"]
-        program = [sys.executable, "-c", "from conformance.cli import main; main()", "properties", *words]
+        program = [sys.executable, "-c", "from conformance.cli import main; main()", "audit", "properties", *words]
         return max(subprocess.call([*program, f"--variant={name}"]) for name in adapters.variants(framework))
     lane, chosen = adapters.lane(framework, variant), cases.read_suite(suite).cases[first - 1 :: step]
     path = folder / f"{lane}-{suite}-{dtype}.json"

@@ -99,6 +99,7 @@ def command(
 def _commands() -> str:
     """The reference of every verb as Markdown, from the help texts themselves."""
     from conformance.cli import GROUPS, commands
+    from conformance.cli.forms import helps
 
     whole = click.Context(commands, info_name="conformance", terminal_width=COLUMNS)
     lines = ["# Commands", ""]
@@ -106,23 +107,11 @@ def _commands() -> str:
         lines += [f"## {group}", ""]
         for verb, text in verbs.items():
             lines += [f"### {verb}", "", text, ""]
-            for name, command in _with_parts(verb, commands.get_command(whole, verb), whole):
-                lines += [
-                    "```text",
-                    command.get_help(click.Context(command, whole, info_name=name, terminal_width=COLUMNS)),
-                    "```",
-                    "",
-                ]
+            command = commands.get_command(whole, verb)
+            assert command is not None
+            for _, help_text in helps(verb, command, whole, terminal_width=COLUMNS):
+                lines += ["```text", help_text, "```", ""]
     return "\n".join(lines)
-
-
-def _with_parts(name: str, command: click.Command | None, whole: click.Context) -> Iterator[tuple[str, click.Command]]:
-    """A verb, or the commands that one has below it, by their names."""
-    if isinstance(command, click.Group):
-        for part in command.list_commands(whole):
-            yield from _with_parts(f"{name} {part}", command.get_command(whole, part), whole)
-    elif command is not None:
-        yield name, command
 
 
 def _without_adapter(runs: Sequence[Run]) -> Iterator[str]:

@@ -1,20 +1,19 @@
-"""conformance upgrade: what changes from one version of a framework to another."""
+"""conformance diff, of two versions: what changes from one version of a framework to another."""
 
 from pathlib import Path
 
 import click
 
-from conformance.cli.diff import chosen, compare_folders, publish, require_ours, status
+from conformance.cli.diff import FAIL_ON, chosen, compare_folders, publish, require_ours, status
 from conformance.io.terminal import echo
 from conformance.regression import environments
-from conformance.regression.change import Change
 from conformance.runner.selection import require_suites, require_workers, with_weights
 from conformance.suites.scans.cases import is_scan
 
 
 @click.command()
-@click.argument("old")
-@click.argument("new")
+@click.argument("old", metavar="OLD==VERSION")
+@click.argument("new", metavar="NEW==VERSION")
 @click.option(
     "--suite", "suites", multiple=True, default=["core", "idioms", "rounding"], show_default=True, help="What to run."
 )
@@ -23,14 +22,13 @@ from conformance.suites.scans.cases import is_scan
 @click.option("--repeat", default=1, show_default=True, type=click.IntRange(1, 1000),
               help="Runs of each, from 2 on for times and flakiness.")  # fmt: skip
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")
-@click.option("--fail-on", multiple=True, type=click.Choice([*(change.value for change in Change), "none"]),
-              help="A change to exit with 1 on; repeatable (default: everything worse).")  # fmt: skip
+@FAIL_ON
 @click.option("--to", "folder", default="reports/upgrade", show_default=True, type=Path, help="Where the pages go.")
 def command(
     old: str, new: str, suites: tuple[str, ...], weights: bool, variant: str | None, repeat: int, workers: str,
     fail_on: tuple[str, ...], folder: Path,
 ) -> int:  # fmt: skip
-    """Run suites on OLD and NEW, such as "jax==0.9.0" and "jax==0.10.2", and say what changed.
+    """Run suites on two versions, such as "jax==0.9.0" and "jax==0.10.2", and say what changed.
 
     Each is made an environment of, from the pins of its lane with that one replaced; further ones follow after a blank,
     as in "jax==0.9.0 flax==0.12.3". Environments and runs are kept in the cache folder. Writes a page, Markdown, and

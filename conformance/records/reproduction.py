@@ -29,7 +29,7 @@ def reproduction(record: Record) -> str:
     if record.fault or record.rounding:
         return _run(record, NEGATIVE if record.fault else ROUNDING)
     if record.subject is SubjectKind.PROBLEM:
-        return _shell("one", record.framework, record.problem, *lane)
+        return _shell("call", record.framework, record.problem, *lane)
     source = record.ported_from
     try:
         call = parse(record.call)

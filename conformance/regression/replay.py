@@ -1,6 +1,6 @@
 """Published faults, replayed: a call that shows each, put to the version that has it and to the one that has not.
 
-`cases/replay/*.toml` say which; each version gets an environment of its own lane, as `conformance upgrade` makes them.
+`cases/replay/*.toml` say which; each version gets an environment of its own lane, as `conformance diff` makes them.
 """
 
 import os
@@ -24,7 +24,7 @@ from conformance.regression.environments import Say, environment, parse
 SECONDS = 900
 """What one version may take for one call, its framework's start included."""
 VERDICT = re.compile(rf"^(?P<verdict>{'|'.join(Verdict)})(?: [a-z]+)?: [\w-]+ \w+ '", re.MULTILINE)
-"""The line of `conformance one` and `conformance call` that says what came of it."""
+"""The line of `conformance call` that says what came of it."""
 
 
 class ReplayError(ValueError):
@@ -121,7 +121,7 @@ def _outcome(one: Replay, requirements: str, expected: Seen, say: Say) -> Outcom
     if not wrong and expected.says not in said:
         wrong = f"{expected.says!r} is not in what it says"
     for problem in one.beside if not wrong else ():
-        words = ["one", framework, problem, "--variant", variant, "--dtype", one.dtype]
+        words = ["call", framework, problem, "--variant", variant, "--dtype", one.dtype]
         if (other := _verdict(_ask(folder / "bin" / "python", words))) != "conforms":
             wrong = f"'{problem}' beside it {other or 'said nothing'}, expected conforms"
     return Outcome(requirements, expected.verdict, verdict, said, wrong)
@@ -129,7 +129,7 @@ def _outcome(one: Replay, requirements: str, expected: Seen, say: Say) -> Outcom
 
 def _words(one: Replay, framework: str) -> list[str]:
     if one.problem:
-        return ["one", framework, one.problem]
+        return ["call", framework, one.problem]
     shapes = [f"--shape={name}={','.join(map(str, shape))}" for name, shape in one.shapes.items()]
     return ["call", framework, one.call, *shapes]
 

@@ -124,7 +124,9 @@ def test_evidence_that_nobody_wrote_is_told_in_a_line(
 ) -> None:
     monkeypatch.setenv("CONFORMANCE_CASES", str(tmp_path))
     (tmp_path / "proved.json").write_text(text)
-    with pytest.raises(proofs.EvidenceError, match=r"proved.json: is not as `conformance conventions --records`"):
+    with pytest.raises(
+        proofs.EvidenceError, match=r"proved.json: is not as `conformance generate conventions --records`"
+    ):
         proofs.read()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from conformance import adapters
 from conformance.cli import VERBS, main
+from conformance.cli.forms import BEFORE
 from conformance.io.folders import cases_folder
 from conformance.records.record import Run
 from conformance.records.record_file import read, write
@@ -245,7 +246,7 @@ def test_what_only_reads_text_imports_nothing_heavy(arguments: tuple[str, ...]) 
     assert not heavy & set(imported)
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [*VERBS, *BEFORE])
 def test_every_verb_has_help(conformance: Command, verb: str) -> None:
     ended = conformance(verb, "--help")
     assert ended.status == 0

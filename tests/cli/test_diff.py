@@ -65,7 +65,7 @@ def test_a_regression_is_shown_with_its_region_and_a_command(diff: Diff) -> None
     assert status == 1
     assert f"{planted} newly-refused: conforms -> rejects: Error: no \u2026 dilations" in out
     assert f"where {PLANTED}\n" in out
-    assert "conformance one mxnet " in out
+    assert "conformance call mxnet " in out
 
 
 def test_a_run_against_itself_is_empty(diff: Diff) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from conformance.cli import GROUPS, VERBS
 from conformance.cli.demo import QUESTIONS
+from conformance.cli.forms import BEFORE
 from conformance.io.folders import cases_folder
 from conformance.records.record import Run, Verdict
 from conformance.records.record_file import write
@@ -39,7 +40,8 @@ def test_help_has_a_line_of_80_columns_for_each_verb(conformance: Command) -> No
             assert re.search(rf"^  {verb} +{re.escape(what)}$", text, re.MULTILINE)
     assert max(map(len, text.splitlines())) <= 80
     modules = {path.stem for path in (Path(__file__).parents[2] / "conformance" / "cli").glob("[a-z]*.py")}
-    assert set(VERBS) == modules - {"options"}
+    assert set(VERBS) | set(BEFORE) == modules - {"options", "forms"}
+    assert len(VERBS) <= 26
 
 
 @pytest.mark.parametrize("words", ["cases list", "sizes torch --input 20 --output 40", "demo"])

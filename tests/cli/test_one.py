@@ -11,7 +11,7 @@ from tests.runner.test_lane_run import ADAPTERS
 
 
 def one(fault: str, descriptor: str = "i3 k2", adapter: str = "oracle_adapter") -> tuple[int, str, str]:
-    """How `conformance one` ends on an adapter with a fault everywhere: status, output, errors."""
+    """How `conformance call` ends on an adapter with a fault everywhere: status, output, errors."""
     faults = {"FAULT": f"{fault}@", "ODD_PLAN": json.dumps({"every problem": fault})}
     done = subprocess.run(
         [sys.executable, "-m", "conformance", "one", adapter, descriptor], timeout=120,

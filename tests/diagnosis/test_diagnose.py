@@ -736,7 +736,7 @@ class TestRecords:
             assert where["of"] == group["count"]
             assert where["covered"] > 0.8 * group["count"]  # a fault that some windows hide has no exact predicate
             assert ("too few to say where" in where["sentence"]) is (group["count"] < 10)
-            assert group["witness"]["reproduction"].startswith("conformance one f ")
+            assert group["witness"]["reproduction"].startswith("conformance call f ")
         told = [group["where"] for group in document["groups"] if "too few" not in group["where"]["sentence"]]
         assert sum(where["wrong"] for where in told) < 20
 
@@ -746,7 +746,7 @@ class TestRecords:
         first, *lines = output.splitlines()
         assert re.fullmatch(r"\d+ of \d+: equals the oracle with .*", first)
         assert any(re.fullmatch(r"        covers \d+ of \d+, and \d+ of the [\d,]+ conforming", line) for line in lines)
-        assert any(line.startswith("    conformance one f ") for line in lines)
+        assert any(line.startswith("    conformance call f ") for line in lines)
 
     def test_an_unexplained_group_fails(self, file: Path, command: Command) -> None:
         evidence = file.with_suffix(".npz")

@@ -401,7 +401,7 @@ def test_only_conforming_refusing_and_unsupported_do_not_fail(verdict: Verdict) 
 
 def test_reproduction_names_lane_problem_and_case() -> None:
     said = reproduction(RECORDS[0])
-    assert said == "conformance one torch 'i1 k1' --variant eager --dtype float32 --case grid-i1"
+    assert said == "conformance call torch 'i1 k1' --variant eager --dtype float32 --case grid-i1"
 
 
 def test_a_refusal_of_a_negative_case_is_no_failure() -> None:

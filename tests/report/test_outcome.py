@@ -26,7 +26,7 @@ from tests.report.test_report import record, run, text
 
 LANE = "torch-eager"
 STALE = Reason("stale", "torch-far", "stale: all 3 cases of its region are otherwise: conforms",
-               "conformance one torch x", "torch", LANE, record("case-1"))  # fmt: skip
+               "conformance call torch x", "torch", LANE, record("case-1"))  # fmt: skip
 
 
 def front(path: Path, *reasons: Reason, runs: tuple[Run, ...] = (run(),)) -> tuple[Outcome, str]:
@@ -145,7 +145,7 @@ def test_a_finding_tells_its_lane_and_the_command_of_its_witness() -> None:
     far = Expectation("torch-far", Predicate.parse("rank == 1"), Verdict.DIVERGES, "r", "u", date(2026, 1, 1))
     (reason,) = of_expectations("torch", check([far], [run()]))
     assert (reason.kind, reason.subject, reason.framework, reason.lane) == ("stale", "torch-far", "torch", LANE)
-    assert reason.command.startswith("conformance one torch ")
+    assert reason.command.startswith("conformance call torch ")
 
 
 PROPERTIES = {
@@ -157,9 +157,9 @@ CONFIRMED = {"lane": LANE, "suite": "core", "taken": 9, "others": [{"by_chance":
 CRASHED = {
     "environment": "torch", "ended": "2030-01-01T00:00:00+00:00",
     "commands": [{"command": "conformance run torch", "status": 2, "said": "ImportError: no torch"},
-                 {"command": "conformance confirm x", "status": 1, "said": ""},
+                 {"command": "conformance audit confirm x", "status": 1, "said": ""},
                  {"command": "python -m pytest", "status": 1, "said": "1 failed"},
-                 {"command": "conformance properties torch", "status": 0, "said": ""}],
+                 {"command": "conformance audit properties torch", "status": 0, "said": ""}],
 }  # fmt: skip
 
 
@@ -198,7 +198,7 @@ def test_drawn_problems_that_nobody_predicted_are_a_reason_with_the_command_that
     (reason,) = beside(tmp_path / "records", [])
     assert (reason.kind, reason.lane) == ("border", LANE)
     assert reason.facts == "1 of 2 drawn problems are not as predicted"
-    assert reason.command == "conformance borders torch --variant eager --seed 7 --draws 2"
+    assert reason.command == "conformance fuzz --borders torch --variant eager --seed 7 --draws 2"
 
 
 def test_a_command_that_failed_is_told_where_nothing_else_explains_it(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_command_that_failed_is_told_where_nothing_else_explains_it(tmp_path: 
     (tmp_path / "status" / "torch.json").write_text(json.dumps(CRASHED))
     green, red = (Site([run()], [LANE], reasons=those).outcome for those in ((), (STALE,)))
     (told,) = unexplained(tmp_path / "records", [run()], green)
-    assert told.facts == "`conformance confirm x` ended with exit status 1"
+    assert told.facts == "`conformance audit confirm x` ended with exit status 1"
     assert list(unexplained(tmp_path / "records", [run()], red)) == []
 
 

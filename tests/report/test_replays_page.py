@@ -9,9 +9,9 @@ from conformance.report.content.replays import ReplayRow, Replays, ReplaysError,
 from conformance.report.site import Site, pages
 
 ROWS = (
-    ReplayRow("kept", "It is <wrong>.", "https://example.org/1", "torch-eager", "conformance one torch 'i3 k2'",
+    ReplayRow("kept", "It is <wrong>.", "https://example.org/1", "torch-eager", "conformance call torch 'i3 k2'",
               (Side("torch==1", "diverges", "diverges", ""), Side("torch==2", "conforms", "conforms", ""))),
-    ReplayRow("late", "It hangs.", "https://example.org/2", "torch-eager", "conformance one torch 'i4 k2'",
+    ReplayRow("late", "It hangs.", "https://example.org/2", "torch-eager", "conformance call torch 'i4 k2'",
               (Side("torch==2", "crashed", "conforms", "it conforms, expected crashed"),), "torch==2, 2026-11-29"),
 )  # fmt: skip
 

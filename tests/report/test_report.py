@@ -221,7 +221,7 @@ def test_a_row_has_the_evidence_and_the_command(tmp_path: Path) -> None:
     found = record("gap-2d", Verdict.DIVERGES, "mxnet-native", kind="value", problem="i5x7 k3 s2x1 p1:2x0 bias",
                    message="3 of 9 values differ", call="Deconvolution([1, 3])", composed=("crop", "bias"))  # fmt: skip
     shown = text(framework_page(tmp_path, run("mxnet-native", records=[found]), name="mxnet"))
-    command = "conformance one mxnet 'i5x7 k3 s2x1 p1:2x0 bias' --variant native --dtype float32 --case gap-2d"
+    command = "conformance call mxnet 'i5x7 k3 s2x1 p1:2x0 bias' --variant native --dtype float32 --case gap-2d"
     for evidence in ("3 of 9 values differ", "Deconvolution([1, 3])", "crop, bias", command):
         assert evidence in shown
 
@@ -230,7 +230,7 @@ def test_a_command_runs_nothing_that_a_record_smuggles_in() -> None:
     found = record("$(touch x)", Verdict.REJECTS, problem='i3 k2"; touch y; `z`')
     (group,) = groups(run(records=[found]))
     assert group.rows[0].command == (
-        "conformance one torch 'i3 k2\"; touch y; `z`' --variant eager --dtype float32 --case '$(touch x)'"
+        "conformance call torch 'i3 k2\"; touch y; `z`' --variant eager --dtype float32 --case '$(touch x)'"
     )
 
 

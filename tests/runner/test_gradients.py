@@ -78,7 +78,7 @@ def test_the_digest_of_forward_answers_does_not_depend_on_gradients() -> None:
 def test_a_record_of_a_gradient_is_made_again_by_its_pass() -> None:
     record = Record("torch", "eager", "one", "float32", BIAS, "i2 k1 bias", Verdict.DIVERGES)
     assert reproduction(record) == (
-        "conformance one torch 'i2 k1 bias' --variant eager --dtype float32 --case one --pass bias"
+        "conformance call torch 'i2 k1 bias' --variant eager --dtype float32 --case one --pass bias"
     )
     assert not record.redrawn
 

@@ -187,7 +187,7 @@ class TestCheck:
         assert done.return_value == 1
         assert "'i1 k1': conforms" in done.output
         assert "MEND diverges" in done.output
-        assert "conformance one odd 'i3 k2' --variant program --dtype float32" in done.output
+        assert "conformance call odd 'i3 k2' --variant program --dtype float32" in done.output
         assert "stop: ok" in done.output
 
     def test_of_a_program_that_refuses_everything_is_red(self, monkeypatch: pytest.MonkeyPatch) -> None:

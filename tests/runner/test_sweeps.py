@@ -353,7 +353,7 @@ def test_a_report_says_what_is_new_where_and_why(tmp_path: Path) -> None:
     count = sum(" n2" in problem(number) for number in range(300))
     assert f"new: {count} diverges: other values" in output
     assert "exactly where batch != 1" in output or "exactly where batch > 1" in output, output
-    assert "conformance one oracle_adapter" in output
+    assert "conformance call oracle_adapter" in output
 
 
 def test_a_report_without_faults_is_green(tmp_path: Path) -> None:

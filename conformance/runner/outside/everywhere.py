@@ -78,7 +78,7 @@ def _asked(lane: Lane, descriptor: str, dtype: str) -> Answer:
     python, variables = _place(lane)
     if python is None:
         return Answer(lane, {}, missing=f"not installed: `tox run -e {_environment(lane)} --notest`")
-    words = ["one", lane.framework, descriptor, "--variant", lane.variant, "--dtype", dtype, "--json"]
+    words = ["call", lane.framework, descriptor, "--variant", lane.variant, "--dtype", dtype, "--json"]
     try:
         made = subprocess.run(
             [python, "-m", "conformance", *words], env=variables, capture_output=True, encoding="utf-8",
