@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from conformance.cli.forms import BEFORE, FORMS, chosen, whole
+from conformance.cli.settings import defaults
 from conformance.io.atomic import explain
 from conformance.io.exit_status import OK, USAGE
 from conformance.io.terminal import abridged, echo, one_line
@@ -85,6 +86,8 @@ class _Verbs(click.Group):
         assert command is not None
         if name in FORMS:
             command, words = chosen(name, words)
+        if not ctx.resilient_parsing and "--help" not in words:
+            ctx.default_map = {name: defaults(name, command, FORMS.get(name, ()))}
         return name, command, words
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

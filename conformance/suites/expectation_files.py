@@ -8,20 +8,19 @@ A command line stands before pyproject.toml.
 """
 
 import os
-import tomllib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from conformance import adapters
-from conformance.io.bounded import read_text
 from conformance.io.folders import cases_folder
+from conformance.io.project import project
 
 GIVEN = "CONFORMANCE_EXPECTATIONS"
 """The environment variable by which the processes that a command starts know the files, a line `NAME=FILE` each."""
-PROJECT = "pyproject.toml"
 
 
 class ExpectationError(ValueError):
@@ -29,9 +28,11 @@ class ExpectationError(ValueError):
 
 
 class _Settings(Struct, forbid_unknown_fields=True, frozen=True):
-    """What [tool.conformance] may hold: `expectations` are files by the name of the framework."""
+    """What [tool.conformance] may hold: `expectations` are files by the name of the framework, `options` are those of
+    verbs, which the command line reads."""
 
     expectations: dict[str, str] = {}
+    options: Any = None
 
 
 def path(framework: str) -> Path:
@@ -74,22 +75,13 @@ def _of_command() -> Mapping[str, Path]:
 
 
 def _of_project() -> Mapping[str, Path]:
-    """The files that pyproject.toml names. Raises ExpectationError."""
-    file = next(filter(Path.is_file, _projects()), None)
-    if file is None:
+    """The files that pyproject.toml names. Raises ExpectationError and ProjectError."""
+    found = project()
+    if found is None:
         return {}
     try:
-        document = tomllib.loads(read_text(file))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ExpectationError(f"{file}: cannot be read: {error}") from None
-    try:
-        settings = msgspec.convert(document.get("tool", {}).get("conformance", {}), _Settings)
-    except (AttributeError, msgspec.ValidationError) as error:
-        raise ExpectationError(f"{file}: [tool.conformance]: {error}: its one table is expectations, with lines such "
-                               'as mylib = "known/mylib.toml"') from None  # fmt: skip
-    return {name: file.parent / value for name, value in settings.expectations.items()}
-
-
-def _projects() -> Iterator[Path]:
-    here = Path.cwd()
-    return (folder / PROJECT for folder in (here, *here.parents))
+        settings = msgspec.convert(found.settings, _Settings)
+    except msgspec.ValidationError as error:
+        raise ExpectationError(f"{found.file}: [tool.conformance]: {error}: its tables are options, and expectations "
+                               'with lines such as mylib = "known/mylib.toml"') from None  # fmt: skip
+    return {name: found.file.parent / value for name, value in settings.expectations.items()}
