@@ -185,6 +185,17 @@ def conversion(name: str, source: str, target: str, extents: Mapping[str, Any], 
     return name
 
 
+def data_conversion(name: str, source: str, target: str, rank: int) -> str:
+    """Python text that turns the data `name` from one layout into another, of which one may have no batch."""
+    has = ["n" in groups(text) for text in (source, target)]
+    if has == [False, True]:
+        source, name = f"n {source}", f"{name}[None]"
+    elif has == [True, False]:
+        target = f"n {target}"
+    turned = _transposed(name, _axes(source, rank), _axes(target, rank))
+    return f"{turned}[0]" if has == [True, False] else turned
+
+
 def _transposed(name: str, old: list[list[str]], new: list[list[str]]) -> str:
     return name if old == new else f"{name}.transpose({_joined(old.index(axis) for axis in new)})"
 

@@ -5,7 +5,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from conformance.layout import DATA, WEIGHT, LayoutError, arrange, conversion, groups, restore, sizes
+from conformance.layout import DATA, WEIGHT, LayoutError, arrange, conversion, data_conversion, groups, restore, sizes
 
 WEIGHTS = ("(g i) o k", "k o (g i)", "k i (g o)", "(g o) i k", "k (g i) o")
 
@@ -33,6 +33,16 @@ def test_the_printed_conversion_does_what_it_says(source: str, target: str, g: i
     text = conversion("w", source, target, {"g": g, "i": 2, "o": 3, "k": w.shape[3:]}, reverse=flip)
     expected = arrange(np.flip(w, tuple(range(3, 3 + rank))) if flip else w, WEIGHT, target)
     np.testing.assert_array_equal(eval(text, {"w": arrange(w, WEIGHT, source)}), expected)
+
+
+@pytest.mark.parametrize(("source", "target"), list(product(("n c k", "n k c", "c k", "k c"), repeat=2)))
+def test_the_printed_conversion_of_data_does_what_it_says(source: str, target: str) -> None:
+    x = np.arange(2 * 4 * 5).reshape(1, 2, 4, 5)
+    last = np.moveaxis(x, 1, -1)
+    laid = {"n c k": x, "n k c": last, "c k": x[0], "k c": last[0]}
+    text = data_conversion("x", source, target, 2)
+    np.testing.assert_array_equal(eval(text, {"x": laid[source]}), laid[target])
+    assert text != "x" or source == target
 
 
 def test_one_group_needs_no_reshape() -> None:

@@ -168,15 +168,9 @@ def _call_meaning(idiom: Idiom, framework: str, problem: Problem, variant: str) 
 
 def reductions(problem: Problem) -> Iterator[Reduction]:
     """The problem itself, then ever more reduced ones, a late bias counting as no step at all."""
-    needed = [
-        step
-        for step, applies in zip(
-            STEPS,
-            (problem.bias, True, set(problem.dilation) != {1}, problem.groups > 1, problem.groups > 1),
-            strict=True,
-        )
-        if applies
-    ]
+    grouped = problem.groups > 1
+    applies = (problem.bias, True, set(problem.dilation) != {1}, grouped, grouped)
+    needed = [step for step, applied in zip(STEPS, applies, strict=True) if applied]
     subsets = [set(combination) for count in range(len(needed) + 1) for combination in combinations(needed, count)]
     subsets = [steps for steps in subsets if not steps >= {"groups", "dense"}]
     for steps in sorted(
@@ -235,7 +229,10 @@ def _port(
     code += ["    return y"]
     notes = []
     if made.data != given.data:
-        notes.append(f"data is '{made.data}' in the source and '{given.data}' here")
+        there = layout.data_conversion("x", made.data, given.data, problem.rank)
+        back = layout.data_conversion("y", given.data, made.data, problem.rank)
+        said = f"give {there}; the source's answer is {back}"
+        notes.append(f"data is '{made.data}' in the source and '{given.data}' here: {said}")
     if made.reversed != given.reversed:
         notes.append("the kernel is applied in the opposite order: convert_weight reverses it")
     if reduction.steps and reduction.steps != ("bias",):

@@ -155,9 +155,10 @@ def _evidence(made: Port, missing: list[str]) -> list[str]:
     lines = [f"# {framework}: not run, since no environment here has it: `tox run -e {framework} --notest` makes one, "
              f"or give one by --python {framework}=PATH"
              for framework in missing]  # fmt: skip
-    for point in (made.source, made.target):
-        lines += [f"# {line}" for line in proved.of(point.name)]
-    return lines
+    evidence = [f"#   {line}" for point in (made.source, made.target) for line in proved.of(point.name)]
+    if evidence:
+        lines.append("# not run here. What runs of calls like these two gave, on their own frameworks:")
+    return [*lines, *evidence]
 
 
 def interpreters(pythons: Sequence[str]) -> dict[str, str]:

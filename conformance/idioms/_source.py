@@ -16,6 +16,8 @@ CONTAINERS = frozenset({
     "add_module", "list", "tuple",
 })  # fmt: skip
 """Calls that only hold others, by their last names."""
+IN_A_ROW = frozenset({"Sequential", "HybridSequential"})
+"""Those of them that run what they hold, one after the other."""
 CASTS = {"half": "float16", "double": "float64", "float": "float32", "bfloat16": "bfloat16"}
 """Suffixes that change the dtype."""
 LIKE = re.compile(r"conv\w*transpose|transpose\w*conv|deconv", re.IGNORECASE)
@@ -189,7 +191,9 @@ def _surroundings(call: ast.Call, parents: Mapping[ast.AST, ast.AST]) -> (
     around: list[str] = []
     casts: list[str] = []
     node: ast.AST = call
+    path: set[ast.AST] = set()
     while (parent := parents.get(node)) is not None and not isinstance(parent, ast.stmt | ast.Lambda):
+        path.add(node)
         if isinstance(parent, ast.Attribute):
             above = parents.get(parent)
             called = isinstance(above, ast.Call) and above.func is parent
@@ -201,10 +205,19 @@ def _surroundings(call: ast.Call, parents: Mapping[ast.AST, ast.AST]) -> (
             outer, around = (parent, around) if outer is None else (outer, [*around, "(...)"])
         elif isinstance(parent, ast.Call) and (name := dotted(parent.func)).rpartition(".")[2] not in CONTAINERS:
             around.append(f"{name or '...'}(...)")
+        elif isinstance(parent, ast.Call) and name.rpartition(".")[2] in IN_A_ROW:
+            around += [f"{name}(...) with {', '.join(others)}"] if (others := _others(parent, path)) else []
         elif isinstance(parent, ast.Subscript | ast.BinOp | ast.UnaryOp | ast.BoolOp | ast.Compare | ast.Await):
             around.append(type(parent).__name__.lower().replace("binop", "an operation").replace("op", " operation"))
         node = parent
     return outer, tuple(around), tuple(casts)
+
+
+def _others(row: ast.Call, path: Set[ast.AST]) -> list[str]:
+    """The names of what a row of layers holds beside the one that a path leads to."""
+    lists = (part.elts if isinstance(part, ast.List | ast.Tuple) else [part] for part in row.args)
+    others = [part for parts in lists for part in parts if part not in path]
+    return [dotted(part.func) or "..." if isinstance(part, ast.Call) else "..." for part in others]
 
 
 def _shortened(name: str, call: ast.Call | None) -> str:

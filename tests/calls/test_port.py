@@ -50,6 +50,27 @@ def conv_transpose(x, w, b):
     assert any("window (1, 2) x (1, 2) of (17, 17)" in line for line in explain(made))
 
 
+def test_data_in_another_layout_comes_with_its_conversion() -> None:
+    made = port("nn.ConvTranspose2d(8, 4, 3)", "torch", "jax", {"x": (1, 8, 5, 5)})
+    assert made.notes[0] == (
+        "data is 'n c k' in the source and 'n k c' here: give x.transpose(0, 2, 3, 1); "
+        "the source's answer is y.transpose(0, 3, 1, 2)"
+    )
+    same = port("nn.ConvTranspose2d(8, 4, 3)", "torch", "mxnet", {"x": (1, 8, 5, 5)})
+    assert not any("data is" in note for note in same.notes)
+
+
+def test_what_stands_beside_a_layer_in_a_row_is_said_to_be_set_aside() -> None:
+    text = "nn.Sequential(nn.ConvTranspose2d(8, 4, 3), nn.BatchNorm2d(4), nn.ReLU())"
+    made = port(text, "torch", "jax", {"x": (1, 8, 5, 5)})
+    assert "set aside: around the call: nn.Sequential(...) with nn.BatchNorm2d, nn.ReLU" in explain(made)
+    in_a_list = port("keras.Sequential([keras.layers.Conv1DTranspose(4, 3), keras.layers.ReLU()])", "tensorflow",
+                     "torch", {"x": (1, 5, 8)})  # fmt: skip
+    assert "set aside: around the call: keras.Sequential(...) with keras.layers.ReLU" in explain(in_a_list)
+    alone = port("nn.Sequential(nn.ConvTranspose2d(8, 4, 3))", "torch", "jax", {"x": (1, 8, 5, 5)})
+    assert not any("Sequential" in line for line in explain(alone))
+
+
 def test_an_even_excess_of_same_needs_no_crop() -> None:
     made = port(KERAS.replace("5", "4"), "tensorflow", "torch", SEVEN)
     assert made.target.text == "torch.nn.ConvTranspose2d(32, 64, 4, stride=2, padding=1)"

@@ -12,6 +12,7 @@ from conformance import idioms
 from conformance.cli import commands
 
 READ_BY = "  read by: "
+ALSO = "  also: "
 ASKED = ("--input", "20", "--output", "40", "--kernel", "3", "--stride", "2")
 
 
@@ -30,6 +31,26 @@ def test_a_call_that_is_printed_is_read_with_the_shapes_beside_it(framework: str
         read = invoke("call", framework, lines[at], *shapes, "--claim")
         assert window in read.output.splitlines()
         assert window.endswith("which leaves (40,)")
+
+
+@pytest.mark.parametrize("framework", idioms.frameworks())
+def test_calls_with_the_same_window_stand_below_the_first(framework: str) -> None:
+    lines = invoke("sizes", framework, *ASKED).output.splitlines()
+    listed = json.loads(invoke("sizes", framework, *ASKED, "--json").output)["calls"]
+    calls = [line.removeprefix(ALSO).partition("  --shape")[0] for line in lines
+             if line.startswith(ALSO) or not line.startswith(" ")]  # fmt: skip
+    assert sorted(calls) == sorted(call["call"] for call in listed)
+    first = [call["window"] for call in listed if call["call"] in lines]
+    assert len(first) == len({str(window) for window in first})
+    window = ""
+    for line in lines:
+        window = line if line.startswith("  window") else window
+        if line.startswith(ALSO):
+            text, with_shape, shapes = line.removeprefix(ALSO).partition("  --shape")
+            read_by = f"--shape{shapes}" if with_shape else next(
+                each for each in lines[: lines.index(line)][::-1] if each.startswith(READ_BY)
+            ).removeprefix(READ_BY)  # fmt: skip
+            assert window in invoke("call", framework, text, *read_by.split(), "--claim").output.splitlines()
 
 
 def test_sizes_are_data_for_other_programs() -> None:

@@ -11,7 +11,7 @@ from conformance.calls.meaning.wording import as_json, lines
 from conformance.calls.sizes import overlap
 from conformance.calls.sizes.proposals import PROPOSED, Wanted, nearest, proposals
 from conformance.calls.sizes.spellings import Target, first, in_order, spellings
-from conformance.idioms.base import FLOAT32, ClaimedCall
+from conformance.idioms.base import FLOAT32, ClaimedCall, with_window
 from conformance.idioms.sizes.legal import too_large
 
 
@@ -64,22 +64,42 @@ def answer_lines(answer: Answer) -> Iterator[str]:
     wanted, calls = answer.wanted, answer.calls
     if not calls:
         yield _nothing(answer)
-    for call in calls or answer.near:
-        shapes = " ".join(f"--shape {name}={','.join(map(str, shape))}" for name, shape in call.shapes.items())
-        yield call.text
-        yield from (line for line in lines(of_point(answer.target.framework, call)) if line.startswith("  window"))
-        if reason := too_large(call.claim):
+    for main, *others in _by_window(calls or answer.near):
+        yield main.text
+        yield from (line for line in lines(of_point(answer.target.framework, main)) if line.startswith("  window"))
+        if reason := too_large(main.claim):
             yield f"  not known: {reason}"
-        yield from (line for other in _others(answer, call) if other.refused for line in other.lines(""))
-        yield f"  read by: {shapes}"
+        yield from _elsewhere(answer, main)
+        yield f"  read by: {_shapes(main)}"
         if wanted.kernel is None or wanted.stride is None:
-            yield f"  overlap: {overlap.say(call.claim.problem)}"
+            yield f"  overlap: {overlap.say(main.claim.problem)}"
+        for other in others:
+            yield f"  also: {other.text}" + (f"  {_shapes(other)}" if _shapes(other) != _shapes(main) else "")
+            yield from (f"  {line}" for line in _elsewhere(answer, other))
     if calls and all(out < extent for out, extent in zip(wanted.output, wanted.input, strict=True)):
         yield ("  the output is smaller than the input, so that these calls cut away much that they compute: it is an "
                "ordinary convolution with a stride that makes sizes smaller")  # fmt: skip
     if calls and len(wanted.input) == 1:
         two = f"--input {_axes(wanted.input * 2)} --output {_axes(wanted.output * 2)}"
         yield f"  these are of one axis: for two, as of images, give {two}"
+
+
+def _by_window(calls: Sequence[ClaimedCall]) -> list[list[ClaimedCall]]:
+    """Calls with the same window of the same stamp, in the order of the first of each."""
+    groups: dict[str, list[ClaimedCall]] = {}
+    for call in calls:
+        problem = replace(call.claim.problem, bias=False)
+        groups.setdefault(str(with_window(problem, problem.window)), []).append(call)
+    return list(groups.values())
+
+
+def _shapes(call: ClaimedCall) -> str:
+    return " ".join(f"--shape {name}={','.join(map(str, shape))}" for name, shape in call.shapes.items())
+
+
+def _elsewhere(answer: Answer, call: ClaimedCall) -> Iterator[str]:
+    """The other lanes that refuse a call."""
+    return (line for other in _others(answer, call) if other.refused for line in other.lines(""))
 
 
 def _nothing(answer: Answer) -> str:
