@@ -1,7 +1,8 @@
 """The cases as data for the browser: scripts that call one function each, so that they load from a file as well.
 
 Cases are numbered by id. `cases-N.js` has ids and problems, `records-N.js` what each lane made of them in columns, and
-`case-N.js` everything that is known of some neighbouring cases. `manifest.js` names what the columns number.
+`case-N.js` everything that is known of some neighbouring cases. `manifest.js` names what the columns number, and
+`documents.js` has the texts of the documents.
 """
 
 import json
@@ -134,6 +135,11 @@ def _everything(run: Run, record: Record, placed: Placed, kept: Kept) -> dict[st
         "past": [list(map(printable, astuple(state))) for state in kept.changed.get((record.lane, record.key), ())],
     }  # fmt: skip
     return {name: printable(value) for name, value in fields.items() if value}
+
+
+def documents_file(sections: Iterable[tuple[str, str, str, str]]) -> str:
+    """What is searched of the documents, a list a section: its address, its page's title, its heading and its text."""
+    return _script("documents", [list(map(printable, section)) for section in sections])
 
 
 def _script(function: str, content: Any) -> str:

@@ -10,7 +10,7 @@ from conformance.records.record import Key, Record, Run, Verdict
 from conformance.report import feeds, overview
 from conformance.report.content.audit import Audit
 from conformance.report.content.coverage import ANSWERED, REASONS, Coverage
-from conformance.report.content.documents import Document, by_reader
+from conformance.report.content.documents import Document, by_reader, sections
 from conformance.report.content.faults import ChangeLine, Domain, Fault, Known
 from conformance.report.content.handbook import Handbook
 from conformance.report.content.history import SHOWN, Kept, day
@@ -19,7 +19,7 @@ from conformance.report.content.replays import Replays
 from conformance.report.integrity import Integrity, measure_integrity
 from conformance.report.outcome import Outcome, Reason, outcome_of
 from conformance.report.rendering import fragment, render
-from conformance.report.search_data import Placed, data_files
+from conformance.report.search_data import Placed, data_files, documents_file
 from conformance.report.tables import agreement, counts, matrix
 from conformance.report.tables.machines import hosts, machines
 from conformance.report.tables.rounding import rounded
@@ -147,11 +147,14 @@ def pages(site: Site) -> Pages:
     yield "agreement.html", render("agreement.html.j2", lanes=names, pairs=pairs, **common)
     for name in ("maps", "search", "case"):
         yield f"{name}.html", render(f"{name}.html.j2", lanes=list(groups), **common)
-    yield "operator.html", render("operator.html.j2", **common)
-    yield "conventions.html", render("conventions.html.j2", book=site.handbook, **common)
+    explained = {
+        "operator.html": render("operator.html.j2", **common),
+        "conventions.html": render("conventions.html.j2", book=site.handbook, **common),
+        **{document.page: render("document.html.j2", document=document, **common) for document in site.documents},
+    }
+    yield from explained.items()
+    yield "data/documents.js", documents_file(part for page in explained.items() for part in sections(*page))
     yield "docs.html", render("docs.html.j2", readers=list(by_reader(site.documents)), **common)
-    for document in site.documents:
-        yield document.page, render("document.html.j2", document=document, **common)
     yield from site.more.items()
     yield "literature.html", render("literature.html.j2", **common)
     yield "coverage.html", render("coverage.html.j2", answered=ANSWERED, reasons=REASONS, **common)

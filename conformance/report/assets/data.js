@@ -2,7 +2,7 @@
 /* The data: shards are scripts that call a function here, since a page that is opened as a file may fetch nothing. */
 window.conformance = window.conformance || {};
 (function (site) {
-  const store = { ids: [], texts: [], found: [], problems: null, shards: [], manifest: null };
+  const store = { ids: [], texts: [], found: [], problems: null, shards: [], manifest: null, sections: [] };
   const waiting = new Map();
 
   function load(name) {
@@ -36,6 +36,23 @@ window.conformance = window.conformance || {};
   }
 
   function records(shard) { store.shards.push(shard); }
+
+  function documents(sections) { store.sections = sections; }
+
+  /* The sections of the documents that have every word of a query, those with one in the heading first; none for a
+     query about records. */
+  function sectionsOf(query) {
+    const terms = site.parse(query);
+    if (!terms.length || !terms.every((term) => term.text && !term.not)) return [];
+    const parts = terms.flatMap((term) => term.text);
+    return store.sections.map(([address, title, heading, text]) => {
+      const above = `${title} ${heading}`.toLowerCase(), whole = `${above} ${text.toLowerCase()}`;
+      if (!parts.every((part) => whole.includes(part))) return null;
+      const at = Math.max(0, text.toLowerCase().indexOf(parts[0]) - 60);
+      const shown = `${at ? "\u2026" : ""}${text.slice(at, at + 200)}${at + 200 < text.length ? "\u2026" : ""}`;
+      return { address, title, heading, shown, rank: parts.filter((part) => above.includes(part)).length };
+    }).filter(Boolean).sort((a, b) => b.rank - a.rank);
+  }
 
   /* Everything that a query can see: the shards that `wanted` says, and all cases. */
   async function ready(wanted, progress) {
@@ -169,6 +186,6 @@ window.conformance = window.conformance || {};
   const number = (value) => value.toLocaleString("en");
 
   Object.assign(site, {
-    store, load, manifest, cases, records, bucket, ready, select, nameOf, everythingOf, element, tag, hash, number,
+    store, load, manifest, cases, records, documents, sectionsOf, bucket, ready, select, nameOf, everythingOf, element, tag, hash, number,
   });
 })(window.conformance);

@@ -2,10 +2,10 @@
 /* The search page: the query is in the address, the answer below it. */
 document.addEventListener("DOMContentLoaded", () => {
   const site = window.conformance, { store, element, nameOf, number } = site;
-  const PAGE = 100;
+  const PAGE = 100, SECTIONS = 6;
   const input = document.getElementById("query"), status = document.getElementById("status");
   const results = document.getElementById("results"), facets = document.getElementById("facets");
-  const more = document.getElementById("more");
+  const more = document.getElementById("more"), told = document.getElementById("documents");
   let rows = [], shown = 0, body = null, loading = false, loaded = false;
 
   const link = (query) => `#${encodeURIComponent(query)}`;
@@ -39,6 +39,16 @@ document.addEventListener("DOMContentLoaded", () => {
     show();
   }
 
+  /* The sections of the documents above the records. */
+  function sections(query) {
+    const found = site.sectionsOf(query);
+    const items = found.slice(0, SECTIONS).map(({ address, title, heading, shown }) => element("li", {},
+      element("a", { href: address }, title === heading ? title : `${title}: ${heading}`), element("br"), shown));
+    const count = found.length > SECTIONS ? `the first ${SECTIONS} of ${number(found.length)} sections` : "";
+    told.replaceChildren(...(items.length
+      ? [element("h2", {}, "In the documents"), element("ul", {}, ...items), element("p", { class: "note" }, count)] : []));
+  }
+
   function facet(title, column, query) {
     const counts = new Map();
     for (const [shard, at] of rows) {
@@ -56,6 +66,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (loading) return;
     loading = true;
     try {
+      await site.load("documents.js");
       await site.ready(null, (part) => { status.textContent = `Loading, ${Math.round(part * 100)} %`; });
     } catch (error) {
       status.textContent = error.message;
@@ -83,11 +94,13 @@ document.addEventListener("DOMContentLoaded", () => {
     } catch (error) {
       rows = [];
       facets.replaceChildren();
+      told.replaceChildren();
       table();
       status.textContent = error.message;
       return;
     }
     rows = found;
+    sections(query);
     site.filtered = performance.now() - started;
     facets.replaceChildren(...[["Verdicts", "verdict"], ["Lanes", "lane"], ["Suites", "suite"]]
       .map(([title, column]) => facet(title, column, query)).filter(Boolean).map((p) => {

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import unescape
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,9 @@ READERS = {
 """The documents by what they are for; any other one stands under the last heading."""
 OWN_PAGES = {"conventions": "conventions.html", "errata": "literature.html"}
 """Documents that the site has as pages made from the same facts."""
+HEADING = re.compile(r'<h[1-4](?: id="(?P<anchor>[^"]+)")?[^>]*>(?P<words>.*?)</h[1-4]>', re.DOTALL)
+UNREAD = re.compile(r"<(script|style|svg|form)\b.*?</\1>|<[^>]*>", re.DOTALL)
+"""Parts of a page that are no text."""
 LINK = re.compile(r"(?:docs/)?(?P<name>[\w-]+)\.md(?P<anchor>#.*)?|(?P<here>#.*)")
 CODE = re.compile(r'<pre><code class="language-(?:sh|python|toml|yaml)">(.*?)</code></pre>', re.DOTALL)
 """Code to be taken away; any other block is what a command prints."""
@@ -62,6 +66,20 @@ def by_reader(documents: Sequence[Document]) -> Iterator[tuple[str, list[Documen
             yield heading, chosen
     if by_name:
         yield "More", list(by_name.values())
+
+
+def sections(page: str, html: str) -> Iterator[tuple[str, str, str, str]]:
+    """What a search finds on a page: the address, the page's title, the heading and the text of each section."""
+    main = html.partition("<main")[2].partition("</main>")[0]
+    headings = list(HEADING.finditer(main))
+    ends = [heading.start() for heading in headings[1:]] + [len(main)]
+    for heading, end in zip(headings, ends, strict=True):
+        anchor = f"#{heading['anchor']}" if heading["anchor"] else ""
+        yield page + anchor, _text(headings[0]["words"]), _text(heading["words"]), _text(main[heading.end() : end])
+
+
+def _text(html: str) -> str:
+    return " ".join(unescape(UNREAD.sub(" ", html)).split())
 
 
 def _document(name: str, text: str, names: Iterable[str]) -> Document:
