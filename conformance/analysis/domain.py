@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from conformance.predicates.comparisons import MOST_AXES, Facts, facts, problem_of, smallest
-from conformance.predicates.induction import Rule, induce
+from conformance.predicates.induction import Rule
+from conformance.predicates.induction import where as told_apart
 from conformance.processes.memory import exhausted
 from conformance.records.messages import is_beyond_a_rule, without_numbers
 from conformance.records.record import CLAIMS, IDIOMS, NEGATIVE, PORTS, Key, Record, Run, Verdict
@@ -54,7 +55,7 @@ class LaneDomain(NamedTuple):
 class Region:
     """Records of one outcome with one message: where they are, by problem, and by fault where no problem says it.
 
-    `known` is the expectation that all of them are of: its region is held by every run, a predicate by these records.
+    `known` is the expectation that all of them are of. Its region is held by every run, so that no predicate is sought.
     """
 
     outcome: str
@@ -121,10 +122,11 @@ def _region(
 ) -> Region:
     stated = [record for record in records if record.case not in departing]
     faults = dict.fromkeys(record.fault for record in records if record.case in departing)
-    where = induce([facts(record) for record in stated], right) if stated and right and kind != PAST else None
     witness = smallest(records)
     expectation = known(witness)
     about = expectation if expectation and all(known(record) is expectation for record in records) else None
+    sought = about is None and kind != PAST and stated and right
+    where = told_apart([facts(record) for record in stated], right) if sought else None
     return Region(kind, message, len(records), where, tuple(sorted(faults)), witness, about)
 
 
@@ -170,7 +172,7 @@ def _where(about: Expectation | str, those: Sequence[Record], right: Sequence[Re
     """Where records are that are not right, how many right answers are there, and why, as cells of a table."""
     if isinstance(about, Expectation):
         return f"`{about.when.text}` | {sum(about.reaches(record) for record in right):,} | {about.id}"
-    rule = induce([facts(record) for record in those], [facts(record) for record in right])
+    rule = told_apart([facts(record) for record in those], [facts(record) for record in right])
     return f"`{rule.predicate}` | {rule.wrong:,} | {about}" if rule.is_of_enough else f"{rule.sentence} | | {about}"
 
 

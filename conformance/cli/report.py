@@ -61,6 +61,7 @@ def command(
     It says whether the runs are green or red, and why, as the front page does. Exit status: 0 green, 1 red, 2 usage, 3
     the records are not complete and consistent.
     """
+    from conformance.analysis.aside import aside
     from conformance.analysis.content.site import gather
     from conformance.analysis.reasons import beside, of_floors, unexplained
     from conformance.report import front_page, require_ours, write_report
@@ -81,8 +82,10 @@ def command(
     for line in _without_adapter(runs):
         echo(line, err=True)
     changes, changed = _since(baseline, records) if baseline else (None, {})
-    reasons = [*_expectations(runs, records), *of_floors(runs), *beside(records, runs)]
-    site = gather(runs, records, expected, changes, changed, history, reasons)
+    of_expectations = aside(lambda: list(_expectations(runs, records)))
+    site = gather(runs, records, expected, changes, changed, history)
+    reasons = [*of_expectations(), *of_floors(runs), *beside(records, runs)]
+    site = replace(site, reasons=reasons)
     failed = unexplained(records, runs, site.outcome)
     documents = read_documents(docs_folder(), {"commands": _commands()})
     whole = replace(site, reasons=[*reasons, *failed], audit=mutants, replays=replayed, documents=documents)

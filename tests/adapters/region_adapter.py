@@ -1,4 +1,4 @@
-"""The oracle adapter, wrong wherever $WRONG, a predicate, holds; by the flip of a coin where $COIN is set."""
+"""The oracle adapter, wrong wherever $WRONG, a predicate, holds; in a process or not by a coin where $COIN is set."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,8 @@ from conformance.problem import Problem
 VARIANTS = {"only": {"REGION_VARIANT": "only"}}
 REFUSALS = (ArithmeticError,)
 BLOCK = 1
+WRONG_HERE = "COIN" not in os.environ or os.urandom(1)[0] % 2 == 0
+"""Tossed once, so that all answers of one question are of one kind."""
 
 
 def describe() -> Mapping[str, str]:
@@ -39,5 +41,4 @@ def tensor(array: Array) -> Array:
 def answer(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:
     """The oracle's answer, and one more where it is to be wrong."""
     wrong = Predicate.parse(os.environ["WRONG"])(problem, dtype=str(x.dtype))
-    coin = "COIN" not in os.environ or os.urandom(1)[0] % 2 == 0
-    return np.asarray(oracle.expected(problem, x, weight, bias).astype(x.dtype) + (wrong and coin))
+    return np.asarray(oracle.expected(problem, x, weight, bias).astype(x.dtype) + (wrong and WRONG_HERE))

@@ -16,7 +16,6 @@ from conformance.io.terminal import progress
 from conformance.records.record import Key, Record, Run
 from conformance.report import Site, overview
 from conformance.report.content.faults import ChangeLine, Domain, Known, Region
-from conformance.report.outcome import Reason
 from conformance.runner.selection import is_for
 from conformance.suites import expectations
 
@@ -28,7 +27,6 @@ def gather(
     changes: Sequence[ChangeLine] | None = None,
     more: Mapping[str, str] | None = None,
     history: Path | None = None,
-    reasons: Sequence[Reason] = (),
 ) -> Site:
     """The site of some runs, whose arrays lie in a folder. Raises DiagnosisError where arrays are missing."""
     kept = read(history, runs) if history else NOTHING
@@ -42,7 +40,7 @@ def gather(
     return Site(
         runs, expected_lanes, adapters.own(), known, on_file, faults_found, tuple(domains(runs, on_file)),
         handbook.build(everything), _proofs(everything), literature.build(ledger.read_claims(), runs), changes,
-        more or {}, kept.kept, coverage.of_lanes(runs), reasons, is_for=is_for,
+        more or {}, kept.kept, coverage.of_lanes(runs), is_for=is_for,
     )  # fmt: skip
 
 
