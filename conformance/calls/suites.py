@@ -72,7 +72,7 @@ def _cases(framework: str, variant: str) -> Iterator[Case]:
             seen.add(case.id)
             yield case
     witnesses = (_call_or_none(framework, variant, *example) for example in laws.examples(framework))
-    for point in chain(filter(None, witnesses), _copies(framework, variant), _edges(framework, variant)):
+    for point in chain(filter(None, witnesses), copied(framework, variant), _edges(framework, variant)):
         if (case := case_of(point, framework)).id not in seen:
             seen.add(case.id)
             yield case
@@ -90,7 +90,7 @@ def _of_example(framework: str, variant: str, example: Example) -> ClaimedCall:
     return idioms.read(framework, *example, variant)
 
 
-def _copies(framework: str, variant: str) -> Iterator[ClaimedCall]:
+def copied(framework: str, variant: str) -> Iterator[ClaimedCall]:
     """Calls copied from elsewhere. One that says no problem is claimed to be refused on the arrays of its source."""
     for source, idiom, example in copies.copies(framework):
         try:

@@ -265,9 +265,7 @@ def _written_call(witness: Record) -> tuple[ClaimedCall | None, str]:
     try:
         return idioms.read(source, call.text, call.shapes, variant), source
     except Refusal:  # a call that was copied from elsewhere, and says no problem here
-        copied = suites.suite(source, variant).cases if source == witness.framework else ()
-        return next(
-            (case.subject for case in copied if case.id == witness.case and isinstance(case.subject, ClaimedCall)), None
-        ), source
+        copied = suites.copied(source, variant) if source == witness.framework else ()
+        return next((point for point in copied if suites.case_of(point, source).id == witness.case), None), source
     except (idioms.IdiomError, ExpressionError):
         return None, source
