@@ -29,7 +29,7 @@ from conformance.runner.items import LaneItems, attach, npy
 from conformance.runner.outside import START
 from conformance.runner.selection import Selection
 from conformance.suites.case import Asked
-from conformance.suites.expectations import lack
+from conformance.suites.expectations import known, lack
 from conformance.suites.reference_cache import References
 from conformance.suites.references import oracle_digest
 
@@ -147,12 +147,12 @@ class Controller:
             return
         passed = self._overseer.passed.get(report.node.gateway.id, "")
         died = death(report.node, Path(self._log(report.node)), passed)
-        if died.foreign or passed:
+        record = record_of(self._selection.lane, self._asked_by(crashitem), died.verdict, message=died.cause)
+        if died.foreign or (passed and known(record, self._selection.expectations) is None):
             self._again[crashitem] = died.cause if passed else ""
             report.outcome = "rerun"
             return
         report.arrays = {}
-        record = record_of(self._selection.lane, self._asked_by(crashitem), died.verdict, message=died.cause)
         attach(report, record, self._selection.expectations)
 
     @pytest.hookimpl(wrapper=True)

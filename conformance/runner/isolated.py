@@ -1,7 +1,7 @@
 """A case of any kind in a process of its own, and cases tried once more in that way.
 
 A case is tried again, when everything else has been run, if its worker passed a limit of time, which a busy machine may
-have caused, or died of a signal that others send.
+have caused and no expectation says, or died of a signal that others send.
 """
 
 from collections.abc import Callable

@@ -442,3 +442,17 @@ class TestKnownDivergences:
         status, output = lane(tmp_path / "otherwise", *options, f"--junitxml={junit}", fault=f"{fault}@")
         assert status == 1, output
         assert "expected by known: diverges" in junit.read_text()
+
+    @pytest.mark.usefixtures("inside")
+    def test_what_is_known_to_time_out_is_not_tried_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CONFORMANCE_ADAPTERS", str(copy_with_expectations(
+            "oracle_adapter", tmp_path / "adapters",
+            '[[expectation]]\nid = "known"\nwhen = "rank == 2"\nverdict = "timed-out"\n'
+            'chance = "the machine"\nreason = "on purpose"\nupstream = "none found"\nsince = 2026-11-22\n',
+        )))  # fmt: skip
+        known, output = lane(tmp_path / "known", "-n1", "--timeout=5", fault=f"hang@{descriptor(CASE)}")
+        assert known == 0, output
+        (slow,) = [each for each in read(tmp_path / "known").records if each.verdict == "timed-out"]
+        assert (slow.case, slow.message) == (CASE, SLEPT)
