@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from conformance.cli.diff import compare_folders
+from conformance.cli.options import QUIET
 from conformance.cli.upgrade import say
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo
@@ -28,6 +29,7 @@ from conformance.runner.selection import require_suites, require_workers
 @click.option("--variant", help="Only this way of executing.")
 @click.option("--change", metavar="CHANGE", type=click.Choice([kind.value for kind in Change]),
               help="Which, by the names that --fail-on has (default: the worst).")  # fmt: skip
+@QUIET
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")
 def command(old: str, new: str, suites: tuple[str, ...], variant: str | None, change: str | None, workers: str) -> int:
     """Find the first version after OLD, up to NEW, that has a change between the two.

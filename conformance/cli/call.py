@@ -14,6 +14,7 @@ from conformance.adapters.base import Lane
 from conformance.calls.meaning import Meaning, understand
 from conformance.calls.meaning.other_lanes import OtherLane, answered_elsewhere, as_data, other_lanes
 from conformance.calls.meaning.wording import as_json, lines
+from conformance.cli.options import VERBOSE
 from conformance.idioms import Reading, arithmetic
 from conformance.idioms.base import DTYPES, HALVES, ClaimedCall, Refusal
 from conformance.io.bounded import read_source
@@ -37,6 +38,7 @@ class ShapeError(ValueError):
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice((*DTYPES, *HALVES)))
 @click.option("--case", "case_id", help="Draw the data that the case of this id has.")
 @click.option("--claim", is_flag=True, help="Say what it means, and make no call.")
+@VERBOSE
 @click.option("--json", "json_", is_flag=True, help="What it means as JSON, and make no call.")
 def command(
     framework: str, expression: str, shapes: tuple[str, ...], lets: tuple[str, ...], variant: str | None, dtype: str,

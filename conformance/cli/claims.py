@@ -10,11 +10,12 @@ import click
 from conformance import adapters
 from conformance.claims import ledger
 from conformance.claims.ledger import Claim, Standing, Test
+from conformance.cli.options import VERBOSE
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.bounded import read_named_bytes
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.folders import PACKAGE
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, first
 
 SHOWN = 12
 DOCUMENT = PACKAGE.parent / "docs" / "errata.md"
@@ -67,6 +68,7 @@ def show(claim_id: str) -> None:
 @click.argument("claim_id", metavar="ID")
 @click.option("--framework", help="Ask this one (default: those that are installed here).")
 @click.option("--variant", help="How it executes (default: its first variant).")
+@VERBOSE
 def check(claim_id: str, framework: str | None, variant: str | None) -> int:
     """Measure one claim here, and judge it. Exit status: 0 its verdict is earned, 1 it is not, 2 usage."""
     from conformance.claims import judgement
@@ -87,7 +89,7 @@ def check(claim_id: str, framework: str | None, variant: str | None) -> int:
         adapters.require_installed(lane.framework)
         finding = judgement.examine(claim, judgement.bench(lane, adapters.load(lane)))
         echo(f"{lane}: {'NOT EARNED, ' + finding.fault if finding.fault else 'earned'}: {finding}")
-        for weighed in [trial for trial in finding.trials if trial.law is False][:SHOWN]:
+        for weighed in first([trial for trial in finding.trials if trial.law is False], SHOWN):
             echo(f"  {'inside' if weighed.inside else 'outside'} fails: {dict(weighed.trial)}")
         faults += bool(finding.fault)
     return DIVERGED if faults else OK

@@ -10,9 +10,10 @@ import click
 from conformance import adapters, idioms
 from conformance.audit.confirm import Confirmation, Finding, confirm
 from conformance.calls import verify
+from conformance.cli.options import QUIET, VERBOSE
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import echo, progress
+from conformance.io.terminal import echo, first, progress
 from conformance.records import record, record_file
 from conformance.records.record import CLAIMS, GRADIENTS, NEGATIVE, ROUNDING, RecordError, Run, Verdict
 from conformance.records.reproduction import reproduction
@@ -46,6 +47,8 @@ LEFT_OUT = (CLAIMS, GRADIENTS, NEGATIVE, ROUNDING)
 )
 @click.option("--keep", type=Path, help="Leave the scripts and their arrays in this folder.")
 @click.option("--python", metavar="PATH", help="An interpreter that has the framework (default: found).")
+@QUIET
+@VERBOSE
 @click.option("--to", "folder", default="reports/confirmed", show_default=True, type=Path, help="Where results go.")
 def command(
     records: tuple[Path, ...], framework: str | None, suites: tuple[str, ...], each: int, at_once: int,
@@ -125,7 +128,7 @@ def _lines(
     summary = ", ".join(f"{count} {finding}" for finding, count in counts.most_common()) or "nothing to confirm"
     by = f", {len(excused)} of them by chance, as is known" if excused else ""
     yield f"{path}: {divergences} divergences, {len(findings)} taken: {summary}{by}"
-    for one in failing[:SHOWN]:
+    for one in first(failing, SHOWN):
         yield f"  {one.finding}: {one.message}\n    {reproduction(one.record)}"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from conformance.analysis.content.coverage import of_lanes, table
+from conformance.cli.options import QUIET
 from conformance.io.terminal import echo
 from conformance.records import record_file
 from conformance.records.record import RecordError
@@ -15,6 +16,7 @@ from conformance.records.record import RecordError
 @click.command()
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="The record files' folder.")
 @click.option("--lane", "chosen", multiple=True, help="Only this lane; repeatable (default: all that have records).")
+@QUIET
 @click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object a lane.")
 def command(records: Path, chosen: tuple[str, ...], as_json: bool) -> int:
     """Count the 2-way and 3-way combinations of parameter levels that each lane answered or not.

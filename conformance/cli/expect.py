@@ -14,7 +14,7 @@ import click
 
 from conformance.analysis.exactness import Explain, Finding, Flaw, asked, check, propose, unjudged, unknown
 from conformance.cli.diff import Build, explainer, read_builds
-from conformance.cli.options import EXPECTATIONS
+from conformance.cli.options import EXPECTATIONS, QUIET
 from conformance.io.atomic import write_atomically
 from conformance.io.bounded import read_named_text
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
@@ -164,6 +164,7 @@ class Checked:
 @command.command("check")
 @RECORDS
 @EXPECTATIONS
+@QUIET
 @click.option("--json", "json_", is_flag=True, help="One JSON object a framework, on a line each.")
 def check_(records: Path, expectations: tuple[str, ...], json_: bool) -> int:
     """Whether every expectation is exact on the records, everything that fails is expected, and every lane answers.

@@ -10,12 +10,12 @@ import msgspec
 from conformance import adapters
 from conformance.audit import fuzzing
 from conformance.audit.fuzzing import Found
-from conformance.cli.options import number
+from conformance.cli.options import QUIET, number
 from conformance.diagnosis.explain import sentences
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.bounded import read_bytes
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, note
 from conformance.numerics.operands import DTYPES
 from conformance.records.record import Count, Verdict
 from conformance.records.reproduction import reproduction
@@ -49,6 +49,7 @@ class _State(msgspec.Struct):
     help="The number of the first problem (default: where the last search in the folder ended).",
 )
 @click.option("--known", "with_known", is_flag=True, help="Find what is on file as known, too.")
+@QUIET
 @click.option("--to", "folder", default="reports/fuzz", show_default=True, type=Path, help="Where findings go.")
 def command(
     framework: str, variant: str | None, name: str, minutes: float, dtype: str, seed: int, first: int | None,
@@ -68,7 +69,7 @@ def command(
 
     def remember(number: int) -> None:
         write_atomically(state, json.dumps({"next": number}).encode() + b"\n")
-        echo(f"{number} of {space.size} problems: nothing new", err=True)
+        note(f"{number} of {space.size} problems: nothing new")
 
     found = fuzzing.search(
         lane, dtype, space, first=_next(state) if first is None else first, seconds=60 * minutes,

@@ -1,9 +1,30 @@
 """What values of options have in common."""
 
 import math
+from collections.abc import Callable
 
 import click
 
+from conformance.io.terminal import amount
+
+
+def _amount(name: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def tell(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            amount(**{name: True})
+            ctx.call_on_close(lambda: amount(**{name: False}))
+
+    return tell
+
+
+QUIET = click.option(
+    "-q", "--quiet", is_flag=True, expose_value=False, callback=_amount("quiet"), help="Print the result alone."
+)
+"""For verbs that say what they are doing."""
+VERBOSE = click.option(
+    "-v", "--verbose", is_flag=True, expose_value=False, callback=_amount("whole"), help="Cut no list and no line."
+)
+"""For verbs that show the first of many findings, or long lines in part."""
 EXPECTATIONS = click.option(
     "--expectations", multiple=True, metavar="[NAME=]FILE", help="What is expected, in your own file; repeatable."
 )

@@ -15,6 +15,7 @@ from conformance.calls.meaning.wording import as_json
 from conformance.calls.port import Port
 from conformance.calls.verify import Verification, VerifyError, python_for, verify
 from conformance.cli.call import ShapeError, each_once, parse_lets, parse_shapes
+from conformance.cli.options import VERBOSE
 from conformance.idioms import Refusal
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import abridged, echo
@@ -36,6 +37,7 @@ from conformance.io.terminal import abridged, echo
 @click.option("--verify", "run", is_flag=True, help="Run both sides on exact data and compare.")
 @click.option("--python", "pythons", multiple=True, metavar="FRAMEWORK=PATH", help="The interpreter that has it.")
 @click.option("--let", "lets", multiple=True, metavar="NAME=VALUE", help="Of a name, as in ngf=64; repeatable.")
+@VERBOSE
 @click.option("--json", "json_", is_flag=True, help="All of it as one JSON object.")
 def command(
     expression: str, source: str, model: Path | None, out: Path | None, target: str, shapes: tuple[str, ...],

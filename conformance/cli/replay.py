@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
+from conformance.cli.options import QUIET
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import echo, one_line
+from conformance.io.terminal import echo, note, one_line
 from conformance.regression.replay import Replay, chosen, read, replay
 from conformance.report.content.replays import DEFAULT, ReplayRow, Replays, Side, dump
 
@@ -15,6 +16,7 @@ from conformance.report.content.replays import DEFAULT, ReplayRow, Replays, Side
 @click.argument("ids", nargs=-1, metavar="[ID ...]")
 @click.option("--all", "all_", is_flag=True, help="Every one of them.")
 @click.option("--list", "list_", is_flag=True, help="What there is, and replay nothing.")
+@QUIET
 @click.option("--to", type=Path, help=f"Where the report's page is written from (it looks at {DEFAULT}).")
 def command(ids: tuple[str, ...], all_: bool, list_: bool, to: Path | None) -> int:
     """Replay published faults: make an environment of the version that has each, and of the one that has not.
@@ -43,7 +45,7 @@ def _row(one: Replay) -> ReplayRow:
     """A replay, told as it goes."""
     echo(f"{one.id}: {one_line(one.fault)}")
     sides = []
-    for outcome in replay(one, lambda line: echo(line, err=True)):
+    for outcome in replay(one, note):
         echo(f"  {outcome.build}: {outcome.verdict}{f': NOT PROVED: {outcome.wrong}' if outcome.wrong else ''}")
         sides.append(Side(outcome.build, outcome.expected, outcome.verdict, one_line(outcome.wrong)))
     unfixed = f"{one.bad}, {one.unfixed}" if one.unfixed else ""

@@ -8,7 +8,7 @@ from webbrowser import open as show_in_browser
 import click
 
 from conformance import adapters
-from conformance.cli.options import EXPECTATIONS
+from conformance.cli.options import EXPECTATIONS, QUIET
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.folders import docs_folder
 from conformance.io.terminal import echo
@@ -45,6 +45,7 @@ COLUMNS = 100
     help="A lane that must be there; repeatable (default: each of this package, and of the adapters that are given).",
 )
 @EXPECTATIONS
+@QUIET
 @click.option("--open", "open_", is_flag=True, help="Show the front page in a browser, which $BROWSER may name.")
 def command(
     records: Path,

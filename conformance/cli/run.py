@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from conformance import adapters
-from conformance.cli.options import EXPECTATIONS, PASS_HELP
+from conformance.cli.options import EXPECTATIONS, PASS_HELP, QUIET, VERBOSE
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK, USAGE
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, first, is_quiet
 from conformance.predicates.comparisons import smallest
 from conformance.processes.caps import CHOICES, caps_here
 from conformance.processes.tree import ENDING, die_with
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 SHOWN = 12
 MACHINES = "machines"
 """The folder beside the record files for runs under caps, in a folder for each."""
-QUIET = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--capture=no")
+BARE = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--capture=no")
 
 
 @click.command()
@@ -72,6 +72,8 @@ QUIET = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--c
 @click.option("--caps", type=click.Choice(CHOICES), help="Run again with fewer instruction sets, and other threads.")
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="Where record files go.")
 @EXPECTATIONS
+@QUIET
+@VERBOSE
 @click.option("--json", "json_", is_flag=True, help="The outcome as a JSON object; all else goes to stderr.")
 def command(
     framework: str,
@@ -218,7 +220,7 @@ def _steady(selection: Selection, records: Path) -> int:
     (build,) = read_builds(path).values()
     changed = [record for record in unsteady(build.runs) if not by_chance(record, selection.expectations)]
     echo(f"{selection.lane} {selection.suite.name}: {len(build.runs)} runs, {len(changed)} cases flaky")
-    for unsteady_record in changed[:SHOWN]:
+    for unsteady_record in first(changed, SHOWN):
         echo(f"  {unsteady_record.case} {unsteady_record.dtype}\n    {reproduction(unsteady_record)}")
     return DIVERGED if changed else OK
 
@@ -228,29 +230,34 @@ def _run(selection: Selection, folder: Path, options: list[str]) -> int:
     lane, suite, shard = selection.lane, selection.suite.name, selection.shard
     arguments = [
         f"--framework={lane.framework}", f"--variant={lane.variant}", f"--suite={selection.suite.file or suite}",
-        f"--shard={shard[0]}/{shard[1]}", f"--records={folder}", "--progress", *options,
+        f"--shard={shard[0]}/{shard[1]}", f"--records={folder}", *["--progress"] * (not is_quiet()), *options,
         *["--isolated"] * selection.isolated,
         *(f"--case={case}" for case in selection.ids), *(f"--dtype={dtype}" for dtype in selection.dtypes),
         *(f"--pass={name}" for name in selection.directions if selection.directions != selection.suite.directions),
     ]  # fmt: skip
-    status, interrupted = _finish([sys.executable, "-m", "pytest", *QUIET, *arguments])
+    status, interrupted = _finish([sys.executable, "-m", "pytest", *BARE, *arguments])
     path = _path(selection, folder)
     if not path.exists() or (run := record_file.read(path)).header.started < started:
         if status == USAGE and not interrupted:
             return USAGE  # it has said why, and left every file as it was
         echo(f"{lane}: the run ended with {_ending(status)} and wrote no record: see above", err=True)
         return INCOMPLETE
-    echo(f"\n{lane} {suite}: {summary(run)}\n{path}")
-    for line in findings(run, selection.expectations):
-        echo(line)
-    if run.verdicts.get(Verdict.DIVERGES) and beside(path).exists():
-        echo(f"  why they diverge: conformance diagnose {shlex.quote(str(path))}")
+    if not is_quiet():
+        for line in _told(run, path, selection.expectations):
+            echo(line)
     if interrupted:
         raise click.exceptions.Exit(INCOMPLETE)
     if not run.complete:
         return INCOMPLETE
     lacking = lack(run.header, run.verdicts)  # which the run has said
     return DIVERGED if lacking or any(fails(record, selection.expectations) for record in run.records) else OK
+
+
+def _told(run: Run, path: Path, expectations: Sequence[Expectation]) -> Iterator[str]:
+    yield f"\n{run.header.lane} {run.header.suite}: {summary(run)}\n{path}"
+    yield from findings(run, expectations)
+    if run.verdicts.get(Verdict.DIVERGES) and beside(path).exists():
+        yield f"  why they diverge: conformance diagnose {shlex.quote(str(path))}"
 
 
 def _path(selection: Selection, folder: Path) -> Path:
@@ -274,11 +281,12 @@ def findings(run: Run, expectations: Sequence[Expectation]) -> Iterator[str]:
             broken_by = f" (not as {broken.id} says: {broken.verdict})" if broken else ""
             groups.setdefault((fails(entry, expectations), entry.verdict, alike, broken_by), []).append(entry)
     largest = sorted(groups.items(), key=lambda group: (not group[0][0], -len(group[1])))
-    for (_, verdict, alike, broken_by), records in largest[:SHOWN]:
+    shown = first(largest, SHOWN)
+    for (_, verdict, alike, broken_by), records in shown:
         message = alike if isinstance(alike, str) else with_kind(records[0].kind, label_of(records))
         yield f"  {len(records)} {verdict}: {message}{broken_by}\n    {reproduction(smallest(records))}"
-    if len(largest) > SHOWN:
-        yield f"  and {len(largest) - SHOWN} more kinds: `conformance report` shows all"
+    if len(largest) > len(shown):
+        yield f"  and {len(largest) - len(shown)} more kinds: -v shows them, and so does `conformance report`"
 
 
 def _finish(command: list[str], variables: Mapping[str, str] = MappingProxyType({})) -> tuple[int, bool]:

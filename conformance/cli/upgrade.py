@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from conformance.cli.diff import FAIL_ON, chosen, compare_folders, publish, require_ours, status
-from conformance.io.terminal import echo
+from conformance.cli.options import QUIET
+from conformance.io.terminal import echo, note
 from conformance.regression import environments
 from conformance.runner.selection import require_suites, require_workers, with_weights
 from conformance.suites.scans.cases import is_scan
@@ -23,6 +24,7 @@ from conformance.suites.scans.cases import is_scan
               help="Runs of each, from 2 on for times and flakiness.")  # fmt: skip
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")
 @FAIL_ON
+@QUIET
 @click.option("--to", "folder", default="reports/upgrade", show_default=True, type=Path, help="Where the pages go.")
 def command(
     old: str, new: str, suites: tuple[str, ...], weights: bool, variant: str | None, repeat: int, workers: str,
@@ -62,4 +64,4 @@ def _absolute(suite: str) -> str:
 
 def say(line: str) -> None:
     """Progress, which is no output."""
-    echo(line, err=True)
+    note(line)

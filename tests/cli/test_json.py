@@ -92,6 +92,26 @@ def test_history_prints_an_object_a_line_for_runs_a_case_and_a_region(folder: Pa
     assert keys(kept) | keys(case) | keys(region) == documented("history")
 
 
+def test_lanes_cases_and_claims_print_an_object_a_line(folder: Path) -> None:
+    for words in (("lanes",), ("cases", "list"), ("claims", "list")):
+        _, lines, _ = conformance(*words, folder=folder)
+        assert lines
+        assert all(set(line) == documented(" ".join(words)) for line in lines)
+
+
+def test_a_quiet_run_prints_its_outcome_alone(folder: Path) -> None:
+    words = [sys.executable, "-m", "conformance", "run", "oracle_adapter", "--variant", "single", "--suite", "smoke",
+             "-n0", "--records", "quiet", "--case", "smoke-1d-01"]  # fmt: skip
+    said = [
+        subprocess.run([*words, *option], cwd=folder, timeout=300, capture_output=True, text=True, check=False,
+                       env=os.environ | {"CONFORMANCE_ADAPTERS": str(ADAPTERS), "FAULT": "wrong@"})
+        for option in ([], ["-q"])
+    ]  # fmt: skip
+    assert {done.returncode for done in said} == {1}
+    assert "diverges" in said[0].stdout
+    assert (said[1].stdout, said[1].stderr) == ("", "")
+
+
 def test_one_prints_the_record_and_the_arrays() -> None:
     status, (evaluated,), errors = conformance("one", "oracle_adapter", "i3 k2", folder=Path.cwd(), wrong=True)
     assert (status, errors) == (1, "")

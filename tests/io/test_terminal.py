@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 import conformance
-from conformance.io.terminal import REST, SUBJECT, abridged, one_line, printable
+from conformance.io.terminal import REST, SUBJECT, abridged, amount, first, note, one_line, printable
 from conformance.records.record import Run, Verdict
 from conformance.records.record_file import write
 from tests.cli.test_cli import Ended
@@ -63,6 +64,38 @@ def test_a_long_message_keeps_its_subject_and_its_next_step() -> None:
     assert abridged(message).endswith("a': is none: give another")
     assert f"({len(message) - SUBJECT - REST} characters)" in abridged(message)
     assert abridged(message[-SUBJECT:]) == message[-SUBJECT:]
+
+
+def test_nothing_is_cut_where_all_is_asked_for_and_no_note_is_printed_where_results_are(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    long = "a" * 5000
+    try:
+        amount(quiet=True, whole=True)
+        note("at work")
+        assert abridged(long) == long
+        assert first([1, 2, 3], 2) == [1, 2, 3]
+    finally:
+        amount(quiet=False, whole=False)
+    assert capfd.readouterr() == ("", "")
+    note("at work")
+    assert capfd.readouterr() == ("", "at work\n")
+    assert len(abridged(long)) < len(long)
+    assert first([1, 2, 3], 2) == [1, 2]
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+def test_verdicts_are_coloured_on_a_terminal_alone(variables: dict[str, str], coloured: bool) -> None:
+    code = "from conformance.io.terminal import echo; echo('torch diverges \x1b[31m in core/diverges.toml')"
+    plain = "torch diverges \\u001b[31m in core/diverges.toml\n"
+    environment = {**{name: value for name, value in os.environ.items() if name != "NO_COLOR"}, "TERM": "xterm",
+                   **variables}  # fmt: skip
+    ours, theirs = pty.openpty()
+    subprocess.run([sys.executable, "-c", code], stdout=theirs, env=environment, check=True)
+    shown = os.read(ours, 1000).decode().replace("\r", "")
+    assert shown == (plain.replace("diverges ", "\x1b[31mdiverges\x1b[0m ", 1) if coloured else plain)
+    piped = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert piped.stdout == plain
 
 
 def test_everything_is_printed_in_one_place() -> None:
