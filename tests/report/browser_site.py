@@ -113,7 +113,7 @@ def address(folder: Path, name: str, query: str = "") -> str:
 
 def names(folder: Path) -> list[tuple[str, str]]:
     """Every page, those that a script fills with something to fill them."""
-    queries = {"search.html": "verdict:diverges", "case.html": "odd-0", "maps.html": "lane:torch-eager"}
+    queries = {"search.html": "value", "case.html": "odd-0", "maps.html": "lane:torch-eager"}
     found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.html"))
     return [(name, queries.get(Path(name).name, "")) for name in found]
 
@@ -243,6 +243,18 @@ def test_a_query_that_cannot_be_read_leaves_no_results_of_the_one_before(folder:
     page.wait_for_function("() => document.getElementById('status').textContent.includes('is no comparison')")
     assert not page.is_visible("#results tbody tr")
     assert page.inner_text("#facets") == ""
+
+
+def test_words_alone_are_found_in_the_documents_too(folder: Path, opened: Opening) -> None:
+    page = opened(address(folder, "site/search.html", "zero insertion"))
+    page.wait_for_selector("#documents li")
+    assert "Numerics: Three oracles" in page.locator("#documents a").all_inner_texts()
+    page.fill("#query", "verdict:crashed")
+    page.wait_for_function("() => document.getElementById('status').textContent.startsWith('1 of')")
+    assert page.locator("#documents li").count() == 0
+    page.fill("#query", "three oracles")
+    page.locator("#documents a", has_text="Numerics: Three oracles").click()
+    page.wait_for_url("**/docs-numerics.html#three-oracles")
 
 
 def test_nothing_is_loaded_before_somebody_asks_and_a_slash_leads_to_the_search(folder: Path, opened: Opening) -> None:

@@ -1,5 +1,6 @@
 """The documents as pages of the site: all of them, with links that lead somewhere."""
 
+import json
 import re
 from collections.abc import Mapping
 from html import unescape
@@ -50,6 +51,32 @@ def test_the_commands_page_has_the_help_of_every_verb(documents: tuple[Document,
     (commands,) = [document for document in documents if document.name == "commands"]
     assert all(re.search(rf"Usage: conformance {verb}\b", commands.html) for verb in VERBS)
     assert "Usage: conformance expect check [OPTIONS]" in commands.html
+
+
+def test_an_empty_corner_of_a_table_is_no_heading(tmp_path: Path) -> None:
+    (tmp_path / "table.md").write_text("# A\n\n| | b |\n|---|---|\n| c | 1 |\n", encoding="utf-8")
+    (document,) = read(tmp_path)
+    assert "<td></td>" in document.html
+    assert "<th></th>" not in document.html
+
+
+def test_the_search_has_every_section_of_what_explains(
+    site: Mapping[str, str], documents: tuple[Document, ...]
+) -> None:
+    text = dict(pages(Site((), documents=documents)))["data/documents.js"]
+    listed = json.loads(text.removeprefix("conformance.documents(").removesuffix(");\n"))
+    found = {address: (title, heading, words) for address, title, heading, words in listed}
+    assert len(found) == len(listed) > 100
+    assert {address.partition("#")[0] for address in found} == {
+        "operator.html", "conventions.html", *(document.page for document in documents)
+    }  # fmt: skip
+    for address in found:
+        page, _, anchor = address.partition("#")
+        assert not anchor or f'id="{anchor}"' in site[page]
+    title, heading, words = found["docs-numerics.html#three-oracles"]
+    assert (title, heading) == ("Numerics", "Three oracles")
+    assert "zero insertion followed by an ordinary convolution" in words
+    assert not any("<" in each[0] or "&amp;" in each[2] for each in found.values())
 
 
 def test_what_is_in_a_document_is_text_and_never_markup(tmp_path: Path) -> None:

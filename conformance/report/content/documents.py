@@ -139,6 +139,7 @@ def _scrolled(html: str, title: str) -> str:
     """HTML whose tables and blocks of code can be scrolled, by keys too, and whose code can be copied."""
     html = CODE.sub(r'<div class="snippet"><pre tabindex="0"><code>\1</code></pre></div>', html)
     html = html.replace("<pre><code", '<pre tabindex="0"><code')
+    html = html.replace("<th></th>", "<td></td>")  # a corner is no heading of anything
     parts = html.replace("</table>", "</table></div>").split("<table>")
     regions = [
         f'<div class="scroll few" role="region" aria-label="{escape(f"table {number} of {title}")}" tabindex="0">'
