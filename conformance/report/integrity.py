@@ -75,7 +75,7 @@ def _absent(
         missing = [suite for suite in suites if (suite, lane) not in present]
         if missing or not every:
             nowhere = missing == suites and len(suites) != 1
-            facts = f"it is expected, and there is no record of it in {'any suite' if nowhere else ', '.join(missing)}"
+            facts = f"it is expected, and has no record in {'any suite' if nowhere else ', '.join(missing)}"
             framework = lane.partition("-")[0]
             by_tox = missing == suites and framework in environments
             command = f"tox run -e {framework}" if by_tox else of_suites(lane, missing)

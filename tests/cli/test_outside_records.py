@@ -75,7 +75,7 @@ def test_a_report_expects_each_lane_of_the_adapters_that_are_given_and_none_of_t
     )
     assert ended == 3, out
     for lane in ("oracle_adapter-other", "region_adapter-only"):
-        assert f"{lane}: it is expected, and there is no record of it" in out
+        assert f"{lane}: it is expected, and has no record" in out
     assert "torch-eager" not in out
 
 

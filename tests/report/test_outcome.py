@@ -78,7 +78,7 @@ def test_a_lane_without_records_is_a_reason_with_the_command_that_runs_it(tmp_pa
     assert outcome.incomplete
     assert list(outcome.lines())[:3] == [
         "Red, 1 reason:",
-        "  jax-jit: it is expected, and there is no record of it in any suite",
+        "  jax-jit: it is expected, and has no record in any suite",
         "      tox run -e jax",
     ]
     outcome = write_report(Site([run(), run(suite="negative"), run("jax-jit")], [LANE, "jax-jit"]), tmp_path / "a.html")

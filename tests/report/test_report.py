@@ -76,12 +76,12 @@ def text(html: str) -> str:
 TORCH, JAX = run(), run("jax-jit")
 FINDINGS = {
     "no runs": ([], [], "records: no run was given"),
-    "no runs of an expected lane": ([], ["torch-eager"], "torch-eager: it is expected, and there is no record of it"),
+    "no runs of an expected lane": ([], ["torch-eager"], "torch-eager: it is expected, and has no record"),
     "unsupported": ([run(records=[record("a", Verdict.UNSUPPORTED)])], [],
                     "torch-eager, core: it answers nothing: 0 of 1 records, all of them are unsupported"),
     "wrong": ([run(records=[record("a", Verdict.DIVERGES, kind="value"), record("b", Verdict.ERRORED)])], [],
               "torch-eager, core: it conforms nowhere: 0 of 2 records: 1 diverges, 1 errored"),
-    "absent": ([TORCH], ["torch-eager", "jax-jit"], "jax-jit: it is expected, and there is no record of it in core"),
+    "absent": ([TORCH], ["torch-eager", "jax-jit"], "jax-jit: it is expected, and has no record in core"),
     "absent from a suite": ([TORCH, JAX, run(suite="negative")], ["torch-eager", "jax-jit"], "jax-jit: it is expected, "
                             "and there is no record of it in negative"),
     "incomplete": ([run(complete=False)], [], "torch-eager, core: it did not come to its own end: 3 records, 3 exp"),

@@ -48,7 +48,8 @@ window.conformance = window.conformance || {};
     return store.sections.map(([address, title, heading, text]) => {
       const above = `${title} ${heading}`.toLowerCase(), whole = `${above} ${text.toLowerCase()}`;
       if (!parts.every((part) => whole.includes(part))) return null;
-      const at = Math.max(0, text.toLowerCase().indexOf(parts[0]) - 60);
+      const before = text.slice(0, Math.max(0, text.toLowerCase().indexOf(parts[0]) - 60));
+      const at = before.lastIndexOf(" ") + 1;
       const shown = `${at ? "\u2026" : ""}${text.slice(at, at + 200)}${at + 200 < text.length ? "\u2026" : ""}`;
       return { address, title, heading, shown, rank: parts.filter((part) => above.includes(part)).length };
     }).filter(Boolean).sort((a, b) => b.rank - a.rank);
