@@ -26,7 +26,7 @@ BLOCK = 1
 
 torch.set_grad_enabled(False)
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-torch.use_deterministic_algorithms(True)
+torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms, which imports the compiler: a second
 
 FUNCTIONS = {
     1: torch.nn.functional.conv_transpose1d,

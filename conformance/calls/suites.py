@@ -8,7 +8,6 @@ from itertools import chain, islice
 from pathlib import Path
 
 from conformance import adapters, idioms
-from conformance.calls import copies
 from conformance.calls.port import PortError, translate
 from conformance.idioms import laws
 from conformance.idioms._edges import edges
@@ -92,6 +91,8 @@ def _of_example(framework: str, variant: str, example: Example) -> ClaimedCall:
 
 def copied(framework: str, variant: str) -> Iterator[ClaimedCall]:
     """Calls copied from elsewhere. One that says no problem is claimed to be refused on the arrays of its source."""
+    from conformance.calls import copies  # which searches misreadings, and who runs no such suite need not wait for
+
     for source, idiom, example in copies.copies(framework):
         try:
             yield idioms.read(framework, *example, variant)

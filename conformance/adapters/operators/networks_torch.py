@@ -29,11 +29,11 @@ HALF = float(np.finfo(np.float64).eps ** 0.5)
 @contextmanager
 def any_order() -> Iterator[None]:
     """Allow what PyTorch has no deterministic form of, such as unpooling, where no element is written twice."""
-    torch.use_deterministic_algorithms(False)
+    torch.set_deterministic_debug_mode("default")
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")
 
 
 class Autoencoder(nn.Module):
