@@ -15,7 +15,7 @@ from typing import Any
 from conformance import adapters, idioms, layout
 from conformance.calls.native import lines
 from conformance.idioms import expression
-from conformance.idioms.base import Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, with_window
+from conformance.idioms.base import ASSUMED, Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, with_window
 from conformance.idioms.sizes.legal import too_large
 from conformance.idioms.weights.shapes import SIZES
 from conformance.layout import Ints
@@ -390,6 +390,6 @@ def explain(port: Port) -> list[str]:
         "dense": f"the groups are one kernel, {made.problem.groups} times as large, with zeros between them, which "
         "training does not keep",
     }
-    aside = [f"set aside: {argument}" for argument in port.source.aside]
+    aside = [text if text.startswith(ASSUMED) else f"set aside: {text}" for text in port.source.aside]
     unknown = [f"not known: {reason}" for reason in filter(None, [too_large(made)])]
     return [*text, *aside, *(words[step] for step in port.steps), *port.notes, *unknown]

@@ -9,7 +9,7 @@ from conformance.idioms import _source, expression
 from conformance.idioms._dtypes import is_unsaid
 from conformance.idioms._source import Found
 from conformance.idioms.arithmetic import value_or_name
-from conformance.idioms.base import AFTER, PLACE, SYMBOL, Dialect, Idiom, Spelling
+from conformance.idioms.base import AFTER, ASSUMED, PLACE, SYMBOL, Dialect, Idiom, Spelling
 from conformance.idioms.expression import ExpressionError, Invocation, Name, write
 from conformance.idioms.names.catalogue import Catalogue
 from conformance.idioms.names.parameters import bind, in_another_order
@@ -85,6 +85,12 @@ def read_all(catalogue: Catalogue, text: str, given: Values) -> Iterator[tuple[i
 def resolve(catalogue: Catalogue, call: Found, given: Values) -> Reading:
     """A found call as an idiom's. Raises IdiomError for a function that the framework has not, and ExpressionError
     for arguments that do not fit."""
+    named = {part.id for part in ast.walk(call.call) if isinstance(part, ast.Name)}
+    assumed = {name: value for name, value in call.defaults.items() if name in named and name not in given}
+    if assumed:
+        reading = resolve(catalogue, replace(call, defaults={}), {**assumed, **given})
+        said = [f"{ASSUMED}{name} is {value}, its default in {call.within}" for name, value in assumed.items()]
+        return replace(reading, aside=(*reading.aside, *said))
     name = call.function.removeprefix("self.")
     entries = catalogue.plain.get(name)
     if entries is None:

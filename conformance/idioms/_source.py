@@ -30,7 +30,8 @@ FORMS = "autograd.grad", "linear_transpose", "vjp"
 @dataclass(frozen=True, slots=True)
 class Found:
     """A call that stands in a text: its dotted function, as the text's imports say; the call of its result, if there
-    is one; what stands around both; and the dtypes that this casts to."""
+    is one; what stands around both; the dtypes that this casts to; the whole numbers that parameters have by default,
+    and the name of the function that has them."""
 
     function: str
     call: ast.Call
@@ -38,6 +39,8 @@ class Found:
     around: tuple[str, ...]
     casts: tuple[str, ...]
     line: int
+    defaults: Mapping[str, int]
+    within: str
 
 
 @lru_cache(maxsize=4)
@@ -82,7 +85,24 @@ def find(tree: ast.Module, last_names: Set[str]) -> Iterator[Found]:
         name = _plain(dotted(call.func))
         if name and name.rpartition(".")[2] in wanted:
             outer, around, casts = _surroundings(call, parents)
-            yield Found(_resolved(name, origins), call, outer, around, casts, call.lineno)
+            within, defaults = _defaults(call, parents)
+            yield Found(_resolved(name, origins), call, outer, around, casts, call.lineno, defaults, within)
+
+
+def _defaults(call: ast.Call, parents: Mapping[ast.AST, ast.AST]) -> tuple[str, dict[str, int]]:
+    """The function around a call, and the parameters of it that are whole numbers by default and are never assigned."""
+    node: ast.AST = call
+    while not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if (parent := parents.get(node)) is None:
+            return "", {}
+        node = parent
+    arguments = node.args
+    plain = [*arguments.posonlyargs, *arguments.args]
+    pairs = [*zip(plain[len(plain) - len(arguments.defaults) :], arguments.defaults, strict=True),
+             *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]  # fmt: skip
+    assigned = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+    values = ((name.arg, value.value) for name, value in pairs if isinstance(value, ast.Constant))
+    return node.name, {name: value for name, value in values if type(value) is int and name not in assigned}
 
 
 def _plain(name: str) -> str:

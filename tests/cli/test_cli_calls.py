@@ -175,3 +175,24 @@ def test_what_is_long_is_not_repeated_in_whole(arguments: tuple[str, ...]) -> No
     done = conformance(*arguments)
     assert all(len(line) < 2_000 for line in (*done.stdout.splitlines(), *done.stderr.splitlines()))
     assert done.stdout or done.stderr
+
+
+def test_a_default_of_the_function_around_a_call_is_taken_and_said(tmp_path: Path) -> None:
+    model = tmp_path / "model.py"
+    model.write_text(
+        "class Up(nn.Module):\n"
+        "    def __init__(self, nz=100, ngf=64, k=4, *, s=2, odd=3):\n"
+        "        odd = odd + 1\n"
+        "        self.up = nn.ConvTranspose2d(nz, ngf * 8, k, s, 1, bias=False)\n"
+        "        self.odd = nn.ConvTranspose2d(nz, 8, odd)\n"
+    )
+    first, _, second = conformance("call", "torch", str(model)).stdout.partition(f"{model}:5")
+    assert "torch.nn.ConvTranspose2d(100, 512, 4, 2, 1, bias=False)" in first
+    said = "nz is 100, its default in __init__; ngf is 64, its default in __init__; k is 4, its default in __init__"
+    assert f"  assumed: {said}; s is 2, its default in __init__\n" in first
+    assert "torch.nn.ConvTranspose2d(100, 8, odd)" in second
+    given = conformance("call", "torch", str(model), "--let", "ngf=8", "--let", "k=2").stdout
+    assert "torch.nn.ConvTranspose2d(100, 64, 2, 2, 1, bias=False)" in given
+    assert "ngf is" not in given
+    made = conformance("port", model.read_text(), "--from", "torch", "--to", "jax", "--shape", "x=1,100,5,5")
+    assert "2 calls stand in it" in made.stderr

@@ -6,6 +6,7 @@ from typing import Any
 from conformance import idioms
 from conformance.calls.meaning import Meaning, Number
 from conformance.calls.sizes import overlap
+from conformance.idioms.base import ASSUMED
 from conformance.problem import Problem
 
 
@@ -26,8 +27,10 @@ def lines(meaning: Meaning) -> Iterator[str]:
             yield from _stamps(meaning.stamps)
     if meaning.unknown:
         yield f"  not known: {'; '.join(meaning.unknown)}"
-    if meaning.set_aside:
-        yield f"  set aside: {'; '.join(meaning.set_aside)}"
+    if aside := [text for text in meaning.set_aside if not text.startswith(ASSUMED)]:
+        yield f"  set aside: {'; '.join(aside)}"
+    if assumed := [text.removeprefix(ASSUMED) for text in meaning.set_aside if text.startswith(ASSUMED)]:
+        yield f"  {ASSUMED}{'; '.join(assumed)}"
 
 
 def _as_stored(meaning: Meaning) -> str:
