@@ -54,10 +54,15 @@ def test_the_commands_page_has_the_help_of_every_verb(documents: tuple[Document,
 
 
 def test_an_empty_corner_of_a_table_is_no_heading(tmp_path: Path) -> None:
-    (tmp_path / "table.md").write_text("# A\n\n| | b |\n|---|---|\n| c | 1 |\n", encoding="utf-8")
+    (tmp_path / "table.md").write_text("# A\n\n| | b |\n|---|---:|\n| c | 1 |\n", encoding="utf-8")
     (document,) = read(tmp_path)
     assert "<td></td>" in document.html
     assert "<th></th>" not in document.html
+    assert '<td class="right">1</td>' in document.html
+
+
+def test_no_document_has_a_style_of_its_own(documents: tuple[Document, ...]) -> None:
+    assert not any("style=" in document.html for document in documents)
 
 
 def test_the_search_has_every_section_of_what_explains(

@@ -30,6 +30,7 @@ OWN_PAGES = {"conventions": "conventions.html", "errata": "literature.html"}
 HEADING = re.compile(r'<h[1-4](?: id="(?P<anchor>[^"]+)")?[^>]*>(?P<words>.*?)</h[1-4]>', re.DOTALL)
 UNREAD = re.compile(r"<(script|style|svg|form)\b.*?</\1>|<[^>]*>", re.DOTALL)
 """Parts of a page that are no text."""
+ALIGNED = re.compile(r' style="text-align:(right|center|left)"')
 LINK = re.compile(r"(?:docs/)?(?P<name>[\w-]+)\.md(?P<anchor>#.*)?|(?P<here>#.*)")
 CODE = re.compile(r'<pre><code class="language-(?:sh|python|toml|yaml)">(.*?)</code></pre>', re.DOTALL)
 """Code to be taken away; any other block is what a command prints."""
@@ -140,6 +141,7 @@ def _scrolled(html: str, title: str) -> str:
     html = CODE.sub(r'<div class="snippet"><pre tabindex="0"><code>\1</code></pre></div>', html)
     html = html.replace("<pre><code", '<pre tabindex="0"><code')
     html = html.replace("<th></th>", "<td></td>")  # a corner is no heading of anything
+    html = ALIGNED.sub(r' class="\1"', html)  # since a page obeys no style that stands in it
     parts = html.replace("</table>", "</table></div>").split("<table>")
     regions = [
         f'<div class="scroll few" role="region" aria-label="{escape(f"table {number} of {title}")}" tabindex="0">'
