@@ -16,7 +16,7 @@ import click
 
 from benchmarks.overhead import survivable
 from conformance import adapters
-from conformance.cli.run import QUIET
+from conformance.cli.run import BARE
 from conformance.run import Job, evaluate
 
 PARTS = ("1/8", "1/1")
@@ -35,7 +35,7 @@ def command(framework: str, suite: str, rounds: int, part: str | None) -> None:
     this = [sys.executable, "-m", "benchmarks.pytest_cost", framework, f"--suite={suite}", "--in-process"]
     ways = {"in-process": this} | {
         f"pytest -n{workers}": [
-            sys.executable, "-m", "pytest", *QUIET, f"--framework={framework}", f"--suite={suite}", f"-n{workers}",
+            sys.executable, "-m", "pytest", *BARE, f"--framework={framework}", f"--suite={suite}", f"-n{workers}",
             "--shard",
         ]
         for workers in (0, 1, 2)

@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from conformance.idioms.expression import ExpressionError
@@ -39,8 +39,8 @@ class Found:
     around: tuple[str, ...]
     casts: tuple[str, ...]
     line: int
-    defaults: Mapping[str, int]
-    within: str
+    defaults: Mapping[str, int] = field(default_factory=dict)
+    within: str = ""
 
 
 @lru_cache(maxsize=4)
