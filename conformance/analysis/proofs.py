@@ -34,7 +34,12 @@ class Proof:
         return self.answered + self.refused + self.known + self.failed
 
     def __str__(self) -> str:
-        words = {"answered": "answered as claimed", "refused": "refused as claimed", "known": "known faults", "failed": "FAIL"}
+        words = {
+            "answered": "answered as claimed",
+            "refused": "refused as claimed",
+            "known": "known faults",
+            "failed": "FAIL",
+        }
         counts = asdict(self)
         return ", ".join(f"{counts[name]:,} {word}" for name, word in words.items() if counts[name])
 

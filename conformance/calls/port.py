@@ -15,7 +15,8 @@ from typing import Any
 from conformance import adapters, idioms, layout
 from conformance.calls.native import lines
 from conformance.idioms import expression
-from conformance.idioms.base import ASSUMED, Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, with_window
+from conformance.idioms.base import Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, with_window
+from conformance.idioms.expression import ASSUMED
 from conformance.idioms.sizes.legal import too_large
 from conformance.idioms.weights.shapes import SIZES
 from conformance.layout import Ints

@@ -9,8 +9,8 @@ from conformance.idioms import _source, expression
 from conformance.idioms._dtypes import is_unsaid
 from conformance.idioms._source import Found
 from conformance.idioms.arithmetic import value_or_name
-from conformance.idioms.base import AFTER, ASSUMED, PLACE, SYMBOL, Dialect, Idiom, Spelling
-from conformance.idioms.expression import ExpressionError, Invocation, Name, write
+from conformance.idioms.base import AFTER, PLACE, SYMBOL, Dialect, Idiom, Spelling
+from conformance.idioms.expression import ASSUMED, ExpressionError, Invocation, Name, write
 from conformance.idioms.names.catalogue import Catalogue
 from conformance.idioms.names.parameters import bind, in_another_order
 from conformance.idioms.names.unread import foreign, several, unknown

@@ -24,8 +24,6 @@ EMPTY = "nothing is left of the stamp of {}: window {} leaves {}, and nothing is
 LARGEST = 2**31 - 1
 """The largest number that a call is claimed of: what does not fit 32 bits is taken, refused or ends the process."""
 
-ASSUMED = "assumed: "
-"""How a note begins on a value that a text says as a default alone."""
 FLOAT32 = "float32"
 """The dtype that a call is read in unless another is given."""
 DTYPES = (FLOAT32, "float64")

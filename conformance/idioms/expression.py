@@ -13,6 +13,9 @@ LONGEST = 10_000
 HOLE = "CALL"
 """The name that stands in a form for the call itself."""
 
+ASSUMED = "assumed: "
+"""How a note begins on a value that a text says as a default alone."""
+
 
 class ExpressionError(ValueError):
     """Text that is no call, or whose arguments do not fit the function; the message says what would."""

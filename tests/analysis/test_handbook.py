@@ -30,7 +30,10 @@ def test_every_law_and_idiom_is_in_it(book: Handbook) -> None:
     assert all(f"### {law.title}\n" in text for law in laws.LAWS)
     ids = [each.id for framework in idioms.frameworks() for each in idioms.idioms(framework)]
     assert all(f"### {name}\n" in text for name in ids)
-    assert "torch-functional/padding on torch-eager 2.13.0, 2026-11-22: 12 answered as claimed, 3 refused as claimed" in text
+    assert (
+        "torch-functional/padding on torch-eager 2.13.0, 2026-11-22: 12 answered as claimed, 3 refused as claimed"
+        in text
+    )
 
 
 def test_the_witness_of_same_shows_the_pixel_between_the_frameworks(book: Handbook) -> None:
@@ -106,7 +109,8 @@ def test_evidence_counts_what_held_what_was_refused_and_what_failed(
     proofs.write(found)
     assert proofs.read() == found
     assert list(found.of("torch-layer/padding")) == [
-        "torch-layer/padding on torch-eager 2.13.0, 2026-11-22: 1 answered as claimed, 1 refused as claimed, 1 known faults, 2 FAIL"
+        "torch-layer/padding on torch-eager 2.13.0, 2026-11-22: "
+        "1 answered as claimed, 1 refused as claimed, 1 known faults, 2 FAIL"
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from conformance import idioms
 from conformance.calls.meaning import Meaning, Number
 from conformance.calls.sizes import overlap
-from conformance.idioms.base import ASSUMED
+from conformance.idioms.expression import ASSUMED
 from conformance.problem import Problem
 
 
