@@ -9,8 +9,10 @@ from click.testing import CliRunner
 
 from conformance.cli import VERBS, commands
 
-PORTING = (Path(__file__).parent.parent / "docs/porting.md").read_text(encoding="utf-8")
-SHOWN = re.findall(r"```sh\n(.*?)\n```\n```text\n(.*?)\n```", PORTING, re.DOTALL)
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PORTING = (ROOT / "docs/porting.md").read_text(encoding="utf-8")
+SHOWN = re.findall(r"```sh\n(.[^`]*?)\n```\n```text\n(.*?)\n```", f"{README}\n{PORTING}", re.DOTALL)
 
 
 @pytest.mark.parametrize(("command", "text"), SHOWN, ids=[command[:60] for command, _ in SHOWN])
@@ -23,7 +25,8 @@ def test_a_command_prints_what_is_shown(command: str, text: str) -> None:
 
 
 def test_every_shown_command_is_tested() -> None:
-    assert len(SHOWN) == PORTING.count("```sh") > 10
+    assert len(SHOWN) == PORTING.count("```sh") + README.count("```text") > 10
+    assert "```text" in README
 
 
 def test_the_python_that_is_shown_runs() -> None:
@@ -31,7 +34,6 @@ def test_the_python_that_is_shown_runs() -> None:
     exec(code, {})
 
 
-ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
