@@ -59,7 +59,7 @@ def command() -> None:
 @click.option("--to", type=Path, help="The folder that it is written into; NAME by default.")
 @click.option("--language", type=click.Choice([*LANGUAGES]), default="python", show_default=True)
 def new(framework: str, to: Path | None, language: str) -> int:
-    """Write an implementation that conforms, for you to put your own in its place.
+    """Write an implementation that conforms. Then put your own in its place.
 
     In Python it is a package that registers an adapter, with its tests; in C and JavaScript a program. Each has a file
     for what is known of it, and a workflow for GitHub. Nothing that is there already is written over.
@@ -111,7 +111,7 @@ def _written(template: Path, folder: Path, example: str, framework: str) -> Iter
 def check(framework: str, variant: str | None, dtype: str) -> int:
     """Start an adapter or a program, give it problems from plain to full, stop it, and say what to mend.
 
-    The exit status is 0 where each problem is answered rightly, refused or said to be unsupported, and one at least is
+    The exit status is 0 if each problem is answered rightly, refused or said to be unsupported, and at least one is
     answered.
     """
     lane = adapters.lane(framework, variant)

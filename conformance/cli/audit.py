@@ -67,12 +67,12 @@ def command(
 ) -> int:
     """Run every mutant, a wrong implementation with one documented fault, and say which cases see it.
 
-    A function mutant is killed by a case on which it would not conform. It meets cases until two that differ in shape
-    have killed it. A process mutant does to its worker what a broken framework may do: it is killed where its record
-    says exactly that and no other record is harmed. A fake only seems to be an implementation, and is tested in every
-    way in which people test their own. Exit status: 0 enough are killed, 2 usage, and 1 where smoke kills less than
-    75 % or core not each by two cases, vectors fewer than core, a mutant proved equivalent is killed, or a fake is
-    green anywhere; of gradients in 24 bits, where the suite gradients does not see each by two cases.
+    A case kills a function mutant on which it does not conform. A mutant meets cases until two that differ in shape
+    have killed it. A process mutant does to its worker what a broken framework may do. It is killed if its record says
+    exactly that, and no other record is harmed. A fake only seems to be an implementation; it is tested in every way in
+    which people test their own. Exit status: 0 enough are killed; 2 usage; 1 if smoke kills less than 75 %, core does
+    not kill each by two cases, vectors kill fewer than core, a mutant that is proved equivalent is killed, or a fake is
+    green anywhere. For gradients in 24 bits it is 1 if the suite gradients does not see each by two cases.
     """
     if only_kinds:
         echo("\n".join(kinds.table()))

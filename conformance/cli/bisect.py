@@ -34,8 +34,8 @@ from conformance.runner.selection import require_suites, require_workers
 def command(old: str, new: str, suites: tuple[str, ...], variant: str | None, change: str | None, workers: str) -> int:
     """Find the first version after OLD, up to NEW, that has a change between the two.
 
-    Both are run whole. The versions between run the change's smallest case alone.
-    Exit status: 0 nothing changed, 1 found, 2 usage, or a version that cannot be had.
+    Both versions run the suites. The versions between them run only the smallest case of the change. Exit status: 0
+    nothing changed, 1 found, 2 usage, or a version that cannot be had.
     """
     require_suites(suites)
     require_workers(workers)

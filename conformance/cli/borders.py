@@ -53,12 +53,12 @@ LIMITS = Limits(seconds=30.0)
 )  # fmt: skip
 @click.option("--to", "folder", default="reports/borders", show_default=True, type=Path, help="Where records go.")
 def command(framework: str, variant: str | None, seed: int | None, draws: int, seconds: float, folder: Path) -> int:
-    """Draw problems in and around every region that is known of FRAMEWORK, and hold what is predicted of them.
+    """Draw problems in and around every known region of FRAMEWORK, and check the prediction for each.
 
-    Each runs in a process of its own. Inside an exact region the verdict is to show, elsewhere a problem is to conform;
-    what is right by chance is run several times. A false prediction is shown with its smallest problem, and with the
-    predicate that is right on all that was drawn. Exit status: 0 every prediction holds, 1 one is false, 2 usage,
-    3 nothing was run.
+    Each problem runs in a process of its own. Inside an exact region it must show the verdict; elsewhere it must
+    conform. In a region of chance it is run several times. A false prediction is shown with its smallest problem, and
+    with the predicate that is right for all drawn problems. Exit status: 0 every prediction holds, 1 one is false, 2
+    usage, 3 nothing was run.
     """
     adapters.require_installed(framework)
     seed = int(f"{datetime.now(UTC):%Y%m%d}") if seed is None else seed

@@ -46,11 +46,11 @@ def command(
 ) -> int:  # fmt: skip
     """Read EXPRESSION, a call of FRAMEWORK as people write it, such as "torch.nn.ConvTranspose2d(8, 4, 3, stride=2)".
 
-    FRAMEWORK may be a module of one, such as keras. Prints what the call means, makes it on exact data, and compares. A
-    layer's input is called x; an extent that is not known is None. Of a file, such as model.py, or of several calls, it
-    lists what each means; model.py:12 is the call on a line. Nothing in them is ever evaluated. Exit status: 0 it does
-    what is claimed, 1 it does not; and where no call is made, 0 it has a meaning, 1 the framework is claimed to refuse
-    it; 2 usage, or nothing can be claimed of it.
+    FRAMEWORK may be a module of one, such as keras. This prints what the call means, makes it on exact data, and
+    compares. A layer's input is called x. Write None for an extent that is not known. For a file, such as model.py, or
+    for several calls, it lists what each call means; model.py:12 is the call on line 12. Nothing in them is evaluated.
+    Exit status: 0 the call does what is claimed, 1 it does not. If no call is made: 0 it has a meaning, 1 the framework
+    is claimed to refuse it. 2 usage, or nothing is claimed of the call.
     """
     framework = idioms.framework_of(framework)
     lane = adapters.lane(framework, variant)

@@ -104,7 +104,7 @@ class Version(NamedTuple):
 @click.option("--since", type=Path, help="A file cases/vectors.txt of another version: say which vectors changed.")
 @click.option("--write", is_flag=True, help="Compute all vectors, and write their hashes; a change raises the number.")
 def version(since: Path | None, write: bool) -> int:
-    """Say which version of the cases this is, and which vectors are others than in another version.
+    """Say which version of the cases this is, and which vectors differ from another version.
 
     A vector is a problem with its operands and the array that is expected. New vectors leave the number as it is.
     """

@@ -54,12 +54,14 @@ def command(
     records: tuple[Path, ...], framework: str | None, suites: tuple[str, ...], each: int, at_once: int,
     keep: Path | None, python: str | None, folder: Path,
 ) -> int:  # fmt: skip
-    """Confirm the divergences in record files, or in those of a folder but for claims, gradients and negative cases.
+    """Confirm the divergences in record files, or in a folder of them.
 
-    By two other oracles, and by a script of plain framework code, which imports nothing of this package, runs in a
-    fresh process, and must give the very array of the record. Exit status: 0 all are confirmed, 2 usage, and 1 if a
-    divergence is not confirmed, which makes it a fault of the harness, or of a framework that varies where it is not
-    known to.
+    In a folder, the suites claims, gradients, negative and rounding are left out.
+
+    Two other oracles confirm the expected array. A script of plain framework code confirms the answer: it imports
+    nothing of this package, runs in a fresh process, and must give the very array of the record. Exit status: 0 all are
+    confirmed, 2 usage, 1 a divergence is not confirmed. It is then a fault of the harness, or of a framework that
+    varies without an expectation that says so.
     """
     status = OK
     for path, run in _chosen(records, framework, suites):

@@ -21,8 +21,9 @@ from conformance.records.record import RecordError
 def command(records: Path, chosen: tuple[str, ...], as_json: bool) -> int:
     """Count the 2-way and 3-way combinations of parameter levels that each lane answered or not.
 
-    The reason is the first that holds: refused, unsupported or failed wherever it was run; left out, since equal
-    channel counts hide a swap of channels; missing, which no case has; invalid, which no valid problem has.
+    The table counts each combination under the first reason that holds: refused, unsupported or failed in every record;
+    left out, because equal channel counts hide a swap of channels; missing, if no case has it; invalid, if no valid
+    problem has it.
     """
     runs = [run for run in record_file.read_folder(records) if not chosen or run.header.lane in chosen]
     lanes = of_lanes(runs)

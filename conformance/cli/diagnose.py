@@ -79,14 +79,15 @@ def command(
 ) -> int:  # fmt: skip
     """Name the smallest misreading that gives an array.
 
-    SUBJECT is a record file, whose diverging records are all explained, grouped, and told from the conforming ones by
-    the smallest predicate that does; or a descriptor, or a framework with EXPRESSION, its call, and --actual, --x,
-    --weight and --bias: each a file .npy, .npz, .pt or .safetensors, with the name of one tensor where it has several,
-    as in model.pt:up.weight. Arrays are in the call's own order of axes, and in PyTorch's for a descriptor.
+    SUBJECT is a record file, a descriptor, or a framework. Of a record file all diverging records are explained and
+    grouped, each group with the smallest predicate that separates it from the conforming records. With a descriptor, or
+    with a framework and EXPRESSION, its call, give the arrays: --actual, --x, --weight and --bias are files .npy, .npz,
+    .pt or .safetensors. If a file has several tensors, name one, as in model.pt:up.weight. Arrays are in the call's own
+    order of axes; for a descriptor they are in PyTorch's.
 
-    Where the lane of a record file is installed here in the same version, explanations of several statements are asked
-    of redrawn operands, too, and the file keeps the outcome. Exit status: 0 right or explained, 1 something is not,
-    2 usage.
+    If the lane of a record file is installed here in the same version, explanations of several statements are also
+    tried on redrawn operands, and the file keeps the outcome. Exit status: 0 right or explained, 1 something is not, 2
+    usage.
     """
     scale = [] if scales is None else _scales(scales)
     files: dict[str, str | None] = {"--actual": actual, "--x": x, "--weight": weight}

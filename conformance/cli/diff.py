@@ -59,10 +59,9 @@ def command(
 ) -> int:  # fmt: skip
     """Say what changed from OLD to NEW, which are record files, or folders of them.
 
-    Of two scans of a model, such as before and after a conversion, it says which layers changed meaning, size or
-    weights. Repeated runs of the same build lie in repeats/2, repeats/3 and so on beside a record file, where
-    `conformance run --repeat` puts them. Exit status: 0 nothing worse, 1 something is, 2 usage, 3 a run is incomplete
-    or absent.
+    For two scans of a model, such as before and after a conversion, it says which layers changed meaning, size or
+    weights. Repeated runs of a build are in repeats/2, repeats/3 and so on beside a record file; `conformance run
+    --repeat` writes them. Exit status: 0 nothing worse, 1 something is, 2 usage, 3 a run is incomplete or absent.
     """
     if is_scan(old) and is_scan(new):
         return _compare_scans(old, new, as_json)

@@ -38,9 +38,9 @@ from conformance.suites.expectations import Expectation, expected_of, of_records
 def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool, markdown: bool) -> int:
     """State the acceptance domain of each lane: how often it answers, refuses, crashes, and where, as predicates.
 
-    Made from the record files of the suites core and negative, and others on the same calls. A region stands with the
-    smallest predicate that tells its problems from those that are answered rightly, or with the faults of operands that
-    no problem says.
+    It is made from record files, of the suites core and negative and of others on the same calls. Each region has the
+    smallest predicate that separates its problems from those that are answered rightly. Faults of operands that no
+    predicate can say are named.
     """
     runs = [run for run in record_file.read_folder(records) if not chosen or run.header.lane in chosen]
     of_lane = by_lane(runs, idioms=idioms)

@@ -167,10 +167,10 @@ class Checked:
 @QUIET
 @click.option("--json", "json_", is_flag=True, help="One JSON object a framework, on a line each.")
 def check_(records: Path, expectations: tuple[str, ...], json_: bool) -> int:
-    """Whether every expectation is exact on the records, everything that fails is expected, and every lane answers.
+    """Check that every expectation is exact, that every failure is expected, and that every lane answers enough.
 
-    Of some suites or lanes alone, what only the others could show is counted as not asked. Exit status: 0 it is, 1 it
-    is not, 2 usage, 3 a run is incomplete.
+    If there are records of some suites or lanes alone, expectations that only the others could show are counted as not
+    asked. Exit status: 0 all is as expected, 1 it is not, 2 usage, 3 a run is incomplete.
     """
     runs = _Runs(records, expectations)
     frameworks = progress(sorted(runs.by_framework), "expectations", "frameworks")
@@ -223,7 +223,7 @@ def summary(runs: Sequence[Run], expectations: Sequence[Expectation]) -> str:
 @RECORDS
 @EXPECTATIONS
 def explain(case: str, records: Path, expectations: tuple[str, ...]) -> int:
-    """What was recorded of CASE in every lane, and which expectation it is of."""
+    """Show what was recorded of CASE in every lane, and which expectation covers it."""
     proposed_any = False
     for run in (run for runs in _Runs(records, expectations).by_framework.values() for run in runs):
         expected = expected_of(run)
@@ -254,10 +254,10 @@ def _explained(record: Record, expectations: Sequence[Expectation]) -> Iterator[
 @click.argument("record_files", metavar="RECORD...", nargs=-1, required=True, type=Path)
 @EXPECTATIONS
 def propose_(record_files: tuple[Path, ...], expectations: tuple[str, ...]) -> int:
-    """Print entries for what fails in RECORD files, of one framework, and nobody knew of, and floors that are missing.
+    """Print entries for failures in RECORD files of a framework that no expectation covers, and missing floors.
 
-    A floor is how much of a suite a lane must answer: as much as it did. A person completes the entries: one without a
-    reason is refused. Exit status: 0 nothing to propose, 1 there is.
+    A floor says how much of a suite a lane must answer; the proposed one is as much as it did. Complete the entries
+    yourself: an entry without a reason is refused. Exit status: 0 nothing to propose, 1 there is.
     """
     builds = [build for file in record_files for build in read_builds(file).values()]
     runs = [build.runs[0] for build in builds]
@@ -347,9 +347,9 @@ def _toml(text: str) -> str:
 @RECORDS
 @EXPECTATIONS
 def prune(records: Path, expectations: tuple[str, ...]) -> int:
-    """Take out the expectations that no record shows any longer, from the file that they are in.
+    """Remove expectations that no record shows any longer from their file.
 
-    Exit status: 0, or 3 where a run is incomplete, and then nothing is written.
+    Exit status: 0, or 3 if a run is incomplete; then nothing is written.
     """
     runs = _Runs(records, expectations)
     if missing := list(runs.incomplete):

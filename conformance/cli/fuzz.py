@@ -57,10 +57,10 @@ def command(
 ) -> int:  # fmt: skip
     """Run the problems of a space on FRAMEWORK as a suite does, and shrink the first that does not do what is expected.
 
-    The search ends at the first finding, which is diagnosed and written as a case, ready for cases/curated/ but for its
-    `why`. The folder remembers how far it came: the next search goes on there, with what failed first.
-    `conformance sweep` goes on after findings, and keeps them all. Exit status: 0 nothing found, 1 something is,
-    2 usage.
+    The search ends at the first finding. The finding is diagnosed, and written as a case for cases/curated/, in which
+    only the `why` is missing. The folder keeps how far the search came. The next search goes on there, and begins with
+    what failed. `conformance sweep` goes on after findings, and keeps them all. Exit status: 0 nothing found, 1
+    something is, 2 usage.
     """
     adapters.require_installed(framework)
     lane, space = adapters.lane(framework, variant), read_space(name, seed)

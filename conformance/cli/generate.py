@@ -17,8 +17,8 @@ from conformance.vectors.chosen import path
 def command(check: bool, vectors: bool) -> int:
     """Write the generated case files, the same bytes every time.
 
-    The cases of test vectors are chosen by the wrong implementations that they kill, and `conformance audit` fails
-    where they no longer do. So they are chosen again only where --vectors asks for it.
+    The cases of test vectors are chosen by the wrong implementations that they kill. They are chosen again only with
+    --vectors; `conformance audit` fails if they no longer kill all of them.
     """
     files = _chosen() if vectors else generate.files()
     different = generate.differences(cases_folder(), files)

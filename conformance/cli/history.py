@@ -32,7 +32,7 @@ def command(
     subject: str | None, records: Path | None, store: Path, lane: str | None, listed: bool, dropped: tuple[str, ...],
     json_: bool,
 ) -> int:  # fmt: skip
-    """Say since when SUBJECT is what it is: a case by its id, or a cluster by its predicate.
+    """Say since when SUBJECT has its verdict: a case by its id, or a group of cases by a predicate.
 
     Runs are kept in whatever order. A change between two runs of one build on one machine is flaky.
     """

@@ -56,10 +56,10 @@ def command(
 ) -> int:  # fmt: skip
     """Evaluate the problem of DESCRIPTOR, such as "i5x7 k3 s2 p1 op1 bias", on FRAMEWORK.
 
-    Prints the verdict, the native call, the deviation, what explains it, and the arrays where they are small. With
-    --lane in place of FRAMEWORK, asks each lane in its own environment, several at once, and prints one table: who
-    gives which answer, what diverges and why, what is refused, how long a call takes, and which lanes are not
-    installed. Exit status: 0 conforms, refuses or is unsupported; 1 diverges, crashes or fails otherwise; 2 usage.
+    This prints the verdict, the native call, the deviation, what explains it, and small arrays. With --lane in place of
+    FRAMEWORK it asks each lane in its own environment, several at once. It then prints one table: which lanes give the
+    same answer, what diverges and why, what is refused, how long a call takes, and which lanes are not installed. Exit
+    status: 0 conforms, refuses or is unsupported; 1 diverges, crashes or fails otherwise; 2 usage.
     """
     if lanes and direction != FORWARD:
         raise click.UsageError("--lane asks lanes for answers alone: leave --pass out, or give FRAMEWORK")

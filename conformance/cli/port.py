@@ -46,11 +46,11 @@ def command(
     """Print code of one framework that does what EXPRESSION does in another.
 
     EXPRESSION is a call or layer as people write it, such as 'keras.layers.Conv2DTranspose(64, 5, strides=2,
-    padding="same")' with --shape x=1,7,7,32; it is read, never evaluated. A layer's input is called x. A framework may
-    be named by a module of it, such as keras. With --model it is each layer of a scan, which `conformance scan MODEL
-    --to` wrote: --out writes their weights as the code takes them, and --verify runs the code on them. Exit status: 0
-    ported (and, with --verify, proved), 1 the two sides differ, or no code says it, or the source's framework refuses
-    it; 2 usage, 3 not run for --verify.
+    padding="same")' with --shape x=1,7,7,32; it is read, and never evaluated. A layer's input is called x. You may name
+    a framework by a module of it, such as keras. --model takes a scan that `conformance scan MODEL --to` wrote, and
+    prints the code of each layer; --out writes the weights as the code takes them, and --verify runs the code on them.
+    Exit status: 0 ported and, with --verify, proved; 1 the two sides differ, no code says the call, or its own
+    framework refuses it; 2 usage; 3 --verify could not run it.
     """
     if model is not None:
         return _port_model(model, target, variant, pythons, run=run, out=out)

@@ -53,9 +53,10 @@ SECONDS = 120.0
 def command(framework: str, variant: str | None, suite: str, shard: str, dtype: str, folder: Path) -> int:
     """Check on FRAMEWORK alone, without the oracle, what transposed convolution must satisfy.
 
-    Adjointness with its own convolution, linearity, groups, permutations of batch and channels, translation, dilation
-    and rank: both sides are the framework's, on whole numbers, and must be equal in every bit. Exit status: 0 all hold
-    or fail where the framework is known to, 1 one fails, 2 usage, 3 nothing held, so that nothing was shown.
+    The properties are adjointness with its own convolution, linearity, groups, permutations of batch and channels,
+    translation, dilation and rank. The framework computes both sides, on whole numbers, and they must be equal in every
+    bit. Exit status: 0 all hold, or fail where an expectation says so; 1 one fails; 2 usage; 3 nothing held, so nothing
+    was shown.
     """
     adapters.require_installed(framework)
     first, step = parse_shard(shard)

@@ -19,11 +19,13 @@ from conformance.report.content.replays import DEFAULT, ReplayRow, Replays, Side
 @QUIET
 @click.option("--to", type=Path, help=f"Where the report's page is written from (it looks at {DEFAULT}).")
 def command(ids: tuple[str, ...], all_: bool, list_: bool, to: Path | None) -> int:
-    """Replay published faults: make an environment of the version that has each, and of the one that has not.
+    """Replay published faults, in an environment with a version that has the fault and in one with a version without
+    it.
 
-    A call that shows the fault is put to both. It is proved where the first gives the verdict and the diagnosis that
-    are on file in cases/replay, the second its own, and the problems beside it conform in both. Environments are kept
-    in the cache folder. Exit status: 0 every one is proved, 1 one is not, 2 usage, or a version that cannot be had.
+    Both versions make a call that shows the fault. The fault is proved if the first gives the verdict and the diagnosis
+    on file in cases/replay, the second gives its own verdict on file, and neighbouring problems conform in both. The
+    cache folder keeps the environments. Exit status: 0 all are proved, 1 one is not, 2 usage, or a version that cannot
+    be had.
     """
     replays = read()
     if list_:

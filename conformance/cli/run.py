@@ -99,12 +99,12 @@ def command(
     A suite may be a scan, such as scan.jsonl, which `conformance scan MODEL --to` writes: the problems of a model's
     layers on exact data, and with --weights also with the model's own weights, within the bound of rounding.
 
-    With --repeat, further runs go into repeats/2, repeats/3 and so on, and a case that is not the same in all of them
-    is flaky, which fails unless an expectation says that it is by chance. With --caps, further runs go into
-    machines/sse4, machines/avx and so on: the same under the lowest cap of instruction sets, or under all caps that
-    this CPU has more than, and with two threads. The last lines say whether the lanes are
-    green or red, and why: expectations are held against all that was run. Exit status: 0 all as expected, 1 some case
-    diverges or fails otherwise, or an expectation is wrong, 2 usage, 3 a case has no record.
+    With --repeat, further runs go into repeats/2, repeats/3 and so on. A case that is not the same in all of them is
+    flaky, and fails unless an expectation says that it is by chance. With --caps, further runs go into machines/sse4,
+    machines/avx and so on. They run under the lowest cap of instruction sets, or under every cap below what this CPU
+    has, and with two threads. The last lines say whether the lanes are green or red, and why. Expectations are compared
+    with all that was run. Exit status: 0 all as expected, 1 some case diverges or fails otherwise, or an expectation is
+    wrong, 2 usage, 3 a case has no record.
     """
     require_seconds(timeout)
     require_workers(workers)

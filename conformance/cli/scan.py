@@ -32,14 +32,14 @@ def command(
     """List every transposed convolution of MODEL: what each means, with its problem and its weight.
 
     MODEL is a file: .onnx, .tflite, .pt2 of torch.export, TorchScript in .pt, .keras, a frozen graph in .pb, a folder
-    of a SavedModel, NAME-symbol.json of MXNet; or package.module:factory, which makes a module of PyTorch. Those of a
-    framework are read in its environment: this one, .tox/NAME, or the one of --python.
+    of a SavedModel, NAME-symbol.json of MXNet; or package.module:factory, which makes a module of PyTorch. A
+    framework's own formats are read in its environment: this one, .tox/NAME, or the one of --python.
 
-    An extent that is free in the file is given by --input, as a number or a range. Problems are made at the ends of
-    ranges, and where something else about a layer changes in between. No code of a file is executed. With --lane it
-    says which layers a lane refuses, gets wrong or dies of, by the regions of cases/expectations, and what helps; no
-    framework is run for that. Exit status: 0, also where there is none, 1 where a lane is known not to answer, and 2
-    for usage, or a file that cannot be read.
+    --input gives an extent that is free in the file, as a number or a range. Problems are made at the ends of a range,
+    and in between if a layer changes there. No code of a file is executed. With --lane it says which layers a lane
+    refuses, gets wrong or dies of, and what helps. It takes this from the regions of cases/expectations and runs no
+    framework. Exit status: 0, also if the model has no such layer; 1 a lane is known not to answer; 2 usage, or a file
+    that cannot be read.
     """
     from conformance.cli.port import interpreters
     from conformance.io.atomic import require_our_file, write_together

@@ -29,7 +29,7 @@ WITNESSES = 5
 def command(name: str, records: Path) -> None:
     """Show the case or the expectation whose id is NAME, and what the record files in a folder have of it.
 
-    Of a case: why it is there, and its verdict in each lane. Of an expectation: where it holds, why, what is known
+    For a case: why it is there, and its verdict in each lane. For an expectation: where it holds, why, what is known
     upstream, and how many records it covers.
     """
     files = sorted(records.glob("*.jsonl"))

@@ -44,11 +44,11 @@ def command(
 ) -> int:  # fmt: skip
     """Name the calls of FRAMEWORK that turn extents of --input into those of --output, the most natural one first.
 
-    FRAMEWORK may be a module of one, such as keras. Each call is claimed to be answered with just these extents, and is
-    printed with its window, so that it can be pasted and read by `conformance call`. One number is that of all axes.
-    Where nothing fits, the nearest sizes are named. With a STACK of layers, as a list, a
-    Sequential(...), calls by --then, a file such as model.py or a part of it such as model.py:Net, it says which input
-    sizes pass, which level breaks, and what mends it. Exit status: 0 something fits or passes, 1 nothing does, 2 usage.
+    FRAMEWORK may be a module of one, such as keras. By the claim of its idiom, each call gives exactly these extents.
+    It is printed with its window, and `conformance call` reads it. One number stands for all axes. If nothing fits, the
+    nearest sizes are named. A STACK of layers is a list, a Sequential(...), calls by --then, a file such as model.py,
+    or a part of it such as model.py:Net. For a stack it says which input sizes pass, which level breaks, and how to
+    mend it. Exit status: 0 something fits or passes, 1 nothing does, 2 usage.
     """
     named, framework = framework, idioms.framework_of(framework)
     if variant:

@@ -108,11 +108,11 @@ def run(
 ) -> int:  # fmt: skip
     """Evaluate problems of SPACE, which is a name or a TOML file, on a lane, and keep what came of them in a folder.
 
-    Problems have numbers, in an order that the seed shuffles, so that any first N are a sample without repetition.
-    Blocks of them go to lane processes in the environment of the framework: this one, .tox/NAME, or --python
-    NAME=PATH. One that dies, or is silent for too long, is started again behind the problem that it died of. What is
-    done is on the disk, whatever is killed: --resume goes on. Exit status: 0 done, 1 a block came out otherwise
-    when it was done again, 2 usage.
+    Problems have numbers, in an order that the seed shuffles, so the first N are a sample without repetition. Blocks of
+    problems go to lane processes in the environment of the framework: this one, .tox/NAME, or --python NAME=PATH. If a
+    lane process dies or is silent for too long, it is started again after the problem that it died of. Finished blocks
+    are on the disk, whatever is killed, and --resume goes on. Exit status: 0 done, 1 a block gave other records when it
+    was done again, 2 usage.
     """
     require_seconds(timeout)
     of_lane = lane_of(lane)
@@ -177,8 +177,8 @@ def worker(address: str, lanes: tuple[str, ...], processes: int | None, **tls: A
 def report(folder: Path, with_known: bool, pythons: tuple[str, ...]) -> int:
     """Say what the sweep in FOLDER found: each fault with where it is, why, and the smallest problem that shows it.
 
-    Wrong answers are explained where the lane's framework is at hand, which is asked for them once more. Exit status:
-    0 nothing new, 1 something is, or a block came out otherwise when it was done again, 2 usage.
+    If the lane's framework is installed here, it is asked for the wrong answers once more, and they are explained. Exit
+    status: 0 nothing new, 1 something is new, or a block gave other records when it was done again, 2 usage.
     """
     summary = swept.read(folder, lambda blocks, total: progress(blocks, f"{folder}", "blocks", total))
     for line in lines_of(summary, _process(summary, parsed(pythons)), with_known=with_known):

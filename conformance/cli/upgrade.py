@@ -32,9 +32,10 @@ def command(
 ) -> int:  # fmt: skip
     """Run suites on two versions, such as "jax==0.9.0" and "jax==0.10.2", and say what changed.
 
-    Each is made an environment of, from the pins of its lane with that one replaced; further ones follow after a blank,
-    as in "jax==0.9.0 flax==0.12.3". Environments and runs are kept in the cache folder. Writes a page, Markdown, and
-    JUnit XML. Exit status: 0 nothing worse, 1 something is, 2 usage, or a version that cannot be had, 3 incomplete.
+    Each version gets an environment with the pins of its lane, in which this pin replaces the lane's own. Add further
+    pins after a blank, as in "jax==0.9.0 flax==0.12.3". The cache folder keeps environments and runs. The result is
+    also written as a page, Markdown, and JUnit XML. Exit status: 0 nothing worse, 1 something is, 2 usage, or a version
+    that cannot be had, 3 incomplete.
     """
     suites = tuple(_absolute(suite) for suite in with_weights(suites, own=weights))
     require_suites(suites)

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 def command(suite: str, out: Path | None, with_onnx: bool, diff: tuple[Path, Path] | None) -> int:
     """Write test vectors: operands, attributes and the only right answer, as JSON with an index.
 
-    They are the chosen cases of a suite; those of core kill every wrong implementation of the audit. Each says why it
-    is there, which misreadings and known faults it tells, and how PyTorch, TensorFlow and ONNX say it. Exit status: 0,
-    or 2 for usage; with --diff 1 where vectors differ.
+    They are the chosen cases of a suite; those of core kill every wrong implementation of the audit. Each vector says
+    why it is there, which misreadings and known faults it detects, and how PyTorch, TensorFlow and ONNX write it. Exit
+    status: 0, or 2 for usage; with --diff, 1 if vectors differ.
     """
     if diff is not None and out is None:
         return _say_changes(*diff)
