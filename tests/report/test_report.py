@@ -83,7 +83,7 @@ FINDINGS = {
               "torch-eager, core: it conforms nowhere: 0 of 2 records: 1 diverges, 1 errored"),
     "absent": ([TORCH], ["torch-eager", "jax-jit"], "jax-jit: it is expected, and has no record in core"),
     "absent from a suite": ([TORCH, JAX, run(suite="negative")], ["torch-eager", "jax-jit"], "jax-jit: it is expected, "
-                            "and there is no record of it in negative"),
+                            "and has no record in negative"),
     "incomplete": ([run(complete=False)], [], "torch-eager, core: it did not come to its own end: 3 records, 3 exp"),
     "too few": ([run(expected=4000)], [], "torch-eager, core: it is marked complete: 3 records, 4,000 expected"),
     "nothing": ([run(records=[])], [], "torch-eager, core: it ran nothing: 0 records, 0 expected"),
@@ -310,6 +310,7 @@ def test_every_verdict_is_explained(tmp_path: Path) -> None:
     assert list(GLOSSARY) == list(Verdict)
     shown = text(page(tmp_path, TORCH))
     assert all(meaning in shown for meaning in GLOSSARY.values())
+    assert all(f'id="verdict-{verdict}"' in page(tmp_path, TORCH) for verdict in Verdict)
 
 
 def test_many_records_are_all_present_and_every_page_stays_small(tmp_path: Path) -> None:
