@@ -29,13 +29,13 @@ def document() -> str:
     lines = [
         "# Odd behaviours",
         "",
-        "What an implementation can do beside giving an answer, and the one record that each ends in. Before and after",
-        "each of them a case is run that conforms. `python -m tests.odd_behaviours` prints this page.",
+        "These are things that an implementation can do other than answer, and the record that each ends in. A case",
+        "that conforms is run before and after each of them. `python -m tests.odd_behaviours` prints this page.",
         "",
-        "An exception is a refusal only where it is raised while the call is made. What of the process's state is put",
-        "back, and what is left alone, is said in `conformance/processes/state.py`.",
+        "An exception is a refusal only if it is raised while the call is made. `conformance/processes/state.py` says",
+        "which state of the process is put back, and which is left alone.",
         "",
-        "A SIGINT that a call sends to its own process cannot be told from Ctrl-C: it interrupts the run.",
+        "If a call sends SIGINT to its own process, this cannot be told from Ctrl-C: it interrupts the run.",
     ]
     for title, group in GROUPS.items():
         lines += ["", f"## {title}", "", "| it | verdict | and the record says |", "|---|---|---|"]
