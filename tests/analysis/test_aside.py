@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from conformance.analysis.aside import aside
-from conformance.records.record_file import RecordError
+from conformance.records.record import RecordError
 
 
 def test_a_result_comes_from_another_process() -> None:
