@@ -13,12 +13,22 @@ from typing import Any, NamedTuple, cast
 
 from numpy.typing import NDArray
 
-from conformance.adapters.base import Adapter, Call, Casting, Lane, differentiated, finish, require_dtype
+from conformance.adapters.base import (
+    Adapter,
+    Call,
+    Casting,
+    Lane,
+    accumulation,
+    differentiated,
+    finish,
+    require_dtype,
+)
 from conformance.calls import native
 from conformance.idioms.base import ClaimedCall
+from conformance.numerics.accumulation import CLASSES, judges, sums_of
 from conformance.numerics.deviation import Deviation, digest, fingerprint, measure_deviation
-from conformance.numerics.operands import SIGNIFICAND, Arrays, Certificate, held_in, modified
-from conformance.numerics.rounding import explain, measure_rounding
+from conformance.numerics.operands import HALVES, SIGNIFICAND, Arrays, Certificate, held_in, modified
+from conformance.numerics.rounding import class_of, explain, measured
 from conformance.processes.attempt import Answered, Ended, begin, failed, make, plain
 from conformance.records.record import FORWARD, Record, Verdict
 from conformance.suites.case import Asked, Case, Rounded
@@ -58,12 +68,16 @@ class _Exposed(NamedTuple):
 
 @dataclass(slots=True)
 class _Trial:
-    """A job on its way; nothing is `exposed` to a call that was made in another process."""
+    """A job on its way; nothing is `exposed` to a call that was made in another process.
+
+    `accumulation` is the class that the adapter declares for the dtype.
+    """
 
     job: Job
     call: Call | None
     answer: Answered | Ended
     exposed: _Exposed | None = None
+    accumulation: str = "A"
 
 
 _UNCALLED = Ended(Verdict.ERRORED, "was not called")
@@ -103,7 +117,7 @@ def _begin(adapter: Adapter, job: Job) -> _Trial:
     call = begin(lambda: _translate(adapter, job, operands, upstream))
     ended = call if isinstance(call, Ended) else _UNCALLED
     made = call if isinstance(call, Call) else None
-    return _Trial(job, made, ended, exposed)
+    return _Trial(job, made, ended, exposed, accumulation(adapter, job.dtype))
 
 
 def _translate(adapter: Adapter, job: Job, arrays: Arrays, upstream: Array | None) -> Call:
@@ -138,7 +152,12 @@ def _objection(trial: _Trial, answer: Answered) -> Ended | None:
         facts = f"answered {answer.array.shape}, claimed to be refused: {job.case.refused}"
         return Ended(Verdict.ACCEPTS_INVALID, facts, seconds)
     certificate = _certificate(job)
-    if not certificate.holds and not isinstance(job.case.subject, Rounded):
+    if isinstance(job.case.subject, Rounded):
+        name, terms = trial.accumulation, job.reference.terms
+        if not judges(name, job.dtype, terms):
+            facts = f"class {name} has no bound for a sum of {terms} products in {job.dtype}: zeros would be within it"
+            return Ended(Verdict.INCONCLUSIVE, facts)
+    elif not certificate.holds:
         return Ended(Verdict.INCONCLUSIVE, f"data is not exact in {job.dtype}: {certificate}")
     return None
 
@@ -171,8 +190,8 @@ def _compare(lane: Lane, trial: _Trial, answer: Answered) -> Result:
     sign = digest(expected)
     evidence: dict[str, Any] = {"actual": sign if deviation is None else fingerprint(actual), "expected": sign}
     if isinstance(job.case.subject, Rounded):
-        deviation, measured = _beyond_rounding(job, actual, deviation)
-        evidence["rounding"] = {**job.case.evidence["rounding"], **measured}
+        deviation, more = _beyond_rounding(trial, actual, deviation)
+        evidence |= {**more, "rounding": {**job.case.evidence["rounding"], **more.get("rounding", {})}}
     record = record_of(
         lane, _asked(job), Verdict.CONFORMS, composed=call.composed + answer.assisted(job.dtype),
         certificate=_certificate(job).evidence(), seconds=round(answer.seconds, 6), **evidence,
@@ -189,24 +208,37 @@ def _compare(lane: Lane, trial: _Trial, answer: Answered) -> Result:
 
 
 def _beyond_rounding(
-    job: Job, actual: Array, deviation: Deviation | None
-) -> tuple[Deviation | None, Mapping[str, float]]:
-    """What is left of a deviation that rounding may have made, and how far the answer was rounded."""
+    trial: _Trial, actual: Array, deviation: Deviation | None
+) -> tuple[Deviation | None, Mapping[str, Any]]:
+    """What is left of a deviation that rounding may have made, and what a record keeps of how it was rounded."""
     if deviation is not None and deviation.kind != "value":
         return deviation, {}
-    problem, arrays = job.case.problem, job.reference.arrays
-    rounding = measure_rounding(problem, arrays, job.reference.expected, actual)
+    job, call = trial.job, trial.call
+    assert call is not None
+    problem, arrays, exact = job.case.problem, job.reference.arrays, job.reference.expected
+    name, dtype = trial.accumulation, job.dtype
+    late = SIGNIFICAND[actual.dtype.name] * (call.bias is not None)
+    sums = sums_of(problem, arrays, exact, late)
+    rounding = measured(dtype, name, sums, actual, exact)
+    found, cause = class_of(dtype, sums, actual, exact), ""
+    if rounding.count:
+        cause = "" if found else explain(problem, arrays, actual, dtype, name)
+        found = found or ("C" if cause else "")
+    kept = {
+        "rounding": rounding.evidence(),
+        "accumulation": {"declared": name, **({"measured": found} if found else {})},
+    }
     if not rounding.count:
-        return None, rounding.evidence()
-    cause = explain(problem, arrays, actual)
+        return None, kept
+    what = f"class {name} ({CLASSES[name]}) allows" if dtype in HALVES else "any order of summation can"
     worst = f"by {rounding.share:.3g} times as much" if isfinite(rounding.share) else "where nothing is to round"
+    cause = cause or (f"within class {found} ({CLASSES[found]})" if found else "")
     message = (
-        f"{rounding.count} of {rounding.size} values err by more than any order of summation can, "
+        f"{rounding.count} of {rounding.size} values err by more than {what}, "
         f"worst at {rounding.index} {worst}{', ' if cause else ''}{cause}"
     )
-    return Deviation(
-        "value", message, rounding.count, rounding.size, rounding.index, rounding.largest, cause
-    ), rounding.evidence()
+    kind = "precision" if found else "value"
+    return Deviation(kind, message, rounding.count, rounding.size, rounding.index, rounding.largest, cause), kept
 
 
 def _end(lane: Lane, trial: _Trial) -> Result:

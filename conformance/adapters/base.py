@@ -94,6 +94,7 @@ class Adapter(Protocol):
     process that meets no problem twice, and has no use for what is kept of the last ones; and DISTRIBUTIONS, the names
     of the packages whose versions belong to the build; and DTYPES, the dtypes that the framework computes in, where
     they are others than `DTYPES` here; with bfloat16 among them, which NumPy has not, it is a `Casting` one;
+    ACCUMULATION, the class of `numerics.accumulation` by which it adds up in each dtype of half precision, if not "A";
     and HOW_OFTEN, which is "weekly" where no night has the time for it.
     """
 
@@ -167,6 +168,11 @@ def require_dtype(adapter: Adapter, dtype: str) -> None:
     dtypes = getattr(adapter, "DTYPES", DTYPES)
     if dtype not in dtypes:
         raise Unsupported(f"it computes in {', '.join(dtypes)}, not in {dtype}")
+
+
+def accumulation(adapter: Adapter, dtype: str) -> str:
+    """The class by which an adapter declares that its framework adds up in a dtype."""
+    return str(getattr(adapter, "ACCUMULATION", {}).get(dtype, "A"))
 
 
 def extends(window: Window) -> bool:

@@ -21,6 +21,7 @@ LIBRARIES = {"eager": {"aten": ["ATEN_CPU_CAPABILITY"], "onednn": ["ONEDNN_MAX_C
 DISTRIBUTIONS = ("scikit-learn",)
 UNREPEATED = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
 DTYPES = ("bfloat16", "float16", "float32", "float64")
+ACCUMULATION = {"bfloat16": "S", "float16": "S"}
 REFUSALS = (RuntimeError, ValueError, TypeError)
 BLOCK = 1
 

@@ -9,8 +9,12 @@ order, with or without fused multiply-add, rounds each term at most n = K + b ti
 (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1). Nothing overflows, and nothing is small
 enough to underflow. `rho` is the largest error in units of u times that sum of magnitudes: at most 1 where only the
 result is rounded, n at the most, and what grows first when an implementation gets worse.
+
+In half precision operands are numbers of as many bits as the dtype has, from 1 up, whose sums are exact in float64 and
+within the range of float16. How far an answer can be off depends on what is rounded: see `accumulation`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -19,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import oracle
-from conformance.numerics.operands import EXACT_IN, SIGNIFICAND, Arrays, DataError, magnitudes, words
+from conformance.numerics.accumulation import DECLARED, Sums, limit, sums_of
+from conformance.numerics.operands import EXACT_IN, HALVES, SIGNIFICAND, Arrays, DataError, magnitudes, words
 from conformance.problem import Problem
 
 Array = NDArray[Any]
@@ -27,6 +32,14 @@ Array = NDArray[Any]
 BITS = SIGNIFICAND[EXACT_IN]
 SUM_BITS = 62
 """Of the largest sum; int64 has 63."""
+
+HALF_SUM = 2.0**15
+"""What a sum of magnitudes reaches at most in half precision: float16 ends below 2**16."""
+HALF_SPREAD = 4
+"""How far operands of half precision are shifted apart, in bits, where their sums have room for it."""
+MIXED = 0.25
+"""Signs are mixed as far as terms**1.5 * u: beyond, sums cancel to less than the bound of class B, which would say
+nothing."""
 
 NARROWER = {11: "TF32 or float16", 8: "bfloat16"}
 """Formats that operands may have been rounded to, by the bits of their significand, the widest first."""
@@ -53,16 +66,45 @@ class Rounding:
         }
 
 
-def draw(case_id: str, problem: Problem) -> Arrays:
-    """The int64 operands of a case, drawn from its id, shifted apart as far as its sums fit int64.
+def draw(case_id: str, problem: Problem, dtype: str = EXACT_IN) -> Arrays:
+    """The operands of a case, drawn from its id, shifted apart as far as there is room: int64, or float64 for a half.
 
-    Raises DataError where they never do.
+    Raises DataError where there is no room.
     """
-    for spread in reversed(range((SUM_BITS - 2 * BITS) // 2 + 1)):
-        arrays = _draw(case_id, problem, spread)
-        if magnitudes(problem, arrays.astype("float64")).max() <= 1 << SUM_BITS:
+    if dtype in HALVES:
+        drawn, room, least = _halves(case_id, problem, dtype), HALF_SUM, HALF_SPREAD
+    else:
+        drawn, room, least = _whole(case_id, problem), 2.0**SUM_BITS, (SUM_BITS - 2 * BITS) // 2
+    for spread in reversed(range(least + 1)):
+        arrays = drawn(spread)
+        if magnitudes(problem, arrays.astype("float64")).max() <= room:
             return arrays
-    raise DataError(f"{case_id}: {problem.terms} products of {2 * BITS} bits do not fit int64: give it a smaller size")
+    raise DataError(f"{case_id}: {problem.terms} products of {2 * _bits(dtype)} bits do not fit "
+                    f"{'float16' if dtype in HALVES else 'int64'}: give it a smaller size")  # fmt: skip
+
+
+def _bits(dtype: str) -> int:
+    return SIGNIFICAND[dtype] if dtype in HALVES else BITS
+
+
+def _whole(case_id: str, problem: Problem) -> Callable[[int], Arrays]:
+    """What draws the whole numbers of a case, by how far they are shifted apart."""
+    return lambda spread: _draw(case_id, problem, spread)
+
+
+def _halves(case_id: str, problem: Problem, dtype: str) -> Callable[[int], Arrays]:
+    """What draws the numbers of half precision of a case, from 1 up, by how far they are shifted apart."""
+    bits = SIGNIFICAND[dtype]
+    positive = problem.terms**1.5 * 2.0**-bits > MIXED
+
+    def drawn(spread: int) -> Arrays:
+        shapes = {"x": problem.input_shape, "weight": problem.weight_shape, "bias": problem.bias_shape}
+        numbers = (_numbers(f"{case_id} {dtype} {name}", shape, spread, bits) for name, shape in shapes.items())
+        x, weight, bias = (np.ldexp((np.abs(each) if positive else each).astype(np.float64), 1 - bits)
+                           for each in numbers)  # fmt: skip
+        return Arrays(x, weight, bias if problem.bias else None)
+
+    return drawn
 
 
 def _draw(case_id: str, problem: Problem, spread: int) -> Arrays:
@@ -72,46 +114,56 @@ def _draw(case_id: str, problem: Problem, spread: int) -> Arrays:
     return Arrays(x, weight, bias)
 
 
-def _numbers(key: str, shape: tuple[int, ...], spread: int) -> NDArray[np.int64]:
-    """Whole numbers of 24 significant bits of either sign, shifted by up to `spread` more."""
+def _numbers(key: str, shape: tuple[int, ...], spread: int, bits: int = BITS) -> NDArray[np.int64]:
+    """Whole numbers of so many significant bits of either sign, shifted by up to `spread` more."""
     drawn = words(key, shape)
-    size = (drawn % np.uint64(1 << BITS - 1)).astype(np.int64) + (1 << BITS - 1)
+    size = (drawn % np.uint64(1 << bits - 1)).astype(np.int64) + (1 << bits - 1)
     shift = ((drawn >> np.uint64(32)) % np.uint64(spread + 1)).astype(np.int64)
     sign = 1 - 2 * (drawn >> np.uint64(63)).astype(np.int64)
     return sign * size << shift
 
 
-def measure_rounding(problem: Problem, arrays: Arrays, exact: Array, actual: Array) -> Rounding:
-    """How far an answer of finite floats is from the exact int64 one of the same shape."""
-    unit = 2.0 ** -SIGNIFICAND[actual.dtype.name]
-    steps, scale = _steps(problem), magnitudes(problem, arrays).astype(np.float64) * unit
-    error = _distance(actual, exact)
+def measure_rounding(
+    problem: Problem, arrays: Arrays, exact: Array, actual: Array, dtype: str = "", name: str = "A", late: bool = False
+) -> Rounding:
+    """How far an answer of finite floats is from the exact one of the same shape, by the bound of a class.
+
+    `dtype` is the answer's where NumPy has it not; `late` says that the bias was added to the native answer.
+    """
+    held = actual.dtype.name
+    return measured(dtype or held, name, sums_of(problem, arrays, exact, SIGNIFICAND[held] * late), actual, exact)
+
+
+def measured(dtype: str, name: str, sums: Sums, actual: Array, exact: Array) -> Rounding:
+    """The same of sums that are known."""
+    error = distance(actual, exact)
     with np.errstate(divide="ignore", invalid="ignore"):
-        rho = np.where(error > 0, error / scale, 0)
-        share = np.where(error > 0, rho * (1 - steps * unit) / steps, 0)
+        rho = np.where(error > 0, error / (sums.magnitudes * 2.0 ** -SIGNIFICAND[dtype]), 0)
+        share = np.where(error > 0, error / limit(name, dtype, sums), 0)
     worst = tuple(map(int, np.unravel_index(share.argmax(), share.shape)))
     over = int(np.count_nonzero(share > 1))
     return Rounding(rho.max(), share.max(), over, share.size, worst, f"{error[worst]:g}")
 
 
-def _steps(problem: Problem) -> Array:
-    """How often a term of each value can be rounded: none where the bias is all there is."""
-    x, weight = (np.ones(shape, np.int64) for shape in (problem.input_shape, problem.weight_shape))
-    products = oracle.expected(problem, x, weight, None)
-    return np.where(products > 0, products + problem.bias, 0)
+def class_of(dtype: str, sums: Sums, actual: Array, exact: Array) -> str:
+    """The first class that an answer is within; empty where it is within none."""
+    fits = (name for name in DECLARED if measured(dtype, name, sums, actual, exact).count == 0)
+    return next(fits, "")
 
 
-def _distance(actual: Array, exact: Array) -> Array:
-    """|actual - exact| in float64, where an exact value may need more bits than that has."""
+def distance(actual: Array, exact: Array) -> Array:
+    """|actual - exact| in float64, where an exact whole number may need more bits than that has."""
     near = exact.astype(np.float64)
-    rest = exact - near.astype(np.int64)
-    distance: Array = np.abs((actual.astype(np.float64) - near) - rest)
-    return distance
+    rest = exact - near.astype(np.int64) if exact.dtype.kind == "i" else 0
+    apart: Array = np.abs((actual.astype(np.float64) - near) - rest)
+    return apart
 
 
-def explain(problem: Problem, arrays: Arrays, actual: Array) -> str:
+def explain(problem: Problem, arrays: Arrays, actual: Array, dtype: str = "", name: str = "A") -> str:
     """The widest narrower format to which operands must have been rounded for the answer to be in bounds, if any."""
-    for bits, name in NARROWER.items():
+    for bits, narrower in NARROWER.items():
+        if bits >= SIGNIFICAND[dtype or actual.dtype.name]:
+            continue
         x, weight = _rounded(arrays.x, bits), _rounded(arrays.weight, bits)
         for which, rounded in (
             ("x", arrays._replace(x=x)),
@@ -119,13 +171,16 @@ def explain(problem: Problem, arrays: Arrays, actual: Array) -> str:
             ("x and weight", arrays._replace(x=x, weight=weight)),
         ):
             exact = oracle.expected(problem, *rounded)
-            if measure_rounding(problem, rounded, exact, actual).count == 0:
-                return f"as if {which} had been rounded to the {bits} bits of {name}"
+            if measure_rounding(problem, rounded, exact, actual, dtype, name).count == 0:
+                return f"as if {which} had been rounded to the {bits} bits of {narrower}"
     return ""
 
 
 def _rounded(array: Array, bits: int) -> Array:
-    """Whole numbers rounded to so many significant bits, to even where two are as near."""
+    """Numbers rounded to so many significant bits, to even where two are as near; whole ones stay whole."""
+    if array.dtype.kind == "f":
+        steps: Array = np.ldexp(1.0, np.frexp(array)[1] - bits)
+        return np.asarray(np.rint(array / steps) * steps)
     unit = np.int64(1) << np.maximum(np.frexp(np.abs(array).astype(np.float64))[1].astype(np.int64) - bits, 0)
     rounded: Array = np.rint(array / unit).astype(np.int64) * unit
     return rounded

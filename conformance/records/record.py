@@ -113,7 +113,8 @@ class Record:
     the answer to the same problem on redrawn operands, too; those that were not asked are not there.
     `fault` is what is wrong with the call of a negative case, which its problem alone does not say; `trace` the last
     lines that a process wrote before it died. `rounding` is of a case that cannot be exact: its number of `terms`, and
-    how far it was rounded, as in `rounding.Rounding`.
+    how far it was rounded, as in `rounding.Rounding`; `accumulation` its class as `declared` by the adapter, and as
+    `measured` where the answer is within one.
     """
 
     framework: str
@@ -137,6 +138,7 @@ class Record:
     fault: str = ""
     trace: tuple[str, ...] = ()
     rounding: Mapping[str, Number] | None = None
+    accumulation: Mapping[str, str] | None = None
     replicated: Mapping[str, bool] | None = None
 
     @property
@@ -177,12 +179,15 @@ class Record:
 
     @property
     def undrawn(self) -> bool:
-        """Whether nothing can be said in its dtype: a sum has more terms than it counts to, and no operand is zero.
+        """Whether nothing can be said in its dtype: a sum has more terms than it counts to, and no operand is zero;
+        or where sums may round, than the bound of any but the first classes of accumulation is for.
 
         Other operands that are not exact are a failure, since exact ones could have been drawn.
         """
         held = self.certificate
-        return self.verdict is Verdict.INCONCLUSIVE and held is not None and held["terms"] > 1 << held["bits"]
+        if self.verdict is not Verdict.INCONCLUSIVE or held is None:
+            return False
+        return 2 * held["terms"] >= 1 << held["bits"] if self.rounding else held["terms"] > 1 << held["bits"]
 
     @property
     def key(self) -> Key:

@@ -20,11 +20,13 @@ class Change(StrEnum):
     APPEARED = "appeared"
     CHANGED_VALUE = "changed-value"
     FLAKY = "flaky"
+    LESS_PRECISE = "less-precise"
     DRIFT = "drift"
     SLOWER = "slower"
     CONTAINED = "contained"
     FIXED = "fixed"
     NEWLY_ACCEPTED = "newly-accepted"
+    MORE_PRECISE = "more-precise"
     CHANGED_MESSAGE = "changed-message"
     FASTER = "faster"
     OLD_ONLY = "old-only"
@@ -39,11 +41,13 @@ MEANING: Mapping[Change, str] = {
     Change.APPEARED: "only the new run has it, although both name the same case set",
     Change.CHANGED_VALUE: "wrong before, and now wrong in another way",
     Change.FLAKY: "repeated runs of one build do not agree",
+    Change.LESS_PRECISE: "right as before, but it rounds more of its sums: another class of accumulation",
     Change.DRIFT: "right as before, within what rounding can make, but rounded further from the exact answer",
     Change.SLOWER: "slower by more than repeated runs of one build vary",
     Change.CONTAINED: "wrong before, and now refused",
     Change.FIXED: "wrong, or dead, before, and now right",
     Change.NEWLY_ACCEPTED: "refused before, and now right",
+    Change.MORE_PRECISE: "right as before, and it rounds less of its sums: another class of accumulation",
     Change.CHANGED_MESSAGE: "refused, or dead, as before, and it says so in other words",
     Change.FASTER: "faster by more than repeated runs of one build vary",
     Change.OLD_ONLY: "only the old run was to have it",
@@ -51,10 +55,10 @@ MEANING: Mapping[Change, str] = {
 }
 WORSE = (
     Change.CRASH, Change.BROKEN, Change.NEWLY_REFUSED, Change.VANISHED, Change.APPEARED, Change.CHANGED_VALUE,
-    Change.FLAKY, Change.DRIFT, Change.SLOWER,
+    Change.FLAKY, Change.LESS_PRECISE, Change.DRIFT, Change.SLOWER,
 )  # fmt: skip
 
-OF_THE_MACHINE = (Change.DRIFT, Change.SLOWER, Change.FASTER)
+OF_THE_MACHINE = (Change.LESS_PRECISE, Change.MORE_PRECISE, Change.DRIFT, Change.SLOWER, Change.FASTER)
 """What another machine alone does to the same build: it rounds otherwise, and takes another time."""
 
 DRIFT = 2.0
@@ -86,7 +90,20 @@ def classify(old: Record, new: Record, drift: float = DRIFT) -> Change | None:
         return Change.CHANGED_VALUE
     if answer_of(old) != answer_of(new):
         return Change.CHANGED_MESSAGE
+    was, now = accumulation(old), accumulation(new)
+    if was != now and was and now and state_of(new) == _RIGHT:
+        return Change.LESS_PRECISE if CLASSES.index(now) > CLASSES.index(was) else Change.MORE_PRECISE
     return Change.DRIFT if rho(new) > drift * max(rho(old), 1) else None  # a single rounding is as good as none
+
+
+CLASSES = "ASBC"
+"""The classes of accumulation, each of which allows what the one before it allows."""
+
+
+def accumulation(record: Record) -> str:
+    """The class by which an answer was added up, as measured; empty where that is not known."""
+    measured = (record.accumulation or {}).get("measured", "")
+    return measured if measured in CLASSES else ""
 
 
 def rho(record: Record) -> float:

@@ -20,6 +20,7 @@ from conformance.regression.change import (
     OF_THE_MACHINE,
     WORSE,
     Change,
+    accumulation,
     answer_of,
     classify,
     plain,
@@ -288,8 +289,16 @@ def _difference(old: Sequence[Record], new: Sequence[Record], drift: float) -> D
     if answer_of(new[0]) in map(answer_of, old[1:]):
         return None
     change = classify(old[0], new[0], drift)
-    note = f"rho {rho(old[0]):g}, now {rho(new[0]):g}" if change is Change.DRIFT else ""
-    return Difference(change, old[0], new[0], note) if change else None
+    return Difference(change, old[0], new[0], _note(change, old[0], new[0])) if change else None
+
+
+def _note(change: Change, old: Record, new: Record) -> str:
+    """What became of the rounding of an answer, in numbers; a break says it too, as that of TF32 does."""
+    was, now = accumulation(old), accumulation(new)
+    if was and now and was != now:
+        cause = (new.deviation or {}).get("cause", "")
+        return f"class {was}, now {now}{', ' if cause else ''}{cause}"
+    return f"rho {rho(old):g}, now {rho(new):g}" if change is Change.DRIFT else ""
 
 
 def _of_the_machine(difference: Difference) -> Difference:

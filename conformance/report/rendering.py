@@ -46,8 +46,8 @@ def _environment() -> Environment:
         "command": reproduction, "share": share, "does": DOES.__getitem__,
     }  # fmt: skip
     environment.globals |= {
-        "bar": svg.bar, "patterns": svg.patterns, "operand": operand, "stamp": stamp, "answer": answer,
-        "shown": shown, "everywhere": ALWAYS,
+        "bar": svg.bar, "errors": svg.errors, "patterns": svg.patterns, "operand": operand, "stamp": stamp,
+        "answer": answer, "shown": shown, "everywhere": ALWAYS,
     }  # fmt: skip
     return environment
 

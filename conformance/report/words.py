@@ -20,6 +20,7 @@ KINDS: Mapping[str, str] = {
     "shape": "The answer has another shape.",
     "dtype": "The shape is right, the answer has another dtype.",
     "value": "Shape and dtype are right, some values are not, and all are finite.",
+    "precision": "All is as it should be but for rounding: values err as those of another class of accumulation do.",
     "nonfinite": "Shape and dtype are right, some values are not, and some are NaN or infinite.",
 }
 SYMBOLS: Mapping[Verdict, str] = {

@@ -40,7 +40,12 @@ SUITES: Mapping[str, tuple[str, ...]] = {
 }
 """A suite's case files, as patterns in the cases folder."""
 
-ONLY_IN: Mapping[str, tuple[str, ...]] = {NEGATIVE: ("float32",), HALF: HALVES, GRADIENTS: (*DTYPES, *HALVES)}
+ONLY_IN: Mapping[str, tuple[str, ...]] = {
+    NEGATIVE: ("float32",),
+    HALF: HALVES,
+    GRADIENTS: (*DTYPES, *HALVES),
+    ROUNDING: (*DTYPES, *HALVES),
+}
 """The dtypes of a suite that is not for `DTYPES`; docs/adr/0006 says what negative cases in float64 would add."""
 
 PASSES_OF: Mapping[str, tuple[str, ...]] = {GRADIENTS: BACKWARD}

@@ -23,9 +23,10 @@ BACKWARD_SOURCES = (gradients, upstream)
 
 
 class Reference(NamedTuple):
-    """A case's operands and expected array, int64, with its largest possible partial sum and number of terms.
+    """A case's operands and expected array, with its largest possible partial sum and number of terms.
 
-    `upstream` is the gradient that comes from above, where a gradient is expected. No array can be written to.
+    All are int64, but float64 for sums that round in half precision. `upstream` is the gradient that comes from above,
+    where a gradient is expected. No array can be written to.
     """
 
     arrays: Arrays
@@ -68,14 +69,14 @@ def compute(case: Case, dtype: str = EXACT_IN, direction: str = FORWARD) -> Refe
     if direction != FORWARD:
         return _backward(case, dtype, direction)
     if isinstance(case.subject, Rounded):
-        arrays = _rounded(case, case.subject)
+        arrays = _rounded(case, case.subject, dtype)
         return _referred(arrays, operands.stamped(case.drawn, arrays), case.drawn.terms)
     return _referred(*operands.draw_with(operands.stamped, case.id, case.drawn, dtype), case.drawn.terms)
 
 
-def _rounded(case: Case, subject: Rounded) -> Arrays:
+def _rounded(case: Case, subject: Rounded, dtype: str) -> Arrays:
     if subject.learnt is None:
-        return rounding.draw(case.id, case.drawn)
+        return rounding.draw(case.id, case.drawn, dtype)
     return learnt.draw(case.id, case.drawn, *weights_of(case, subject.learnt))
 
 

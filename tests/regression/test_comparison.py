@@ -329,6 +329,30 @@ class TestDrift:
         assert group.witness.note == "rho 2, now 5"
         assert "      rho 2, now 5" in list(text_lines(compare([old], [new])))
 
+    @pytest.mark.parametrize(
+        ("old", "new", "told"),
+        [("A", "S", Change.LESS_PRECISE), ("A", "B", Change.LESS_PRECISE), ("B", "S", Change.MORE_PRECISE)],
+    )
+    def test_another_class_of_accumulation_is_told_as_such(self, old: str, new: str, told: Change) -> None:
+        def of(name: str) -> Run:
+            run = self.rounded(3.0)
+            record = replace(run.records[0], accumulation={"declared": "B", "measured": name})
+            return replace(run, records=(record,))
+
+        (group,) = compare([of(old)], [of(new)]).groups
+        assert (group.change, group.worse) == (told, told is Change.LESS_PRECISE)
+        assert group.witness.note == f"class {old}, now {new}"
+        assert changes(compare([of(old)], [of(old)])) == []
+
+    def test_narrower_operands_are_a_break_that_names_the_format(self) -> None:
+        (old, *_), cause = self.rounded(1.0).records, "as if x had been rounded to the 11 bits of TF32 or float16"
+        old = replace(old, accumulation={"declared": "A", "measured": "A"})
+        new = replace(old, verdict=Verdict.DIVERGES, kind="precision", deviation={"cause": cause},
+                      accumulation={"declared": "A", "measured": "C"})  # fmt: skip
+        runs = [replace(self.rounded(1.0), records=(record,)) for record in (old, new)]
+        (group,) = compare([runs[0]], [runs[1]]).groups
+        assert (group.change, group.witness.note) == (Change.BROKEN, f"class A, now C, {cause}")
+
     def test_another_order_of_summation_is_no_change(self) -> None:
         assert changes(compare([self.rounded(2.0, "a")], [self.rounded(2.1, "b")])) == []
         assert changes(compare([self.rounded(2.0, "a"), self.rounded(2.0, "b")], [self.rounded(2.1, "c")])) == []

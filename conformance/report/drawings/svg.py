@@ -4,6 +4,7 @@ Colours come from the page's style by class, so that a drawing is right in light
 told apart by a hatch and a thicker edge as well as by colour, and every drawing has its text.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -70,6 +71,20 @@ def bar(counts: Mapping[str, int], label: str) -> Markup:
         at += width
     text = f"{label}: " + ", ".join(f"{count:,} {name}" for name, count in present.items())
     return Markup(f'<svg class="bar" role="img" aria-label="{escape(text)}">{"".join(parts)}</svg>')
+
+
+def errors(values: Sequence[float], label: str) -> Markup:
+    """Errors as dots on a line of powers of two, with a mark at 1; what is outside stands at its ends."""
+    low, high = -3, 7
+
+    def at(value: float) -> float:
+        return 100 * (min(max(math.log2(max(value, 2.0**low)), low), high) - low) / (high - low)
+
+    places = sorted({round(at(value), 1) for value in values})
+    dots = "".join(f'<circle class="fill-conforms" cx="{place:.1f}%" cy="10" r="3"/>' for place in places)
+    text = f"{label}: from {min(values):.2g} to {max(values):.2g}, on a line of powers of two from 1/8 to 128"
+    mark = f'<line class="mark" x1="{at(1):.1f}%" x2="{at(1):.1f}%" y1="0" y2="20"/>'
+    return Markup(f'<svg class="errors" role="img" aria-label="{escape(text)}">{mark}{dots}</svg>')
 
 
 def patterns() -> Markup:
