@@ -74,8 +74,8 @@ LAWS = (
         "padding",
         "`padding` cuts both ends, `output_padding` gives back at the end",
         "lo = p, hi = p - op",
-        "The size is (i - 1)*s - 2*p + ke + op. What output_padding gives back are rows of the stamp, not zeros, as "
-        "far as the stamp reaches; beyond it they are zeros, to which the bias is added.",
+        "The size is (i - 1)*s - 2*p + ke + op. output_padding gives back rows of the stamp that padding cut; these "
+        "are no zeros. Beyond the stamp there are only zeros, to which the bias is added.",
         (
             _torch("stride=2, padding=1, output_padding=1", 3, 3, "output_padding reveals the row that padding cut"),
             _torch("stride=2, output_padding=1", 3, 3, "with nothing cut there is nothing to reveal: a zero"),
@@ -86,8 +86,8 @@ LAWS = (
         "output-size",
         "`padding` cuts the beginning, the answer's size is given",
         "lo = p, hi = full - p - out",
-        "`output_size` of a PyTorch layer: sizes from (i - 1)*s + ke - 2*p up to s - 1 more can be asked for. "
-        "MXNet's target_shape does the same with oneDNN, against its documentation.",
+        "`output_size` of a PyTorch layer may be (i - 1)*s + ke - 2*p, or up to s - 1 more. With oneDNN, MXNet's "
+        "target_shape does the same, although its documentation says otherwise.",
         (
             Witness(
                 "torch",
@@ -101,7 +101,7 @@ LAWS = (
         "gradient",
         "The gradient of an ordinary convolution",
         "lo = the convolution's padding at the beginning, hi = full - lo - out",
-        "The answer has the size of the convolution's input, out; rows that its last step never reached are zero.",
+        "The answer has the size of the convolution's input, out. Rows that the convolution never reached are zero.",
         (
             Witness(
                 "torch",
@@ -115,9 +115,9 @@ LAWS = (
         "same",
         "SAME: the excess is halved, the odd one cut at the end",
         "t = max(full - out, 0), lo = t // 2, hi = full - out - lo",
-        "TensorFlow's law, which JAX, Keras and Flax share with out = i*s; tf.nn takes any legal output_shape. Where "
-        "the stamp is shorter than out (k < s), zeros are appended. PyTorch's symmetric padding cannot say an odd "
-        "excess: padding (k - 1)//2 with output_padding has the right size and every value one place off.",
+        "This is TensorFlow's law. JAX, Keras and Flax follow it with out = i*s; tf.nn takes any legal output_shape. "
+        "If the stamp is shorter than out (k < s), zeros are appended. PyTorch's symmetric padding cannot say an odd "
+        "excess: padding (k - 1)//2 with output_padding gives the right size, but every value is one place off.",
         (
             _tensorflow('output_shape=(1, 14, 1), strides=2, padding="SAME"', 7, 5, "7 to 14: TensorFlow crops (1, 2)"),
             _torch(
@@ -154,8 +154,8 @@ LAWS = (
         "valid",
         "VALID: nothing is cut at the beginning",
         "lo = 0, hi = full - out",
-        "JAX, Keras and Flax give out = i*s + max(ke - s, 0), which is more than the stamp where k < s: zeros at the "
-        "end. tf.nn takes any output_shape from full to full + s - 1.",
+        "JAX, Keras and Flax give out = i*s + max(ke - s, 0). If k < s, this is more than the stamp, and the end is "
+        "zeros. tf.nn takes any output_shape from full to full + s - 1.",
         (
             _tensorflow('output_shape=(1, 5, 1), strides=2, padding="VALID"', 2, 3, "2 to 5, the stamp itself"),
             _tensorflow('output_shape=(1, 6, 1), strides=2, padding="VALID"', 2, 3, "6 is legal as well: a zero more"),
@@ -181,8 +181,8 @@ LAWS = (
         "stretched",
         "JAX's padding is that of the stretched input",
         "lo = ke - 1 - begin, hi = ke - 1 - end",
-        "The pairs pad the input, with zeros put between its elements, for a convolution of stride 1: more padding "
-        "gives a larger answer. PyTorch's padding p is (ke - 1 - p) here.",
+        "JAX puts zeros between the elements of the input, and the pairs pad this stretched input of a convolution "
+        "with stride 1. So more padding gives a larger answer. PyTorch's padding p is (ke - 1 - p) here.",
         (
             _jax("(2,), [(1, 1)], transpose_kernel=True", 3, 3, "padding 1 means PyTorch's padding 1 for k = 3 only"),
             _jax("(2,), [(1, 1)], transpose_kernel=True", 3, 5, "for k = 5 it cuts 3"),
@@ -192,7 +192,7 @@ LAWS = (
         "centred-late",
         "MXNet's target_shape without oneDNN: the excess is halved, the odd one cut at the beginning",
         "lo = ceil((full - out) / 2), hi = full - out - lo",
-        "The mirror image of SAME: a 7 to 14 layer comes out one place away from TensorFlow's.",
+        "This is the mirror image of SAME: a layer from 7 to 14 comes out one place away from TensorFlow's.",
         (
             Witness(
                 "mxnet",
@@ -207,7 +207,7 @@ LAWS = (
         "begins-ends",
         "ONNX's pads: all begins, then all ends; `output_padding` gives back at the end",
         "lo = begin, hi = end - op",
-        "Unlike PyTorch's padding the two ends may differ. auto_pad VALID is without pads.",
+        "The two ends may differ, unlike those of PyTorch's padding. auto_pad VALID means no pads.",
         (
             _onnx("strides=[2], pads=[1, 2]", 7, 5, "7 to 14 by the window of SAME: (1, 2)"),
             _onnx("strides=[2], pads=[1, 1], output_padding=[1]", 3, 3, "output_padding reveals what the end cut"),
@@ -228,7 +228,7 @@ LAWS = (
         "output-shape",
         "ONNX's output_shape: the excess over it is halved, the odd one cut at the beginning",
         "t = max(full + op - out, 0), lo = ceil(t / 2), with SAME_UPPER t // 2, hi = full - out - lo",
-        "pads are put aside. An output_shape beyond the stamp is filled up with zeros at the end.",
+        "pads are ignored. If output_shape is beyond the stamp, zeros are added at the end.",
         (
             _onnx("strides=[2], output_shape=[14]", 7, 5, "7 to 14 crops (2, 1), one place off TensorFlow's SAME"),
             _onnx('strides=[2], output_shape=[14], auto_pad="SAME_UPPER"', 7, 5, "with SAME_UPPER it crops (1, 2)"),

@@ -41,6 +41,7 @@ HOSTILE = "<script>document.title='obeyed'</script><img src=x onerror=\"document
 MANY = 100_000
 FIRST_PAINT_MS = 1000
 FILTER_MS = 200
+ANSWERED = "() => document.getElementById('status').textContent.includes(' of ')"
 SETTLED = "() => document.getElementById('status').textContent.includes('records')"
 
 
@@ -202,7 +203,7 @@ def test_a_query_means_what_the_predicate_does(folder: Path, runs: list[Run], op
     predicate = Predicate.parse(QUERIES[query])
     expected = sum(predicate(Problem.parse(each.problem)) for each in runs[0].records)
     page = opened(address(folder, "site/search.html", f"{query} lane:torch-eager".strip()))
-    page.wait_for_function(SETTLED)
+    page.wait_for_function(ANSWERED)
     assert page.inner_text("#status").startswith(f"{expected} of ")
 
 
@@ -291,7 +292,7 @@ def test_a_cell_of_a_map_leads_to_just_the_records_that_it_counts(folder: Path, 
     cell = page.locator("table.map td a[title*='diverges']").first
     counts = [int(part.split()[0]) for part in (cell.get_attribute("title") or "").split(", ")]
     cell.click()
-    page.wait_for_function(SETTLED)
+    page.wait_for_function(ANSWERED)
     assert page.inner_text("#status").startswith(f"{sum(counts)} of ")
 
 
