@@ -52,8 +52,8 @@ def show(case_id: str) -> None:
     """Show one case: why it is there, its geometry, and the oracle's arrays where they are small."""
     from conformance.suites.references import compute
 
-    everything = tuple(case for suite in ("core", "extreme", ROUNDING) for case in cases.read_suite(suite).cases)
-    (case,) = cases.find(Suite("core, extreme or rounding", everything), [case_id]).cases
+    everything = tuple(case for suite in (*VERSIONED, "models") for case in cases.read_suite(suite).cases)
+    (case,) = cases.find(Suite("core, extreme, rounding or models", everything), [case_id]).cases
     problem, answer = case.problem, compute(case)
     echo(f"{case.id} ({case.source})\n{case.why}\nprobes: {', '.join(case.probes)}\n\n{case.descriptor}")
     echo(f"x {problem.input_shape}, weight {problem.weight_shape}, output {problem.output_shape}")

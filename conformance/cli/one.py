@@ -106,7 +106,7 @@ def require_case(lane: Lane, case: str, *suites: str) -> None:
     if case.startswith(("found-", PREFIX)):
         return
     known: list[Case] = []
-    for name in (names := ("core", "extreme", *suites)):  # of which the last take seconds to be made
+    for name in (names := ("core", "extreme", "models", *suites)):  # of which the last take seconds to be made
         known += (MADE[name](lane.framework, lane.variant) if name in MADE else read_suite(name)).cases
         if case in {known_case.id for known_case in known}:
             return

@@ -16,7 +16,7 @@ from conformance.suites import cases
 from conformance.suites.case import Case
 from conformance.suites.expectations import Expectation, known, read_expectations
 
-APART = ("core", "extreme", ROUNDING, NEGATIVE)
+APART = ("core", "extreme", "models", ROUNDING, NEGATIVE)
 """Suites that have every case between them."""
 
 WITNESSES = 5

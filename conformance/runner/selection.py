@@ -31,7 +31,7 @@ from conformance.suites.expectation_files import ExpectationError
 from conformance.suites.expectations import Expectation, expected_here
 from conformance.suites.scans.cases import OWN, is_scan
 
-NIGHTLY = ("core", "extreme", HALF, GRADIENTS, ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)
+NIGHTLY = ("core", "extreme", "models", HALF, GRADIENTS, ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)
 """The suites that every lane is to run in a night, as `tox.ini` says too: what expectations are held against."""
 
 
