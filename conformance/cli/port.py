@@ -18,7 +18,7 @@ from conformance.cli.call import ShapeError, each_once, parse_lets, parse_shapes
 from conformance.cli.options import VERBOSE
 from conformance.idioms import Refusal
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.io.terminal import abridged, echo
+from conformance.io.terminal import abridged, echo, one_line
 
 
 @click.command()
@@ -114,11 +114,11 @@ def _port_model(
     chosen = interpreters(pythons)
     said = porting.proved(layers, weights, lane, chosen) if run else {}
     for layer in layers:
-        echo(f"# {layer.row.layer}: {abridged(layer.refused or layer.row.call)}")
+        echo(f"# {one_line(layer.row.layer)}: {one_line(abridged(layer.refused or layer.row.call))}")
         if layer.port is not None:
             echo("".join(f"# {abridged(line)}\n" for line in port.explain(layer.port)) + "\n" + layer.port.code)
         if layer.row.layer in said:
-            echo(f"# {layer.row.layer}: {said[layer.row.layer]}")
+            echo(f"# {one_line(layer.row.layer)}: {said[layer.row.layer]}")
     if out is not None:
         made = {layer.row.layer: porting.converted(layer.port, weights[layer.row.layer])
                 for layer in layers if layer.port is not None and layer.row.layer in weights}  # fmt: skip

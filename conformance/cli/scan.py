@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import abridged, echo
+from conformance.io.terminal import abridged, echo, one_line
 from conformance.suites.scans.file import MARK, SUFFIX, Row, Scan, is_scan, weights_beside
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _text(scan: Scan, lanes: "Sequence[Lane]") -> Iterator[str]:
 def _layer(name: str, rows: list[Row], lanes: "Sequence[Lane]") -> Iterator[str]:
     first = rows[0]
     yield ""
-    yield f"{name}: {first.call}"
+    yield f"{one_line(name)}: {first.call}"
     yield f"  place: {first.place}"
     yield f"  weight: {', '.join(filter(None, [first.dtype, first.digest, first.provenance or 'not known']))}"
     if first.problem:

@@ -57,3 +57,10 @@ def test_what_is_missing_is_named(conformance: Command, scan: Path, tmp_path: Pa
     ended = conformance("port", "--model", scan, "--to", "torch", "--out", tmp_path / "w.npz")
     assert (ended.status, ended.err.count("\n")) == (2, 1)
     assert "has no weights: scan the model with" in ended.err
+
+
+def test_a_layers_name_stays_in_its_comment(conformance: Command, scan: Path) -> None:
+    scan.write_text(scan.read_text().replace('"layer": "up3"', '"layer": "up3\\nimport os"'))
+    ended = conformance("port", "--model", scan, "--to", "torch")
+    assert "# up3\\nimport os: " in ended.out
+    assert "import os" not in ended.out.splitlines()
