@@ -61,20 +61,14 @@ def command(
     same answer, what diverges and why, what is refused, how long a call takes, and which lanes are not installed. Exit
     status: 0 conforms, refuses or is unsupported; 1 diverges, crashes or fails otherwise; 2 usage.
     """
-    if lanes and direction != FORWARD:
-        raise click.UsageError("--lane asks lanes for answers alone: leave --pass out, or give FRAMEWORK")
     if lanes:
-        return _everywhere(lanes, [framework, *filter(None, [descriptor, variant, case])], dtype, json_)
+        return _everywhere(lanes, [framework, *filter(None, [descriptor, variant, case])], dtype, direction, json_)
     if descriptor is None:
         raise click.UsageError("give FRAMEWORK and DESCRIPTOR, or DESCRIPTOR and --lane all")
-    problem = Problem.parse(descriptor)
-    if rule := broken_rule(problem):
-        raise ProblemError(f"{descriptor!r}: {rule}")
+    problem = _problem(descriptor, direction)
     lane = adapters.lane(framework, variant)
     if case is not None:
         require_case(lane, case)
-    if direction == BIAS and not problem.bias:
-        raise ProblemError(f"{descriptor!r} has no bias, so that there is no gradient of one: add the word bias")
     chosen = Asked(Case(case or "one", problem, str(problem), "", (), ""), dtype, direction)
     if not json_:
         return show(lane, chosen)
@@ -83,14 +77,24 @@ def command(
     return evaluated.status
 
 
-def _everywhere(names: Sequence[str], words: Sequence[str], dtype: str, json_: bool) -> int:
+def _problem(descriptor: str, direction: str) -> Problem:
+    """The problem of a descriptor. Raises ProblemError for one that is none, or that has not that pass."""
+    problem = Problem.parse(descriptor)
+    if rule := broken_rule(problem):
+        raise ProblemError(f"{descriptor!r}: {rule}")
+    if direction == BIAS and not problem.bias:
+        raise ProblemError(f"{descriptor!r} has no bias, so that there is no gradient of one: add the word bias")
+    return problem
+
+
+def _everywhere(names: Sequence[str], words: Sequence[str], dtype: str, direction: str, json_: bool) -> int:
     """Ask lanes in their own environments, and print what they answer."""
     descriptor, *more = words
     if more:
-        raise click.UsageError(f"--lane takes DESCRIPTOR and a dtype alone: leave out {', '.join(map(repr, more))}")
-    if rule := broken_rule(Problem.parse(descriptor)):
-        raise ProblemError(f"{descriptor!r}: {rule}")
-    answers = everywhere.ask(everywhere.named(names), descriptor, dtype)
+        left = ", ".join(map(repr, more))
+        raise click.UsageError(f"--lane takes DESCRIPTOR, a dtype and a pass alone: leave out {left}")
+    _problem(descriptor, direction)
+    answers = everywhere.ask(everywhere.named(names), descriptor, dtype, direction)
     if json_:
         echo(json.dumps([answer.as_data() for answer in answers]))
     else:

@@ -73,9 +73,19 @@ def test_the_command_asks_each_lane_in_a_process_of_its_own() -> None:
     ]
 
 
+def test_a_pass_is_asked_of_each_lane() -> None:
+    lanes = ("--lane", "oracle_adapter-single", "--lane", "block_adapter")
+    status, out, err = one("i3 k2 bias", *lanes, "--pass", "bias", "--json")
+    assert (status, err) == (0, "")
+    records = [each["record"] for each in json.loads(out)]
+    assert {(record["pass"], record["verdict"]) for record in records} == {("bias", "unsupported")}
+    assert all("has no gradients" in record["message"] for record in records)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["i3 k2", "--lane", "all", "--pass", "bias"], "'i3 k2' has no bias, so that there is no gradient of one"),
         (["i3 k2"], "give FRAMEWORK and DESCRIPTOR"),
         (["torch", "i3 k2", "--lane", "all"], "leave out 'i3 k2'"),
         (["i3 k2 op9", "--lane", "all"], "output_padding"),

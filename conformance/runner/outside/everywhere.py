@@ -17,7 +17,7 @@ from conformance.calls.verify import python_for
 from conformance.io.folders import PACKAGE
 from conformance.io.terminal import one_line
 from conformance.records.messages import without_numbers
-from conformance.records.record import Verdict
+from conformance.records.record import FORWARD, Verdict
 
 ALL = "all"
 PROGRAMS = "programs"
@@ -68,17 +68,28 @@ def _named(name: str) -> Sequence[Lane]:
         Lane(framework, each) for each in adapters.variants(framework)]  # fmt: skip
 
 
-def ask(lanes: Sequence[Lane], descriptor: str, dtype: str) -> list[Answer]:
-    """The answers of lanes, in order; so many are asked at once as there are processors."""
+def ask(lanes: Sequence[Lane], descriptor: str, dtype: str, direction: str = FORWARD) -> list[Answer]:
+    """The answers of lanes in a pass, in order; so many are asked at once as there are processors."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda lane: _asked(lane, descriptor, dtype), lanes))
+        return list(pool.map(lambda lane: _asked(lane, descriptor, dtype, direction), lanes))
 
 
-def _asked(lane: Lane, descriptor: str, dtype: str) -> Answer:
+def _asked(lane: Lane, descriptor: str, dtype: str, direction: str) -> Answer:
     python, variables = _place(lane)
     if python is None:
         return Answer(lane, {}, missing=f"not installed: `tox run -e {_environment(lane)} --notest`")
-    words = ["call", lane.framework, descriptor, "--variant", lane.variant, "--dtype", dtype, "--json"]
+    words = [
+        "call",
+        lane.framework,
+        descriptor,
+        "--variant",
+        lane.variant,
+        "--dtype",
+        dtype,
+        "--pass",
+        direction,
+        "--json",
+    ]
     try:
         made = subprocess.run(
             [python, "-m", "conformance", *words], env=variables, capture_output=True, encoding="utf-8",
