@@ -67,6 +67,15 @@ def sizes(shape: Sequence[int], layout: str, rank: int, known: Mapping[str, int]
     return sizes_by_letter
 
 
+def is_of(layout: str, letters: str) -> bool:
+    """Whether a layout has the axes that arrays of these letters have; one group of a weight needs no letter."""
+    parts = groups(layout)
+    present = "".join(parts)
+    optional = "g" if letters == WEIGHT and "g" not in present else ""
+    grouped = letters == DATA and len(parts) != len(letters)
+    return sorted(present + optional) == sorted(letters) and "k" in parts and not grouped
+
+
 def transposes(shapes: Mapping[str, Ints], fits: Fits) -> str:
     """Which transposes of arrays would make their shapes fit, in words; nothing where no one choice of them does.
 

@@ -8,6 +8,7 @@ and recorded.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -161,6 +162,19 @@ class Convolving(Adapter, Protocol):
     def convolve(self, problem: Problem, canvas: Array, weight: Array) -> Call:
         """The ordinary convolution that the problem transposes, from (n, g*oc, *full) to x's shape."""
         ...
+
+
+class Repeating(Adapter, Protocol):
+    """An adapter whose `run` compiles or builds something anew for each call, which can be kept for the next one."""
+
+    def repeated(self, call: Call) -> Callable[[], object]:
+        """What makes the call again whenever it is called, and comes back when the answer is there."""
+        ...
+
+
+def repeated(adapter: Adapter, call: Call) -> Callable[[], object]:
+    """What makes a call again and again, with as little around it as the adapter knows to leave out."""
+    return cast(Repeating, adapter).repeated(call) if hasattr(adapter, "repeated") else partial(adapter.run, [call])
 
 
 def require_dtype(adapter: Adapter, dtype: str) -> None:

@@ -9,7 +9,7 @@ name. Neither call has a bias.
 XLA compiles every new shape, so `run` makes one program of many calls. JAX_COMPILATION_CACHE_DIR keeps it for later.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -100,6 +100,12 @@ def run(calls: Sequence[Call]) -> Sequence[jax.Array]:
     results: Sequence[jax.Array] = jax.block_until_ready(jax.jit(block)([call.operands for call in calls]))
     jax.clear_caches()  # no block comes twice, and what JAX remembers of each would add up
     return results
+
+
+def repeated(call: Call) -> Callable[[], object]:
+    operands = [jax.device_put(operand) for operand in call.operands]
+    program = jax.jit(lambda *given: call.function(*given, **call.options)).lower(*operands).compile()
+    return lambda: jax.block_until_ready(program(*operands))
 
 
 def array(result: jax.Array) -> Array | Widened:

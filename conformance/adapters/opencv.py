@@ -1,7 +1,7 @@
 """OpenCV: an ONNX model of one ConvTranspose on its module dnn."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import cv2
@@ -28,9 +28,24 @@ def describe() -> Mapping[str, str]:
 
 def conv_transpose(x: Array, *constants: Array, **attributes: Any) -> Any:
     """The answer of a model of one node."""
+    return _opened(x, *constants, **attributes).forward()
+
+
+def _opened(x: Array, *constants: Array, **attributes: Any) -> Any:
+    """A net of one node that has its input."""
     net = cv2.dnn.readNetFromONNX(np.frombuffer(model_of(x, *constants, **attributes), np.uint8))
     net.setInput(x)
-    return net.forward()
+    return net
+
+
+def repeated(call: Call) -> Callable[[], object]:
+    net = _opened(*call.operands, **call.options)
+
+    def again() -> object:
+        net.setInput(call.operands[0])  # without which the last answer is given again
+        return net.forward()
+
+    return again
 
 
 def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -19,9 +20,10 @@ from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
 from conformance.records import record, record_file
 from conformance.records.arrays import beside, has_actual, open_beside
-from conformance.records.record import Record, Run, Verdict
+from conformance.records.record import Key, Record, Run, Verdict
 from conformance.regression.change import DRIFT, WORSE, Change
 from conformance.regression.comparison import REPEATS, Comparison, GuardError, compare
+from conformance.regression.side_by_side import Times
 from conformance.suites.expectations import Expectation, by_chance, expected_of, known
 from conformance.suites.scans.file import MARK
 
@@ -35,6 +37,7 @@ class Build:
 
 
 Builds = Mapping[tuple[str, str], Build]
+Timed = Mapping[tuple[str, str], Mapping[Key, Times]]
 NAMES = [*(change.value for change in Change), "none"]
 FAIL_ON = click.option(
     "--fail-on", multiple=True, metavar="CHANGE", type=click.Choice(NAMES),
@@ -118,13 +121,16 @@ def status(comparisons: Sequence[Comparison], fails: Sequence[Change], absent: S
 
 
 def compare_folders(
-    old: Path, new: Path, *, unless_expected: bool = False, drift: float = DRIFT
+    old: Path, new: Path, *, unless_expected: bool = False, drift: float = DRIFT, timed: Timed = MappingProxyType({})
 ) -> tuple[list[Comparison], list[str]]:
-    """Every lane and suite of both compared, and those that only the old one has, in words."""
+    """Every lane and suite of both compared, and those that only the old one has, in words.
+
+    `timed` is what calls took side by side, by lane and suite.
+    """
     before, after = read_builds(old), read_builds(new)
     if old.is_file() and new.is_file():  # two files are compared whatever lanes they are of
         pairs = [(next(iter(before.values())), next(iter(after.values())))]
-        return [_compare(*pair, unless_expected, drift) for pair in pairs], []
+        return [_compare(*pair, unless_expected, drift, {}) for pair in pairs], []
     shared = [name for name in before if name in after]
     if not shared:
         named = [", ".join(" ".join(name) for name in builds) for builds in (before, after)]
@@ -134,7 +140,7 @@ def compare_folders(
         for name, build in before.items()
         if name not in after
     ]
-    return [_compare(before[name], after[name], unless_expected, drift) for name in shared], absent
+    return [_compare(before[name], after[name], unless_expected, drift, timed.get(name, {})) for name in shared], absent
 
 
 def _command(build: Build, records: Path) -> str:
@@ -161,12 +167,13 @@ def read_builds(path: Path) -> Builds:
     return builds
 
 
-def _compare(old: Build, new: Build, unless_expected: bool, drift: float) -> Comparison:
+def _compare(old: Build, new: Build, unless_expected: bool, drift: float, timed: Mapping[Key, Times]) -> Comparison:
     with ExitStack() as stack:
         explain = [explainer([build], stack) for build in (old, new)]
         return compare(
             old.runs, new.runs, by_chance=_by_chance(old, new), explain_old=explain[0], explain_new=explain[1],
             expected=_expected(new) if unless_expected else lambda _: "", drift=drift,
+            timed=timed,
         )  # fmt: skip
 
 

@@ -1,15 +1,25 @@
 """conformance diff, of two versions: what changes from one version of a framework to another."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from conformance.adapters.base import Lane
 from conformance.cli.diff import FAIL_ON, chosen, compare_folders, publish, require_ours, status
 from conformance.cli.options import QUIET
 from conformance.io.terminal import echo, note
+from conformance.records.record import Key
 from conformance.regression import environments
+from conformance.regression.change import state_of
+from conformance.regression.comparison import Comparison
+from conformance.regression.environments import Build
+from conformance.regression.layers import is_of_layers
+from conformance.regression.side_by_side import Times
+from conformance.runner.pace.measure import Asked, Side, measure
 from conformance.runner.selection import require_suites, require_workers, with_weights
-from conformance.suites.scans.cases import is_scan
+from conformance.suites.cases import read_suite
+from conformance.suites.scans.cases import OWN, is_scan
 
 
 @click.command()
@@ -22,23 +32,26 @@ from conformance.suites.scans.cases import is_scan
 @click.option("--variant", help="Only this way of executing.")
 @click.option("--repeat", default=1, show_default=True, type=click.IntRange(1, 1000),
               help="Runs of each, from 2 on for times and flakiness.")  # fmt: skip
+@click.option("--pace", is_flag=True, help="Time the layers of scans and of the suite models, both versions in turn.")
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")
 @FAIL_ON
 @QUIET
 @click.option("--to", "folder", default="reports/upgrade", show_default=True, type=Path, help="Where the pages go.")
 def command(
-    old: str, new: str, suites: tuple[str, ...], weights: bool, variant: str | None, repeat: int, workers: str,
-    fail_on: tuple[str, ...], folder: Path,
+    old: str, new: str, suites: tuple[str, ...], weights: bool, variant: str | None, repeat: int, pace: bool,
+    workers: str, fail_on: tuple[str, ...], folder: Path,
 ) -> int:  # fmt: skip
     """Run suites on two versions, such as "jax==0.9.0" and "jax==0.10.2", and say what changed.
 
     Each version gets an environment with the pins of its lane, in which this pin replaces the lane's own. Add further
-    pins after a blank, as in "jax==0.9.0 flax==0.12.3". The cache folder keeps environments and runs. The result is
-    also written as a page, Markdown, and JUnit XML. Exit status: 0 nothing worse, 1 something is, 2 usage, or a version
-    that cannot be had, 3 incomplete.
+    pins after a blank, as in "jax==0.9.0 flax==0.12.3 numpy==2.3.5". The cache folder keeps environments and runs;
+    times are measured anew. The result is also written as a page, Markdown, and JUnit XML. Exit status: 0 nothing
+    worse, 1 something is, 2 usage, or a version that cannot be had, 3 incomplete.
     """
     suites = tuple(_absolute(suite) for suite in with_weights(suites, own=weights))
     require_suites(suites)
+    if pace and not (layered := [suite for suite in suites if is_of_layers(read_suite(suite).name)]):
+        raise click.UsageError("--pace is of layers: give --suite models, or a scan")
     require_workers(workers)
     builds = environments.parse(old), environments.parse(new)
     if builds[0].framework != builds[1].framework:
@@ -52,10 +65,33 @@ def command(
         environments.environment(build, say)
     runs = [environments.run(build, options, say, repeat=repeat) for build in builds]
     comparisons, absent = compare_folders(*runs)
+    if pace:
+        comparisons, absent = compare_folders(*runs, timed=_timed(comparisons, builds, layered))
     fails = chosen(fail_on)
     publish(comparisons, fails, markdown=markdown, junit=junit, html=page)
     echo(page.resolve().as_uri())
     return status(comparisons, fails, absent)
+
+
+def _timed(
+    comparisons: Sequence[Comparison], builds: tuple[Build, Build], suites: Sequence[str]
+) -> dict[tuple[str, str], dict[Key, Times]]:
+    """What the calls take that both builds answer rightly, by lane and suite."""
+    files = {(suite := read_suite(name)).name: suite.file or name for name in suites if not name.endswith(OWN)}
+    timed: dict[tuple[str, str], dict[Key, Times]] = {}
+    for comparison in comparisons:
+        header = comparison.new.header
+        if header.suite not in files:
+            continue
+        right = [{record.key for record in run.records if state_of(record) == "right"}
+                 for run in (comparison.old, comparison.new)]  # fmt: skip
+        asked = {Asked(files[header.suite], key[0], key[1]): key for key in sorted(right[0] & right[1])}
+        lane = Lane(header.framework, header.variant)
+        old, new = (Side(lane, str(environments.python(build, say)), environments.clean()) for build in builds)
+        say(f"timing {lane}: {len(asked)} calls of {header.suite} side by side")
+        times = measure((old, new), list(asked), say)
+        timed[header.lane, header.suite] = {asked[each]: of for each, of in times.items()}
+    return timed
 
 
 def _absolute(suite: str) -> str:

@@ -38,14 +38,18 @@ def main(parent: int) -> None:
 
 Lines = Callable[[Lane, Convolving, wire.Block], Iterator[bytes]]
 """What evaluates a block: a line a problem."""
+Clock = Callable[[Convolving, wire.Timed], bytes]
+"""What times the calls of a case: the line that says how long they took."""
 
 
 def serve(
-    parent: int, load: Callable[[Lane], Convolving], lines: Lines | None = None, said: Mapping[str, str] | None = None
-) -> None:
+    parent: int, load: Callable[[Lane], Convolving], lines: Lines | None = None, said: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+) -> None:  # fmt: skip
     """Answer until told to stop, or until nobody asks any more, and end this process.
 
-    `lines` answers blocks; `said` is told of this process beside its adapter's environment.
+    `lines` answers blocks, and `clock` what is to be timed; `said` is told of this process beside its adapter's
+    environment.
     """
     die_with(parent)
     os.setsid()
@@ -73,6 +77,11 @@ def serve(
                     target.write(answer)
                     if block.alone or number % TOGETHER == 0:
                         target.flush()
+                _send(target, READY)
+            case wire.Timed() as timed:
+                assert adapter is not None, "started first"
+                assert clock is not None, "asked by who started what times calls"
+                target.write(clock(adapter, timed))
                 _send(target, READY)
             case wire.Stop():
                 _send(target, {"bye": True})

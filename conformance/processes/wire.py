@@ -8,12 +8,14 @@
                                  <- {"job": "77c1...", "verdict": "rejects", "message": "ValueError: no"}
     -> {"do": "block", "space": "{...}", "seed": 0, "dtype": "float32", "start": 0, "stop": 256}
                                  <- a record a problem, each a line
+    -> {"do": "time", "suite": "models", "case": "model-dcgan-last", "dtype": "float32", "calls": 3}
+                                 <- {"seconds": [0.0021, 0.0020, 0.0021]}
     -> {"do": "stop"}            <- {"bye": true}
 
-Programs are asked for jobs alone; a block is for a framework's own lane, which compares where it computes. A lane
-process ends each of its turns with {"ready": true}. An array is described in `arrays` and follows in C order, or stands
-in its description as base64. Nothing is ever unpickled, and what comes from a lane process is checked as anything that
-is read from elsewhere. `docs/protocol.md` says the same to authors of programs.
+Programs are asked for jobs alone; blocks and times are for a framework's own lane, which compares where it computes. A
+lane process ends each of its turns with {"ready": true}. An array is described in `arrays` and follows in C order, or
+stands in its description as base64. Nothing is ever unpickled, and what comes from a lane process is checked as
+anything that is read from elsewhere. `docs/protocol.md` says the same to authors of programs.
 """
 
 import base64
@@ -125,6 +127,15 @@ class Block(Struct, tag_field="do", tag="block", frozen=True):
     direction: str = msgspec.field(default="forward", name="pass")
 
 
+class Timed(Struct, tag_field="do", tag="time", frozen=True):
+    """A case of a suite, to be called so often: to be answered by what each call took, in one line."""
+
+    suite: str
+    case: str
+    dtype: str
+    calls: int
+
+
 class Stop(Struct, tag_field="do", tag="stop", frozen=True):
     """The last message."""
 
@@ -190,11 +201,6 @@ def parts(message: Mapping[str, Any] | Struct, arrays: Sequence[Array] = ()) -> 
     return [_ENCODER.encode(message) + b"\n", *(np.ascontiguousarray(array).data for array in arrays)]
 
 
-def longest_line(encoding: str) -> int:
-    """Bytes of a line that is read: with base64 the array is in it."""
-    return LONGEST_LINE + (2 * LARGEST_ARRAY if encoding == "base64" else 0)
-
-
 def describe(array: Array, encoding: str = "bytes") -> Described:
     """An array as a message describes it."""
     inline = base64.b64encode(array.tobytes()).decode() if encoding == "base64" else None
@@ -228,13 +234,16 @@ def decode(line: bytes) -> Mapping[str, Any]:
     return message
 
 
-def question(line: bytes) -> Start | Run | Block | Stop:
+Question = Start | Run | Block | Timed | Stop
+
+
+def question(line: bytes) -> Question:
     """What a lane process is asked, from its line."""
-    asked: Start | Run | Block | Stop = _QUESTIONS.decode(line)
+    asked: Question = _QUESTIONS.decode(line)
     return asked
 
 
-_QUESTIONS = msgspec.json.Decoder(Start | Run | Block | Stop)
+_QUESTIONS = msgspec.json.Decoder(Question)
 
 
 class Buffer(NamedTuple):
@@ -320,20 +329,13 @@ def started(message: Mapping[str, Any]) -> Started:
 
 
 def require_layouts(data: str, weight: str) -> None:
-    """Raises ViolationError for what are no layouts of data and weight."""
-    _require_layout("data", data, layout.DATA)
-    _require_layout("weight", weight, layout.WEIGHT)
-
-
-def _require_layout(name: str, text: str, letters: str) -> None:
-    """Raises ViolationError for a layout that has other axes than such arrays have; one group needs no letter."""
-    parts = layout.groups(text)
-    present = "".join(parts)
-    optional = "g" if letters == layout.WEIGHT else ""
-    grouped = name == "data" and len(parts) != len(letters)
-    if sorted(present + optional * (optional not in present)) != sorted(letters) or "k" not in parts or grouped:
-        example = "n c k" if name == "data" else "(g i) o k"
-        raise ViolationError(f"the {name} layout {plain(repr(text))[:60]}: give one such as {example!r}")
+    """Raises ViolationError for layouts that have other axes than such arrays have."""
+    for name, text, letters, example in (
+        ("data", data, layout.DATA, "n c k"),
+        ("weight", weight, layout.WEIGHT, "(g i) o k"),
+    ):
+        if not layout.is_of(text, letters):
+            raise ViolationError(f"the {name} layout {plain(repr(text))[:60]}: give one such as {example!r}")
 
 
 def answered(

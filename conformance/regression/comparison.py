@@ -7,7 +7,8 @@ chance is left out.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from conformance.predicates.comparisons import Facts, facts, size
@@ -27,6 +28,7 @@ from conformance.regression.change import (
     rho,
     state_of,
 )
+from conformance.regression.side_by_side import Times
 from conformance.regression.timing import Pace, measure_pace
 
 ANOTHER = "another problem has its id"
@@ -89,7 +91,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What changed in one lane and suite; `left_out` counts cases that were not compared, by why."""
+    """What changed in one lane and suite; `left_out` counts cases that were not compared, by why.
+
+    `timed` is what calls took side by side, where that was measured.
+    """
 
     old: Run
     new: Run
@@ -97,15 +102,26 @@ class Comparison:
     left_out: Mapping[str, int]
     groups: tuple[Group, ...]
     pace: Pace | None
+    timed: Mapping[Key, Times] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         """Both builds and the suite, and what else is not the same."""
         ends = [f"{run.header.lane} {run.header.version}".strip() for run in (self.old, self.new)]
-        title = f"{ends[0]} -> {ends[1]}, {self.new.header.suite}"
+        title = f"{ends[0]} -> {ends[1]}, {self.new.header.suite}{self._others}"
         if not self.machines:
             return title
         return title + (": one build on two machines" if one_build(self.old, self.new) else ": on two machines")
+
+    @property
+    def _others(self) -> str:
+        """What builds differ in whose framework has one version, such as the engine of ONNX models; or nothing."""
+        old, new = self.old.header, self.new.header
+        if old.version != new.version or old.lane != new.lane:
+            return ""
+        moved = [f"{name} {old.environment[name]} -> {new.environment[name]}" for name in sorted(old.environment)
+                 if new.environment.get(name, old.environment[name]) != old.environment[name]]  # fmt: skip
+        return f" ({', '.join(moved)})" if moved else ""
 
     @property
     def machines(self) -> list[str]:
@@ -154,12 +170,14 @@ def compare(
     explain_old: Explain = no_diagnosis,
     explain_new: Explain = no_diagnosis,
     drift: float = DRIFT,
+    timed: Mapping[Key, Times] = MappingProxyType({}),
 ) -> Comparison:
     """What changed between two builds, each given by its run and any repetitions of it, of one lane and suite.
 
     `by_chance` says whether a record is of a known kind that no two runs agree on, `expected` why one is as it is, or
-    nothing, `drift` by which factor an error within bounds must grow to be told. Raises GuardError for runs of
-    different suites or oracles, or without a case in common.
+    nothing, `drift` by which factor an error within bounds must grow to be told, `timed` what calls took side by side,
+    which stands above the times of records. Raises GuardError for runs of different suites or oracles, or without a
+    case in common.
     """
     _require_comparable([*old, *new])
     before, after = _Side(old, explain_old), _Side(new, explain_new)
@@ -171,8 +189,8 @@ def compare(
     compared = [_difference(before.answers(now.key), after.answers(now.key), drift) for _, now in pairs]
     differences = [difference._replace(expected=expected(difference.record)) for difference in compared if difference]
     same = [pair for pair, difference in zip(pairs, compared, strict=True) if difference is None]
-    pace = measure_pace(before.seconds(same, 0), after.seconds(same, 1))
-    moved = {} if pace is None else pace.moved
+    pace = None if timed else measure_pace(before.seconds(same, 0), after.seconds(same, 1))
+    moved = _moved(same, timed) if pace is None else pace.moved
     differences += [
         Difference(Change.SLOWER if by > 1 else Change.FASTER, *same[at], note=f"{max(by, 1 / by):.1f} times")
         for at, by in moved.items()
@@ -185,7 +203,7 @@ def compare(
     if one_build(old[0], new[0]) and differing(old[0].header.machine, new[0].header.machine):
         differences = [_of_the_machine(difference) for difference in differences]
     groups = tuple(_groups([*differences, *one_sided], still, before, after))
-    return Comparison(old[0], new[0], len(pairs), dict(left_out), groups, pace)
+    return Comparison(old[0], new[0], len(pairs), dict(left_out), groups, pace, timed)
 
 
 class _Side:
@@ -234,6 +252,12 @@ def _paired(
         else:
             pairs.append((was, now))
     return pairs, left_out
+
+
+def _moved(same: Sequence[tuple[Record, Record]], timed: Mapping[Key, Times]) -> dict[int, float]:
+    """By which factor those moved that did, by their number."""
+    return {at: timed[now.key].factor for at, (_, now) in enumerate(same)
+            if now.key in timed and timed[now.key].factor != 1}  # fmt: skip
 
 
 def _one_sided(before: _Side, after: _Side, absent: tuple[Change, Change]) -> Iterator[Difference]:

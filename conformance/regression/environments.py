@@ -138,12 +138,17 @@ def _why(output: str) -> str:
     return next(telling, lines[-1] if lines else "tox said nothing")[:300]
 
 
+def python(build: Build, say: Say) -> Path:
+    """The interpreter of a build's environment. Raises VersionError."""
+    return environment(build, say) / ("Scripts" if os.name == "nt" else "bin") / "python"
+
+
 def run(build: Build, options: Sequence[str], say: Say, *, repeat: int = 1) -> Path:
     """The folder with the record files of a build, run with some options of `conformance run`, or kept from before.
 
     Raises VersionError where a lane wrote none.
     """
-    bin_ = environment(build, say) / ("Scripts" if os.name == "nt" else "bin")
+    bin_ = python(build, say).parent
     key = f"{build} {list(options)} {repeat} {_source()} {bin_}{_given(options)}"
     folder = cache_folder() / "runs" / hashlib.sha256(key.encode()).hexdigest()[:24]
     if not (folder / "done").exists():
@@ -152,7 +157,7 @@ def run(build: Build, options: Sequence[str], say: Say, *, repeat: int = 1) -> P
         command = [str(bin_ / "conformance"), "run", build.framework, *options, "--records", str(folder)]
         command += [f"--repeat={repeat}"] if repeat > 1 else []
         result = subprocess.run(
-            command, cwd=_root(), env=_clean(), capture_output=True, encoding="utf-8", errors="replace"
+            command, cwd=_root(), env=clean(), capture_output=True, encoding="utf-8", errors="replace"
         )
         if result.returncode not in (0, 1):
             raise VersionError(f"{build}: the run ended with status {result.returncode}: {_why(result.stderr)}")
@@ -177,7 +182,7 @@ def _require_complete(folder: Path, build: Build) -> None:
         raise VersionError(f"{build}: its run is incomplete: look at it with `conformance run {build.framework}`")
 
 
-def _clean() -> dict[str, str]:
+def clean() -> dict[str, str]:
     """The environment variables for a run elsewhere: none that would bring this interpreter's packages along."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PYTHONHASHSEED": "0"}
 
@@ -205,13 +210,13 @@ def released(build: Build, newer: Build, say: Say) -> list[str]:
     ends = [_exact(first), _exact(last[variable])]
     if ends[0] >= ends[1]:
         raise VersionError(f"{first} is not older than {last[variable]}: give the older one first")
-    python = environment(build, say) / "bin" / "python"
+    interpreter = python(build, say)
     result = subprocess.run(
-        [str(python), "-m", "pip", "index", "versions", name],
+        [str(interpreter), "-m", "pip", "index", "versions", name],
         capture_output=True,
         encoding="utf-8",
         errors="replace",
-        env=_clean(),
+        env=clean(),
     )
     match = re.search(r"Available versions: (.*)", result.stdout)
     if not match:

@@ -9,6 +9,8 @@ from conformance.regression.comparison import Comparison
 
 SUITE, OWN = "scan-", "-weights"
 """How the names of the suites of a scan begin, and how those end that have the model's own weights."""
+MODELS = "models"
+"""The suite of layers of published architectures, each a model's layer too."""
 
 SAME = "the same"
 SAME_BITS = "same bits"
@@ -19,7 +21,10 @@ BEYOND = "worse than any rounding"
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """One layer at one size on one lane: what became of it on exact data and with own weights, and its times."""
+    """One layer at one size on one lane: what became of it on exact data and with own weights, and its times.
+
+    `seconds` are of the old and the new build; side by side if `timed`, and otherwise of the first call in each run.
+    """
 
     lane: str
     layer: str
@@ -30,6 +35,7 @@ class LayerRow:
     rho: str
     seconds: tuple[float, float]
     rank: int
+    timed: bool = False
 
     @property
     def changed(self) -> bool:
@@ -41,10 +47,15 @@ def layers(comparisons: Sequence[Comparison]) -> list[LayerRow]:
     """The layers of all scans that were compared, what changed first; none where there is no scan among the suites."""
     found: dict[tuple[str, str, str], dict[bool, LayerRow]] = {}
     for comparison in comparisons:
-        if comparison.new.header.suite.startswith(SUITE):
+        if is_of_layers(comparison.new.header.suite):
             for row, own in _of_one(comparison):
                 found.setdefault((row.lane, row.layer, row.dtype), {})[own] = row
     return sorted(map(_joined, found.values()), key=lambda row: row.rank)
+
+
+def is_of_layers(suite: str) -> bool:
+    """Whether the cases of a suite are layers of models."""
+    return suite.startswith(SUITE) or suite == MODELS
 
 
 def _of_one(comparison: Comparison) -> Iterator[tuple[LayerRow, bool]]:
@@ -57,9 +68,11 @@ def _of_one(comparison: Comparison) -> Iterator[tuple[LayerRow, bool]]:
         order = list(Change)
         rank = order.index(change) if change else len(order) + (said not in (OTHERWISE, BEYOND))
         moved = f"{rho(old):g} -> {rho(record):g}" if own and old and rho(old) and rho(record) else ""
+        times = comparison.timed.get(record.key)
+        seconds = (times.old, times.new) if times else (old.seconds if old else 0.0, record.seconds)
         yield LayerRow(
             record.lane, record.case.removesuffix(OWN), record.problem, record.dtype, "" if own else said,
-            said if own else "", moved, (old.seconds if old else 0.0, record.seconds), rank,
+            said if own else "", moved, seconds, rank, times is not None,
         ), own  # fmt: skip
 
 
@@ -81,7 +94,7 @@ def _joined(both: Mapping[bool, LayerRow]) -> LayerRow:
     exact, own = both[False], both[True]
     return LayerRow(
         exact.lane, exact.layer, exact.problem, exact.dtype, exact.exact, own.own, own.rho, exact.seconds,
-        min(exact.rank, own.rank),
+        min(exact.rank, own.rank), exact.timed,
     )  # fmt: skip
 
 

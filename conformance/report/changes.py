@@ -13,7 +13,7 @@ from conformance.io.terminal import printable
 from conformance.records.reproduction import reproduction
 from conformance.regression.change import MEANING, Change
 from conformance.regression.comparison import Comparison, Difference, Group
-from conformance.regression.layers import layers, worse
+from conformance.regression.layers import LayerRow, layers, worse
 from conformance.report.rendering import render
 
 SHOWN = 5
@@ -51,7 +51,14 @@ def layer_lines(comparisons: Sequence[Comparison]) -> Iterator[str]:
     for row in layers(comparisons):
         own = f"; own weights: {row.own}{f' (rho {row.rho})' if row.rho else ''}" if row.own else ""
         said = f"{f'exact data: {row.exact}' if row.exact else ''}{own}".removeprefix("; ")
-        yield f"  {row.lane} {row.layer} '{row.problem}' {row.dtype}: {said}"
+        times = f"; {times_of(row)} ms" if row.timed else ""
+        yield f"  {row.lane} {row.layer} '{row.problem}' {row.dtype}: {said}{times}"
+
+
+def times_of(row: LayerRow) -> str:
+    """What a layer's call took in both builds, in milliseconds."""
+    old, new = (1000 * seconds for seconds in row.seconds)
+    return f"{old:.2f} -> {new:.2f}"
 
 
 def total(comparisons: Sequence[Comparison], fails: Sequence[Change]) -> str:
@@ -74,6 +81,8 @@ def summary(comparison: Comparison) -> str:
     ]
     summary = f"{comparison.compared:,} cases compared, {', '.join(counts) or 'nothing changed'}"
     summary += "".join(f"; {count:,} left out, which {why}" for why, count in comparison.left_out.items())
+    if comparison.timed:
+        summary += f"; {len(comparison.timed):,} timed side by side"
     if (pace := comparison.pace) is not None:
         summary += f"; times moved by {pace.drift:.2f} in the middle, one build varies by {pace.noise:.1f}"
     return f"INCOMPLETE, {comparison.incomplete}; {summary}" if comparison.incomplete else summary
@@ -252,7 +261,7 @@ def page(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
 def _shown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> Mapping[str, Any]:
     """What both pages are made of."""
     return {
-        "layers": layers(comparisons), "worse": worse,
+        "layers": layers(comparisons), "worse": worse, "times_of": times_of,
         "verdict": _verdict(comparisons, fail_on), "comparisons": comparisons, "fail_on": fail_on, "meaning": MEANING,
         "quiet": _QUIET, "shown": SHOWN, "summary": summary, "coverage": coverage, "witness": witness, "moved": moved,
     }  # fmt: skip

@@ -89,5 +89,9 @@ def answer(problem: Problem, x: Array, weight: Array, bias: Array | None, fault:
             sys.stdout.write("noise\n" * 1000)
         case "slow":
             time.sleep(0.004)
+        case "busy":
+            ended = time.process_time() + 0.004
+            while time.process_time() < ended:
+                pass
     y = oracle.expected(problem, x, weight, bias).astype(x.dtype)
     return y + (fault in ("wrong", "slow"))

@@ -13,6 +13,7 @@ from conformance.problem import Problem
 from conformance.records.record import Header, Record, Run, Verdict
 from conformance.regression.change import WORSE, Change, classify, plain
 from conformance.regression.comparison import Comparison, GuardError, compare
+from conformance.regression.side_by_side import Times
 from conformance.report.changes import text_lines
 from conformance.suites import cases
 from tests.strategies import seeds
@@ -214,6 +215,16 @@ class TestRepeats:
         assert found.pace is not None
         assert found.pace.drift == pytest.approx(10, rel=0.2)
 
+    def test_what_was_timed_side_by_side_stands_above_the_times_of_records(self) -> None:
+        key = RECORDS[0].key
+        timed = {record.key: Times(0.002, 0.002) for record in RECORDS} | {key: Times(0.002, 0.003, 1.5)}
+        found = compare(self.jittered(1), self.jittered(2, slow), timed=timed)
+        assert changes(found) == [Change.SLOWER]
+        (difference,) = found.groups[0].differences
+        assert (difference.record.key, difference.note) == (key, "1.5 times")
+        assert f"; {len(RECORDS):,} timed side by side" in next(text_lines(found))
+        assert compare(self.jittered(1), self.jittered(2, slow), timed=timed | {key: Times(0.002, 0.002)}).groups == ()
+
     def test_an_answer_that_one_build_does_not_repeat_is_flaky(self) -> None:
         found = compare([run()], [run(), run(diverging)])
         assert changes(found) == [Change.FLAKY]
@@ -356,3 +367,11 @@ class TestDrift:
     def test_another_order_of_summation_is_no_change(self) -> None:
         assert changes(compare([self.rounded(2.0, "a")], [self.rounded(2.1, "b")])) == []
         assert changes(compare([self.rounded(2.0, "a"), self.rounded(2.0, "b")], [self.rounded(2.1, "c")])) == []
+
+
+def test_builds_of_one_version_are_told_by_what_else_is_another() -> None:
+    old, new = (replace(HEADER, framework="onnx", environment={"onnx": "1.23.2", "onnxruntime": engine})
+                for engine in ("1.27.0", "1.31.1"))  # fmt: skip
+    made = [replace(each, framework="onnx") for each in RECORDS]
+    found = compare([Run(old, tuple(made), True)], [Run(new, tuple(made), True)])
+    assert found.title.endswith("onnx-native 1.23.2, core (onnxruntime 1.27.0 -> 1.31.1)")

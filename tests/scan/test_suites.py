@@ -191,5 +191,7 @@ def test_layers_are_told_apart_by_what_became_of_their_bits() -> None:
         ("layer-c", "the same", "rounds otherwise within the bound"), ("layer-a", "the same", "same bits"),
     ]  # fmt: skip
     assert next(layer_lines(comparisons)).startswith("  torch-eager layer-b 'i5 k3' float32: exact data: broken; own")
-    assert "The model, layer by layer" in html(comparisons, ())
+    page = html(comparisons, ())
+    assert "The model, layer by layer" in page
+    assert page.index("layer-b<br>") < page.index("layer-d<br>") < page.index("layer-c<br>") < page.index("layer-a<br>")
     assert "| torch-eager | layer-b |" in markdown(comparisons, ())

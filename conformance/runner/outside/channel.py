@@ -59,9 +59,11 @@ def opened(lane: Lane, python: str = sys.executable) -> "subprocess.Popen[bytes]
     )  # fmt: skip
 
 
-def trusted(module: str, python: str = sys.executable) -> "subprocess.Popen[bytes]":
+def trusted(
+    module: str, python: str = sys.executable, variables: Mapping[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
     """The process of a framework of this package, in whose environment a module evaluates what it is asked."""
-    return _started(python, module, os.environ)
+    return _started(python, module, os.environ if variables is None else variables)
 
 
 def _started(python: str, module: str, variables: Mapping[str, str]) -> "subprocess.Popen[bytes]":

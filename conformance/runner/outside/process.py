@@ -131,7 +131,8 @@ class LaneProcess:
             channel.end()
             raise
         own = adapters.harness() if self._is_program else {}
-        channel.longest = wire.longest_line(said.encoding)
+        if said.encoding == "base64":  # an array is in the line
+            channel.longest += 2 * wire.LARGEST_ARRAY
         self._channel, self._started_as, self._failed = channel, said, 0
         self.environment = {**said.environment, **own}
 
