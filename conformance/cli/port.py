@@ -159,7 +159,8 @@ def _evidence(made: Port, missing: list[str]) -> list[str]:
              for framework in missing]  # fmt: skip
     evidence = [f"#   {line}" for point in (made.source, made.target) for line in proved.of(point.name)]
     if evidence:
-        lines.append("# not run here. What runs of calls like these two gave, on their own frameworks:")
+        step = "" if missing else "not run here: --verify runs both sides. "
+        lines.append(f"# {step}What runs of calls like these two gave, on their own frameworks:")
     return [*lines, *evidence]
 
 
