@@ -13,6 +13,7 @@ from pathlib import Path
 
 from safetensors.numpy import load_file
 
+from conformance.io.atomic import explain
 from conformance.io.bounded import read_json, read_text
 from conformance.io.exit_status import USAGE
 from conformance.io.terminal import one_line
@@ -55,7 +56,8 @@ def _why(name: str, framework: str, status: int, said: str) -> str:
         return f"{name}: {framework} died of {signal.Signals(-status).name} as it read it: give a whole model file"
     lines = [line for line in said.splitlines() if line.strip()]
     told = next((line.removeprefix(MARK) for line in reversed(lines) if line.startswith(MARK)), "")
-    return told or f"{name}: {framework} does not read it: {lines[-1] if lines else f'exit status {status}'}"
+    reason = lines[-1] if lines else f"exit status {status}"
+    return told or f"{name}: {framework} does not read it: {reason}: export the model again"
 
 
 def main(folder: Path) -> int:
@@ -69,7 +71,8 @@ def main(folder: Path) -> int:
         model = open_model(job["framework"], job["model"])
         scanned = scanning.of_model(job["model"], model, parse(job["inputs"]))
     except (ValueError, OSError) as error:
-        sys.stderr.write(f"\n{MARK}{one_line(str(error))}\n")
+        said = explain(error) if isinstance(error, OSError) and error.filename is not None else str(error)
+        sys.stderr.write(f"\n{MARK}{one_line(said)}\n")
         return USAGE
     (folder / SCAN).write_bytes(scanned.scan.content)
     scan_file.weights_beside(folder / SCAN).write_bytes(scanning.stored(scanned.weights))

@@ -1,0 +1,35 @@
+"""What the process of a framework leaves of a model that it does not read: one line, with the next step."""
+
+from pathlib import Path
+
+import pytest
+
+from conformance.scan.formats import native
+from conformance.scan.process import JOB, MARK, _why, main
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "line"),
+    [
+        (2, f"noise\n{MARK}m.pt: is no model: give another\nnoise\n", "m.pt: is no model: give another"),
+        (1, "Traceback\nIndexError: no\n\n", "m.pt: torch does not read it: IndexError: no: export the model again"),
+        (1, "", "m.pt: torch does not read it: exit status 1: export the model again"),
+        (-11, "", "m.pt: torch died of SIGSEGV as it read it: give a whole model file"),
+    ],
+)
+def test_a_framework_that_fails_is_one_line(status: int, said: str, line: str) -> None:
+    assert _why("m.pt", "torch", status, said) == line
+
+
+def test_a_pipe_is_named_before_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuses(framework: str, model: str) -> None:
+        raise OSError(22, "is a pipe, not a regular file", model)
+
+    monkeypatch.setattr(native, "open_model", refuses)
+    (tmp_path / JOB).write_text('{"framework": "torch", "model": "m.pt", "inputs": []}')
+    assert main(tmp_path) == 2
+    said = "m.pt: is a pipe, not a regular file: check the path and its permissions"
+    assert capsys.readouterr().err == f"\n{MARK}{said}\n"
+    assert [each.name for each in tmp_path.iterdir()] == [JOB]
