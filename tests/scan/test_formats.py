@@ -1,10 +1,12 @@
 """Which files are read, and what is said of the others."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from conformance.scan import scanning, sizes
+from conformance.scan.formats.known import BY_SUFFIX, SAVED_MODEL, format_of
 from conformance.scan.layer import Extent, ScanError, SizeError
 
 
@@ -22,6 +24,22 @@ def test_another_file_is_told_what_to_give_instead(name: str, message: str, tmp_
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(ScanError, match=message):
         scanning.scan(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("suffix", BY_SUFFIX)
+def test_what_has_no_end_is_opened_by_nobody(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / f"m{suffix}").symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="is a device, not a regular file"):
+        format_of(str(tmp_path / f"m{suffix}"))
+
+
+def test_what_has_no_end_in_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"x")
+    (tmp_path / "variables").mkdir()
+    assert format_of(str(tmp_path)) is SAVED_MODEL
+    os.mkfifo(tmp_path / "variables" / "variables.index")
+    with pytest.raises(OSError, match="is a pipe, not a regular file"):
+        format_of(str(tmp_path))
 
 
 def test_a_file_that_there_is_not_and_a_folder_of_nothing_are_named(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance.io.bounded import open_regular
 from conformance.scan.layer import ScanError
 
 
@@ -48,12 +49,16 @@ _FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 def format_of(name: str) -> Format:
-    """The format of a model. Raises ScanError where it is none that is read, or needs a package that is not here."""
+    """The format of a model, all of whose files are regular ones.
+
+    Raises ScanError where it is none that is read, or needs a package that is not here, and OSError.
+    """
     path = Path(name)
     if not path.exists():
         if _FACTORY.fullmatch(name):
             return FACTORY
         raise ScanError(f"{name}: there is no such file: give a model, or package.module:factory")
+    _require_regular(path)
     if path.is_dir():
         if (path / "saved_model.pb").is_file():
             return SAVED_MODEL
@@ -67,3 +72,10 @@ def format_of(name: str) -> Format:
             raise ScanError(f"{name}: a file of {found.name} takes the package {package} to be read: "
                             "pip install 'conformance[scan]'")  # fmt: skip
     return found
+
+
+def _require_regular(path: Path) -> None:
+    """Raises OSError for a device, a pipe or the like, of which a framework would read without an end."""
+    for each in path.rglob("*") if path.is_dir() else (path,):
+        if not each.is_dir():
+            open_regular(each).close()
