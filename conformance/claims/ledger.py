@@ -13,16 +13,18 @@ from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conformance import adapters
-from conformance.claims.checks import CHECKS
 from conformance.io.bounded import read_text
 from conformance.io.folders import cases_folder
 from conformance.predicates.predicate import PredicateError, relation
 from conformance.problem import Problem
 from conformance.records.record import CLAIMS
 from conformance.suites.case import Case, LedgerClaim, Suite
+
+if TYPE_CHECKING:
+    from conformance.claims.checks import Check
 
 ARRAYS = "arrays.toml"
 """Arrays that several claims share, under names that they are referred to by, as in "@FIG_X"."""
@@ -64,7 +66,7 @@ class Test:
     @property
     def names(self) -> frozenset[str]:
         """What its relations may speak of."""
-        return CHECKS[self.measure].names(self.parameters) | self.given.keys()
+        return _checks()[self.measure].names(self.parameters) | self.given.keys()
 
     def __str__(self) -> str:
         """What is asked, in a line."""
@@ -202,14 +204,21 @@ def _require_earnable(where: str, claim: Claim) -> None:
         raise ClaimError(f"{where}: is refuted without a correction: add it in words, and as a check's 'truth'")
 
 
+def _checks() -> "Mapping[str, Check]":
+    """The checks by their names, which nobody waits for who reads no claim."""
+    from conformance.claims.checks import CHECKS
+
+    return CHECKS
+
+
 def _test(where: str, table: Mapping[str, Any], arrays: Mapping[str, Any]) -> Test:
     name = table.get("measure")
-    if name not in CHECKS:
-        near = get_close_matches(str(name), CHECKS, 1)
+    if name not in (checks := _checks()):
+        near = get_close_matches(str(name), checks, 1)
         raise ClaimError(f"{where}: nothing measures {name!r}{f', the nearest is {near[0]!r}' if near else ''}: "
-                         f"those are {', '.join(sorted(CHECKS))}")  # fmt: skip
+                         f"those are {', '.join(sorted(checks))}")  # fmt: skip
     parameters = {key: _resolved(where, value, arrays) for key, value in table.items() if key not in _RESERVED}
-    accepted = list(inspect.signature(CHECKS[name].measure).parameters.values())[1:]
+    accepted = list(inspect.signature(checks[name].measure).parameters.values())[1:]
     required = {parameter.name for parameter in accepted if parameter.default is parameter.empty}
     _keys(f"{where}, {name}", parameters, required, {parameter.name for parameter in accepted})
     able = tuple(filter(adapters.has_operators, adapters.frameworks()))

@@ -15,7 +15,6 @@ from conformance.processes.isolation import Isolation, Limits
 from conformance.records.record import BIAS, FORWARD, PASSES, Verdict
 from conformance.run import Result
 from conformance.runner.isolated import isolated
-from conformance.runner.outside import everywhere
 from conformance.runner.selection import MADE, require_computed
 from conformance.suites import cases
 from conformance.suites.case import Asked, Case, Suite
@@ -93,6 +92,8 @@ def _everywhere(names: Sequence[str], words: Sequence[str], dtype: str, directio
     if more:
         left = ", ".join(map(repr, more))
         raise click.UsageError(f"--lane takes DESCRIPTOR, a dtype and a pass alone: leave out {left}")
+    from conformance.runner.outside import everywhere  # which a single lane need not wait for
+
     _problem(descriptor, direction)
     answers = everywhere.ask(everywhere.named(names), descriptor, dtype, direction)
     if json_:
