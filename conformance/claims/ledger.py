@@ -212,9 +212,9 @@ def _checks() -> "Mapping[str, Check]":
 
 
 def _test(where: str, table: Mapping[str, Any], arrays: Mapping[str, Any]) -> Test:
-    name = table.get("measure")
+    name = str(table.get("measure"))
     if name not in (checks := _checks()):
-        near = get_close_matches(str(name), checks, 1)
+        near = get_close_matches(name, checks, 1)
         raise ClaimError(f"{where}: nothing measures {name!r}{f', the nearest is {near[0]!r}' if near else ''}: "
                          f"those are {', '.join(sorted(checks))}")  # fmt: skip
     parameters = {key: _resolved(where, value, arrays) for key, value in table.items() if key not in _RESERVED}

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from conformance import adapters
 from conformance.io.folders import cases_folder
-from conformance.io.project import project
+from conformance.io.project import ProjectError, project
 
 GIVEN = "CONFORMANCE_EXPECTATIONS"
 """The environment variable by which the processes that a command starts know the files, a line `NAME=FILE` each."""
@@ -75,8 +75,11 @@ def _of_command() -> Mapping[str, Path]:
 
 
 def _of_project() -> Mapping[str, Path]:
-    """The files that pyproject.toml names. Raises ExpectationError and ProjectError."""
-    found = project()
+    """The files that pyproject.toml names. Raises ExpectationError."""
+    try:
+        found = project()
+    except ProjectError as error:
+        raise ExpectationError(str(error)) from None
     if found is None:
         return {}
     try:

@@ -80,7 +80,7 @@ def test_a_file_without_a_name_is_of_the_framework_that_it_is_called_after(here:
         ("[tool.conformance]\nexpectation = {}\n", "unknown field `expectation`"),
         ("[tool.conformance]\nexpectations = 'known'\n", "Expected `object`, got `str`"),
         ("[tool.conformance.expectations]\nmylib = 5\n", "Expected `str`, got `int`"),
-        ("tool = 5\n", "has no attribute"),
+        ("tool = 5  # conformance\n", "has no attribute"),
         ("[tool.conformance\n", "cannot be read"),
         ('[tool.conformance.expectations]\nmylib = "known/none.toml"\n', "none.toml: is no file"),
         ('[tool.conformance.expectations]\nmylib = "known"\n', "known: is no file"),
