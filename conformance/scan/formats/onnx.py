@@ -1,5 +1,6 @@
 """ONNX: the ConvTranspose nodes of a model file, with the extents that shape inference gives them."""
 
+import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +117,7 @@ class OnnxModel:
         if tensor.doc_string.startswith(MARK):
             number, start, length = map(int, tensor.doc_string.removeprefix(MARK).split(":"))
             if number in (RAW, 4, 10) and length % np.dtype(dtype).itemsize == 0:
+                self.buffer.data.madvise(mmap.MADV_DONTNEED)  # what was read of the tensors before stays in the file
                 return np.frombuffer(self.buffer.data, dtype, length // np.dtype(dtype).itemsize, start)
             whole = TensorProto.FromString(tagged(number, self.buffer.data[start : start + length]))
             return np.array(whole.int32_data, "<u2").view(dtype)
