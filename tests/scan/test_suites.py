@@ -19,6 +19,7 @@ from conformance.records.record import Header, Record, Run, Verdict
 from conformance.records.record_file import read
 from conformance.regression.comparison import compare
 from conformance.regression.layers import layers
+from conformance.regression.side_by_side import Times
 from conformance.report.changes import html, layer_lines, markdown
 from conformance.run import Job, evaluate
 from conformance.runner.selection import SelectionError, with_weights
@@ -195,3 +196,8 @@ def test_layers_are_told_apart_by_what_became_of_their_bits() -> None:
     assert "The model, layer by layer" in page
     assert page.index("layer-b<br>") < page.index("layer-d<br>") < page.index("layer-c<br>") < page.index("layer-a<br>")
     assert "| torch-eager | layer-b |" in markdown(comparisons, ())
+    timed = {record.key: Times(0.001, 0.003) for record in exact[1].records[:1]}
+    page = html([compare([exact[0]], [exact[1]], timed=timed), comparisons[1]], ())
+    assert "Milliseconds, side by side" in page
+    assert page.count("1.00 -&gt; 3.00") == 1
+    assert "0.00 -&gt; 0.00" not in page
