@@ -139,7 +139,7 @@ def _said(question: Question) -> Problem:
 
 def _answer(answer: Implementation, question: Question) -> Array:
     """A mutant's answer; a framework's ordinary convolution, and gradients, which mutants do not have, are right."""
-    problem, x, weight, bias, translate = question
+    problem, x, weight, bias, translate, _ = question
     if translate is by_input:
         return gradients.expected(problem, INPUT, Arrays(np.zeros(problem.input_shape, x.dtype), weight, None), x)
     if translate is by_weight:

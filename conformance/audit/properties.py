@@ -47,14 +47,25 @@ def by_weight(adapter: Adapter, problem: Problem, x: Array, upstream: Array, bia
     return differentiated(adapter, problem, call, WEIGHT, upstream)
 
 
+def misfitting(adapter: Adapter, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+    """A call that no framework can answer: of an x with a channel more than the weight has."""
+    return adapter.translate(problem, np.concatenate([x, x[:, :1]], 1), weight, bias)
+
+
 class Question(NamedTuple):
-    """A problem and its operands, for a call of the framework."""
+    """A problem and its operands, for a call of the framework; one that is `alone` shares no block with others."""
 
     problem: Problem
     x: Array
     weight: Array
     bias: Array | None = None
     translate: Callable[[Convolving, Problem, Array, Array, Array | None], Call] = transposed
+    alone: bool = False
+
+    @property
+    def invalid(self) -> bool:
+        """Whether it is asked to fail: what comes of it is no answer of the property's."""
+        return self.translate is misfitting
 
     @property
     def shape(self) -> Ints:
@@ -189,10 +200,29 @@ def lifted(problem: Problem, arrays: Arrays) -> Asking:
     return np.stack([before.squeeze(first), after.squeeze(last)]), np.stack([plain, plain])
 
 
+def repeated(problem: Problem, arrays: Arrays) -> Asking:
+    """A call with the same shapes and other values, in between, is answered by its own, and changes no other."""
+    plain = replace(problem, bias=False)
+    x, weight, _ = arrays
+    first, other, again = yield [
+        Question(plain, x, weight), Question(plain, -x, 2 * weight), Question(plain, x, weight)
+    ]  # fmt: skip
+    return np.stack([other, again]), np.stack([-2 * first, first])
+
+
+def undisturbed(problem: Problem, arrays: Arrays) -> Asking:
+    """A call that fails changes nothing for the next one. One problem in four is asked: no call here shares a block."""
+    if operands.words(f"{problem} undisturbed", (1,))[0] % np.uint64(4):
+        return None
+    valid = Question(problem, *arrays, alone=True)
+    before, after = yield [valid, valid._replace(translate=misfitting), valid]
+    return before, after
+
+
 PROPERTIES: Mapping[str, Callable[[Problem, Arrays], Asking]] = {
     "adjoint": adjoint, "learnt": learnt, "linear": linear, "biased": biased, "grouped": grouped, "batched": batched,
     "channels-in": channels_in, "channels-out": channels_out, "translated": translated, "undilated": undilated,
-    "lifted": lifted,
+    "lifted": lifted, "repeated": repeated, "undisturbed": undisturbed,
 }  # fmt: skip
 
 

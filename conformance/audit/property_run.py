@@ -1,6 +1,8 @@
 """Properties put to a lane: all of their questions at once, then what each of them finds in the answers."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -63,7 +65,7 @@ def check_outside(process: LaneProcess, block: int, checks: Sequence[Check], dty
     return found(checks, dtype, answer)
 
 
-_UNSAID = Ended(Verdict.UNSUPPORTED, "the protocol has no gradients")
+_UNSAID = Ended(Verdict.UNSUPPORTED, "the protocol has no gradients, and no invalid calls")
 
 
 def _is_said(question: Question) -> bool:
@@ -100,14 +102,26 @@ def found(
 
 def _finding(check: Check, asking: Asking, questions: Sequence[Question], answers: Sequence[Array | Ended]) -> Finding:
     problems = tuple(dict.fromkeys(str(question.problem) for question in questions))
-    arrays = [answer for answer in answers if not isinstance(answer, Ended)]
-    ended = [answer for answer in answers if isinstance(answer, Ended)]
+    asked = [(question, answer) for question, answer in zip(questions, answers, strict=True)
+             if not question.invalid or _unmade(answer)]  # fmt: skip
+    questions, arrays = [], []
+    ended = [answer for _, answer in asked if isinstance(answer, Ended)]
+    for question, answer in asked:
+        if not isinstance(answer, Ended):
+            questions.append(question)
+            arrays.append(answer)
     if ended:
         worst = min(ended, key=lambda answer: _WORST.index(_outcome(answer)))
         return Finding(check.property, str(check.problem), _outcome(worst), worst.message, problems)
     if odd := next(filter(None, map(_odd, questions, arrays)), ""):
         return Finding(check.property, str(check.problem), FAILS, odd, problems)
     return Finding(check.property, str(check.problem), *_compared(*_sides(asking, arrays)), problems)
+
+
+def _unmade(answer: Array | Ended) -> bool:
+    """Whether a call was never made, so that it disturbed nothing, or took the process with it."""
+    unmade = (Verdict.UNSUPPORTED, Verdict.CRASHED, Verdict.TIMED_OUT)
+    return isinstance(answer, Ended) and (answer.verdict in unmade or answer.step == "translating")
 
 
 def _outcome(ended: Ended) -> str:
@@ -142,16 +156,21 @@ def _compared(left: Array, right: Array) -> tuple[str, str]:
 
 def answered(adapter: Convolving, questions: Sequence[Question]) -> list[Array | Ended]:
     """The framework's answers in NC* order, so many calls at once as its adapter takes."""
-    calls = [_call(adapter, question) for question in questions]
-    whole = [call for call in calls if isinstance(call, Call)]
-    blocks = (whole[at : at + adapter.BLOCK] for at in range(0, len(whole), adapter.BLOCK))
-    made = iter([answer for block in blocks for answer in make(adapter, block)])
-    return [call if isinstance(call, Ended) else _finished(call, next(made)) for call in calls]
+    calls = [(question.alone, _call(adapter, question)) for question in questions]
+    parts = groupby(((alone, call) for alone, call in calls if isinstance(call, Call)), key=itemgetter(0))
+    made = iter([answer for alone, part in parts
+                 for block in _blocks([call for _, call in part], 1 if alone else adapter.BLOCK)
+                 for answer in make(adapter, block)])  # fmt: skip
+    return [call if isinstance(call, Ended) else _finished(call, next(made)) for _, call in calls]
+
+
+def _blocks(calls: Sequence[Call], size: int) -> Iterator[Sequence[Call]]:
+    return (calls[at : at + size] for at in range(0, len(calls), size))
 
 
 def _call(adapter: Convolving, question: Question) -> Call | Ended:
     """The call of a question, on operands that no other call shares."""
-    problem, x, weight, bias, translate = question
+    problem, x, weight, bias, translate, _ = question
     return begin(lambda: translate(adapter, problem, _own(x), _own(weight), None if bias is None else _own(bias)))
 
 
