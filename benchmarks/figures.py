@@ -1,6 +1,6 @@
-"""python -m benchmarks.figures: write what the lanes made of `core` into README's table, from the records of a night.
+"""python -m benchmarks.figures: write what the lanes made of suites into README's tables, from the records of a night.
 
-The table's rows and words are README's own; only the figures are written, and each lane must have a row.
+The tables' rows and words are README's own. Only the figures are written: those of the suite that a table's head names.
 """
 
 import re
@@ -16,7 +16,8 @@ from conformance.records import record_file
 from conformance.records.record import Run, Verdict
 
 README = Path(__file__).parent.parent / "README.md"
-HEAD = re.compile(r"^(\| lane \| what it is \| core, )[\d,]+( records \|)$", re.MULTILINE)
+TABLE = re.compile(r"^\| lane \| [^|\n]* \| (?P<suite>\w+), [\d,]+ records \|\n(?:\|.*\n)+", re.MULTILINE)
+SIZE = re.compile(r"[\d,]+(?= records \|\n)")
 ROW = re.compile(r"^(\| `(?P<lane>[\w-]+)` \| (?P<what>[^|]*) \| )(?P<figures>[^|]*)( \|)$", re.MULTILINE)
 WORDS = {
     Verdict.CONFORMS: ("conforms", "conform"), Verdict.DIVERGES: ("diverges", "diverge"),
@@ -31,39 +32,40 @@ WORDS = {
 @click.command()
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="The record files' folder.")
 def command(records: Path) -> None:
-    """Write README's figures of core from whole runs in a folder of record files."""
-    runs = {run.header.lane: run for run in record_file.read_folder(records) if run.header.suite == "core"}
+    """Write README's figures from whole runs in a folder of record files."""
+    runs = {(run.header.suite, run.header.lane): run for run in record_file.read_folder(records)}
     text = README.read_text(encoding="utf-8")
-    lacking = [lane for lane in lanes(text) if lane not in runs and adapters.is_nightly(lane.partition("-")[0])]
-    if not runs or lacking:
-        sys.exit(
-            f"{records}: no records of core of {', '.join(lacking) or 'any lane'}: `tox run -m nightly` makes them"
-        )
+    lacking = [
+        f"{lane} {suite}"
+        for suite, those in lanes(text).items() for lane in those
+        if (suite, lane) not in runs and adapters.is_nightly(lane.partition("-")[0])
+    ]  # fmt: skip
+    if lacking:
+        sys.exit(f"{records}: no records of {', '.join(lacking)}: `tox run -m nightly` makes them")
     write_atomically(README, [written(text, runs).encode()])
 
 
-def lanes(text: str) -> list[str]:
-    """The lanes that README's table has a row of."""
-    return [match["lane"] for match in ROW.finditer(_section(text))]
+def lanes(text: str) -> dict[str, list[str]]:
+    """The lanes that README has figures of, by suite."""
+    return {table["suite"]: [row["lane"] for row in ROW.finditer(table[0])] for table in TABLE.finditer(text)}
 
 
-def written(text: str, runs: Mapping[str, Run]) -> str:
-    """README with the figures of these runs, by lane."""
-    section, size = _section(text), max(len(run.records) for run in runs.values())
-    made = HEAD.sub(rf"\g<1>{size:,}\g<2>", section)
-    made = ROW.sub(lambda match: _row(match, runs), made)
-    return text.replace(section, made)
+def written(text: str, runs: Mapping[tuple[str, str], Run]) -> str:
+    """README with the figures of these runs, by suite and lane."""
+    return TABLE.sub(lambda table: _table(table, runs), text)
 
 
-def _row(match: re.Match[str], runs: Mapping[str, Run]) -> str:
-    """A row with the figures of its lane; as it is where the lane was not run, which those of a week are not."""
-    run = runs.get(match["lane"])
-    return match[0] if run is None else f"{match[1]}{figures(run)}{match[5]}"
+def _table(table: re.Match[str], runs: Mapping[tuple[str, str], Run]) -> str:
+    """A table with the figures of its lanes; the row of a lane that was not run, as those of a week, is as it is."""
+    suite = table["suite"]
+    size = max((len(run.records) for (name, _), run in runs.items() if name == suite), default=0)
+    made = SIZE.sub(f"{size:,}", table[0], count=1) if size else table[0]
 
+    def row(match: re.Match[str]) -> str:
+        run = runs.get((suite, match["lane"]))
+        return match[0] if run is None else f"{match[1]}{figures(run)}{match[5]}"
 
-def _section(text: str) -> str:
-    """README's section on lanes."""
-    return text.partition("\n## Lanes\n")[2].partition("\n## ")[0]
+    return ROW.sub(row, made)
 
 
 def figures(run: Run) -> str:
