@@ -64,6 +64,11 @@ def conv_transpose(
         raise ProblemError(f"output_padding is {problem.output_padding}: it must not be negative on any axis")
     if min(problem.output) < 0:
         raise ProblemError(f"the window {problem.window} cuts more than the full extents {problem.full}")
+    return of_any_size(problem, x, weight, bias)
+
+
+def of_any_size(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:
+    """The answer to a problem on numbers of any size. Raises ProblemError where whole ones do not fit int64."""
     return _fitting(expected(problem, *_wide_enough(problem, x, weight, bias)))
 
 

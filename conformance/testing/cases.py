@@ -125,11 +125,11 @@ def expected(problem: Problem | str, x: Any, weight: Any, bias: Any = None) -> A
     """What a transposed convolution gives: exact in int64 for whole numbers, in float64 for others.
 
     `problem` may be a descriptor such as "i5x7 k3 s2"; the arrays are as it says, in PyTorch's order of axes. Raises
-    ProblemError for a problem without an answer, and for arrays that are not of it.
+    ProblemError for a problem without an answer, for arrays that are not of it, and for an answer beyond int64.
     """
     asked = _problem(problem)
     arrays = _operands(asked, x, weight, bias)
-    return oracle.expected(asked, *arrays)
+    return oracle.of_any_size(asked, *arrays)
 
 
 def diagnose(actual: Any, problem: Problem | str, x: Any, weight: Any, bias: Any = None) -> tuple[Diagnosis, ...]:

@@ -216,3 +216,32 @@ def test_a_problem_is_made_by_hand() -> None:
 
 def test_the_package_says_that_it_has_types() -> None:
     assert (Path(conformance.__file__).parent / "py.typed").exists()
+
+
+@pytest.mark.parametrize(
+    ("x", "weight", "says"),
+    [
+        (np.array([[[2**62]]]), np.array([[[4]]]), "the answer holds 18446744073709551616, which int64 does not"),
+        (np.array([[[2**63 + 5]]], np.uint64), np.array([[[1]]]), "the answer holds 9223372036854775813"),
+    ],
+)
+def test_an_answer_that_int64_does_not_hold_is_refused(x: Any, weight: Any, says: str) -> None:
+    with pytest.raises(ProblemError, match=says):
+        expected("i1 k1", x, weight)
+
+
+def test_a_sum_may_leave_int64_on_its_way() -> None:
+    x, weight = np.array([[[2**62], [2**62], [1]]]).reshape(1, 3, 1), np.array([4, -4, 7]).reshape(3, 1, 1)
+    assert expected("i1 k1 ic3", x, weight).tolist() == [[[7]]]
+
+
+@pytest.mark.parametrize(
+    ("problem", "says"),
+    [
+        (Problem.of(2, 2, batch=0), "batch 0 must be at least 1"),
+        (Problem.of(2, 2, output_padding=-1), "output_padding -1 on axis 0 must not be negative"),
+    ],
+)
+def test_a_problem_without_an_answer_is_refused(problem: Problem, says: str) -> None:
+    with pytest.raises(ProblemError, match=says):
+        expected(problem, np.ones((problem.batch, 1, 2)), np.ones((1, 1, 2)))
