@@ -133,11 +133,12 @@ def _questions(runs: Sequence[Run]) -> Iterator[Finding]:
 
 
 def _answers(runs: Sequence[Run]) -> Iterator[Finding]:
-    first: dict[Key, tuple[str, str]] = {}
+    first: dict[tuple[Key, str], tuple[str, str]] = {}
     conflicts = defaultdict(list)
     for run in runs:
         for record in filter(lambda record: record.expected, run.records):
-            lane, expected = first.setdefault(record.key, (run.header.lane, record.expected))
+            asked = record.key, record.problem  # since one call can mean two problems in two variants
+            lane, expected = first.setdefault(asked, (run.header.lane, record.expected))
             if expected != record.expected:
                 conflict = f"{record.case} {record.dtype}: {expected} against {record.expected}"
                 conflicts[f"{lane} and {run.header.lane}"].append(conflict)

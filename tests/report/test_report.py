@@ -97,6 +97,11 @@ FINDINGS = {
 }  # fmt: skip
 
 
+def test_one_call_may_mean_two_problems_in_two_variants() -> None:
+    other = replace(record("case-1", lane="jax-jit", expected="f00d"), problem="i3 k1")
+    assert Site([TORCH, run("jax-jit", records=[other])]).integrity.holds
+
+
 @pytest.mark.parametrize(("runs", "expected_lanes", "finding"), FINDINGS.values(), ids=FINDINGS)
 def test_a_fault_of_the_records_is_one_finding_and_stands_first(
     tmp_path: Path, runs: list[Run], expected_lanes: list[str], finding: str
