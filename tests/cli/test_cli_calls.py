@@ -86,7 +86,7 @@ def test_a_port_is_data_for_other_programs() -> None:
         ),
         (
             ("call", "torch", LAYER, *SHAPE, "--case", "nosuch"),
-            "suite 'core or extreme or idioms or ports' has no case",
+            "suite 'core or extreme or models or idioms or ports' has no case",
         ),
         (("call", "torch", LAYER, *SHAPE, "--variant", "lazy"), "torch has no variant 'lazy'"),
         (("port", LAYER, "--from", "torch", "--to", "paddle", *SHAPE), "there is no framework 'paddle'"),
