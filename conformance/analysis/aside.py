@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import TypeVar
@@ -12,10 +13,10 @@ T = TypeVar("T")
 def aside(function: Callable[[], T]) -> Callable[[], T]:
     """Begin a function in a fork, which has all of this process's memory as it is now.
 
-    What is returned waits for the function's result, which can be pickled, and raises what it raised. Where there are
-    no forks, the function runs when it is waited for.
+    What is returned waits for the function's result, which can be pickled, and raises what it raised. On one core,
+    and on other systems than Linux, the function runs when it is waited for.
     """
-    if not hasattr(os, "fork") or len(os.sched_getaffinity(0)) < 2:
+    if not sys.platform.startswith("linux") or len(os.sched_getaffinity(0)) < 2:
         return function
     forks = multiprocessing.get_context("fork")
     receiver, sender = forks.Pipe(duplex=False)
