@@ -65,10 +65,16 @@ def adopt_orphans() -> None:
 
 
 def end_tree(pid: int) -> None:
-    """Kill a process with all that came of it."""
-    for process in (pid, *reversed([*descendants(pid)])):
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(process, signal.SIGKILL)
+    """Kill a process with all that came of it.
+
+    It is stopped first, so that it starts no child between the look at its children and its end.
+    """
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGSTOP)
+    for child in _children(pid):
+        end_tree(child)
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def end_strays(*ours: int) -> None:
