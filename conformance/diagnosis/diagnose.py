@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.diagnosis import parts
-from conformance.diagnosis.answers.axes import in_other_axes
+from conformance.diagnosis.answers.axes import has_orders, in_other_axes
 from conformance.diagnosis.answers.integers import requantised_otherwise
 from conformance.diagnosis.bounds import LONGEST, MOST_OF_LARGE, MOST_STATEMENTS, TooLargeError, is_large
 from conformance.diagnosis.kept import Kept, Nearness, Requantisation, Requantised, Rounded, nearness_of, tells, ways_of
@@ -126,7 +126,7 @@ def diagnose(
         tuple(_requantised(asked, actual.dtype.name, by, kinds, searches))
         or _misread(sample, kinds, searches, exact=exact)
         or _reordered(asked, kinds, searches, given, exact=exact)
-        or tuple(_reordered_and_misread(asked, kinds, searches.space, given, exact=exact))
+        or tuple(_reordered_and_misread(asked, kinds, searches, given, exact=exact))
     )
     if sample is asked:
         return diagnoses
@@ -300,15 +300,15 @@ def _reordered(
 
 
 def _reordered_and_misread(
-    asked: Observation, kinds: Sequence[Kept], space: Space, given: str, *, exact: bool
+    asked: Observation, kinds: Sequence[Kept], searches: Searches, given: str, *, exact: bool
 ) -> Iterator[Diagnosis]:  # fmt: skip
-    """Diagnoses of one statement more of an array that has its axes in another order; as those, among all alone."""
-    if space.kinds is not None or asked.actual.size > AT_ONCE:
+    """Diagnoses of one statement more of an array that has its axes in another order, where orders are sought."""
+    if searches.most == 1 or not has_orders(searches.space) or asked.actual.size > AT_ONCE:
         return
     for text, question in in_other_axes(asked, given):
         if is_large(asked.problem) and question.actual.shape == asked.actual.shape:
             continue  # nothing but the order of its values says so, and each order takes a search
-        for diagnosis in _misread(question, kinds, Searches(most=1), exact=exact):
+        for diagnosis in _misread(question, kinds, Searches(searches.space, most=1), exact=exact):
             if not set(diagnosis.words.split(" and ")) & set(BLANK):
                 yield replace(diagnosis, misreadings=(text, *diagnosis.misreadings))
 

@@ -6,7 +6,7 @@ end. Windows are no statements: a diagnosis finds them.
 """
 
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import combinations
@@ -79,7 +79,7 @@ class Space:
     weight: Callable[[Problem], Iterator[Statement[Array]]]
     placing: Callable[[Problem], Iterator[Statement[Placing]]]
     bias: Callable[[Problem], Iterator[Statement[Array]]]
-    kinds: Container[str] | None = None
+    kinds: Set[str] | None = None
 
     def has(self, *texts: str) -> bool:
         """Whether it has statements of these kinds."""
@@ -384,7 +384,7 @@ def kind_of(text: str) -> str:
     return text
 
 
-def restricted(space: Space, kinds: Container[str] | None) -> Space:
+def restricted(space: Space, kinds: Set[str] | None) -> Space:
     """A space, but for statements of other kinds; all of it where none are given."""
     if kinds is None:
         return space

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.diagnosis.answers.axes import AXES
 from conformance.diagnosis.answers.channels import of_each_channel
 from conformance.diagnosis.answers.inputs import of_moved_input
 from conformance.diagnosis.kept import Kept, Rounded, Sums, tells
@@ -96,7 +97,7 @@ def _as_ordered(named: str, expected: str, shape: Ints, ordered: Ints) -> str:
     """What is said of an array that has its axes, or its memory, in another order."""
     back = tuple(named.index(letter) for letter in expected)
     if shape == ordered:
-        return f"its axes as {named} where {expected} is expected (np.transpose(actual, {back}) is right)"
+        return f"{AXES} {named} where {expected} is expected (np.transpose(actual, {back}) is right)"
     return f"its memory as {named} where {expected} is expected (actual.reshape{ordered}.transpose{back} is right)"
 
 

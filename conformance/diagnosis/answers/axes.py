@@ -6,8 +6,17 @@ from itertools import permutations
 
 import numpy as np
 
+from conformance.diagnosis.misreadings import Space
 from conformance.diagnosis.observation import Observation
 from conformance.layout import DATA, spelt
+
+AXES = "its axes as"
+"""How a statement about an order of axes begins."""
+
+
+def has_orders(space: Space) -> bool:
+    """Whether orders of axes are among the statements of a space."""
+    return space.kinds is None or any(kind.startswith(AXES) for kind in space.kinds)
 
 
 def in_other_axes(asked: Observation, given: str) -> Iterator[tuple[str, Observation]]:
@@ -31,4 +40,4 @@ def in_other_axes(asked: Observation, given: str) -> Iterator[tuple[str, Observa
             continue
         seen.add(moved)
         named = "".join(letters[axis] for axis in order)
-        yield f"its axes as {named} where {expected} is expected", replace(asked, actual=back)
+        yield f"{AXES} {named} where {expected} is expected", replace(asked, actual=back)
