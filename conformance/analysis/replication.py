@@ -95,6 +95,6 @@ def _holds(cause: Cause, result: Result) -> bool:
     every = causes(result.record, lambda _: result.arrays["actual"])
     if cause in every:
         return True
-    space = restricted(WHOLE, cause.kind.misreadings)
+    space = restricted(WHOLE, frozenset(cause.kind.misreadings))
     some = causes(result.record, lambda _: result.arrays["actual"], space=space)
     return any(part.misreadings and set(part.misreadings) <= set(cause.misreadings) for part in (*every, *some))
