@@ -21,6 +21,7 @@ FUNCTIONS = [
     (idiom, rank)
     for framework in FRAMEWORKS
     for idiom in idioms.idioms(framework)
+    if not idiom.apart  # such as an operator of a file, which is no function of Python
     for rank in idiom.functions
     if idiom.form == HOLE
 ]

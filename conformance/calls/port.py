@@ -15,7 +15,7 @@ from typing import Any
 from conformance import adapters, idioms, layout
 from conformance.calls.native import lines
 from conformance.idioms import expression
-from conformance.idioms.base import Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, with_window
+from conformance.idioms.base import Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, engine, with_window
 from conformance.idioms.expression import ASSUMED
 from conformance.idioms.sizes.legal import too_large
 from conformance.idioms.weights.shapes import SIZES
@@ -238,7 +238,8 @@ def _port(
         notes.append("the kernel is applied in the opposite order: convert_weight reverses it")
     if reduction.steps and reduction.steps != ("bias",):
         notes += [f"a single call cannot say it: {reason}" for reason in refusals[:1]]
-    imports = sorted({*target.idiom.imports, *dialect.imports, *numpy}, key=lambda text: ("\n" in text, text))
+    needed = (*target.idiom.imports, *engine(target.idiom.engines, target.variant))
+    imports = sorted({*needed, *dialect.imports, *numpy}, key=lambda text: ("\n" in text, text))
     if "groups" in reduction.steps and source.idiom.layer:
         layers = [idiom.id for idiom in idioms.idioms(frameworks[1]) if idiom.layer and idiom.say is not None]
         notes += [f"--idiom {name} makes one layer of it, whose kernel has zeros between the groups" for name in layers]

@@ -8,7 +8,7 @@ import numpy as np
 
 from conformance.calls import native
 from conformance.calls.port import Port
-from conformance.idioms.base import ClaimedCall, Dialect
+from conformance.idioms.base import ClaimedCall, Dialect, engine
 from conformance.layout import Array
 from conformance.numerics.operands import held_in
 
@@ -39,7 +39,8 @@ def of_call(point: ClaimedCall, arrays: Iterable[Array | None], dtype: str, dial
     used = {name: array for name, array in given.items() if array is not None or _is_named(name, lines)}
     present = [name for name, array in used.items() if array is not None]
     body = (*_tensors(present, dialect), *lines, f"y = {dialect.array.format('y')}")
-    return Program((*dialect.imports, *point.idiom.imports), (), body, used)
+    imports = (*point.idiom.imports, *engine(point.idiom.engines, point.variant))
+    return Program((*dialect.imports, *imports), (), body, used)
 
 
 def of_port(port: Port, arrays: Iterable[Array | None], dialect: Dialect) -> Program:

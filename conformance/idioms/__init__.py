@@ -81,14 +81,17 @@ def framework_of(name: str) -> str:
 
 
 def idioms_of(name: str) -> tuple[Idiom, ...]:
-    """The idioms that a name stands for: a framework's, or those of a module of it alone, such as keras, if it has any.
+    """The idioms that a name stands for: a framework's, but for those that stand apart, or those of a module of it
+    alone, such as keras, if it has any.
 
     Raises IdiomError for any other name.
     """
     framework = framework_of(name)
     own = [idiom for idiom in idioms(framework)
            if any(called.startswith(f"{name}.") for called in idiom.functions.values())]  # fmt: skip
-    return tuple(own) if name != framework and own else idioms(framework)
+    if name != framework and own:
+        return tuple(own)
+    return tuple(idiom for idiom in idioms(framework) if not idiom.apart)
 
 
 def _hint(name: str) -> str:

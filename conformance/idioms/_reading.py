@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from conformance.idioms import _source, expression
@@ -225,9 +226,10 @@ def _modern(
 
 
 def _leading(idiom: Idiom) -> list[str]:
-    """The parameters that people write without their names: the tensors of a function."""
-    return [] if idiom.layer else [name for name in expression.signature(idiom.signature).parameters
-                                   if name in (idiom.tensors.get("x"), idiom.tensors.get("w"))]  # fmt: skip
+    """The parameters that people write without their names: the tensors that stand first in a function."""
+    tensors = (idiom.tensors.get("x"), idiom.tensors.get("w"))
+    parameters = expression.signature(idiom.signature).parameters
+    return [] if idiom.layer else [*takewhile(lambda name: name in tensors, parameters)]
 
 
 def _call(idiom: Idiom, invocation: Invocation, arguments: Mapping[str, Any], aside: list[str]) -> str:

@@ -1,7 +1,6 @@
 """What an idiom is: one way people call transposed convolution, and the claim of what its own arguments mean.
 
-A framework's idioms are the module of its name beside this one. They are plain text and arithmetic and need no
-framework, so that a call can be read, translated and documented anywhere. Its lane runs the very same text.
+A framework's idioms are text and arithmetic in a module of its name, and need no framework. Its lane runs that text.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -260,6 +259,8 @@ class Idiom:
     """The parameters that cannot change the answer, each with the reason: one of the words above."""
     only: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """The values that a parameter may have here, where others would mean something else."""
+    apart: bool = False
+    """Whether calls are ported to it only where it, or its module, is asked for by name."""
     unsized: frozenset[str] = frozenset()
     """The parameters on which values hang, and no size."""
     dtypes: frozenset[str] = frozenset()

@@ -11,7 +11,7 @@ from conformance.idioms.base import Claim, Idiom, Refusal
 from conformance.idioms.catalogue import _keras, _tf_nn
 from conformance.problem import Ints, Problem
 
-SAYING = [each for each in idioms.idioms("tensorflow") if each.say is not None]
+SAYING = [each for each in idioms.idioms("tensorflow") if each.say is not None and not each.apart]
 
 
 def claim(text: str, x: Ints, w: Ints | None = None, variant: str = "onednn") -> Claim:

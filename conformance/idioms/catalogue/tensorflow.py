@@ -1,4 +1,5 @@
-"""TensorFlow's idioms: tf.nn in `_tf_nn`, with its grid in `_tf_examples`, and Keras in `_keras`.
+"""TensorFlow's idioms: tf.nn in `_tf_nn`, with its grid in `_tf_examples`, Keras in `_keras`, and TensorFlow Lite's
+operators in `_tflite`.
 
 Data is N*C, or NC* if asked for; the weight k o (g i), kernel as stored. conv3d_transpose without batch and channels
 in its output_shape ends the process where oneDNN is on: such sizes are refused here before they are tried.
@@ -9,7 +10,7 @@ from typing import Any
 
 from conformance.idioms._words import Words, channels_last
 from conformance.idioms.base import EFFORT, LABEL, Copied, Dialect, Idiom, Spelling, Widths
-from conformance.idioms.catalogue import _keras, _tf_examples, _tf_nn
+from conformance.idioms.catalogue import _keras, _tf_examples, _tf_nn, _tflite
 from conformance.idioms.catalogue._tf import WEIGHT, distinct
 from conformance.idioms.expression import Name, write
 
@@ -48,7 +49,7 @@ DIALECT = Dialect(
         "keras.backend": ("K", "tf.keras.backend", "tensorflow.keras.backend", "backend"),
         "keras.ops": ("ops",),
     },
-    roots=("tensorflow", "tf", "keras"),
+    roots=("tensorflow", "tf", "keras", "tfl"),
     arrays="tf",
     native=lambda name: f"tf.nn.{name.removesuffix('_v2')}",
 )
@@ -131,4 +132,5 @@ IDIOMS = (
         aside={"name": LABEL}, read=_tf_nn.read_atrous, reach=_tf_nn.reach_atrous,
         examples=lambda: distinct(_tf_examples.atrous_examples()),
     ),
+    *_tflite.IDIOMS,
 )  # fmt: skip

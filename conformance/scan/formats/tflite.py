@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import tflite
 
-from conformance.idioms.base import Claim, Refusal, Use
-from conformance.idioms.catalogue._tf import window
-from conformance.idioms.expression import Name, write
+from conformance import idioms
+from conformance.idioms.base import Claim, Refusal
+from conformance.idioms.catalogue._tflite import PADDINGS, text
 from conformance.io.bounded import open_regular
 from conformance.problem import Ints
 from conformance.scan.layer import STORED, Array, Extent, Layer, ScanError, SizeError, Weight
@@ -23,12 +23,12 @@ PLANE, SOLID, CUSTOM, DEQUANTIZE = (
     tflite.BuiltinOperator.TRANSPOSE_CONV, tflite.BuiltinOperator.CONV_3D_TRANSPOSE, tflite.BuiltinOperator.CUSTOM,
     tflite.BuiltinOperator.DEQUANTIZE,
 )  # fmt: skip
-PADDINGS = ("SAME", "VALID")
+FRAMEWORK = "tensorflow"
 TYPES = {
     tflite.TensorType.FLOAT32: "float32", tflite.TensorType.FLOAT16: "float16", tflite.TensorType.FLOAT64: "float64",
     tflite.TensorType.INT8: "int8", tflite.TensorType.UINT8: "uint8", tflite.TensorType.INT16: "int16",
 }  # fmt: skip
-WEIGHTS = {PLANE: "o k i", SOLID: "k o i"}
+RANKS = {PLANE: 2, SOLID: 3}
 SHAPE, WEIGHT, X, BIAS = range(4)
 """The operands in their order."""
 TRANSPOSED = "transpos"
@@ -77,15 +77,11 @@ class TfliteModel:
             raise ScanError(f"{self.path}: an operator has no input or no weight: give a whole model file")
         bias = operands[BIAS] if len(operands) > BIAS else None
         answer = at.graph.Tensors(at.operator.Outputs(0))
-        shapes = {"x": (batch, *_shape(x)[1:]), "w": _shape(weight)}
-        output = _shape(answer)[1:-1]
-        options = _options(at)
+        call = _text(at, (batch, *_shape(answer)[1:]), bias=bias is not None)
         stored, provenance = self._stored(at.graph, _indices(at.operator)[WEIGHT])
-        claim, unknown = _claim(at.code, options, shapes, output, bias is not None)
-        return Layer(
-            _name(answer), place, _text(at.code, options, output, bias is not None), claim,
-            TYPES.get(x.Type(), "another type"), self._weight(stored, bias), provenance, unknown,
-        )  # fmt: skip
+        claim, unknown = _claim(call, (batch, *_shape(x)[1:]), _shape(weight))
+        return Layer(_name(answer), place, call, claim, TYPES.get(x.Type(), "another type"), self._weight(stored, bias),
+                     provenance, unknown)  # fmt: skip
 
     def _stored(self, graph: Any, index: int) -> tuple[Any | None, str]:
         """The tensor of a weight where the file holds it, and its provenance in words."""
@@ -123,6 +119,7 @@ class TfliteModel:
 
 
 _NAMES = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
+_ACTIVATIONS = {value: name for name, value in vars(tflite.ActivationFunctionType).items() if isinstance(value, int)}
 
 
 def open_model(path: Path) -> TfliteModel:
@@ -173,7 +170,7 @@ def _operators(path: Path, model: Any) -> Iterator[_Operator]:
             opcode = model.OperatorCodes(operator.OpcodeIndex())
             code = _code(opcode)
             custom = (opcode.CustomCode() or b"").decode("utf-8", "replace") if code == CUSTOM else ""
-            if code in WEIGHTS or TRANSPOSED in custom.lower():
+            if code in RANKS or TRANSPOSED in custom.lower():
                 yield _Operator(operator, code, graph, at + 1, count, custom)
 
 
@@ -211,36 +208,25 @@ def _batch(declared: Mapping[str, Sequence[Extent]], sizes: Mapping[str, Ints]) 
     return batches.pop() if batches else 1
 
 
-def _options(at: _Operator) -> dict[str, Any]:
+def _text(at: _Operator, size: Ints, *, bias: bool) -> str:
+    """An operator as a call of the idiom."""
     table = at.operator.BuiltinOptions()
     options = tflite.TransposeConvOptions() if at.code == PLANE else tflite.Conv3DOptions()
     if table is None:
         raise ScanError("an operator has no options: give a whole model file")
     options.Init(table.Bytes, table.Pos)
-    padding = int(options.Padding())
+    padding, after = int(options.Padding()), int(options.FusedActivationFunction())
     if padding >= len(PADDINGS):
         raise ScanError(f"an operator has the padding {padding}")
-    strides = [options.StrideH(), options.StrideW()]
-    return {
-        "padding": PADDINGS[padding],
-        "strides": tuple(map(int, strides if at.code == PLANE else [options.StrideD(), *strides])),
-    }
+    strides = [] if at.code == PLANE else [options.StrideD()]
+    strides += [options.StrideH(), options.StrideW()]
+    return text(RANKS[at.code], size, [*map(int, strides)], PADDINGS[padding], bias=bias,
+                after=_ACTIVATIONS.get(after, str(after)))  # fmt: skip
 
 
-def _text(code: int, options: Mapping[str, Any], output: Ints, bias: bool) -> str:
-    return write(_NAMES[code], Name("x"), Name("w"), *[Name("b")] * bias, output_shape=output, **options)
-
-
-def _claim(
-    code: int, options: Mapping[str, Any], shapes: Mapping[str, Ints], output: Ints, bias: bool
-) -> tuple[Claim | None, str]:
-    """The claim, or why there is none: TensorFlow's law of windows, with another order of the weight's axes."""
-    rank = len(output)
-    use = Use(rank, {}, shapes, "")
+def _claim(call: str, x: Ints, w: Ints) -> tuple[Claim | None, str]:
+    """What a call means, or why nothing is claimed of it."""
     try:
-        return use.claim(
-            options["padding"].lower(), data="n k c", weight=WEIGHTS[code], stride=options["strides"],
-            dilation=(1,) * rank, bias=bias, window=lambda p: window(p, options["padding"], output),
-        ), ""  # fmt: skip
+        return idioms.read(FRAMEWORK, call, {"x": x, "w": w}).claim, ""
     except Refusal as reason:
         return None, str(reason)
