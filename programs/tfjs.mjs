@@ -1,9 +1,11 @@
-// TensorFlow.js, its backend in plain JavaScript: conv2dTranspose and conv3dTranspose. A 1-D problem gets a second axis.
+// TensorFlow.js, its backends in plain JavaScript and in WebAssembly: conv2dTranspose and conv3dTranspose. A 1-D problem gets a second axis.
 import { createRequire } from "node:module";
 import { encode, serve } from "../templates/javascript/lane.mjs";
 
-const tf = createRequire(import.meta.url)("@tensorflow/tfjs");
-await tf.setBackend("cpu");
+const require = createRequire(import.meta.url);
+const tf = require("@tensorflow/tfjs");
+if (process.env.TFJS_BACKEND === "wasm") require("@tensorflow/tfjs-backend-wasm");
+await tf.setBackend(process.env.TFJS_BACKEND);
 
 // The padding that tfjs takes for a window: all it has are "valid", "same" and one number for 2-D. Otherwise the whole
 // stamp is computed, and the window is left to the harness.

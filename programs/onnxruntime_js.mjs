@@ -1,9 +1,11 @@
-// ONNX Runtime for Node: a model of one ConvTranspose for each problem, written out here as ONNX's protocol buffers.
+// ONNX Runtime for Node, and for the web in Node: a model of one ConvTranspose for each problem, written out here as ONNX's protocol buffers.
 import { createRequire } from "node:module";
 import { encode, serve } from "../templates/javascript/lane.mjs";
 
 const require = createRequire(import.meta.url);
-const ort = require("onnxruntime-node");
+const name = process.env.ONNXRUNTIME_PACKAGE;
+const ort = require(name);
+ort.env.wasm.numThreads = 1;
 const ONNX_TYPES = { "<f4": [1, "float32", Float32Array], "<f8": [11, "float64", Float64Array] };
 
 const varint = (value) => (value < 128 ? [value] : [(value % 128) | 128, ...varint(Math.floor(value / 128))]);
@@ -36,14 +38,14 @@ async function answer(given, x, w, bias) {
   const composed = given.pads.flat().some((pad) => pad < 0), zeros = given.input.map(() => 0);
   const whole = { ...given, pads: zeros.map(() => [0, 0]), output_padding: zeros, output: given.full };
   const a = composed ? whole : given, b = composed ? undefined : bias;
-  const [type, name] = ONNX_TYPES[x.dtype], operands = b ? { x, w, b } : { x, w };
+  const [type, element] = ONNX_TYPES[x.dtype], operands = b ? { x, w, b } : { x, w };
   const options = { strides: a.stride, pads: a.pads, output_padding: a.output_padding, dilations: a.dilation, group: a.groups };
   const words = Object.entries(options).map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(", ");
   const reply = { text: `ConvTranspose([${x.shape}], [${w.shape}], ${words})` };
   const rest = composed ? { window: given.window, bias: given.bias } : {};
   try {
     const session = await ort.InferenceSession.create(model(a, type, operands, [a.batch, a.groups * a.out_channels, ...a.output]));
-    const feeds = Object.entries(operands).map(([key, { data, shape }]) => [key, new ort.Tensor(name, data, shape)]);
+    const feeds = Object.entries(operands).map(([key, { data, shape }]) => [key, new ort.Tensor(element, data, shape)]);
     const { y } = await session.run(Object.fromEntries(feeds));
     await session.release();
     return { ...reply, ...rest, arrays: [encode(y.data, y.dims)] };
@@ -52,5 +54,5 @@ async function answer(given, x, w, bias) {
   }
 }
 
-const { version } = require("onnxruntime-node/package.json");
-await serve({ environment: { "onnxruntime-node": version, node: process.version } }, answer);
+const versions = { [name]: ort.env.versions[name.replace("onnxruntime-", "")], node: process.version };
+await serve({ environment: versions }, answer);
