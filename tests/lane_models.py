@@ -29,10 +29,11 @@ class Saved(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """A file that is refused, and what is said of it."""
+    """A file that is refused, what is said of it, and the sizes that it is scanned at."""
 
     name: str
     message: str
+    inputs: tuple[str, ...] = ()
 
 
 TORCH = """
@@ -58,6 +59,20 @@ def make():
 """
 PROBLEMS = ["i4x5 k4 s2 p1 ic4 oc6 bias", "i8x10 k2x3 s2 d1x2 g2 ic3"]
 LARGER = ["i20x5 k4 s2 p1 ic4 oc6 bias", "i40x10 k2x3 s2 d1x2 g2 ic3"]
+
+
+GREEDY = """
+import torch
+
+
+class Greedy(torch.nn.Module):
+    def forward(self, x):
+        return x + torch.zeros([1000000, 1000000]).sum()
+
+
+def make():
+    return torch.jit.script(Greedy())
+"""
 
 
 def torch_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Saved]:
@@ -92,13 +107,17 @@ def torch_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Save
     ])  # fmt: skip
 
 
-def torch_refused(folder: Path) -> Iterator[Refused]:
+def torch_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Refused]:
     import torch
 
     torch.save({"w": torch.zeros(2)}, folder / "state.pt")
     yield Refused("state.pt", "holds weights, or a pickle that would be run as it is loaded")
     (folder / "old.pt").write_bytes(b"\x80\x02}q\x00.")
     yield Refused("old.pt", "is a pickle, which would be run as it is loaded")
+    (folder / "greedy_of_a_test.py").write_text(GREEDY)
+    monkeypatch.syspath_prepend(str(folder))
+    torch.jit.save(importlib.import_module("greedy_of_a_test").make(), str(folder / "greedy.pt"))
+    yield Refused("greedy.pt", "torch.zeros([1000000, 1000000])", ("x=1",))
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(folder / "whole.pt"))
     (folder / "half.pt").write_bytes((folder / "whole.pt").read_bytes()[:700])
     yield Refused("half.pt", "no whole file")
@@ -153,7 +172,7 @@ def _operators(graph: Any) -> list[str]:
     return [node.name for node in graph.node if node.op == "Conv2DBackpropInput"]
 
 
-def tensorflow_refused(folder: Path) -> Iterator[Refused]:
+def tensorflow_refused(folder: Path, _: pytest.MonkeyPatch) -> Iterator[Refused]:
     import keras
     import tensorflow as tf
 
@@ -171,10 +190,35 @@ def tensorflow_refused(folder: Path) -> Iterator[Refused]:
         tf.io.read_file("/etc/hostname")
     (folder / "reads.pb").write_bytes(graph.as_graph_def().SerializeToString())
     yield Refused("reads.pb", "has the operator ReadFile, which runs code or touches files")
+    (folder / "greedy.pb").write_bytes(_greedy(tf.compat.v1.GraphDef()))
+    yield Refused("greedy.pb", "takes more memory to read it than 4 GiB and 8 times its size")
     definition = tf.compat.v1.GraphDef()
     definition.node.add(name="own", op="MyOperator")
     (folder / "own.pb").write_bytes(definition.SerializeToString())
     yield Refused("own.pb", "has the operator MyOperator of an author's own")
+
+
+def _greedy(graph: Any) -> bytes:
+    """A graph whose weight is one number, and 90 billion by its shape."""
+    given, sizes, weight = (graph.node.add(name=name, op=op) for name, op in
+                            (("x", "Placeholder"), ("sizes", "Const"), ("w", "Const")))  # fmt: skip
+    made = graph.node.add(name="up", op="Conv2DBackpropInput", input=["sizes", "w", "x"])
+    for node, attribute, kind in ((given, "dtype", 1), (sizes, "dtype", 3), (weight, "dtype", 1), (made, "T", 1)):
+        node.attr[attribute].type = kind
+    shapes = (
+        given.attr["shape"].shape,
+        weight.attr["value"].tensor.tensor_shape,
+        sizes.attr["value"].tensor.tensor_shape,
+    )
+    for shape, extents in zip(shapes, ((1, 4, 4, 100000), (3, 3, 100000, 100000), (4,)), strict=True):
+        for extent in extents:
+            shape.dim.add(size=extent)
+    weight.attr["value"].tensor.dtype, sizes.attr["value"].tensor.dtype = 1, 3
+    weight.attr["value"].tensor.float_val.append(1.0)
+    sizes.attr["value"].tensor.int_val.extend([1, 8, 8, 100000])
+    made.attr["strides"].list.i.extend([1, 2, 2, 1])
+    made.attr["padding"].s = b"SAME"
+    return bytes(graph.SerializeToString())
 
 
 def mxnet_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Saved]:
@@ -195,7 +239,7 @@ def mxnet_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Save
     ])  # fmt: skip
 
 
-def mxnet_refused(folder: Path) -> Iterator[Refused]:
+def mxnet_refused(folder: Path, _: pytest.MonkeyPatch) -> Iterator[Refused]:
     (folder / "m-symbol.json").write_text('{"nodes": [{"op": "Custom", "name": "a", "inputs": []}]}')
     yield Refused("m-symbol.json", "has an operator Custom, whose code would be run")
     (folder / "n-symbol.json").write_text('{"nodes": [{"op": "Deconvolution", "name": "a", "inputs": [[7, 0]]}]}')
@@ -204,7 +248,7 @@ def mxnet_refused(folder: Path) -> Iterator[Refused]:
 
 Models = Callable[[Path, pytest.MonkeyPatch], Iterator[Saved]]
 MODELS: Mapping[str, Models] = {"torch": torch_models, "tensorflow": tensorflow_models, "mxnet": mxnet_models}
-REFUSED: Mapping[str, Callable[[Path], Iterator[Refused]]] = {
+REFUSED: Mapping[str, Callable[[Path, pytest.MonkeyPatch], Iterator[Refused]]] = {
     "torch": torch_refused, "tensorflow": tensorflow_refused, "mxnet": mxnet_refused,
 }  # fmt: skip
 
@@ -235,9 +279,9 @@ def test_what_would_run_code_or_is_no_model_is_refused_in_a_line(
     framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for refused in REFUSED[framework](tmp_path):
+    for refused in REFUSED[framework](tmp_path, monkeypatch):
         with pytest.raises(ScanError) as raised:
-            scanning.scan(refused.name, (), {framework: sys.executable})
+            scanning.scan(refused.name, refused.inputs, {framework: sys.executable})
         assert refused.message in str(raised.value), raised.value
-        assert str(raised.value).startswith(refused.name)
+        assert str(raised.value).startswith((refused.name, "--input"))
         assert "\n" not in str(raised.value)

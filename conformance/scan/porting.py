@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance import idioms, layout, oracle
+from conformance import adapters, idioms, layout, oracle
 from conformance.adapters.base import Lane
 from conformance.calls.port import Port, PortError, port
 from conformance.calls.verify import answers
@@ -42,13 +42,33 @@ def _ported(row: Row, target: str, variant: str, module: str) -> PortedLayer:
     if problem is None or row.unknown:
         return PortedLayer(row, None, row.unknown or "its extents are not known")
     try:
-        source = idioms.framework_of(row.call.partition("(")[0].partition(".")[0])
-        tensors = idioms.reading(source, row.call).tensors
-        every = {"x": _shape(row.data, problem, problem.input), "w": _shape(row.weight, problem, problem.kernel)}
-        shapes = {name: every[name] for name in ("x", "w") if name in tensors}
-        return PortedLayer(row, port(row.call, source, target, shapes, variant=variant, module=module))
-    except (Refusal, PortError, IdiomError, ExpressionError) as reason:
+        return PortedLayer(row, _port(row, problem, target, variant, module))
+    except PortError as reason:
+        return PortedLayer(row, None, f"{reason}; {_nearest(row, problem, target, variant)}")
+    except (Refusal, IdiomError, ExpressionError) as reason:
         return PortedLayer(row, None, str(reason))
+
+
+def _port(row: Row, problem: Problem, target: str, variant: str, module: str) -> Port:
+    source = idioms.framework_of(row.call.partition("(")[0].partition(".")[0])
+    tensors = idioms.reading(source, row.call).tensors
+    every = {"x": _shape(row.data, problem, problem.input), "w": _shape(row.weight, problem, problem.kernel)}
+    shapes = {name: every[name] for name in ("x", "w") if name in tensors}
+    return port(row.call, source, target, shapes, variant=variant, module=module)
+
+
+def _nearest(row: Row, problem: Problem, target: str, variant: str) -> str:
+    """The nearest that says what a target does not, in words: another module of it, another lane, another framework."""
+    lanes = [Lane(target, each) for each in (variant, *adapters.variants(target))]
+    lanes += [adapters.lane(each) for each in idioms.frameworks() if each != target]
+    for lane in lanes:
+        try:
+            made = _port(row, problem, lane.framework, lane.variant, "")
+        except PortError:
+            continue
+        around = f", and {' and '.join(made.steps)} around it" if made.steps else ""
+        return f"the nearest that says it is {made.target.text} on {lane}{around}"
+    return "nothing says it"
 
 
 def _shape(axes: str, problem: Problem, spatial: Ints) -> Ints:

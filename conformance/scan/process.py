@@ -17,6 +17,8 @@ from conformance.io.atomic import explain
 from conformance.io.bounded import read_json, read_text
 from conformance.io.exit_status import USAGE
 from conformance.io.terminal import one_line
+from conformance.processes.memory import MEMORY, exhausted
+from conformance.scan.formats.native import ROOM
 from conformance.scan.layer import Array, ScanError
 from conformance.suites.scans import file as scan_file
 
@@ -38,7 +40,7 @@ def scan(name: str, framework: str, inputs: Sequence[str], python: str) -> tuple
         folder = Path(temporary)
         job = {"model": name, "framework": framework, "inputs": list(inputs)}
         (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
-        command = [python, "-m", "conformance.scan.process", str(folder)]
+        command = [python, "-P", "-m", "conformance.scan.process", str(folder)]  # where files lie is not imported from
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
         except subprocess.TimeoutExpired:
@@ -52,6 +54,9 @@ def scan(name: str, framework: str, inputs: Sequence[str], python: str) -> tuple
 
 def _why(name: str, framework: str, status: int, said: str) -> str:
     """Why there is no scan, in a line."""
+    if status not in (0, USAGE) and exhausted(said):
+        return (f"{name}: {framework} takes more memory to read it than {MEMORY >> 30} GiB and {ROOM} times its size: "
+                "give a smaller model")  # fmt: skip
     if status < 0:
         return f"{name}: {framework} died of {signal.Signals(-status).name} as it read it: give a whole model file"
     lines = [line for line in said.splitlines() if line.strip()]

@@ -9,7 +9,7 @@ from conformance.layout import parted
 from conformance.scan import porting, scanning
 from conformance.suites.scans.file import read
 from tests.cli.test_cli import Command
-from tests.scan.test_onnx import UP1, UP2, UP3, decoder
+from tests.scan.test_onnx import UP1, UP2, UP3, decoder, node, save
 
 
 @pytest.fixture
@@ -64,3 +64,23 @@ def test_a_layers_name_stays_in_its_comment(conformance: Command, scan: Path) ->
     ended = conformance("port", "--model", scan, "--to", "torch")
     assert "# up3\\nimport os: " in ended.out
     assert "import os" not in ended.out.splitlines()
+
+
+def test_a_layer_that_the_target_does_not_say_is_named_with_the_nearest_that_does(
+    conformance: Command, tmp_path: Path
+) -> None:
+    weight = np.arange(6, dtype=np.float32).reshape(2, 1, 3)
+    path = save(tmp_path / "line.onnx", [node("x", "w", to="y", strides=[2], pads=[1, 0])], {"w": weight},
+                [1, 2, 5])  # fmt: skip
+    (tmp_path / "m.jsonl").write_bytes(scanning.scan(str(path)).scan.content)
+    ended = conformance("port", "--model", tmp_path / "m.jsonl", "--to", "tfl")
+    assert ended.status == 1
+    assert "not expressible in tfl" in ended.out
+    assert "the nearest that says it is tf.nn.conv1d_transpose(" in ended.out
+    assert "on tensorflow-onednn" in ended.out
+    solid = np.ones((1, 1, 2, 2, 2), np.float32)
+    path = save(tmp_path / "solid.onnx", [node("x", "w", to="y", strides=[2, 2, 2])], {"w": solid}, [1, 1, 2, 2, 2])
+    (tmp_path / "s.jsonl").write_bytes(scanning.scan(str(path)).scan.content)
+    ended = conformance("port", "--model", tmp_path / "s.jsonl", "--to", "mxnet", "--variant", "native")
+    assert ended.status == 1
+    assert "on mxnet-onednn" in ended.out

@@ -14,9 +14,13 @@ from conformance.scan.process import JOB, MARK, _why, main
         (2, f"noise\n{MARK}m.pt: is no model: give another\nnoise\n", "m.pt: is no model: give another"),
         (1, "Traceback\nIndexError: no\n\n", "m.pt: torch does not read it: IndexError: no: export the model again"),
         (1, "", "m.pt: torch does not read it: exit status 1: export the model again"),
+        (1, "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 1 TiB",
+         "m.pt: torch takes more memory to read it than 4 GiB and 8 times its size: give a smaller model"),
+        (-6, "terminate called after throwing an instance of 'std::bad_alloc'",
+         "m.pt: torch takes more memory to read it than 4 GiB and 8 times its size: give a smaller model"),
         (-11, "", "m.pt: torch died of SIGSEGV as it read it: give a whole model file"),
     ],
-)
+)  # fmt: skip
 def test_a_framework_that_fails_is_one_line(status: int, said: str, line: str) -> None:
     assert _why("m.pt", "torch", status, said) == line
 

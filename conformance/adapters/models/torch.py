@@ -132,7 +132,9 @@ def _array(tensor: Any) -> Array | None:
 
 
 def _line(error: Exception) -> str:
+    """The last line of an error that says something; TorchScript loses what was said, and has its own code above."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.endswith(("Error:", "<--- HERE"))] or lines
     return (lines[-1] if lines else "")[:200]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from conformance import adapters, idioms
 from conformance.adapters import models
@@ -12,7 +13,11 @@ from conformance.idioms.base import Claim, Refusal
 from conformance.idioms.expression import ExpressionError
 from conformance.layout import Array
 from conformance.problem import Ints
+from conformance.processes.memory import MEMORY, bound_memory
 from conformance.scan.layer import Extent, Layer, ScanError, SizeError, Weight
+
+ROOM = 8
+"""How many times the bytes of a model's files may be taken of memory as they are read, besides `MEMORY`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +66,20 @@ def _weight(weight: Array | None, bias: Array | None) -> Weight | None:
 
 
 def open_model(framework: str, name: str) -> Loaded:
-    """The model of a file, or of a factory. Raises ScanError, and OSError."""
-    lane = adapters.lane(framework)
+    """The model of a file, or of a factory; what this process takes to read a file is bounded from then on.
+
+    Raises ScanError, and OSError.
+    """
+    lane, path = adapters.lane(framework), Path(name)
+    adapters.load(lane)  # whose own memory is not of the model
+    if path.exists():
+        bound_memory(MEMORY + ROOM * _size(path))
     try:
         return Loaded(models.open_model(lane, name), lane, name)
     except RefusedError as error:
         raise ScanError(f"{name}: {error}") from None
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files of a folder."""
+    return sum(each.stat().st_size for each in (path.rglob("*") if path.is_dir() else (path,)) if each.is_file())
