@@ -41,6 +41,8 @@ SUFFIXES = ".npy", ".npz", ".pt", ".safetensors"
 """Of the files that hold arrays."""
 ALSO = 3
 """Other diagnoses of the same records that are printed."""
+MOST_SHOWN = 8
+"""Diagnoses of one array that are printed."""
 FORMS = 5
 """Ways in which a group's records have its cause, by axes and numbers, that are printed."""
 
@@ -261,11 +263,12 @@ def _diagnosis_lines(answer: _Answer) -> Iterator[str]:
             yield f"  set aside: {'; '.join(call.aside)}"
         if call.claim.data.replace(" ", "") != layout.DATA:
             yield f"  indices below are in the order n c k, and the call's data is in '{call.claim.data}'"
-    for diagnosis in diagnoses:
+    for diagnosis in diagnoses[:MOST_SHOWN]:
         yield str(diagnosis)
         yield from (f"  {text}" for text in _beyond(problem, diagnosis, observed))
     if len(diagnoses) > 1:
-        yield f"the data cannot tell these {len(diagnoses)} apart"
+        shown = f", of which the first {MOST_SHOWN} are shown" if len(diagnoses) > MOST_SHOWN else ""
+        yield f"the data cannot tell these {len(diagnoses)} apart{shown}"
     if not diagnoses:
         yield f"{UNEXPLAINED}: {unlike}"
         yield from (f"  {hint}" for hint in _hints(problem, call, observed, by))

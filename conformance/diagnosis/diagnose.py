@@ -4,7 +4,7 @@ A misreading is up to three statements. All but the window are tried, all of a s
 that tells most and its neighbours, then in full for the few that fit there. The window is not tried but found, by
 laying the array over the whole stamp in every position. Whole numbers must be equal; real ones may differ by what
 rounding can do, and the diagnosis says so. Before misreadings come the right answer and what is no answer, such as
-zeros; after them what is right but for a part.
+zeros; after those of one statement, and before those of several, what is right but for a part.
 """
 
 import re
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from conformance.diagnosis import parts
 from conformance.diagnosis.answers.axes import has_orders, in_other_axes
+from conformance.diagnosis.answers.blank import BLANK, blank, constant
 from conformance.diagnosis.answers.integers import requantised_otherwise
+from conformance.diagnosis.answers.ranges import narrowed
 from conformance.diagnosis.bounds import LONGEST, MOST_OF_LARGE, MOST_STATEMENTS, TooLargeError, is_large
 from conformance.diagnosis.kept import Kept, Nearness, Requantisation, Requantised, Rounded, nearness_of, tells, ways_of
 from conformance.diagnosis.misreadings import ALONE, ELSEWHERE, WHOLE, Space, restricted
@@ -41,8 +43,6 @@ Array = NDArray[Any]
 Asked = Sequence[tuple[Observation, Search]]
 
 _ROUNDED = re.compile(r"(input|weight)( (?:rounded|cut) to (\d+) bits .*)")
-BLANK = ("nothing but zeros", "nothing but the bias", "nothing but one number")
-"""Statements that no operand is behind: of an array that has no part in the problem."""
 UNTOLD = (
     "no value is further off than sums in so few bits can be, but zeros would not be either, so that this says "
     "nothing: give values with more bits"
@@ -176,23 +176,26 @@ def _misread(
     finite = [question for question in questions(asked) if searches.space.has(*question.said)]
     if not finite:
         return ()
-    blank = tuple(_blank(asked))
+    blanks = tuple(Diagnosis((text,), asked.problem.window) for text in blank(asked))
     ways = [
         (kept, [(question, searches.of(question, kept)) for question in finite])
         for kept in kinds if _tells(searches.of(asked, kept))
     ]  # fmt: skip
-    for size in range(1, min(searches.most, MOST_OF_LARGE if is_large(asked.problem) else MOST_STATEMENTS) + 1):
-        diagnoses = _of_size(size, ways, exact=exact)
-        if size == 1 and (blank or diagnoses):
-            diagnoses += tuple(_of_both_operands(asked, diagnoses))
-            return tuple(dict.fromkeys((*blank, *diagnoses)))
-        if size == 1 and (constant := _constant(asked)):
-            return (constant,)
-        if diagnoses:
+    diagnoses = _of_size(1, ways, exact=exact)
+    if blanks or diagnoses:
+        diagnoses += tuple(_of_both_operands(asked, diagnoses))
+        return tuple(dict.fromkeys((*blanks, *diagnoses)))
+    ways_kept = [kept for kept, _ in ways]
+    if same := tuple(constant(asked)):
+        return (*_in_a_range(asked, ways_kept, searches, exact=exact), Diagnosis(same, asked.problem.window))
+    sought_before = searches.space.kinds is not None and searches.most > 1
+    in_part = () if sought_before else _in_part(asked, finite, ways_kept, searches, exact=exact)
+    if in_part and len(in_part[0].statements) == 1:
+        return in_part
+    for size in range(2, min(searches.most, MOST_OF_LARGE if is_large(asked.problem) else MOST_STATEMENTS) + 1):
+        if diagnoses := _of_size(size, ways, exact=exact):
             return diagnoses
-    if searches.space.kinds is not None and searches.most > 1:  # alone they were sought before
-        return ()
-    return _in_part(asked, finite, [kept for kept, _ in ways], searches, exact=exact)
+    return in_part
 
 
 def _tells(search: Search) -> bool:
@@ -235,23 +238,17 @@ def _diagnosis(question: Observation, explanation: Explanation, kept: Kept, *, e
     )  # fmt: skip
 
 
-def _blank(asked: Observation) -> Iterator[Diagnosis]:
-    """What an array that was never computed holds."""
-    actual, bias = asked.actual, asked.bias[0]
-    if not actual.any():
-        yield Diagnosis((BLANK[0],), asked.problem.window)
-    elif asked.problem.bias and actual.shape[1] == bias.size and (
-        actual == bias.reshape(-1, *[1] * (actual.ndim - 2))
-    ).all():  # fmt: skip
-        yield Diagnosis((BLANK[1],), asked.problem.window)
-
-
-def _constant(asked: Observation) -> Diagnosis | None:
-    """What an array holds that has the same number everywhere."""
-    first = asked.actual.ravel()[:1]
-    if asked.actual.size < 2 or not (asked.actual == first).all():
-        return None
-    return Diagnosis((BLANK[2],), asked.problem.window)
+def _in_a_range(
+    asked: Observation, kinds: Sequence[Kept], searches: Searches, *, exact: bool
+) -> Iterator[Diagnosis]:  # fmt: skip
+    """That an array of one number is right but for a range, beyond which all of its values are."""
+    for kept in kinds if asked.actual.shape == asked.problem.output_shape else ():
+        right = searches.of(asked, kept).right
+        for text, sums in () if right is None else narrowed(asked.actual, kept, right):
+            if kept.fits(asked.actual, sums).all():
+                near = nearness_of(kept, asked.actual, sums, exact=exact)
+                yield Diagnosis((text,), asked.problem.window, nearness=near)
+                return
 
 
 def _in_part(

@@ -7,8 +7,8 @@ found by solving for the matrix that mixes them.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import permutations, product
-from math import ceil, log2, prod
+from itertools import islice, permutations, product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from conformance.diagnosis.answers.axes import AXES
 from conformance.diagnosis.answers.channels import of_each_channel
 from conformance.diagnosis.answers.inputs import of_moved_input
+from conformance.diagnosis.answers.ranges import narrowed
+from conformance.diagnosis.answers.slices import FEW, listed, never_written, taken_from_another
+from conformance.diagnosis.answers.slices import place as slices_in_words
 from conformance.diagnosis.kept import Kept, Rounded, Sums, tells
 from conformance.diagnosis.misreadings import UNSIGNED, Placing
 from conformance.diagnosis.observation import Observation
@@ -28,15 +31,13 @@ Array = NDArray[Any]
 
 MOST_MIXED = 1024
 """Pairs of a weight's in channel and an input's channel up to which an order is solved for."""
-LEAST_RANGE = 3
-"""The smallest value that is taken for the end of a range, which is a power of two or one less."""
 OUT_OF_ORDER, IN_OUT_OF_ORDER = "out channels in another order", "in channels in another order"
 """Kinds of statements about orders, which take long to look for."""
-FEW = 8
-"""Places that are listed."""
 LEAST, CLEAR = 4, 256
 """Values from which a plain factor can be told, half of all at least, and by how many times each is larger than what
 rounding can do; another factor takes the square of them."""
+MOST_ORDERED = 4096
+"""Out channels up to which an order of them is sought."""
 MOST_PARTS = 1024
 """The largest denominator of a factor that is a plain number."""
 
@@ -46,22 +47,35 @@ def partly_right(asked: Observation, search: Search) -> Iterator[tuple[str, Arra
     kept, right, actual = search.kept, search.right, asked.actual
     if right is None or not tells(kept, right):
         return
-    if named := _never_written(asked, kept, right):
-        text, written = named
-        yield text, np.where(written, actual, right.values), right
-        return
-    for text, sums in _value_by_value(actual, kept, right):
-        if kept.fits(actual, sums).all():
-            yield text, actual, sums
+    for of_part in (_at_narrow_coordinates, _of_slices_or_values):
+        if found := [*of_part(asked, kept, right)]:
+            yield from found
             return
     yield from ((text, actual, sums) for text, sums in of_each_channel(actual, kept, right))
     yield from ((text, actual, sums) for text, sums in of_moved_input(asked, kept, right))
-    if kept.exact:
-        yield from _beyond_a_range(asked, kept, right)
     if search.space.has(OUT_OF_ORDER) and (order := _order_of_outputs(asked, kept, right)):
-        yield f"out channels in the order {_listed(order)}", actual, _taken(right, order)
+        yield f"out channels in the order {listed(order)}", actual, _taken(right, order)
     if search.space.has(IN_OUT_OF_ORDER):
         for text, sums in _orders_of_inputs(asked, kept):
+            yield text, actual, sums
+
+
+def _of_slices_or_values(asked: Observation, kept: Kept, right: Sums) -> Iterator[tuple[str, Array, Sums]]:
+    """What slices of an axis hold, and what was done to each value: zeros can be of either."""
+    yield from islice(_of_slices(asked, kept, right), 1)
+    yield from islice(_of_values(asked.actual, kept, right), 1)
+
+
+def _of_slices(asked: Observation, kept: Kept, right: Sums) -> Iterator[tuple[str, Array, Sums]]:
+    """What slices of an axis hold that is not theirs, where all the rest is right."""
+    for text, written in (*never_written(asked, kept, right), *taken_from_another(asked, kept, right)):
+        yield text, np.where(written, asked.actual, right.values), right
+
+
+def _of_values(actual: Array, kept: Kept, right: Sums) -> Iterator[tuple[str, Array, Sums]]:
+    """What was done to each value of a right answer."""
+    for text, sums in (*_value_by_value(actual, kept, right), *narrowed(actual, kept, right)):
+        if kept.fits(actual, sums).all():
             yield text, actual, sums
 
 
@@ -109,7 +123,8 @@ def beyond_stamp(window: Window, output: Ints, *, bias: bool) -> Iterator[str]:
         for end, rows in zip(ends, (slice(max(-ends[0], 0)), slice(extent - max(-ends[1], 0), None)), strict=True):
             beyond[rows] |= end < 0
         if beyond.any():
-            yield f"{_place(axis + 2, beyond)} beyond the stamp, where no tap reaches: the definition has {held} there"
+            places = slices_in_words(axis + 2, beyond)
+            yield f"{places} beyond the stamp, where no tap reaches: the definition has {held} there"
 
 
 def _value_by_value(actual: Array, kept: Kept, right: Sums) -> Iterator[tuple[str, Sums]]:
@@ -162,36 +177,11 @@ def _clipped(right: Sums, low: float, high: float) -> Sums:
     return right._replace(values=np.clip(right.values, low, high))
 
 
-def _never_written(asked: Observation, kept: Kept, right: Sums) -> tuple[str, Array] | None:
-    """The slices of an axis that hold zeros, or the bias alone, where all the rest is right; and the rest."""
-    fits = kept.fits(asked.actual, right)
-    fills = {"zeros": np.zeros(())}
-    if asked.problem.bias:
-        fills["the bias alone"] = asked.bias[0].reshape(-1, *[1] * asked.problem.rank)
-    for axis in range(fits.ndim):
-        others = tuple(other for other in range(fits.ndim) if other != axis)
-        wrong = np.asarray(~fits.all(axis=others))
-        if wrong.all() or not wrong.any():
-            continue
-        for name, fill in fills.items():
-            filled = (asked.actual == fill).all(axis=others)
-            if filled[wrong].all():
-                written = np.ones(fits.shape, bool)
-                np.moveaxis(written, axis, 0)[wrong] = False
-                return f"{_place(axis, wrong)} holding {name}, as if never written", written
-    return None
-
-
-def _beyond_a_range(asked: Observation, kept: Kept, right: Sums) -> Iterator[tuple[str, Array, Sums]]:
-    """That values were clipped to a power of two, or that coordinates of the array wrapped around."""
+def _at_narrow_coordinates(asked: Observation, kept: Kept, right: Sums) -> Iterator[tuple[str, Array, Sums]]:
+    """That coordinates of the array wrapped around."""
     actual = asked.actual
-    largest = float(np.abs(actual).max(initial=0))
-    power = ceil(log2(largest)) if largest >= LEAST_RANGE else 0
-    for less in (0, 1):
-        if largest == 2.0**power - less:
-            clipped = right._replace(values=np.clip(right.values, -(2.0**power), largest))
-            if kept.fits(actual, clipped).all():
-                yield f"values saturated at 2**{power}", actual, clipped
+    if not kept.exact:
+        return
     for axis, (name, limit) in product(range(2, actual.ndim), UNSIGNED.items()):
         if actual.shape[axis] > limit:
             wrapped = right._replace(values=right.values.take(np.arange(actual.shape[axis]) % limit, axis))
@@ -218,27 +208,13 @@ def place(differs: Array) -> str:
     for axis in range(differs.ndim):
         wrong = np.asarray(differs.any(axis=tuple(other for other in range(differs.ndim) if other != axis)))
         if 4 * np.count_nonzero(wrong) <= wrong.size and _is_run(wrong):
-            return f"; all of them in {_place(axis, wrong)}"
+            return f"; all of them in {slices_in_words(axis, wrong)}"
     return ""
 
 
 def _is_run(wrong: Array) -> bool:
     places = np.flatnonzero(wrong)
     return len(places) <= FEW or bool(places[-1] - places[0] + 1 == len(places))
-
-
-def _place(axis: int, wrong: Array) -> str:
-    """The slices of an axis, in words."""
-    places = np.flatnonzero(wrong).tolist()
-    run = len(places) > 2 and places[-1] - places[0] + 1 == len(places)
-    listed = f"{places[0]} to {places[-1]}" if run else _listed(places)
-    if axis < 2:
-        return f"{('items of the batch', 'out channels')[axis]} {listed}"
-    return f"rows {listed} on axis {axis - 2}"
-
-
-def _listed(places: Sequence[int]) -> str:
-    return " ".join(map(str, places[:FEW])) + (" ..." if len(places) > FEW else "")
 
 
 def _taken(sums: Sums, order: Sequence[int]) -> Sums:
@@ -249,20 +225,22 @@ def _taken(sums: Sums, order: Sequence[int]) -> Sums:
 def _order_of_outputs(asked: Observation, kept: Kept, right: Sums) -> list[int] | None:
     """The expected channel that each channel of the array is, where it is an order of them."""
     channels, actual = asked.actual.shape[1], asked.actual
-    if channels < 2:
+    if not 2 <= channels <= MOST_ORDERED:
         return None
     probe = np.argmax(np.ptp(right.values, axis=1).ravel())  # where channels differ most
     batch, *at = map(int, np.unravel_index(probe, (actual.shape[0], *actual.shape[2:])))
     across: Any = (batch, slice(None), *at)
     order: list[int] = []
+    free = np.ones(channels, bool)
     for channel in range(channels):
-        here = actual[(batch, channel, *at)]
-        near = np.argsort(np.abs(right.values[across] - here), kind="stable")
-        fitting = (int(other) for other in near if other not in order)
+        off = np.abs(right.values[across] - actual[(batch, channel, *at)])
+        near = np.argsort(off, kind="stable")
+        fitting = (int(other) for other in near[free[near]])
         match = next((other for other in fitting if _plane_fits(kept, actual, right, channel, other)), None)
         if match is None:
             return None
         order.append(match)
+        free[match] = False
     return order
 
 
@@ -288,7 +266,7 @@ def _orders_of_inputs(asked: Observation, kept: Kept) -> Iterator[tuple[str, Sum
     x = asked.x.reshape(asked.x.shape[0], channels, *asked.x.shape[3:])[:, order].reshape(asked.x.shape)
     sums = Search(replace(asked, x=x), kept).right
     if sums is not None and kept.fits(asked.actual, sums).all():
-        yield f"in channels in the order {_listed(order)}", sums
+        yield f"in channels in the order {listed(order)}", sums
 
 
 def _mixing(asked: Observation, group: int) -> Array | None:

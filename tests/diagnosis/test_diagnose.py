@@ -319,6 +319,9 @@ def as_said(problem: Problem, arrays: Arrays, texts: tuple[str, ...], window: An
     }
     for name, change, _ in (known[text] for text in texts if text in known):
         operands[name] = change(operands[name])
+    for order in (text.removeprefix(IN_ORDER).split() for text in texts if text.startswith(IN_ORDER)):
+        x = operands["x"]
+        operands["x"] = x.reshape(problem.batch, g * ic, *problem.input)[:, [*map(int, order)]].reshape(x.shape)
     placing, bias = operands["placing"], operands["bias"]
     read = replace(
         problem, stride=placing.stride, dilation=placing.dilation, pads=window, output_padding=(0,) * problem.rank
@@ -327,6 +330,7 @@ def as_said(problem: Problem, arrays: Arrays, texts: tuple[str, ...], window: An
     return oracle.expected(read, x, weight, None if bias is None else bias[0])
 
 
+IN_ORDER = "in channels in the order "
 SPECIAL = ("stamps met", "overlapping", "beyond the stamp")  # what the oracle cannot be told
 
 
@@ -498,6 +502,7 @@ NAMED = {
     "bias added before the window, so that it is missing beyond the stamp": "bias missing beyond the stamp",
     "the first of the batch for all": "the first of the batch for all",
     "batch in reverse order": "batch in reverse order",
+    "sums kept in TF32": r"every value rounded to 11 bits \(as in float16 and TF32\)",
     "inputs rounded to TF32": "weight rounded to 11 bits", "inputs rounded to bfloat16": "weight rounded to 8 bits",
     "last in channel lost where there are many": "the last in channel lost",
     "output_padding clamped at stride - 1": "filled with zeros",
@@ -514,7 +519,7 @@ NO_STATEMENTS = {"sums kept in float16", "relative error of 2**-22, as Winograd'
                  "uninitialised where no tap reaches", "NaN where no tap reaches", "answers in a wider type",
                  "right values, batch and channels in one axis", "dilation applied to the stride",
                  "dilation multiplied by the stride", "height and width of the kernel swapped",
-                 "height and width of the input swapped", "sums kept in TF32", "one term in 64 lost in long sums",
+                 "height and width of the input swapped", "one term in 64 lost in long sums",
                  "bias for the first of the batch only"}  # fmt: skip
 WITNESSES = (
     RICH, CUBE, SQUARE, "i4x5 k3 s2x3 p1x0 op1x2 d1x2 ic2 oc2 bias", "i5 k4 s2 p3:1 op1 oc2",
