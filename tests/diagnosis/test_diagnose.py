@@ -502,7 +502,7 @@ NAMED = {
     "bias added before the window, so that it is missing beyond the stamp": "bias missing beyond the stamp",
     "the first of the batch for all": "the first of the batch for all",
     "batch in reverse order": "batch in reverse order",
-    "sums kept in TF32": r"every value rounded to 11 bits \(as in float16 and TF32\)",
+    "sums kept in TF32": r"every value rounded to 11 bits \(TF32, float16\)",
     "inputs rounded to TF32": "weight rounded to 11 bits", "inputs rounded to bfloat16": "weight rounded to 8 bits",
     "last in channel lost where there are many": "the last in channel lost",
     "output_padding clamped at stride - 1": "filled with zeros",

@@ -128,8 +128,8 @@ def test_a_fault_of_widths_or_places_is_named(descriptor: str, plant: Plant, tex
         (lambda y: np.maximum(y, -512), "values saturated below at -2**9"),
         (lambda y: y.astype(np.int64).astype(np.int8), "values wrapped to int8"),
         (lambda y: y.astype(np.int64).astype(np.uint8), "values wrapped to uint8"),
-        (lambda y: rounded(8, y), "every value rounded to 8 bits (as in bfloat16)"),
-        (lambda y: rounded(11, y), "every value rounded to 11 bits (as in float16 and TF32)"),
+        (lambda y: rounded(8, y), "every value rounded to 8 bits (bfloat16)"),
+        (lambda y: rounded(11, y), "every value rounded to 11 bits (TF32, float16)"),
     ],
 )
 def test_what_a_range_or_a_format_makes_of_sums_is_named(change: Callable[[Array], Array], text: str) -> None:

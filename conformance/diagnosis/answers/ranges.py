@@ -59,5 +59,5 @@ def _wrapped(actual: Array, right: Array) -> Iterator[tuple[str, Array]]:
 
 def _rounded(right: Array) -> Iterator[tuple[str, Array]]:
     """Sums that were right and were rounded afterwards."""
-    for bits, where in ((BFLOAT16.bits, "bfloat16"), (FLOAT16.bits, "float16 and TF32")):
-        yield f"every value rounded to {bits} bits (as in {where})", rounded(bits, right)
+    for bits, where in ((BFLOAT16.bits, "bfloat16"), (FLOAT16.bits, "TF32, float16")):
+        yield f"every value rounded to {bits} bits ({where})", rounded(bits, right)
