@@ -25,12 +25,18 @@ VARIANTS = {
         "CUDA_VISIBLE_DEVICES": "-1", "TF_NUM_INTRAOP_THREADS": "{threads}", "OMP_NUM_THREADS": "{threads}",
     },
     "torch": {"KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "{threads}", "MKL_NUM_THREADS": "{threads}"},
+    "jax": {
+        "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "1", "TF_CPP_MIN_LOG_LEVEL": "2",
+        "JAX_COMPILATION_CACHE_DIR": "{cache}/jax", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "PJRT_NPROC": "{threads}",
+    },
 }  # fmt: skip
 LIBRARIES = {
     "tensorflow": {"onednn": ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"], "xla": ["XLA_FLAGS"]},
     "torch": {"aten": ["ATEN_CPU_CAPABILITY"], "onednn": ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"]},
+    "jax": {"xla": ["XLA_FLAGS"]},
 }
-DISTRIBUTIONS = ("tensorflow", "torch")
+DISTRIBUTIONS = ("tensorflow", "torch", "jax", "jaxlib")
 HOW_OFTEN = "weekly"
 BLOCK = 1
 REFUSALS: tuple[type[Exception], ...] = (ValueError, TypeError, RuntimeError, NotImplementedError)
@@ -39,6 +45,10 @@ if os.environ["KERAS_BACKEND"] == "tensorflow":  # no other backend is there to 
     import tensorflow as tf
 
     REFUSALS += (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
+elif os.environ["KERAS_BACKEND"] == "jax":
+    import jax
+
+    REFUSALS += (jax.errors.JaxRuntimeError,)
 
 
 def describe() -> Mapping[str, str]:
