@@ -40,7 +40,7 @@ GROUPS = {
     },
     "Look": {
         "lanes": "The lanes: installed where, which version, when last run.",
-        "show": "A case or an expectation, with what every lane made of it.",
+        "show": "A case, a known fault, a fault of the report, or a record.",
         "report": "The HTML report from record files.",
         "cases": "The cases: list, show, count, version.",
         "domain": "What each lane accepts, and what was never answered.",

@@ -25,7 +25,7 @@ from conformance.audit.kills import (
 from conformance.audit.process_mutants import Struck, process_mutants
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, numbers
 from conformance.numerics.operands import EXACT_IN, HALVES
 from conformance.records.record import BACKWARD, HALF
 from conformance.report.content.audit import FORMAT, Audit, FakeRow, Killer, MutantRow, StruckRow, dump
@@ -177,47 +177,57 @@ def is_enough(audited: Audit) -> bool:
 
 def _curve(audited: Audit) -> Iterator[str]:
     """How many of each family are seen."""
-    yield f"{'seen of mutants':16}{'mutants':>10}" + "".join(
-        f"{place:>12}" for place in (*audited.places, "core twice")
-    )
-    for family, rows in audited.families.items():
-        yield _share(family, audited.places, rows)
-    right = sum(not struck.wrong for struck in audited.struck)
-    yield f"{PROCESS:16}{len(audited.struck):>10}{right:>12}{right:>12}"
-    yield _share("all functions", audited.places, audited.told)
-    yield f"{'cases':16}{'':>10}" + "".join(f"{audited.cases.get(place, ''):>12}" for place in audited.places)
+    right = str(sum(not struck.wrong for struck in audited.struck))
+    struck = [PROCESS, str(len(audited.struck)), right, right]
+    size = ["cases", "", *(str(audited.cases.get(place, "")) for place in audited.places)]
+    head = ["seen of mutants", "mutants", *audited.places, "core twice"]
+    rows = [
+        *(_share(family, audited.places, rows) for family, rows in audited.families.items()),
+        struck,
+        _share("all functions", audited.places, audited.told),
+        size,
+    ]
+    return numbers(head, [row + [""] * (len(head) - len(row)) for row in rows])
 
 
 def half_lines(dtype: str) -> Iterator[str]:
     """How many mutants of each family the suite half sees with its data of a dtype, and which functions it does not."""
     seen = [sighting for sighting in sightings_in(dtype) if not sighting.mutant.equivalent]
-    yield f"{f'seen in {dtype}':16}{'mutants':>10}{HALF:>12}"
-    for family in dict.fromkeys(sighting.mutant.family for sighting in seen):
-        of_family = [bool(sighting.killers) for sighting in seen if sighting.mutant.family == family]
-        yield f"{family:16}{len(of_family):>10}{sum(of_family):>12}"
-    yield f"{'all functions':16}{len(seen):>10}{sum(bool(sighting.killers) for sighting in seen):>12}"
+    rows = [
+        [name, str(len(those)), str(sum(those))]
+        for name, those in _by_name(
+            [(sighting.mutant.family, bool(sighting.killers)) for sighting in seen], "all functions"
+        )
+    ]
+    yield from numbers([f"seen in {dtype}", "mutants", HALF], rows)
     yield f"not seen: {'; '.join(sighting.mutant.name for sighting in seen if not sighting.killers) or 'none'}"
 
 
 def gradient_lines(dtype: str, seen: Sequence[gradients.Seen]) -> Iterator[str]:
     """How many wrong gradients of each pass and family are seen in a dtype, and which are not, or by one case alone."""
-    yield f"{f'seen in {dtype}':22}{'mutants':>10}{'seen':>10}{'twice':>10}"
-    rows = [(f"{one.mutant.direction} {one.mutant.family}", len(one.killers)) for one in seen]
-    for name in dict.fromkeys(name for name, _ in rows):
-        yield _seen_line(name, [count for other, count in rows if other == name])
-    yield _seen_line("all gradients", [count for _, count in rows])
+    by_family = _by_name(
+        [(f"{one.mutant.direction} {one.mutant.family}", len(one.killers)) for one in seen], "all gradients"
+    )
+    rows = [
+        [name, *map(str, (len(those), sum(map(bool, those)), sum(n >= ENOUGH for n in those)))]
+        for name, those in by_family
+    ]
+    yield from numbers([f"seen in {dtype}", "mutants", "seen", "twice"], rows)
     few = [f"{one.mutant.name} ({len(one.killers)})" for one in seen if len(one.killers) < ENOUGH]
     yield f"not seen twice: {'; '.join(few) or 'none'}"
 
 
-def _seen_line(name: str, counts: Sequence[int]) -> str:
-    return f"{name:22}{len(counts):>10}{sum(map(bool, counts)):>10}{sum(n >= ENOUGH for n in counts):>10}"
+def _by_name(found: Sequence[tuple[str, int]], every: str) -> Iterator[tuple[str, list[int]]]:
+    """The numbers of each name, and at the end those of all names together."""
+    for name in dict.fromkeys(name for name, _ in found):
+        yield name, [number for other, number in found if other == name]
+    yield every, [number for _, number in found]
 
 
-def _share(name: str, places: Sequence[str], rows: Sequence[MutantRow]) -> str:
-    counts = [sum(row.seen[place] for row in rows) for place in places]
-    counts.append(sum(len(row.killers) >= ENOUGH for row in rows))
-    return f"{name:16}{len(rows):>10}" + "".join(f"{count / len(rows):>12.0%}" for count in counts)
+def _share(name: str, places: Sequence[str], rows: Sequence[MutantRow]) -> list[str]:
+    seen = [sum(row.seen[place] for row in rows) for place in places]
+    seen.append(sum(len(row.killers) >= ENOUGH for row in rows))
+    return [name, str(len(rows)), *(f"{number / len(rows):.0%}" for number in seen)]
 
 
 def _unseen(audited: Audit) -> Iterator[str]:
@@ -230,15 +240,16 @@ def _unseen(audited: Audit) -> Iterator[str]:
 
 
 def _matrix_lines(matrix: Matrix) -> Iterator[str]:
-    yield f"{'killed by':16}" + "".join(f"{name:>10}" for name in SUITES)
+    table = []
     for family in dict.fromkeys(mutant.family for mutant in matrix.mutants):
         rows = [mutant.family == family and not mutant.equivalent for mutant in matrix.mutants]
         killed = [int(matrix.of(cases.read_suite(name))[rows].any(axis=1).sum()) for name in SUITES]
-        yield f"{family:16}" + "".join(f"{f'{count}/{sum(rows)}':>10}" for count in killed)
-    counts = matrix.kills.sum(axis=1)
-    several = ", ".join(f"{int((counts >= step).sum())} by {step}" for step in STEPS)
+        table.append([family, *(f"{count}/{sum(rows)}" for count in killed)])
+    yield from numbers(["killed by", *SUITES], table)
+    kills = matrix.kills.sum(axis=1)
+    several = ", ".join(f"{int((kills >= step).sum())} by {step}" for step in STEPS)
     yield f"mutants killed by at least so many cases: {several}"
-    few = sorted((int(count), mutant.name) for count, mutant in zip(counts, matrix.mutants, strict=True) if count)
+    few = sorted((int(count), mutant.name) for count, mutant in zip(kills, matrix.mutants, strict=True) if count)
     yield "killed by the fewest cases: " + "; ".join(f"{name} ({count})" for count, name in few[:12])
     cover = smallest_cover(matrix.kills[matrix.unbounded])
     yield f"smallest set of cases that kills all that are wrong in no region alone: {len(cover)} cases"

@@ -13,7 +13,7 @@ import click
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.bounded import read_named_text
 from conformance.io.folders import cases_folder
-from conformance.io.terminal import echo
+from conformance.io.terminal import columns, echo
 from conformance.records.record import ROUNDING
 from conformance.suites import cases
 from conformance.suites.case import Case, Suite
@@ -41,9 +41,9 @@ def list_(suite: str, probes: str | None, as_json: bool) -> None:
     """List the cases of a suite: id and descriptor."""
     if probes is not None and probes not in cases.PROBES:
         raise cases.CaseError(f"nothing probes {probes!r}: the probes are {', '.join(cases.PROBES)}")
-    for case in cases.read_suite(suite).cases:
-        if probes is None or probes in case.probes:
-            echo(_json(case) if as_json else f"{case.id:32} {case.descriptor}")
+    chosen = [case for case in cases.read_suite(suite).cases if probes is None or probes in case.probes]
+    for line in map(_json, chosen) if as_json else columns((case.id, case.descriptor) for case in chosen):
+        echo(line)
 
 
 @command.command()
@@ -67,12 +67,16 @@ def show(case_id: str) -> None:
 @command.command()
 def count() -> None:
     """Count the cases of each suite, by file and rank."""
-    for name in SUITES:
-        suite = cases.read_suite(name)
-        sources = Counter(case.source for case in suite.cases)
-        ranks = Counter(f"{case.problem.rank}-D" for case in suite.cases)
-        parts = ", ".join(f"{number} {label}" for label, number in [*sources.items(), *sorted(ranks.items())])
-        echo(f"{name:10} {len(suite.cases):6}  {parts}")
+    echo("\n".join(columns(map(_counts, SUITES))))
+
+
+def _counts(name: str) -> tuple[str, str, str]:
+    """A suite, how many cases it has, and how many of them are of each file and rank."""
+    suite = cases.read_suite(name)
+    sources = Counter(case.source for case in suite.cases)
+    ranks = Counter(f"{case.problem.rank}-D" for case in suite.cases)
+    parts = [f"{number:,} {label}" for label, number in [*sources.items(), *sorted(ranks.items())]]
+    return name, f"{len(suite.cases):>6,}", ", ".join(parts)
 
 
 class Version(NamedTuple):

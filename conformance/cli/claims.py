@@ -15,7 +15,7 @@ from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.bounded import read_named_bytes
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.folders import PACKAGE
-from conformance.io.terminal import echo, first
+from conformance.io.terminal import columns, echo, first
 
 SHOWN = 12
 DOCUMENT = PACKAGE.parent / "docs" / "errata.md"
@@ -44,8 +44,8 @@ def list_(verdict: str | None, framework: str | None, json_: bool) -> None:
     if json_:
         echo("\n".join(json.dumps(_as_data(claim)) for claim in chosen))
         return
-    for claim in chosen:
-        echo(f"{claim.id:7} {claim.standing:15} {' '.join(claim.claim.split())}")
+    for line in columns((claim.id, claim.standing, " ".join(claim.claim.split())) for claim in chosen):
+        echo(line)
     counts = Counter((claim.document, claim.standing) for claim in chosen)
     for document in dict.fromkeys(claim.document for claim in chosen):
         words = ", ".join(

@@ -16,7 +16,7 @@ from conformance import adapters
 from conformance.cli.lanes import installed
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.folders import cache_folder, cases_folder
-from conformance.io.terminal import echo
+from conformance.io.terminal import columns, echo
 from conformance.regression.environments import VersionError, tox_command
 
 NIGHT = 8 * 2**30
@@ -35,12 +35,11 @@ class Check:
     mend: str = ""
     purpose: str = ""
 
-    def line(self) -> str:
-        """The check on one line, or on two where something is to be done."""
-        state = "lacks" if self.mend else "has"
-        return f"{state:5} {self.name:12} {self.here}" + (
-            f"\n      {'':12} {self.purpose}: {self.mend}" if self.mend else ""
-        )
+    def rows(self) -> Iterator[tuple[str, str, str]]:
+        """The check in one row, or in two where something is to be done."""
+        yield "lacks" if self.mend else "has", self.name, self.here
+        if self.mend:
+            yield "", "", f"{self.purpose}: {self.mend}"
 
 
 @click.command()
@@ -51,8 +50,9 @@ def command(json_: bool) -> int:
     Exit status: 0 nothing is lacking, 1 something is.
     """
     checks = [check for ask in CHECKS for check in ask()]
-    for check in checks:
-        echo(json.dumps(asdict(check)) if json_ else check.line())
+    rows = [row for check in checks for row in check.rows()]
+    for line in (json.dumps(asdict(check)) for check in checks) if json_ else columns(rows):
+        echo(line)
     return DIVERGED if any(check.mend for check in checks) else OK
 
 

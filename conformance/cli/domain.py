@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from conformance.analysis.domain import (
+    OUTCOMES,
     LaneDomain,
     boundary,
     by_lane,
@@ -21,7 +22,7 @@ from conformance.analysis.domain import (
     table,
 )
 from conformance.cli.options import QUIET
-from conformance.io.terminal import echo, progress
+from conformance.io.terminal import echo, numbers, progress, wrapped
 from conformance.records import record_file
 from conformance.records.record import Record, RecordError, Run
 from conformance.records.reproduction import reproduction
@@ -69,10 +70,15 @@ def _json(lanes: Sequence[LaneDomain]) -> list[dict[str, Any]]:
 
 
 def _lines(lanes: Sequence[LaneDomain]) -> Iterator[str]:
-    yield from table(lanes)
+    present = [name for name in OUTCOMES if any(lane.counts.get(name) for lane in lanes)]
+    yield from numbers(
+        ["lane", *present], [[lane.name, *(f"{lane.counts[name]:,}" for name in present)] for lane in lanes]
+    )
     for lane in lanes:
         yield f"\n{lane.name}"
-        yield from (f"  {line}" for line in boundary(lane))
+        for line in boundary(lane):
+            indent = line[: len(line) - len(line.lstrip())]
+            yield from wrapped(line.lstrip(), f"  {indent}", " " * 10)
 
 
 def _markdown(of_lane: Mapping[str, Sequence[Record]], runs: Sequence[Run]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import click
 
 from conformance.cli.diff import read_builds
 from conformance.io.exit_status import OK
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, wrapped
 from conformance.predicates.comparisons import NO_PROBLEM, parsed
 from conformance.predicates.predicate import Predicate
 from conformance.records.messages import with_kind
@@ -101,7 +101,7 @@ def _cases(lines: Sequence[Line]) -> Iterator[str]:
         yield f"{line.lane} {line.suite} {line.key[1]} '{_problem(line)}'"
         for state in line.states:
             outcome = " ".join(filter(None, [state.verdict, with_kind(state.kind, state.message)]))
-            yield f"  since {state.started}, {state.version}: {outcome}{_how(state)}"
+            yield from wrapped(f"since {state.started}, {state.version}: {outcome}{_how(state)}", "  ", "      ")
 
 
 def _case_as_json(line: Line) -> str:
@@ -153,7 +153,8 @@ def _regions_in_words(regions: Regions) -> Iterator[str]:
     """How many cases of a region had which verdict, from every run on in which a number changed."""
     for (lane, suite), those in regions:
         yield f"{lane} {suite}: {len(those):,} cases"
-        yield from (f"  since {night.started}, {night.version}: {night}" for night in nights(those))
+        for night in nights(those):
+            yield from wrapped(f"since {night.started}, {night.version}: {night}", "  ", "      ")
 
 
 def _region_as_json(name: tuple[str, str], lines: Sequence[Line]) -> str:

@@ -4,13 +4,14 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 
 import click
 
 from conformance import adapters
-from conformance.io.terminal import echo
+from conformance.io.terminal import columns, echo
 from conformance.records import record_file
 
 ELSEWHERE = Path(".tox")
@@ -27,13 +28,17 @@ class Standing:
     version: str
     last_run: str
 
-    def line(self, width: int) -> str:
-        """The lane on one line; what is not there says how to get it."""
+    def cells(self) -> tuple[str, str, str]:
+        """The lane, its last run to the minute, and where it is installed, or how to get it."""
         framework = self.lane.partition("-")[0]
         installed = f"{self.version or 'installed'} in {self.environment}" if self.environment else (
             f"not installed: `tox run -e {framework} --notest`"
         )  # fmt: skip
-        return f"{self.lane:{width}}  {installed:44}  {self.last_run or 'no records'}"
+        return self.lane, _to_the_minute(self.last_run) if self.last_run else "no records", installed
+
+
+def _to_the_minute(time: str) -> str:
+    return datetime.fromisoformat(time).astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
 @click.command()
@@ -49,9 +54,8 @@ def command(records: Path, json_: bool) -> None:
         Standing(str(lane), adapters.settings(lane), *installed(lane.framework), last.get(str(lane), ""))
         for lane in adapters.lanes()
     ]
-    width = max(len(row.lane) for row in rows)
-    for row in rows:
-        echo(json.dumps(asdict(row)) if json_ else row.line(width))
+    for line in (json.dumps(asdict(row)) for row in rows) if json_ else columns(row.cells() for row in rows):
+        echo(line)
 
 
 def installed(framework: str) -> tuple[str, str]:

@@ -25,7 +25,7 @@ from conformance.audit.property_run import (
 )
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, numbers
 from conformance.numerics.operands import DTYPES
 from conformance.predicates.induction import Facts, induce
 from conformance.problem import Problem
@@ -127,15 +127,9 @@ def _document(
 
 
 def _table(findings: Sequence[Finding]) -> Iterator[str]:
-    counts = Counter((finding.property, finding.outcome) for finding in findings)
-    yield f"| {'property':12} | " + " | ".join(OUTCOMES) + " |"
-    yield f"|{'-' * 14}|" + "---:|" * len(OUTCOMES)
-    for name in PROPERTIES:
-        yield (
-            f"| {name:12} | "
-            + " | ".join(str(counts[name, outcome]).rjust(len(outcome)) for outcome in OUTCOMES)
-            + " |"
-        )
+    found = Counter((finding.property, finding.outcome) for finding in findings)
+    rows = [[name, *(f"{found[name, outcome]:,}" for outcome in OUTCOMES)] for name in PROPERTIES]
+    return numbers(["property", *OUTCOMES], rows)
 
 
 def _failures(findings: Sequence[Finding], failing: dict[Finding, Expectation | None]) -> Iterator[str]:

@@ -7,7 +7,7 @@ import click
 from conformance.cli.options import QUIET
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import echo, note, one_line
+from conformance.io.terminal import echo, note, one_line, wrapped
 from conformance.regression.replay import Replay, chosen, read, replay
 from conformance.report.content.replays import DEFAULT, ReplayRow, Replays, Side, dump
 
@@ -58,4 +58,5 @@ def _row(one: Replay) -> ReplayRow:
 
 def _about(one: Replay) -> list[str]:
     fixed = f"{one.fixed}: {one.green.verdict}" if one.fixed else f"unfixed as of {one.unfixed}"
-    return [one.id, f"  {one_line(one.fault)}", f"  {one.lane}: {one.bad}: {one.red.verdict}; {fixed}", f"  {one.link}"]
+    text = [one_line(one.fault), f"{one.lane}: {one.bad}: {one.red.verdict}; {fixed}", one.link]
+    return [one.id, *(line for part in text for line in wrapped(part, "  "))]

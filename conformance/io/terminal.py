@@ -2,8 +2,11 @@
 
 import os
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import TypeVar
 
 import click
@@ -59,6 +62,62 @@ def abridged(text: str) -> str:
     if left_out <= 0 or _Amount.whole:
         return text
     return f"{text[:SUBJECT]} ... ({left_out} characters) ... {text[-REST:]}"
+
+
+NARROWEST = 24
+"""Characters of the last column's least room; where there are fewer, it stands below the others."""
+
+
+def room() -> int:
+    """How many characters a line of standard output holds: those of the terminal, or no end of them elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+
+
+def wrapped(text: str, indent: str = "", hanging: str | None = None) -> list[str]:
+    """Text as lines that a terminal holds, broken between words; one line elsewhere. Nothing is cut.
+
+    The first line begins with `indent`, and the others with `hanging`, which is `indent` if it is not given.
+    """
+    hanging = indent if hanging is None else hanging
+    if len(indent) + len(text) <= room():
+        return [indent + text]
+    return textwrap.wrap(
+        text, room(), initial_indent=indent, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def columns(rows: Iterable[Sequence[str]], indent: str = "") -> Iterator[str]:
+    """Rows of text as lines, each column as wide as its widest cell. The last is wrapped to the terminal's width."""
+    rows = [[one_line(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    for *cells, last in rows:
+        begin = indent + "".join(f"{cell:{width}}  " for cell, width in zip(cells, widths, strict=True))
+        if len(begin) + NARROWEST <= room() or len(begin) + len(last) <= room():
+            yield from (line.rstrip() for line in wrapped(last, begin, " " * len(begin)))
+        else:
+            yield begin.rstrip()
+            yield from wrapped(last, f"{indent}    ")
+
+
+def numbers(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows of a name and of numbers as lines, each number below its head; a row a sentence where they are too wide.
+
+    A head of several words has a line for each of them where the terminal holds no more.
+    """
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    heads: list[Sequence[str]] = [head]
+    if sum(widths) + 2 * len(widths) > room():
+        widths = [max(map(len, [*top.split(), *cells])) for top, *cells in zip(head, *rows, strict=True)]
+        stacked = [*zip_longest(*(reversed(top.split()) for top in head), fillvalue="")]
+        heads = [*reversed(stacked)]
+    if sum(widths) + 2 * len(widths) > room():
+        for name, *cells in rows:
+            yield from wrapped(", ".join(map(" ".join, zip(head[1:], cells, strict=True))), f"{name}: ", "    ")
+        return
+    first, *others = widths
+    for name, *cells in [*heads, *rows]:
+        numbered = "".join(f"  {cell:>{width}}" for cell, width in zip(cells, others, strict=True))
+        yield f"{name:{first}}{numbered}".rstrip()
 
 
 def echo(text: object = "", *, err: bool = False) -> None:

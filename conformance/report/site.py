@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from hashlib import sha256
 from importlib.resources import files
 
 from conformance.records.record import Key, Record, Run, Verdict
@@ -87,7 +86,7 @@ class Site:
             self.found,
             key=lambda fault: (not fault.new, WORST.index(fault.verdict), -len(fault.records), fault.framework),
         )
-        return {_name(fault): fault for fault in ranked}
+        return {fault.name: fault for fault in ranked}
 
     @cached_property
     def outcome(self) -> Outcome:
@@ -112,12 +111,6 @@ class Site:
         """Why a record was expected, in words; empty where it was not."""
         known = self.known(record)
         return str(known) if known else ""
-
-
-def _name(fault: Fault) -> str:
-    known = fault.known.id if fault.known else ""
-    parts = (fault.framework, fault.verdict, known, fault.title, " ".join(fault.suites))
-    return f"fault-{slug(fault.framework)}-{slug(fault.title)}-{sha256(repr(parts).encode()).hexdigest()[:6]}"
 
 
 def front(site: Site, folder: str) -> str:

@@ -7,12 +7,16 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from conformance import oracle
 from conformance.cli import GROUPS, VERBS
 from conformance.cli.demo import QUESTIONS
 from conformance.cli.forms import BEFORE
 from conformance.io.folders import cases_folder
+from conformance.numerics.operands import draw
+from conformance.records.arrays import member
 from conformance.records.record import Run, Verdict
 from conformance.records.record_file import write
 from conformance.suites.cases import read_suite
@@ -112,6 +116,51 @@ def test_show_tells_an_expectation_with_what_it_covers(conformance: Command, tmp
     assert "1 records show it" in out
     assert case.id in out
     assert f"[known: {known.id}]" in conformance("show", case.id, "--records", tmp_path).out
+
+
+def test_show_tells_a_record_with_its_diagnosis_and_a_script(conformance: Command, tmp_path: Path) -> None:
+    _write_run(tmp_path)
+    file = tmp_path / "torch-eager-core.jsonl"
+    out = conformance("show", file, "plain-2d-028").out
+    assert out.startswith("torch: taps reversed")
+    assert re.search(r"^diverges on torch-eager; no expectation knows of it$", out, re.MULTILINE)
+    assert re.search(r"^diagnosis +equals the oracle's answer to the last bit, if .* taps reversed", out, re.MULTILINE)
+    assert re.search(r"^again +conformance call torch '.*' --variant eager --dtype float32 --case plain-2d", out, re.M)
+    assert "    import torch\n" in out
+    assert "page: `conformance report` writes it" in out
+    ended = conformance("show", file, "plain-2d-029")
+    assert (ended.status, ended.out) == (2, "")
+    assert "the nearest is 'plain-2d-028'" in ended.err
+    assert "give the id of a case of it, too" in conformance("show", file).err
+    assert "is no record file, and takes no CASE" in conformance("show", "plain-2d-028", "x").err
+
+
+def test_show_tells_a_fault_of_the_report_as_its_page_does(conformance: Command, tmp_path: Path) -> None:
+    _write_run(tmp_path / "records")
+    conformance("report", "--records", tmp_path / "records", "--to", tmp_path / "index.html", "-q")
+    (page,) = (tmp_path / "site").glob("fault-torch-*.html")
+    out = conformance("show", page.stem, "--records", tmp_path / "records").out
+    html = page.read_text(encoding="utf-8")
+    assert out.endswith(f"page: {page.resolve().as_uri()}\n")
+    for line in ("taps reversed", "plain-2d-028", "--case plain-2d-028"):
+        assert line in out
+        assert line in html
+    ended = conformance("show", f"{page.stem}x", "--records", tmp_path / "records")
+    assert (ended.status, ended.out) == (2, "")
+    assert f"the nearest is {page.stem!r}" in ended.err
+
+
+def _write_run(folder: Path) -> None:
+    """A run of torch with one record, whose array is the answer with its taps reversed."""
+    case = next(case for case in read_suite("covering").cases if case.id == "plain-2d-028")
+    arrays = draw(case.id, case.problem)
+    actual = oracle.expected(case.problem, arrays.x, arrays.weight[..., ::-1, ::-1], arrays.bias)
+    record = replace(RECORDS[0], framework="torch", variant="eager", case=case.id, problem=case.descriptor,
+                     dtype="float32", verdict=Verdict.DIVERGES, kind="value", message="differs", call="")  # fmt: skip
+    header = replace(HEADER, framework="torch", variant="eager", suite="core", expected=1)
+    folder.mkdir(exist_ok=True)
+    write(folder / "torch-eager-core.jsonl", Run(header, (record,), complete=True))
+    np.savez(folder / "torch-eager-core.npz", **{member(record.key): actual.astype("float32")})
 
 
 def test_show_names_the_nearest(conformance: Command, tmp_path: Path) -> None:

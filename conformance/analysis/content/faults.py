@@ -1,7 +1,7 @@
 """Faults of a run: what fails alike, the diagnosis and the predicate of each, its smallest witness and reproducers."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -78,21 +78,38 @@ def _has_arrays(record: Record) -> bool:
     return record.verdict is Verdict.DIVERGES and record.redrawn
 
 
-def find_faults(runs: Sequence[Run], arrays: Evidence, known: Any) -> Iterator[Fault]:
+def find_faults(runs: Sequence[Run], arrays: Evidence, known: Any, frameworks: Collection[str] = ()) -> Iterator[Fault]:
     """The faults of some runs, framework by framework, the new ones first, then the largest.
 
-    `known` says which expectation knew of a record, or None.
+    `known` says which expectation knew of a record, or None. `frameworks` are those that are asked for, or all.
     """
     answered: dict[Key, list[Record]] = defaultdict(list)
     for run in runs:
         for record in run.records if run.header.suite != PORTS else ():
             answered[record.key].append(record)
     finder = Finder(runs, arrays, known, answered)
-    for framework in progress(sorted({run.header.framework for run in runs}), "faults", "frameworks"):
+    asked = sorted(frameworks or {run.header.framework for run in runs})
+    for framework in progress(asked, "faults", "frameworks"):
         own = [run for run in runs if run.header.framework == framework]
         yield from sorted(
             _faults_of_framework(framework, own, finder), key=lambda fault: (not fault.new, -len(fault.records))
         )
+
+
+def fault_of(records: Sequence[Record], arrays: Evidence, known: Any, runs: Sequence[Run]) -> Fault:
+    """What some records of one framework, and the answers to the smallest of them in all runs, come to as one fault.
+
+    They may conform, too. Why the witness's array is what it is, is looked for; where others are like it is not.
+    """
+    witness = smallest(records)
+    answered = {witness.key: [record for run in runs for record in run.records if record.key == witness.key]}
+    finder = Finder(runs, arrays, known, answered)
+    alike = Alike(records)
+    if _has_arrays(witness):
+        (explained,) = explain_run([witness], [witness], lambda record: arrays[record.lane, record.key])
+        ((cause, those),) = by_cause([explained])
+        alike = Alike(records, witnessed(cause, those), others(cause, those))
+    return _fault(witness.framework, alike, (), finder)
 
 
 def _faults_of_framework(framework: str, runs: Sequence[Run], finder: Finder) -> Iterator[Fault]:

@@ -31,7 +31,7 @@ def gather(
     """The site of some runs, whose arrays lie in a folder. Raises DiagnosisError where arrays are missing."""
     kept = read(history, runs) if history else NOTHING
     arrays = read_arrays(folder, runs)
-    on_file, known = _expected(runs)
+    on_file, known = expected(runs)
     proved = proofs.collect(runs, known)
     everything = Proofs({**proofs.read().lanes, **proved.lanes})
     faults_found = tuple(
@@ -44,7 +44,7 @@ def gather(
     )  # fmt: skip
 
 
-def _expected(runs: Sequence[Run]) -> tuple[tuple[Known, ...], Callable[[Record], Known | None]]:
+def expected(runs: Sequence[Run]) -> tuple[tuple[Known, ...], Callable[[Record], Known | None]]:
     """The expectations on file, and which of them knew of a record; asked once of each."""
     knew = expectations.of_records(runs)
     plain = {

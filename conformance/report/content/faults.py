@@ -4,13 +4,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
 from typing import Any
 
 from numpy.typing import NDArray
 
 from conformance.records.record import Record, SubjectKind, Verdict
 from conformance.report.content.history import Past
+from conformance.report.words import slug
 
+PREFIX = "fault-"
+"""How the name of a fault's page begins."""
 Array = NDArray[Any]
 Window = tuple[tuple[int, int], ...]
 
@@ -117,6 +121,13 @@ class Fault:
     snippets: tuple[Snippet, ...]
     past: Past | None = None
     misread: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of its page, which stays the same as long as the fault does."""
+        known = self.known.id if self.known else ""
+        parts = (self.framework, self.verdict, known, self.title, " ".join(self.suites))
+        return f"{PREFIX}{slug(self.framework)}-{slug(self.title)}-{sha256(repr(parts).encode()).hexdigest()[:6]}"
 
     @property
     def new(self) -> bool:

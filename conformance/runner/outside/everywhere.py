@@ -15,7 +15,7 @@ from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.calls.verify import python_for
 from conformance.io.folders import PACKAGE
-from conformance.io.terminal import one_line
+from conformance.io.terminal import columns, one_line
 from conformance.records.messages import without_numbers
 from conformance.records.record import FORWARD, Verdict
 
@@ -127,17 +127,18 @@ def lines(answers: Sequence[Answer]) -> Iterator[str]:
         if not answer.missing:
             groups[answer.kind].append(answer)
     letters = {kind: ascii_uppercase[min(at, 25)] for at, kind in enumerate(groups)}
-    width = max(len(str(answer.lane)) for answer in answers)
-    for answer in answers:
-        yield f"  {answer.lane!s:{width}}  {answer.missing or _line(answer, letters[answer.kind])}"
+    asked = [answer for answer in answers if not answer.missing]
+    yield from columns((_row(answer, letters[answer.kind]) for answer in asked), indent="  ")
+    yield from columns(((str(answer.lane), answer.missing) for answer in answers if answer.missing), indent="  ")
     for kind, alike in groups.items():
         if len(alike) > 1:
             what = "the same answer" if kind[0] == "answer" else f"{kind[0]} in the same words"
             yield f"{letters[kind]}: {what}: {', '.join(str(answer.lane) for answer in alike)}"
 
 
-def _line(answer: Answer, letter: str) -> str:
+def _row(answer: Answer, letter: str) -> tuple[str, ...]:
+    """An answer as cells of the table: the lane, its letter, the verdict, the time, and what is said of it."""
     record = answer.record
     verdict = f"{record['verdict']} {record.get('kind', '')}".strip()
     said = answer.diagnosis[0] if answer.diagnosis else str(record.get("message", ""))
-    return f"{letter}  {verdict:18} {record.get('seconds', 0) * 1000:9.1f} ms  {one_line(said)[:160]}".rstrip()
+    return str(answer.lane), letter, verdict, f"{record.get('seconds', 0) * 1000:9.1f} ms", said
