@@ -7,34 +7,61 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from conformance.cli import VERBS, commands
+from conformance.cli import VERBS
+from conformance.cli import commands as verbs
+from tests.documents import PAGES, PLACES, ROOT, commands, place, run, shown
+from tests.scan.test_onnx import decoder
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 PORTING = (ROOT / "docs/porting.md").read_text(encoding="utf-8")
-SHOWN = re.findall(r"```sh\n(.[^`]*?)\n```\n```text\n(.*?)\n```", f"{README}\n{PORTING}", re.DOTALL)
+SHOWN = shown()
+HERE = [command for command in commands() if place(command).here]
 
 
 @pytest.mark.parametrize(("command", "text"), SHOWN, ids=[command[:60] for command, _ in SHOWN])
 def test_a_command_prints_what_is_shown(command: str, text: str) -> None:
     program, *arguments = shlex.split(command)
-    result = CliRunner().invoke(commands, arguments, standalone_mode=False)
+    result = CliRunner().invoke(verbs, arguments, standalone_mode=False)
     assert program == "conformance"
     assert result.exception is None
     assert all(line in result.output for line in text.splitlines()), result.output
 
 
-def test_every_shown_command_is_tested() -> None:
-    assert len(SHOWN) == PORTING.count("```sh") + README.count("```text") > 10
-    assert "```text" in README
+def test_every_output_that_is_shown_is_tested() -> None:
+    assert len(SHOWN) == PORTING.count("```sh") + (ROOT / "README.md").read_text().count("```text") > 10
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model, two scans of it, and this package's command first on the path."""
+    path = tmp_path_factory.mktemp("documents")
+    decoder(path / "decoder.onnx", ("N", 3, "H", "W"))
+    for name in ("before", "after"):
+        words = ["scan", str(path / "decoder.onnx"), "--input", "x=1,3,64,64", "--to", str(path / f"{name}.jsonl")]
+        CliRunner().invoke(verbs, words, standalone_mode=False, catch_exceptions=False)
+    return path
+
+
+@pytest.mark.parametrize("command", HERE)
+def test_a_command_that_needs_no_framework_runs_as_it_is_shown(command: str, folder: Path) -> None:
+    done = run(command, folder)
+    assert done.returncode in place(command).statuses, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_every_command_is_executed_somewhere_or_says_why_not() -> None:
+    every = list(commands())
+    assert len(every) > 80
+    places = {place(command) for command in every}
+    assert places == set(PLACES), "a place that no page has a command for"
+    for each in places:
+        if each.file:
+            assert each.words in (ROOT / each.file).read_text(encoding="utf-8"), each
+        assert bool(each.here) + bool(each.lane) + bool(each.file) + bool(each.not_executed) == 1
 
 
 def test_the_python_that_is_shown_runs() -> None:
     (code,) = re.findall(r"```python\n(.*?)```", PORTING, re.DOTALL)
     exec(code, {})
-
-
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -55,7 +55,7 @@ FAIL_ON = click.option(
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON object.")
 @click.option("--markdown", type=Path, help="Write it as Markdown too, as for a job's summary.")
 @click.option("--junit", type=Path, help="Write it as JUnit XML too.")
-@click.option("--html", type=Path, help="Write it as a page too.")
+@click.option("--html", type=Path, help="Write it as a page too; beside a report, with links to its cases.")
 def command(
     old: Path, new: Path, fail_on: tuple[str, ...], drift: float, unless_expected: bool, as_json: bool,
     markdown: Path | None, junit: Path | None, html: Path | None,
@@ -226,13 +226,21 @@ def publish(
     if junit is not None:
         contents[junit] = changes.junit(comparisons, fails)
     if html is not None:
-        contents[html] = changes.html(comparisons, fails).encode()
+        contents[html] = changes.html(comparisons, fails, _site_beside(html)).encode()
     write_together(contents)
     if as_json:
         echo(json.dumps(changes.document(comparisons, fails), indent=1))
         return
     for line in (*_text(comparisons), *map(str, contents), changes.total(comparisons, fails)):
         echo(line)
+
+
+def _site_beside(page: Path) -> str:
+    """The address of a report's site from a page in its folder, or in one below; empty where there is none."""
+    for step in ("", "../"):
+        if (page.parent / f"{step}site" / "written.txt").is_file() and (page.parent / f"{step}index.html").is_file():
+            return f"{step}site"
+    return ""
 
 
 def _text(comparisons: Sequence[Comparison]) -> Iterator[str]:

@@ -143,7 +143,7 @@ def passed_over(
                         elsewhere(whole) or f"{whole} is no function that is read: write out what it is",
                     )
             elif last in wanted and not _is_asked(node, parents):
-                yield node.lineno, f"{name} is named and not called: what is made of it elsewhere is not read"
+                yield node.lineno, f"{name} is named and not called: only calls are read"
 
 
 def _is_call_of(name: str, node: ast.AST) -> bool:

@@ -149,7 +149,7 @@ class Use:
             channels,
             out // groups,
             kernel,
-            ("" if divided else f"{groups} groups divide not both {channels} in and {out} out channels"),
+            ("" if divided else f"{groups} groups do not divide both {channels} in and {out} out channels"),
         )
 
 

@@ -27,8 +27,8 @@ class Change(StrEnum):
     FIXED = "fixed"
     NEWLY_ACCEPTED = "newly-accepted"
     MORE_PRECISE = "more-precise"
-    CHANGED_MESSAGE = "changed-message"
     FASTER = "faster"
+    CHANGED_MESSAGE = "changed-message"
     OLD_ONLY = "old-only"
     NEW_ONLY = "new-only"
 
@@ -48,8 +48,8 @@ MEANING: Mapping[Change, str] = {
     Change.FIXED: "wrong, or dead, before, and now right",
     Change.NEWLY_ACCEPTED: "refused before, and now right",
     Change.MORE_PRECISE: "right as before, and it rounds less of its sums: another class of accumulation",
-    Change.CHANGED_MESSAGE: "refused, or dead, as before, and it says so in other words",
     Change.FASTER: "faster by more than repeated runs of one build vary",
+    Change.CHANGED_MESSAGE: "refused, or dead, as before, and it says so in other words",
     Change.OLD_ONLY: "only the old run was to have it",
     Change.NEW_ONLY: "only the new run was to have it",
 }

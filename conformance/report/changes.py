@@ -5,9 +5,14 @@ and what was said before and after.
 """
 
 import xml.etree.ElementTree as ET
+from base64 import b64encode
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from hashlib import sha256
+from importlib.resources import files
 from typing import Any
+
+from markupsafe import Markup
 
 from conformance.io.terminal import printable
 from conformance.records.reproduction import reproduction
@@ -20,6 +25,8 @@ SHOWN = 5
 """Cases of a group that Markdown and the page name; JSON and JUnit have all."""
 
 _QUIET = (Change.OLD_ONLY, Change.NEW_ONLY)
+_RANKS = ("What is worse", "What is better or different", "What is said in other words", "What one run alone has")
+"""Kinds of changes, in the order in which a page tells them."""
 
 
 MARKS: Mapping[str, tuple[str, ...]] = {
@@ -248,9 +255,18 @@ def _xml(text: str) -> str:
     return str(printable(text))
 
 
-def html(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
-    """All of it as one page that stands alone."""
-    return render("changes.html.j2", **_shown(comparisons, fail_on))
+def html(comparisons: Sequence[Comparison], fail_on: Collection[Change], site: str = "") -> str:
+    """All of it as one page: beside a report with the navigation and the cases of its `site`, or else alone.
+
+    Alone it has its one script within it, which copies commands; no other one runs.
+    """
+    if site:
+        return render(
+            "site_changes.html.j2", folder=f"{site}/", home=f"{site}/../index.html", **_shown(comparisons, fail_on)
+        )
+    script = files("conformance.report").joinpath("assets", "site.js").read_text(encoding="utf-8")
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    return render("changes.html.j2", folder="", script=Markup(script), digest=digest, **_shown(comparisons, fail_on))
 
 
 def page(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
@@ -258,10 +274,22 @@ def page(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> str:
     return render("site_changes.html.j2", folder="", home="../index.html", **_shown(comparisons, fail_on))
 
 
+def _rank(group: Group, fail_on: Collection[Change]) -> int:
+    """Which of the kinds of changes a group is of."""
+    if group.fails(fail_on):
+        return 0
+    return 2 + (group.change in _QUIET) if group.change in (*_QUIET, Change.CHANGED_MESSAGE) else 1
+
+
 def _shown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> Mapping[str, Any]:
     """What both pages are made of."""
+    ordered = sorted(
+        enumerate(comparisons),
+        key=lambda each: min((_rank(group, fail_on) for group in each[1].groups), default=len(_RANKS)),
+    )
     return {
         "layers": layers(comparisons), "worse": worse, "times_of": times_of,
-        "verdict": _verdict(comparisons, fail_on), "comparisons": comparisons, "fail_on": fail_on, "meaning": MEANING,
-        "quiet": _QUIET, "shown": SHOWN, "summary": summary, "coverage": coverage, "witness": witness, "moved": moved,
+        "verdict": _verdict(comparisons, fail_on), "comparisons": ordered, "fail_on": fail_on, "meaning": MEANING,
+        "rank": _rank, "ranks": _RANKS, "shown": SHOWN, "summary": summary, "coverage": coverage, "witness": witness,
+        "moved": moved,
     }  # fmt: skip

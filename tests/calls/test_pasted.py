@@ -150,7 +150,7 @@ def test_what_is_passed_over_in_a_file_is_said_with_its_line() -> None:
     entries = list(idioms.read_all("torch", PASSED_OVER))
     assert [line for line, _ in entries] == [5, 6, 7, 8, 9, 13]
     assert entries[0][1] == "torch.nn.FancyConvTranspose2d is no function that is read: write out what it is"
-    assert entries[1][1] == "nn.ConvTranspose2d is named and not called: what is made of it elsewhere is not read"
+    assert entries[1][1] == "nn.ConvTranspose2d is named and not called: only calls are read"
     assert entries[4][1] == "ConvTranspose2d is taken by getattr: write the call out"
     assert not isinstance(entries[5][1], str)
 
@@ -187,7 +187,7 @@ def test_an_extent_of_many_digits_is_no_shape(digits: int) -> None:
 def test_a_function_that_the_file_imports_from_elsewhere_is_not_read_as_keras(tmp_path: Path) -> None:
     path = tmp_path / "model.py"
     path.write_text(MODEL, encoding="utf-8")
-    assert "paddle.nn.Conv2DTranspose: paddle is none of tensorflow's modules" in invoke(
+    assert "paddle.nn.Conv2DTranspose: paddle is no module of tensorflow, but of paddle" in invoke(
         "call", "tensorflow", str(path)
     ).output  # fmt: skip
 
@@ -320,7 +320,7 @@ def test_of_an_array_of_terabytes_it_is_not_known_whether_it_is_answered() -> No
         ("tf", "tf.contrib.layers.conv2d_transpose(x, 64, 3, 2)",
          r"give keras.layers.Conv2DTranspose\(64, 3, strides=2, padding='same', activation='relu'\)"),
         ("tf", "tf.contrib.layers.conv2d_transpose(x, 64, 3, activation_fn=None)",
-         r"give keras.layers.Conv2DTranspose\(64, 3, padding='same'\), which is the same where no arg_scope"),
+         r"give keras.layers.Conv2DTranspose\(64, 3, padding='same'\), which is the same call unless arg_scope"),
         ("tf", "slim.conv2d_transpose(x, 4, [5, 5], stride=2, padding='VALID', activation_fn=tf.nn.tanh)",
          r"Conv2DTranspose\(4, \[5, 5\], strides=2, padding='valid', activation=tf.nn.tanh\)"),
         ("tf", "tf.contrib.layers.convolution3d_transpose(x, 64, 3, 2)", "give keras.layers.Conv3DTranspose"),
@@ -332,7 +332,7 @@ def test_of_an_array_of_terabytes_it_is_not_known_whether_it_is_answered() -> No
         ("torch", "torch.ops.aten.convolution.default(x, w, None, [2, 2], [1, 1], [1, 1], False, [0, 0], 1)",
          "transposed is not True: it is an ordinary convolution"),
         ("torch", "self.up(x, output_size=skip.size())",
-         r"made elsewhere: give the line that makes it, and behind it \(x, output_size=skip.size\(\)\)"),
+         r"made elsewhere: give the line that makes it, followed by \(x, output_size=skip.size\(\)\)"),
         ("torch", "self.tu.append(transpconv(a, b, 2, 2, bias=False))", "transpconv is a name for a function here"),
         ("torch", "partial(nn.ConvTranspose2d, kernel_size=4)", "nn.ConvTranspose2d is named and not called"),
         ("torch", "NormConvTranspose1d(4, 2, 3)", "where it wraps one that there is, give the call of that"),

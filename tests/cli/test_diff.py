@@ -121,6 +121,24 @@ def test_every_format_has_every_group(diff: Diff, tmp_path: Path) -> None:
     assert files["markdown"].read_text().startswith(f"# {suite.attrib['failures']} cases changed for the worse")
 
 
+def test_a_page_beside_a_report_leads_to_its_cases_and_tells_other_words_last(diff: Diff, tmp_path: Path) -> None:
+    old = run(refused)
+    both = run(crashed, "rank == 3", run(lambda each: refused(each, "in other words")).records)
+    pages = []
+    for name in ("index.html", "site/written.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "upgrade").mkdir()
+    for name in ("page.html", "upgrade/page.html"):
+        diff(old, both, "--html", tmp_path / name)
+        pages.append((tmp_path / name).read_text())
+    assert '<a href="site/case.html#' in pages[0]
+    assert '<a href="../site/case.html#' in pages[1]
+    assert 'href="../site/../index.html"' in pages[1]
+    assert pages[0].index('id="rank-0">What is worse') < pages[0].index("What is said in other words: ")
+    assert '<script defer src="site/site.js"></script>' in pages[0]
+
+
 def test_the_same_records_give_the_same_bytes(diff: Diff, tmp_path: Path) -> None:
     written = []
     for name in ("a", "b"):
@@ -135,7 +153,8 @@ def test_hostile_text_stays_text(diff: Diff, tmp_path: Path) -> None:
     files = {name: tmp_path / name for name in ("markdown", "junit", "html")}
     diff(run(), new, *(part for n, p in files.items() for part in (f"--{n}", p)))
     page = files["html"].read_text()
-    assert "<script" not in page
+    assert page.count("<script") == 1  # ours, which its hash allows; no other one would run
+    assert re.search(r"script-src 'sha256-[\w+/]{43}='; img-src data:\"", page)
     assert "\x00" not in page
     ET.parse(files["junit"])
     text = files["markdown"].read_text()

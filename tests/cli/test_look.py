@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -160,7 +161,8 @@ def _write_run(folder: Path) -> None:
     header = replace(HEADER, framework="torch", variant="eager", suite="core", expected=1)
     folder.mkdir(exist_ok=True)
     write(folder / "torch-eager-core.jsonl", Run(header, (record,), complete=True))
-    np.savez(folder / "torch-eager-core.npz", **{member(record.key): actual.astype("float32")})
+    kept: dict[str, Any] = {member(record.key): actual.astype("float32")}
+    np.savez(folder / "torch-eager-core.npz", **kept)
 
 
 def test_show_names_the_nearest(conformance: Command, tmp_path: Path) -> None:

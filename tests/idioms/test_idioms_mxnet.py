@@ -184,7 +184,7 @@ def test_three_axes(variant: str, dilation: int, refused: str) -> None:
         ("8, 3, groups=2", "groups need in_channels"),
         ("8, 3, groups=4", "groups need in_channels"),
         ("8, 3, in_channels=3", "the layer has 3 in channels, the input 4"),
-        ("9, 3, groups=2, in_channels=4", "2 groups divide not both 4 in and 9 out channels"),
+        ("9, 3, groups=2, in_channels=4", "2 groups do not divide both 4 in and 9 out channels"),
         ("8, 3, output_padding=1", "output_padding is from 0 to stride - 1: output_padding takes 0 here on axis 0"),
         ("8, 3, in_channels=4, layout='NHWC'", "NHWC is for GPUs"),
     ],

@@ -104,7 +104,7 @@ def _reference_window(asked: Asked, problem: Problem) -> Window:
     """As the reference evaluator reads it: a stamp that is too short is filled up on both sides, pads go before
     auto_pad, and with pads an output_shape says the end alone."""
     if asked.kernel not in (None, problem.kernel):
-        raise Refusal("kernel_shape is not that of the weight, which the reference evaluator reckons with: nothing is "
+        raise Refusal("kernel_shape differs from the weight's kernel, which the reference evaluator uses: nothing is "
                       "claimed of it")  # fmt: skip
     if asked.padded or asked.auto not in SAME:
         lows = asked.begins if asked.padded else (0,) * problem.rank

@@ -27,7 +27,7 @@ from conformance.idioms.sizes.windows import windows
 from conformance.problem import Ints, Problem
 
 X = Name("x")
-CIRCULAR = "padding 'CIRCULAR' wraps the answer around, which no window says"
+CIRCULAR = "padding 'CIRCULAR' wraps the answer around, which no window expresses"
 
 
 def _read_linen(use: Use) -> Claim:

@@ -20,7 +20,7 @@ def read(use: Use) -> Claim:
     negative output_padding as in Deconvolution. An activation is no part of a transposed convolution.
     """
     if use.dtype != FLOAT32:
-        raise Refusal(f"the layer is of float32, and takes {use.dtype} without a bias alone: nothing is claimed of it")
+        raise Refusal(f"the layer is of float32, and takes {use.dtype} only without a bias: nothing is claimed of it")
     data, weight, refusals = data_layout(use)
     groups = use["groups"]
     return use.claim(

@@ -55,7 +55,7 @@ def arguments(problem: Problem) -> dict[str, Any]:
             continue
         if problem.window == window(problem, padding.upper(), sizes(problem, padding, output_padding)):
             return {"padding": padding} | ({} if output_padding is None else {"output_padding": output_padding})
-    raise Refusal(f"window {problem.window}: padding 'valid' or 'same' means none like it")
+    raise Refusal(f"window {problem.window}: neither padding 'valid' nor 'same' gives it")
 
 
 def _given(problem: Problem, padding: str) -> Ints | None:

@@ -18,7 +18,7 @@ FLAT = "no dilation in 3-D"
 
 RANGE = {
     "output-size": "oneDNN takes target_shape with the pad for it: 0 <= 2*pad - (full - target) < stride",
-    "centred-late": "an odd excess over target_shape takes a stride of 2 or more",
+    "centred-late": "an odd excess over target_shape needs a stride of 2 or more",
 }
 
 

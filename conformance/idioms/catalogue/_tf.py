@@ -89,7 +89,9 @@ def _hangs_on_the_cpu(use: Use, problem: Problem, first: bool) -> bool:
     """Never. Raises Refusal for a call in half precision that Eigen refuses and oneDNN answers, if the CPU has it."""
     odd = first or problem.groups > 1 or max(problem.dilation) > 1
     if odd and use.variant != "eigen" and use.dtype in ("bfloat16", "float16"):
-        raise Refusal(f"in {use.dtype} dilation, groups and channels first hang on the CPU: nothing is claimed of them")
+        raise Refusal(
+            f"in {use.dtype} dilation, groups and channels-first layouts depend on the CPU: nothing is claimed of them"
+        )
     return False
 
 

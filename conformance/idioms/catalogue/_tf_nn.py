@@ -37,8 +37,8 @@ def _padding(problem: Problem) -> Padding:
         if legal(problem, name, problem.output) and window(problem, name, problem.output) == problem.window:
             return name
     if problem.rank != 2 or problem.groups > 1 or max(problem.dilation) > 1:
-        raise Refusal(f"window {problem.window}: neither SAME nor VALID means it, and explicit padding is of 2-D "
-                      "alone, without groups and dilation")  # fmt: skip
+        raise Refusal(f"window {problem.window}: neither SAME nor VALID gives it, and explicit padding exists in "
+                      "2-D only, without groups and dilation")  # fmt: skip
     for (lo, hi), s in zip(problem.window, problem.stride, strict=True):
         if lo < 0 or hi <= -s:
             raise Refusal(f"window ({lo}, {hi}): explicit padding takes lo >= 0 and hi > -{s}")
@@ -180,10 +180,10 @@ def _output(use: Use, name: str, *, first: bool) -> tuple[Ints, int, str]:
     groups, rest = divmod(channels, weight[-2])
     if rest or weight[-1] % groups:
         taken = listed([weight[-2] * count for count in range(1, weight[-1] + 1) if weight[-1] % count == 0])
-        return tuple(spatial), 1, (f"{channels} channels are no groups of a filter of {weight[-2]} to {weight[-1]}: "
-                                   f"{name} takes {taken} here of channels")  # fmt: skip
+        return tuple(spatial), 1, (f"{channels} channels do not divide into groups of a filter of {weight[-2]} to "
+                                   f"{weight[-1]}: {name} takes {taken} channels here")  # fmt: skip
     of_x = use.shapes["x"][0]
-    refused = "" if batch == of_x else f"a batch of {of_x} as one of {batch}: {name} takes {of_x} here of the batch"
+    refused = "" if batch == of_x else f"x has a batch of {of_x}, and {name} says {batch}: it takes {of_x} there"
     return tuple(spatial), groups, refused
 
 

@@ -283,8 +283,8 @@ def _reach_input_gradient(problem: Problem) -> Iterator[str]:
 def _read_aten(use: Use) -> Claim:
     """The operator under all of them: arguments as in the function, groups last, `transposed` True."""
     if use["transposed"] is not True:
-        raise Refusal("transposed is not True: it is an ordinary convolution, whose gradient with respect to its "
-                      "input is read, as torch.autograd.grad(F.conv2d(z, w, ...), z, x)[0]")  # fmt: skip
+        raise Refusal("transposed is not True: it is an ordinary convolution: give its gradient with respect to its "
+                      "input, such as torch.autograd.grad(F.conv2d(z, w, ...), z, x)[0]")  # fmt: skip
     if min(use.per_axis("dilation")) < 1:
         raise Refusal(f"dilation is {use['dilation']!r}: the operator takes 0 of some shapes, nothing is claimed of it")
     return _padded(use, use.has("bias"))

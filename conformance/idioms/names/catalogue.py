@@ -29,7 +29,7 @@ class Catalogue:
         name = name.removeprefix("self.")
         if owner := next((OWNERS[part] for part in name.split(".") if part in OWNERS), ""):
             counterpart = f": {COUNTERPARTS[owner]}" if owner in COUNTERPARTS else ""
-            return f"{name} is {owner}'s, which is none of the frameworks that are read{counterpart}"
+            return f"{name} is {owner}'s, whose calls are not read{counterpart}"
         having = [framework for framework, other in self.others().items() if name in other.plain]
         frameworks = " or ".join(having)
         said = f"{name} is a function of {frameworks}, not of {self.framework}: give {frameworks} as the framework"

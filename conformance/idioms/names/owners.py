@@ -39,8 +39,8 @@ def of_slim(name: str, call: ast.Call | None) -> str:
     if "transpose" not in name or call is None:
         return f"{name}: {whose}"
     rank = 3 if "3d" in name else 2
-    return (f"{name}: {whose}: give {_as_keras(rank, call)}, which is the same where no arg_scope and no normalizer_fn "
-            "says otherwise")  # fmt: skip
+    return (f"{name}: {whose}: give {_as_keras(rank, call)}, which is the same call unless arg_scope or normalizer_fn "
+            "changes it")  # fmt: skip
 
 
 def _as_keras(rank: int, call: ast.Call) -> str:

@@ -22,7 +22,7 @@ SAME_MEANING = (
 )
 """Names of parameters that mean the same, here or in other libraries."""
 ELSEWHERE = {
-    "transpose_kernel": "JAX and Flax have it alone, and reverse the taps without it, which no other framework does",
+    "transpose_kernel": "only JAX and Flax have it; without it they reverse the taps, and no other framework does",
     **dict.fromkeys(MEANINGS["groups"], "no argument says groups here"),
     **dict.fromkeys(("data_format", "layout"), "the order of axes is always the same here"),
 }

@@ -18,7 +18,7 @@ ORDINARY = re.compile(r"(?i)conv(olution)?_?[123]?d?")
 def several(calls: Sequence[Found]) -> str:
     """That a text has more than one call."""
     names = ", ".join(f"{call.function} (line {call.line})" for call in calls)
-    return f"{len(calls)} calls stand in it: {names}: give one of them"
+    return f"{len(calls)} calls are in it: {names}: give one of them"
 
 
 def unknown(catalogue: Catalogue, text: str) -> str:
@@ -54,12 +54,12 @@ def _ordinary(catalogue: Catalogue, name: str, call: ast.Call) -> str:
                      if idiom.form != HOLE and any(full.endswith(f".{last}") for full in idiom.functions.values())
                      ), "")  # fmt: skip
     if gradient:
-        return f"{name} is an ordinary convolution: its gradient with respect to its input is read, as {gradient}"
+        return f"{name} is an ordinary convolution: give its gradient with respect to its input, such as {gradient}"
     if last not in catalogue.ordinary():
         return f"{name} is an ordinary convolution, and is not read" if ORDINARY.fullmatch(last) else ""
     words = ", ".join([*map(ast.unparse, call.args), *(ast.unparse(word) for word in call.keywords)])
-    return (f"{name} is no transposed convolution: what it does to sizes is said by `conformance sizes {framework} "
-            f'"[{ast.unparse(call.func)}({words})]"`')  # fmt: skip
+    return (f"{name} is no transposed convolution: `conformance sizes {framework} "
+            f'"[{ast.unparse(call.func)}({words})]"` says what it does to sizes')  # fmt: skip
 
 
 def _applied(name: str, call: ast.Call) -> str:
@@ -68,9 +68,9 @@ def _applied(name: str, call: ast.Call) -> str:
     sized = next((ast.unparse(word) for word in call.keywords if word.arg == "output_size"), "")
     if sized or (root == "self" and last[:1].islower()):
         behind = f"(x, {sized})" if sized else "how it is applied, as in (x)"
-        return f"{name} is a layer that is made elsewhere: give the line that makes it, and behind it {behind}"
+        return f"{name} is a layer that is made elsewhere: give the line that makes it, followed by {behind}"
     if not root and last[:1].islower() and not LIKE.search(last) and len(call.args) > 1:
-        return f"{name} is a name for a function here: write in its place which function it is"
+        return f"{name} stands for a function here: write the function itself"
     return ""
 
 
@@ -80,7 +80,7 @@ def _instead(catalogue: Catalogue, name: str) -> str:
     last = {function.rpartition(".")[2]: function for function in sorted(plain)}
     near = get_close_matches(name.rpartition(".")[2], last, 1, 0.5)
     hint = f": the nearest is {last[near[0]]!r}" if near else f": known are {', '.join(sorted(plain))}"
-    wraps = ", and where it wraps one that there is, give the call of that" if LIKE.search(name) else ""
+    wraps = "; if it wraps one of them, give that call" if LIKE.search(name) else ""
     return f"{catalogue.framework} has no idiom {name.rpartition('.')[2]!r}{hint}{wraps}"
 
 
@@ -96,7 +96,7 @@ def foreign(catalogue: Catalogue, name: str, call: ast.Call) -> str:
     owner = next(_owners(name, {**catalogue.owners(), **OWNERS}), "")
     if owner and owner != catalogue.framework:
         counterpart = COUNTERPARTS.get(owner, f"what is read here is {own}")
-        return f"{name}: {root} is none of {catalogue.framework}'s modules, it is {owner}'s: {counterpart}"
+        return f"{name}: {root} is no module of {catalogue.framework}, but of {owner}: {counterpart}"
     return f"{name}: {catalogue.framework} has no function of this name: the nearest is {own!r}"
 
 

@@ -41,7 +41,7 @@ class SizedLayer:
 
 def no_claim(use: Use) -> Claim:
     """Sizes alone are known of it."""
-    raise Refusal("it is no transposed convolution: what is known of it is how it changes sizes")
+    raise Refusal("it is no transposed convolution: only the sizes that it gives are known")
 
 
 def sized_layer(

@@ -171,12 +171,14 @@ def claim_of_whole(view: View, claim: Claim, shape: Ints) -> Claim:
     order = view.order(rank)
     kernel = [axis for (axis, _), part in zip(order, seen, strict=True) if part == "k"]
     if kernel != list(range(kernel[0], kernel[0] + rank)):
-        raise Refusal(f"{view.text}: the axes of the kernel are put in another order or apart, which no layout says")
+        raise Refusal(f"{view.text}: the axes of the kernel are reordered or separated, which no layout expresses")
     turned = {axis for axis, reversed_ in order if reversed_ and shape[axis] > 1}
     if not turned <= set(kernel):
-        raise Refusal(f"{view.text}: the channels are reversed, which no layout says")
+        raise Refusal(f"{view.text}: the channels are reversed, which no layout expresses")
     if turned and turned != {axis for axis in kernel if shape[axis] > 1}:
-        raise Refusal(f"{view.text}: the kernel is reversed on some of its axes, and a claim is of all or of none")
+        raise Refusal(
+            f"{view.text}: the kernel is reversed on some of its axes, and a claim is about all or none of them"
+        )
     parts = dict(zip((axis for axis, _ in order), seen, strict=True))
     whole = [parts[axis] for axis in sorted(parts) if parts[axis] != "k" or axis == kernel[0]]
     written = (f"({' '.join(part)})" if len(part) > 1 else part for part in whole)

@@ -38,6 +38,6 @@ window.conformance = window.conformance || {};
     event.preventDefault();
     const input = document.getElementById("query");
     if (input) input.focus();
-    else location.href = document.querySelector('nav a[href$="search.html"]').href;
+    else document.querySelector('nav a[href$="search.html"]')?.click();
   });
 })(window.conformance);
