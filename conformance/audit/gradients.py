@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from conformance.audit.kills import ENOUGH, shapes
 from conformance.audit.mutants.gradients import MUTANTS, GradientMutant, applies
+from conformance.io.terminal import progress
 from conformance.numerics.operands import HALVES, SIGNIFICAND, Certificate, modified
 from conformance.problem import Ints
 from conformance.records.record import GRADIENTS
@@ -40,7 +41,7 @@ def seen_in(dtype: str, directions: Sequence[str], reference: Referring = comput
         key = case.id, direction
         return kept[key] if key in kept else kept.setdefault(key, reference(case, dtype, direction))
 
-    return [Seen(mutant, _killers(mutant, dtype, drawn)) for mutant in chosen]
+    return [Seen(mutant, _killers(mutant, dtype, drawn)) for mutant in progress(chosen, "audit", "mutants")]
 
 
 def _killers(mutant: GradientMutant, dtype: str, drawn: Callable[[Case, str], Reference]) -> Sequence[str]:

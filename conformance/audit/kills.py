@@ -5,12 +5,12 @@ has been made, as those of a compiling framework are. A mutant meets the cases i
 answer is right everywhere else.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import chain
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from conformance.audit import mutants
 from conformance.audit.mutants import Mutant
 from conformance.audit.mutants.base import Implementation
+from conformance.io.terminal import progress
 from conformance.numerics.operands import modified
 from conformance.problem import Ints, Problem
 from conformance.records.record import HALF
@@ -26,6 +27,7 @@ from conformance.suites.case import Case, Suite
 from conformance.suites.reference_cache import References
 from conformance.suites.references import Reference
 
+Found = TypeVar("Found")
 SMOKE, CORE = "smoke", "core"
 SUITES = (SMOKE, "curated", "covering", "grid", "sizes", "popular", CORE)
 """Every suite whose kills the matrix counts; the last holds all the others."""
@@ -59,7 +61,7 @@ def sightings(chosen: Sequence[Mutant] = mutants.EVERY) -> list[Sighting]:
     References(cases.read_suite(CORE))  # once, before every process wants them
     with ProcessPoolExecutor() as pool:
         seen = pool.map(_seen, [mutants.EVERY.index(mutant) for mutant in chosen], chunksize=8)
-        return [Sighting(mutant, *facts) for mutant, facts in zip(chosen, seen, strict=True)]
+        return [Sighting(mutant, *facts) for mutant, facts in _told(zip(chosen, seen, strict=True), len(chosen))]
 
 
 def sightings_in(dtype: str, chosen: Sequence[Mutant] = mutants.EVERY) -> list[Sighting]:
@@ -71,7 +73,10 @@ def sightings_in(dtype: str, chosen: Sequence[Mutant] = mutants.EVERY) -> list[S
     with ProcessPoolExecutor() as pool:
         numbers = [mutants.EVERY.index(mutant) for mutant in chosen]
         seen = pool.map(partial(_killers_in, dtype), numbers, chunksize=8)
-        return [Sighting(mutant, smoke=False, killers=found) for mutant, found in zip(chosen, seen, strict=True)]
+        return [
+            Sighting(mutant, smoke=False, killers=found)
+            for mutant, found in _told(zip(chosen, seen, strict=True), len(chosen))
+        ]
 
 
 def _killers_in(dtype: str, number: int) -> Sequence[str]:
@@ -138,7 +143,12 @@ def kill_matrix(suite: Suite, chosen: Sequence[Mutant] = mutants.EVERY) -> Matri
     References(suite)
     with ProcessPoolExecutor() as pool:
         rows = pool.map(partial(_row, suite.name), [mutants.EVERY.index(mutant) for mutant in chosen])
-        return Matrix(chosen, suite.cases, np.array(list(rows)))
+        return Matrix(chosen, suite.cases, np.array(list(_told(rows, len(chosen)))))
+
+
+def _told(found: Iterable[Found], count: int) -> Iterator[Found]:
+    """What is found of so many mutants, with a bar while it is."""
+    return progress(found, "audit", "mutants", count)
 
 
 def _row(name: str, number: int) -> NDArray[np.bool_]:

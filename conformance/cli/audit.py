@@ -23,6 +23,7 @@ from conformance.audit.kills import (
     smallest_cover,
 )
 from conformance.audit.process_mutants import Struck, process_mutants
+from conformance.cli.options import QUIET
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo, numbers
@@ -42,6 +43,7 @@ STEPS = (1, 2, 4, 8, 16, 32, 64)
 @click.option("--matrix", "full", is_flag=True, help="Every mutant on every case: minutes.")
 @click.option("--against", multiple=True, type=click.Choice(list(PLACES)), help="Try them there too; repeatable.")
 @click.option("--fakes", "with_fakes", is_flag=True, help="Try what only seems to be an implementation, too: minutes.")
+@QUIET
 @click.option("--to", type=Path, help="Write all of it to a file, of which the report makes a page.")
 @click.option("--json", "as_json", is_flag=True, help="Print that file instead of a table.")
 @click.option("--dtype", type=click.Choice(HALVES), help="Only what the suite half sees with its data of this dtype.")

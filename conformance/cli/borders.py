@@ -21,6 +21,7 @@ from conformance.analysis.predictions import (
     run,
     run_of,
 )
+from conformance.cli.options import QUIET
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
 from conformance.processes.isolation import Death, Isolation, Limits
@@ -47,6 +48,7 @@ LIMITS = Limits(seconds=30.0)
 @click.argument("framework")
 @click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
 @click.option("--seed", type=int, help="Draw what was drawn with this seed (default: the date, as in 20261128).")
+@QUIET
 @click.option("--draws", default=20, show_default=True, type=click.IntRange(1), help="Problems for each region.")
 @click.option(
     "--seconds", default=40.0, show_default=True, type=click.FloatRange(0, 86400), help="Begin no problem after these."

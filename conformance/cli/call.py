@@ -72,13 +72,7 @@ def command(
         return _list(lane, "line", dtype, json_, entries)
     reading = idioms.reading(framework, expression, given) if picked is None else _of_line(name, picked, entries)
     of = parse_shapes(shapes)
-    try:
-        meaning = understand(framework, reading, of, lane.variant, dtype)
-    except Refusal as reason:
-        if json_:
-            echo(json.dumps({"framework": framework, "call": reading.text, "refused": str(reason)}, indent=2))
-        elsewhere = answered_elsewhere(lane, reading, of, dtype)
-        raise idioms.IdiomError(f"{expression}: {reason}{elsewhere}") from None
+    meaning = _understood(lane, reading, of, dtype, expression, json_=json_)
     status = DIVERGED if meaning.refused else OK
     others = other_lanes(lane, reading, of, dtype, meaning)
     if json_:
@@ -90,6 +84,19 @@ def command(
     for line in _said(meaning, others):
         echo(abridged(line))
     return status if point is None else _make(lane, point, dtype, case_id)
+
+
+def _understood(
+    lane: Lane, reading: Reading, of: Mapping[str, Any], dtype: str, expression: str, *, json_: bool
+) -> Meaning:
+    """What a call means. Raises IdiomError where it is refused, with the lanes that answer it."""
+    try:
+        return understand(lane.framework, reading, of, lane.variant, dtype)
+    except Refusal as reason:
+        if json_:
+            echo(json.dumps({"framework": lane.framework, "call": reading.text, "refused": str(reason)}, indent=2))
+        elsewhere = answered_elsewhere(lane, reading, of, dtype)
+        raise idioms.IdiomError(f"{expression}: {reason}{elsewhere}") from None
 
 
 def _file_and_line(expression: str) -> tuple[str, int | None]:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 import conformance
-from conformance.cli.options import EXPECTATIONS
+from conformance.cli.options import EXPECTATIONS, QUIET
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo, one_line
 from conformance.suites.expectation_files import give, require_asked
@@ -29,6 +29,7 @@ REFERENCE = "MODULE:FUNCTION"
 @click.option("--name", default="", help="What it is called in records (default: the function's name).")
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="Where the record file goes.")
 @EXPECTATIONS
+@QUIET
 def command(
     function: str,
     suite: str,

@@ -15,6 +15,7 @@ from conformance.analysis.groups import Group, groups_of
 from conformance.analysis.replication import by_lane, candidates, lane_at_hand, replicated
 from conformance.calls.arrays import restored
 from conformance.cli.call import parse_lets
+from conformance.cli.options import QUIET
 from conformance.diagnosis.answers.scales import diagnose_by_channel, difference_by_channel
 from conformance.diagnosis.bounds import bounded
 from conformance.diagnosis.diagnose import Diagnosis, diagnose, difference
@@ -74,6 +75,7 @@ class _Answer(NamedTuple):
 @click.option("--zero-point", type=int, default=0, show_default=True, help="What is added to them then.")
 @click.option("--let", "lets", multiple=True, metavar="NAME=VALUE", help="Of a name in the call, as in ngf=64.")
 @click.option("--variant", help="How the framework executes (default: its first variant).")
+@QUIET
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 def command(
     subject: str, expression: str | None, actual: str | None, x: str | None, weight: str | None, bias: str | None,
@@ -100,11 +102,7 @@ def command(
     _require_question(subject, expression)
     if expression is None:
         _require_no({"--variant": variant, "--let": lets}, f"{subject!r} is a descriptor")
-    if lacking := [name for name, file in files.items() if file is None]:
-        missing = f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} missing"
-        raise DiagnosisError(
-            f"{subject!r} takes --actual, --x and --weight, and {missing}: give each as a file, such as y.npy"
-        )
+    _require_files(subject, files)
     given = {name: read_tensor(file) for name, file in (files | {"--bias": bias}).items() if file is not None}
     arrays = Arrays(given["--x"].array, given["--weight"].array, given["--bias"].array if bias else None)
     observed, held = given["--actual"]
@@ -116,21 +114,36 @@ def command(
         reading = idioms.reading(framework, expression, parse_lets(lets, expression))
         call, arrays, observed = restored(reading, arrays, observed, adapters.lane(framework, variant).variant)
         problem = call.claim.problem
-    ways, given_order = _requantisations(scale, zero_point, observed), call.claim.data if call else layout.DATA
-    by = ways[0] if ways else None
-    if len(ways) > 1:
-        diagnoses = diagnose_by_channel(problem, arrays, observed, ways, given_order)
-        unlike = "" if diagnoses else difference_by_channel(problem, arrays, observed, ways)
-    else:
-        diagnoses = diagnose(problem, arrays, observed, held, given_order, by=by)
-        unlike = "" if diagnoses else difference(problem, arrays, observed, held, by)
-    answer = _Answer(problem, call, observed, by, diagnoses, unlike)
+    answer = _explained(problem, call, arrays, (observed, held), _requantisations(scale, zero_point, observed))
     if as_json:
         echo(json.dumps(_document(answer), indent=2))
     else:
         for line in _diagnosis_lines(answer):
             echo(line)
-    return OK if diagnoses else DIVERGED
+    return OK if answer.diagnoses else DIVERGED
+
+
+def _explained(
+    problem: Problem, call: ClaimedCall | None, arrays: Arrays, actual: tuple[Any, Any], ways: Sequence[Requantisation]
+) -> _Answer:
+    """What explains an array, which is given with what its file held it as; `ways` has one for each channel, or one."""
+    (observed, held), by, order = actual, ways[0] if ways else None, call.claim.data if call else layout.DATA
+    if len(ways) > 1:
+        diagnoses = diagnose_by_channel(problem, arrays, observed, ways, order)
+        unlike = "" if diagnoses else difference_by_channel(problem, arrays, observed, ways)
+    else:
+        diagnoses = diagnose(problem, arrays, observed, held, order, by=by)
+        unlike = "" if diagnoses else difference(problem, arrays, observed, held, by)
+    return _Answer(problem, call, observed, by, diagnoses, unlike)
+
+
+def _require_files(subject: str, files: Mapping[str, str | None]) -> None:
+    """Raises DiagnosisError where one of the three arrays is not given."""
+    if lacking := [name for name, file in files.items() if file is None]:
+        missing = f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} missing"
+        raise DiagnosisError(
+            f"{subject!r} takes --actual, --x and --weight, and {missing}: give each as a file, such as y.npy"
+        )
 
 
 def _require_question(subject: str, expression: str | None) -> None:

@@ -12,12 +12,12 @@ from typing import Any
 
 import click
 
-from conformance.cli.options import number
+from conformance.cli.options import QUIET, number
 from conformance.diagnosis.explain import Cause, among, causes
 from conformance.io.atomic import require_our_file, write_together
 from conformance.io.bounded import open_regular
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, progress
 from conformance.records import record, record_file
 from conformance.records.arrays import beside, has_actual, open_beside
 from conformance.records.record import Key, Record, Run, Verdict
@@ -52,6 +52,7 @@ FAIL_ON = click.option(
 @click.option("--drift", default=DRIFT, show_default=True, type=click.FloatRange(1, 10**6), callback=number,
               metavar="FACTOR", help="Tell a rounding error that grew by more than this.")  # fmt: skip
 @click.option("--unless-expected", is_flag=True, help="Do not fail on what cases/expectations say of the new run.")
+@QUIET
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON object.")
 @click.option("--markdown", type=Path, help="Write it as Markdown too, as for a job's summary.")
 @click.option("--junit", type=Path, help="Write it as JUnit XML too.")
@@ -140,7 +141,10 @@ def compare_folders(
         for name, build in before.items()
         if name not in after
     ]
-    return [_compare(before[name], after[name], unless_expected, drift, timed.get(name, {})) for name in shared], absent
+    return [
+        _compare(before[name], after[name], unless_expected, drift, timed.get(name, {}))
+        for name in progress(shared, "comparisons", "runs")
+    ], absent
 
 
 def _command(build: Build, records: Path) -> str:

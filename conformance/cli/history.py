@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from conformance.cli.diff import read_builds
+from conformance.cli.options import QUIET
 from conformance.io.exit_status import OK
-from conformance.io.terminal import echo, wrapped
+from conformance.io.terminal import echo, progress, wrapped
 from conformance.predicates.comparisons import NO_PROBLEM, parsed
 from conformance.predicates.predicate import Predicate
 from conformance.records.messages import with_kind
@@ -21,6 +22,7 @@ from conformance.regression.history import DEFAULT, Line, Since, Store, StoreErr
 @click.argument("subject", required=False)
 @click.option("--add", "records", type=Path, help="First keep these runs: a record file, or a folder of some.")
 @click.option("--store", default=DEFAULT, show_default=True, type=Path, help="The history file.")
+@QUIET
 @click.option("--lane", help="Only this lane.")
 @click.option("--runs", "listed", is_flag=True, help="List the runs that are kept.")
 @click.option("--drop", "dropped", multiple=True, metavar="TIME",
@@ -49,7 +51,7 @@ def command(
         for time in dropped:
             _drop(history, time, lane)
         for build in builds.values():
-            for run in sorted(build.runs, key=lambda run: run.header.started):
+            for run in progress(sorted(build.runs, key=lambda run: run.header.started), "history", "runs"):
                 new = history.add(run)
                 outcome = "is there already" if new is None else f"{new:,} answers are new"
                 echo(f"{run.header.lane}, {run.header.suite}, {run.header.started}: {outcome}", err=json_)

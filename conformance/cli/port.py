@@ -1,7 +1,7 @@
 """conformance port: one framework's call as another's code."""
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -64,16 +64,8 @@ def command(
     if pythons and not run:
         raise VerifyError(f"--python {pythons[0]}: nothing is run without --verify: give it, or leave --python out")
     chosen = _interpreters(pythons, {source, target})
-    given = parse_lets(lets, expression)
-    try:
-        made = port.port(expression, source, target, of, variant=lanes[1].variant, idiom=idiom, given=given,
-                         module=module)  # fmt: skip
-    except (Refusal, port.PortError) as reason:
-        if json_:
-            echo(json.dumps({"framework": target, "call": expression, "refused": str(reason)}, indent=2))
-        if isinstance(reason, Refusal):
-            raise idioms.IdiomError(f"{expression}: {reason}") from None
-        raise click.ClickException(str(reason)) from None  # which ends with exit status 1
+    words = {"variant": lanes[1].variant, "idiom": idiom, "given": parse_lets(lets, expression), "module": module}
+    made = _ported(expression, source, target, of, json_=json_, **words)
     faults = known_faults(made, lanes[1])
     if not json_:  # before anything is run, since a known fault may end that
         said = (*port.explain(made), *fault_lines(faults))
@@ -83,24 +75,39 @@ def command(
     results = verify(batches, *lanes, chosen) if batches else []
     if json_:
         echo(json.dumps({**_json(made, results), "known_faults": [as_data(fault) for fault in faults]}, indent=2))
-    else:
-        for ported, result in zip(batches, results, strict=True):
-            for line in _verified(ported.source.claim.problem.batch, result):
-                echo(line)
-        for line in () if results else _evidence(made, missing):
-            echo(line)
+    for line in () if json_ else _proof(made, batches, results, missing):
+        echo(line)
     if missing:
         return INCOMPLETE
     return OK if all(result.holds for result in results) else DIVERGED
+
+
+def _ported(expression: str, source: str, target: str, of: Any, *, json_: bool, **words: Any) -> port.Port:
+    """The port of a call. Raises IdiomError where its own framework refuses it, and otherwise ends with status 1."""
+    try:
+        return port.port(expression, source, target, of, **words)
+    except (Refusal, port.PortError) as reason:
+        if json_:
+            echo(json.dumps({"framework": target, "call": expression, "refused": str(reason)}, indent=2))
+        if isinstance(reason, Refusal):
+            raise idioms.IdiomError(f"{expression}: {reason}") from None
+        raise click.ClickException(str(reason)) from None
+
+
+def _proof(made: port.Port, batches: Sequence[port.Port], results: Sequence[Any], missing: list[str]) -> Iterator[str]:
+    """What running both sides gave, or else what the evidence is."""
+    for ported, result in zip(batches, results, strict=True):
+        yield from _verified(ported.source.claim.problem.batch, result)
+    if not results:
+        yield from _evidence(made, missing)
 
 
 def _port_model(
     model: Path, target: str, variant: str | None, pythons: Sequence[str], *, run: bool, out: Path | None
 ) -> int:
     """Print the code of every layer of a scan, write the weights, and prove each on its own."""
-    from safetensors.numpy import load_file, save
+    from safetensors.numpy import load_file
 
-    from conformance.io.atomic import write_atomically
     from conformance.scan import porting
     from conformance.suites.scans import file as scan_file
 
@@ -120,14 +127,24 @@ def _port_model(
         if layer.row.layer in said:
             echo(f"# {one_line(layer.row.layer)}: {said[layer.row.layer]}")
     if out is not None:
-        made = {layer.row.layer: porting.converted(layer.port, weights[layer.row.layer])
-                for layer in layers if layer.port is not None and layer.row.layer in weights}  # fmt: skip
-        made |= {name: array for name, array in weights.items() if name.endswith(".bias")}
-        write_atomically(out, save(made) if out.suffix == ".safetensors" else _npz(made))
+        _write_weights(out, layers, weights)
     failed = [
         layer for layer in layers if layer.port is None or said.get(layer.row.layer, porting.RIGHT) != porting.RIGHT
     ]
     return DIVERGED if failed else OK
+
+
+def _write_weights(out: Path, layers: Sequence[Any], weights: Mapping[str, Any]) -> None:
+    """Write the weights of ported layers as the code takes them, and the biases as they are."""
+    from safetensors.numpy import save
+
+    from conformance.io.atomic import write_atomically
+    from conformance.scan import porting
+
+    made = {layer.row.layer: porting.converted(layer.port, weights[layer.row.layer])
+            for layer in layers if layer.port is not None and layer.row.layer in weights}  # fmt: skip
+    made |= {name: array for name, array in weights.items() if name.endswith(".bias")}
+    write_atomically(out, save(made) if out.suffix == ".safetensors" else _npz(made))
 
 
 def _npz(arrays: Mapping[str, Any]) -> bytes:

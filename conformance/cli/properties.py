@@ -23,9 +23,10 @@ from conformance.audit.property_run import (
     check_outside,
     checks_of,
 )
+from conformance.cli.options import QUIET
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.io.terminal import echo, numbers
+from conformance.io.terminal import echo, numbers, progress
 from conformance.numerics.operands import DTYPES
 from conformance.predicates.induction import Facts, induce
 from conformance.problem import Problem
@@ -47,6 +48,7 @@ SECONDS = 120.0
 @click.argument("framework")
 @click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
 @click.option("--suite", default="smoke", show_default=True, help="Whose problems to try.")
+@QUIET
 @click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th problem, from the I-th on.")
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))
 @click.option("--to", "folder", default="reports/properties", show_default=True, type=Path, help="Where results go.")
@@ -68,7 +70,7 @@ def command(framework: str, variant: str | None, suite: str, shard: str, dtype: 
     path = folder / f"{lane}-{suite}-{dtype}.json"
     require_our_file(path, '{\n "lane": "')
     whole = [check for case in chosen for check in checks_of(case.id, case.problem)]
-    findings = list(_findings(lane, dtype, whole))
+    findings = list(progress(_findings(lane, dtype, whole), f"{lane}", "checks", len(whole)))
     echo(f"\n{lane} {dtype}, {len(chosen)} problems of {suite}: {path}")
     echo("\n".join(_table(findings)))
     failing = {finding: _known(finding, lane, dtype) for finding in findings if finding.outcome in (FAILS, CRASHED)}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from webbrowser import open as show_in_browser
 
 import click
@@ -19,6 +20,9 @@ from conformance.report.content import audit, replays
 from conformance.report.content.faults import ChangeLine
 from conformance.report.outcome import Reason
 from conformance.suites.expectation_files import give, path, require_asked
+
+if TYPE_CHECKING:
+    from conformance.report import Site
 
 COLUMNS = 100
 """Width of the help texts in the report, whatever the terminal's."""
@@ -62,9 +66,6 @@ def command(
     It says whether the runs are green or red, and why, as the front page does. Exit status: 0 green, 1 red, 2 usage, 3
     the records are not complete and consistent.
     """
-    from conformance.analysis.aside import aside
-    from conformance.analysis.content.site import gather
-    from conformance.analysis.reasons import beside, of_floors, unexplained
     from conformance.report import front_page, require_ours, write_report
     from conformance.report.content.documents import read as read_documents
 
@@ -82,14 +83,9 @@ def command(
     expected = lanes or _expected_lanes(runs)
     for line in _without_adapter(runs):
         echo(line, err=True)
-    changes, changed = _since(baseline, records) if baseline else (None, {})
-    of_expectations = aside(lambda: list(_expectations(runs, records)))
-    site = gather(runs, records, expected, changes, changed, history)
-    reasons = [*of_expectations(), *of_floors(runs), *beside(records, runs)]
-    site = replace(site, reasons=reasons)
-    failed = unexplained(records, runs, site.outcome)
+    site = _gathered(runs, records, expected, baseline, history)
     documents = read_documents(docs_folder(), {"commands": _commands()})
-    whole = replace(site, reasons=[*reasons, *failed], audit=mutants, replays=replayed, documents=documents)
+    whole = replace(site, audit=mutants, replays=replayed, documents=documents)
     outcome = write_report(whole, page)
     echo(page.resolve().as_uri())
     echo("\n".join(outcome.lines()))
@@ -98,6 +94,22 @@ def command(
     if outcome.incomplete:
         return INCOMPLETE
     return OK if outcome.green else DIVERGED
+
+
+def _gathered(
+    runs: Sequence[Run], records: Path, lanes: Sequence[str], baseline: Path | None, history: Path | None
+) -> "Site":
+    """What record files say, what changed since the baseline, and every reason why the runs are red."""
+    from conformance.analysis.aside import aside
+    from conformance.analysis.content.site import gather
+    from conformance.analysis.reasons import beside, of_floors, unexplained
+
+    changes, changed = _since(baseline, records) if baseline else (None, {})
+    of_expectations = aside(lambda: list(_expectations(runs, records)))
+    site = gather(runs, records, lanes, changes, changed, history)
+    reasons = [*of_expectations(), *of_floors(runs), *beside(records, runs)]
+    failed = unexplained(records, runs, replace(site, reasons=reasons).outcome)
+    return replace(site, reasons=[*reasons, *failed])
 
 
 def _commands() -> str:

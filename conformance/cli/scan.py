@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from conformance.cli.options import QUIET
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import abridged, echo, one_line
 from conformance.suites.scans.file import MARK, SUFFIX, Row, Scan, is_scan, weights_beside
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--lane", "names", multiple=True, metavar="LANE",
               help="Say what is known of each layer in this lane, or in all; repeatable.")  # fmt: skip
 @click.option("--python", "pythons", multiple=True, metavar="FRAMEWORK=PATH", help="The interpreter that has it.")
+@QUIET
 @click.option("--json", "json_", is_flag=True, help="The header and the rows, a line of JSON each.")
 def command(
     model: str, inputs: tuple[str, ...], target: Path | None, weights: bool, names: tuple[str, ...],

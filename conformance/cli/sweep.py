@@ -15,6 +15,7 @@ from conformance.adapters.base import Lane
 from conformance.analysis import swept
 from conformance.calls.verify import VerifyError, python_for
 from conformance.cli.diagnose import text_lines
+from conformance.cli.options import QUIET
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo, progress
 from conformance.numerics.operands import DTYPES
@@ -89,6 +90,7 @@ def command() -> None:
 @click.option("--keep", default="notable", show_default=True, type=click.Choice(["notable", "all"]),
               help="Which records are kept; notable are those that do not conform.")  # fmt: skip
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))
+@QUIET
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32), help="Of the problems' order.")
 @click.option("--block", default=BLOCK, show_default=True, type=click.IntRange(1, 2**16), help="Problems of a block.")
 @click.option("--part", default="1/1", metavar="I/N", help="Only every N-th block, from the I-th on.")
@@ -172,6 +174,7 @@ def worker(address: str, lanes: tuple[str, ...], processes: int | None, **tls: A
 
 @command.command("report")
 @click.argument("folder", type=Path)
+@QUIET
 @click.option("--known", "with_known", is_flag=True, help="Say where known faults are, too.")
 @click.option("--python", "pythons", multiple=True, metavar="NAME=PATH", help="An interpreter that has the framework.")
 def report(folder: Path, with_known: bool, pythons: tuple[str, ...]) -> int:

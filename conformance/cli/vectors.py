@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from conformance.cli.options import QUIET
 from conformance.io.atomic import replace_folder, require_our_folder
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, progress
 from conformance.vectors.changes import changes, read_index
 from conformance.vectors.chosen import SUITES
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@QUIET
 @click.option("--suite", type=click.Choice(SUITES), default=SUITES[0], show_default=True, help="Whose cases.")
 @click.option("--out", type=Path, help="The folder to write, which is replaced where this command wrote it.")
 @click.option("--onnx", "with_onnx", is_flag=True, help="ONNX models beside them, as onnx's node tests; needs onnx.")
@@ -38,7 +40,7 @@ def command(suite: str, out: Path | None, with_onnx: bool, diff: tuple[Path, Pat
     from conformance.vectors import writing  # slow, and --diff needs none of it
 
     require_our_folder(out, lambda _: False)
-    vectors = list(writing.made(suite))
+    vectors = list(progress(writing.made(suite), "vectors", "vectors"))
     files = [*writing.files(suite, vectors), *(_onnx_files(vectors) if with_onnx else ())]
     replace_folder(out, files)
     size = sum(len(content) for _, content in files)

@@ -12,6 +12,7 @@ from conformance.diagnosis.bounds import MOST_STATEMENTS, TooLargeError, require
 from conformance.diagnosis.diagnose import Diagnosis, diagnose, sentence
 from conformance.diagnosis.misreadings import WHOLE, Space, kind_of, restricted
 from conformance.diagnosis.observation import DiagnosisError
+from conformance.io.terminal import progress
 from conformance.numerics import upstream
 from conformance.numerics.operands import Arrays, DataError, draw, drawn_for
 from conformance.predicates.comparisons import problem_of, size
@@ -235,11 +236,12 @@ def _kinds(found: Causes) -> frozenset[str]:
 def _all_sought(tasks: Iterator[_Task], count: int) -> Causes:
     """The causes of so many tasks, by the records' keys: of many on all cores."""
     if count < MANY:
-        return dict(map(_sought, tasks))
+        return dict(map(_sought, progress(tasks, "diagnosis", "records", count)))
     found: Causes = {}
     waiting: deque[Future[Causes]] = deque()
+    told = progress(tasks, "diagnosis", "records", count)
     with ProcessPoolExecutor() as pool:
-        while chunk := list(islice(tasks, CHUNK)):
+        while chunk := list(islice(told, CHUNK)):
             waiting.append(pool.submit(_each_sought, chunk))
             if len(waiting) >= AT_ONCE:  # arrays of all of them need not fit into memory
                 found |= waiting.popleft().result()

@@ -42,56 +42,73 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _configure_lane(config: pytest.Config) -> None:
-    from conformance import adapters
-    from conformance.calls import suites
+    """Make this session one of a lane; a user's mistake ends it in one line."""
     from conformance.io.exit_status import USAGE
-    from conformance.io.folders import cases_folder
-    from conformance.processes.tree import adopt_orphans, die_with
     from conformance.records.record import RecordError
-    from conformance.runner.controller import Controller
-    from conformance.runner.items import LaneItems
-    from conformance.runner.selection import USER_ERRORS, require_seconds, require_workers, select
-    from conformance.suites.expectation_files import give, require_asked
-    from conformance.suites.scans.cases import is_scan, path_of
+    from conformance.runner.selection import USER_ERRORS
 
     option = config.option
     try:
-        if (seconds := getattr(option, "timeout", None)) is not None:
-            require_seconds(seconds)
-        if (workers := getattr(option, "numprocesses", None)) is not None:
-            require_workers(str(workers))
-        require_asked(give(option.expectations), [option.framework])
-        selection = select(
-            option.framework, option.variant, option.suite, dtypes=option.dtype, shard=option.shard, ids=option.case,
-            passes=option.passes, isolated=option.isolated,
-        )  # fmt: skip
-        adapters.set_environment(selection.lane)  # workers inherit it
-        plugins: dict[str, object] = {}
-        if hasattr(config, "workerinput"):
-            die_with(config.workerinput["conformance_parent"])
-            adopt_orphans()
-            done = frozenset(tuple(key) for key in config.workerinput["conformance_done"])
-        else:
-            plugins["conformance-controller"] = controller = Controller(config, selection)
-            done = controller.done
-        plugins["conformance-items"] = LaneItems(config, replace(selection, done=done))
+        plugins = _plugins(config)
     except (*USER_ERRORS, RecordError) as error:
         pytest.exit(str(error), returncode=USAGE)
     except OSError as error:
         pytest.exit(f"{error.filename}: {error.strerror}: give another --records folder", returncode=USAGE)
     config.addinivalue_line("filterwarnings", "ignore")  # a framework's warnings are its own affair
-    place = suites.source(option.framework) if option.suite in suites.SUITES else cases_folder()
-    place = path_of(option.suite) if is_scan(option.suite) else place
-    if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        config.args = [str(place)]
-    elif not any(_holds(arg, place) for arg in config.args):
-        config.args = [*config.args, str(place)]  # the user's own tests run in the same session
+    _add_place_of_cases(config)
     if getattr(option, "timeout", 0) is None:
         option.timeout = TIMEOUT
     if getattr(option, "maxworkerrestart", "") is None:
         option.maxworkerrestart = str(RESTARTS)
     for name, plugin in plugins.items():
         config.pluginmanager.register(plugin, name)
+
+
+def _plugins(config: pytest.Config) -> dict[str, object]:
+    """The plugins of a session by name: the items of the lane, and the controller where this is no worker."""
+    from conformance import adapters
+    from conformance.processes.tree import adopt_orphans, die_with
+    from conformance.runner.controller import Controller
+    from conformance.runner.items import LaneItems
+    from conformance.runner.selection import require_seconds, require_workers, select
+    from conformance.suites.expectation_files import give, require_asked
+
+    option = config.option
+    if (seconds := getattr(option, "timeout", None)) is not None:
+        require_seconds(seconds)
+    if (workers := getattr(option, "numprocesses", None)) is not None:
+        require_workers(str(workers))
+    require_asked(give(option.expectations), [option.framework])
+    selection = select(
+        option.framework, option.variant, option.suite, dtypes=option.dtype, shard=option.shard, ids=option.case,
+        passes=option.passes, isolated=option.isolated,
+    )  # fmt: skip
+    adapters.set_environment(selection.lane)  # workers inherit it
+    plugins: dict[str, object] = {}
+    if hasattr(config, "workerinput"):
+        die_with(config.workerinput["conformance_parent"])
+        adopt_orphans()
+        done = frozenset(tuple(key) for key in config.workerinput["conformance_done"])
+    else:
+        plugins["conformance-controller"] = controller = Controller(config, selection)
+        done = controller.done
+    plugins["conformance-items"] = LaneItems(config, replace(selection, done=done))
+    return plugins
+
+
+def _add_place_of_cases(config: pytest.Config) -> None:
+    """Let pytest collect the case files, beside the user's own tests where those are given."""
+    from conformance.calls import suites
+    from conformance.io.folders import cases_folder
+    from conformance.suites.scans.cases import is_scan, path_of
+
+    option = config.option
+    place = suites.source(option.framework) if option.suite in suites.SUITES else cases_folder()
+    place = path_of(option.suite) if is_scan(option.suite) else place
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = [str(place)]
+    elif not any(_holds(arg, place) for arg in config.args):
+        config.args = [*config.args, str(place)]  # the user's own tests run in the same session
 
 
 def _holds(arg: str, place: Path) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 
 from conformance.calls.verify import python_for
 from conformance.io.bounded import open_regular
+from conformance.io.terminal import progress
 from conformance.layout import LayoutError
 from conformance.problem import Problem, broken_rule
 from conformance.scan import process, sizes
@@ -82,7 +83,7 @@ def _rows(found: Sequence[Sequence[Layer]], dynamic: Sequence[str]) -> tuple[lis
     rows: list[Row] = []
     weights: dict[str, Callable[[], Array]] = {}
     names = _Names()
-    for number in range(len(found[0])):
+    for number in progress(range(len(found[0])), "scan", "layers"):
         name = names.layer(found[0][number].name)
         kept = list(_kept([layers[number] for layers in found if number < len(layers)]))
         weight = kept[0].weight

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from conformance.adapters.base import Lane
+from conformance.io.terminal import progress
 from conformance.layout import Array
 from conformance.numerics.operands import DTYPES
 from conformance.processes import lane_process
@@ -166,12 +167,12 @@ def _record(plan: _Plan, folder: Path, kept: frozenset[int]) -> None:
     process.start()  # before the expected arrays are in this process, of which it is a copy
     journal = Journal(folder / "journal")
     reference = compute if len(plan.cases) <= FEW else References(plan.suite).__getitem__
-    asked = _jobs(plan, reference)
+    count = len(plan.cases) * len(plan.dtypes)
+    asked = progress(_jobs(plan, reference), plan.lane.framework, "records", count)
     while jobs := [*islice(asked, AT_ONCE)]:
         for result in evaluate(process, plan.lane, jobs):
             journal.add(result.record, {name: npy(array) for name, array in result.arrays.items()})
     process.stop()
-    count = len(plan.cases) * len(plan.dtypes)
     header = Header(
         plan.lane.framework, plan.lane.variant, plan.suite.name, plan.dtypes, (FORWARD,), plan.suite.digest, count,
         oracle_digest(), (1, 1), plan.narrowed, process.environment, started, measure_machine({}),
