@@ -40,23 +40,23 @@ STEPS = (1, 2, 4, 8, 16, 32, 64)
 
 
 @click.command()
-@click.option("--matrix", "full", is_flag=True, help="Every mutant on every case: minutes.")
+@click.option("--matrix", "full", is_flag=True, help="Run every mutant on every case. Takes minutes.")
 @click.option("--against", multiple=True, type=click.Choice(list(PLACES)), help="Try them there too; repeatable.")
-@click.option("--fakes", "with_fakes", is_flag=True, help="Try what only seems to be an implementation, too: minutes.")
+@click.option(
+    "--fakes", "with_fakes", is_flag=True, help="Also try fakes, which only seem to be implementations. Takes minutes."
+)
 @QUIET
-@click.option("--to", type=Path, help="Write all of it to a file, of which the report makes a page.")
+@click.option("--to", type=Path, help="Write the result to a file. The report makes a page of it.")
 @click.option("--json", "as_json", is_flag=True, help="Print that file instead of a table.")
-@click.option("--dtype", type=click.Choice(HALVES), help="Only what the suite half sees with its data of this dtype.")
+@click.option("--dtype", type=click.Choice(HALVES), help="Only say what the suite half sees with data of this dtype.")
 @click.option(
     "--pass",
     "passes",
     multiple=True,
     type=click.Choice((*BACKWARD, ALL)),
-    help="Only wrong gradients, which the suite gradients is to see; repeatable.",
+    help="Only try wrong gradients, which the suite gradients must see; repeatable.",
 )
-@click.option(
-    "--kinds", "only_kinds", is_flag=True, help="Print how many cases tell each known kind of fault, no more."
-)
+@click.option("--kinds", "only_kinds", is_flag=True, help="Print only how many cases tell each known kind of fault.")
 def command(
     full: bool,
     against: Sequence[str],

@@ -32,8 +32,16 @@ class ShapeError(ValueError):
 @click.command()
 @click.argument("framework")
 @click.argument("expression")
-@click.option("--shape", "shapes", multiple=True, metavar="NAME=DIMS", help="Of a tensor, as in x=1,8,5,7; repeatable.")
-@click.option("--let", "lets", multiple=True, metavar="NAME=VALUE", help="Of a name, as in ngf=64; repeatable.")
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="NAME=DIMS",
+    help="The shape of a tensor, such as x=1,8,5,7; repeatable.",
+)
+@click.option(
+    "--let", "lets", multiple=True, metavar="NAME=VALUE", help="The value of a name, such as ngf=64; repeatable."
+)
 @click.option("--variant", help="How the framework executes (default: its first variant).")
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice((*DTYPES, *HALVES)))
 @click.option("--case", "case_id", help="Draw the data that the case of this id has.")

@@ -25,8 +25,12 @@ REFERENCE = "MODULE:FUNCTION"
 @click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable.")
 @click.option("--data", default="n c k", show_default=True, help="The order of axes of data.")
 @click.option("--weight", default="(g i) o k", show_default=True, help="The order of axes of the weight.")
-@click.option("--tensor", metavar=REFERENCE, help="What makes an operand of a NumPy array, such as torch:from_numpy.")
-@click.option("--name", default="", help="What it is called in records (default: the function's name).")
+@click.option(
+    "--tensor",
+    metavar=REFERENCE,
+    help="The function that turns a NumPy array into an operand, such as torch:from_numpy.",
+)
+@click.option("--name", default="", help="Its name in records (default: the function's name).")
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="Where the record file goes.")
 @EXPECTATIONS
 @QUIET

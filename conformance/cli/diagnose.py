@@ -70,10 +70,12 @@ class _Answer(NamedTuple):
     "--scale",
     "scales",
     metavar="NUMBER",
-    help="Of integers that were requantised: sums are divided by it and rounded; or a file with one for each channel.",
+    help="The scale of requantised integers: sums are divided by it and rounded. A file has one for each channel.",
 )
 @click.option("--zero-point", type=int, default=0, show_default=True, help="What is added to them then.")
-@click.option("--let", "lets", multiple=True, metavar="NAME=VALUE", help="Of a name in the call, as in ngf=64.")
+@click.option(
+    "--let", "lets", multiple=True, metavar="NAME=VALUE", help="The value of a name in the call, such as ngf=64."
+)
 @click.option("--variant", help="How the framework executes (default: its first variant).")
 @QUIET
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")

@@ -54,9 +54,9 @@ FAIL_ON = click.option(
 @click.option("--unless-expected", is_flag=True, help="Do not fail on what cases/expectations say of the new run.")
 @QUIET
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON object.")
-@click.option("--markdown", type=Path, help="Write it as Markdown too, as for a job's summary.")
-@click.option("--junit", type=Path, help="Write it as JUnit XML too.")
-@click.option("--html", type=Path, help="Write it as a page too; beside a report, with links to its cases.")
+@click.option("--markdown", type=Path, help="Also write Markdown, such as for a job's summary.")
+@click.option("--junit", type=Path, help="Also write JUnit XML.")
+@click.option("--html", type=Path, help="Also write a page. Beside a report it has links to the cases.")
 def command(
     old: Path, new: Path, fail_on: tuple[str, ...], drift: float, unless_expected: bool, as_json: bool,
     markdown: Path | None, junit: Path | None, html: Path | None,

@@ -32,7 +32,7 @@ from conformance.suites.expectations import Expectation, expected_of, of_records
 @click.command()
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="The record files' folder.")
 @click.option("--lane", "chosen", multiple=True, help="Only this lane; repeatable (default: all that have records).")
-@click.option("--idioms", is_flag=True, help="Of each idiom by itself, from the records of the suite idioms.")
+@click.option("--idioms", is_flag=True, help="Tell each idiom by itself, from the records of the suite idioms.")
 @QUIET
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 @click.option("--markdown", is_flag=True, help="Three tables of all lanes: counts, regions of valid problems, limits.")

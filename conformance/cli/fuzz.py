@@ -48,7 +48,7 @@ class _State(msgspec.Struct):
     type=click.IntRange(0),
     help="The number of the first problem (default: where the last search in the folder ended).",
 )
-@click.option("--known", "with_known", is_flag=True, help="Find what is on file as known, too.")
+@click.option("--known", "with_known", is_flag=True, help="Also report known faults.")
 @QUIET
 @click.option("--to", "folder", default="reports/fuzz", show_default=True, type=Path, help="Where findings go.")
 def command(

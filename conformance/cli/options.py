@@ -18,7 +18,7 @@ def _amount(name: str) -> Callable[[click.Context, click.Parameter, bool], None]
 
 
 QUIET = click.option(
-    "-q", "--quiet", is_flag=True, expose_value=False, callback=_amount("quiet"), help="Print the result alone."
+    "-q", "--quiet", is_flag=True, expose_value=False, callback=_amount("quiet"), help="Print only the result."
 )
 """For verbs that say what they are doing."""
 VERBOSE = click.option(

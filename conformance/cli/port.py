@@ -25,18 +25,22 @@ from conformance.io.terminal import abridged, echo, one_line
 @click.argument("expression", default="")
 @click.option("--from", "source", default="", help="The framework that the expression is of.")
 @click.option("--model", type=Path, help="A scan of a model, in place of an expression: each of its layers.")
-@click.option(
-    "--out", type=Path, help="Of a model, where the weights go as the target takes them: .npz or .safetensors."
-)
+@click.option("--out", type=Path, help="Write the weights of the model as the target takes them: .npz or .safetensors.")
 @click.option("--to", "target", required=True, help="The framework to say it in.")
 @click.option(
-    "--shape", "shapes", multiple=True, metavar="NAME=DIMS", help="Of a tensor, as in x=1,7,7,32; repeatable."
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="NAME=DIMS",
+    help="The shape of a tensor, such as x=1,7,7,32; repeatable.",
 )
 @click.option("--idiom", default="", help="The id of the target's idiom to use.")
-@click.option("--variant", help="Where the target will run: its limits count (default: its first variant).")
+@click.option("--variant", help="The variant in which the code will run (default: the first). Its limits apply.")
 @click.option("--verify", "run", is_flag=True, help="Run both sides on exact data and compare.")
 @click.option("--python", "pythons", multiple=True, metavar="FRAMEWORK=PATH", help="The interpreter that has it.")
-@click.option("--let", "lets", multiple=True, metavar="NAME=VALUE", help="Of a name, as in ngf=64; repeatable.")
+@click.option(
+    "--let", "lets", multiple=True, metavar="NAME=VALUE", help="The value of a name, such as ngf=64; repeatable."
+)
 @VERBOSE
 @click.option("--json", "json_", is_flag=True, help="All of it as one JSON object.")
 def command(

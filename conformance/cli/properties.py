@@ -47,7 +47,7 @@ SECONDS = 120.0
 @click.command()
 @click.argument("framework")
 @click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
-@click.option("--suite", default="smoke", show_default=True, help="Whose problems to try.")
+@click.option("--suite", default="smoke", show_default=True, help="The suite that the problems come from.")
 @QUIET
 @click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th problem, from the I-th on.")
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))

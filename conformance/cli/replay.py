@@ -14,8 +14,8 @@ from conformance.report.content.replays import DEFAULT, ReplayRow, Replays, Side
 
 @click.command()
 @click.argument("ids", nargs=-1, metavar="[ID ...]")
-@click.option("--all", "all_", is_flag=True, help="Every one of them.")
-@click.option("--list", "list_", is_flag=True, help="What there is, and replay nothing.")
+@click.option("--all", "all_", is_flag=True, help="Replay all of them.")
+@click.option("--list", "list_", is_flag=True, help="List them, and replay nothing.")
 @QUIET
 @click.option("--to", type=Path, help=f"Where the report's page is written from (it looks at {DEFAULT}).")
 def command(ids: tuple[str, ...], all_: bool, list_: bool, to: Path | None) -> int:

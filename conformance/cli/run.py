@@ -57,19 +57,21 @@ BARE = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--ca
 @click.argument("framework")
 @click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
 @click.option("--suite", "suites", multiple=True, default=["core"], show_default=True, help="Which cases; repeatable.")
-@click.option("--weights", is_flag=True, help="Of a scan, with the model's own weights too.")
+@click.option("--weights", is_flag=True, help="Run a scan with the model's own weights, too.")
 @click.option("--case", "cases", multiple=True, metavar="ID", help="Only this case; repeatable.")
 @click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable.")
 @click.option("--pass", "passes", multiple=True, type=click.Choice((*PASSES, ALL)), help=PASS_HELP)
 @click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th case, from the I-th on.")
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes; 0 runs without any.")
 @click.option(
-    "--timeout", default=TIMEOUT, show_default=True, help="Seconds of CPU time, or asleep, that a case may take."
+    "--timeout", default=TIMEOUT, show_default=True, help="Seconds of CPU time or of sleep that a case may take."
 )
 @click.option("--resume", is_flag=True, help="Go on with the same run that was interrupted or killed.")
 @click.option("--isolated", is_flag=True, help="Each case in a process of its own, bounded in memory; slower.")
-@click.option("--repeat", default=1, show_default=True, type=click.IntRange(1), help="Run so often, and compare.")
-@click.option("--caps", type=click.Choice(CHOICES), help="Run again with fewer instruction sets, and other threads.")
+@click.option(
+    "--repeat", default=1, show_default=True, type=click.IntRange(1), help="Run this many times, and compare."
+)
+@click.option("--caps", type=click.Choice(CHOICES), help="Run again with fewer instruction sets and with two threads.")
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="Where record files go.")
 @EXPECTATIONS
 @QUIET

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=DIMS",
-              help="Of an input, as in x=1..8,3,64..512,64..512; repeatable.")  # fmt: skip
+              help="The extents of an input, such as x=1..8,3,64..512,64..512; repeatable.")  # fmt: skip
 @click.option("--to", "target", type=Path, help="Write it as a suite file, such as scan.jsonl.")
 @click.option("--weights", is_flag=True, help="Keep the weights beside that file.")
 @click.option("--lane", "names", multiple=True, metavar="LANE",

@@ -49,7 +49,7 @@ class _Sweeps(click.Group):
 def _tls(command: Callable[..., int]) -> Callable[..., int]:
     """The options that say how an address is reached."""
     for option in (
-        click.option("--plain", is_flag=True, help="Without TLS to another host, on a private network."),
+        click.option("--plain", is_flag=True, help="Connect without TLS to another host, on a private network."),
         click.option("--tls-key", metavar="FILE", help="The certificate's private key."),
         click.option("--tls-cert", metavar="FILE", help="A certificate of this side."),
         click.option("--tls-ca", metavar="FILE", help="The certificate of the authority that signed all others."),
@@ -85,13 +85,15 @@ def command() -> None:
 @click.option(
     "--from", "start", default=0, show_default=True, type=click.IntRange(0), help="The first problem's number."
 )
-@click.option("--to", "folder", required=True, type=Path, help="Where what is done is kept.")
+@click.option("--to", "folder", required=True, type=Path, help="The folder that keeps finished blocks.")
 @click.option("--resume", is_flag=True, help="Go on in a folder, with as many problems more as are asked for.")
 @click.option("--keep", default="notable", show_default=True, type=click.Choice(["notable", "all"]),
               help="Which records are kept; notable are those that do not conform.")  # fmt: skip
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))
 @QUIET
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32), help="Of the problems' order.")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0, 2**32), help="The seed that shuffles the problems."
+)
 @click.option("--block", default=BLOCK, show_default=True, type=click.IntRange(1, 2**16), help="Problems of a block.")
 @click.option("--part", default="1/1", metavar="I/N", help="Only every N-th block, from the I-th on.")
 @click.option(
@@ -99,7 +101,7 @@ def command() -> None:
 )
 @click.option("-n", "--workers", type=click.IntRange(1, 1024), help="Lane processes (default: one a core).")
 @click.option("--timeout", default=TIMEOUT, show_default=True,
-              help="Seconds of CPU time, or asleep, that a problem may take.")  # fmt: skip
+              help="Seconds of CPU time or of sleep that a problem may take.")  # fmt: skip
 @click.option("--python", "pythons", multiple=True, metavar="NAME=PATH", help="An interpreter that has a framework.")
 @click.option("--scheduler", metavar="ADDRESS", help="Let the workers of Dask's scheduler there do the blocks.")
 @_tls
@@ -175,7 +177,7 @@ def worker(address: str, lanes: tuple[str, ...], processes: int | None, **tls: A
 @command.command("report")
 @click.argument("folder", type=Path)
 @QUIET
-@click.option("--known", "with_known", is_flag=True, help="Say where known faults are, too.")
+@click.option("--known", "with_known", is_flag=True, help="Also say where known faults are.")
 @click.option("--python", "pythons", multiple=True, metavar="NAME=PATH", help="An interpreter that has the framework.")
 def report(folder: Path, with_known: bool, pythons: tuple[str, ...]) -> int:
     """Say what the sweep in FOLDER found: each fault with where it is, why, and the smallest problem that shows it.

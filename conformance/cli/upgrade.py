@@ -28,7 +28,7 @@ from conformance.suites.scans.cases import OWN, is_scan
 @click.option(
     "--suite", "suites", multiple=True, default=["core", "idioms", "rounding"], show_default=True, help="What to run."
 )
-@click.option("--weights", is_flag=True, help="Of a scan, with the model's own weights too.")
+@click.option("--weights", is_flag=True, help="Run a scan with the model's own weights, too.")
 @click.option("--variant", help="Only this way of executing.")
 @click.option("--repeat", default=1, show_default=True, type=click.IntRange(1, 1000),
               help="Runs of each, from 2 on for times and flakiness.")  # fmt: skip

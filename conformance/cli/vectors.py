@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @QUIET
-@click.option("--suite", type=click.Choice(SUITES), default=SUITES[0], show_default=True, help="Whose cases.")
-@click.option("--out", type=Path, help="The folder to write, which is replaced where this command wrote it.")
+@click.option(
+    "--suite",
+    type=click.Choice(SUITES),
+    default=SUITES[0],
+    show_default=True,
+    help="The suite that the cases come from.",
+)
+@click.option("--out", type=Path, help="The folder to write. It is replaced if this command wrote it.")
 @click.option("--onnx", "with_onnx", is_flag=True, help="ONNX models beside them, as onnx's node tests; needs onnx.")
 @click.option("--diff", nargs=2, type=Path, metavar="OLD NEW", help="Say which vectors of two folders differ.")
 def command(suite: str, out: Path | None, with_onnx: bool, diff: tuple[Path, Path] | None) -> int:

@@ -64,8 +64,9 @@ def abridged(text: str) -> str:
     return f"{text[:SUBJECT]} ... ({left_out} characters) ... {text[-REST:]}"
 
 
-NARROWEST = 24
-"""Characters of the last column's least room; where there are fewer, it stands below the others."""
+WIDEST, NARROWEST = 40, 24
+"""Characters of a column at most, which longer cells break through, and of the last one's least room; where there are
+fewer, it stands below the others."""
 
 
 def room() -> int:
@@ -87,9 +88,10 @@ def wrapped(text: str, indent: str = "", hanging: str | None = None) -> list[str
 
 
 def columns(rows: Iterable[Sequence[str]], indent: str = "") -> Iterator[str]:
-    """Rows of text as lines, each column as wide as its widest cell. The last is wrapped to the terminal's width."""
+    """Rows of text as lines, in columns as wide as their widest cells. The last is wrapped to the terminal's width."""
     rows = [[one_line(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    sizes = [[len(cell) for cell in column] for column in zip(*rows, strict=True)][:-1]
+    widths = [max((size for size in column if size <= WIDEST), default=WIDEST) for column in sizes]
     for *cells, last in rows:
         begin = indent + "".join(f"{cell:{width}}  " for cell, width in zip(cells, widths, strict=True))
         if len(begin) + NARROWEST <= room() or len(begin) + len(last) <= room():

@@ -34,24 +34,24 @@ class Change(StrEnum):
 
 
 MEANING: Mapping[Change, str] = {
-    Change.CRASH: "the process died, or was ended, which it was not before",
+    Change.CRASH: "the process died or was ended, and did not before",
     Change.BROKEN: "right, or refused, before, and now wrong",
     Change.NEWLY_REFUSED: "right before, and now refused",
-    Change.VANISHED: "only the old run has it, although both name the same case set",
-    Change.APPEARED: "only the new run has it, although both name the same case set",
+    Change.VANISHED: "only the old run has the case, although both name the same case set",
+    Change.APPEARED: "only the new run has the case, although both name the same case set",
     Change.CHANGED_VALUE: "wrong before, and now wrong in another way",
     Change.FLAKY: "repeated runs of one build do not agree",
     Change.LESS_PRECISE: "right as before, but it rounds more of its sums: another class of accumulation",
-    Change.DRIFT: "right as before, within what rounding can make, but rounded further from the exact answer",
+    Change.DRIFT: "right as before, within rounding, but further from the exact answer",
     Change.SLOWER: "slower by more than repeated runs of one build vary",
     Change.CONTAINED: "wrong before, and now refused",
     Change.FIXED: "wrong, or dead, before, and now right",
     Change.NEWLY_ACCEPTED: "refused before, and now right",
     Change.MORE_PRECISE: "right as before, and it rounds less of its sums: another class of accumulation",
     Change.FASTER: "faster by more than repeated runs of one build vary",
-    Change.CHANGED_MESSAGE: "refused, or dead, as before, and it says so in other words",
-    Change.OLD_ONLY: "only the old run was to have it",
-    Change.NEW_ONLY: "only the new run was to have it",
+    Change.CHANGED_MESSAGE: "refused or dead as before, in other words",
+    Change.OLD_ONLY: "only the old run was to have the case",
+    Change.NEW_ONLY: "only the new run was to have the case",
 }
 WORSE = (
     Change.CRASH, Change.BROKEN, Change.NEWLY_REFUSED, Change.VANISHED, Change.APPEARED, Change.CHANGED_VALUE,

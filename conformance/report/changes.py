@@ -201,7 +201,7 @@ def _verdict(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> 
     changes = [group for comparison in comparisons for group in comparison.groups if group.change not in _QUIET]
     if count := sum(len(group.differences) for group in changes if group.fails(fail_on)):
         return f"{count:,} case{'s'[: count > 1]} changed for the worse"
-    return "Nothing got worse that was not expected to" if changes else "Nothing changed"
+    return "Nothing got worse unexpectedly" if changes else "Nothing changed"
 
 
 def _md(text: str) -> str:
