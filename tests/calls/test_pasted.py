@@ -187,7 +187,7 @@ def test_an_extent_of_many_digits_is_no_shape(digits: int) -> None:
 def test_a_function_that_the_file_imports_from_elsewhere_is_not_read_as_keras(tmp_path: Path) -> None:
     path = tmp_path / "model.py"
     path.write_text(MODEL, encoding="utf-8")
-    assert "paddle.nn.Conv2DTranspose: paddle is no module of tensorflow, but of paddle" in invoke(
+    assert "paddle.nn.Conv2DTranspose: paddle is no module of tensorflow, but of PaddlePaddle" in invoke(
         "call", "tensorflow", str(path)
     ).output  # fmt: skip
 
@@ -326,16 +326,16 @@ def test_of_an_array_of_terabytes_it_is_not_known_whether_it_is_answered() -> No
         ("tf", "tf.contrib.layers.convolution3d_transpose(x, 64, 3, 2)", "give keras.layers.Conv3DTranspose"),
         ("keras", "Deconvolution2D(64, 3, 3, output_shape=(None, 14, 14, 64), subsample=(2, 2))",
          "those of Keras 1 are not read: give what it called, tf.nn.conv2d_transpose"),
-        ("torch", "nn.Conv2d(3, 8, 3)", r'is no transposed convolution: .* `conformance sizes torch "\[nn.Conv2d\('),
+        ("torch", "nn.Conv2d(3, 8, 3)", r'is no transposed convolution: `conformance sizes torch "\[nn.Conv2d\('),
         ("torch", "F.conv2d(x, w)", r"is an ordinary convolution: .* as torch.autograd.grad\(F.conv2d\(z, w, ...\)"),
         ("tf", "tf.nn.conv2d(x, w, 2, 'SAME')", "tf.nn.conv2d is an ordinary convolution, and is not read"),
         ("torch", "torch.ops.aten.convolution.default(x, w, None, [2, 2], [1, 1], [1, 1], False, [0, 0], 1)",
          "transposed is not True: it is an ordinary convolution"),
         ("torch", "self.up(x, output_size=skip.size())",
          r"made elsewhere: give the line that makes it, followed by \(x, output_size=skip.size\(\)\)"),
-        ("torch", "self.tu.append(transpconv(a, b, 2, 2, bias=False))", "transpconv is a name for a function here"),
+        ("torch", "self.tu.append(transpconv(a, b, 2, 2, bias=False))", "transpconv stands for a function here"),
         ("torch", "partial(nn.ConvTranspose2d, kernel_size=4)", "nn.ConvTranspose2d is named and not called"),
-        ("torch", "NormConvTranspose1d(4, 2, 3)", "where it wraps one that there is, give the call of that"),
+        ("torch", "NormConvTranspose1d(4, 2, 3)", "if it wraps one of them, give that call"),
         ("jax", "hk.Conv2DTranspose(32, 3)", r"without output_shape it calls jax.lax.conv_transpose"),
         ("torch", "eqx.nn.ConvTranspose2d(8, 4, 3, key=key)", "torch.nn.ConvTranspose of the same arguments has its"),
         ("tf", "snt.Conv2DTranspose(4, 3)", "keras.layers.ConvNDTranspose.*padding='same'.* has its window"),

@@ -110,15 +110,15 @@ def test_a_path_that_the_framework_does_not_have_is_refused(framework: str, idio
 @pytest.mark.parametrize(
     ("framework", "text", "owner"),
     [
-        ("tensorflow", "paddle.nn.Conv2DTranspose(4, 6, 3)", "PaddlePaddle's"),
-        ("torch", "mlx.nn.ConvTranspose2d(4, 8, 3, stride=2)", "MLX's"),
-        ("tensorflow", "snt.Conv2DTranspose(output_channels=3, kernel_shape=3)", "Sonnet's"),
+        ("tensorflow", "paddle.nn.Conv2DTranspose(4, 6, 3)", "but of PaddlePaddle:"),
+        ("torch", "mlx.nn.ConvTranspose2d(4, 8, 3, stride=2)", "but of MLX:"),
+        ("tensorflow", "snt.Conv2DTranspose(output_channels=3, kernel_shape=3)", "but of Sonnet:"),
         ("tensorflow", "slim.conv2d_transpose(x, 64, 3, 2)", "TF-Slim's"),
-        ("torch", "import paddle.nn as nn\nself.up = nn.Conv2DTranspose(4, 6, 3)", "no idiom|PaddlePaddle's"),
-        ("tensorflow", "from paddle.nn import Conv2DTranspose\nup = Conv2DTranspose(4, 6, 3)", "PaddlePaddle's"),
+        ("torch", "import paddle.nn as nn\nself.up = nn.Conv2DTranspose(4, 6, 3)", "no idiom|but of PaddlePaddle:"),
+        ("tensorflow", "from paddle.nn import Conv2DTranspose\nup = Conv2DTranspose(4, 6, 3)", "but of PaddlePaddle:"),
         ("torch", "torch.quantized.conv_transpose3d(x, w)", "torch has no function of this name"),
         ("torch", "foo.bar.conv_transpose2d(x, w)", "torch has no function of this name"),
-        ("jax", "haiku.ConvTranspose(3, 3)", "Haiku's"),
+        ("jax", "haiku.ConvTranspose(3, 3)", "but of Haiku:"),
     ],
 )
 def test_the_owner_of_another_function_is_named(framework: str, text: str, owner: str) -> None:
@@ -195,7 +195,7 @@ def test_nothing_is_claimed_of_an_empty_answer() -> None:
         ("torch", "nn.ConvTranspose2d(1, 3, 3, dilation_rate=2)", "nearest is 'dilation'"),
         ("torch", "F.conv_transpose2d(x, kernel=w)", "nearest is 'weight'"),
         ("torch", "F.conv_transpose2d(x, w, pad=1)", "nearest is 'padding'"),
-        ("torch", "F.conv_transpose2d(x, w, transpose_kernel=True)", "JAX and Flax have it alone"),
+        ("torch", "F.conv_transpose2d(x, w, transpose_kernel=True)", "only JAX and Flax have it"),
         ("torch", "F.conv_transpose2d(x, w, data_format='NHWC')", "order of axes is always the same"),
         ("tensorflow", "Conv2DTranspose(1, 3, stride=2)", "nearest is 'strides'"),
         ("tensorflow", "Conv2DTranspose(filter=1, kernel_size=3)", "nearest is 'filters'"),

@@ -98,8 +98,8 @@ def test_extents_may_stand_alone_in_2d() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("tf.nn.conv2d_transpose(x, w, (2, 8, 8, 3), 2)", "x has a batch of 1, and output_shape says 2"),
-        ("tf.nn.conv2d_transpose(x, w, (1, 8, 8, 4), 2)", "4 channels are no groups"),
+        ("tf.nn.conv2d_transpose(x, w, (2, 8, 8, 3), 2)", "x has a batch of 1: output_shape takes 1 there, not 2"),
+        ("tf.nn.conv2d_transpose(x, w, (1, 8, 8, 4), 2)", "4 channels do not divide into groups"),
         ("tf.nn.conv2d_transpose(x, w, (1, 9, 8, 3), 2)", "no convolution of the answer"),
         ("tf.nn.conv2d_transpose(x, w, (1, 8, 8, 3), [2, 2, 2, 1])", "of batch or channels"),
         ("tf.nn.conv2d_transpose(x, w, (1, 7, 7, 3), 2, [(0, 0), (1, 1), (1, -1), (0, 0)])", "negative padding"),

@@ -14,7 +14,7 @@ from conformance.idioms.base import Claim, ClaimedCall, Refusal, Use
 from conformance.idioms.sizes.legal import listed
 
 LEGAL = re.compile(r": (?P<name>\w+) takes (?P<values>[\d ,.ort]+) here(?: on axis (?P<axis>\d))?$")
-OF_BATCH_OR_CHANNELS = re.compile(r"a batch of|channels are no groups")
+OF_BATCH_OR_CHANNELS = re.compile(r"a batch of|channels do not divide")
 SIZES = {
     "torch": ("output_padding", "output_size", "input_size", "z", "padding"),
     "tensorflow": ("output_padding", "output_shape", "input_sizes"),
@@ -111,7 +111,7 @@ CALLS = [
     ("tensorflow", "tf.nn.atrous_conv2d_transpose(x, w, (1, 5, 5, 3), 2, 'SAME')",
      {"x": (1, 4, 4, 1), "w": (3, 3, 3, 1)}, "output_shape takes 4 here on axis 0"),
     ("tensorflow", "tf.nn.conv1d_transpose(x, w, (2, 8, 1), 2)", {"x": (1, 4, 1), "w": (3, 1, 1)},
-     "output_shape says 2: it takes 1 there"),
+     "output_shape takes 1 there, not 2"),
     ("tensorflow", "tf.nn.conv1d_transpose(x, w, (1, 8, 5), 2)", {"x": (1, 4, 6), "w": (3, 2, 6)},
      "output_shape takes 2, 4, 6 or 12 channels here"),
     ("tensorflow", "keras.layers.Conv1DTranspose(1, 4, strides=2, padding='same', output_padding=0)",

@@ -68,9 +68,9 @@ def test_a_claim_is_of_the_weight_itself(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("F.conv_transpose2d(x, w.flip(2))", "the kernel is reversed on some of its axes, and a claim is of all or of"),
+        ("F.conv_transpose2d(x, w.flip(2))", "the kernel is reversed on some of its axes, and a claim is about all or"),
         ("F.conv_transpose2d(x, w.flip(0))", "the channels are reversed, which no layout expresses"),
-        ("F.conv_transpose2d(x, w.transpose(2, 3))", "the axes of the kernel are put in another order or apart"),
+        ("F.conv_transpose2d(x, w.transpose(2, 3))", "the axes of the kernel are reordered or separated"),
         ("F.conv_transpose2d(x, w.permute(1, 0, 2))", r"w.permute\(1, 0, 2\): w has 4 axes"),
     ],
 )

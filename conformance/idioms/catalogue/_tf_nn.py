@@ -183,7 +183,7 @@ def _output(use: Use, name: str, *, first: bool) -> tuple[Ints, int, str]:
         return tuple(spatial), 1, (f"{channels} channels do not divide into groups of a filter of {weight[-2]} to "
                                    f"{weight[-1]}: {name} takes {taken} channels here")  # fmt: skip
     of_x = use.shapes["x"][0]
-    refused = "" if batch == of_x else f"x has a batch of {of_x}, and {name} says {batch}: it takes {of_x} there"
+    refused = "" if batch == of_x else f"x has a batch of {of_x}: {name} takes {of_x} there, not {batch}"
     return tuple(spatial), groups, refused
 
 
