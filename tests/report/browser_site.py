@@ -29,7 +29,9 @@ from conformance.io.folders import docs_folder
 from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
 from conformance.records.record import Header, Record, Run, Verdict
-from conformance.report import Site, write_report
+from conformance.regression.change import WORSE
+from conformance.regression.comparison import compare
+from conformance.report import Site, changes, write_report
 from conformance.report.content.documents import read
 from conformance.report.content.history import Kept, Night, Past, State
 from tests.report.test_site import runs_of
@@ -68,6 +70,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         runs, found=found, handbook=handbook.build(Proofs({})), domains=tuple(domains(runs, ())),
         coverage=coverage.of_lanes(runs), kept=kept, documents=read(docs_folder()),
     ), place / "index.html")  # fmt: skip
+    compared = [compare((runs_of(["torch-eager"])[0][0],), (run,)) for run in runs[:1]]
+    assert compared[0].groups
+    (place / "alone").mkdir()
+    (place / "alone" / "changes.html").write_text(changes.html(compared, WORSE), encoding="utf-8")
+    (place / "diff.html").write_text(changes.html(compared, WORSE, "site"), encoding="utf-8")
     return place
 
 
@@ -154,6 +161,16 @@ def test_from_the_front_page_a_reproducer_is_two_clicks_away_and_is_copied_whole
     pasted = page.input_value("#pasted")
     assert pasted.strip() == snippet.locator("code").inner_text().strip()
     compile(pasted, "pasted", "exec")
+
+
+def test_a_command_of_a_page_of_changes_is_copied_and_a_case_leads_to_its_page(folder: Path, opened: Opening) -> None:
+    for name in ("alone/changes.html", "diff.html"):
+        page = opened(address(folder, name))
+        page.locator("details[open] .snippet button.copy").first.click()
+        page.locator("button.copy", has_text="Copied").wait_for()
+    page.locator("ol.records a").first.click()
+    page.wait_for_function(SETTLED)
+    assert page.locator("nav a", has_text="Overview").get_attribute("href") == "../index.html"
 
 
 def test_the_first_tab_leads_to_the_content_and_the_next_to_the_pages(folder: Path, opened: Opening) -> None:
