@@ -114,7 +114,11 @@ def test_a_path_that_the_framework_does_not_have_is_refused(framework: str, idio
         ("torch", "mlx.nn.ConvTranspose2d(4, 8, 3, stride=2)", "but of MLX:"),
         ("tensorflow", "snt.Conv2DTranspose(output_channels=3, kernel_shape=3)", "but of Sonnet:"),
         ("tensorflow", "slim.conv2d_transpose(x, 64, 3, 2)", "TF-Slim's"),
-        ("torch", "import paddle.nn as nn\nself.up = nn.Conv2DTranspose(4, 6, 3)", "no idiom|PaddlePaddle's, whose calls"),
+        (
+            "torch",
+            "import paddle.nn as nn\nself.up = nn.Conv2DTranspose(4, 6, 3)",
+            "no idiom|PaddlePaddle's, whose calls",
+        ),
         ("tensorflow", "from paddle.nn import Conv2DTranspose\nup = Conv2DTranspose(4, 6, 3)", "but of PaddlePaddle:"),
         ("torch", "torch.quantized.conv_transpose3d(x, w)", "torch has no function of this name"),
         ("torch", "foo.bar.conv_transpose2d(x, w)", "torch has no function of this name"),
