@@ -8,6 +8,8 @@ arrays, nothing compared and nothing recorded.
     harness   what a worker does with its items, without pytest
     warm      the same once more, with what a framework keeps on disk from the first time (JAX's compiled programs)
 
+With --pass, the calls are those of a gradient: of the forward pass and the derivative, as its adapter makes them.
+
 Each side runs in a fresh process, in turn, several times, since frameworks keep what they prepared for a shape.
 """
 
@@ -27,13 +29,15 @@ import numpy as np
 
 from benchmarks.memory import peak_kilobytes
 from conformance import adapters
-from conformance.adapters.base import Adapter, Call, Lane, Unsupported
+from conformance.adapters.base import Adapter, Call, Lane, Unsupported, differentiated
+from conformance.numerics.gradients import passes_of
 from conformance.numerics.operands import DTYPES
-from conformance.records.record import FORWARD, Verdict
+from conformance.records.record import FORWARD, PASSES, Verdict
 from conformance.run import Job, evaluate
 from conformance.suites import cases
 from conformance.suites.expectations import Expectation, read_expectations
 from conformance.suites.reference_cache import References
+from conformance.suites.references import compute
 
 SIDES = ("call", "array", "harness", "warm")
 
@@ -41,22 +45,24 @@ SIDES = ("call", "array", "harness", "warm")
 @click.command()
 @click.argument("framework", type=click.Choice(adapters.frameworks()))
 @click.option("--suite", default="core", show_default=True)
+@click.option("--pass", "direction", default=FORWARD, show_default=True, type=click.Choice(PASSES))
 @click.option("--jobs", default=0, help="Only about so many jobs, evenly spread (default: all).")
 @click.option("--rounds", default=3, show_default=True, help="How often each side runs.")
 @click.option("--side", type=click.Choice(SIDES), hidden=True, help="Measure one side in this process.")
-def command(framework: str, suite: str, jobs: int, rounds: int, side: str | None) -> None:
+def command(framework: str, suite: str, direction: str, jobs: int, rounds: int, side: str | None) -> None:
     """Print each side's time a job, and the harness's ratio to each bare loop."""
     if side is not None:
-        click.echo(json.dumps(measure(framework, suite, jobs, side)))
+        click.echo(json.dumps(measure(framework, suite, direction, jobs, side)))
         return
     sides = [each for each in SIDES if each != "warm" or adapters.block(framework) > 1]
     measured: dict[str, list[dict[str, float]]] = {each: [] for each in sides}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as cache:
             for each in sides:
-                measured[each].append(_in_a_fresh_process(framework, suite, jobs, each, cache))
+                measured[each].append(_in_a_fresh_process(framework, suite, direction, jobs, each, cache))
     count = int(measured["harness"][0]["jobs"])
-    click.echo(f"{framework}: {count} jobs of {suite}, median of {rounds} rounds, each in a fresh process")
+    of = "" if direction == FORWARD else f" by {direction}"
+    click.echo(f"{framework}: {count} jobs of {suite}{of}, median of {rounds} rounds, each in a fresh process")
     for each in sides:
         seconds = [run["seconds"] for run in measured[each]]
         grown = max(run["kilobytes"] for run in measured[each])
@@ -70,8 +76,11 @@ def command(framework: str, suite: str, jobs: int, rounds: int, side: str | None
         )
 
 
-def _in_a_fresh_process(framework: str, suite: str, jobs: int, side: str, cache: str) -> dict[str, float]:
+def _in_a_fresh_process(
+    framework: str, suite: str, direction: str, jobs: int, side: str, cache: str
+) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.overhead", framework, f"--suite={suite}", f"--jobs={jobs}"]
+    command.append(f"--pass={direction}")
     process = subprocess.run(
         [*command, f"--side={side}"], env=os.environ | {"CONFORMANCE_CACHE": cache}, check=True, stdout=subprocess.PIPE
     )
@@ -79,12 +88,11 @@ def _in_a_fresh_process(framework: str, suite: str, jobs: int, side: str, cache:
     return result
 
 
-def measure(framework: str, suite: str, limit: int, side: str) -> dict[str, float]:
+def measure(framework: str, suite: str, direction: str, limit: int, side: str) -> dict[str, float]:
     """One side's seconds and memory growth in this process; imports, arrays and expected arrays come before."""
     lane = adapters.lane(framework)
     adapter = adapters.load(lane)
-    jobs = list(survivable(lane, suite))
-    jobs = jobs[:: max(1, len(jobs) // limit)] if limit else jobs
+    jobs = list(survivable(lane, suite, direction, limit))
     work = harness(lane, adapter, jobs) if side in ("harness", "warm") else bare(lane, adapter, jobs, side)
     before = peak_kilobytes()
     started = time.perf_counter()
@@ -92,21 +100,23 @@ def measure(framework: str, suite: str, limit: int, side: str) -> dict[str, floa
     return {"seconds": time.perf_counter() - started, "jobs": len(jobs), "kilobytes": peak_kilobytes() - before}
 
 
-def survivable(lane: Lane, suite: str) -> Iterator[Job]:
-    """The jobs of a suite, without those that are known to end the framework's process."""
+def survivable(lane: Lane, suite: str, direction: str = FORWARD, limit: int = 0) -> Iterator[Job]:
+    """The jobs of a suite in a pass, about so many, without those that are known to end the framework's process."""
     chosen = cases.read_suite(suite)
-    answers = References(chosen)
+    answers = References(chosen) if direction == FORWARD else None
     fatal = [each for each in read_expectations(lane.framework) if each.verdict is Verdict.CRASHED]
-    for case in chosen.cases:
-        for dtype in DTYPES:
-            job = Job(case, dtype, answers[case])
-            if not any(holds(each, lane, job) for each in fatal):
-                yield job
+    asked = [(case, dtype) for case in chosen.cases for dtype in DTYPES
+             if direction == FORWARD or direction in passes_of(case.problem)]  # fmt: skip
+    for case, dtype in asked[:: max(1, len(asked) // limit)] if limit else asked:
+        reference = answers[case] if answers is not None else compute(case, dtype, direction)
+        job = Job(case, dtype, reference, direction)
+        if not any(holds(each, lane, job) for each in fatal):
+            yield job
 
 
 def holds(expectation: Expectation, lane: Lane, job: Job) -> bool:
     """Whether a job is in an expectation's region."""
-    run = {"framework": lane.framework, "variant": lane.variant, "dtype": job.dtype, "direction": FORWARD}
+    run = {"framework": lane.framework, "variant": lane.variant, "dtype": job.dtype, "direction": job.direction}
     return expectation.when(job.case.problem, **run)
 
 
@@ -145,7 +155,11 @@ def bare(lane: Lane, adapter: Adapter, jobs: Sequence[Job], side: str) -> Callab
 def translated(adapter: Adapter, job: Job) -> Call | None:
     """The job's native call, if there is one."""
     try:
-        return adapter.translate(job.case.problem, *job.reference.arrays.astype(job.dtype))
+        call = adapter.translate(job.case.problem, *job.reference.arrays.astype(job.dtype))
+        if job.reference.upstream is None:
+            return call
+        above = job.reference.upstream.astype(job.dtype)
+        return differentiated(adapter, job.case.problem, call, job.direction, above)
     except Unsupported:
         return None
 
