@@ -1,5 +1,7 @@
 """Scripts of the site, run as they are pasted, in each lane's own environment: what they print is what they claim."""
 
+import json
+import os
 import re
 import signal
 import subprocess
@@ -14,10 +16,10 @@ import pytest
 from conformance import adapters, idioms, oracle
 from conformance.adapters import AdapterError
 from conformance.adapters.base import Lane
-from conformance.analysis.content.snippets import of_call, of_negative, of_problem, of_record
+from conformance.analysis.content.snippets import of_call, of_gradient, of_negative, of_problem, of_record
 from conformance.calls import suites
 from conformance.idioms.base import ClaimedCall
-from conformance.numerics import operands
+from conformance.numerics import gradients, operands, upstream
 from conformance.problem import Problem
 from conformance.records.record import NEGATIVE, Record, Verdict
 from conformance.records.record_file import read
@@ -138,6 +140,51 @@ def test_a_negative_case_s_script_ends_as_its_record_says(tmp_path: Path, lane: 
     assert last.startswith(said)
 
 
+GRADED = ("i3 k2 s2 bias", "i5 k3 s2 p1:2 op1 bias n2", "i4x3 k3x2 s2 p1x0 ic2 oc2 g2", "i3x2 k2 s2x1 p0:1x-1")
+
+
+CALLED = """
+import json, sys
+from conformance import adapters
+from conformance.adapters.base import differentiated
+from conformance.numerics import gradients, upstream
+from conformance.problem import Problem
+adapter = adapters.load(adapters.lane(*sys.argv[1:3]))
+for text in sys.argv[3:]:
+    problem = Problem.parse(text)
+    arrays, above = upstream.draw(text, problem)
+    for direction in gradients.passes_of(problem):
+        call = adapter.translate(problem, *arrays.astype("float32"))
+        made = differentiated(adapter, problem, call, direction, above.astype("float32"))
+        print(json.dumps([text, direction, str(made), made.composed]))
+"""
+"""Prints the calls that a lane makes of gradients, as its records have them."""
+
+
+@cache
+def called(lane: Lane) -> Mapping[tuple[str, str], tuple[str, list[str]]]:
+    """The text of a lane's call, and what assisted it, by problem and pass."""
+    command = [sys.executable, "-c", CALLED, lane.framework, lane.variant, *GRADED]
+    environment = os.environ | adapters.settings(lane)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
+    lines = (json.loads(line) for line in done.stdout.splitlines())
+    return {(problem, direction): (call, composed) for problem, direction, call, composed in lines}
+
+
+@pytest.mark.parametrize("problem", GRADED)
+@pytest.mark.parametrize(
+    "lane", [lane for lane in installed() if adapters.differentiates(lane.framework)], ids=str
+)  # fmt: skip
+def test_a_gradient_s_script_gives_what_is_expected(tmp_path: Path, lane: Lane, problem: str) -> None:
+    drawn = Problem.parse(problem)
+    for direction in gradients.passes_of(drawn):
+        call, composed = called(lane)[problem, direction]
+        record = Record(lane.framework, lane.variant, problem, DTYPE, direction, problem, Verdict.DIVERGES, call=call,
+                        composed=tuple(composed))  # fmt: skip
+        expected = gradients.expected(drawn, direction, *upstream.draw(problem, drawn))
+        assert ending(tmp_path, of_gradient(lane, record, expected).code).startswith("0 of "), direction
+
+
 @pytest.mark.parametrize("lane", installed(), ids=str)
 def test_a_call_that_is_to_be_refused_ends_in_an_exception(tmp_path: Path, lane: Lane) -> None:
     every = suites.suite(lane.framework, lane.variant).cases
@@ -173,11 +220,13 @@ CALLS = {
 """Calls that are in no suite."""
 
 
+@pytest.mark.parametrize("direction", ["forward", "weight"])
 @pytest.mark.parametrize("lane", installed(), ids=str)
-def test_a_call_that_is_in_no_suite_is_made_and_judged(lane: Lane) -> None:
+def test_a_call_that_is_in_no_suite_is_made_and_judged(lane: Lane, direction: str) -> None:
     text, shapes = CALLS[lane.framework]
     words = [word for name, shape in shapes.items() for word in ("--shape", f"{name}={shape}")]
     command = [sys.executable, "-m", "conformance", "call", lane.framework, text, *words, "--variant", lane.variant]
+    command += ["--pass", direction]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert f"\nconforms: {lane} float32" in done.stdout, done.stdout + done.stderr
     assert done.returncode == 0

@@ -1,7 +1,8 @@
 """Divergences confirmed on paths of their own: by the other oracles, and by a literal script in a fresh process.
 
 A divergence that only this harness sees would be a fault of the harness. The expected array must be that of all three
-oracles; the script, which is plain framework code, must give the very array that the record has.
+oracles, and of a gradient that of both derivations; the script, which is plain framework code, must give the very array
+that the record has.
 """
 
 import os
@@ -23,9 +24,10 @@ from conformance.calls import reproducer
 from conformance.calls.reproducer import Reproducer
 from conformance.io.array_files import read_array
 from conformance.io.bounded import BoundError, read_named_text
-from conformance.numerics import operands
+from conformance.numerics import gradients, operands, upstream
 from conformance.numerics.deviation import fingerprint, measure_deviation
-from conformance.records.record import Record
+from conformance.problem import Problem
+from conformance.records.record import FORWARD, Record
 
 Array = NDArray[Any]
 
@@ -105,12 +107,22 @@ def _run(lane: Lane, python: str, places: Sequence[Path]) -> None:
         subprocess.run(command, env=os.environ | settings, capture_output=True, timeout=TIMEOUT, check=False)
 
 
+def _expected(record: Record, problem: Problem) -> tuple[Array, list[tuple[str, Array]]]:
+    """The expected array of a record, and what other derivations give, by their names."""
+    if record.direction == FORWARD:
+        arrays = operands.draw(record.case, problem, record.dtype)
+        others = (oracle.by_zero_insertion, oracle.by_matrix)
+        return oracle.expected(problem, *arrays), [(other.__name__, other(problem, *arrays)) for other in others]
+    drawn = upstream.draw(record.case, problem, operands.drawn_for(record.dtype))
+    by_canvas = gradients.by_canvas(problem, record.direction, *drawn)
+    return gradients.expected(problem, record.direction, *drawn), [("by_canvas", by_canvas)]
+
+
 def _judge(record: Record, script: Reproducer, place: Path) -> Confirmation:
-    arrays = operands.draw(record.case, script.problem, record.dtype)
-    expected = oracle.expected(script.problem, *arrays)
-    for other in (oracle.by_zero_insertion, oracle.by_matrix):
-        if not np.array_equal(expected, other(script.problem, *arrays)):
-            return Confirmation(record, Finding.ORACLES, other.__name__)
+    expected, others = _expected(record, script.problem)
+    for name, other in others:
+        if not np.array_equal(expected, other):
+            return Confirmation(record, Finding.ORACLES, name)
     expected = expected.astype(operands.held_in(record.dtype))
     if fingerprint(expected) != record.expected:
         return Confirmation(record, Finding.ORACLES, "the record's expected array is another")

@@ -54,6 +54,13 @@ def of_port(port: Port, arrays: Iterable[Array | None], dialect: Dialect) -> Pro
     return Program((*dialect.imports, *port.imports), (*port.definitions, "", ""), body, given)
 
 
+def of_gradient(lines: Iterable[str], operands: Mapping[str, Array], dialect: Dialect, *,
+                after: Iterable[str] = ()) -> Program:  # fmt: skip
+    """Lines that leave a gradient in y; `after` is done to it in NumPy."""
+    body = (*_tensors(operands, dialect), *lines, f"y = {dialect.array.format('y')}", *after)
+    return Program(dialect.imports, (), body, operands)
+
+
 def of_text(text: str, operands: Mapping[str, Array], dialect: Dialect, imports: Iterable[str] = (), *,
             taken: Iterable[str], after: Iterable[str] = ()) -> Program:  # fmt: skip
     """A call as text, on those operands that it takes; `after` is what is done to y in NumPy."""

@@ -14,21 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import idioms, layout
+from conformance.adapters.base import unwindowed
 from conformance.calls import native, program
 from conformance.calls.port import port
 from conformance.calls.program import Program
 from conformance.idioms.base import ClaimedCall, Dialect
 from conformance.io.terminal import one_line
-from conformance.numerics.operands import draw
+from conformance.numerics import upstream
+from conformance.numerics.operands import Arrays, draw, drawn_for, held_in
 from conformance.problem import Problem
 from conformance.records import calls
 from conformance.records.calls import RecordedCall, RecordedCallError
-from conformance.records.record import FORWARD, Record, SubjectKind
+from conformance.records.record import BIAS, FORWARD, INPUT, WEIGHT, Record, SubjectKind
 
 Array = NDArray[Any]
 
 _DOTTED = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
 _OPERAND = re.compile(r"\[[\d, ]*\]")
+_NATIVE = re.compile(r"[A-Za-z_]\w*\(\[", re.ASCII)
+"""Where the native call begins in the text of a gradient's call."""
+_NAMES = {INPUT: "x", WEIGHT: "w", BIAS: "b"}
 
 
 class ReproducerError(ValueError):
@@ -59,7 +64,7 @@ def write(record: Record) -> Reproducer:
     if record.framework not in idioms.frameworks() or not record.call:
         raise ReproducerError(f"{record.case}: a call of {record.framework!r} cannot be written out")
     if record.direction != FORWARD:
-        raise ReproducerError(f"{record.case}: no script is written of a gradient: `conformance call --pass` makes it")
+        return _of_gradient(record)
     if record.subject is SubjectKind.PROBLEM:
         return _of_case(record)
     return _of_port(record) if record.subject is SubjectKind.PORT else _of_idiom(record)
@@ -99,29 +104,103 @@ def _operands(record: Record, point: ClaimedCall) -> list[Array | None]:
 
 def _of_case(record: Record) -> Reproducer:
     problem = Problem.parse(record.problem)
-    arrays = draw(record.case, problem, record.dtype).astype(record.dtype)
-    function, _, arguments = record.call.removesuffix(")").partition("(")
+    call, taken = _native_call(record, record.call)
+    given = _arranged(record, problem, draw(record.case, problem, record.dtype))
+    unit = ["y = y[:, 0]"] if "unit-axis" in record.composed else []
+    moved = ["y = np.moveaxis(y, -1, 1)"] if _channels_are_last(record) else []
+    after = [*unit, *moved, *_finished(problem, record.composed)]
+    written = program.of_text(call, given, _dialect(record), taken=[name for name in given if name in taken],
+                              after=after)  # fmt: skip
+    return Reproducer(_script(record, written), written, problem)
+
+
+def _of_gradient(record: Record) -> Reproducer:
+    """The gradient that the record's text has: the native call, with what comes from above put where it belongs."""
+    problem, words = Problem.parse(record.problem), idioms.words(record.framework)
+    if record.subject is not SubjectKind.PROBLEM or words is None or not words.gradient:
+        raise ReproducerError(
+            f"{record.case}: no script is written of this gradient: `conformance call --pass` makes it"
+        )
+    call, taken = _native_call(record, _inside(record))
+    drawn = upstream.draw(record.case, problem, drawn_for(record.dtype))
+    given = _arranged(record, problem, drawn.arrays)
+    operand = _NAMES[record.direction]
+    if operand not in taken:
+        call, taken = words.biased.format(call), (*taken, operand)
+    given = {name: array for name, array in given.items() if name in taken}
+    given["g"] = _from_above(record, problem, drawn.upstream.astype(held_in(record.dtype)))
+    after = _canonical(record, problem)
+    lines = [line.format(call=call, operand=operand) for line in words.gradient]
+    written = program.of_gradient(lines, given, _dialect(record), after=after)
+    return Reproducer(_script(record, written), written, problem)
+
+
+def _inside(record: Record) -> str:
+    """The native call in the text of a gradient's call: from its name to the bracket that closes it."""
+    if begin := _NATIVE.search(record.call):
+        depth = 0
+        for at, letter in enumerate(record.call[begin.start() :], begin.start()):
+            depth += (letter == "(") - (letter == ")")
+            if letter == ")" and not depth:
+                return record.call[begin.start() : at + 1]
+    raise ReproducerError(
+        f"{record.case}: its call is {record.call[:80]!r}, which has no native call: run the lane again"
+    )
+
+
+def _from_above(record: Record, problem: Problem, g: Array) -> Array:
+    """What comes from above, as the native answer lies: behind the cut that follows the call, and in its axes."""
+    if "crop" in record.composed:
+        g = unwindowed(problem.window, g)
+    if "unit-axis" in record.composed:
+        g = g[:, :, None]
+    return np.moveaxis(g, 1, -1) if _channels_are_last(record) else g
+
+
+def _canonical(record: Record, problem: Problem) -> list[str]:
+    """What puts a native gradient into canonical order, in NumPy."""
+    if record.direction == BIAS or not _channels_are_last(record):
+        return []
+    unit = "unit-axis" in record.composed
+    if record.direction == INPUT:
+        return ["y = y[:, 0]"] * unit + ["y = np.moveaxis(y, -1, 1)"]
+    lines = ["y = y[0]"] * unit
+    if "reversed kernel" not in record.composed:
+        return [*lines, "y = np.moveaxis(y, (-2, -1), (1, 0))"]
+    axes = tuple(range(3, 3 + problem.rank))
+    shape = (*problem.kernel, problem.in_channels, problem.groups, problem.out_channels)
+    return [
+        *lines, f"y = np.moveaxis(y.reshape{shape}, (-3, -2, -1), (1, 0, 2))",
+        f"y = np.flip(y, {axes}).reshape{problem.weight_shape}",
+    ]  # fmt: skip
+
+
+def _native_call(record: Record, text: str) -> tuple[str, Sequence[str]]:
+    """A native call as text on x, w and b, and those of them that it takes. Raises ReproducerError."""
+    function, _, arguments = text.removesuffix(")").partition("(")
     count = len(_OPERAND.findall(arguments.partition("=")[0]))
     names = iter(("x", "w", "b")[:count])
     arguments = _OPERAND.sub(lambda _: next(names), arguments, count=count)
-    dialect = _dialect(record)
-    function = dialect.native(function)
+    call = f"{_dialect(record).native(function)}({arguments})"
+    _require_literal(record, call)
+    return call, ("x", "w", "b")[:count]
+
+
+def _arranged(record: Record, problem: Problem, drawn: Arrays) -> dict[str, Array]:
+    """Operands as a record's native call takes them."""
+    arrays = drawn.astype(record.dtype)
     given = {name: array for name, array in zip("xwb", arrays, strict=True) if array is not None}
-    words = idioms.words(record.framework)
-    last = words is not None and layout.groups(words.layout)[-1] == "c"
-    if last:
+    if _channels_are_last(record):
         given["x"] = np.moveaxis(given["x"], 1, -1)
         given["w"] = _channels_last(problem, given["w"], reversed="reversed kernel" in record.composed)
     if "unit-axis" in record.composed:
         given["x"], given["w"] = given["x"][:, None], given["w"][None]
-    taken = [name for name in given if name in "xwb"[:count]]
-    call = f"{function}({arguments})"
-    _require_literal(record, call)
-    unit = ["y = y[:, 0]"] if "unit-axis" in record.composed else []
-    moved = ["y = np.moveaxis(y, -1, 1)"] if last else []
-    after = [*unit, *moved, *_finished(problem, record.composed)]
-    written = program.of_text(call, given, dialect, taken=taken, after=after)
-    return Reproducer(_script(record, written), written, problem)
+    return given
+
+
+def _channels_are_last(record: Record) -> bool:
+    words = idioms.words(record.framework)
+    return words is not None and layout.groups(words.layout)[-1] == "c"
 
 
 def _require_literal(record: Record, call: str) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,13 +16,13 @@ from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo, first, progress
 from conformance.records import record, record_file
-from conformance.records.record import CLAIMS, GRADIENTS, NEGATIVE, ROUNDING, RecordError, Run, Verdict
+from conformance.records.record import CLAIMS, FORWARD, NEGATIVE, ROUNDING, RecordError, Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.suites.expectations import by_chance, expected_of
 from conformance.suites.references import oracle_digest
 
 SHOWN = 5
-LEFT_OUT = (CLAIMS, GRADIENTS, NEGATIVE, ROUNDING)
+LEFT_OUT = (CLAIMS, NEGATIVE, ROUNDING)
 """Suites in a folder that are passed over: of their calls no script is written."""
 
 
@@ -56,18 +57,18 @@ def command(
 ) -> int:  # fmt: skip
     """Confirm the divergences in record files, or in a folder of them.
 
-    In a folder, the suites claims, gradients, negative and rounding are left out.
+    In a folder, the suites claims, negative and rounding are left out.
 
-    Two other oracles confirm the expected array. A script of plain framework code confirms the answer: it imports
-    nothing of this package, runs in a fresh process, and must give the very array of the record. Exit status: 0 all are
-    confirmed, 2 usage, 1 a divergence is not confirmed. It is then a fault of the harness, or of a framework that
-    varies without an expectation that says so.
+    Two other oracles confirm the expected array, and a second derivation that of a gradient. A script of plain
+    framework code confirms the answer: it imports nothing of this package, runs in a fresh process, and must give the
+    very array of the record. Exit status: 0 all are confirmed, 2 usage, 1 a divergence is not confirmed. It is then a
+    fault of the harness, or of a framework that varies without an expectation that says so.
     """
     status = OK
     for path, run in _chosen(records, framework, suites):
         document = folder / f"{path.stem}.json"
         require_our_file(document, '{\n "lane": "')
-        taken = [one for one in run.records if one.verdict is Verdict.DIVERGES and one.redrawn][::each]
+        taken = [one for one in run.records if one.verdict is Verdict.DIVERGES and _is_drawn(one)][::each]
         findings = _confirmed(path, run, taken, at_once, keep, python)
         expectations = expected_of(run)
         excused = [one for one in findings if one.finding in (Finding.VARIES, Finding.RIGHT, Finding.NOTHING)
@@ -78,6 +79,11 @@ def command(
         write_atomically(document, _document(run, findings, excused))
         status = DIVERGED if failing else status
     return status
+
+
+def _is_drawn(one: record.Record) -> bool:
+    """Whether its operands are drawn again, for the forward pass or for gradients."""
+    return one.redrawn or replace(one, direction=FORWARD).redrawn
 
 
 def _chosen(paths: Sequence[Path], framework: str | None, suites: Sequence[str]) -> Iterator[tuple[Path, Run]]:
@@ -99,7 +105,7 @@ def _chosen(paths: Sequence[Path], framework: str | None, suites: Sequence[str])
 def _confirmed(
     path: Path, run: Run, taken: Sequence[record.Record], at_once: int, keep: Path | None, python: str | None
 ) -> list[Confirmation]:
-    if run.header.oracle != oracle_digest():
+    if run.header.oracle != oracle_digest(run.header.directions):
         raise RecordError(f"{path}: was made with other data or another oracle: run the lane again")
     if not taken:
         return []
@@ -137,8 +143,8 @@ def _lines(
 def _document(run: Run, findings: Sequence[Confirmation], excused: Sequence[Confirmation]) -> bytes:
     """How many divergences there are, what became of those that were taken, and each that is not confirmed."""
     others = [
-        {"case": one.record.case, "dtype": one.record.dtype, "finding": one.finding, "message": one.message,
-         "by_chance": one in excused}
+        {"case": one.record.case, "dtype": one.record.dtype, "pass": one.record.direction, "finding": one.finding,
+         "message": one.message, "by_chance": one in excused}
         for one in findings if one.finding is not Finding.CONFIRMED
     ]  # fmt: skip
     document = {

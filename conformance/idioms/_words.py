@@ -29,6 +29,10 @@ class Words:
     functions: frozenset[str]
     views: bool = False
     """Whether a tensor can be a view of memory, with strides of its own."""
+    gradient: Sequence[str] = ()
+    """What leaves in y the gradient of sum(g * {call}) by {operand}, line by line; none where a framework has none."""
+    biased: str = "{} + b"
+    """A call with a bias that is added behind it."""
 
 
 def require(problem: Problem, holds: bool, reason: str) -> None:

@@ -100,6 +100,44 @@ def test_every_framework_has_its_own_words(framework: str, call: str, composed: 
     assert f"({shapes[0]}, {shapes[1]}," in call
 
 
+@pytest.mark.parametrize(
+    ("framework", "call", "composed", "direction", "lines"),
+    [
+        ("torch", "torch.autograd.grad(conv_transpose1d([1, 1, 3], [1, 2, 2], [2], stride=(2,), padding=[0]), bias, "
+         "[1, 2, 6])", (), "bias",
+         ["b.requires_grad_()", "y = torch.nn.functional.conv_transpose1d(x, w, b, stride=(2,), padding=[0])",
+          "y, = torch.autograd.grad(y, b, g)"]),
+        ("tensorflow", "tf.GradientTape().gradient(conv2d_transpose_v2([1, 1, 3, 1], [1, 2, 2, 1], padding='VALID') + "
+         "bias, bias, [1, 1, 6, 2])", ("unit-axis",), "bias",
+         ["    tape.watch(b)", "    y = tf.nn.bias_add(tf.nn.conv2d_transpose(x, w, padding='VALID'), b)",
+          "y = tape.gradient(y, b, g)"]),
+        ("tensorflow", "tf.GradientTape().gradient(conv2d_transpose_v2([1, 1, 3, 1], [1, 2, 2, 1], padding='VALID'), "
+         "weight, [1, 1, 6, 2])", ("unit-axis",), "weight",
+         ["    y = tf.nn.conv2d_transpose(x, w, padding='VALID')", "y = y[0]", "y = np.moveaxis(y, (-2, -1), (1, 0))"]),
+        ("jax", "jax.vjp(conv_general_dilated([1, 3, 1], [2, 1, 2], padding=[(1, 1)]), weight)[1]([1, 6, 2])",
+         ("reversed kernel", "crop"), "weight",
+         ["y, = jax.vjp(lambda w: jax.lax.conv_general_dilated(x, w, padding=[(1, 1)]), w)[1](g)",
+          "y = np.moveaxis(y.reshape(2, 1, 1, 2), (-3, -2, -1), (1, 0, 2))", "y = np.flip(y, (3,)).reshape(1, 2, 2)"]),
+        ("mxnet", "Deconvolution([1, 1, 3], [1, 2, 2], kernel=(2,)).backward([1, 2, 6]); x.grad", ("crop",), "input",
+         ["x.attach_grad()", "    y = mxnet.nd.Deconvolution(x, w, kernel=(2,))", "y.backward(g)", "y = x.grad"]),
+    ],
+)  # fmt: skip
+def test_a_gradient_becomes_the_call_and_its_derivative(
+    framework: str, call: str, composed: tuple[str, ...], direction: str, lines: list[str]
+) -> None:
+    script = reproducer.write(record(framework, call=call, composed=composed, direction=direction))
+    written = script.text.splitlines()
+    places = [written.index(line) for line in lines]
+    assert places == sorted(places)
+    assert script.operands["g"].size == 12
+
+
+@pytest.mark.parametrize("call", ["torch.autograd.grad(x, weight, [1])", "f([1], y=open('x'))", "f([1], 2", ""])
+def test_a_gradient_s_call_that_is_no_native_call_becomes_no_script(call: str) -> None:
+    with pytest.raises(ReproducerError):
+        reproducer.write(record("torch", call=call, direction="weight"))
+
+
 def test_an_idiom_becomes_its_own_program() -> None:
     call = "torch.nn.ConvTranspose2d(2, 3, 3, stride=2) with x=1,2,4,5"
     script = reproducer.write(record("torch", call=call, idiom="torch-layer/padding", variant="eager"))

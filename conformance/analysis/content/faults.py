@@ -8,18 +8,28 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from conformance import adapters, idioms, oracle
 from conformance.analysis.content.snippets import LARGEST as WRITTEN
-from conformance.analysis.content.snippets import of_call, of_negative, of_problem, of_record, same_window, too_large
+from conformance.analysis.content.snippets import (
+    of_call,
+    of_gradient,
+    of_negative,
+    of_problem,
+    of_record,
+    same_window,
+    too_large,
+)
 from conformance.analysis.groups import Others, by_cause, others, witnessed
 from conformance.calls import suites
 from conformance.diagnosis.explain import Cause, Explained, explain_run
 from conformance.idioms.base import ClaimedCall, Refusal
 from conformance.idioms.expression import ExpressionError
 from conformance.io.terminal import progress
+from conformance.numerics import gradients, upstream
 from conformance.numerics.operands import Arrays as Operands
-from conformance.numerics.operands import DataError, draw
+from conformance.numerics.operands import DataError, draw, drawn_for
 from conformance.predicates.comparisons import facts, problem_of, smallest
 from conformance.predicates.induction import Rule, where
 from conformance.problem import Problem
@@ -209,16 +219,25 @@ def where_of(lane: str, rule: Rule) -> Where:
     return Where(lane, predicate, rule.coverage, rule.exact and rule.is_of_enough, rule.sentence)
 
 
+Array = NDArray[Any]
+
+
 class _Witness(NamedTuple):
-    """A witness's problem, its operands, and all of its arrays; None where there are none, or they are too large."""
+    """A witness's problem, its operands, and all of its arrays; None where there are none, or they are too large.
+
+    Of a gradient that is known, `gradient` is what is expected.
+    """
 
     problem: Problem
     operands: Operands | None
     arrays: Arrays | None
+    gradient: Array | None = None
 
 
 def _drawn(witness: Record, cause: Cause | None) -> _Witness:
     problem = problem_of(witness)
+    if witness.direction != FORWARD and witness.subject is SubjectKind.PROBLEM:
+        return _drawn_of_gradient(witness, problem)
     if not witness.redrawn:
         return _Witness(problem, None, None)
     point, source = _written_call(witness)
@@ -235,6 +254,14 @@ def _drawn(witness: Record, cause: Cause | None) -> _Witness:
     return _Witness(problem, operands, Arrays(*operands, full, expected, problem.window, moved))
 
 
+def _drawn_of_gradient(witness: Record, problem: Problem) -> _Witness:
+    try:
+        drawn = upstream.draw(witness.case, problem, drawn_for(witness.dtype))
+    except DataError:
+        return _Witness(problem, None, None)
+    return _Witness(problem, drawn.arrays, None, gradients.expected(problem, witness.direction, *drawn))
+
+
 def _snippets(witness: Record, drawn: _Witness, runs: Sequence[Run]) -> Iterator[Snippet]:
     """A script for each framework of the runs, the witness's own first; its own only, where it is to be refused."""
     expected = drawn.arrays.expected if drawn.arrays and drawn.arrays.expected.size <= WRITTEN else None
@@ -247,6 +274,9 @@ def _snippets(witness: Record, drawn: _Witness, runs: Sequence[Run]) -> Iterator
         lane = adapters.lane(name, witness.variant if own else None)
         if witness.case in negative:
             yield of_negative(lane, negative[witness.case], witness.dtype)
+        elif drawn.gradient is not None:
+            if own:
+                yield of_gradient(lane, witness, drawn.gradient)
         elif drawn.operands is None:
             yield Snippet(name, str(lane), "", f"{_why_none(witness)}: use the command")
         elif witness.verdict is Verdict.DIVERGES and expected is None:

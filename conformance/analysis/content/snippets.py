@@ -65,6 +65,14 @@ def of_record(lane: Lane, record: Record, expected: Array | None) -> Snippet:
     return _snippet(lane, made.program, expected, record.dtype, made.layout or layout.DATA)
 
 
+def of_gradient(lane: Lane, record: Record, expected: Array) -> Snippet:
+    """The script of a gradient, as its record has it: the call, what comes from above, and the derivative."""
+    try:
+        return of_record(lane, record, expected)
+    except reproducer.ReproducerError as reason:
+        return Snippet(lane.framework, str(lane), "", str(reason).removeprefix(f"{record.case}: "))
+
+
 def of_call(
     lane: Lane, point: ClaimedCall, source: str, arrays: Sequence[Array | None], expected: Array | None, dtype: str
 ) -> Snippet:
@@ -154,7 +162,8 @@ def _expected(expected: Array | None, dtype: str, data: str) -> list[str]:
     """The expected array, printed before the call, which may not return."""
     if expected is None:
         return []
-    literal = _literal("expected", layout.arrange(expected.astype(held_in(dtype)), layout.DATA, data))
+    held = expected.astype(held_in(dtype))
+    literal = _literal("expected", held if data == layout.DATA else layout.arrange(held, layout.DATA, data))
     return [literal, 'print("expected", expected, sep="\\n", flush=True)']
 
 

@@ -13,18 +13,7 @@ from typing import Any, NamedTuple
 from conformance import layout
 from conformance.idioms._edges import draws
 from conformance.idioms._words import Words
-from conformance.idioms.base import (
-    EFFORT,
-    Claim,
-    Copied,
-    Dialect,
-    Example,
-    Idiom,
-    Refusal,
-    Rule,
-    Use,
-    with_window,
-)  # fmt: skip
+from conformance.idioms.base import EFFORT, Claim, Copied, Dialect, Example, Idiom, Refusal, Rule, Use, with_window
 from conformance.idioms.catalogue import _flax, _lax
 from conformance.idioms.catalogue._lax import CHANNELS_FIRST, CHANNELS_LAST, Numbers
 from conformance.idioms.expression import HOLE, Name, write
@@ -374,6 +363,7 @@ DIALECT = Dialect(
 WORDS = Words(
     _lax.unchecked, _lax.channels_last, "n k c", {"jax": "jax"},
     functions=frozenset({"jax.lax.conv_transpose", "jax.lax.conv_general_dilated"}),
+    gradient=("y, = jax.vjp(lambda {operand}: {call}, {operand})[1](g)",),
 )  # fmt: skip
 
 IDIOMS = (

@@ -178,7 +178,16 @@ DIALECT = Dialect(
     native=lambda name: f"mxnet.nd.{name}",
 )
 
-WORDS = Words(_nd.unchecked, canonical, "n c k", {"mx": "mxnet"}, frozenset({"mx.nd.Deconvolution"}))
+WORDS = Words(
+    _nd.unchecked, canonical, "n c k", {"mx": "mxnet"}, frozenset({"mx.nd.Deconvolution"}),
+    gradient=(
+        "{operand}.attach_grad()",
+        "with mxnet.autograd.record():",
+        "    y = {call}",
+        "y.backward(g)",
+        "y = {operand}.grad",
+    ),
+)  # fmt: skip
 
 ASIDE = {"workspace": EFFORT, "cudnn_tune": EFFORT, "cudnn_off": EFFORT}
 

@@ -60,6 +60,13 @@ WORDS = Words(
         *(f"tf.nn.conv{rank}d_transpose" for rank in (1, 2, 3)), "tf.function",
         "tf.raw_ops.Conv2DBackpropInput", "tf.raw_ops.Conv3DBackpropInputV2",
     }),
+    gradient=(
+        "with tf.GradientTape() as tape:",
+        "    tape.watch({operand})",
+        "    y = {call}",
+        "y = tape.gradient(y, {operand}, g)",
+    ),
+    biased="tf.nn.bias_add({}, b)",
 )  # fmt: skip
 
 

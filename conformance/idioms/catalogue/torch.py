@@ -346,6 +346,7 @@ WORDS = Words(
         *(f"torch.nn.functional.conv_transpose{rank}d" for rank in (1, 2, 3)),
         "torch.ops.aten.slow_conv_transpose3d", "torch.ops.aten.convolution",
     }),
+    gradient=("{operand}.requires_grad_()", "y = {call}", "y, = torch.autograd.grad(y, {operand}, g)"),
 )  # fmt: skip
 
 IDIOMS = (
