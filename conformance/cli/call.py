@@ -20,6 +20,7 @@ from conformance.idioms.base import DTYPES, HALVES, ClaimedCall, Refusal
 from conformance.io.bounded import read_source
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import abridged, echo
+from conformance.records.record import FORWARD, PASSES
 
 DIGITS = 18
 """Digits that an extent may have."""
@@ -44,19 +45,31 @@ class ShapeError(ValueError):
 )
 @click.option("--variant", help="How the framework executes (default: its first variant).")
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice((*DTYPES, *HALVES)))
+@click.option(
+    "--pass", "direction", default=FORWARD, show_default=True, type=click.Choice(PASSES),
+    help="Forward, or the gradient of the problem that it means, with respect to an operand.",
+)  # fmt: skip
+@click.option(
+    "--lane",
+    "lanes",
+    multiple=True,
+    metavar="NAME",
+    help="Ask these lanes of the problem that it means, such as torch-eager, a framework, or all; repeatable.",
+)
 @click.option("--case", "case_id", help="Draw the data that the case of this id has.")
 @click.option("--claim", is_flag=True, help="Say what it means, and make no call.")
 @VERBOSE
 @click.option("--json", "json_", is_flag=True, help="What it means as JSON, and make no call.")
 def command(
     framework: str, expression: str, shapes: tuple[str, ...], lets: tuple[str, ...], variant: str | None, dtype: str,
-    case_id: str | None, claim: bool, json_: bool,
+    direction: str, lanes: tuple[str, ...], case_id: str | None, claim: bool, json_: bool,
 ) -> int:  # fmt: skip
     """Read EXPRESSION, a call of FRAMEWORK as people write it, such as "torch.nn.ConvTranspose2d(8, 4, 3, stride=2)".
 
     FRAMEWORK may be a module of one, such as keras. This prints what the call means, makes it on exact data, and
     compares. A layer's input is called x. Write None for an extent that is not known. For a file, such as model.py, or
     for several calls, it lists what each call means; model.py:12 is the call on line 12. Nothing in them is evaluated.
+    With --pass it asks the lane for a gradient of the problem that the call means, and with --lane other lanes of it.
     Exit status: 0 the call does what is claimed, 1 it does not. If no call is made: 0 it has a meaning, 1 the framework
     is claimed to refuse it. 2 usage, or nothing is claimed of the call.
     """
@@ -74,6 +87,10 @@ def command(
     if case_id is not None and (claim or json_ or listed):
         raise ShapeError("--case draws the data of a call that is made, and none is made here: leave it out, or "
                          f"{'give one call' if listed else 'leave out --claim and --json'}")  # fmt: skip
+    elsewhere_or_back = direction != FORWARD or bool(lanes)
+    if elsewhere_or_back and (claim or json_ or listed or (lanes and case_id)):
+        raise ShapeError("--pass and --lane ask for the answers to the problem of one call: give one, and leave out "
+                         "--claim and --json, and --case beside --lane")  # fmt: skip
     if file:
         return _list(lane, expression, dtype, json_, entries)
     if listed:
@@ -91,6 +108,8 @@ def command(
     point = None if claim else _point(lane, reading, of, dtype)
     for line in _said(meaning, others):
         echo(abridged(line))
+    if point is not None and elsewhere_or_back:
+        return _ask(lane, lanes, point, dtype, direction, case_id)
     return status if point is None else _make(lane, point, dtype, case_id)
 
 
@@ -155,6 +174,21 @@ def _make(lane: Lane, point: ClaimedCall, dtype: str, case_id: str | None) -> in
     adapters.require_installed(lane.framework)
     case = suites.case_of(point, lane.framework)
     return show(lane, Asked(case if case_id is None else replace(case, id=case_id), dtype))
+
+
+def _ask(lane: Lane, lanes: Sequence[str], point: ClaimedCall, dtype: str, direction: str, case_id: str | None) -> int:
+    """Ask a lane, or others, of the problem that a call means, in a pass. Raises IdiomError where it means none."""
+    from conformance.cli import one
+    from conformance.suites.case import Asked, Case
+
+    if point.claim.refused:
+        raise idioms.IdiomError(f"{point.text}: is claimed to be refused, so that there is nothing to ask of it: "
+                                f"{point.claim.refused}")  # fmt: skip
+    descriptor = str(point.claim.problem)
+    if lanes:
+        return one.everywhere(lanes, [descriptor], dtype, direction, json_=False)
+    problem = one.problem_of(descriptor, direction)
+    return one.show(lane, Asked(Case(case_id or "one", problem, descriptor, "", (), ""), dtype, direction))
 
 
 def _point(lane: Lane, reading: Reading, shapes: Mapping[str, Any], dtype: str) -> ClaimedCall:

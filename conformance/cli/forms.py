@@ -47,7 +47,7 @@ class Form:
 
 
 FORMS: dict[str, tuple[Form, ...]] = {
-    "call": (Form("one", asks=lambda words: "--lane" in words or any(map(DESCRIPTOR.match, words))),),
+    "call": (Form("one", asks=lambda words: _asks_of_a_problem(words)),),
     "diff": (
         Form("bisect", "--bisect", "Find the first version that has the change."),
         Form("upgrade", asks=lambda words: any(map(PINNED.match, words))),
@@ -58,6 +58,14 @@ FORMS: dict[str, tuple[Form, ...]] = {
     "generate": (Form("conventions", "conventions"),),
 }
 """The forms of each verb that has several, in the order in which they are tried."""
+
+
+def _asks_of_a_problem(words: Sequence[str]) -> bool:
+    """Whether the words after `call` are of a problem, and not of a call, which has the shapes of its tensors."""
+    return any(map(DESCRIPTOR.match, words)) or (
+        "--lane" in words and not any(word.partition("=")[0] == "--shape" for word in words)
+    )
+
 
 BEFORE = {form.module: f"{verb} {form.word}".rstrip() for verb, forms in FORMS.items() for form in forms}
 """Names that verbs had, which still work, and what is said today."""

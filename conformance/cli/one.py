@@ -61,10 +61,10 @@ def command(
     status: 0 conforms, refuses or is unsupported; 1 diverges, crashes or fails otherwise; 2 usage.
     """
     if lanes:
-        return _everywhere(lanes, [framework, *filter(None, [descriptor, variant, case])], dtype, direction, json_)
+        return everywhere(lanes, [framework, *filter(None, [descriptor, variant, case])], dtype, direction, json_=json_)
     if descriptor is None:
         raise click.UsageError("give FRAMEWORK and DESCRIPTOR, or DESCRIPTOR and --lane all")
-    problem = _problem(descriptor, direction)
+    problem = problem_of(descriptor, direction)
     lane = adapters.lane(framework, variant)
     if case is not None:
         require_case(lane, case)
@@ -76,7 +76,7 @@ def command(
     return evaluated.status
 
 
-def _problem(descriptor: str, direction: str) -> Problem:
+def problem_of(descriptor: str, direction: str) -> Problem:
     """The problem of a descriptor. Raises ProblemError for one that is none, or that has not that pass."""
     problem = Problem.parse(descriptor)
     if rule := broken_rule(problem):
@@ -86,20 +86,20 @@ def _problem(descriptor: str, direction: str) -> Problem:
     return problem
 
 
-def _everywhere(names: Sequence[str], words: Sequence[str], dtype: str, direction: str, json_: bool) -> int:
+def everywhere(names: Sequence[str], words: Sequence[str], dtype: str, direction: str, *, json_: bool) -> int:
     """Ask lanes in their own environments, and print what they answer."""
     descriptor, *more = words
     if more:
         left = ", ".join(map(repr, more))
         raise click.UsageError(f"--lane takes DESCRIPTOR, a dtype and a pass alone: leave out {left}")
-    from conformance.runner.outside import everywhere  # which a single lane need not wait for
+    from conformance.runner.outside import everywhere as elsewhere  # which a single lane need not wait for
 
-    _problem(descriptor, direction)
-    answers = everywhere.ask(everywhere.named(names), descriptor, dtype, direction)
+    problem_of(descriptor, direction)
+    answers = elsewhere.ask(elsewhere.named(names), descriptor, dtype, direction)
     if json_:
         echo(json.dumps([answer.as_data() for answer in answers]))
     else:
-        echo("\n".join(everywhere.lines(answers)))
+        echo("\n".join(elsewhere.lines(answers)))
     return int(any(answer.fails for answer in answers))
 
 

@@ -196,3 +196,19 @@ def test_a_default_of_the_function_around_a_call_is_taken_and_said(tmp_path: Pat
     assert "ngf is" not in given
     made = conformance("port", model.read_text(), "--from", "torch", "--to", "jax", "--shape", "x=1,100,5,5")
     assert "2 calls stand in it" in made.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--pass", "weight", "--claim"], "leave out --claim and --json"),
+        (["--lane", "torch-eager", "--json"], "leave out --claim and --json"),
+        (["--pass", "bias"], "has no bias, so that there is no gradient of one"),
+        (["--lane", "torch-eager", "--pass", "bias"], "has no bias, so that there is no gradient of one"),
+        (["--lane", "torch-eager", "--case", "one-pixel"], "--case beside --lane"),
+    ],
+)
+def test_a_gradient_that_a_call_cannot_be_asked_for_is_one_line(words: list[str], says: str) -> None:
+    done = conformance("call", "torch", "nn.ConvTranspose1d(2, 3, 3, bias=False)", "--shape", "x=1,2,5", *words)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert says in done.stderr

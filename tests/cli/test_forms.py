@@ -14,6 +14,7 @@ ASKED = {
     "call torch 'i5x7 k3 s2'": "one",
     "call 'i5 k3 s2' --lane all": "one",
     "call --lane all nonsense": "one",
+    "call torch 'F.conv_transpose1d(x, w)' --shape x=1,1,3 --lane all": "call",
     "diff old new": "diff",
     "diff reports/jax==0.9.0 new": "diff",
     "diff jax==0.9.0 jax==0.10.2": "upgrade",
