@@ -252,14 +252,19 @@ def differentiated(adapter: Adapter, problem: Problem, call: Call, direction: st
     if direction == BIAS and call.bias is not None and call.window is not None and extends(call.window):
         raise Unsupported("the bias is added after the window, which is not done by the framework")
     number = BACKWARD.index(direction)
-    made = cast(Differentiating, adapter).gradient(call, _native(call, upstream), number)
+    made = cast(Differentiating, adapter).gradient(call, native_upstream(call, upstream), number)
+    return of_operand(adapter, problem, call, made, number)
+
+
+def of_operand(adapter: Adapter, problem: Problem, call: Call, made: Call, number: int) -> Call:
+    """A call that gives what has an operand's shape, made from the call of the answer."""
     prepared = (*call.prepared, *["crop"] * (call.window is not None))
     shape = (problem.input_shape, problem.weight_shape, problem.bias_shape)[number]
     places = _places(adapter, problem, number)
     return replace(made, window=None, bias=None, prepared=prepared, places=places, shape=shape)
 
 
-def _native(call: Call, upstream: Array) -> Array:
+def native_upstream(call: Call, upstream: Array) -> Array:
     """The upstream gradient of a native answer, in its layout."""
     if call.window is not None:
         upstream = unwindowed(call.window, upstream)

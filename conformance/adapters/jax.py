@@ -93,6 +93,34 @@ def gradient(call: Call, upstream: Array, operand: int) -> Call:
     return replace(call, function=differentiated, operands=operands, text=text)
 
 
+def tangent(call: Call, along: Array, operand: int) -> Call:
+    def pushed(*arrays: Array, **options: Any) -> jax.Array:
+        *given, direction = arrays
+        derivative: jax.Array = jax.jvp(_of(call, given, options, operand), (given[operand],), (direction,))[1]
+        return derivative
+
+    return replace(call, function=pushed, operands=(*call.operands, along), text=f"jax.jvp({call})")
+
+
+def second(call: Call, upstream: Array, along: Array, operand: int) -> Call:
+    def twice(*arrays: Array, **options: Any) -> jax.Array:
+        *given, above, direction = arrays
+
+        def first(of: Array) -> jax.Array:
+            changed = [*given[:operand], of, *given[operand + 1 :]]
+            return jax.vjp(_of(call, changed, options, 1 - operand), given[1 - operand])[1](above)[0]
+
+        return jax.vjp(first, given[operand])[1](direction)[0]
+
+    operands = (*call.operands, tensor(upstream), along)
+    return replace(call, function=twice, operands=operands, text=f"jax.vjp of jax.vjp({call})")
+
+
+def _of(call: Call, given: Sequence[Array], options: Mapping[str, Any], operand: int) -> Callable[[Array], Any]:
+    """A call as a function of one operand."""
+    return lambda of: call.function(*given[:operand], of, *given[operand + 1 :], **options)
+
+
 def run(calls: Sequence[Call]) -> Sequence[jax.Array]:
     def block(operands: Sequence[tuple[Array, ...]]) -> Sequence[jax.Array]:
         return [call.function(*arrays, **call.options) for call, arrays in zip(calls, operands, strict=True)]

@@ -109,6 +109,39 @@ def gradient(call: Call, upstream: Array, operand: int) -> Call:
     return replace(call, function=differentiated, operands=operands, text=text)
 
 
+def tangent(call: Call, along: tf.Tensor, operand: int) -> Call:
+    def pushed(*tensors: tf.Tensor, **options: Any) -> tf.Tensor:
+        *given, direction = tensors
+        with tf.autodiff.ForwardAccumulator(given[operand], direction) as accumulator:
+            answer = call.function(*given, **options)
+        return accumulator.jvp(answer)
+
+    operands = (*call.operands, along)
+    return replace(call, function=pushed, operands=operands, text=f"tf.autodiff.ForwardAccumulator.jvp({call})")
+
+
+def second(call: Call, upstream: Array, along: tf.Tensor, operand: int) -> Call:
+    def twice(*tensors: tf.Tensor, **options: Any) -> tf.Tensor:
+        *given, above, direction = tensors
+        with tf.GradientTape(watch_accessed_variables=False) as outer:
+            outer.watch(given[operand])
+            with tf.GradientTape(watch_accessed_variables=False) as inner:
+                inner.watch(given[1 - operand])
+                answer = call.function(*given, **options)
+            first = inner.gradient(answer, given[1 - operand], above)
+        return outer.gradient(first, given[operand], direction)
+
+    operands = (*call.operands, tensor(upstream), along)
+    return replace(call, function=twice, operands=operands, text=f"tf.GradientTape of tf.GradientTape of {call}")
+
+
+def traced(call: Call) -> Call:
+    def function(*tensors: tf.Tensor, **options: Any) -> tf.Tensor:
+        return tf.function(lambda *given: call.function(*given, **options), autograph=False)(*tensors)
+
+    return replace(call, function=function, text=f"tf.function({call})")
+
+
 def run(calls: Sequence[Call]) -> Sequence[tf.Tensor]:
     return [call() for call in calls]
 

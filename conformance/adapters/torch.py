@@ -81,6 +81,31 @@ def gradient(call: Call, upstream: Array, operand: int) -> Call:
     return replace(call, function=differentiated, operands=(*call.operands, tensor(upstream)), text=text)
 
 
+def tangent(call: Call, along: torch.Tensor, operand: int) -> Call:
+    def pushed(*tensors: torch.Tensor, **options: Any) -> torch.Tensor:
+        *given, direction = tensors
+        with torch.autograd.forward_ad.dual_level():
+            given[operand] = torch.autograd.forward_ad.make_dual(given[operand], direction)
+            return torch.autograd.forward_ad.unpack_dual(call.function(*given, **options)).tangent
+
+    return replace(call, function=pushed, operands=(*call.operands, along), text=f"the tangent of {call}")
+
+
+def second(call: Call, upstream: Array, along: torch.Tensor, operand: int) -> Call:
+    def twice(*tensors: torch.Tensor, **options: Any) -> torch.Tensor:
+        *given, above, direction = tensors
+        with torch.enable_grad():
+            given = [each.detach().requires_grad_() for each in given]
+            (first,) = torch.autograd.grad(
+                call.function(*given, **options), given[1 - operand], above, create_graph=True
+            )
+        (result,) = torch.autograd.grad(first, given[operand], direction)
+        return result
+
+    operands = (*call.operands, tensor(upstream), along)
+    return replace(call, function=twice, operands=operands, text=f"the second derivative of {call}")
+
+
 def run(calls: Sequence[Call]) -> Sequence[torch.Tensor]:
     return [call() for call in calls]
 

@@ -15,7 +15,7 @@ from conformance.adapters.base import ordinary, silent
 from conformance.audit.kills import DTYPE, SMOKE
 from conformance.audit.mutants import EVERY, Mutant
 from conformance.audit.mutants.base import Implementation, right
-from conformance.audit.properties import Question, by_input, by_weight
+from conformance.audit.properties import OF_INPUT, OF_WEIGHT, TANGENTS, Question, misfitting
 from conformance.audit.property_run import FAILS, Check, checks_of, found
 from conformance.io.bounded import read_text
 from conformance.io.folders import cases_folder
@@ -138,11 +138,16 @@ def _said(question: Question) -> Problem:
 
 
 def _answer(answer: Implementation, question: Question) -> Array:
-    """A mutant's answer; a framework's ordinary convolution, and gradients, which mutants do not have, are right."""
+    """A mutant's answer; a framework's ordinary convolution, and derivatives, which mutants do not have, are right.
+
+    A call that is to fail is not made: a mutant may answer it.
+    """
     problem, x, weight, bias, translate, _ = question
-    if translate is by_input:
+    if translate is misfitting or translate in TANGENTS:
+        return right(problem, x[:, : problem.input_shape[1]], weight, bias)
+    if translate in OF_INPUT:
         return gradients.expected(problem, INPUT, Arrays(np.zeros(problem.input_shape, x.dtype), weight, None), x)
-    if translate is by_weight:
+    if translate in OF_WEIGHT:
         return gradients.expected(problem, WEIGHT, Arrays(x, np.zeros(problem.weight_shape, x.dtype), None), weight)
     if translate is ordinary:
         return _convolved(problem, x, weight)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance.adapters._derivatives import in_function, pushed, twice
 from conformance.adapters.base import (
     Adapter,
     Call,
@@ -52,6 +53,43 @@ def misfitting(adapter: Adapter, problem: Problem, x: Array, weight: Array, bias
     return adapter.translate(problem, np.concatenate([x, x[:, :1]], 1), weight, bias)
 
 
+def tangent_of_input(adapter: Adapter, problem: Problem, along: Array, weight: Array, _: Array | None) -> Call:
+    """The derivative of the answer by the input, along what takes its place in a question."""
+    return pushed(adapter, problem, along, weight, 0)
+
+
+def tangent_of_weight(adapter: Adapter, problem: Problem, x: Array, along: Array, _: Array | None) -> Call:
+    """The derivative of the answer by the weight, along what takes its place in a question."""
+    return pushed(adapter, problem, along, x, 1)
+
+
+def second_by_input(adapter: Adapter, problem: Problem, upstream: Array, along: Array, _: Array | None) -> Call:
+    """The gradient by the input of the gradient by the weight, along what takes the weight's place in a question."""
+    return twice(adapter, problem, upstream, along, 0)
+
+
+def second_by_weight(adapter: Adapter, problem: Problem, along: Array, upstream: Array, _: Array | None) -> Call:
+    """The gradient by the weight of the gradient by the input, along what takes the input's place in a question."""
+    return twice(adapter, problem, upstream, along, 1)
+
+
+def traced_by_input(adapter: Adapter, problem: Problem, upstream: Array, weight: Array, bias: Array | None) -> Call:
+    """`by_input` in a function that is traced."""
+    return in_function(adapter, by_input(adapter, problem, upstream, weight, bias))
+
+
+def traced_by_weight(adapter: Adapter, problem: Problem, x: Array, upstream: Array, bias: Array | None) -> Call:
+    """`by_weight` in a function that is traced."""
+    return in_function(adapter, by_weight(adapter, problem, x, upstream, bias))
+
+
+OF_INPUT = (by_input, second_by_input, traced_by_input)
+"""Questions whose answers have the shape of x: the gradient by it of what takes its place from above."""
+OF_WEIGHT = (by_weight, second_by_weight, traced_by_weight)
+"""The same of the weight."""
+TANGENTS = (tangent_of_input, tangent_of_weight)
+
+
 class Question(NamedTuple):
     """A problem and its operands, for a call of the framework; one that is `alone` shares no block with others."""
 
@@ -70,9 +108,10 @@ class Question(NamedTuple):
     @property
     def shape(self) -> Ints:
         """Of a right answer."""
-        if self.translate is by_weight:
+        if self.translate in OF_WEIGHT:
             return self.problem.weight_shape
-        return self.problem.input_shape if self.translate in (ordinary, by_input) else self.problem.output_shape
+        by = (ordinary, *OF_INPUT)
+        return self.problem.input_shape if self.translate in by else self.problem.output_shape
 
 
 Asking = Generator[Sequence[Question], Sequence[Array], Sides | None]
@@ -93,9 +132,8 @@ def adjoint(problem: Problem, arrays: Arrays) -> Asking:
 def learnt(problem: Problem, arrays: Arrays) -> Asking:
     """<convT(x), g> = <x, dx> = <weight, dw>: what is learnt is learnt of the very answer that is given."""
     plain = replace(problem, bias=False)
-    g = _drawn(plain, "y", plain.output_shape).astype(arrays.weight.dtype)
-    terms = max(gradients.terms(plain, INPUT), gradients.terms(plain, WEIGHT))
-    if terms * MAGNITUDE["weight"] * MAGNITUDE["y"] > ROOM:
+    g = _upstream(plain, arrays.weight)
+    if g is None:
         return None
     answer, by_x, by_w = yield [
         Question(plain, arrays.x, arrays.weight),
@@ -212,22 +250,79 @@ def repeated(problem: Problem, arrays: Arrays) -> Asking:
 
 def undisturbed(problem: Problem, arrays: Arrays) -> Asking:
     """A call that fails changes nothing for the next one. One problem in four is asked: no call here shares a block."""
-    if operands.words(f"{problem} undisturbed", (1,))[0] % np.uint64(4):
+    if not _is_one_in_four(problem, "undisturbed"):
         return None
     valid = Question(problem, *arrays, alone=True)
     before, after = yield [valid, valid._replace(translate=misfitting), valid]
     return before, after
 
 
+def tangent(problem: Problem, arrays: Arrays) -> Asking:
+    """The derivative along an operand is the difference of the answers with it once more. One problem in four."""
+    plain, (x, weight, _) = replace(problem, bias=False), arrays
+    if not _is_one_in_four(problem, "tangent"):
+        return None
+    by_x, by_w, once, more = yield [
+        Question(plain, x, weight, translate=tangent_of_input), Question(plain, x, weight, translate=tangent_of_weight),
+        Question(plain, x, weight), Question(plain, 2 * x, weight),
+    ]  # fmt: skip
+    return np.stack([by_x, by_w]), np.stack([more - once, more - once])
+
+
+def second_order(problem: Problem, arrays: Arrays) -> Asking:
+    """A gradient derived by the other operand is the difference of gradients. One problem in four is asked."""
+    plain, (x, weight, _) = replace(problem, bias=False), arrays
+    g = _upstream(plain, weight, 2)
+    if g is None or not _is_one_in_four(problem, "second order"):
+        return None
+    by_x, by_w, x_once, x_more, w_once, w_more = yield [
+        Question(plain, g, weight, translate=second_by_input), Question(plain, x, g, translate=second_by_weight),
+        Question(plain, g, weight, translate=by_input), Question(plain, g, 2 * weight, translate=by_input),
+        Question(plain, x, g, translate=by_weight), Question(plain, 2 * x, g, translate=by_weight),
+    ]  # fmt: skip
+    return _joined(by_x, by_w), _joined(x_more - x_once, w_more - w_once)
+
+
+def traced(problem: Problem, arrays: Arrays) -> Asking:
+    """Gradients in a function that is traced are those that are taken at once. One problem in four is asked."""
+    plain, (x, weight, _) = replace(problem, bias=False), arrays
+    g = _upstream(plain, weight)
+    if g is None or not _is_one_in_four(problem, "traced"):
+        return None
+    in_x, in_w, by_x, by_w = yield [
+        Question(plain, g, weight, translate=traced_by_input), Question(plain, x, g, translate=traced_by_weight),
+        Question(plain, g, weight, translate=by_input), Question(plain, x, g, translate=by_weight),
+    ]  # fmt: skip
+    return _joined(in_x, in_w), _joined(by_x, by_w)
+
+
 PROPERTIES: Mapping[str, Callable[[Problem, Arrays], Asking]] = {
     "adjoint": adjoint, "learnt": learnt, "linear": linear, "biased": biased, "grouped": grouped, "batched": batched,
     "channels-in": channels_in, "channels-out": channels_out, "translated": translated, "undilated": undilated,
-    "lifted": lifted, "repeated": repeated, "undisturbed": undisturbed,
+    "lifted": lifted, "repeated": repeated, "undisturbed": undisturbed, "tangent": tangent,
+    "second-order": second_order, "traced": traced,
 }  # fmt: skip
 
 
 def _drawn(problem: Problem, name: str, shape: Ints, salt: str = "") -> Array:
     return operands.whole_numbers(f"{problem} {name} {salt}", shape, MAGNITUDE[name]).astype(np.float64)
+
+
+def _upstream(plain: Problem, weight: Array, factor: int = 1) -> Array | None:
+    """What comes from above of gradients; None where sums of so many times their operands would not be exact."""
+    terms = max(gradients.terms(plain, INPUT), gradients.terms(plain, WEIGHT))
+    if factor * terms * MAGNITUDE["weight"] * MAGNITUDE["y"] > ROOM:
+        return None
+    return _drawn(plain, "y", plain.output_shape).astype(weight.dtype)
+
+
+def _is_one_in_four(problem: Problem, name: str) -> bool:
+    """Whether a problem is one of those that a property is asked of, which is slow."""
+    return not operands.words(f"{problem} {name}", (1,))[0] % np.uint64(4)
+
+
+def _joined(*arrays: Array) -> Array:
+    return np.concatenate([array.ravel() for array in arrays])
 
 
 def _sum(left: Array, right: Array) -> Array:

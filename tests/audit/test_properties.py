@@ -58,6 +58,25 @@ class Adapter:
 
         return replace(call, function=run, operands=(*call.operands, upstream))
 
+    def tangent(self, call: Call, along: Array, operand: int) -> Call:
+        """A right one, as the answer to what it is along."""
+        problem: Problem = call.function.args[0]  # type: ignore[attr-defined]  # of translate
+
+        def run(*operands: Any, **_: Any) -> Array:
+            x, weight, _bias, direction = operands
+            return right(problem, *((x, direction) if operand else (direction, weight)), None)
+
+        return replace(call, function=run, operands=(*call.operands, along))
+
+    def second(self, call: Call, upstream: Array, along: Array, operand: int) -> Call:
+        """A right one, as the gradient with the other operand in place of what it is along."""
+        x, weight, bias = call.operands
+        operands = (x, along, bias) if operand == 0 else (along, weight, bias)
+        return self.gradient(replace(call, operands=operands), upstream, operand)
+
+    def traced(self, call: Call) -> Call:
+        return call
+
     def convolve(self, problem: Problem, canvas: Array, weight: Array) -> Call:
         from tests.adapters.oracle_adapter import convolution
 
@@ -79,11 +98,15 @@ def findings(answer: Implementation, names: Iterable[str] = PROPERTIES) -> list[
     return found(checks, "float32", lambda questions: answered(Adapter(answer), questions))
 
 
+FEW = ("undisturbed", "tangent", "second-order", "traced")
+"""Properties that one problem in four is asked."""
+
+
 def test_every_property_holds_of_the_definition_wherever_it_applies() -> None:
     outcomes = Counter((each.property, each.outcome) for each in findings(right))
     assert {name for name, _ in outcomes} == PROPERTIES.keys()
     assert {outcome for _, outcome in outcomes} == {HOLDS}
-    assert all(count >= (10 if name == "undisturbed" else 25) for (name, _), count in outcomes.items())
+    assert all(count >= (10 if name in FEW else 25) for (name, _), count in outcomes.items())
 
 
 @pytest.mark.parametrize(
@@ -103,6 +126,7 @@ def test_every_property_holds_of_the_definition_wherever_it_applies() -> None:
         ("lifted", "boundary: only in three dimensions"),
         ("lifted", "window: pads in reverse order of axes"),
         ("repeated", "memory: stale answer of an earlier case of that shape"),
+        ("tangent", "window: crop on the other side"),
     ],
 )
 def test_a_mutant_breaks_each_property(name: str, fault: str) -> None:
@@ -114,7 +138,27 @@ def test_a_mutant_breaks_each_property(name: str, fault: str) -> None:
 
 def test_every_property_is_broken_by_some_mutant() -> None:
     marks = test_a_mutant_breaks_each_property.pytestmark  # type: ignore[attr-defined]  # pytest puts it there
-    assert {*(name for name, _ in marks[0].args[1]), "undisturbed"} == PROPERTIES.keys()  # the latter is below
+    below = {"undisturbed", "second-order", "traced"}
+    assert {*(name for name, _ in marks[0].args[1]), *below} == PROPERTIES.keys()
+
+
+class Underived(Adapter):
+    """One whose second derivatives, and gradients in functions that are traced, are twice what they are."""
+
+    def second(self, call: Call, upstream: Array, along: Array, operand: int) -> Call:
+        return self.traced(super().second(call, upstream, along, operand))
+
+    def traced(self, call: Call) -> Call:
+        function = call.function
+        return replace(call, function=lambda *operands, **options: 2 * function(*operands, **options))
+
+
+@pytest.mark.parametrize("name", ["second-order", "traced"])
+def test_a_wrong_derivative_is_seen(name: str) -> None:
+    checks = [Check(name, case.id, case.problem) for case in cases.read_suite("smoke").cases]
+    outcomes = found(checks, "float32", lambda questions: answered(Underived(right), questions))
+    assert len(outcomes) >= 8
+    assert {each.outcome for each in outcomes} == {FAILS}
 
 
 class Spoilt(Adapter):
