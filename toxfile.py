@@ -1,11 +1,11 @@
 """What tox.ini cannot say: the suites of the labels other than `nightly`, and last words that say why a run is red.
 
-Under `smoke` and `test` the same lane environments run the smoke suite, check the properties on every sixth problem of
-it, and draw two problems for each known region, the same ones every time. Under `test` the suite runs once more with
-the lowest instruction sets. Under `machines` they run what depends most on the machine, under every cap. How the
-commands of each environment ended is left in `reports/status/` for `conformance report`, which is the last environment
-of a night. When tox has ended, and after its own summary, the reasons are printed again, and written into the summary
-of a GitHub job.
+Under `smoke` and `test` the same lane environments run the smoke suite, check the properties and special values on
+every sixth problem of it, and draw two problems for each known region, the same ones every time. Under `test` the suite
+runs once more with the lowest instruction sets. Under `machines` they run what depends most on the machine, under every
+cap. How the commands of each environment ended is left in `reports/status/` for `conformance report`, which is the last
+environment of a night. When tox has ended, and after its own summary, the reasons are printed again, and written into
+the summary of a GitHub job.
 """
 
 import atexit
@@ -25,6 +25,7 @@ from tox.tox_env.runner import RunToxEnv
 _SMOKE = {
     "CONFORMANCE_SUITES": "--suite smoke",
     "CONFORMANCE_PROPERTIES": "--suite smoke --shard 1/6",
+    "CONFORMANCE_SPECIALS": "--suite smoke --shard 1/6 --dtype float32",
     "CONFORMANCE_BORDERS": "--seed 1 --draws 2 --seconds 5",
 }
 CHOSEN = {

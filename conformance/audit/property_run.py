@@ -84,7 +84,7 @@ def _answer_of(reply: Reply) -> Array | Ended:
     if isinstance(reply.answer, Ended):
         return reply.answer
     assert reply.call is not None, "a message that answers has its call"
-    return _finished(reply.call, reply.answer)
+    return finished(reply.call, reply.answer)
 
 
 def found(
@@ -161,7 +161,7 @@ def answered(adapter: Convolving, questions: Sequence[Question]) -> list[Array |
     made = iter([answer for alone, part in parts
                  for block in _blocks([call for _, call in part], 1 if alone else adapter.BLOCK)
                  for answer in make(adapter, block)])  # fmt: skip
-    return [call if isinstance(call, Ended) else _finished(call, next(made)) for _, call in calls]
+    return [call if isinstance(call, Ended) else finished(call, next(made)) for _, call in calls]
 
 
 def _blocks(calls: Sequence[Call], size: int) -> Iterator[Sequence[Call]]:
@@ -178,7 +178,8 @@ def _own(array: Array) -> Array:
     return np.array(array, order="C")
 
 
-def _finished(call: Call, answer: Answered | Ended) -> Array | Ended:
+def finished(call: Call, answer: Answered | Ended) -> Array | Ended:
+    """The answer to a problem in NC* order, or how its call ended."""
     if isinstance(answer, Ended):
         return answer
     try:

@@ -27,6 +27,7 @@ ASKED = {
     "audit --fakes": "audit",
     "audit confirm reports/records": "confirm",
     "audit properties torch": "properties",
+    "audit specials torch": "specials",
     "generate --check": "generate",
     "generate conventions --check": "conventions",
 }
@@ -66,6 +67,7 @@ def test_every_form_is_asked_by_a_line() -> None:
         ("fuzz --borders absent", "borders absent"),
         ("audit confirm absent", "confirm absent"),
         ("audit properties absent", "properties absent"),
+        ("audit specials absent", "specials absent"),
         ("generate conventions --to pyproject.toml", "conventions --to pyproject.toml"),
     ],
 )

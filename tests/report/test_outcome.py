@@ -153,6 +153,7 @@ PROPERTIES = {
     "findings": [{"property": "linear", "outcome": "holds"}, {"property": "linear", "outcome": "fails", "known": None},
                  {"property": "linear", "outcome": "fails", "known": "torch-x"}],
 }  # fmt: skip
+SPECIALS = {"lane": LANE, "suite": "smoke", "departures": ["inf in the weight is lost"], "measured": [{}]}
 CONFIRMED = {"lane": LANE, "suite": "core", "taken": 9, "others": [{"by_chance": True}, {"by_chance": False}]}
 CRASHED = {
     "environment": "torch", "ended": "2030-01-01T00:00:00+00:00",
@@ -170,6 +171,9 @@ CRASHED = {
         ("properties", PROPERTIES | {"counts": {"linear": {"holds": 0}}, "findings": []},
          ["no property held on covering, so nothing was shown"]),
         ("properties", PROPERTIES | {"findings": []}, []),
+        ("specials", SPECIALS, ["inf in the weight is lost"]),
+        ("specials", SPECIALS | {"departures": [], "measured": []}, ["no special value was answered on smoke"]),
+        ("specials", SPECIALS | {"departures": []}, []),
         ("confirmed", CONFIRMED, ["1 of 9 divergences in core are not confirmed by plain framework code"]),
         ("confirmed", CONFIRMED | {"others": []}, []),
         ("status", CRASHED, ["`conformance run torch` ended with exit status 2: ImportError: no torch",
@@ -216,7 +220,7 @@ def test_an_environment_that_is_no_framework_s_is_no_lane_s_reason(tmp_path: Pat
     assert list(beside(tmp_path / "records", [run()])) == []
 
 
-@pytest.mark.parametrize("folder", ["properties", "confirmed", "status"])
+@pytest.mark.parametrize("folder", ["properties", "specials", "confirmed", "status"])
 @pytest.mark.parametrize("content", ["", "[]", "{}", "3", '{"lane": "a", "suite": 3, "others": 4, "environment": 1}'])
 def test_a_file_that_no_command_wrote_is_refused_by_name(tmp_path: Path, folder: str, content: str) -> None:
     (tmp_path / folder).mkdir()

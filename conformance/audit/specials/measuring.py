@@ -1,0 +1,108 @@
+"""Experiments made on a lane, in processes that may die."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, cast
+
+import numpy as np
+
+from conformance import adapters
+from conformance.adapters.base import Adapter, Call, Casting, Lane
+from conformance.audit.property_run import finished
+from conformance.audit.specials.experiments import CRASHED, REFUSED, Array, Asked, Experiment, experiments
+from conformance.numerics.operands import held_in
+from conformance.problem import Problem
+from conformance.processes.attempt import Ended, begin, make
+from conformance.processes.isolation import Death, Isolation
+from conformance.records.record import BIAS
+
+SECONDS = 120.0
+"""What a process may take, in which a framework may have to compile all of it."""
+TOGETHER = 16
+"""Problems whose experiments share a process."""
+
+Named = tuple[str, Problem]
+"""A problem with the key that its data is drawn from."""
+
+
+class Measured(NamedTuple):
+    """What a special value in an operand does on one problem in one dtype: words of `DOES`, none where it is as due."""
+
+    problem: str
+    dtype: str
+    operand: str
+    value: str
+    does: tuple[str, ...]
+
+
+def measured(lane: Lane, problems: Sequence[Named], dtype: str) -> Iterator[Measured]:
+    """What a lane makes of special values. Of a problem that it does not answer without them, nothing is said."""
+    isolation = Isolation(lane)
+    for start in range(0, len(problems), TOGETHER):
+        yield from _apart(isolation, lane, problems[start : start + TOGETHER], dtype)
+
+
+def _apart(isolation: Isolation, lane: Lane, problems: Sequence[Named], dtype: str) -> Iterator[Measured]:
+    """In one process; where it dies, each problem in its own, and then each experiment."""
+    reply = isolation.call(measure, lane, problems, dtype, seconds=SECONDS)
+    if not isinstance(reply, Death):
+        yield from reply
+    elif len(problems) > 1:
+        for one in problems:
+            yield from _apart(isolation, lane, [one], dtype)
+    elif not isinstance(isolation.call(_plain, lane, problems, dtype, seconds=SECONDS), Death):
+        ((key, problem),) = problems
+        for number, experiment in enumerate(experiments(key, problem, dtype)):
+            alone = isolation.call(measure, lane, problems, dtype, number, seconds=SECONDS)
+            if isinstance(alone, Death):
+                yield Measured(str(problem), dtype, experiment.operand, experiment.value, (CRASHED,))
+            else:
+                yield from alone
+
+
+def measure(lane: Lane, problems: Sequence[Named], dtype: str, number: int | None = None) -> list[Measured]:
+    """What a lane in this process makes of special values, or of that of one experiment."""
+    made = [experiment for key, problem in problems for experiment in experiments(key, problem, dtype)]
+    return list(shown_by(adapters.load(lane), made if number is None else [made[number]], dtype))
+
+
+def _plain(lane: Lane, problems: Sequence[Named], dtype: str) -> None:
+    """Ask a lane in this process without special values, to show whether it dies of the problem alone."""
+    ((key, problem),) = problems
+    asked = [experiment.plain for experiment in experiments(key, problem, dtype)]
+    _answers(adapters.load(lane), asked, dtype)
+
+
+def shown_by(adapter: Adapter, made: Sequence[Experiment], dtype: str) -> Iterator[Measured]:
+    """What experiments show, but for those whose problem is not answered right, or whose bias is not in the call."""
+    once = {id(experiment.plain): experiment.plain for experiment in made}
+    plain = dict(zip(once, _answers(adapter, [*once.values()], dtype), strict=True))
+    special = _answers(adapter, [experiment.special for experiment in made], dtype)
+    for experiment, (_, after) in zip(made, special, strict=True):
+        call, before = plain[id(experiment.plain)]
+        added = experiment.operand == BIAS and isinstance(call, Call) and call.bias is not None
+        if added or isinstance(before, Ended) or not np.array_equal(before, experiment.plain.expected):
+            continue
+        does = tuple(sorted(_shown(experiment, before, after)))
+        yield Measured(str(experiment.plain.problem), dtype, experiment.operand, experiment.value, does)
+
+
+def _shown(experiment: Experiment, before: Array, after: Array | Ended) -> frozenset[str]:
+    if isinstance(after, Ended):
+        return frozenset({REFUSED})
+    with np.errstate(invalid="ignore"):
+        return experiment.judge(before, after)
+
+
+def _answers(adapter: Adapter, asked: Sequence[Asked], dtype: str) -> list[tuple[Call | Ended, Array | Ended]]:
+    """The calls of problems, with their answers."""
+    translated = [begin(lambda one=one: _call(adapter, one, dtype)) for one in asked]  # type: ignore[misc]  # a default
+    calls = [call for call in translated if isinstance(call, Call)]
+    blocks = (calls[at : at + adapter.BLOCK] for at in range(0, len(calls), adapter.BLOCK))
+    answers = iter([answer for block in blocks for answer in make(adapter, block)])
+    return [(call, call if isinstance(call, Ended) else finished(call, next(answers))) for call in translated]
+
+
+def _call(adapter: Adapter, asked: Asked, dtype: str) -> Call:
+    x, weight, bias = asked.arrays.astype(dtype)
+    call = adapter.translate(asked.problem, x, weight, bias)
+    return call if held_in(dtype) == dtype else cast(Casting, adapter).cast(call, dtype)

@@ -1,0 +1,97 @@
+"""conformance audit specials: what lanes make of NaN, infinity, -0 and subnormal numbers, beside what is stated."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from conformance import adapters
+from conformance.adapters.base import Lane
+from conformance.audit.specials.experiments import ANSWER, DOES, OPERANDS, VALUES
+from conformance.audit.specials.measuring import Measured, measured
+from conformance.audit.specials.statements import Departure, Statement, held, read, stated_here, table, unshown
+from conformance.io.atomic import require_our_file, write_atomically
+from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
+from conformance.io.terminal import echo
+from conformance.runner.selection import parse_shard, require_computed
+from conformance.suites import cases
+
+
+@click.command()
+@click.argument("framework", required=False)
+@click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
+@click.option("--suite", default="smoke", show_default=True, help="Whose problems to try.")
+@click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th problem, from the I-th on.")
+@click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable (default: all of the framework).")
+@click.option("--to", "folder", default="reports/specials", show_default=True, type=Path, help="Where results go.")
+def command(
+    framework: str | None, variant: str | None, suite: str, shard: str, dtypes: tuple[str, ...], folder: Path
+) -> int:
+    """Put NaN, infinity, -0 and subnormal numbers into operands on FRAMEWORK, and hold the answers to what is stated.
+
+    One infinity or NaN is to change those outputs that its element reaches, and no other. Products of -0 are to come
+    out as -0, subnormal numbers as they are, and an answer beyond the dtype as infinity. Where a lane does otherwise is
+    stated in cases/specials.toml; without FRAMEWORK this prints that as a table. Exit status: 0 all is as stated; 1 a
+    lane does something else; 2 usage; 3 nothing was answered.
+    """
+    if framework is None:
+        echo("\n".join(table(read())))
+        return OK
+    adapters.require_installed(framework)
+    if adapters.is_outside(framework):
+        raise click.UsageError(f"{framework} is from outside, and is not asked for special values: its answers are "
+                               "compared in its own process, which is for adapters of this package")  # fmt: skip
+    first, step = parse_shard(shard)
+    for dtype in dtypes:
+        require_computed(framework, dtype)
+    if variant is None:  # each in a process of its own, since a framework reads its environment once
+        words = [framework, f"--suite={suite}", f"--shard={shard}", f"--to={folder}", *(f"--dtype={d}" for d in dtypes)]
+        program = [sys.executable, "-c", "from conformance.cli import main; main()", "audit", "specials", *words]
+        return max(subprocess.call([*program, f"--variant={name}"]) for name in adapters.variants(framework))
+    lane, chosen = adapters.lane(framework, variant), cases.read_suite(suite).cases[first - 1 :: step]
+    path = folder / f"{lane}-{suite}.json"
+    require_our_file(path, '{\n "lane": "')
+    statements = stated_here(lane)
+    named = [(case.id, case.problem) for case in chosen]
+    found = [one for dtype in dtypes or adapters.dtypes(framework) for one in measured(lane, named, dtype)]
+    departures, idle = list(held(lane, statements, found)), list(unshown(lane, statements, found))
+    echo(f"\n{lane}, {len(chosen)} problems of {suite}: {path}")
+    echo("\n".join([*_table(found), *(departure.facts for departure in departures), *map(_idle, idle)]))
+    write_atomically(path, _document(lane, suite, found, departures, idle))
+    if not found:
+        return INCOMPLETE
+    return DIVERGED if departures or idle else OK
+
+
+def _table(found: Sequence[Measured]) -> Iterator[str]:
+    """How often each value in each operand does what, in each dtype."""
+    yield "| value     | in     | dtype    | tried | what it does beside what is due |"
+    yield "|-----------|--------|----------|------:|---------------------------------|"
+    for value in VALUES:
+        for operand in (*OPERANDS, ANSWER):
+            for dtype in dict.fromkeys(one.dtype for one in found):
+                those = [one for one in found if (one.value, one.operand, one.dtype) == (value, operand, dtype)]
+                counts = Counter(does for one in those for does in one.does)
+                does = ", ".join(f"{DOES[name]}: {counts[name]}" for name in DOES if counts[name])
+                if those:
+                    yield f"| {value:9} | {operand:6} | {dtype:8} | {len(those):5} | {does} |"
+
+
+def _idle(statement: Statement) -> str:
+    values, operands = ", ".join(statement.values), ", ".join(statement.operands)
+    return f"it is stated that {values} in {operands} {DOES[statement.does]}, and nothing shows it"
+
+
+def _document(
+    lane: Lane, suite: str, found: Sequence[Measured], departures: Sequence[Departure], idle: Sequence[Statement]
+) -> bytes:
+    """What was measured as JSON, and what is not as stated."""
+    document = {
+        "lane": str(lane), "suite": suite, "departures": [*(each.facts for each in departures), *map(_idle, idle)],
+        "measured": [one._asdict() for one in found],
+    }  # fmt: skip
+    return json.dumps(document, indent=1).encode() + b"\n"
