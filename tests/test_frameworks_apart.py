@@ -57,7 +57,7 @@ def shared_modules() -> list[Path]:
     return [
         path
         for path in sorted(PACKAGE.rglob("*.py"))
-        if path.parent not in own or path.stem in ("__init__", "_outside", "_programs", "base")
+        if path.parent not in own or path.stem in ("__init__", "_derivatives", "_outside", "_programs", "base")
     ]
 
 

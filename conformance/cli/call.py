@@ -54,7 +54,7 @@ class ShapeError(ValueError):
     "lanes",
     multiple=True,
     metavar="NAME",
-    help="Ask these lanes of the problem that it means, such as torch-eager, a framework, or all; repeatable.",
+    help="Ask these lanes of the problem that it means: lanes, frameworks, or all; repeatable.",
 )
 @click.option("--case", "case_id", help="Draw the data that the case of this id has.")
 @click.option("--claim", is_flag=True, help="Say what it means, and make no call.")
