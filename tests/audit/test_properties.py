@@ -157,8 +157,7 @@ class Underived(Adapter):
 def test_a_wrong_derivative_is_seen(name: str) -> None:
     checks = [Check(name, case.id, case.problem) for case in cases.read_suite("smoke").cases]
     outcomes = found(checks, "float32", lambda questions: answered(Underived(right), questions))
-    assert len(outcomes) >= 8
-    assert {each.outcome for each in outcomes} == {FAILS}
+    assert sum(each.outcome == FAILS for each in outcomes) >= 8  # twice a gradient of zeros is right
 
 
 class Spoilt(Adapter):
