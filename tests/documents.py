@@ -63,7 +63,7 @@ PLACES = (
     # In PyTorch's environment, in this order and in one folder.
     Place("conformance run torch --suite smoke( --dtype bfloat16| --isolated)?", lane="torch"),
     Place("conformance show reports/records/.*", lane="torch"),
-    Place('conformance call torch "i5x7 .*', lane="torch"),
+    Place('conformance call torch "(i5x7|nn[.]).*', lane="torch"),
     Place("conformance claims check D0-04", lane="torch"),
     Place("conformance domain .*", lane="torch"),
     Place("conformance report --(open|baseline OLD)", lane="torch", statuses=(3,)),
@@ -81,6 +81,7 @@ PLACES = (
     Place("conformance run torch --suite (gradients|negative)", file="tox.ini",
           words="--suite gradients --suite rounding --suite idioms --suite ports --suite claims --suite negative"),
     Place("conformance audit properties torch", file="tox.ini", words="conformance audit properties {env_name}"),
+    Place("conformance audit specials( torch)?", file="tox.ini", words="conformance audit specials"),
     Place("conformance fuzz --borders torch", file="tox.ini", words="conformance fuzz --borders {env_name}"),
     Place("conformance audit confirm .*", file="tox.ini", words="conformance audit confirm reports/records"),
     Place("conformance audit --to reports/audit.json", file="tox.ini",
