@@ -65,7 +65,7 @@ def test_a_terminal_is_shown_lines_that_it_holds_and_a_pipe_gets_whole_ones(
     assert [line for line in lines if len(line) > width and len(line.split()) > 1] == []  # a word is never broken
     assert len(lines) > len(piped.splitlines()) or max(map(len, piped.splitlines())) <= width
     if not words.startswith("domain"):  # whose head is of two lines there
-        assert shown.split() == piped.split()
+        assert re.sub(r"\d", "", shown).split() == re.sub(r"\d", "", piped).split()  # free disk changes meanwhile
 
 
 ROWS = [("torch-eager", "1", "a text of some words"), ("jax", "22", "b")]
