@@ -36,7 +36,7 @@ def test_a_path_is_relative_to_the_file(conformance: Command, project: Path) -> 
 
 
 def test_options_of_one_form_are_none_of_another(conformance: Command, project: Path) -> None:
-    project.write_text('[tool.conformance.options.call]\nclaim = true\n')
+    project.write_text("[tool.conformance.options.call]\nclaim = true\n")
     assert conformance("call", "torch", "nn.ConvTranspose1d(1, 1, 2)").out.startswith("means")
     assert "absent" in conformance("call", "absent", "i3 k2").err
 
