@@ -23,10 +23,10 @@ from conformance.audit.kills import (
     smallest_cover,
 )
 from conformance.audit.process_mutants import Struck, process_mutants
-from conformance.cli.options import QUIET
+from conformance.cli.options import QUIET, VERBOSE
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import echo, numbers
+from conformance.io.terminal import echo, first, numbers
 from conformance.numerics.operands import EXACT_IN, HALVES
 from conformance.records.record import BACKWARD, HALF
 from conformance.report.content.audit import FORMAT, Audit, FakeRow, Killer, MutantRow, StruckRow, dump
@@ -38,6 +38,9 @@ PROCESS = "process"
 STEPS = (1, 2, 4, 8, 16, 32, 64)
 """Numbers of cases for which the matrix says how many mutants have as many killers."""
 
+FEW = 3
+"""Survivors that are named."""
+
 
 @click.command()
 @click.option("--matrix", "full", is_flag=True, help="Run every mutant on every case. Takes minutes.")
@@ -46,6 +49,7 @@ STEPS = (1, 2, 4, 8, 16, 32, 64)
     "--fakes", "with_fakes", is_flag=True, help="Also try fakes, which only seem to be implementations. Takes minutes."
 )
 @QUIET
+@VERBOSE
 @click.option("--to", type=Path, help="Write the result to a file. The report makes a page of it.")
 @click.option("--json", "as_json", is_flag=True, help="Print that file instead of a table.")
 @click.option("--dtype", type=click.Choice(HALVES), help="Only say what the suite half sees with data of this dtype.")
@@ -233,8 +237,12 @@ def _share(name: str, places: Sequence[str], rows: Sequence[MutantRow]) -> list[
 
 
 def _unseen(audited: Audit) -> Iterator[str]:
+    size = len(audited.told) + len(audited.struck)
     for suite, least in LEAST.items():
-        yield f"{suite} must kill {least:.0%}; survivors: {'; '.join(survivors(audited, suite)) or 'none'}"
+        left = survivors(audited, suite)
+        named = "; ".join(first(left, FEW))
+        rest = f"; and {len(left) - FEW} more, which -v names" if len(first(left, FEW)) < len(left) else ""
+        yield f"{suite} must kill {least:.0%} of {size}; survivors: {named or 'none'}{rest}"
     yield f"killed by cases of one shape alone: {'; '.join(once(audited)) or 'none'}"
     for mutant in audited.equivalent:
         said = "NOT equivalent, a case kills it" if mutant.killers else "equivalent"
