@@ -195,7 +195,7 @@ def test_a_default_of_the_function_around_a_call_is_taken_and_said(tmp_path: Pat
     assert "torch.nn.ConvTranspose2d(100, 64, 2, 2, 1, bias=False)" in given
     assert "ngf is" not in given
     made = conformance("port", model.read_text(), "--from", "torch", "--to", "jax", "--shape", "x=1,100,5,5")
-    assert "2 calls stand in it" in made.stderr
+    assert "2 calls are in it" in made.stderr
 
 
 @pytest.mark.parametrize(
