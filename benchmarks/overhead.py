@@ -32,7 +32,8 @@ from conformance import adapters
 from conformance.adapters.base import Adapter, Call, Lane, Unsupported, differentiated
 from conformance.numerics.gradients import passes_of
 from conformance.numerics.operands import DTYPES
-from conformance.records.record import FORWARD, PASSES, Verdict
+from conformance.problem import FORWARD, PASSES
+from conformance.records.record import Verdict
 from conformance.run import Job, evaluate
 from conformance.suites import cases
 from conformance.suites.expectations import Expectation, read_expectations

@@ -26,6 +26,14 @@ COUNTED = 2**24
 """Products on one axis up to which `terms` is counted."""
 
 
+FORWARD = "forward"
+INPUT, WEIGHT, BIAS = "input", "weight", "bias"
+BACKWARD = (INPUT, WEIGHT, BIAS)
+"""The passes that are gradients, each with respect to an operand."""
+PASSES = (FORWARD, *BACKWARD)
+"""What is asked of a problem: the answer, or a gradient of it."""
+
+
 class ProblemError(ValueError):
     """A problem that cannot be written down: a missing, misspelt or wrongly sized field."""
 

@@ -29,8 +29,9 @@ from conformance.numerics.accumulation import CLASSES, judges, sums_of
 from conformance.numerics.deviation import Deviation, digest, fingerprint, measure_deviation
 from conformance.numerics.operands import HALVES, SIGNIFICAND, Arrays, Certificate, held_in, modified
 from conformance.numerics.rounding import class_of, explain, measured
+from conformance.problem import FORWARD
 from conformance.processes.attempt import Answered, Ended, begin, failed, make, plain
-from conformance.records.record import FORWARD, Record, Verdict
+from conformance.records.record import Record, Verdict
 from conformance.suites.case import Asked, Case, Rounded
 from conformance.suites.references import Reference
 

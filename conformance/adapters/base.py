@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 from conformance import layout
 from conformance.layout import Array
-from conformance.problem import Problem, Window
+from conformance.problem import BACKWARD, BIAS, Problem, Window
 
 UNIT_AXIS = "unit-axis"
 """What `prepared` says where a 1-D problem was given a first spatial axis of extent 1."""
@@ -245,8 +245,6 @@ def differentiated(adapter: Adapter, problem: Problem, call: Call, direction: st
 
     Raises Unsupported where the adapter has no gradients, or the operand has no part in the native call.
     """
-    from conformance.records.record import BACKWARD, BIAS  # here alone, since the text of a call is read without it
-
     if not hasattr(adapter, "gradient"):
         raise Unsupported("its adapter has no gradients: docs/adding-an-adapter.md says how it gains them")
     if direction == BIAS and call.bias is not None and call.window is not None and extends(call.window):
@@ -291,7 +289,7 @@ def _places(adapter: Adapter, problem: Problem, number: int) -> Array:
     """
     import numpy as np
 
-    from conformance.records.record import BACKWARD, BIAS
+    from conformance.problem import BACKWARD, BIAS
 
     shapes = (problem.input_shape, problem.weight_shape, problem.bias_shape)
     size = int(np.prod(shapes[number]))

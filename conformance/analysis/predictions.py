@@ -13,9 +13,9 @@ from conformance.adapters.base import Lane
 from conformance.analysis.exactness import Finding, Flaw, check
 from conformance.numerics.operands import DTYPES
 from conformance.predicates.comparisons import smallest
-from conformance.problem import Problem
+from conformance.problem import FORWARD, Problem
 from conformance.records.machine import Machine
-from conformance.records.record import FORWARD, Header, Record, Run
+from conformance.records.record import Header, Record, Run
 from conformance.suites.borders import Draw, case_of, shrunk
 from conformance.suites.case import Case, Suite
 from conformance.suites.expectations import Expectation, fails, unkept

@@ -26,8 +26,8 @@ from conformance.io.array_files import read_array
 from conformance.io.bounded import BoundError, read_named_text
 from conformance.numerics import gradients, operands, upstream
 from conformance.numerics.deviation import fingerprint, measure_deviation
-from conformance.problem import Problem
-from conformance.records.record import FORWARD, Record
+from conformance.problem import FORWARD, Problem
+from conformance.records.record import Record
 
 Array = NDArray[Any]
 

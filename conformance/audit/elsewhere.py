@@ -22,8 +22,8 @@ from conformance.io.folders import cases_folder
 from conformance.numerics import gradients
 from conformance.numerics.operands import Arrays
 from conformance.numerics.rounding import measure_rounding
-from conformance.problem import Problem, broken_rule
-from conformance.records.record import INPUT, NEGATIVE, ROUNDING, WEIGHT
+from conformance.problem import INPUT, WEIGHT, Problem, broken_rule
+from conformance.records.record import NEGATIVE, ROUNDING
 from conformance.suites import cases, departure
 from conformance.suites.case import Case, departure_of
 from conformance.suites.references import Reference, compute

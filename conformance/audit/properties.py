@@ -24,8 +24,7 @@ from conformance.adapters.base import (
 )
 from conformance.numerics import gradients, operands
 from conformance.numerics.operands import ROOM, Arrays
-from conformance.problem import Ints, Problem, Window
-from conformance.records.record import INPUT, WEIGHT
+from conformance.problem import INPUT, WEIGHT, Ints, Problem, Window
 
 Array = NDArray[Any]
 Sides = tuple[Array, Array]

@@ -14,8 +14,8 @@ from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.calls.port import Port, reductions
 from conformance.idioms.base import DTYPES, Refusal, Use
-from conformance.problem import Problem
-from conformance.records.record import FORWARD, Verdict
+from conformance.problem import FORWARD, Problem
+from conformance.records.record import Verdict
 from conformance.suites.expectations import Expectation, read_expectations
 
 SAID = {

@@ -22,10 +22,10 @@ from conformance.idioms.base import ClaimedCall, Dialect
 from conformance.io.terminal import one_line
 from conformance.numerics import upstream
 from conformance.numerics.operands import Arrays, draw, drawn_for, held_in
-from conformance.problem import Problem
+from conformance.problem import BIAS, FORWARD, INPUT, WEIGHT, Problem
 from conformance.records import calls
 from conformance.records.calls import RecordedCall, RecordedCallError
-from conformance.records.record import BIAS, FORWARD, INPUT, WEIGHT, Record, SubjectKind
+from conformance.records.record import Record, SubjectKind
 
 Array = NDArray[Any]
 

@@ -28,7 +28,8 @@ from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo, first, numbers
 from conformance.numerics.operands import EXACT_IN, HALVES
-from conformance.records.record import BACKWARD, HALF
+from conformance.problem import BACKWARD
+from conformance.records.record import HALF
 from conformance.report.content.audit import FORMAT, Audit, FakeRow, Killer, MutantRow, StruckRow, dump
 from conformance.runner.selection import ALL
 from conformance.suites import cases

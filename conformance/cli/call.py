@@ -20,7 +20,7 @@ from conformance.idioms.base import DTYPES, HALVES, ClaimedCall, Refusal
 from conformance.io.bounded import read_source
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import abridged, echo
-from conformance.records.record import FORWARD, PASSES
+from conformance.problem import FORWARD, PASSES
 
 DIGITS = 18
 """Digits that an extent may have."""

@@ -15,8 +15,9 @@ from conformance.cli.options import QUIET, VERBOSE
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo, first, progress
+from conformance.problem import FORWARD
 from conformance.records import record, record_file
-from conformance.records.record import CLAIMS, FORWARD, NEGATIVE, ROUNDING, RecordError, Run, Verdict
+from conformance.records.record import CLAIMS, NEGATIVE, ROUNDING, RecordError, Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.suites.expectations import by_chance, expected_of
 from conformance.suites.references import oracle_digest

@@ -10,9 +10,9 @@ from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.io.terminal import echo
 from conformance.numerics.operands import SIGNIFICAND
-from conformance.problem import Problem, ProblemError, broken_rule
+from conformance.problem import BIAS, FORWARD, PASSES, Problem, ProblemError, broken_rule
 from conformance.processes.isolation import Isolation, Limits
-from conformance.records.record import BIAS, FORWARD, PASSES, Verdict
+from conformance.records.record import Verdict
 from conformance.run import Result
 from conformance.runner.isolated import isolated
 from conformance.runner.selection import MADE, require_computed

@@ -29,9 +29,9 @@ from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo, numbers, progress
 from conformance.numerics.operands import DTYPES
 from conformance.predicates.induction import Facts, induce
-from conformance.problem import Problem
+from conformance.problem import FORWARD, Problem
 from conformance.processes.isolation import Death, Isolation
-from conformance.records.record import FORWARD, Record, Verdict
+from conformance.records.record import Record, Verdict
 from conformance.runner.outside import LaneProcess
 from conformance.runner.selection import parse_shard
 from conformance.suites import cases

@@ -21,13 +21,14 @@ from conformance.cli.options import EXPECTATIONS, PASS_HELP, QUIET, VERBOSE
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK, USAGE
 from conformance.io.terminal import echo, first, is_quiet
 from conformance.predicates.comparisons import smallest
+from conformance.problem import PASSES
 from conformance.processes.caps import CHOICES, caps_here
 from conformance.processes.tree import ENDING, die_with
 from conformance.records import record, record_file
 from conformance.records.arrays import beside
 from conformance.records.machine import measure_machine
 from conformance.records.messages import label_of, skeleton, with_kind
-from conformance.records.record import PASSES, Record, Run, Verdict
+from conformance.records.record import Record, Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.regression.comparison import REPEATS, unsteady
 from conformance.runner.plugin import TIMEOUT

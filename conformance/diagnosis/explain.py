@@ -16,9 +16,9 @@ from conformance.io.terminal import progress
 from conformance.numerics import upstream
 from conformance.numerics.operands import Arrays, DataError, draw, drawn_for
 from conformance.predicates.comparisons import problem_of, size
-from conformance.problem import Problem, Window, broken_rule
+from conformance.problem import BACKWARD, Problem, Window, broken_rule
 from conformance.records.arrays import actual
-from conformance.records.record import BACKWARD, Key, Record
+from conformance.records.record import Key, Record
 
 FEW = 3
 """Diagnoses that are said of one array."""

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from conformance import oracle
 from conformance.numerics.operands import Arrays
-from conformance.problem import Ints, Problem
-from conformance.records.record import BACKWARD, BIAS, INPUT, WEIGHT
+from conformance.problem import BACKWARD, BIAS, INPUT, WEIGHT, Ints, Problem
 
 Array = NDArray[Any]
 

@@ -30,8 +30,7 @@ from conformance.numerics.operands import (
     whole_numbers,
     words,
 )
-from conformance.problem import Problem
-from conformance.records.record import BIAS, INPUT, WEIGHT
+from conformance.problem import BIAS, INPUT, WEIGHT, Problem
 
 Array = NDArray[Any]
 

@@ -14,14 +14,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from conformance.problem import BACKWARD
 from conformance.records.machine import Machine
-
-FORWARD = "forward"
-INPUT, WEIGHT, BIAS = "input", "weight", "bias"
-BACKWARD = (INPUT, WEIGHT, BIAS)
-"""The passes that are gradients, each with respect to an operand."""
-PASSES = (FORWARD, *BACKWARD)
-"""What a record's direction can be."""
 
 IDIOMS, PORTS, CLAIMS = "idioms", "ports", "claims"
 """The suites whose cases are a framework's own, so that no two frameworks have the same."""

@@ -3,8 +3,9 @@
 import shlex
 from collections.abc import Sequence
 
+from conformance.problem import FORWARD
 from conformance.records.calls import RecordedCallError, parse
-from conformance.records.record import FORWARD, FUNCTION, IDIOMS, NEGATIVE, PORTS, ROUNDING, Record, SubjectKind
+from conformance.records.record import FUNCTION, IDIOMS, NEGATIVE, PORTS, ROUNDING, Record, SubjectKind
 
 SCANNED = "SCAN.jsonl:weights"
 """What stands for the scan of a model that a case with the model's own weights is of."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from conformance.io.terminal import columns, wrapped
-from conformance.records.record import FORWARD
+from conformance.problem import FORWARD
 from conformance.records.reproduction import reproduction
 from conformance.report.content.faults import Fault
 

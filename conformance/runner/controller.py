@@ -17,11 +17,12 @@ from conformance.io.atomic import explain
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, USAGE
 from conformance.io.terminal import echo, one_line
 from conformance.numerics.operands import drawn_for
+from conformance.problem import FORWARD
 from conformance.processes.isolation import Death, death_of
 from conformance.processes.overseer import Overseer
 from conformance.processes.tree import adopt_orphans, end_strays, interrupt_on_end
 from conformance.records.journal import Identity, Journal
-from conformance.records.record import FORWARD, Header, RecordError
+from conformance.records.record import Header, RecordError
 from conformance.records.record_file import parse
 from conformance.run import record_of
 from conformance.runner.isolated import noted, trial

@@ -11,8 +11,9 @@ from conformance import adapters, idioms
 from conformance.adapters.base import Lane
 from conformance.calls.suites import case_of
 from conformance.idioms.base import ClaimedCall, Shapes
+from conformance.problem import FORWARD
 from conformance.processes.isolation import Death, Isolation, Limits
-from conformance.records.record import FORWARD, Record
+from conformance.records.record import Record
 from conformance.run import Result, record_of
 from conformance.runner import negative, outside
 from conformance.runner.kinds import kind_of

@@ -17,9 +17,10 @@ from conformance import adapters
 from conformance.adapters.base import Adapter, Lane
 from conformance.io.folders import cases_folder
 from conformance.numerics.operands import HALVES, drawn_for
+from conformance.problem import FORWARD
 from conformance.processes.isolation import SECONDS, Death, Isolation
 from conformance.processes.pulse import Pulse
-from conformance.records.record import FORWARD, Record, Verdict
+from conformance.records.record import Record, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.run import Job, Result
 from conformance.runner import outside

@@ -11,19 +11,8 @@ from conformance.calls.suites import SUITES
 from conformance.claims import ledger
 from conformance.numerics.gradients import passes_of
 from conformance.numerics.operands import DTYPES, HALVES, SIGNIFICAND, DataError
-from conformance.records.record import (
-    CLAIMS,
-    FORWARD,
-    GRADIENTS,
-    HALF,
-    IDIOMS,
-    NEGATIVE,
-    PASSES,
-    PORTS,
-    ROUNDING,
-    Header,
-    Key,
-)
+from conformance.problem import FORWARD, PASSES
+from conformance.records.record import CLAIMS, GRADIENTS, HALF, IDIOMS, NEGATIVE, PORTS, ROUNDING, Header, Key
 from conformance.runner.kinds import kind_of
 from conformance.suites import cases
 from conformance.suites.case import Asked, Case, Suite

@@ -14,8 +14,7 @@ from random import Random
 
 from conformance.adapters.base import Lane
 from conformance.numerics.operands import DTYPES
-from conformance.problem import Problem, broken_rule
-from conformance.records.record import FORWARD
+from conformance.problem import FORWARD, Problem, broken_rule
 from conformance.suites.case import Case
 from conformance.suites.expectations import Expectation
 from conformance.suites.spaces.levels import Axis, Shared, of_axis, of_shared, to_problem

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from conformance.idioms.base import ClaimedCall
-from conformance.problem import Problem
-from conformance.records.record import FORWARD, Key, SubjectKind
+from conformance.problem import FORWARD, Problem
+from conformance.records.record import Key, SubjectKind
 from conformance.suites.departure import Departure
 
 

@@ -16,8 +16,8 @@ from typing import Any
 from conformance.io.bounded import read_json, read_text
 from conformance.io.folders import cases_folder
 from conformance.numerics.operands import DTYPES, HALVES
-from conformance.problem import Problem, ProblemError, broken_rule
-from conformance.records.record import BACKWARD, FORWARD, GRADIENTS, HALF, NEGATIVE, ROUNDING
+from conformance.problem import BACKWARD, FORWARD, Problem, ProblemError, broken_rule
+from conformance.records.record import GRADIENTS, HALF, NEGATIVE, ROUNDING
 from conformance.suites.case import Case, Rounded, Suite
 from conformance.suites.departure import OPERANDS, Departure, DepartureError, misfit, read
 from conformance.suites.scans.cases import is_scan, suite_of

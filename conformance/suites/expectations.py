@@ -27,10 +27,10 @@ from conformance.adapters.base import Lane
 from conformance.io.bounded import read_text
 from conformance.predicates.condition import Condition
 from conformance.predicates.predicate import Predicate, PredicateError
-from conformance.problem import Problem
+from conformance.problem import BACKWARD, Problem
 from conformance.records.evidence import Floor, absent_evidence, below_floor
 from conformance.records.machine import Machine
-from conformance.records.record import BACKWARD, Header, Record, Run, SubjectKind, Verdict
+from conformance.records.record import Header, Record, Run, SubjectKind, Verdict
 from conformance.suites.expectation_files import ExpectationError, path
 
 _KEYS = {"id": str, "when": str, "verdict": str, "reason": str, "upstream": str, "since": date}

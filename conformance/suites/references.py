@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from conformance import oracle, problem
 from conformance.numerics import gradients, learnt, operands, products, rounding, upstream
 from conformance.numerics.operands import EXACT_IN, Arrays, DataError, Sums, drawn_for
-from conformance.records.record import FORWARD, Record, Verdict
+from conformance.problem import FORWARD
+from conformance.records.record import Record, Verdict
 from conformance.suites.case import Case, Rounded
 from conformance.suites.scans.weights import weights_of
 

@@ -21,11 +21,12 @@ from conformance.adapters.base import Lane
 from conformance.io.terminal import progress
 from conformance.layout import Array
 from conformance.numerics.operands import DTYPES
+from conformance.problem import FORWARD
 from conformance.processes import lane_process
 from conformance.processes.tree import adopt_orphans, die_with, end_strays, end_tree
 from conformance.records.journal import Journal
 from conformance.records.machine import measure_machine
-from conformance.records.record import FORWARD, FUNCTION, Header, path
+from conformance.records.record import FUNCTION, Header, path
 from conformance.run import Job
 from conformance.runner.items import npy
 from conformance.runner.kinds import kind_of

@@ -13,8 +13,8 @@ from conformance.adapters.base import UNIT_AXIS, Call, Unsupported, differentiat
 from conformance.numerics import gradients
 from conformance.numerics.gradients import passes_of
 from conformance.numerics.operands import Arrays
-from conformance.problem import Problem
-from conformance.records.record import BACKWARD, BIAS, FORWARD, INPUT, WEIGHT, Verdict
+from conformance.problem import BACKWARD, BIAS, FORWARD, INPUT, WEIGHT, Problem
+from conformance.records.record import Verdict
 from conformance.run import Job, evaluate
 from conformance.suites.case import Case
 from conformance.suites.references import compute

@@ -6,7 +6,8 @@ from conformance.audit.gradients import is_wrong, seen_in
 from conformance.audit.kills import ENOUGH
 from conformance.audit.mutants.gradients import MUTANTS, right
 from conformance.numerics.gradients import passes_of
-from conformance.records.record import BACKWARD, GRADIENTS
+from conformance.problem import BACKWARD
+from conformance.records.record import GRADIENTS
 from conformance.suites.cases import read_suite
 from conformance.suites.references import compute
 

@@ -23,8 +23,7 @@ from conformance.audit.property_run import FAILS, HOLDS, REFUSED, Check, Finding
 from conformance.layout import Array
 from conformance.numerics import gradients
 from conformance.numerics.operands import Arrays
-from conformance.problem import Problem
-from conformance.records.record import BACKWARD
+from conformance.problem import BACKWARD, Problem
 from conformance.suites import cases
 from conformance.suites.cases import read_file
 from tests.runner.test_lane_run import ADAPTERS

@@ -9,8 +9,8 @@ from conformance.audit.mutants.gradients import MUTANTS
 from conformance.diagnosis.answers.gradients import explain_gradient
 from conformance.diagnosis.explain import UNEXPLAINED, causes
 from conformance.numerics import gradients, upstream
-from conformance.problem import Problem
-from conformance.records.record import BACKWARD, BIAS, INPUT, WEIGHT, Record, Verdict
+from conformance.problem import BACKWARD, BIAS, INPUT, WEIGHT, Problem
+from conformance.records.record import Record, Verdict
 
 PROBLEM = Problem.parse("i3x4 k3x2 s3x2 p0:1x2:0 op1x0 d1x2 g2 ic2 oc3 n2 bias")
 DRAWN = upstream.draw("explained", PROBLEM)

@@ -8,8 +8,8 @@ from conformance import oracle
 from conformance.numerics import gradients, upstream
 from conformance.numerics.gradients import OPERAND, passes_of, shape_of, terms
 from conformance.numerics.operands import HALVES, ROOM, SIGNIFICAND, Arrays, largest_sum
-from conformance.problem import Problem
-from conformance.records.record import BACKWARD, BIAS, GRADIENTS, INPUT, WEIGHT
+from conformance.problem import BACKWARD, BIAS, INPUT, WEIGHT, Problem
+from conformance.records.record import GRADIENTS
 from conformance.suites.cases import read_suite
 from tests import strategies
 from tests.strategies import seeds

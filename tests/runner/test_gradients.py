@@ -10,8 +10,9 @@ import pytest
 from conformance import adapters
 from conformance.numerics.gradients import passes_of
 from conformance.numerics.operands import DTYPES, HALVES
+from conformance.problem import BACKWARD, BIAS, FORWARD, PASSES
 from conformance.records import record_file
-from conformance.records.record import BACKWARD, BIAS, FORWARD, GRADIENTS, PASSES, Record, Verdict
+from conformance.records.record import GRADIENTS, Record, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.runner.selection import NIGHTLY, SelectionError, is_for, passes_named, require_runnable
 from conformance.suites.case import Asked

@@ -7,7 +7,8 @@ import pytest
 
 from conformance import adapters
 from conformance.io.folders import cases_folder
-from conformance.records.record import PASSES, Record, Verdict
+from conformance.problem import PASSES
+from conformance.records.record import Record, Verdict
 from conformance.suites import cases
 from conformance.suites.expectation_files import ExpectationError
 from conformance.suites.expectations import known, read_expectations, read_file, read_floors

@@ -32,12 +32,12 @@ from conformance.numerics.operands import Arrays as Operands
 from conformance.numerics.operands import DataError, draw, drawn_for
 from conformance.predicates.comparisons import facts, problem_of, smallest
 from conformance.predicates.induction import Rule, where
-from conformance.problem import Problem
+from conformance.problem import FORWARD, Problem
 from conformance.records import calls
 from conformance.records.arrays import actual, open_beside
 from conformance.records.calls import RecordedCallError
 from conformance.records.messages import label_of, skeleton
-from conformance.records.record import FORWARD, NEGATIVE, PORTS, Key, Record, Run, SubjectKind, Verdict
+from conformance.records.record import NEGATIVE, PORTS, Key, Record, Run, SubjectKind, Verdict
 from conformance.report.content.faults import Answer, Arrays, Fault, Snippet, Where
 from conformance.suites import cases
 

@@ -16,8 +16,7 @@ from conformance.numerics import gradients
 from conformance.numerics.formats import rounded
 from conformance.numerics.gradients import passes_of
 from conformance.numerics.operands import Arrays
-from conformance.problem import Problem
-from conformance.records.record import BACKWARD, BIAS, INPUT, WEIGHT
+from conformance.problem import BACKWARD, BIAS, INPUT, WEIGHT, Problem
 
 Array = NDArray[Any]
 Gradient = Callable[[Problem, Arrays, Array], Array]

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from conformance import oracle
 from conformance.numerics.operands import SIGNIFICAND, Arrays, draw, held_in, largest_sum, words
-from conformance.problem import Problem
-from conformance.records.record import BIAS, INPUT, WEIGHT
+from conformance.problem import BIAS, INPUT, WEIGHT, Problem
 
 Array = NDArray[Any]
 

@@ -10,10 +10,9 @@ from conformance.adapters.base import Adapter, Call, Casting, Lane
 from conformance.audit.property_run import finished
 from conformance.audit.specials.experiments import CRASHED, REFUSED, Array, Asked, Experiment, experiments
 from conformance.numerics.operands import held_in
-from conformance.problem import Problem
+from conformance.problem import BIAS, Problem
 from conformance.processes.attempt import Ended, begin, make
 from conformance.processes.isolation import Death, Isolation
-from conformance.records.record import BIAS
 
 SECONDS = 120.0
 """What a process may take, in which a framework may have to compile all of it."""

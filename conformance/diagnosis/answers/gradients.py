@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from conformance.diagnosis.misreadings import Placing, Statement, of_input, of_placing, of_weight
 from conformance.numerics import gradients
 from conformance.numerics.operands import Arrays
-from conformance.problem import Problem, Window
-from conformance.records.record import BIAS, INPUT, WEIGHT
+from conformance.problem import BIAS, INPUT, WEIGHT, Problem, Window
 
 Array = NDArray[Any]
 

@@ -14,8 +14,9 @@ from dataclasses import replace
 
 from conformance.adapters.base import Lane
 from conformance.numerics.operands import DataError
+from conformance.problem import FORWARD
 from conformance.processes.attempt import Ended
-from conformance.records.record import FORWARD, Verdict
+from conformance.records.record import Verdict
 from conformance.run import Job, Result, judge, record_of
 from conformance.runner.kinds import kind_of
 from conformance.runner.outside.channel import START, Channel, DiedError, opened

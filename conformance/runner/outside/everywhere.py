@@ -16,8 +16,9 @@ from conformance.adapters.base import Lane
 from conformance.calls.verify import python_for
 from conformance.io.folders import PACKAGE
 from conformance.io.terminal import columns, one_line
+from conformance.problem import FORWARD
 from conformance.records.messages import without_numbers
-from conformance.records.record import FORWARD, Verdict
+from conformance.records.record import Verdict
 
 ALL = "all"
 PROGRAMS = "programs"

@@ -14,10 +14,11 @@ from typing import cast
 from conformance import adapters
 from conformance.adapters.base import Adapter, Convolving, Lane
 from conformance.numerics.operands import DataError
+from conformance.problem import FORWARD
 from conformance.processes import wire
 from conformance.processes.attempt import failed
 from conformance.processes.lane_process import serve
-from conformance.records.record import FORWARD, Record
+from conformance.records.record import Record
 from conformance.run import Job, evaluate, record_of
 from conformance.suites.borders import case_of
 from conformance.suites.case import Asked, Case
