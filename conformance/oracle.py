@@ -68,8 +68,12 @@ def conv_transpose(
 
 
 def of_any_size(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:
-    """The answer to a problem on numbers of any size. Raises ProblemError where whole ones do not fit int64."""
-    return _fitting(expected(problem, *_wide_enough(problem, x, weight, bias)))
+    """The answer to a problem on numbers of any size and type: in int64 of whole ones, else in float64.
+
+    Raises ProblemError for what are no numbers, and where whole ones do not fit int64.
+    """
+    numbers = _numbers("x", x), _numbers("weight", weight), None if bias is None else _numbers("bias", bias)
+    return _fitting(expected(problem, *_wide_enough(problem, *numbers)))
 
 
 def expected(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:

@@ -85,7 +85,12 @@ class Problem:
         rank = len(extents)
         given: Any = pads
         ends = list(given) if _is_row(given) else [given] * rank
-        counts: dict[str, Any] = {name: value if name == "bias" else whole(name, value) for name, value in rest.items()}
+        known = [each.name for each in fields(cls)]
+        if unknown := rest.keys() - set(known):
+            raise ProblemError(f"a problem has no {min(unknown)!r}: its fields are {', '.join(known)}")
+        if type(bias := rest.pop("bias", False)).__name__ not in ("bool", "bool_"):  # or NumPy's, which is not imported
+            raise ProblemError(f"bias is {bias!r}: give True or False")
+        counts: dict[str, Any] = {name: whole(name, value) for name, value in rest.items()} | {"bias": bool(bias)}
         return cls(
             input=extents,
             kernel=_ints("kernel", kernel, rank),

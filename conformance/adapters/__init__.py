@@ -284,6 +284,14 @@ def is_nightly(framework: str) -> bool:
         return True
 
 
+def suites(framework: str) -> tuple[str, ...]:
+    """The suites that a framework is asked, where its adapter has SUITES; none where that is all that are for it."""
+    try:
+        return tuple(_literal_in(_source(framework), "SUITES"))
+    except LookupError:
+        return ()
+
+
 def lanes() -> tuple[Lane, ...]:
     """Every lane of every framework."""
     return tuple(Lane(framework, variant) for framework in frameworks() for variant in variants(framework))

@@ -96,7 +96,7 @@ class Adapter(Protocol):
     of the packages whose versions belong to the build; and DTYPES, the dtypes that the framework computes in, where
     they are others than `DTYPES` here; with bfloat16 among them, which NumPy has not, it is a `Casting` one;
     ACCUMULATION, the class of `numerics.accumulation` by which it adds up in each dtype of half precision, if not "A";
-    and HOW_OFTEN, which is "weekly" where no night has the time for it.
+    HOW_OFTEN, which is "weekly" where no night has the time for it, and SUITES, those that are asked where not all are.
     """
 
     VARIANTS: Mapping[str, Mapping[str, str]]

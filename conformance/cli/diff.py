@@ -158,7 +158,7 @@ def read_builds(path: Path) -> Builds:
     """The record files of a folder, or a single one, with their repetitions. Raises RecordError."""
     paths = [path] if path.is_file() or path.suffix == ".jsonl" else sorted(path.glob("*.jsonl"))
     if not paths:
-        raise record.RecordError(f"{path}: has no record files: give a record file, or a folder of some")
+        raise record.RecordError(f"{record_file.without_files(path)}: give a record file, or a folder of some")
     builds: dict[tuple[str, str], Build] = {}
     for file in paths:
         every = (file, *sorted((file.parent / REPEATS).glob(f"*/{file.name}")))

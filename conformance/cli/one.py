@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import click
@@ -23,6 +24,8 @@ from conformance.suites.references import Reference, compute
 from conformance.suites.scans.cases import PREFIX
 
 SMALL = 64
+MOST_NUMBERS, MOST_PRODUCTS = 2**27, 10**11
+"""Of the operands and the answer together, which take 8 bytes each several times, and what takes minutes."""
 LIMITS = Limits(seconds=600.0, memory=2**44)
 """What a single call may take: it is watched by a person, and has the memory that the machine has."""
 
@@ -83,6 +86,11 @@ def problem_of(descriptor: str, direction: str) -> Problem:
         raise ProblemError(f"{descriptor!r}: {rule}")
     if direction == BIAS and not problem.bias:
         raise ProblemError(f"{descriptor!r} has no bias, so that there is no gradient of one: add the word bias")
+    numbers = prod(problem.input_shape) + prod(problem.weight_shape) + prod(problem.output_shape)
+    if numbers > MOST_NUMBERS or problem.multiplies > MOST_PRODUCTS:
+        raise ProblemError(f"{descriptor!r} has {numbers:,} numbers and {problem.multiplies:,} products, and at most "
+                           f"{MOST_NUMBERS:,} and {MOST_PRODUCTS:,} are evaluated: give smaller extents or fewer "
+                           "channels")  # fmt: skip
     return problem
 
 
@@ -165,8 +173,11 @@ def _lines(evaluated: Evaluated) -> Iterator[str]:
         "last words": "\n    ".join(record.trace),
     }
     yield from (f"  {name}: {value}" for name, value in lines.items() if value)
-    for name, array in _small_arrays(evaluated).items():
+    small = _small_arrays(evaluated)
+    for name, array in small.items():
         yield f"{name} {array.shape}\n{array}"
+    if large := [f"{name} {array.shape}" for name, array in _arrays(evaluated).items() if name not in small]:
+        yield f"not printed, since they have more than {SMALL} numbers: {', '.join(large)}"
 
 
 def _as_data(evaluated: Evaluated) -> dict[str, Any]:
@@ -182,11 +193,14 @@ def _as_data(evaluated: Evaluated) -> dict[str, Any]:
 
 
 def _small_arrays(evaluated: Evaluated) -> dict[str, Any]:
-    """The operands and both answers, where they are small."""
+    return {name: array for name, array in _arrays(evaluated).items() if array.size <= SMALL}
+
+
+def _arrays(evaluated: Evaluated) -> dict[str, Any]:
+    """The operands and both answers."""
     reference = evaluated.expected
     given = {**reference.arrays._asdict(), "upstream": reference.upstream, "expected": reference.expected}
-    arrays = {**given, **evaluated.result.arrays}
-    return {name: array for name, array in arrays.items() if array is not None and array.size <= SMALL}
+    return {name: array for name, array in {**given, **evaluated.result.arrays}.items() if array is not None}
 
 
 def _diagnosis(case: Case, reference: Reference, result: Result) -> Iterator[str]:

@@ -57,6 +57,10 @@ __all__ = [
 ]
 
 
+ALIASES = {"tflite": "tfl", "litert": "tfl"}
+"""Other names of modules, as lanes and people have them."""
+
+
 @cache
 def frameworks() -> tuple[str, ...]:
     """Names of the frameworks that have idioms, sorted."""
@@ -75,6 +79,7 @@ def idioms(framework: str) -> tuple[Idiom, ...]:
 
 def framework_of(name: str) -> str:
     """The framework of a name, which may be a module's, such as keras. Raises IdiomError for any other."""
+    name = ALIASES.get(name, name)
     framework = name if name in frameworks() else owners().get(name, name)
     idioms(framework)
     return framework
@@ -86,6 +91,7 @@ def idioms_of(name: str) -> tuple[Idiom, ...]:
 
     Raises IdiomError for any other name.
     """
+    name = ALIASES.get(name, name)
     framework = framework_of(name)
     own = [idiom for idiom in idioms(framework)
            if any(called.startswith(f"{name}.") for called in idiom.functions.values())]  # fmt: skip

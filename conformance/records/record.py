@@ -23,6 +23,9 @@ IDIOMS, PORTS, CLAIMS = "idioms", "ports", "claims"
 NEGATIVE = "negative"
 """The suite whose cases are calls at and past the limits, and need not be problems that have an answer."""
 
+PARTIAL = "partial"
+"""The folder, among record files, for those of a run of some cases or dtypes."""
+
 HALF = "half"
 """The suite that runs in half precision alone."""
 
@@ -264,4 +267,4 @@ class Run:
 def path(folder: Path, lane: str, suite: str, shard: tuple[int, int] = (1, 1), *, narrowed: bool = False) -> Path:
     """Where a record file belongs; a narrowed run goes apart, so that it never replaces a whole one."""
     part = "" if shard == (1, 1) else f".{shard[0]}of{shard[1]}"
-    return folder / ("partial" if narrowed else "") / f"{lane}-{suite}{part}.jsonl"
+    return folder / (PARTIAL if narrowed else "") / f"{lane}-{suite}{part}.jsonl"

@@ -23,7 +23,7 @@ from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.bounded import BoundError, read_bytes, read_json
 from conformance.problem import Problem, ProblemError
 from conformance.records.machine import common
-from conformance.records.record import Header, Key, Record, RecordError, Run, SubjectKind, Verdict
+from conformance.records.record import PARTIAL, Header, Key, Record, RecordError, Run, SubjectKind, Verdict
 from conformance.records.schema import FORMAT, Footer, HeaderLine, RecordLine, decode
 
 MARK = '{"format": "conformance-record/'
@@ -95,10 +95,18 @@ def _first(path: Path, lines: Sequence[bytes]) -> Header:
 
 def read_folder(folder: Path) -> list[Run]:
     """Every record file of a folder, by name. Raises RecordError where there is none."""
-    paths = sorted(folder.glob("*.jsonl"))
-    if not paths:
-        raise RecordError(f"{folder}: has no record files: run a lane first, as in `conformance run torch`")
+    if not (paths := sorted(folder.glob("*.jsonl"))):
+        raise RecordError(f"{without_files(folder)}: run a lane first, as in `conformance run torch`")
     return [read(path) for path in paths]
+
+
+def without_files(folder: Path) -> str:
+    """Why a folder has no record files, and where there are some."""
+    partial = folder / PARTIAL
+    why = "" if folder.exists() else ", since there is no such folder"
+    if any(partial.glob("*.jsonl")):
+        why = f", but {partial} has those of a run of some cases or dtypes"
+    return f"{folder}: has no record files{why}"
 
 
 def merge(runs: Iterable[Run]) -> Run:

@@ -20,6 +20,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
 from conformance.io.folders import PACKAGE, cache_folder, cases_folder
+from conformance.records.record import PARTIAL
 from conformance.records.record_file import read
 from conformance.regression.comparison import REPEATS
 
@@ -163,7 +164,7 @@ def run(build: Build, options: Sequence[str], say: Say, *, repeat: int = 1) -> P
             raise VersionError(f"{build}: the run ended with status {result.returncode}: {_why(result.stderr)}")
         _require_complete(folder, build)
         (folder / "done").touch()
-    narrowed = folder / "partial"
+    narrowed = folder / PARTIAL
     return narrowed if narrowed.exists() else folder
 
 

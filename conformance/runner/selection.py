@@ -25,8 +25,10 @@ NIGHTLY = ("core", "extreme", "models", HALF, GRADIENTS, ROUNDING, IDIOMS, PORTS
 
 
 def nightly(framework: str) -> list[str]:
-    """The suites that a framework's lanes are to run in a night: those for dtypes and passes that it has."""
-    return [suite for suite in NIGHTLY if not adapters.is_known(framework) or is_for(framework, suite)]
+    """The suites that a framework's lanes are to run: those of its adapter, or for dtypes and passes that it has."""
+    if not adapters.is_known(framework):
+        return [*NIGHTLY]
+    return [*adapters.suites(framework)] or [suite for suite in NIGHTLY if is_for(framework, suite)]
 
 
 MADE: Mapping[str, Callable[[str, str], Suite]] = {**SUITES, CLAIMS: ledger.suite}

@@ -123,7 +123,9 @@ def test_a_fault_of_widths_or_places_is_named(descriptor: str, plant: Plant, tex
     [
         (lambda y: np.clip(y, -1024, 1023), "values saturated at 2**10"),
         (lambda y: np.clip(y, -127, 127), "values saturated at 2**7"),
-        (lambda y: np.clip(y, 0, 255), "values saturated at 0 and 2**8"),
+        (lambda y: np.clip(y, -128, 127), "values saturated to int8"),
+        (lambda y: np.clip(y, 0, 255), "values saturated to uint8"),
+        (lambda y: np.clip(y, 0, 512), "values saturated at 0 and 2**9"),
         (lambda y: np.minimum(y, 511), "values saturated above at 2**9"),
         (lambda y: np.maximum(y, -512), "values saturated below at -2**9"),
         (lambda y: y.astype(np.int64).astype(np.int8), "values wrapped to int8"),
@@ -144,7 +146,7 @@ def test_a_range_that_makes_every_value_the_same_is_named_beside_the_number() ->
     problem = Problem.parse("i4 k1")
     arrays = Arrays(np.full((1, 1, 4), 70000.0), np.ones((1, 1, 1)), None)
     told = [diagnosis.words for diagnosis in diagnose(problem, arrays, np.full((1, 1, 4), 32767.0))]
-    assert told == ["values saturated at 2**15", "nothing but one number"]
+    assert told == ["values saturated to int16", "nothing but one number"]
 
 
 def test_a_relu_that_leaves_whole_channels_of_zeros_is_named_beside_them() -> None:

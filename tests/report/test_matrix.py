@@ -42,6 +42,13 @@ def test_lanes_agree_where_none_of_them_is_wrong() -> None:
     )
 
 
+def test_one_lane_agrees_with_nobody() -> None:
+    assert answer([run("torch-eager", [RIGHT])]) == (
+        "Only torch-eager was run. It gives no other answer than expected to a valid call. "
+        "Right every time: torch-eager."
+    )
+
+
 @pytest.mark.parametrize("verdict", [WRONG, Verdict.CRASHED, Verdict.ACCEPTS_INVALID])
 def test_a_hostile_call_is_no_valid_one(verdict: Verdict) -> None:
     assert answer([run("torch-eager", [verdict], NEGATIVE)]).startswith("These records hold no valid call")

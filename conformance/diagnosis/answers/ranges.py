@@ -16,6 +16,8 @@ LEAST_RANGE = 3
 """The smallest value that is taken for the end of a range, which is a power of two or one less."""
 MOST_BITS = 32
 """Of a range that sums are kept in."""
+TYPES = 8, 16, 32
+"""Bits of the integer types that sums are saturated to."""
 WRAPPED = 8, 16
 """Bits of the integers that sums are taken to wrap around in."""
 
@@ -33,10 +35,13 @@ def _saturated(actual: Array, right: Array) -> Iterator[tuple[str, Array]]:
     lowest, highest = float(actual.min()), float(actual.max())
     if power := _power(max(-lowest, highest)):
         end = 2.0**power
+        if power + 1 in TYPES:
+            yield f"values saturated to int{power + 1}", np.clip(right, -end, end - 1)
         for low, high in ((-end, end), (-end, end - 1), (1 - end, end - 1)):
             yield f"values saturated at 2**{power}", np.clip(right, low, high)
     if power := _power(highest):
-        yield f"values saturated at 0 and 2**{power}", np.clip(right, 0, highest)
+        said = f"to uint{power}" if power in TYPES and highest == 2.0**power - 1 else f"at 0 and 2**{power}"
+        yield f"values saturated {said}", np.clip(right, 0, highest)
         yield f"values saturated above at 2**{power}", np.clip(right, -inf, highest)
     if power := _power(-lowest):
         yield f"values saturated below at -2**{power}", np.clip(right, lowest, inf)

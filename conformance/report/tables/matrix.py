@@ -94,6 +94,9 @@ def answer(runs: Sequence[Run]) -> str:
             f"No: {len(wrong)} of {plural(len(lanes), 'lane')} {_verb(wrong, 'gives', 'give')} another answer than "
             f"expected to some valid calls: {_list(wrong)}."
         )
+    elif len(lanes) == 1:
+        (only,) = lanes
+        text = f"Only {only} was run. It gives no other answer than expected to a valid call."
     else:
         text = "Yes, where they answer: no lane gives another answer than expected to a valid call."
     if silent:
