@@ -286,6 +286,8 @@ def is_nightly(framework: str) -> bool:
 
 def suites(framework: str) -> tuple[str, ...]:
     """The suites that a framework is asked, where its adapter has SUITES; none where that is all that are for it."""
+    if is_outside(framework):
+        return ()
     try:
         return tuple(_literal_in(_source(framework), "SUITES"))
     except LookupError:
