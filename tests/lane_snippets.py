@@ -182,7 +182,9 @@ def test_a_gradient_s_script_gives_what_is_expected(tmp_path: Path, lane: Lane, 
         record = Record(lane.framework, lane.variant, problem, DTYPE, direction, problem, Verdict.DIVERGES, call=call,
                         composed=tuple(composed))  # fmt: skip
         expected = gradients.expected(drawn, direction, *upstream.draw(problem, drawn))
-        assert ending(tmp_path, of_gradient(lane, record, expected).code).startswith("0 of "), direction
+        refused = lane == Lane("tensorflow", "eigen") and drawn.groups > 1  # as the forward call is, too
+        said = "InvalidArgumentError: " if refused else "0 of "
+        assert ending(tmp_path, of_gradient(lane, record, expected).code).startswith(said), direction
 
 
 @pytest.mark.parametrize("lane", installed(), ids=str)
