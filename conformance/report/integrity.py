@@ -79,7 +79,7 @@ def _absent(
             framework = lane.partition("-")[0]
             by_tox = missing == suites and framework in environments
             command = f"tox run -e {framework}" if by_tox else of_suites(lane, missing)
-            yield Finding(lane, facts, "run this lane, or expect it no longer", command, lane)
+            yield Finding(lane, facts, "run this lane, or name with --lane each one that is expected", command, lane)
 
 
 def _unfinished(runs: Sequence[Run]) -> Iterator[Finding]:

@@ -95,6 +95,7 @@ def check(
         raise CheckError(f"function is {function!r}: give something that can be called")
     if not 0 < seconds < float("inf"):
         raise CheckError(f"seconds is {seconds!r}: give a number above 0")
+    dtypes = (dtypes,) if isinstance(dtypes, str) else dtypes
     if unknown := [dtype for dtype in dtypes if dtype not in DTYPES]:
         raise CheckError(f"no function is checked in {unknown[0]!r}: the dtypes are {', '.join(DTYPES)}")
     whole = case_files.read_suite(suite)
