@@ -116,7 +116,10 @@ MISTAKES = {
     "axes of a descriptor": (["one", "zeros", "i5x5 k3x3x3"], ["kernel has 3 axes, input has 2", "give one value"]),
     "impossible geometry": (["one", "zeros", "i2 k3 p9"], ["'i2 k3 p9'", "output extent -14", "must be at least 1"]),
     "impossible stride": (["one", "zeros", "i2 k3 s0"], ["'i2 k3 s0'", "stride 0 on axis 0 must be at least 1"]),
-    "too large for memory": (["one", "zeros", "i1000000 k3 s1000000"], ["out of memory", "give a smaller problem"]),
+    "too large for memory": (
+        ["one", "zeros", "i1000000 k3 s1000000"],
+        ["1,000,000,000,006 numbers", "give smaller extents"],
+    ),
     "too large for an index": (["one", "zeros", "i1000 k3 s1000000000000000"], ["more than 2**59 elements"]),
     "unknown suite of cases": (["cases", "list", "--suite=cor"], ["no suite 'cor', the nearest is 'core'"]),
     "unknown probe": (["cases", "list", "--probes=size"], ["nothing probes 'size'", "the probes are window"]),
