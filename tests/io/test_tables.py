@@ -18,10 +18,15 @@ from conformance.records.record_file import write
 from tests.records.test_record import HEADER, RECORDS
 
 
+def without_size() -> dict[str, str]:
+    """The environment without the size of a terminal, which readline and pytest-xdist put there."""
+    return {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+
+
 def printed(words: str, folder: Path, width: int | None) -> str:
     """What a verb prints to a terminal of some width, or into a pipe."""
     command = [sys.executable, "-m", "conformance", *words.split()]
-    environment = {**os.environ, "NO_COLOR": "1", "TERM": "xterm"}
+    environment = without_size() | {"NO_COLOR": "1", "TERM": "xterm"}
     if width is None:
         return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, check=False).stdout
     ours, theirs = pty.openpty()
@@ -81,8 +86,7 @@ def in_terminal(code: str, width: int) -> list[str]:
     """What code prints to a terminal of some width."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(ours, (40, width))
-    environment = dict(os.environ)  # readline, which pytest imports, sets COLUMNS behind it
-    subprocess.run([sys.executable, "-c", code], stdout=theirs, check=True, env=environment)
+    subprocess.run([sys.executable, "-c", code], stdout=theirs, check=True, env=without_size())
     shown = os.read(ours, 10_000).decode().replace("\r\n", "\n")
     os.close(theirs)
     os.close(ours)
