@@ -1,6 +1,5 @@
 """Sums, coordinates and biases elsewhere than they should be: saturated, wrapped, repeated, of another group."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -154,17 +153,14 @@ def test_a_relu_that_leaves_whole_channels_of_zeros_is_named_beside_them() -> No
     arrays = draw("widths", problem)
     arrays = arrays._replace(bias=np.array([-(2.0**24), 0.0, 0.0]))
     told = [diagnosis.words for diagnosis in diagnose(problem, arrays, np.maximum(right(problem, arrays), 0))]
-    assert told == ["negative values clipped to 0 (a ReLU)"] or "negative values clipped to 0 (a ReLU)" in told
+    assert "negative values clipped to 0 (a ReLU)" in told
 
 
-def test_many_channels_of_which_some_are_wrong_are_told_in_seconds() -> None:
+def test_an_order_of_very_many_channels_is_not_sought() -> None:
     problem = Problem.parse("i2x1 k1x2 oc32770 bias")
     arrays = draw("widths", problem)
     actual = right(problem, arrays).astype(np.float64)
-    actual[0, -2:] += 1
-    began = time.process_time()
-    assert diagnose(problem, arrays, actual) == ()
-    assert time.process_time() - began < 30
+    assert diagnose(problem, arrays, actual[:, ::-1].take([1, 0, *range(2, 32770)], 1)) == ()
 
 
 def test_what_a_range_is_belongs_to_a_cause_and_an_axis_does_not() -> None:
