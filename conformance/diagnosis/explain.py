@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, NamedTuple
 
+from threadpoolctl import threadpool_limits
+
 from conformance.diagnosis.answers.gradients import explain_gradient
 from conformance.diagnosis.bounds import MOST_STATEMENTS, TooLargeError, require_searchable
 from conformance.diagnosis.diagnose import Diagnosis, diagnose, sentence
@@ -240,7 +242,8 @@ def _all_sought(tasks: Iterator[_Task], count: int) -> Causes:
     found: Causes = {}
     waiting: deque[Future[Causes]] = deque()
     told = progress(tasks, "diagnosis", "records", count)
-    with ProcessPoolExecutor() as pool:
+    # A process a core: threads of theirs in linear algebra would take the cores from each other.
+    with ProcessPoolExecutor(initializer=threadpool_limits, initargs=(1,)) as pool:
         while chunk := list(islice(told, CHUNK)):
             waiting.append(pool.submit(_each_sought, chunk))
             if len(waiting) >= AT_ONCE:  # arrays of all of them need not fit into memory
