@@ -16,7 +16,9 @@ import numpy as np
 from conformance import oracle
 from conformance.adapters.base import Call, Unsupported
 from conformance.layout import Array
-from conformance.problem import Problem
+from conformance.numerics import gradients
+from conformance.numerics.operands import Arrays
+from conformance.problem import INPUT, Problem
 
 VARIANTS = {"single": {"ORACLE_VARIANT": "single"}, "other": {"ORACLE_VARIANT": "other"}}
 REFUSALS = (ArithmeticError,)
@@ -52,14 +54,13 @@ def tensor(array: Array) -> Array:
 
 
 def convolution(problem: Problem, canvas: Array, weight: Array) -> Array:
-    """y by the matrix of the ordinary convolution, which the transposed one is the transpose of."""
+    """x by the ordinary convolution, which the transposed one is the transpose of, from the patches of a canvas."""
     whole = Problem.of(
         problem.input, problem.kernel, problem.stride, 0, 0, problem.dilation, groups=problem.groups,
         in_channels=problem.in_channels, out_channels=problem.out_channels, batch=problem.batch,
     )  # fmt: skip
-    columns = canvas.reshape(problem.batch, problem.groups, -1)
-    x = np.einsum("ngc,grc->ngr", columns, oracle.matrix(whole, weight))
-    return np.asarray(x.reshape(problem.input_shape))
+    nothing = np.zeros(whole.input_shape, weight.dtype)
+    return gradients.by_canvas(whole, INPUT, Arrays(nothing, weight, None), canvas)
 
 
 def answer(problem: Problem, x: Array, weight: Array, bias: Array | None, fault: str) -> Array:
