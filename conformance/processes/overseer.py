@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from conformance.processes.pulse import read_pulse
+from conformance.processes.pulse import Beat, read_pulse
 from conformance.processes.tree import Watch, end_watched
 
 PERIOD = 0.5
@@ -44,11 +44,11 @@ class Overseer:
                     self.passed[name] = passed
                     end_watched(process.pid)
 
-    def _exceeded(self, name: str, pid: int, count: int, seconds: float) -> str:
+    def _exceeded(self, name: str, pid: int, beat: Beat, seconds: float) -> str:
         """The limit that a worker has passed in its present piece of work, if any."""
-        if count % 2 == 0:
+        if beat.number % 2 == 0:
             self._watches.pop(name, None)
             return ""
-        if self._watches.get(name, (0,))[0] != count:
-            self._watches[name] = count, Watch(pid, seconds)
+        if self._watches.get(name, (0,))[0] != beat.number:
+            self._watches[name] = beat.number, Watch(pid, beat.seconds or seconds)
         return self._watches[name][1].exceeded

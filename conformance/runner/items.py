@@ -22,7 +22,7 @@ from conformance.processes.isolation import SECONDS, Death, Isolation
 from conformance.processes.pulse import Pulse
 from conformance.records.record import Record, Verdict
 from conformance.records.reproduction import reproduction
-from conformance.run import Job, Result
+from conformance.run import Job, Result, record_of
 from conformance.runner import outside
 from conformance.runner.isolated import isolated
 from conformance.runner.kinds import kind_of
@@ -33,6 +33,9 @@ from conformance.suites.cases import source
 from conformance.suites.expectations import Expectation, fails, known, unkept
 from conformance.suites.reference_cache import References
 from conformance.suites.references import Reference, compute
+
+SLOW = 10.0
+"""Seconds of CPU time, or asleep, for which an answer is waited that an expectation says comes too late."""
 
 LETTERS = {
     Verdict.CONFORMS: ".", Verdict.DIVERGES: "D", Verdict.REJECTS: "R", Verdict.UNSUPPORTED: "U",
@@ -112,7 +115,7 @@ class LaneItems:
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         started = time.time()
-        with self._pulse or nullcontext():
+        with self._pulse.at_work(self._seconds(item)) if self._pulse else nullcontext():
             result = self._blocks.result(item)
         if result is not None:
             report = self._report(item, result, started)
@@ -121,6 +124,17 @@ class LaneItems:
                 item.ihook.pytest_runtest_logreport(report=_teardown(report))
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
+
+    def _seconds(self, item: CaseItem) -> float:
+        """What an item may take, unless it may take as long as any other, as a block does."""
+        if self._selection.block > 1 or not self._known_as_slow:
+            return 0.0
+        late = record_of(self._selection.lane, item.asked, Verdict.TIMED_OUT)
+        return 0.0 if known(late, self._known_as_slow) is None else min(SLOW, item.config.option.timeout)
+
+    @cached_property
+    def _known_as_slow(self) -> Sequence[Expectation]:
+        return [each for each in self._selection.expectations if each.verdict is Verdict.TIMED_OUT]
 
     def _report(self, item: CaseItem, result: Result, started: float) -> Any:
         record = result.record
