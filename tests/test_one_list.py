@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conformance import adapters
-from conformance.adapters import AdapterError
+from conformance.adapters import AdapterError, modes
 from conformance.adapters.base import Lane
 from conformance.records import record, record_file
 from conformance.records.record import Verdict
@@ -19,13 +19,15 @@ from conformance.suites.cases import PROBES
 ROOT = Path(__file__).parent.parent
 TOX = configparser.ConfigParser(interpolation=None)
 TOX.read(ROOT / "tox.ini")
+MODES = {f"modes-{name}" for name in modes.frameworks()}
 LABELS = dict(re.findall(r"(\w+) = (.*)", TOX["tox"]["labels"]))
 
 
 def test_tox_has_an_environment_for_each_framework() -> None:
     plain = {"programs", "cluster", "replay", "report", "tests", "lint", "browser", "fuzz", "readme"}
     environments = {name.partition(":")[2] for name in TOX.sections() if ":" in name}
-    assert environments - plain == set(adapters.frameworks())
+    assert environments - plain - MODES == set(adapters.frameworks())
+    assert environments >= MODES
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_the_weekly_workflow_runs_what_no_night_runs() -> None:
     listed = re.search(r"environment: \[(.*)\]", workflow)
     assert listed
     weekly = {name for name in adapters.frameworks() if not adapters.is_nightly(name)}
-    assert set(listed[1].split(", ")) == {*weekly, "replay"}
+    assert set(listed[1].split(", ")) == {*weekly, *MODES, "replay"}
 
 
 def test_the_report_of_a_night_reads_what_is_known_of_programs_from_beside_them() -> None:

@@ -5,10 +5,9 @@ mean the window (begin, end - output_padding). Neither may be negative, so that 
 the whole stamp is asked for. Whether output_padding has an upper bound is for the engine to say.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from onnx import helper, numpy_helper
 
 from conformance.adapters.base import Call, extends
@@ -47,15 +46,3 @@ def call_of(engine: Callable[..., Any], problem: Problem, x: Array, weight: Arra
         back = tuple(max(-hi, 0) for _, hi in problem.window)
     options |= {"pads": [end for ends in zip(*pads, strict=True) for end in ends], "output_padding": list(back)}
     return Call(engine, operands, options)
-
-
-def run(calls: Sequence[Call]) -> Sequence[Any]:
-    return [call() for call in calls]
-
-
-def array(result: Any) -> Array:
-    return np.asarray(result)
-
-
-def tensor(array: Array) -> Array:
-    return np.ascontiguousarray(array)

@@ -13,6 +13,9 @@ from typing import Any
 import ncnn
 import numpy as np
 
+from conformance.adapters._plain import array as array
+from conformance.adapters._plain import run as run
+from conformance.adapters._plain import tensor as tensor
 from conformance.adapters.base import Call, Unsupported, extends
 from conformance.layout import Array
 from conformance.problem import Problem
@@ -108,15 +111,3 @@ def _ends(problem: Problem) -> dict[str, Sequence[int]]:
         back = tuple(max(-hi, 0) for _, hi in problem.window)
     begins, ends = zip(*pads, strict=True)
     return {"pad_begin": begins, "pad_end": ends, "output_pad": back}
-
-
-def run(calls: Sequence[Call]) -> Sequence[Any]:
-    return [call() for call in calls]
-
-
-def array(result: Any) -> Array:
-    return np.asarray(result)
-
-
-def tensor(array: Array) -> Array:
-    return np.ascontiguousarray(array)

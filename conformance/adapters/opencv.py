@@ -7,10 +7,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from conformance.adapters._onnx import array as array
 from conformance.adapters._onnx import call_of, model_of
-from conformance.adapters._onnx import run as run
-from conformance.adapters._onnx import tensor as tensor
+from conformance.adapters._plain import array as array
+from conformance.adapters._plain import run as run
+from conformance.adapters._plain import tensor as tensor
 from conformance.adapters.base import Call
 from conformance.layout import Array
 from conformance.problem import Problem

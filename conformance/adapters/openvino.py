@@ -6,7 +6,7 @@ negative; those at the begin may not, so that of a window that begins before the
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,9 @@ import numpy as np
 import openvino
 from openvino import opset13
 
+from conformance.adapters._plain import array as array
+from conformance.adapters._plain import run as run
+from conformance.adapters._plain import tensor as tensor
 from conformance.adapters.base import Call, Unsupported, extends
 from conformance.layout import Array
 from conformance.problem import Problem
@@ -68,15 +71,3 @@ def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> 
         convolution_backprop_data, tuple(map(tensor, operands)), options,
         problem.window if whole else None, bias if late else None,
     )  # fmt: skip
-
-
-def run(calls: Sequence[Call]) -> Sequence[Any]:
-    return [call() for call in calls]
-
-
-def array(result: Any) -> Array:
-    return np.asarray(result)
-
-
-def tensor(array: Array) -> Array:
-    return np.ascontiguousarray(array)

@@ -4,11 +4,12 @@ Data NC*, weight (in, out/groups, *kernel), kernel as stored. `padding` (begin, 
 `output_padding` mean the window (begin, end - output_padding); neither may be negative.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import paddle
 
+from conformance.adapters._plain import run as run
 from conformance.adapters.base import Call, Unsupported
 from conformance.layout import Array
 from conformance.problem import Problem
@@ -44,10 +45,6 @@ def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> 
     options |= {"padding": [end for ends in pads for end in ends], "output_padding": list(back)}
     biases = () if bias is None else (tensor(bias),)
     return Call(FUNCTIONS[problem.rank], (*operands, *biases), options)
-
-
-def run(calls: Sequence[Call]) -> Sequence[Any]:
-    return [call() for call in calls]
 
 
 def array(result: Any) -> Array:

@@ -12,13 +12,16 @@ converter writes it.
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
 import flatbuffers
 import numpy as np
 
+from conformance.adapters._plain import array as array
+from conformance.adapters._plain import run as run
+from conformance.adapters._plain import tensor as tensor
 from conformance.adapters.base import UNIT_AXIS, Call, Unsupported, extends
 from conformance.layout import Array
 from conformance.problem import Ints, Problem, Window
@@ -155,15 +158,3 @@ def _padding(problem: Problem) -> tuple[str, Ints, Window | None]:
     if all(lo == 0 and (i - 1) * s + k <= out < i * s + k for i, s, k, out, (lo, _) in axes):
         return "VALID", problem.output, None
     return "VALID", problem.full, problem.window
-
-
-def run(calls: Sequence[Call]) -> Sequence[Any]:
-    return [call() for call in calls]
-
-
-def array(result: Any) -> Array:
-    return np.asarray(result)
-
-
-def tensor(array: Array) -> Array:
-    return np.ascontiguousarray(array)

@@ -6,14 +6,16 @@ negative, and whether output_padding has an upper bound, is for TVM to say; of a
 whole stamp is asked for. Each call is compiled, which takes half a second.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
 import tvm
 from tvm import relax
 
+from conformance.adapters._plain import array as array
+from conformance.adapters._plain import run as run
+from conformance.adapters._plain import tensor as tensor
 from conformance.adapters.base import Call, Unsupported, extends
 from conformance.layout import Array
 from conformance.problem import Problem
@@ -72,15 +74,3 @@ def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> 
     padding = tuple(end for ends in zip(*problem.pads, strict=True) for end in ends)
     options |= {"padding": padding, "output_padding": problem.output_padding}
     return Call(conv_transpose, (*operands, *biases), options)
-
-
-def run(calls: Sequence[Call]) -> Sequence[Any]:
-    return [call() for call in calls]
-
-
-def array(result: Any) -> Array:
-    return np.asarray(result)
-
-
-def tensor(array: Array) -> Array:
-    return np.ascontiguousarray(array)

@@ -14,10 +14,22 @@ from conformance.records.evidence import absent_evidence, below_floor
 from conformance.records.record import Run
 from conformance.records.record_file import read
 from conformance.records.reproduction import of_suites, reproduction
-from conformance.report.outcome import BORDER, COMMAND, NEW, PROPERTY, SHORT, SPECIAL, UNCONFIRMED, Outcome, Reason
+from conformance.report.outcome import (
+    BORDER,
+    COMMAND,
+    MODE,
+    NEW,
+    PROPERTY,
+    SHORT,
+    SPECIAL,
+    UNCONFIRMED,
+    Outcome,
+    Reason,
+)
 from conformance.suites.expectations import expected_of, fails, read_floors
 
-PROPERTIES, SPECIALS, BORDERS, CONFIRMED, STATUS = "properties", "specials", "borders", "confirmed", "status"
+PROPERTIES, SPECIALS, MODES = "properties", "specials", "modes"
+BORDERS, CONFIRMED, STATUS = "borders", "confirmed", "status"
 """Folders beside that of record files; `toxfile.py` writes the last one, how each environment's commands ended."""
 
 JUDGED = (0, 1, 3)
@@ -60,7 +72,8 @@ def of_floors(runs: Iterable[Run]) -> Reasons:
 def beside(records: Path, runs: Sequence[Run]) -> Reasons:
     """What the files beside the folder of the record files say against the runs."""
     yield from _of_each(records.parent / PROPERTIES, _properties)
-    yield from _of_each(records.parent / SPECIALS, _specials)
+    yield from _of_each(records.parent / SPECIALS, partial(_stated, "specials", SPECIAL, "special value"))
+    yield from _of_each(records.parent / MODES, partial(_stated, "modes", MODE, "call in another mode"))
     for path in sorted((records.parent / BORDERS).glob("*.jsonl")):
         yield from _borders(read(path))
     yield from _of_each(records.parent / CONFIRMED, lambda document: _unconfirmed(records, document))
@@ -96,14 +109,15 @@ def _properties(document: Document) -> Reasons:
         yield Reason(PROPERTY, lane, facts, command, framework, lane)
 
 
-def _specials(document: Document) -> Reasons:
+def _stated(form: str, kind: str, what: str, document: Document) -> Reasons:
+    """What a form of `conformance audit` found that is not as stated."""
     lane, suite = str(document["lane"]), str(document["suite"])
     framework, _, variant = lane.partition("-")
-    command = shlex.join(["conformance", "audit", "specials", framework, "--variant", variant, "--suite", suite])
+    command = shlex.join(["conformance", "audit", form, framework, "--variant", variant, "--suite", suite])
     if not document["measured"]:
-        yield Reason(SPECIAL, lane, f"no special value was answered on {suite}", command, framework, lane)
+        yield Reason(kind, lane, f"no {what} was answered on {suite}", command, framework, lane)
     for facts in document["departures"]:
-        yield Reason(SPECIAL, lane, str(facts), command, framework, lane)
+        yield Reason(kind, lane, str(facts), command, framework, lane)
 
 
 def _borders(run: Run) -> Reasons:

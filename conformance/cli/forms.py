@@ -54,7 +54,7 @@ FORMS: dict[str, tuple[Form, ...]] = {
     ),
     "domain": (Form("coverage", "--coverage", "Count combinations of parameters that were never answered."),),
     "fuzz": (Form("borders", "--borders", "Draw problems around every known region."),),
-    "audit": (Form("confirm", "confirm"), Form("properties", "properties"), Form("specials", "specials")),
+    "audit": tuple(Form(name, name) for name in ("confirm", "properties", "specials", "modes")),
     "generate": (Form("conventions", "conventions"),),
 }
 """The forms of each verb that has several, in the order in which they are tried."""

@@ -13,7 +13,8 @@ from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.audit.specials.experiments import ANSWER, DOES, OPERANDS, VALUES
 from conformance.audit.specials.measuring import Measured, measured
-from conformance.audit.specials.statements import Departure, Statement, held, read, stated_here, table, unshown
+from conformance.audit.specials.statements import read, table
+from conformance.audit.stated import Departure, held, stated_here, unshown
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
@@ -55,12 +56,12 @@ def command(
     lane, chosen = adapters.lane(framework, variant), cases.read_suite(suite).cases[first - 1 :: step]
     path = folder / f"{lane}-{suite}.json"
     require_our_file(path, '{\n "lane": "')
-    statements = stated_here(lane)
+    statements = stated_here(lane, read())
     named = [(case.id, case.problem) for case in chosen]
     found = [one for dtype in dtypes or adapters.dtypes(framework) for one in measured(lane, named, dtype)]
-    departures, idle = list(held(lane, statements, found)), list(unshown(lane, statements, found))
+    departures, idle = list(held(lane, statements, found, DOES)), list(unshown(lane, statements, found, DOES))
     echo(f"\n{lane}, {len(chosen)} problems of {suite}: {path}")
-    echo("\n".join([*_table(found), *(departure.facts for departure in departures), *map(_idle, idle)]))
+    echo("\n".join([*_table(found), *(departure.facts for departure in departures), *idle]))
     write_atomically(path, _document(lane, suite, found, departures, idle))
     if not found:
         return INCOMPLETE
@@ -81,17 +82,12 @@ def _table(found: Sequence[Measured]) -> Iterator[str]:
                     yield f"| {value:9} | {operand:6} | {dtype:8} | {len(those):5} | {does} |"
 
 
-def _idle(statement: Statement) -> str:
-    values, operands = ", ".join(statement.values), ", ".join(statement.operands)
-    return f"it is stated that {values} in {operands} {DOES[statement.does]}, and nothing shows it"
-
-
 def _document(
-    lane: Lane, suite: str, found: Sequence[Measured], departures: Sequence[Departure], idle: Sequence[Statement]
+    lane: Lane, suite: str, found: Sequence[Measured], departures: Sequence[Departure], idle: Sequence[str]
 ) -> bytes:
     """What was measured as JSON, and what is not as stated."""
     document = {
-        "lane": str(lane), "suite": suite, "departures": [*(each.facts for each in departures), *map(_idle, idle)],
+        "lane": str(lane), "suite": suite, "departures": [*(each.facts for each in departures), *idle],
         "measured": [one._asdict() for one in found],
     }  # fmt: skip
     return json.dumps(document, indent=1).encode() + b"\n"

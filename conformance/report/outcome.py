@@ -16,7 +16,8 @@ SHOWN = 10
 """Reasons that are printed; two lines each, they are a screen."""
 
 EVIDENCE, SILENT, SHORT, NEW = "incomplete", "silent", "short", "new"
-COMMAND, PROPERTY, SPECIAL, BORDER, UNCONFIRMED = "failed", "property", "special", "border", "unconfirmed"
+COMMAND, PROPERTY, SPECIAL, MODE = "failed", "property", "special", "mode"
+BORDER, UNCONFIRMED = "border", "unconfirmed"
 NOUNS = {
     COMMAND: ("command that failed", "commands that failed"),
     EVIDENCE: ("gap in the evidence", "gaps in the evidence"),
@@ -33,6 +34,7 @@ NOUNS = {
     "otherwise": ("expectation of another diagnosis", "expectations of another diagnosis"),
     PROPERTY: ("property that fails", "properties that fail"),
     SPECIAL: ("special value that is not as stated", "special values that are not as stated"),
+    MODE: ("mode of execution that is not as stated", "modes of execution that are not as stated"),
     BORDER: ("lane with false predictions", "lanes with false predictions"),
     UNCONFIRMED: ("lane with unconfirmed divergences", "lanes with unconfirmed divergences"),
 }

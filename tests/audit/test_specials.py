@@ -17,7 +17,8 @@ from conformance.audit.mutants.base import Implementation, right
 from conformance.audit.specials import statements as stated
 from conformance.audit.specials.experiments import ANSWER, DOES, OPERANDS, VALUES, experiments
 from conformance.audit.specials.measuring import Measured, shown_by
-from conformance.audit.specials.statements import Statement, StatementError, held, read, table, unshown
+from conformance.audit.specials.statements import read, table
+from conformance.audit.stated import Statement, StatementError, held, unshown
 from conformance.layout import Array
 from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
@@ -124,18 +125,19 @@ def measured(problem: str, *does: str, dtype: str = "float32") -> Measured:
 
 
 def statement(when: str, partly: str = "") -> Statement:
-    return Statement((str(LANE),), ("inf",), ("weight",), "beyond", Predicate.parse(when), "so", partly, None)
+    subjects, labels = ("inf in the weight",), ("inf", "weight")
+    return Statement((str(LANE),), subjects, labels, "beyond", Predicate.parse(when), "so", partly)
 
 
 FOUND = [measured("i9 k2 s2", "beyond"), measured("i2 k2 s2", "beyond"), measured("i2 k2")]
 
 
 def test_what_is_as_stated_is_no_departure() -> None:
-    assert list(held(LANE, [statement("any(stride > 1)")], FOUND)) == []
+    assert list(held(LANE, [statement("any(stride > 1)")], FOUND, DOES)) == []
 
 
 def test_what_is_not_stated_names_the_smallest_case() -> None:
-    (departure,) = held(LANE, [], FOUND)
+    (departure,) = held(LANE, [], FOUND, DOES)
     assert departure.facts == (
         "inf in the weight changes outputs that its element does not reach in 2 of 3, which is not stated: "
         'smallest "i2 k2 s2" in float32'
@@ -143,7 +145,7 @@ def test_what_is_not_stated_names_the_smallest_case() -> None:
 
 
 def test_what_is_stated_and_no_longer_so_names_the_smallest_case() -> None:
-    (departure,) = held(LANE, [statement("rank > 0")], FOUND)
+    (departure,) = held(LANE, [statement("rank > 0")], FOUND, DOES)
     assert departure.facts == (
         "it is stated that inf in the weight changes outputs that its element does not reach, and in 1 of 3 it does "
         'not: smallest "i2 k2" in float32'
@@ -152,10 +154,12 @@ def test_what_is_stated_and_no_longer_so_names_the_smallest_case() -> None:
 
 def test_what_is_stated_in_part_is_to_be_shown_once() -> None:
     partly = statement("rank > 0", "not all")
-    assert list(held(LANE, [partly], FOUND)) == []
-    assert list(unshown(LANE, [partly], FOUND)) == []
-    assert list(unshown(LANE, [partly], FOUND[2:])) == [partly]
-    assert list(unshown(LANE, [replace(partly, lanes=("jax-jit",))], FOUND[2:])) == []
+    assert list(held(LANE, [partly], FOUND, DOES)) == []
+    assert list(unshown(LANE, [partly], FOUND, DOES)) == []
+    assert list(unshown(LANE, [partly], FOUND[2:], DOES)) == [
+        "it is stated that inf in weight changes outputs that its element does not reach, and nothing shows it"
+    ]
+    assert list(unshown(LANE, [replace(partly, lanes=("jax-jit",))], FOUND[2:], DOES)) == []
 
 
 def test_every_lane_of_a_night_that_is_asked_has_a_statement_and_each_says_why() -> None:

@@ -28,6 +28,7 @@ ASKED = {
     "audit confirm reports/records": "confirm",
     "audit properties torch": "properties",
     "audit specials torch": "specials",
+    "audit modes torch --slow": "modes",
     "generate --check": "generate",
     "generate conventions --check": "conventions",
 }
@@ -68,6 +69,7 @@ def test_every_form_is_asked_by_a_line() -> None:
         ("audit confirm absent", "confirm absent"),
         ("audit properties absent", "properties absent"),
         ("audit specials absent", "specials absent"),
+        ("audit modes absent", "modes absent"),
         ("generate conventions --to pyproject.toml", "conventions --to pyproject.toml"),
     ],
 )

@@ -174,6 +174,8 @@ CRASHED = {
         ("specials", SPECIALS, ["inf in the weight is lost"]),
         ("specials", SPECIALS | {"departures": [], "measured": []}, ["no special value was answered on smoke"]),
         ("specials", SPECIALS | {"departures": []}, []),
+        ("modes", SPECIALS, ["inf in the weight is lost"]),
+        ("modes", SPECIALS | {"departures": [], "measured": []}, ["no call in another mode was answered on smoke"]),
         ("confirmed", CONFIRMED, ["1 of 9 divergences in core are not confirmed by plain framework code"]),
         ("confirmed", CONFIRMED | {"others": []}, []),
         ("status", CRASHED, ["`conformance run torch` ended with exit status 2: ImportError: no torch",
@@ -220,7 +222,7 @@ def test_an_environment_that_is_no_framework_s_is_no_lane_s_reason(tmp_path: Pat
     assert list(beside(tmp_path / "records", [run()])) == []
 
 
-@pytest.mark.parametrize("folder", ["properties", "specials", "confirmed", "status"])
+@pytest.mark.parametrize("folder", ["properties", "specials", "modes", "confirmed", "status"])
 @pytest.mark.parametrize("content", ["", "[]", "{}", "3", '{"lane": "a", "suite": 3, "others": 4, "environment": 1}'])
 def test_a_file_that_no_command_wrote_is_refused_by_name(tmp_path: Path, folder: str, content: str) -> None:
     (tmp_path / folder).mkdir()

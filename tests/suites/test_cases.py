@@ -250,7 +250,7 @@ def test_found_cases_stand_in_file_order() -> None:
 
 def test_ids_are_unique_over_all_files() -> None:
     paths = [path for path in cases_folder().rglob("*") if path.suffix in (".toml", ".jsonl")]
-    others = {"expectations", "external", "claims", "chosen", "replay", "spaces", "specials.toml"}
+    others = {"expectations", "external", "claims", "chosen", "replay", "spaces", "specials.toml", "modes.toml"}
     paths = [path for path in paths if not others & set(path.parts[-2:])]
     found = [case.id for path in paths for case in read_file(path)]
     assert len(found) == len(set(found)) > 4000

@@ -32,6 +32,16 @@ class Measured(NamedTuple):
     value: str
     does: tuple[str, ...]
 
+    @property
+    def subject(self) -> str:
+        """What a statement is about."""
+        return f"{self.value} in the {self.operand}"
+
+    @property
+    def message(self) -> str:
+        """Nothing: what was done says it."""
+        return ""
+
 
 def measured(lane: Lane, problems: Sequence[Named], dtype: str) -> Iterator[Measured]:
     """What a lane makes of special values. Of a problem that it does not answer without them, nothing is said."""

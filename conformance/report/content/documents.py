@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 READERS = {
     "To use it": ("running", "porting", "commands"),
     "To test your own": ("testing-your-own", "adding-an-adapter", "vectors", "protocol"),
-    "To trust it": ("numerics", "audit", "specials", "odd-behaviours", "findings"),
+    "To trust it": ("numerics", "audit", "specials", "modes", "odd-behaviours", "findings"),
 }
 """The documents by what they are for; any other one stands under the last heading."""
 OWN_PAGES = {"conventions": "conventions.html", "errata": "literature.html"}

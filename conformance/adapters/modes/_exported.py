@@ -1,0 +1,27 @@
+"""A module of PyTorch exported to ONNX, and the model's answer by ONNX Runtime."""
+
+import io
+import warnings
+
+import onnxruntime
+import torch
+from torch import Tensor
+
+
+def answer(module: torch.nn.Module, operands: tuple[Tensor, ...], *, dynamo: bool) -> Tensor:
+    """What ONNX Runtime answers for a module, by the exporter of `torch.export` or the one of TorchScript."""
+    names = [f"operand{number}" for number in range(len(operands))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = io.BytesIO()
+        made = torch.onnx.export(module, operands, None if dynamo else model, input_names=names, dynamo=dynamo,
+                                 verbose=False)  # fmt: skip
+        if made is not None:
+            made.save(model)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model.getvalue(), options, providers=["CPUExecutionProvider"])
+    given = {each.name: operand.numpy() for each, operand in zip(session.get_inputs(), operands, strict=True)}
+    (result,) = session.run(None, given)
+    return torch.from_numpy(result)

@@ -1,0 +1,130 @@
+"""conformance audit modes: what a framework's modes of execution make of problems, beside eager execution."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from conformance import adapters
+from conformance.adapters import modes
+from conformance.adapters.base import Lane
+from conformance.audit.modes.measuring import DOES, EAGER, SLOWLY, TOGETHER, Measured, Named, measured
+from conformance.audit.modes.statements import read, table
+from conformance.audit.stated import held, stated_here, unshown
+from conformance.io.atomic import require_our_file, write_atomically
+from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
+from conformance.io.terminal import echo, numbers
+from conformance.numerics.operands import DTYPES
+from conformance.problem import FORWARD, Problem
+from conformance.records.record import Record, Verdict
+from conformance.runner.selection import parse_shard, require_computed
+from conformance.suites import cases
+from conformance.suites.expectations import expected_here, known
+
+
+@click.command()
+@click.argument("framework", required=False)
+@click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
+@click.option("--suite", default="smoke", show_default=True, help="Whose problems to try.")
+@click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th problem, from the I-th on.")
+@click.option("--dtype", "dtypes", multiple=True, default=DTYPES, show_default=True, help="Of the operands.")
+@click.option("--mode", "chosen", multiple=True, help="Only this mode; repeatable.")
+@click.option("--slow", is_flag=True, help="Those modes, too, that compile or export each call.")
+@click.option("--to", "folder", default="reports/modes", show_default=True, type=Path, help="Where results go.")
+def command(
+    framework: str | None, variant: str | None, suite: str, shard: str, dtypes: tuple[str, ...],
+    chosen: tuple[str, ...], slow: bool, folder: Path,
+) -> int:  # fmt: skip
+    """Make calls of FRAMEWORK in other modes of execution, and hold the answers to eager ones and to what is stated.
+
+    A mode is another way to execute the same call: other kernels, other memory under the operands, a function that is
+    traced or compiled. Its answer is to be the eager one in every bit, and a mode that only infers shapes is to infer
+    the eager answer's. Where a mode does otherwise is stated in cases/modes.toml; without FRAMEWORK this prints that as
+    a table. Exit status: 0 all is as stated; 1 a mode does something else; 2 usage; 3 nothing was answered.
+    """
+    if framework is None:
+        echo("\n".join(table(read())))
+        return OK
+    adapters.require_installed(framework)
+    if framework not in modes.frameworks():
+        raise click.UsageError(f"{framework} has no modes: those that have are {', '.join(modes.frameworks())}")
+    if unknown := [name for name in chosen if name not in modes.names(framework)]:
+        raise click.UsageError(f"{framework} has no mode {unknown[0]!r}: it has {', '.join(modes.names(framework))}")
+    first, step = parse_shard(shard)
+    for dtype in dtypes:
+        require_computed(framework, dtype)
+    if variant is None:  # each in a process of its own, since a framework reads its environment once
+        words = [framework, f"--suite={suite}", f"--shard={shard}", f"--to={folder}", *["--slow"] * slow,
+                 *(f"--dtype={dtype}" for dtype in dtypes), *(f"--mode={mode}" for mode in chosen)]  # fmt: skip
+        program = [sys.executable, "-c", "from conformance.cli import main; main()", "audit", "modes", *words]
+        return max(subprocess.call([*program, f"--variant={name}"]) for name in adapters.variants(framework))
+    lane, those = adapters.lane(framework, variant), cases.read_suite(suite).cases[first - 1 :: step]
+    path = folder / f"{lane}-{suite}.json"
+    require_our_file(path, '{\n "lane": "')
+    statements = stated_here(lane, read())
+    named = [(case.id, case.problem) for case in those]
+    found = [one for dtype in dtypes for one in _measured(lane, named, dtype, chosen, slow=slow)]
+    departures = [each.facts for each in held(lane, statements, [one for one in found if one.mode != EAGER], DOES)]
+    departures += [*unshown(lane, statements, found, DOES), *_dead(lane, found)]
+    echo(f"\n{lane}, {len(those)} problems of {suite}: {path}")
+    echo("\n".join([*_table(found), *departures]))
+    write_atomically(path, _document(lane, suite, found, departures))
+    if all(one.mode == EAGER for one in found):
+        return INCOMPLETE
+    return DIVERGED if departures else OK
+
+
+def _measured(
+    lane: Lane, problems: Sequence[Named], dtype: str, chosen: Sequence[str], *, slow: bool
+) -> Iterator[Measured]:
+    own = modes.load_modes(lane)
+    quick, others = [*own.MODES, *own.INFERENCES], [*own.SLOW]
+    quick = [name for name in quick if not chosen or name in chosen]
+    others = [name for name in others if (name in chosen if chosen else slow)]
+    if quick:
+        yield from measured(lane, problems, dtype, quick, TOGETHER)
+    for name in others:
+        if lacking := modes.missing(own, name):
+            echo(f"{lane} {name}: left out, since it needs {', '.join(lacking)}, not installed here: "
+                 f"tox run -e modes-{lane.framework}")  # fmt: skip
+        else:
+            yield from measured(lane, problems, dtype, [name], SLOWLY)
+
+
+def _dead(lane: Lane, found: Sequence[Measured]) -> Iterator[str]:
+    """Where eager execution ended its process, so that nothing was said of modes, and no expectation knows of it."""
+    expectations = expected_here(lane)
+    ended = {(one.problem, one.dtype): one for one in found if one.mode == EAGER}
+    new = [one for one in ended.values() if not known(_record(lane, one), expectations)]
+    if new:
+        least = min(new, key=lambda one: (Problem.parse(one.problem).multiplies, one.problem))
+        yield (f"eager execution ends the process in {len(new)} of its own, which no expectation knows: smallest "
+               f'"{least.problem}" in {least.dtype}: {least.message}')  # fmt: skip
+
+
+def _record(lane: Lane, one: Measured) -> Record:
+    return Record(lane.framework, lane.variant, "", one.dtype, FORWARD, one.problem, Verdict.CRASHED)
+
+
+def _table(found: Sequence[Measured]) -> Iterator[str]:
+    """How many problems each mode was asked in each dtype, and how often it does what."""
+    rows = []
+    for mode, dtype in dict.fromkeys((one.mode, one.dtype) for one in found):
+        those = [one for one in found if (one.mode, one.dtype) == (mode, dtype)]
+        counts = Counter(does for one in those for does in one.does)
+        rows.append([mode, dtype, f"{len(those):,}", f"{len(those) - counts.total():,}",
+                     "; ".join(f"{counts[name]:,} {DOES[name]}" for name in DOES if counts[name])])  # fmt: skip
+    return numbers(["mode", "dtype", "asked", "as eager", "otherwise"], rows)
+
+
+def _document(lane: Lane, suite: str, found: Sequence[Measured], departures: Sequence[str]) -> bytes:
+    """What was measured as JSON, and what is not as stated."""
+    document = {
+        "lane": str(lane), "suite": suite, "departures": [*departures],
+        "measured": [one._asdict() for one in found],
+    }  # fmt: skip
+    return json.dumps(document, indent=1).encode() + b"\n"
