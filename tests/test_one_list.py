@@ -32,7 +32,7 @@ def test_tox_has_an_environment_for_each_framework() -> None:
 
 @pytest.mark.parametrize(
     ("label", "rest"),
-    [("weekly", {"programs", "report"}), ("nightly", {"programs", "report"})],
+    [("weekly", {"programs", "report", *MODES}), ("nightly", {"programs", "report"})],
 )
 def test_tox_labels_run_every_framework(label: str, rest: set[str]) -> None:
     frameworks = {name for name in adapters.frameworks() if label == "weekly" or adapters.is_nightly(name)}
