@@ -18,7 +18,7 @@ from conformance.runner.outside import START, LaneProcess
 from conformance.suites.case import Asked, Case
 
 MOST = 64
-"""Records of a run that are asked again, the smallest ones."""
+"""Records of a run that are asked again."""
 
 Evaluate = Callable[[Case, str], Result]
 
@@ -58,26 +58,28 @@ def by_lane(lane: Lane) -> Iterator[Evaluate]:
 
 
 def candidates(explained: Iterable[Explained]) -> list[Explained]:
-    """The records of problems whose explanations need several statements, and were not asked again."""
-    return sorted(
-        (
-            member
-            for member in explained
-            if member.record.subject is SubjectKind.PROBLEM
-            and member.record.redrawn
-            and any(cause.candidate for cause in member.causes)
-        ),
-        key=lambda member: size(member.record),
-    )
+    """The records of problems that several statements explain and that were not asked again, the smallest ones.
+
+    No more than `MOST` records of a run are asked.
+    """
+    every = sorted(explained, key=lambda member: size(member.record))
+    asked = sum(member.record.replicated is not None for member in every)
+    first = [
+        member
+        for member in every
+        if member.record.subject is SubjectKind.PROBLEM
+        and member.record.redrawn
+        and member.record.replicated is None
+        and any(cause.candidate for cause in member.causes)
+    ]
+    return first[: max(0, MOST - asked)]
 
 
 def replicated(members: Sequence[Explained], evaluate: Evaluate) -> list[Record]:
-    """The records of candidates, the smallest ones, each with which of its explanations held on redrawn operands."""
-    asked = ((member, evaluate(_redrawn(member.record), member.record.dtype)) for member in members[:MOST])
+    """The records of candidates, each with which of its explanations held on redrawn operands."""
+    asked = ((member, evaluate(_redrawn(member.record), member.record.dtype)) for member in members)
     return [
-        replace(member.record, replicated={
-            str(cause): _holds(cause, result) for cause in member.causes if len(cause.misreadings) > 1
-        })
+        replace(member.record, replicated=_held([cause for cause in member.causes if cause.candidate], result))
         for member, result in asked
         if result.record.verdict is Verdict.CONFORMS or "actual" in result.arrays
     ]  # fmt: skip
@@ -88,13 +90,15 @@ def _redrawn(record: Record) -> Case:
     return Case(f"{record.case}-redrawn", problem_of(record), record.problem, "", (), "")
 
 
-def _holds(cause: Cause, result: Result) -> bool:
-    """Whether an explanation gives the answer on redrawn operands, on which some of its statements may not show."""
+def _held(asked: Sequence[Cause], result: Result) -> dict[str, bool]:
+    """Whether each explanation gives the answer on redrawn operands, on which some of its statements may not show."""
     if result.record.verdict is Verdict.CONFORMS:
-        return False
+        return dict.fromkeys(map(str, asked), False)
     every = causes(result.record, lambda _: result.arrays["actual"])
-    if cause in every:
-        return True
+    return {str(cause): cause in every or _holds_in_part(cause, every, result) for cause in asked}
+
+
+def _holds_in_part(cause: Cause, every: Sequence[Cause], result: Result) -> bool:
     space = restricted(WHOLE, frozenset(cause.kind.misreadings))
     some = causes(result.record, lambda _: result.arrays["actual"], space=space)
     return any(part.misreadings and set(part.misreadings) <= set(cause.misreadings) for part in (*every, *some))

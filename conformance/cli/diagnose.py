@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
+from functools import cache
 from math import inf, prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,14 +14,14 @@ from numpy import iinfo
 
 from conformance import adapters, idioms, layout
 from conformance.analysis.groups import Group, groups_of
-from conformance.analysis.replication import by_lane, candidates, lane_at_hand, replicated
+from conformance.analysis.replication import Evaluate, by_lane, candidates, lane_at_hand, replicated
 from conformance.calls.arrays import restored
 from conformance.cli.call import parse_lets
 from conformance.cli.options import QUIET
 from conformance.diagnosis.answers.scales import diagnose_by_channel, difference_by_channel
 from conformance.diagnosis.bounds import bounded
 from conformance.diagnosis.diagnose import Diagnosis, diagnose, difference
-from conformance.diagnosis.explain import UNEXPLAINED, Explained, among, causes, explain_run
+from conformance.diagnosis.explain import UNEXPLAINED, Ask, Explained, among, explain_run
 from conformance.diagnosis.kept import Requantisation
 from conformance.diagnosis.observation import DiagnosisError
 from conformance.diagnosis.parts import beyond_stamp
@@ -309,35 +311,40 @@ def _records(path: Path, lines: Any) -> int:
         conforming = [facts(record) for record in run.records if record.verdict is Verdict.CONFORMS]
         with open_beside(path, len(diverging)) as arrays:
             actual = among(arrays)
-            explained = explain_run(diverging, run.records, actual)
-            if asked := _asked_again(path, run, explained):
-                diverging = [asked.get(record.key, record) for record in diverging]
-                again = {
-                    member.record.key: Explained(record, causes(record, actual))
-                    for member in explained
-                    if (record := asked.get(member.record.key))
-                }
-                explained = [again.get(member.record.key, member) for member in explained]
+            with _asking(path, run) as ask:
+                explained = explain_run(diverging, run.records, actual, ask)
             groups = groups_of(explained, conforming, actual)
     for line in lines(path, len(diverging), groups):
         echo(line)
     return OK if all(group.cause.explained for group in groups) else DIVERGED
 
 
-def _asked_again(path: Path, run: Run, explained: Sequence[Explained]) -> Mapping[Key, Record]:
-    """The records whose explanations were asked of redrawn operands, since the lane is at hand; the file keeps them."""
-    members = candidates(explained)
-    lane = lane_at_hand(run.header) if members else None
-    if lane is None:
-        return {}
-    with by_lane(lane) as evaluate:
-        asked = {record.key: record for record in replicated(members, evaluate)}
-    kept = tuple(asked.get(record.key, record) for record in run.records)
+@contextmanager
+def _asking(path: Path, run: Run) -> Iterator[Ask]:
+    """What asks the lane, where it is at hand, whether explanations hold on redrawn operands; the file keeps it."""
+    learnt: dict[Key, Record] = {}
+    with ExitStack() as stack:
+
+        @cache
+        def evaluate() -> Evaluate | None:
+            lane = lane_at_hand(run.header)
+            return stack.enter_context(by_lane(lane)) if lane else None
+
+        def ask(explained: Sequence[Explained]) -> Mapping[Key, Record]:
+            members = candidates(explained)
+            evaluated = evaluate() if members else None
+            new = {record.key: record for record in replicated(members, evaluated)} if evaluated else {}
+            learnt.update(new)
+            return new
+
+        yield ask
+    if not learnt:
+        return
+    kept = tuple(learnt.get(record.key, record) for record in run.records)
     try:
         record_file.write(path, replace(run, records=kept))
     except OSError as error:
         echo(f"{path}: what was found on redrawn operands is not kept: {error.strerror}", err=True)
-    return asked
 
 
 def text_lines(path: Path, diverging: int, groups: Sequence[Group]) -> Iterator[str]:

@@ -144,9 +144,19 @@ def causes(
         diagnoses = diagnose(problem, draw(record.case, problem, record.dtype), array, most=most, space=space)
     except TooLargeError:
         return (TOO_LARGE,)
-    every = tuple(dict.fromkeys(_cause(diagnosis, record) for diagnosis in diagnoses))
-    replicated = record.replicated or {}
-    return tuple(cause for cause in every if replicated.get(str(cause), True)) or (UNEXPLAINED,)
+    return _standing(tuple(dict.fromkeys(_cause(diagnosis, record.kind) for diagnosis in diagnoses)), record)
+
+
+def _standing(causes: Sequence[Cause], record: Record) -> tuple[Cause, ...]:
+    """The causes that may be said of a record: of several statements, once asked, those that held when redrawn."""
+    if record.replicated is None:
+        return tuple(causes) or (UNEXPLAINED,)
+    held = {text for text, holds in record.replicated.items() if holds}
+    standing = (
+        replace(cause, replicated=True) if str(cause) in held else cause
+        for cause in causes if len(cause.misreadings) < 2 or str(cause) in held
+    )  # fmt: skip
+    return tuple(standing) or (UNEXPLAINED,)
 
 
 def _causes_of_gradient(record: Record, array: Any) -> tuple[Cause, ...]:
@@ -156,11 +166,10 @@ def _causes_of_gradient(record: Record, array: Any) -> tuple[Cause, ...]:
     return tuple(Cause((text,)) for text in found) or (UNEXPLAINED,)
 
 
-def _cause(diagnosis: Diagnosis, record: Record) -> Cause:
+def _cause(diagnosis: Diagnosis, kind: str) -> Cause:
     if not diagnosis.statements:
-        return Cause(but_for=record.kind)
-    cause = Cause(diagnosis.moves, window=None if diagnosis.claimed is None else diagnosis.window)
-    return replace(cause, replicated=bool((record.replicated or {}).get(str(cause))))
+        return Cause(but_for=kind)
+    return Cause(diagnosis.moves, window=None if diagnosis.claimed is None else diagnosis.window)
 
 
 def expected_of_others(records: Sequence[Record]) -> Mapping[str, str]:
@@ -174,33 +183,61 @@ def expected_of_others(records: Sequence[Record]) -> Mapping[str, str]:
 
 Causes = dict[Key, tuple[Cause, ...]]
 """The causes of records by their keys."""
+Ask = Callable[[list[Explained]], Mapping[Key, Record]]
+"""What asks explanations of redrawn operands, and gives the records that learnt something from it."""
 
 
-def explain_run(records: Sequence[Record], run: Sequence[Record], actual: Actual) -> list[Explained]:
+def explain_run(
+    records: Sequence[Record], run: Sequence[Record], actual: Actual, ask: Ask = lambda explained: {}
+) -> list[Explained]:
     """The diverging records of a run, explained with what is found for each other.
 
     One statement is sought for each record. Where none is found, several are sought for the smallest records, and what
-    these have is tried on the others.
+    these have is tried on the others. `ask` gives records anew that have learnt whether explanations of several
+    statements hold on redrawn operands. What does not hold is replaced, until nothing more is learnt.
     """
     answers = expected_of_others(run)
 
     def sought(some: Sequence[Record], **bounds: Any) -> Causes:
         def task(record: Record) -> _Task:
             other = answers.get(record.actual)
-            return _Task(record, actual(record), {record.actual: other} if other else {}, **bounds)
+            asked = replace(record, replicated=None)  # what is found does not depend on what was learnt of it
+            return _Task(asked, actual(record), {record.actual: other} if other else {}, **bounds)
 
         return _all_sought(map(task, some), len(some))
 
     found = _by_one(records, sought)
-    left = sorted((record for record in records if found[record.key] == (UNEXPLAINED,)), key=size)
-    several = sought(left[:SEARCHED])
-    found |= several
-    known = _kinds(several)
-    others = sought(left[SEARCHED:], kinds=known) if known else {}
-    for record in left[SEARCHED:]:
-        some = others.get(record.key, (UNEXPLAINED,))
-        found[record.key] = (BY_NO_ONE_STATEMENT,) if some == (UNEXPLAINED,) else some
-    return [Explained(record, found[record.key]) for record in records]
+    by_several = _Several(sought)
+    while True:
+        causes = {record.key: _standing(found[record.key], record) for record in records}
+        causes |= by_several(sorted((each for each in records if causes[each.key] == (UNEXPLAINED,)), key=size))
+        explained = [Explained(record, causes[record.key]) for record in records]
+        learnt = ask(explained)
+        if not learnt:
+            return explained
+        records = [learnt.get(record.key, record) for record in records]
+
+
+class _Several:
+    """The causes of records by several statements: whatever is learnt of them, each record is searched once."""
+
+    def __init__(self, sought: Callable[..., Causes]) -> None:
+        self._sought = sought
+        self._found: dict[frozenset[str] | None, Causes] = {}
+
+    def __call__(self, left: Sequence[Record]) -> Causes:
+        several = self._causes(left[:SEARCHED], None)
+        known = _kinds(several)
+        others = self._causes(left[SEARCHED:], known) if known else {}
+        for record in left[SEARCHED:]:
+            some = others.get(record.key, (UNEXPLAINED,))
+            several[record.key] = (BY_NO_ONE_STATEMENT,) if some == (UNEXPLAINED,) else some
+        return several
+
+    def _causes(self, records: Sequence[Record], kinds: frozenset[str] | None) -> Causes:
+        found = self._found.setdefault(kinds, {})
+        found |= self._sought([record for record in records if record.key not in found], kinds=kinds)
+        return {record.key: _standing(found[record.key], record) for record in records}
 
 
 def _by_one(records: Sequence[Record], sought: Callable[..., Causes]) -> Causes:

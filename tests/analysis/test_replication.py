@@ -15,6 +15,7 @@ from conformance import oracle
 from conformance.adapters.base import Lane
 from conformance.analysis.replication import candidates, lane_at_hand, replicated
 from conformance.cli import diagnose
+from conformance.diagnosis import explain
 from conformance.diagnosis.explain import Explained, causes
 from conformance.numerics.deviation import measure_deviation
 from conformance.numerics.operands import Arrays, draw
@@ -61,8 +62,8 @@ def evaluated(answer: Answer) -> Callable[[Case, str], Result]:
     return evaluate
 
 
-def observed(answer: Answer) -> tuple[Explained, Array]:
-    result = evaluated(answer)(Case("observed", Problem.parse(PROBLEM), PROBLEM, "", (), ""), "float64")
+def observed(answer: Answer, name: str = "observed") -> tuple[Explained, Array]:
+    result = evaluated(answer)(Case(name, Problem.parse(PROBLEM), PROBLEM, "", (), ""), "float64")
     actual = result.arrays["actual"]
     return Explained(result.record, causes(result.record, lambda _: actual)), actual
 
@@ -125,3 +126,20 @@ def test_the_command_asks_the_lane_and_the_file_keeps_the_outcome(
     assert done.output.splitlines()[0] == first
     (kept,) = record_file.read(path).records
     assert kept.replicated == (None if answer is None else {TWO: status == 0})
+
+
+def test_a_file_that_kept_outcomes_is_diagnosed_in_the_same_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {name: observed(twice_wrong, name) for name in "abcde"}
+    header = Header("f", "v", "core", ("float64",), ("forward",), "digest", len(found), "oracle")
+    path = tmp_path / "f-v-core.jsonl"
+    record_file.write(path, Run(header, tuple(member.record for member, _ in found.values()), complete=True))
+    arrays: dict[str, Any] = {f"{name}/float64/forward/actual": actual for name, (_, actual) in found.items()}
+    np.savez(path.with_suffix(".npz"), **arrays)
+    monkeypatch.setattr(explain, "SEARCHED", 2)  # the others are searched for what these have
+    monkeypatch.setattr(diagnose, "lane_at_hand", lambda _: LANE)
+    monkeypatch.setattr(diagnose, "by_lane", lambda _: nullcontext(evaluated(right)))
+    first, again = (CliRunner().invoke(diagnose.command, [str(path)], standalone_mode=False) for _ in range(2))
+    assert "unexplained" in first.output
+    assert first.output == again.output
