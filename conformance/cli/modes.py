@@ -12,7 +12,7 @@ import click
 from conformance import adapters
 from conformance.adapters import modes
 from conformance.adapters.base import Lane
-from conformance.audit.modes.measuring import DOES, EAGER, SLOWLY, TOGETHER, Measured, Named, measured
+from conformance.audit.modes.measuring import DOES, EAGER, Measured, Named, measured
 from conformance.audit.modes.statements import read, table
 from conformance.audit.stated import held, stated_here, unshown
 from conformance.io.atomic import require_our_file, write_atomically
@@ -86,13 +86,13 @@ def _measured(
     quick = [name for name in quick if not chosen or name in chosen]
     others = [name for name in others if (name in chosen if chosen else slow)]
     if quick:
-        yield from measured(lane, problems, dtype, quick, TOGETHER)
+        yield from measured(lane, problems, dtype, quick)
     for name in others:
         if lacking := modes.missing(own, name):
             echo(f"{lane} {name}: left out, since it needs {', '.join(lacking)}, not installed here: "
                  f"tox run -e modes-{lane.framework}")  # fmt: skip
         else:
-            yield from measured(lane, problems, dtype, [name], SLOWLY)
+            yield from measured(lane, problems, dtype, [name])
 
 
 def _dead(lane: Lane, found: Sequence[Measured]) -> Iterator[str]:

@@ -188,7 +188,7 @@ from conformance.audit.modes import measuring
 from conformance.problem import Problem
 if __name__ == "__main__":
     problems = [("a", Problem.parse("i2 k2 s2")), ("b", Problem.parse("i1 k1"))]
-    for one in measuring.measured(Lane("oracle_adapter", "single"), problems, "float32", ["die", "same"], 2):
+    for one in measuring.measured(Lane("oracle_adapter", "single"), problems, "float32", ["die", "same"]):
         print(one.problem, one.mode, *one.does, sep=",")
 """
 MODULE = """

@@ -44,10 +44,10 @@ DOES = {
 EAGER = "eager"
 """What a mode is held against, which may end its process, too: then nothing is said of modes."""
 
-SECONDS = 300.0
+SECONDS = 600.0
 """What a process may take, in which a framework may have to compile all of it."""
-TOGETHER, SLOWLY = 64, 4
-"""Problems that share a process, and those that share one in a slow mode."""
+TOGETHER = 64
+"""Problems that share a process, in which a compiler or an exporter takes seconds to be imported."""
 
 
 class Measured(NamedTuple):
@@ -99,13 +99,11 @@ class _Eager(NamedTuple):
     expected: Array
 
 
-def measured(
-    lane: Lane, problems: Sequence[Named], dtype: str, modes: Sequence[str], together: int
-) -> Iterator[Measured]:
-    """What modes of a lane do on problems, so many in a process. Of a problem that no call says, nothing is said."""
+def measured(lane: Lane, problems: Sequence[Named], dtype: str, modes: Sequence[str]) -> Iterator[Measured]:
+    """What modes of a lane do on problems. Of a problem that no call says, nothing is said."""
     isolation = Isolation(lane)
-    for start in range(0, len(problems), together):
-        yield from _apart(isolation, lane, problems[start : start + together], dtype, modes)
+    for start in range(0, len(problems), TOGETHER):
+        yield from _apart(isolation, lane, problems[start : start + TOGETHER], dtype, modes)
 
 
 def _apart(
