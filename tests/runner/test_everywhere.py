@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,19 @@ def test_a_lane_that_cannot_start_says_its_last_line(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("CONFORMANCE_ADAPTERS", "/nowhere")
     (answer,) = everywhere.ask([Lane("torch", "eager")], "i3 k2", "float32")
     assert "/nowhere" in answer.missing
+
+
+def test_a_lane_whose_environment_is_older_than_the_package_has_the_command_that_installs_what_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho \"ModuleNotFoundError: No module named 'stamps'\" >&2\nexit 1\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(everywhere, "python_for", lambda framework, chosen: str(python))
+    (answer,) = everywhere.ask([Lane("torch", "eager")], "i3 k2", "float32")
+    assert answer.missing == (
+        "ModuleNotFoundError: No module named 'stamps': `tox run -e torch --notest` installs what is missing"
+    )
 
 
 def test_names_are_of_lanes_of_frameworks_or_all() -> None:

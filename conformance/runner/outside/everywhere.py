@@ -102,7 +102,8 @@ def _asked(lane: Lane, descriptor: str, dtype: str, direction: str) -> Answer:
         return Answer(lane, {}, missing=f"said nothing for {SECONDS:g} seconds")
     except (ValueError, LookupError):
         last = next((line for line in reversed(made.stderr.splitlines()) if line.strip()), f"status {made.returncode}")
-        return Answer(lane, {}, missing=one_line(last.strip())[:200])
+        anew = f": `tox run -e {_environment(lane)} --notest` installs what is missing"
+        return Answer(lane, {}, missing=one_line(last.strip())[:200] + anew * last.startswith("ModuleNotFoundError"))
 
 
 def _environment(lane: Lane) -> str:
