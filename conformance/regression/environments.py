@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,13 +79,24 @@ def parse(text: str, framework: str = "", without: Sequence[str] = ()) -> Build:
 
 def _pins() -> dict[str, dict[str, str]]:
     """The pins that can be replaced: by the name of the requirement, the variable of each lane that has it."""
-    config = configparser.ConfigParser(interpolation=None)
-    config.read_string(_root().joinpath("tox.ini").read_text(encoding="utf-8"))
+    config = _settings()
     pins: dict[str, dict[str, str]] = {}
     for section in config.sections():
         for variable, requirement in _PIN.findall(config[section].get("deps", "")):
             pins.setdefault(Requirement(requirement).name, {})[section.removeprefix("testenv:")] = variable
     return pins
+
+
+def _settings() -> configparser.ConfigParser:
+    config = configparser.ConfigParser(interpolation=None)
+    config.read_string(_root().joinpath("tox.ini").read_text(encoding="utf-8"))
+    return config
+
+
+def _installed(framework: str) -> str:
+    """What decides what tox installs for a lane: its section, and what this package needs."""
+    project = tomllib.loads(_root().joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return f"{dict(_settings()[f'testenv:{framework}'])}{project['dependencies']}"
 
 
 def _root() -> Path:
@@ -99,7 +111,7 @@ def environment(build: Build, say: Say) -> Path:
 
     Raises VersionError with the line that says why there can be none.
     """
-    pins = _root().joinpath("tox.ini").read_text(encoding="utf-8") + str(sorted(build.requirements.items()))
+    pins = _installed(build.framework) + str(sorted(build.requirements.items()))
     name = re.sub(r"[^\w.]+", "-", str(build))
     folder = cache_folder() / "environments" / f"{name}-{hashlib.sha256(pins.encode()).hexdigest()[:8]}"
     done = folder / "made"

@@ -138,6 +138,25 @@ class TestRuns:
         environments.run(parse("mxnet==1.8.0"), ["--suite=core"], quiet)
         assert len(lane) == 5
 
+    def test_an_environment_is_made_anew_where_its_own_section_or_a_need_of_the_package_changes(
+        self, lane: list[Sequence[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        root = tmp_path / "root"
+        root.mkdir()
+        text = {name: (environments._root() / name).read_text() for name in ("tox.ini", "pyproject.toml")}
+
+        def made(**changed: str) -> int:
+            for name, content in {**text, **changed}.items():
+                (root / name).write_text(content)
+            environments.environment(Build("mxnet", {"CONFORMANCE_MXNET": "mxnet==1.9.1"}), quiet)
+            return len(lane)
+
+        monkeypatch.setattr(environments, "_root", lambda: root)
+        assert made() == 1
+        assert made(**{"tox.ini": text["tox.ini"].replace("torch==2.13.0", "torch==2.12.0")}) == 1
+        assert made(**{"tox.ini": text["tox.ini"].replace("numpy==1.23.5", "numpy==1.23.4")}) == 2
+        assert made(**{"pyproject.toml": text["pyproject.toml"].replace('"tqdm>=4.66"', '"tqdm>=4.67"')}) == 3
+
     @pytest.mark.parametrize(("name", "value"), [("STATUS", "3"), ("STATUS", "2"), ("CUT", "1")])
     def test_a_run_that_is_not_whole_is_not_kept(
         self, lane: list[Sequence[str]], monkeypatch: pytest.MonkeyPatch, name: str, value: str
