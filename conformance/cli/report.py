@@ -12,7 +12,7 @@ from conformance import adapters
 from conformance.cli.options import EXPECTATIONS, QUIET
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.folders import docs_folder
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, note
 from conformance.records import record_file
 from conformance.records.record import FUNCTION, Run
 from conformance.regression.history import DEFAULT, StoreError
@@ -24,6 +24,8 @@ from conformance.suites.expectation_files import give, path, require_asked
 if TYPE_CHECKING:
     from conformance.report import Site
 
+NIGHT = "nightly"
+"""What stands for every lane that a night runs."""
 COLUMNS = 100
 """Width of the help texts in the report, whatever the terminal's."""
 
@@ -46,7 +48,7 @@ COLUMNS = 100
     "--lane",
     "lanes",
     multiple=True,
-    help="A lane that must be there; repeatable (default: each of this package, and of the adapters that are given).",
+    help=f"A lane that must be there, or {NIGHT}: each lane of a night, and of the adapters given; repeatable.",
 )
 @EXPECTATIONS
 @QUIET
@@ -63,8 +65,9 @@ def command(
 ) -> int:
     """Build the report from record files and the arrays beside them: a front page, and the folder `site` beside it.
 
-    It says whether the runs are green or red, and why, as the front page does. Exit status: 0 green, 1 red, 2 usage, 3
-    the records are not complete and consistent.
+    It says whether the runs are green or red, and why, as the front page does. It judges the lanes and suites that were
+    run, and names those that were not. A lane that is given with --lane must be there. Exit status: 0 green, 1 red, 2
+    usage, 3 the records are not complete and consistent.
     """
     from conformance.report import front_page, require_ours, write_report
     from conformance.report.content.documents import read as read_documents
@@ -80,15 +83,18 @@ def command(
     replayed = replays.read(replays.DEFAULT) if replays.DEFAULT.exists() else None
     runs = record_file.read_folder(records)
     require_asked(give(expectations), {run.header.framework for run in runs})
-    expected = lanes or _expected_lanes(runs)
+    night = _lanes_of_a_night(runs)
+    expected = [lane for given in lanes for lane in (night if given == NIGHT else [given])]
     for line in _without_adapter(runs):
         echo(line, err=True)
     site = _gathered(runs, records, expected, baseline, history)
     documents = read_documents(docs_folder(), {"commands": _commands()})
-    whole = replace(site, audit=mutants, replays=replayed, documents=documents)
+    whole = replace(site, audit=mutants, replays=replayed, documents=documents, night=night)
     outcome = write_report(whole, page)
     echo(page.resolve().as_uri())
     echo("\n".join(outcome.lines()))
+    if absent := whole.not_run:
+        note(f"not run, so not judged: {absent}; with --lane LANE, or --lane {NIGHT}, a lane must be there")
     if open_ and not show_in_browser(page.resolve().as_uri()):
         echo("no browser could be started: set BROWSER, or open the page by its address", err=True)
     if outcome.incomplete:
@@ -142,9 +148,9 @@ def _without_adapter(runs: Sequence[Run]) -> Iterator[str]:
             yield f"{name}: its adapter is not here{lacking}: {step}"
 
 
-def _expected_lanes(runs: Sequence[Run]) -> list[str]:
+def _lanes_of_a_night(runs: Sequence[Run]) -> list[str]:
     """Every lane of this package that a night has, or that has a record, unless all records are of others; and each
-    from outside that has no record at all."""
+    from outside that is given and has no record."""
     recorded = {run.header.lane for run in runs}
     own = [lane for lane in adapters.lanes() if not adapters.is_outside(lane.framework)]
     ours = [str(lane) for lane in own if adapters.is_nightly(lane.framework) or str(lane) in recorded]

@@ -68,18 +68,26 @@ def _absent(
 ) -> Iterator[Finding]:  # fmt: skip
     if not runs:
         yield Finding("records", "no run was given, so nothing is known", "run a lane first")
+    for lane, missing, everything in absent(runs, expected_lanes, is_for):
+        nowhere = everything and len(missing) != 1
+        facts = f"it is expected, and has no record in {'any suite' if nowhere else ', '.join(missing)}"
+        framework = lane.partition("-")[0]
+        by_tox = everything and framework in environments
+        command = f"tox run -e {framework}" if by_tox else of_suites(lane, missing)
+        yield Finding(lane, facts, "run this lane, or expect it no longer: see --lane", command, lane)
+
+
+def absent(
+    runs: Sequence[Run], lanes: Sequence[str], is_for: Callable[[str, str], bool]
+) -> Iterator[tuple[str, list[str], bool]]:
+    """Of some lanes those without a record in a suite that is here: these suites, and whether they are all."""
     present = {(run.header.suite, run.header.lane) for run in runs}
     every = sorted({suite for suite, _ in present})
-    for lane in expected_lanes:
+    for lane in lanes:
         suites = [suite for suite in every if is_for(lane.partition("-")[0], suite)]
         missing = [suite for suite in suites if (suite, lane) not in present]
         if missing or not every:
-            nowhere = missing == suites and len(suites) != 1
-            facts = f"it is expected, and has no record in {'any suite' if nowhere else ', '.join(missing)}"
-            framework = lane.partition("-")[0]
-            by_tox = missing == suites and framework in environments
-            command = f"tox run -e {framework}" if by_tox else of_suites(lane, missing)
-            yield Finding(lane, facts, "run this lane, or name with --lane each one that is expected", command, lane)
+            yield lane, missing, missing == suites
 
 
 def _unfinished(runs: Sequence[Run]) -> Iterator[Finding]:

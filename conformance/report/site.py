@@ -15,7 +15,7 @@ from conformance.report.content.handbook import Handbook
 from conformance.report.content.history import SHOWN, Kept, day
 from conformance.report.content.literature import Literature
 from conformance.report.content.replays import Replays
-from conformance.report.integrity import Integrity, measure_integrity
+from conformance.report.integrity import Integrity, absent, measure_integrity
 from conformance.report.outcome import Outcome, Reason, outcome_of
 from conformance.report.rendering import fragment, render
 from conformance.report.search_data import Placed, data_files, documents_file
@@ -70,11 +70,23 @@ class Site:
     documents: Sequence[Document] = ()
     is_for: Callable[[str, str], bool] = lambda _framework, _suite: True
     """Whether a framework is asked a suite."""
+    night: Sequence[str] = ()
+    """Every lane that a night runs; those that are neither here nor expected are named as not run."""
 
     @cached_property
     def integrity(self) -> Integrity:
         """Whether the records can be trusted as they stand."""
         return measure_integrity(overview.ordered(self.runs), self.expected_lanes, self.environments, self.is_for)
+
+    @property
+    def not_run(self) -> str:
+        """The lanes of a night that are neither here nor expected; those that are here in part, with what is absent."""
+        recorded = {run.header.lane for run in self.runs}
+        others = [lane for lane in {*self.night, *recorded} if lane not in self.expected_lanes]
+        return ", ".join(
+            f"{lane} ({', '.join(missing)})" if lane in recorded else lane
+            for lane, missing, _ in absent(self.runs, sorted(others), self.is_for)
+        )
 
     @cached_property
     def faults(self) -> Mapping[str, Fault]:

@@ -64,19 +64,30 @@ def test_a_verb_needs_no_adapter_or_says_how_to_give_it(
     assert ended == status, out
 
 
-def test_a_report_expects_each_lane_of_the_adapters_that_are_given_and_none_of_this_package(
+def test_a_report_of_a_night_expects_each_lane_of_the_adapters_that_are_given_and_none_of_this_package(
     tmp_path: Path, records: Path
 ) -> None:
     for name in ("oracle_adapter.py", "region_adapter.py"):
         (tmp_path / "adapters").mkdir(exist_ok=True)
         shutil.copy(ADAPTERS / name, tmp_path / "adapters")
-    ended, out = conformance(
-        "report", "--records", str(records), "--to", str(tmp_path / "to"), **{NAMES: str(tmp_path / "adapters")}
-    )
+    words = ("report", "--records", str(records), "--to", str(tmp_path / "to"))
+    ended, out = conformance(*words, "--lane", "nightly", **{NAMES: str(tmp_path / "adapters")})
     assert ended == 3, out
     for lane in ("oracle_adapter-other", "region_adapter-only"):
         assert f"{lane}: it is expected, and has no record" in out
     assert "torch-eager" not in out
+
+
+def test_a_report_judges_what_was_run_and_names_what_was_not(tmp_path: Path, records: Path) -> None:
+    (tmp_path / "adapters").mkdir()
+    shutil.copy(ADAPTERS / "region_adapter.py", tmp_path / "adapters")
+    words = ("report", "--records", str(records), "--to", str(tmp_path / "to"))
+    ended, out = conformance(*words, **{NAMES: str(tmp_path / "adapters")})
+    assert ended == 1, out  # for what its only record shows
+    assert "expected" not in out.splitlines()[-1]
+    assert (
+        "not run, so not judged: region_adapter-only; with --lane LANE, or --lane nightly, a lane must be there" in out
+    )
 
 
 def test_a_report_is_shown_in_the_browser_that_is_named(tmp_path: Path, records: Path) -> None:

@@ -145,7 +145,17 @@ def test_sound_records_have_no_finding_and_the_expected_lanes_are_named(tmp_path
     shown = text(page(tmp_path, TORCH, JAX, expected_lanes=["torch-eager", "jax-jit"]))
     assert "Evidence: complete and consistent" in shown
     assert "Each expected lane is here: jax-jit, torch-eager." in shown
-    assert "one that never ran is not missed here" in text(page(tmp_path, TORCH))
+    assert "so the lanes and suites that were run are judged" in text(page(tmp_path, TORCH))
+
+
+def test_what_was_not_run_is_named_and_is_no_reason_to_be_red(tmp_path: Path) -> None:
+    site = Site([TORCH, run(suite="negative"), JAX], night=["torch-eager", "jax-jit", "mxnet-native"])
+    assert site.not_run == "jax-jit (negative), mxnet-native"
+    assert write_report(site, tmp_path / "index.html").green
+    shown = text((tmp_path / "index.html").read_text(encoding="utf-8"))
+    assert "Not run, and therefore not judged: jax-jit (negative), mxnet-native." in shown
+    assert replace(site, expected_lanes=["mxnet-native", "jax-jit"]).not_run == ""
+    assert "Not run" not in text(page(tmp_path, TORCH))
 
 
 def test_answers_to_the_same_case_in_another_dtype_are_no_conflict() -> None:
