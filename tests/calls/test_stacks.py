@@ -261,16 +261,33 @@ def test_a_plain_autoencoder_passes_as_a_chain() -> None:
     stack_answer = answer_stack(read_stack("torch", [TUTORIAL]), (28, 28))
     assert (stack_answer.passes, stack_answer.joined, stack_answer.end) == (True, False, (28, 28))
     assert list(stack_lines(stack_answer))[-3:] == [
-        "with nothing joined, as in a chain, input 28 gives 28 again",
-        "sizes that pass with every level joined, as in a U-Net: none up to 512",
-        "sizes that a chain gives again: 12*n + 4 from 16 on",
+        "without skip connections, input 28 gives 28 again",
+        "sizes that pass with a skip connection on every level, as in a U-Net: none up to 512",
+        "sizes that come out as they went in, without skip connections: 12*n + 4 from 16 on",
     ]
 
 
 def test_a_decoder_that_ends_too_soon_is_told_by_what_its_chain_gives() -> None:
     text = "nn.Sequential(nn.Conv2d(1, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, 2, 1), nn.ConvTranspose2d(8, 8, 4, 2, 1))"
     lines = list(stack_lines(answer_stack(read_stack("torch", [text]), (28, 28))))
-    assert "with nothing joined, as in a chain, input 28 gives 14" in lines
+    assert "without skip connections, input 28 gives 14" in lines
+
+
+def test_a_layer_that_gets_too_little_is_told_with_what_it_needs_and_the_nearest_that_pass() -> None:
+    text = "nn.Sequential(nn.Conv2d(3, 8, 7), nn.Conv2d(8, 8, 7), nn.ConvTranspose2d(8, 8, 13))"
+    stack_answer = answer_stack(read_stack("torch", [text]), (9, 9))
+    lines = list(stack_lines(stack_answer))
+    assert "input 9: layer 2 of 3, nn.Conv2d(8, 8, 7), gets 3 and needs at least 7: the kernel of 7 is larger" in (
+        "\n".join(lines).replace("torch.", "")
+    )
+    assert lines[-1] == "sizes that pass: all from 13 on; the nearest to 9: 13"
+    assert answer_stack(read_stack("torch", [text]), (13, 13)).passes
+
+
+def test_the_nearest_sizes_of_a_chain_come_out_as_they_went_in() -> None:
+    stack_answer = answer_stack(read_stack("torch", [TUTORIAL]), (30, 30))
+    assert list(stack_lines(stack_answer))[-1].endswith("12*n + 4 from 16 on; the nearest to 30: 28 and 40")
+    assert all(answer_stack(read_stack("torch", [TUTORIAL]), (near,) * 2).passes for near in stack_answer.near_chain)
 
 
 UP, OTHER = "nn.Upsample(scale_factor=2)", "nn.ConvTranspose2d(8, 8, 2, 2)"

@@ -123,7 +123,7 @@ def test_a_stack_is_data_for_other_programs() -> None:
     said = json.loads(invoke("sizes", "torch", *PASSED, "--input", "7x8", "--json").output)
     assert set(said) == {
         "framework", "axes", "in_order", "input", "passes", "joined", "end", "layers", "sizes", "chain", "nearest",
-        "unknown", "crops",
+        "nearest_chain", "unknown", "crops",
         "assumed",
     }  # fmt: skip
     assert [layer["output"] for layer in said["layers"]] == [[3, 4], [6, 8]]
@@ -153,5 +153,7 @@ def test_a_chain_that_gives_no_size_again_is_told_as_a_chain_too() -> None:
               "nn.ConvTranspose1d(4, 1, 4, stride=2)")  # fmt: skip
     words = [word for layer in layers for word in ("--then", layer)]
     done = invoke("sizes", "torch", "--input", "100", *words)
-    assert "with nothing joined, as in a chain, input 100 gives 102\n" in done.output
-    assert done.output.endswith("none up to 512\nsizes that a chain gives again: none up to 512\n")
+    assert "without skip connections, input 100 gives 102\n" in done.output
+    assert done.output.endswith(
+        "none up to 512\nsizes that come out as they went in, without skip connections: none up to 512\n"
+    )

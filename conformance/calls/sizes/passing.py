@@ -6,7 +6,7 @@ from itertools import islice
 from math import prod
 
 from conformance.calls.sizes.levels import passes
-from conformance.calls.sizes.stack import Layer, Stack
+from conformance.calls.sizes.stack import Layer, Stack, after_or_refusal
 from conformance.idioms.base import Refusal
 from conformance.problem import Ints
 
@@ -73,6 +73,12 @@ def passing(stack: Stack, holds: Callable[[Stack, Ints], bool] = passes) -> Rule
         if period % shorter == 0 and (rule := _periodic(extents, shorter, bound)):
             return rule
     return Rule(0, tuple(sorted(extents)), 1, bound)
+
+
+def least_of(layer: Layer, rank: int) -> int:
+    """The smallest extent, of all axes alike, that a layer answers; 0 where it answers none of those that are tried."""
+    sizes = ((extent,) * rank for extent in range(1, SEARCHED + 1))
+    return next((size[0] for size in sizes if not isinstance(after_or_refusal(layer.effect, size), str)), 0)
 
 
 def _holding_up_to(stack: Stack, holds: Callable[[Stack, Ints], bool], bound: int) -> set[int]:

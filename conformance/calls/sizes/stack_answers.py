@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.calls.sizes.levels import LayerResult, comes_back, cropped, end_of, walk, written
-from conformance.calls.sizes.passing import Rule, passing
+from conformance.calls.sizes.passing import Rule, least_of, passing
 from conformance.calls.sizes.stack import Stack
 from conformance.problem import Ints
 
@@ -44,6 +44,13 @@ class StackAnswer:
         """The nearest sizes that pass, where the input does not and has equal axes."""
         return () if self.joined or len(set(self.input)) != 1 else self.rule.near(self.input[0])
 
+    @property
+    def near_chain(self) -> Ints:
+        """The nearest sizes that come back where nothing is joined, if the input does not and has equal axes."""
+        if self.chain is None or len(set(self.input)) != 1 or self.end == self.input:
+            return ()
+        return self.chain.near(self.input[0])
+
 
 def answer_stack(stack: Stack, extents: Ints) -> StackAnswer:
     """What a stack gives for an input of these extents, if there are any."""
@@ -71,7 +78,7 @@ def stack_lines(answer: StackAnswer) -> Iterator[str]:
     size = short(answer.input)
     for result in answer.results:
         if not result.passes:
-            yield f"input {size}: {_broken(result)}"
+            yield f"input {size}: {_broken(result, _number(answer, result))}"
     if answer.crops:
         yield f"input {size} with crops of the skip connections alone: {_cropping(answer.crops)}"
     if answer.input and answer.joined:
@@ -82,9 +89,11 @@ def stack_lines(answer: StackAnswer) -> Iterator[str]:
         return
     if answer.end:
         again = " again" if answer.end == answer.input else ""
-        yield f"with nothing joined, as in a chain, input {size} gives {short(answer.end)}{again}"
-    yield f"sizes that pass with every level joined, as in a U-Net: {answer.rule}{near}"
-    yield f"sizes that a chain gives again: {answer.chain}"
+        yield f"without skip connections, input {size} gives {short(answer.end)}{again}"
+    yield f"sizes that pass with a skip connection on every level, as in a U-Net: {answer.rule}{near}"
+    back = answer.near_chain
+    near = f"; the nearest to {size}: {' and '.join(map(str, back))}" if back else ""
+    yield f"sizes that come out as they went in, without skip connections: {answer.chain}{near}"
 
 
 def short(extents: Sequence[int]) -> str:
@@ -92,10 +101,19 @@ def short(extents: Sequence[int]) -> str:
     return "x".join(map(str, extents[:1] if len(set(extents)) == 1 else extents))
 
 
-def _broken(result: LayerResult) -> str:
+def _number(answer: StackAnswer, result: LayerResult) -> str:
+    """Which layer it is, where there are several."""
+    count = len(answer.stack.layers)
+    return f"layer {answer.results.index(result) + 1} of {count}" if count > 1 else ""
+
+
+def _broken(result: LayerResult, number: str) -> str:
     """Where a stack breaks, and what mends it."""
     if result.refused:
-        return f"{result.layer.call} gives nothing from {short(result.before)}: {result.refused}"
+        least = least_of(result.layer, len(result.before))
+        needs = f" and needs at least {least}" if least > min(result.before) else ""
+        subject = f"{number}, {result.layer.call}," if number else result.layer.call
+        return f"{subject} gets {short(result.before)}{needs}: {result.refused}"
     place = f" ({result.layer.place})" if result.layer.place else ""
     gives = f"level {result.level}{place} gives {short(result.after)} where {short(result.needed)} is needed"
     ways = [f"give {written(result.mend)} there"] if result.mend else []
@@ -157,6 +175,7 @@ def as_data(answer: StackAnswer) -> dict[str, Any]:
         "sizes": _rule_as_data(answer.rule),
         "chain": None if answer.chain is None else _rule_as_data(answer.chain),
         "nearest": list(answer.near),
+        "nearest_chain": list(answer.near_chain),
     }
 
 
