@@ -68,10 +68,14 @@ def measure_deviation(actual: Array, expected: Array) -> Deviation | None:
         largest = maximum.reduce(absolute(actual[both] - expected[both]), initial=0)
     kind = "nonfinite" if _any(differs & ~finite) else "value"
     count = int(count_nonzero(differs))
-    message = (
-        f"{count} of {actual.size} values differ, first at {index}: {actual[index]:g}, expected {expected[index]:g}"
-    )
-    return Deviation(kind, message, count, actual.size, index, f"{largest:g}")
+    first = f"{written(actual[index])}, expected {written(expected[index])}"
+    message = f"{count} of {actual.size} values differ, first at {index}: {first}"
+    return Deviation(kind, message, count, actual.size, index, written(largest))
+
+
+def written(value: Any) -> str:
+    """A number with as many digits as tell it from every other number of its dtype; none of them is a lone zero."""
+    return str(value).removesuffix(".0")
 
 
 def digest(array: Array) -> str:

@@ -7,13 +7,14 @@ predicate are of the columns that it was made from, which are what `Predicate` s
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conformance.predicates.comparisons import Facts, Named, of_axes, of_cases
+from conformance.problem import Problem
 
 __all__ = ["Facts", "Rule", "induce", "where"]
 
@@ -32,8 +33,11 @@ LIKELY = 40
 """Comparisons of an axis that are tried together where nothing is exact."""
 ALWAYS = "rank > 0"
 ENOUGH = 10
-"""Cases inside, and outside, from which on a predicate says where something is; of fewer, many predicates are exact."""
+"""Problems inside, and outside, from which on a predicate says where something is, and as many more for each comparison
+that it has: of fewer, many predicates are exact."""
 
+MATTER = 10 * ENOUGH
+"""Problems of which no predicate asks for more."""
 NEAR, HOPELESS = 1 / 2, 1 / 4
 """The share of what is covered rightly from which on a predicate says about where something is; and that below which
 no longer predicate is looked for."""
@@ -44,13 +48,18 @@ _LATE = 10**6  # comparisons of one axis together are written after those of a c
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A predicate, with how many of a set it covers, and how many of the others by mistake."""
+    """A predicate, with how many of a set it covers, and how many of the others by mistake.
+
+    `problems` is how many different problems there are inside, or outside, where there are fewer, as far as it matters;
+    a problem that was run in several dtypes is one. Where it is 0, each case has a problem of its own.
+    """
 
     predicate: str
     covered: int
     of: int
     wrong: int
     outside: int
+    problems: int = 0
 
     @property
     def exact(self) -> bool:
@@ -59,7 +68,16 @@ class Rule:
     @property
     def is_of_enough(self) -> bool:
         """Whether there are enough cases to say where: a predicate that tells few apart is found by chance."""
-        return min(self.of, self.outside) >= ENOUGH
+        return self._told >= ENOUGH
+
+    @property
+    def is_carried(self) -> bool:
+        """Whether there are enough cases for every comparison of the predicate."""
+        return self._told >= ENOUGH * _simplicity(self.predicate)[0]
+
+    @property
+    def _told(self) -> int:
+        return self.problems or min(self.of, self.outside)
 
     @property
     def nearness(self) -> float:
@@ -73,7 +91,8 @@ class Rule:
             return f"in all {self.of:,} seen; too few to say where"
         if self.nearness < NEAR:
             return f"no predicate that was tried says where; the nearest is {self.predicate}"
-        return f"{'exactly' if self.exact else 'about'} where {self.predicate}"
+        few = "" if self.is_carried else f", as far as {self._told} problems tell"
+        return f"{'exactly' if self.exact else 'about'} where {self.predicate}{few}"
 
     @property
     def coverage(self) -> str:
@@ -117,17 +136,31 @@ def induce(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
     """
     if not inside:
         raise ValueError("there is nothing to cover: give at least one case inside")
-    return _induced(inside, outside) if outside else _everywhere(inside, outside)
+    found = _induced(inside, outside) if outside else _everywhere(inside, outside)
+    return replace(found, problems=_problems(inside, outside))
 
 
 def where(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
     """The rule of `induce` where there are enough cases to say where; else one that says that they are too few."""
-    few = min(len(inside), len(outside)) < ENOUGH
+    few = _problems(inside, outside) < ENOUGH
     return _everywhere(inside, outside) if few else induce(inside, outside)
 
 
+def _problems(*sides: Sequence[Facts]) -> int:
+    """Of how many different problems the side is that has fewer; no more are counted than matter."""
+    fewest = MATTER
+    for side in sides:
+        seen: set[Problem] = set()
+        for each in side:
+            seen.add(each.problem)
+            if len(seen) >= fewest:
+                break
+        fewest = min(fewest, len(seen))
+    return fewest
+
+
 def _everywhere(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
-    return Rule(ALWAYS, len(inside), len(inside), len(outside), len(outside))
+    return Rule(ALWAYS, len(inside), len(inside), len(outside), len(outside), _problems(inside, outside))
 
 
 def _induced(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:

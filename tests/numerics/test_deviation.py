@@ -52,6 +52,8 @@ def test_negative_zero_is_zero() -> None:
         (changed(_0_0_1=np.inf), "nonfinite", "1 of 6 values differ, first at (0, 0, 1): inf, expected 1"),
         (changed(_0_0_1=-np.inf, _0_0_0=7), "nonfinite", "2 of 6 values differ, first at (0, 0, 0): 7, expected 0"),
         (changed(_0_1_0=3.5), "value", "1 of 6 values differ, first at (0, 1, 0): 3.5, expected 3"),
+        (changed(_0_1_0=3.0000002), "value", "1 of 6 values differ, first at (0, 1, 0): 3.0000002, expected 3"),
+        (changed(_0_1_0=16777215), "value", "1 of 6 values differ, first at (0, 1, 0): 16777215, expected 3"),
     ],
 )
 def test_kinds_are_told_apart(actual: Array, kind: str, message: str) -> None:

@@ -1,5 +1,7 @@
 """Clustering: a planted region is found again in no more comparisons, and every count is the predicate's own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -83,6 +85,20 @@ def test_ten_cases_on_either_side_say_exactly_where() -> None:
     assert rule.sentence == f"exactly where {rule.predicate}"
     assert induce(inside[:30], [*outside[:30], inside[31]]).sentence.startswith(("exactly where", "about where"))
     assert Rule("bias", 9, 12, 1, 40).sentence == "about where bias"
+
+
+def test_a_problem_in_several_dtypes_is_one_problem() -> None:
+    inside, outside = split("bias")
+    again = [replace(fact, dtype=dtype) for fact in inside[:5] for dtype in ("float32", "float64")]
+    assert str(induce(again, outside)) == f"in all {2 * 5} seen; too few to say where"
+
+
+def test_each_comparison_of_a_predicate_asks_for_ten_problems() -> None:
+    inside, outside = split("any(stride > 1 and dilation > 1)")
+    few, enough = induce(inside[:15], outside), induce(inside[: 2 * ENOUGH], outside)
+    assert few.sentence == f"exactly where {few.predicate}, as far as 15 problems tell"
+    assert (few.is_of_enough, few.is_carried, comparisons(enough.predicate)) == (True, False, 2)
+    assert enough.sentence == f"exactly where {enough.predicate}"
 
 
 def test_a_predicate_that_is_wrong_more_often_than_right_does_not_say_where() -> None:
