@@ -135,8 +135,8 @@ def translate(
     able = idioms.idioms(target) if idiom else idioms.idioms_of(module or target)
     known = [candidate for candidate in able if candidate.say is not None and idiom in ("", candidate.id)]
     if not known:
-        names = ", ".join(candidate.id for candidate in idioms.idioms(target) if candidate.say is not None)
-        raise idioms.IdiomError(f"{target} has no idiom {idiom!r} to port to: those are {names}")
+        those = [candidate.id for candidate in idioms.idioms(target) if candidate.say is not None]
+        raise idioms.no_idiom(target, idiom, "to port to", those)
     known.sort(key=lambda idiom: idiom.layer != point.idiom.layer)
     refusals: dict[str, None] = {}
     for reduction in reductions(point.claim.problem):
@@ -239,11 +239,18 @@ def _port(
     if reduction.steps and reduction.steps != ("bias",):
         notes += [f"a single call cannot say it: {reason}" for reason in refusals[:1]]
     needed = (*target.idiom.imports, *engine(target.idiom.engines, target.variant))
-    imports = sorted({*needed, *dialect.imports, *numpy}, key=lambda text: ("\n" in text, text))
+    needed = tuple(map(_without_own_name, (*needed, *dialect.imports, *numpy)))
+    imports = sorted({*needed}, key=lambda text: ("\n" in text, text))
     if "groups" in reduction.steps and source.idiom.layer:
         layers = [idiom.id for idiom in idioms.idioms(frameworks[1]) if idiom.layer and idiom.say is not None]
         notes += [f"--idiom {name} makes one layer of it, whose kernel has zeros between the groups" for name in layers]
     return Port(source, target, *frameworks, reduction.steps, tuple(imports), tuple(code), tuple(notes))
+
+
+def _without_own_name(text: str) -> str:
+    """Definitions that a call needs around it, without one that has the name of the printed function."""
+    kept = [part for part in text.split("\n\n\n") if not part.startswith("def conv_transpose(")]
+    return "\n\n\n".join(kept).rstrip("\n")
 
 
 def _operands(framework: str, dialect: Dialect, bias: bool) -> Iterator[str]:

@@ -51,7 +51,7 @@ def of_port(port: Port, arrays: Iterable[Array | None], dialect: Dialect) -> Pro
         "w = convert_weight(w)", *_tensors(present, dialect), "y = conv_transpose(x, w, b)",
         f"y = {dialect.array.format('y')}",
     )  # fmt: skip
-    return Program((*dialect.imports, *port.imports), (*port.definitions, "", ""), body, given)
+    return Program(port.imports, (*port.definitions, "", ""), body, given)
 
 
 def of_gradient(lines: Iterable[str], operands: Mapping[str, Array], dialect: Dialect, *,

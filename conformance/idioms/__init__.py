@@ -5,7 +5,7 @@ read("torch", "F.conv_transpose2d(x, w, stride=2)", {"x": (1, 2, 5, 7), "w": (2,
 
 import importlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache, lru_cache
@@ -46,6 +46,7 @@ __all__ = [
     "has_ordinary",
     "idioms",
     "idioms_of",
+    "no_idiom",
     "point",
     "read",
     "read_all",
@@ -75,6 +76,13 @@ def idioms(framework: str) -> tuple[Idiom, ...]:
                          f"{', '.join(frameworks())}")  # fmt: skip
     catalogued: tuple[Idiom, ...] = importlib.import_module(f"{__name__}.catalogue.{framework}").IDIOMS
     return catalogued
+
+
+def no_idiom(framework: str, name: str, what: str, able: Sequence[str]) -> IdiomError:
+    """The error for a name that is no idiom's; that of one of its claims, as a meaning has it, says which idiom."""
+    own = name.partition("/")[0]
+    step = f"this is a claim of {own}: give {own}" if own in able else f"those are {', '.join(able)}"
+    return IdiomError(f"{framework} has no idiom {name!r} {what}: {step}")
 
 
 def framework_of(name: str) -> str:

@@ -1,5 +1,6 @@
 """Ports: which call says a problem elsewhere, what stands around it, and the code that comes out."""
 
+import re
 from itertools import islice
 from typing import Any
 
@@ -284,3 +285,14 @@ def test_a_problem_becomes_code_of_every_framework_on_canonical_operands(framewo
     assert (made.claim.problem, made.claim.weight, made.claim.reversed) == (problem, "(g i) o k", False)
     assert "def convert_weight(w):" in made.code
     assert made.claim.data == idioms.idioms(framework)[0].data
+
+
+def test_a_port_to_nodes_defines_each_function_once() -> None:
+    made = port("nn.ConvTranspose2d(8, 4, 3, stride=2, output_padding=1)", "torch", "onnx", {"x": (1, 8, 5, 7)})
+    names = re.findall(r"(?m)^def (\w+)", made.code)
+    assert sorted(names) == ["conv_transpose", "convert_weight", "evaluate", "model_of"]
+
+
+def test_a_claim_in_place_of_an_idiom_is_told_with_the_idiom() -> None:
+    with pytest.raises(IdiomError, match=r"no idiom 'torch-functional/padding' to port to: this is a claim of "):
+        port("nn.ConvTranspose2d(8, 4, 3)", "torch", "torch", {"x": (1, 8, 5, 7)}, idiom="torch-functional/padding")

@@ -33,8 +33,7 @@ class Target:
         of_module = idioms.idioms_of(self.module or self.framework)
         chosen = [idiom for idiom in able if (self.idiom == idiom.id if self.idiom else idiom in of_module)]
         if not chosen:
-            raise idioms.IdiomError(f"{self.framework} has no idiom {self.idiom!r} that says sizes: those are "
-                                    f"{', '.join(idiom.id for idiom in able)}")  # fmt: skip
+            raise idioms.no_idiom(self.framework, self.idiom, "that says sizes", [idiom.id for idiom in able])
         return sorted(chosen, key=lambda idiom: not idiom.layer)
 
 
