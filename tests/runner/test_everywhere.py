@@ -28,12 +28,13 @@ def test_lanes_that_answer_alike_have_one_letter_and_are_named_together() -> Non
     other = {**REFUSED, "message": "ValueError: output_padding (7) is too large"}
     said = lines(Answer(LANES["a"], RIGHT), Answer(LANES["b"], REFUSED), Answer(LANES["c"], wrong, ["taps reversed"]),
                  Answer(LANES["d"], RIGHT), Answer(LANES["e"], other))  # fmt: skip
-    assert [line.split()[:3] for line in said[:5]] == [
+    assert said[0].split()[:3] == ["lane", "alike", "verdict"]
+    assert [line.split()[:3] for line in said[1:6]] == [
         ["a-x", "A", "conforms"], ["b-x", "B", "rejects"], ["c-x", "C", "diverges"], ["d-x", "A", "conforms"],
         ["e-x", "B", "rejects"],
     ]  # fmt: skip
-    assert said[2].endswith("100.0 ms  taps reversed")
-    assert said[5:] == ["A: the same answer: a-x, d-x", "B: rejects in the same words: b-x, e-x"]
+    assert said[3].endswith("100.0 ms  taps reversed")
+    assert said[6:] == ["A: the same answer: a-x, d-x", "B: rejects in the same words: b-x, e-x"]
 
 
 def test_a_lane_that_is_not_installed_is_named_with_the_command_that_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,8 @@ from conformance.records.record import Verdict
 ALL = "all"
 PROGRAMS = "programs"
 """The folder of programs in a checkout, and the environment of tox that has what they need."""
+HEAD = ("lane", "alike", "verdict", "one call", "what is said of it")
+"""Of the table; lanes with one letter under `alike` gave the same answer, or refused in the same words."""
 SECONDS = 900.0
 """What a lane may take, the start of its framework included; a call is ended long before."""
 
@@ -130,7 +132,7 @@ def lines(answers: Sequence[Answer]) -> Iterator[str]:
             groups[answer.kind].append(answer)
     letters = {kind: ascii_uppercase[min(at, 25)] for at, kind in enumerate(groups)}
     asked = [answer for answer in answers if not answer.missing]
-    yield from columns((_row(answer, letters[answer.kind]) for answer in asked), indent="  ")
+    yield from columns([HEAD, *(_row(answer, letters[answer.kind]) for answer in asked)] if asked else [], indent="  ")
     yield from columns(((str(answer.lane), answer.missing) for answer in answers if answer.missing), indent="  ")
     for kind, alike in groups.items():
         if len(alike) > 1:
@@ -143,4 +145,4 @@ def _row(answer: Answer, letter: str) -> tuple[str, ...]:
     record = answer.record
     verdict = f"{record['verdict']} {record.get('kind', '')}".strip()
     said = answer.diagnosis[0] if answer.diagnosis else str(record.get("message", ""))
-    return str(answer.lane), letter, verdict, f"{record.get('seconds', 0) * 1000:9.1f} ms", said
+    return str(answer.lane), letter, verdict, f"{record.get('seconds', 0) * 1000:7.1f} ms", said
