@@ -72,6 +72,8 @@ def new(framework: str, to: Path | None, language: str) -> int:
             raise OverwriteError(
                 f"{path} is there already, and nothing is written over it: give another folder by --to"
             )
+    if folder.is_file():
+        raise OverwriteError(f"{folder}: is a file, and a folder is to be written: give another name by --to")
     for parent in sorted({path.parent for path in files}):
         parent.mkdir(parents=True, exist_ok=True)
     write_together(files)

@@ -17,7 +17,7 @@ from conformance.calls.meaning.wording import as_json, lines
 from conformance.cli.options import VERBOSE
 from conformance.idioms import Reading, arithmetic
 from conformance.idioms.base import DTYPES, HALVES, ClaimedCall, Refusal
-from conformance.io.bounded import read_source
+from conformance.io.bounded import read_source, require_no_path
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import abridged, echo
 from conformance.problem import FORWARD, PASSES
@@ -76,6 +76,10 @@ def command(
     framework = idioms.framework_of(framework)
     lane = adapters.lane(framework, variant)
     name, picked = _file_and_line(expression)
+    if not name:
+        require_no_path(
+            expression, "give a call, a source file, which ends in .py, or a line of one, as in model.py:12"
+        )
     text = read_source(Path(name)) if name else expression
     given = parse_lets(lets, text)
     entries = list(idioms.read_all(framework, text, given))
@@ -84,17 +88,10 @@ def command(
     if shapes and listed:
         one = f"by its line, as in {name}:{entries[0][0]}" if name and entries else "alone"
         raise ShapeError(f"--shape is of the tensors of one call, and {len(entries)} are read here: give one {one}")
-    if case_id is not None and (claim or json_ or listed):
-        raise ShapeError("--case draws the data of a call that is made, and none is made here: leave it out, or "
-                         f"{'give one call' if listed else 'leave out --claim and --json'}")  # fmt: skip
     elsewhere_or_back = direction != FORWARD or bool(lanes)
-    if elsewhere_or_back and (claim or json_ or listed or (lanes and case_id)):
-        raise ShapeError("--pass and --lane ask for the answers to the problem of one call: give one, and leave out "
-                         "--claim and --json, and --case beside --lane")  # fmt: skip
-    if file:
-        return _list(lane, expression, dtype, json_, entries)
+    _require_asked(case_id, elsewhere_or_back, bool(lanes), listed=listed, made=not (claim or json_ or listed))
     if listed:
-        return _list(lane, "line", dtype, json_, entries)
+        return _list(lane, expression if file else "line", dtype, json_, entries)
     reading = idioms.reading(framework, expression, given) if picked is None else _of_line(name, picked, entries)
     of = parse_shapes(shapes)
     meaning = _understood(lane, reading, of, dtype, expression, json_=json_)
@@ -111,6 +108,16 @@ def command(
     if point is not None and elsewhere_or_back:
         return _ask(lane, lanes, point, dtype, direction, case_id)
     return status if point is None else _make(lane, point, dtype, case_id)
+
+
+def _require_asked(case_id: str | None, elsewhere_or_back: bool, lanes: bool, *, listed: bool, made: bool) -> None:
+    """Raise ShapeError for options that are about a call that is made, where none is."""
+    if case_id is not None and not made:
+        raise ShapeError("--case draws the data of a call that is made, and none is made here: leave it out, or "
+                         f"{'give one call' if listed else 'leave out --claim and --json'}")  # fmt: skip
+    if elsewhere_or_back and (not made or (lanes and case_id)):
+        raise ShapeError("--pass and --lane ask for the answers to the problem of one call: give one, and leave out "
+                         "--claim and --json, and --case beside --lane")  # fmt: skip
 
 
 def _understood(

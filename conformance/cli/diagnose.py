@@ -26,6 +26,7 @@ from conformance.diagnosis.kept import Requantisation
 from conformance.diagnosis.observation import DiagnosisError
 from conformance.diagnosis.parts import beyond_stamp
 from conformance.idioms.base import AFTER, ClaimedCall
+from conformance.io.bounded import require_no_path
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.tensor_files import read_tensor
 from conformance.io.terminal import echo
@@ -103,6 +104,7 @@ def command(
         options = {"--bias": bias, "--scale": scale, "--zero-point": zero_point, "--variant": variant, "--let": lets}
         _require_no({**files, **options}, f"{subject!r} is a record file")
         return _records(Path(subject), json_lines if as_json else text_lines)
+    require_no_path(subject, "give a record file, which ends in .jsonl, a descriptor, or a framework and a call")
     _require_question(subject, expression)
     if expression is None:
         _require_no({"--variant": variant, "--let": lets}, f"{subject!r} is a descriptor")

@@ -62,9 +62,8 @@ FORMS: dict[str, tuple[Form, ...]] = {
 
 def _asks_of_a_problem(words: Sequence[str]) -> bool:
     """Whether the words after `call` are of a problem, and not of a call, which has the shapes of its tensors."""
-    return any(map(DESCRIPTOR.match, words)) or (
-        "--lane" in words and not any(word.partition("=")[0] == "--shape" for word in words)
-    )
+    options = {word.partition("=")[0] for word in words}
+    return any(map(DESCRIPTOR.match, words)) or ("--lane" in options and "--shape" not in options)
 
 
 BEFORE = {form.module: f"{verb} {form.word}".rstrip() for verb, forms in FORMS.items() for form in forms}

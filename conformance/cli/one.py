@@ -9,6 +9,7 @@ import click
 
 from conformance import adapters
 from conformance.adapters.base import Lane
+from conformance.io.bounded import require_no_path
 from conformance.io.terminal import echo
 from conformance.numerics.operands import SIGNIFICAND
 from conformance.problem import BIAS, FORWARD, PASSES, Problem, ProblemError, broken_rule
@@ -81,6 +82,7 @@ def command(
 
 def problem_of(descriptor: str, direction: str) -> Problem:
     """The problem of a descriptor. Raises ProblemError for one that is none, or that has not that pass."""
+    require_no_path(descriptor, 'give a problem, such as "i5x7 k3 s2 p1"')
     problem = Problem.parse(descriptor)
     if rule := broken_rule(problem):
         raise ProblemError(f"{descriptor!r}: {rule}")

@@ -17,6 +17,7 @@ from conformance.calls.verify import Verification, VerifyError, python_for, veri
 from conformance.cli.call import ShapeError, each_once, parse_lets, parse_shapes
 from conformance.cli.options import VERBOSE
 from conformance.idioms import Refusal
+from conformance.io.bounded import require_no_path
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import abridged, echo, one_line
 
@@ -60,6 +61,7 @@ def command(
         return _port_model(model, target, variant, pythons, run=run, out=out)
     if not (expression and source):
         raise click.UsageError("give an expression and --from, or a scan by --model")
+    require_no_path(expression, "give a call; the calls of a source file are read by `conformance call`")
     module, source, target = target, idioms.framework_of(source), idioms.framework_of(target)
     lanes = adapters.lane(source), adapters.lane(target, variant)
     of = parse_shapes(shapes)

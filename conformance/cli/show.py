@@ -10,7 +10,7 @@ import click
 
 from conformance import adapters
 from conformance.cli.expect import RECORDS
-from conformance.io.bounded import read_bytes
+from conformance.io.bounded import read_bytes, require_no_path
 from conformance.io.terminal import columns, echo, wrapped
 from conformance.predicates.comparisons import smallest
 from conformance.records import record_file
@@ -44,7 +44,8 @@ def command(name: str, case: str | None, records: Path) -> None:
     """
     if name.endswith(".jsonl"):
         lines = _of_file(Path(name), case)
-    elif case is not None:
+    elif Path(name).is_dir() or case is not None:
+        require_no_path(name, "give a record file, which ends in .jsonl, and a case of it")
         raise click.UsageError(f"{name!r} is no record file, and takes no CASE: leave {case!r} out")
     elif name.startswith("fault-"):
         lines = _of_fault(name, records)

@@ -49,6 +49,16 @@ def _irregular(path: Path, mode: int) -> OSError:
     return OSError(errno.EINVAL, f"is a {kind}, not a regular file", str(path))
 
 
+def require_no_path(text: str, instead: str) -> None:
+    """Raise BoundError where a folder or a file has this name, and something else is to be given."""
+    try:
+        kind = "folder" if Path(text).is_dir() else "file" if Path(text).is_file() else ""
+    except (OSError, ValueError):  # too long a name, or none at all
+        return
+    if kind:
+        raise BoundError(f"{text}: is a {kind}: {instead}")
+
+
 def read_bytes(path: Path, largest: int = LARGEST_TEXT) -> bytes:
     """A file's bytes. Raises BoundError where it has too many, and OSError."""
     with open_regular(path) as file:

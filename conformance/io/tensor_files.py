@@ -49,6 +49,8 @@ def read_tensor(text: str) -> Tensor:
         raise BoundError("'' names no file: give one, such as y.npy")
     path, name = _parted(text)
     reader = READERS.get(path.suffix.lower())
+    if path.is_dir():
+        raise BoundError(f"{path}: is a folder: give a file in it, {', '.join(READERS)}")
     if reader is None:
         raise BoundError(f"{path}: is none of the files that are read, {', '.join(READERS)}: save the array with "
                          "numpy.save, or name the file so")  # fmt: skip

@@ -104,6 +104,7 @@ def without_files(folder: Path) -> str:
     """Why a folder has no record files, and where there are some."""
     partial = folder / PARTIAL
     why = "" if folder.exists() else ", since there is no such folder"
+    why = ", since it is a file and no folder of them" if folder.is_file() else why
     if any(partial.glob("*.jsonl")):
         why = f", but {partial} has those of a run of some cases or dtypes"
     return f"{folder}: has no record files{why}"

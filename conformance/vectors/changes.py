@@ -26,15 +26,19 @@ class Changes:
         return bool(self.added or self.removed or self.changed)
 
 
+_FOLDER = "give a folder that `conformance vectors` wrote"
+
+
 def read_index(folder: Path) -> Index:
     """The index of a folder of vectors. Raises VectorError."""
     file = folder / INDEX_FILE
     try:
         return msgspec.json.decode(read_named_text(file), type=Index)
-    except (OSError, ValueError) as error:
-        raise VectorError(
-            f"{file}: is no index of vectors: {error}: give a folder that `conformance vectors` wrote"
-        ) from (None)
+    except OSError as error:
+        why = f"has no {INDEX_FILE}" if folder.is_dir() else "is no folder"
+        raise VectorError(f"{folder}: {why} ({error.strerror}): {_FOLDER}") from None
+    except ValueError as error:
+        raise VectorError(f"{file}: is no index of vectors: {error}: {_FOLDER}") from None
 
 
 def changes(old: Index, new: Index) -> Changes:

@@ -92,6 +92,8 @@ def conformance(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[st
     return Command(monkeypatch, capfd)
 
 
+FILE = str(Path(__file__).parents[2] / "README.md")
+"""A file that no verb reads."""
 MISTAKES = {
     "unknown framework": (["run", "pytroch"], ["there is no framework 'pytroch'", "the frameworks are", "torch"]),
     "nearest framework": (["run", "tensorflw"], ["the nearest is 'tensorflow'"]),
@@ -126,6 +128,32 @@ MISTAKES = {
     "unknown case to show": (["cases", "show", "one-pixl"], ["no case 'one-pixl', the nearest is 'one-pixel'"]),
     "absent record": (["merge", "none.jsonl"], ["none.jsonl: cannot be read: No such file"]),
     "no records to report": (["report", "--records=."], ["has no record files: run a lane first"]),
+    "a folder for a call": (["call", "torch", "."], [".: is a folder: give a call, a source file, which ends in .py"]),
+    "a file for a call": (["call", "torch", FILE], [f"{FILE}: is a file: give a call, a source file"]),
+    "a folder for a problem": (["call", ".", "--lane=all"], [".: is a folder: give a problem, such as"]),
+    "a folder for a call to port": (["port", ".", "--from=torch", "--to=jax"], [".: is a folder: give a call"]),
+    "a folder to diagnose": (["diagnose", "."], [".: is a folder: give a record file, which ends in .jsonl"]),
+    "a file to diagnose": (["diagnose", FILE], [f"{FILE}: is a file: give a record file"]),
+    "a folder for an array": (
+        ["diagnose", "i5 k3", "--x=.", "--weight=.", "--actual=."],
+        [".: is a folder: give a file in it, .npy"],
+    ),
+    "a folder for a record": (["show", "."], [".: is a folder: give a record file, which ends in .jsonl"]),
+    "a folder for a record of a case": (["show", ".", "x"], [".: is a folder: give a record file"]),
+    "a file for a folder of records": (
+        ["report", f"--records={FILE}"],
+        [f"{FILE}: has no record files, since it is a file and no folder of them"],
+    ),
+    "a file for a folder of vectors": (
+        ["vectors", "--diff", FILE, "."],
+        [f"{FILE}: is no folder (Not a directory): give a folder that `conformance vectors` wrote"],
+    ),
+    "a folder without vectors": (["vectors", "--diff", ".", "."], [".: has no index.json (No such file"]),
+    "a file for a folder of an adapter": (
+        ["adapter", "new", "mine", f"--to={FILE}"],
+        [f"{FILE}: is a file, and a folder is to be written: give another name by --to"],
+    ),
+    "a folder that is no model": (["scan", "."], [".: is a folder without saved_model.pb"]),
     "unknown case of one": (["one", "zeros", "i5 k3", "--case=nosuch"], ["has no case 'nosuch'"]),
     "a keyword twice": (
         ["call", "torch", "F.conv_transpose2d(x, w, stride=2, stride=1)", "--claim"],

@@ -58,11 +58,11 @@ def format_of(name: str) -> Format:
         if _FACTORY.fullmatch(name):
             return FACTORY
         raise ScanError(f"{name}: there is no such file: give a model, or package.module:factory")
+    if path.is_dir() and not (path / "saved_model.pb").exists():
+        raise ScanError(f"{name}: is a folder without saved_model.pb: give a SavedModel, or a model's file")
     _require_regular(path)
     if path.is_dir():
-        if (path / "saved_model.pb").is_file():
-            return SAVED_MODEL
-        raise ScanError(f"{name}: is a folder without saved_model.pb: give a SavedModel, or a model's file")
+        return SAVED_MODEL
     found = next((each for suffix, each in BY_SUFFIX.items() if name.lower().endswith(suffix)), None)
     if found is None:
         instead = INSTEAD.get(path.suffix.lower(), f"give one of {', '.join(BY_SUFFIX)}, or a SavedModel's folder")
