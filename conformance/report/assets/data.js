@@ -2,7 +2,7 @@
 /* The data: shards are scripts that call a function here, since a page that is opened as a file may fetch nothing. */
 window.conformance = window.conformance || {};
 (function (site) {
-  const store = { ids: [], texts: [], found: [], problems: null, shards: [], manifest: null, sections: [] };
+  const store = { ids: [], texts: [], found: [], problems: null, shards: [], manifest: null, sections: [], whole: "" };
   const waiting = new Map();
 
   function load(name) {
@@ -71,26 +71,38 @@ window.conformance = window.conformance || {};
     return names[column][typeof values === "number" ? values : values[row]];
   }
 
+  /* Whether a text has some parts, one after the other. */
+  function holds(text, parts) {
+    let from = 0;
+    return parts.every((part) => { const at = text.indexOf(part, from); from = at + part.length; return at >= 0; });
+  }
+
+  /* Which cases have these parts in their id and problem: 1, else 0. One search goes through all of them at once. */
+  function casesWith(parts) {
+    const { found } = store, ids = new Uint8Array(found.length);
+    if (parts.length !== 1) return ids.map((_, at) => (holds(found[at], parts) ? 1 : 0));
+    store.whole = store.whole || found.join("\0");
+    let number = 0, end = found[0] ? found[0].length : 0;
+    for (let at = store.whole.indexOf(parts[0]); at >= 0; at = store.whole.indexOf(parts[0], end)) {
+      while (end < at) end += 1 + found[++number].length;
+      ids[number] = 1;
+    }
+    return ids;
+  }
+
   /* Which cases a query's terms about problems leave, as a mask; and which messages hold a text. */
   function masks(terms) {
     const count = store.ids.length, keep = new Uint8Array(count).fill(1);
     for (const term of terms.filter((each) => each.holds)) {
-      for (let at = 0; at < count; at++) if (keep[at]) keep[at] = term.holds(store.problems, at) !== term.not ? 1 : 0;
+      const holding = term.holds(store.problems);
+      for (let at = 0; at < count; at++) if ((holding[at] === 1) === term.not) keep[at] = 0;
     }
     for (const term of terms.filter((each) => each.column === "case")) {
       for (let at = 0; at < count; at++) if (keep[at]) keep[at] = term.matches(store.ids[at]) !== term.not ? 1 : 0;
     }
-    const holds = (text, parts) => {
-      let from = 0;
-      return parts.every((part) => { const at = text.indexOf(part, from); from = at + part.length; return at >= 0; });
-    };
     const texts = terms.filter((each) => each.text).map((term) => {
       const said = (store.manifest.names.message || [""]).map((name) => holds(name.toLowerCase(), term.text));
-      const ids = new Uint8Array(count);
-      for (let at = 0; at < count; at++) {
-        if (keep[at]) ids[at] = holds(store.found[at], term.text) ? 1 : 0;
-      }
-      return { not: term.not, said, ids };
+      return { not: term.not, said, ids: casesWith(term.text) };
     });
     return { keep, texts };
   }

@@ -54,12 +54,18 @@ window.conformance = window.conformance || {};
     output: (p, at) => DERIVED.full(p, at) - DERIVED.lo(p, at) - DERIVED.hi(p, at),
   };
 
-  /* A field as a function of problems, problem and place of the axis; `ofAxis` where it has one value an axis. */
+  /* A field as a function of problems, problem and place of the axis, and as a column of all its values; `ofAxis` where
+     it has one value an axis. */
   function field(name) {
     const full = LETTERS[name] || name;
-    if (DERIVED[full]) return { ofAxis: true, value: (p, at, place) => DERIVED[full](p, place) };
-    if (AXES.includes(full)) return { ofAxis: true, value: (p, at, place) => p[full][place] };
-    if (SCALARS.includes(full)) return { ofAxis: false, value: (p, at) => p[full][at] };
+    if (DERIVED[full]) {
+      return {
+        ofAxis: true, value: (p, at, place) => DERIVED[full](p, place),
+        column: (p) => Int32Array.from({ length: p.count * MOST_AXES }, (_, place) => DERIVED[full](p, place)),
+      };
+    }
+    if (AXES.includes(full)) return { ofAxis: true, value: (p, at, place) => p[full][place], column: (p) => p[full] };
+    if (SCALARS.includes(full)) return { ofAxis: false, value: (p, at) => p[full][at], column: (p) => p[full] };
     const fields = [...AXES, ...Object.keys(DERIVED), ...SCALARS];
     throw new Error(`there is no field ${name}${nearest(name, fields)}: the fields are ${fields.join(", ")}`);
   }
@@ -90,11 +96,25 @@ window.conformance = window.conformance || {};
     ">": (a, b) => a > b, ">=": (a, b) => a >= b,
   };
 
+  /* A column with a value an axis, if that is asked for, or a problem; of a number, which has no column, too. */
+  function spread({ ofAxis, number, column }, byAxis, p) {
+    if (number === undefined && ofAxis === byAxis) return column(p);
+    const out = new Float64Array(byAxis ? p.count * MOST_AXES : p.count);
+    if (number !== undefined) return out.fill(number);
+    const values = column(p);
+    for (let at = 0; at < p.count; at++) out.fill(values[at], at * MOST_AXES, (at + 1) * MOST_AXES);
+    return out;
+  }
+
   function joined(operator, left, right) {
-    const apply = APPLY[operator];
+    const apply = APPLY[operator], ofAxis = left.ofAxis || right.ofAxis;
     return {
-      ofAxis: left.ofAxis || right.ofAxis,
-      value: (p, at, place) => apply(left.value(p, at, place), right.value(p, at, place)),
+      ofAxis,
+      column: (p) => {
+        const a = spread(left, ofAxis, p), b = spread(right, ofAxis, p), out = new Float64Array(a.length);
+        for (let at = 0; at < out.length; at++) out[at] = apply(a[at], b[at]);
+        return out;
+      },
     };
   }
 
@@ -114,10 +134,9 @@ window.conformance = window.conformance || {};
     const token = tokens.shift();
     if (token === undefined) throw new Error("an expression ends too early: write a field or a number");
     if (token === "-") {
-      const inner = atom(tokens);
-      return { ofAxis: inner.ofAxis, value: (p, at, place) => -inner.value(p, at, place) };
+      return joined("-", { ofAxis: false, number: 0 }, atom(tokens));
     }
-    if (/^\d+$/.test(token)) return { ofAxis: false, value: () => Number(token) };
+    if (/^\d+$/.test(token)) return { ofAxis: false, number: Number(token) };
     return field(token);
   }
 
@@ -131,7 +150,7 @@ window.conformance = window.conformance || {};
 
   const COMPARISON = /^([^<>=!&]+)(>=|<=|!=|==|=|>|<)([^<>=!&]+)$/;
 
-  /* Comparisons joined by &, all of one axis, as a function of problems and problem. */
+  /* Comparisons joined by &, all of one axis, as a function of problems: 1 where they hold for a problem, else 0. */
   function comparison(text) {
     const parts = text.split("&").map((part) => {
       const match = COMPARISON.exec(part);
@@ -139,12 +158,17 @@ window.conformance = window.conformance || {};
       return joined(match[2] === "==" ? "=" : match[2], expression(match[1]), expression(match[3]));
     });
     const ofAxis = parts.some((part) => part.ofAxis);
-    return (p, at) => {
-      const axes = ofAxis ? p.rank[at] : 1;
-      for (let axis = 0; axis < axes; axis++) {
-        if (parts.every((part) => part.value(p, at, at * MOST_AXES + axis))) return true;
+    return (p) => {
+      const all = parts.map((part) => spread(part, ofAxis, p)).reduce((a, b) => a.map((value, at) => value * b[at]));
+      const places = ofAxis ? MOST_AXES : 1;
+      const found = new Uint8Array(p.count);
+      for (let at = 0; at < p.count; at++) {
+        const end = at * places + (ofAxis ? p.rank[at] : 1);
+        for (let place = at * places; place < end; place++) {
+          if (all[place]) found[at] = 1;
+        }
       }
-      return false;
+      return found;
     };
   }
 

@@ -6,11 +6,24 @@ document.addEventListener("DOMContentLoaded", () => {
   const input = document.getElementById("query"), status = document.getElementById("status");
   const results = document.getElementById("results"), facets = document.getElementById("facets");
   const more = document.getElementById("more"), told = document.getElementById("documents");
-  let rows = [], shown = 0, body = null, loading = false, loaded = false;
+  let parts = [], total = 0, shown = 0, body = null, loading = false, loaded = false;
 
   const link = (query) => `#${encodeURIComponent(query)}`;
 
-  function row([shard, at]) {
+  /* What a query finds: of each shard the rows, and how many they are together. */
+  function find(query) {
+    const found = [];
+    let count = 0, last = null;
+    site.select(query, (shard, at) => {
+      if (!last || last.shard !== shard) found.push(last = { shard, rows: [] });
+      last.rows.push(at);
+      count++;
+    });
+    parts = found;
+    total = count;
+  }
+
+  function row(shard, at) {
     const id = store.ids[shard.case[at]], fault = nameOf(shard, "fault", at), known = nameOf(shard, "known", at);
     return element("tr", {},
       element("th", { scope: "row" }, element("a", { href: `case.html${link(id)}` }, id)),
@@ -22,10 +35,15 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   function show() {
-    for (const each of rows.slice(shown, shown + PAGE)) body.append(row(each));
-    shown = Math.min(shown + PAGE, rows.length);
-    more.hidden = shown >= rows.length;
-    more.textContent = `Show ${number(Math.min(PAGE, rows.length - shown))} more of ${number(rows.length - shown)}`;
+    let before = 0;
+    const end = Math.min(shown + PAGE, total);
+    for (const { shard, rows } of parts) {
+      for (const at of rows.slice(Math.max(0, shown - before), Math.max(0, end - before))) body.append(row(shard, at));
+      before += rows.length;
+    }
+    shown = end;
+    more.hidden = shown >= total;
+    more.textContent = `Show ${number(Math.min(PAGE, total - shown))} more of ${number(total - shown)}`;
   }
 
   function table() {
@@ -34,7 +52,7 @@ document.addEventListener("DOMContentLoaded", () => {
     results.replaceChildren(element("table", {},
       element("caption", { id: "results-caption" }, element("span", {}, "Records that the query finds, by lane, suite and case")),
       element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))), body));
-    results.hidden = !rows.length;
+    results.hidden = !total;
     shown = 0;
     show();
   }
@@ -51,9 +69,16 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function facet(title, column, query) {
     const counts = new Map();
-    for (const [shard, at] of rows) {
-      const name = nameOf(shard, column, at);
-      counts.set(name, (counts.get(name) || 0) + 1);
+    const add = (name, count) => counts.set(name, (counts.get(name) || 0) + count);
+    for (const { shard, rows } of parts) {
+      const values = shard[column];
+      if (column === "lane" || typeof values === "number") {  // one of the whole shard
+        add(nameOf(shard, column, 0), rows.length);
+        continue;
+      }
+      const names = store.manifest.names[column], each = new Uint32Array(names.length);
+      for (const at of rows) each[values[at]]++;
+      each.forEach((count, at) => { if (count) add(names[at], count); });
     }
     if (counts.size < 2) return null;
     const links = [...counts].sort((a, b) => b[1] - a[1]).map(([name, count]) =>
@@ -88,18 +113,18 @@ document.addEventListener("DOMContentLoaded", () => {
       if (query) load();
       return;
     }
-    const started = performance.now(), found = [];
+    const started = performance.now();
     try {
-      site.select(query, (shard, at) => found.push([shard, at]));
+      find(query);
     } catch (error) {
-      rows = [];
+      parts = [];
+      total = 0;
       facets.replaceChildren();
       told.replaceChildren();
       table();
       status.textContent = error.message;
       return;
     }
-    rows = found;
     sections(query);
     site.filtered = performance.now() - started;
     facets.replaceChildren(...[["Verdicts", "verdict"], ["Lanes", "lane"], ["Suites", "suite"]]
@@ -108,7 +133,7 @@ document.addEventListener("DOMContentLoaded", () => {
         return element("div", { class: "facets" }, label, list);
       }));
     table();
-    status.textContent = `${number(rows.length)} of ${number(store.manifest.total)} records.`;
+    status.textContent = `${number(total)} of ${number(store.manifest.total)} records.`;
     site.answered = performance.now() - started;
   }
 
