@@ -302,7 +302,7 @@ def _hints(
     if observed.dtype.kind in "iu" and observed.dtype.itemsize <= QUANTISED and by is None:
         yield "integers that were requantised are judged with --scale and --zero-point"
     if after := [reason for reason in (call.aside if call else ()) if reason.endswith(AFTER)]:
-        yield f"the definition ends before what the call does then ({after[0]}): give the array from before it"
+        yield f"the call goes on after the transposed convolution ({after[0]}): give the array from before that"
 
 
 def _records(path: Path, lines: Any) -> int:
@@ -359,10 +359,10 @@ def text_lines(path: Path, diverging: int, groups: Sequence[Group]) -> Iterator[
             yield f"    in {count}: {text}"
         others = sorted(group.also.items(), key=lambda item: (-len(item[1]), str(item[0])))
         for cause, keys in others[:ALSO]:
-            yield f"    the data of {len(keys)} cannot tell it from: {cause}"
+            yield f"    in {len(keys)}, the data fits this as well: {cause}"
         if rest := others[ALSO:]:
             count = len(frozenset[Key]().union(*(keys for _, keys in rest)))
-            yield f"    the data of {count} cannot tell it from {len(rest)} others"
+            yield f"    in {count}, the data fits {len(rest)} others as well"
         yield f"    {group.where.sentence}"
         if group.where.is_of_enough:
             yield f"        {group.where.coverage}"

@@ -208,7 +208,7 @@ def place(differs: Array) -> str:
     for axis in range(differs.ndim):
         wrong = np.asarray(differs.any(axis=tuple(other for other in range(differs.ndim) if other != axis)))
         if 4 * np.count_nonzero(wrong) <= wrong.size and _is_run(wrong):
-            return f"; all of them in {slices_in_words(axis, wrong)}"
+            return f"; they are all in {slices_in_words(axis, wrong)}"
     return ""
 
 

@@ -122,7 +122,7 @@ def test_no_line_counts_more_records_than_the_group_has() -> None:
     assert {len(keys) for keys in others(cause, those).values()} == {4}
     lines = list(text_lines(Path("f.jsonl"), 5, groups_of(members, [], lambda _: np.zeros((2, 3, 9, 7)))))
     assert lines[0] == "5 of 5: equals the oracle with stride ignored"
-    assert "    the data of 4 cannot tell it from 4 others" in lines
+    assert "    in 4, the data fits 4 others as well" in lines
 
 
 def test_the_witness_of_a_group_brings_its_own_window() -> None:

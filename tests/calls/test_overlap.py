@@ -76,4 +76,7 @@ def test_a_call_says_both() -> None:
     call = "nn.ConvTranspose2d(8, 8, 4, 2, 1, groups=8)"
     output = CliRunner().invoke(commands, ["call", "torch", call, "--claim"]).output
     assert "  overlap: 4 taps of the kernel in every inner element" in output
-    assert "  bilinear: taps 1/4 3/4 3/4 1/4 an axis, for each channel alone, upsample by 2" in output
+    assert (
+        "  bilinear: with the kernel 1/4 3/4 3/4 1/4 on each axis, and each channel by itself, it upsamples by 2 as"
+        in output
+    )

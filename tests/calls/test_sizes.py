@@ -188,7 +188,10 @@ def test_what_fits_nothing_is_told_with_all_that_was_asked_and_what_is_in_the_wa
 
 def test_sizes_of_one_axis_are_told_with_how_to_give_two() -> None:
     lines = list(answer_lines(answer(Target("torch"), Wanted((20,), (40,), (4,), (2,)))))
-    assert lines[-1] == "  these are of one axis: for two, as of images, give --input 20x20 --output 40x40"
+    assert (
+        lines[-1]
+        == "  these calls have one spatial axis: for images, which have two, give --input 20x20 --output 40x40"
+    )
     assert "of one axis" not in "".join(
         answer_lines(answer(Target("torch"), Wanted((20, 20), (40, 40), (4, 4), (2, 2))))
     )

@@ -122,7 +122,7 @@ def test_an_unexplained_difference_of_few_rows_says_where() -> None:
     arrays = draw("parts", problem)
     actual = oracle.expected(problem, *arrays)
     actual[:, :, 4] += 1
-    assert difference(problem, arrays, actual).partition("; largest")[0].endswith("; all of them in rows 4 on axis 0")
+    assert difference(problem, arrays, actual).partition("; largest")[0].endswith("; they are all in rows 4 on axis 0")
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -38,7 +38,7 @@ def _as_stored(meaning: Meaning) -> str:
     signatures = (idiom.signature for idiom in idioms.idioms(meaning.framework) if idiom.id == meaning.idiom)
     if not any("transpose_kernel" in signature for signature in signatures):
         return ""
-    return " (transpose_kernel=True applies them as stored, and takes in and out channels of the weight the other way)"
+    return " (transpose_kernel=True applies them as stored, and swaps the weight's in and out channels)"
 
 
 def _beyond(window: Sequence[tuple[Number, Number]]) -> Iterator[str]:
@@ -50,14 +50,15 @@ def _beyond(window: Sequence[tuple[Number, Number]]) -> Iterator[str]:
     ]
     beyond = [f"the {where} {-end} on axis {axis}" for where, end, axis in ends if isinstance(end, int) and end < 0]
     if beyond:
-        yield f"  window: {' and '.join(beyond)} beyond the stamp, where no tap reaches: zeros, or the bias alone"
+        rows = " and ".join(beyond)
+        yield f"  window: {rows} lie beyond the stamp: no tap reaches them, they hold zeros, or the bias alone"
 
 
 def _stamps(problem: Problem) -> Iterator[str]:
     yield f"  overlap: {overlap.say(problem)}"
     if taps := overlap.bilinear(problem):
-        yield (f"  bilinear: taps {' '.join(map(str, taps))} an axis, for each channel alone, upsample by "
-               f"{problem.stride[0]}")  # fmt: skip
+        yield (f"  bilinear: with the kernel {' '.join(map(str, taps))} on each axis, and each channel by itself, it "
+               f"upsamples by {problem.stride[0]} as bilinear interpolation does")  # fmt: skip
 
 
 def _tuple(numbers: tuple[Number, ...]) -> str:

@@ -77,11 +77,11 @@ def answer_lines(answer: Answer) -> Iterator[str]:
             yield f"  also: {other.text}" + (f"  {_shapes(other)}" if _shapes(other) != _shapes(main) else "")
             yield from (f"  {line}" for line in _elsewhere(answer, other))
     if calls and all(out < extent for out, extent in zip(wanted.output, wanted.input, strict=True)):
-        yield ("  the output is smaller than the input, so that these calls cut away much that they compute: it is an "
-               "ordinary convolution with a stride that makes sizes smaller")  # fmt: skip
+        yield ("  the output is smaller than the input, so these calls cut away much of what they compute: an ordinary "
+               "convolution with a stride makes sizes smaller")  # fmt: skip
     if calls and len(wanted.input) == 1:
         two = f"--input {_axes(wanted.input * 2)} --output {_axes(wanted.output * 2)}"
-        yield f"  these are of one axis: for two, as of images, give {two}"
+        yield f"  these calls have one spatial axis: for images, which have two, give {two}"
 
 
 def _by_window(calls: Sequence[ClaimedCall]) -> list[list[ClaimedCall]]:
