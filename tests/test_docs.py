@@ -55,7 +55,13 @@ def test_every_command_is_executed_somewhere_or_says_why_not() -> None:
     assert places == set(PLACES), "a place that no page has a command for"
     for each in places:
         if each.file:
-            assert each.words in (ROOT / each.file).read_text(encoding="utf-8"), each
+            text = (ROOT / each.file).read_text(encoding="utf-8")
+            assert each.words in text, each
+            options = {
+                word for command in every if place(command) is each for word in re.findall(r" (--[\w-]+)", command)
+            }
+            own = '"-ec"' in each.words  # it runs what the page has, or what a command prints
+            assert own or [option for option in options if option not in text] == [], each
         assert bool(each.here) + bool(each.lane) + bool(each.file) + bool(each.not_executed) == 1
 
 
