@@ -91,6 +91,11 @@ def command(
     if dtype:
         echo("\n".join(half_lines(dtype)))
         return OK
+    return _audited(full, against, with_fakes, to, as_json)
+
+
+def _audited(full: bool, against: Sequence[str], with_fakes: bool, to: Path | None, as_json: bool) -> int:
+    """Try every mutant, and keep and print what was seen; 0 where enough are killed."""
     if to:
         require_our_file(to, f'"format": "{FORMAT}"')
     matrix = kill_matrix(cases.read_suite(CORE)) if full else None

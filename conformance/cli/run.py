@@ -123,17 +123,21 @@ def command(
         echo(f"{framework} {suite}: left out, since {why_not(framework, suite)}")
     records.mkdir(parents=True, exist_ok=True)
     options = [f"-n{workers}", f"--timeout={timeout}", *["--resume"] * resume]
-    words = [
-        *(f"--suite={suite}" for suite in suites), *(f"--case={case}" for case in cases),
-        *(f"--dtype={dtype}" for dtype in dtypes), *(f"--pass={name}" for name in passes),
-        *(f"--variant={name}" for name in variants if variant),
-        f"--shard={shard}", *options, *["--isolated"] * isolated,
-    ]  # fmt: skip
     with redirect_stdout(sys.stderr) if json_ else nullcontext():
         status = max(_run(selection, records, options) for selection in selections)
         status = max(status, told(_whole_runs(selections, records), records))
         status = max(status, _repeated(selections, records, options, repeat))
-        status = max(status, _capped(caps, framework, words, records)) if caps else status
+        if caps:
+            asked = {
+                "suite": suites,
+                "case": cases,
+                "dtype": dtypes,
+                "pass": passes,
+                "variant": filter(None, [variant]),
+            }
+            words = [f"--{name}={value}" for name, values in asked.items() for value in values]
+            words += [f"--shard={shard}", *options, *["--isolated"] * isolated]
+            status = max(status, _capped(caps, framework, words, records))
     if json_:
         echo(json.dumps(_as_data(selections, records, status)))
     return status

@@ -95,7 +95,20 @@ def check(
         raise CheckError(f"function is {function!r}: give something that can be called")
     if not 0 < seconds < float("inf"):
         raise CheckError(f"seconds is {seconds!r}: give a number above 0")
-    dtypes = (dtypes,) if isinstance(dtypes, str) else dtypes
+    whole, chosen, asked_in = _asked(suite, _listed(cases), _listed(dtypes))
+    lane = Lane(name or lane_name(function), FUNCTION)
+    plan = _Plan(lane, whole, chosen, asked_in, Function(function, data, weight, tensor), seconds)
+    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+        return _judged(plan, Path(folder))
+
+
+def _listed(texts: Sequence[str]) -> tuple[str, ...]:
+    """Texts, of which one may be given by itself."""
+    return (texts,) if isinstance(texts, str) else tuple(texts)
+
+
+def _asked(suite: str, cases: Sequence[str], dtypes: Sequence[str]) -> tuple[Suite, tuple[Case, ...], tuple[str, ...]]:
+    """The suite, and those of its cases and the dtypes that are asked for. Raises CheckError and CaseError."""
     if unknown := [dtype for dtype in dtypes if dtype not in DTYPES]:
         raise CheckError(f"no function is checked in {unknown[0]!r}: the dtypes are {', '.join(DTYPES)}")
     whole = case_files.read_suite(suite)
@@ -106,11 +119,7 @@ def check(
     asked_in = tuple(dtypes) or whole.dtypes or DTYPES
     if not {*asked_in} <= {*DTYPES}:
         raise CheckError(f"the suite {suite!r} is for {' and '.join(asked_in)}: give dtypes, of {' and '.join(DTYPES)}")
-    chosen = case_files.find(whole, cases).cases if cases else whole.cases
-    lane = Lane(name or lane_name(function), FUNCTION)
-    plan = _Plan(lane, whole, chosen, asked_in, Function(function, data, weight, tensor), seconds)
-    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
-        return _judged(plan, Path(folder))
+    return whole, case_files.find(whole, cases).cases if cases else whole.cases, asked_in
 
 
 def _require_forkable() -> None:
