@@ -19,7 +19,7 @@ GROUPS = {
         "demo": "Three real questions, each with its command and its answer.",
         "call": "What a call or a problem means, and what frameworks answer.",
         "scan": "What each transposed convolution of a model file means.",
-        "sizes": "The calls that turn one size into another; what a stack takes.",
+        "sizes": "Calls that turn one size into another; sizes a stack takes.",
         "port": "A call in another framework's words, proved by running both.",
         "diagnose": "Which misreading explains an array, or a file's divergences.",
         "claims": "What is written about transposed convolution, and measured.",
@@ -30,16 +30,16 @@ GROUPS = {
         "adapter": "Write an adapter or a program of your own, and check it.",
         "vectors": "Test vectors for any language: JSON, and ONNX models.",
         "sweep": "Millions of problems of a space, in blocks, on a lane.",
-        "fuzz": "Problems of a space, or around known regions; finds shrunk.",
+        "fuzz": "Drawn problems, of a space or of known regions; shrinks a find.",
     },
     "Compare": {
         "diff": "What changed between two runs, two scans or two versions.",
         "expect": "Known divergences and refusals: check, explain, propose.",
-        "replay": "Published faults, in versions with each and without it.",
-        "history": "Keep runs; since when a case or a region is what it is.",
+        "replay": "Published faults, each in a version with it and one without.",
+        "history": "Kept runs: since when a case or a region is as it is.",
     },
     "Look": {
-        "lanes": "The lanes: installed where, which version, when last run.",
+        "lanes": "The lanes: where installed, in which version, when last run.",
         "show": "A case, a known fault, a fault of the report, or a record.",
         "report": "The HTML report from record files.",
         "cases": "The cases: list, show, count, version.",
@@ -48,7 +48,7 @@ GROUPS = {
     "Maintain": {
         "doctor": "What this machine has and lacks, and how to get it.",
         "merge": "Join the record files of a run's shards.",
-        "audit": "Whether cases see faults, and verdicts can be trusted.",
+        "audit": "Whether the cases find faults, and whether verdicts are true.",
         "generate": "Write the generated files again, or check them.",
     },
 }

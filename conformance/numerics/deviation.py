@@ -26,6 +26,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+WHOLE = 2**53
+"""From here on a number is written with an exponent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
@@ -70,12 +73,13 @@ def measure_deviation(actual: Array, expected: Array) -> Deviation | None:
     count = int(count_nonzero(differs))
     first = f"{written(actual[index])}, expected {written(expected[index])}"
     message = f"{count} of {actual.size} values differ, first at {index}: {first}"
-    return Deviation(kind, message, count, actual.size, index, written(largest))
+    return Deviation(kind, message, count, actual.size, index, f"{largest:g}")
 
 
 def written(value: Any) -> str:
-    """A number with as many digits as tell it from every other number of its dtype; none of them is a lone zero."""
-    return str(value).removesuffix(".0")
+    """A number with as many digits as tell it from every other number of its dtype; whole ones as integers are."""
+    number = float(value)
+    return str(int(number)) if number.is_integer() and abs(number) < WHOLE else str(value)
 
 
 def digest(array: Array) -> str:
