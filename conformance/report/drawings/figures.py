@@ -12,7 +12,7 @@ SMALL = 12
 """Pixels of a side of an element in a figure."""
 
 _RECT = Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>')
-_TEXT = Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>')
+_TEXT = Markup('<text class="{}" x="{}" y="{}">{}</text>')
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,11 @@ def strips(rows: Sequence[Strip], title: str) -> Markup:
     parts = []
     for number, strip in enumerate(rows):
         top = 8 + number * height
-        parts.append(_TEXT.format(left - 10, top + CELL * 0.7, "end", strip.label))
+        parts.append(_TEXT.format("label", left - 10, top + CELL * 0.7, strip.label))
         for at in range(strip.first, strip.first + strip.count):
             x = left + at * CELL
             parts.append(_RECT.format(strip.kind, x, top, CELL - 2, CELL - 2))
-            parts.append(_TEXT.format(x + CELL / 2 - 1, top + CELL * 0.68, "middle", at))
+            parts.append(_TEXT.format("middle", x + CELL / 2 - 1, top + CELL * 0.68, at))
     furthest = max(strip.first + strip.count for strip in rows)
     return svg(left + furthest * CELL + 8, len(rows) * height + 8, title, parts)
 
