@@ -123,8 +123,7 @@ def shape_of(data: str, problem: Problem) -> Ints:
 
 def canonical(problem: Problem, framework: str) -> ClaimedCall:
     """A problem on arrays in canonical order, which is no call of the framework's yet but can be ported to one."""
-    claim = Claim(problem, "none")
-    return ClaimedCall(idioms.idioms(framework)[0], str(problem), {}, claim, str(problem), "")
+    return ClaimedCall(idioms.idioms(framework)[0], str(problem), {}, Claim(problem, "none"), str(problem), "")
 
 
 def translate(
@@ -135,8 +134,7 @@ def translate(
     able = idioms.idioms(target) if idiom else idioms.idioms_of(module or target)
     known = [candidate for candidate in able if candidate.say is not None and idiom in ("", candidate.id)]
     if not known:
-        those = [candidate.id for candidate in idioms.idioms(target) if candidate.say is not None]
-        raise idioms.no_idiom(target, idiom, "to port to", those)
+        raise idioms.no_idiom(target, idiom, "to port to", [each.id for each in idioms.idioms(target) if each.say])
     known.sort(key=lambda idiom: idiom.layer != point.idiom.layer)
     refusals: dict[str, None] = {}
     for reduction in reductions(point.claim.problem):
@@ -238,9 +236,8 @@ def _port(
         notes.append("the kernel is applied in the opposite order: convert_weight reverses it")
     if reduction.steps and reduction.steps != ("bias",):
         notes += [f"a single call cannot say it: {reason}" for reason in refusals[:1]]
-    needed = (*target.idiom.imports, *engine(target.idiom.engines, target.variant))
-    needed = tuple(map(_without_own_name, (*needed, *dialect.imports, *numpy)))
-    imports = sorted({*needed}, key=lambda text: ("\n" in text, text))
+    needed = (*target.idiom.imports, *engine(target.idiom.engines, target.variant), *dialect.imports, *numpy)
+    imports = sorted({*map(_without_own_name, needed)}, key=lambda text: ("\n" in text, text))
     if "groups" in reduction.steps and source.idiom.layer:
         layers = [idiom.id for idiom in idioms.idioms(frameworks[1]) if idiom.layer and idiom.say is not None]
         notes += [f"--idiom {name} makes one layer of it, whose kernel has zeros between the groups" for name in layers]
@@ -249,8 +246,7 @@ def _port(
 
 def _without_own_name(text: str) -> str:
     """Definitions that a call needs around it, without one that has the name of the printed function."""
-    kept = [part for part in text.split("\n\n\n") if not part.startswith("def conv_transpose(")]
-    return "\n\n\n".join(kept).rstrip("\n")
+    return "\n\n\n".join(part for part in text.split("\n\n\n") if not part.startswith("def conv_transpose(")).rstrip()
 
 
 def _operands(framework: str, dialect: Dialect, bias: bool) -> Iterator[str]:

@@ -7,16 +7,17 @@ predicate are of the columns that it was made from, which are what `Predicate` s
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conformance.predicates.comparisons import Facts, Named, of_axes, of_cases
+from conformance.predicates.rule import ENOUGH, HOPELESS, MATTER, Rule, simplicity
 from conformance.problem import Problem
 
-__all__ = ["Facts", "Rule", "induce", "where"]
+__all__ = ["ENOUGH", "Facts", "Rule", "induce", "where"]
 
 Bits = NDArray[np.uint64]
 Counts = NDArray[Any]
@@ -32,75 +33,8 @@ MANY = 8 * KEPT
 LIKELY = 40
 """Comparisons of an axis that are tried together where nothing is exact."""
 ALWAYS = "rank > 0"
-ENOUGH = 10
-"""Problems inside, and outside, from which on a predicate says where something is, and as many more for each comparison
-that it has: of fewer, many predicates are exact."""
-
-MATTER = 10 * ENOUGH
-"""Problems of which no predicate asks for more."""
-NEAR, HOPELESS = 1 / 2, 1 / 4
-"""The share of what is covered rightly from which on a predicate says about where something is; and that below which
-no longer predicate is looked for."""
-
 _SET = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
 _LATE = 10**6  # comparisons of one axis together are written after those of a case
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A predicate, with how many of a set it covers, and how many of the others by mistake.
-
-    `problems` is how many different problems there are inside, or outside, where there are fewer, as far as it matters;
-    a problem that was run in several dtypes is one. Where it is 0, each case has a problem of its own.
-    """
-
-    predicate: str
-    covered: int
-    of: int
-    wrong: int
-    outside: int
-    problems: int = 0
-
-    @property
-    def exact(self) -> bool:
-        return self.covered == self.of and self.wrong == 0
-
-    @property
-    def is_of_enough(self) -> bool:
-        """Whether there are enough cases to say where: a predicate that tells few apart is found by chance."""
-        return self._told >= ENOUGH
-
-    @property
-    def is_carried(self) -> bool:
-        """Whether there are enough cases for every comparison of the predicate."""
-        return self._told >= ENOUGH * _simplicity(self.predicate)[0]
-
-    @property
-    def _told(self) -> int:
-        return self.problems or min(self.of, self.outside)
-
-    @property
-    def nearness(self) -> float:
-        """The share that is covered rightly of all that is covered or is to be: 1 for what is exact, 0 for no hit."""
-        return self.covered / (self.of + self.wrong)
-
-    @property
-    def sentence(self) -> str:
-        """Where it is, as far as the cases can say."""
-        if not self.is_of_enough:
-            return f"in all {self.of:,} seen; too few to say where"
-        if self.nearness < NEAR:
-            return f"no predicate that was tried says where; the nearest is {self.predicate}"
-        few = "" if self.is_carried else f", as far as {self._told} problems tell"
-        return f"{'exactly' if self.exact else 'about'} where {self.predicate}{few}"
-
-    @property
-    def coverage(self) -> str:
-        """The counts in words."""
-        return f"covers {self.covered:,} of {self.of:,}, and {self.wrong:,} of the {self.outside:,} conforming"
-
-    def __str__(self) -> str:
-        return f"{self.sentence}: {self.coverage}" if self.is_of_enough else self.sentence
 
 
 class _Sizes(NamedTuple):
@@ -173,7 +107,7 @@ def _induced(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
     covering = list(_covering(single, of_axis, sizes))
     exact = covering[-1].take(_counts(covering[-1].outside) == 0)
     if exact.parts:
-        return Rule(min(exact.texts(), key=_simplicity), sizes.inside, sizes.inside, 0, sizes.outside)
+        return Rule(min(exact.texts(), key=simplicity), sizes.inside, sizes.inside, 0, sizes.outside)
     return _least_wrong(covering, single, of_axis, sizes)
 
 
@@ -359,7 +293,7 @@ def _least_wrong(covering: Sequence[_Terms], single: _Terms, of_axis: _Terms, si
     rules = [*_rules(_all_of(*covering, likely, pairs), sizes), *_either(_all_of(single, pairs), sizes)]
     if max(rule.nearness for rule in rules) >= HOPELESS:
         rules += _rules(_extended(pairs, likely, sizes), sizes)
-    return min(rules, key=lambda rule: (-rule.nearness, _simplicity(rule.predicate)))
+    return min(rules, key=lambda rule: (-rule.nearness, simplicity(rule.predicate)))
 
 
 def _rules(terms: _Terms, sizes: _Sizes) -> list[Rule]:
@@ -425,8 +359,3 @@ def _either(terms: _Terms, sizes: _Sizes) -> list[Rule]:
         Rule(f"{texts[a]} or {texts[b]}", int(most), sizes.inside, 0, sizes.outside)
         for a, b in np.argwhere(together == most) if a < b
     ]  # fmt: skip
-
-
-def _simplicity(text: str) -> tuple[int, int, str]:
-    """Few comparisons first, then short ones."""
-    return 1 + text.count(" and ") + text.count(" or "), len(text), text

@@ -243,7 +243,10 @@ def test_a_group_of_few_records_says_nothing_about_where() -> None:
 
 
 def test_what_groups_have_in_common_is_the_same_on_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    members = [explained(f"{text[0]}{at}", (text,)) for text in ("stride ignored", "bias ignored") for at in range(12)]
+    members = [
+        Explained(record(f"{text[0]}{at}", f"i{at + 2}x4 k3 s2 p1 ic2 oc3 n2 bias"), (Cause((text,)),))
+        for text in ("stride ignored", "bias ignored") for at in range(12)
+    ]  # fmt: skip
     conforming = [facts(record(f"c{at}", f"i{at + 1}x4 k3 ic2")) for at in range(12)]
     here = groups_of(members, conforming, lambda _: np.zeros((2, 3, 9, 7)))
     assert [(len(group.records), group.where.is_of_enough) for group in here] == [(12, True), (12, True)]
