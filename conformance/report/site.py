@@ -149,7 +149,7 @@ def pages(site: Site) -> Pages:
         )
         yield f"upstream/{name}.md", _upstream(fault, runs)
     names, pairs = agreement.agreement(runs)
-    yield "agreement.html", render("agreement.html.j2", lanes=names, pairs=pairs, **common)
+    yield "agreement.html", render("agreement.html.j2", lanes=names, pairs=pairs, kin=agreement.kin(runs), **common)
     for name in ("maps", "search", "case"):
         yield f"{name}.html", render(f"{name}.html.j2", lanes=list(groups), **common)
     explained = {

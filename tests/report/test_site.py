@@ -30,7 +30,7 @@ from conformance.report.content.faults import ChangeLine, Fault, Known
 from conformance.report.drawings.svg import bar, box, drawn
 from conformance.report.rendering import python
 from conformance.report.site import pages
-from conformance.report.tables.agreement import agreement
+from conformance.report.tables.agreement import FEWEST, agreement, kin
 from conformance.suites import cases, references
 
 SUITE = cases.read_suite("smoke")
@@ -230,6 +230,25 @@ def test_a_refusal_neither_agrees_nor_differs() -> None:
     refused = tuple(replace(each, verdict=Verdict.REJECTS, actual="", expected="") for each in runs[1].records)
     _, pairs = agreement([runs[0], replace(runs[1], records=refused)])
     assert pairs["jax-jit", "torch-eager"].both == 0
+
+
+def refusing(run: Run, problems: int) -> Run:
+    """A run that refuses its first problems."""
+    records = [replace(each, verdict=Verdict.REJECTS, actual="", expected="") if at < problems else each
+               for at, each in enumerate(run.records)]  # fmt: skip
+    return replace(run, records=tuple(records))
+
+
+def test_lanes_that_refuse_the_same_problems_are_named_together_and_no_others() -> None:
+    runs, _ = runs_of(["torch-eager", "jax-jit", "mxnet-onednn", "mxnet-native"])
+    numbers = (FEWEST, FEWEST, FEWEST + 1, FEWEST + 1)
+    refused = [refusing(run, number) for run, number in zip(runs, numbers, strict=True)]
+    (group,) = kin(refused)
+    assert (group.lanes, group.refused) == (("jax-jit", "torch-eager"), FEWEST)
+    assert kin([refusing(run, FEWEST - 1) for run in runs]) == []
+    made = dict(pages(Site(refused)))["agreement.html"]
+    assert f"jax-jit, torch-eager: {FEWEST} refusals" in made
+    assert "the same kernel" not in dict(pages(Site(runs)))["agreement.html"]
 
 
 def test_a_grid_marks_what_differs_by_more_than_colour_and_says_it() -> None:

@@ -1,10 +1,16 @@
-"""Which lanes agree: for every two of them, the cases that both answered, and how many of those alike."""
+"""Which lanes agree: for every two of them, the cases that both answered, and how many of those alike.
+
+Lanes that refuse the very same problems are likely to run the same kernel, and are named together.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from conformance.records.record import Key, Run, SubjectKind
+from conformance.records.record import Key, Record, Run, SubjectKind, Verdict
+
+FEWEST = 10
+"""Refusals that tell a kernel: a few in common are also those of lanes that follow the same text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +50,45 @@ def agreement(runs: Sequence[Run]) -> tuple[tuple[str, ...], dict[tuple[str, str
         pairs[one, other] = Pair(one, other, len(both), len(both) - len(differing), first)
         pairs[other, one] = Pair(other, one, len(both), len(both) - len(differing), first)
     return lanes, pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """Lanes that refuse the same problems, each of which any of them refuses and all can say."""
+
+    lanes: tuple[str, ...]
+    refused: int
+
+
+def kin(runs: Sequence[Run]) -> list[Kin]:
+    """The lanes of several frameworks that refuse the same problems, largest group first.
+
+    A problem counts for two lanes where both answered or refused it.
+    """
+    refused: dict[str, dict[Key, bool]] = {}
+    for run in runs:
+        refused.setdefault(run.header.lane, {}).update(
+            (record.key, record.verdict is Verdict.REJECTS)
+            for record in run.records
+            if record.subject is SubjectKind.PROBLEM and _is_of_the_kernel(record)
+        )
+    groups: list[list[str]] = []
+    for lane in sorted(refused):
+        group = next((group for group in groups if all(_alike(refused[lane], refused[one]) for one in group)), None)
+        if group is None:
+            groups.append([lane])
+        else:
+            group.append(lane)
+    several = [group for group in groups if len({lane.partition("-")[0] for lane in group}) > 1]
+    found = [Kin(tuple(group), min(sum(refused[lane].values()) for lane in group)) for group in several]
+    return sorted(found, key=lambda each: (-len(each.lanes), each.lanes))
+
+
+def _is_of_the_kernel(record: Record) -> bool:
+    return bool(record.answer) or record.verdict is Verdict.REJECTS
+
+
+def _alike(one: dict[Key, bool], other: dict[Key, bool]) -> bool:
+    """Whether two lanes refuse the same of what both can say, and enough of it."""
+    both = one.keys() & other.keys()
+    return sum(one[key] for key in both) >= FEWEST and all(one[key] == other[key] for key in both)
