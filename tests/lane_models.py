@@ -1,6 +1,8 @@
 """Model files in each lane's own environment: small ones are built, saved and scanned back with all their fields."""
 
 import importlib.util
+import re
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -117,7 +119,7 @@ def torch_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ref
     (folder / "greedy_of_a_test.py").write_text(GREEDY)
     monkeypatch.syspath_prepend(str(folder))
     torch.jit.save(importlib.import_module("greedy_of_a_test").make(), str(folder / "greedy.pt"))
-    yield Refused("greedy.pt", "torch.zeros([1000000, 1000000])", ("x=1",))
+    yield Refused("greedy.pt", "you tried to allocate 4000000000000 bytes", ("x=1",))
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(folder / "whole.pt"))
     (folder / "half.pt").write_bytes((folder / "whole.pt").read_bytes()[:700])
     yield Refused("half.pt", "no whole file")
@@ -272,6 +274,66 @@ def fields(row: Row) -> tuple[str, str, str, str]:
     assert row.call.endswith(")")
     assert (row.dtype, row.unknown) == ("float32", "")
     return row.layer, row.problem, row.digest, row.provenance
+
+
+SKIP = """
+import torch
+
+
+class Skip(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down = torch.nn.Conv2d(3, 4, 3, 2, 1)
+        self.up = torch.nn.ConvTranspose2d(4, 3, 2, 2)
+
+    def forward(self, x):
+        return torch.cat([self.up(self.down(x)), x], 1)
+
+
+def make():
+    return torch.jit.script(Skip().eval())
+"""
+
+
+def skip_of_torch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    import torch
+
+    (folder / "skip_of_a_test.py").write_text(SKIP)
+    monkeypatch.syspath_prepend(str(folder))
+    torch.jit.save(importlib.import_module("skip_of_a_test").make(), "skip.pt")
+    return "skip.pt", "x=1,3,4..40,4"
+
+
+def skip_of_keras(_: Path, __: pytest.MonkeyPatch) -> tuple[str, str]:
+    import keras
+
+    given = keras.Input((None, 4, 3))
+    down = keras.layers.Conv2D(4, 3, 2, padding="same")(given)
+    up = keras.layers.Conv2DTranspose(3, 2, 2, name="up")(down)
+    keras.Model(given, keras.layers.Concatenate()([up, given])).save("skip.keras")
+    return "skip.keras", "x=1,4..40,4,3"
+
+
+SKIPS = {"torch": skip_of_torch, "tensorflow": skip_of_keras}
+
+
+@pytest.mark.parametrize("framework", [name for name in FRAMEWORKS if name in SKIPS])
+def test_what_comes_together_decides_which_sizes_are_taken(
+    framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name, sizes = SKIPS[framework](tmp_path, monkeypatch)
+    (taken,) = scanning.scan(name, (sizes,), {framework: sys.executable}).scan.header.taken
+    assert "in 4..40: multiples of 2: others:" in taken
+    assert re.search(r"\b6\b.*\b5\b", taken), taken
+
+
+@pytest.mark.parametrize("framework", [name for name in FRAMEWORKS if name in REFUSED])
+def test_no_mutant_of_a_model_does_more_than_be_refused(framework: str, tmp_path: Path) -> None:
+    """In a process of its own, since a fork takes along what this one has at work."""
+    command = [sys.executable, "-m", "tests.hostile_models", framework, "--each=4", "--seed=1000"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=900, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("framework", [name for name in FRAMEWORKS if name in REFUSED])

@@ -1,6 +1,7 @@
 """What [tool.conformance] says in pyproject.toml, of the working folder or the nearest one above it."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,11 +32,17 @@ def project() -> Project | None:
         text = read_text(file)
         if TABLE[-1] not in text:
             return Project(file, {})
-        from tomllib import loads  # which most commands need not wait for
-
-        table: Any = loads(text)
-        for name in TABLE:
-            table = table.get(name, {})
-        return Project(file, dict(table))
+        return Project(file, _settings(text))
     except (OSError, ValueError, RecursionError, AttributeError, TypeError) as error:
         raise ProjectError(f"{file}: cannot be read: {error}") from None
+
+
+@lru_cache(maxsize=4)
+def _settings(text: str) -> dict[str, Any]:
+    """The table of a file's text, which is asked for again and again."""
+    from tomllib import loads  # which most commands need not wait for
+
+    table: Any = loads(text)
+    for name in TABLE:
+        table = table.get(name, {})
+    return dict(table)

@@ -196,8 +196,11 @@ def _require_complete(folder: Path, build: Build) -> None:
 
 
 def clean() -> dict[str, str]:
-    """The environment variables for a run elsewhere: none that would bring this interpreter's packages along."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PYTHONHASHSEED": "0"}
+    """The environment variables for a run elsewhere: none that would bring this interpreter's packages along.
+
+    An environment is shared by checkouts, and so is told which of them is at work.
+    """
+    return {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "PYTHONHASHSEED": "0"}
 
 
 def _source() -> str:

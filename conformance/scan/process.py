@@ -4,6 +4,7 @@
 """
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -22,8 +23,8 @@ from conformance.scan.formats.native import ROOM
 from conformance.scan.layer import Array, ScanError
 from conformance.suites.scans import file as scan_file
 
-SECONDS = 600
-"""What a framework may take to be imported and to read a model."""
+SECONDS, PATIENCE = 300, 3600
+"""What a framework may take to be imported and to read a model: of CPU time, and of time on a machine that is busy."""
 SCAN, JOB = "scan.jsonl", "job.json"
 MARK = "conformance: "
 """What stands before the reason of a refusal, so that it is told from what a framework prints."""
@@ -42,9 +43,9 @@ def scan(name: str, framework: str, inputs: Sequence[str], python: str) -> tuple
         (folder / JOB).write_text(json.dumps(job), encoding="utf-8")
         command = [python, "-P", "-m", "conformance.scan.process", str(folder)]  # where files lie is not imported from
         try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
         except subprocess.TimeoutExpired:
-            raise ScanError(f"{name}: {framework} has not read it in {SECONDS} s: give a smaller model") from None
+            raise ScanError(f"{name}: {framework} has not read it in {PATIENCE} s: give a smaller model") from None
         if done.returncode:
             raise ScanError(_why(name, framework, done.returncode, done.stderr.decode("utf-8", "replace")))
         read = scan_file.read(folder / SCAN)
@@ -57,6 +58,8 @@ def _why(name: str, framework: str, status: int, said: str) -> str:
     if status not in (0, USAGE) and exhausted(said):
         return (f"{name}: {framework} takes more memory to read it than {MEMORY >> 30} GiB and {ROOM} times its size: "
                 "give a smaller model")  # fmt: skip
+    if status == -signal.SIGXCPU:
+        return f"{name}: {framework} has not read it in {SECONDS} s of CPU time: give a smaller model"
     if status < 0:
         return f"{name}: {framework} died of {signal.Signals(-status).name} as it read it: give a whole model file"
     lines = [line for line in said.splitlines() if line.strip()]
@@ -85,4 +88,5 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 10))
     sys.exit(main(Path(sys.argv[1])))

@@ -114,7 +114,16 @@ _problem = lru_cache(maxsize=2**14)(Problem.parse)
 def read_expectations(framework: str) -> tuple[Expectation, ...]:
     """The known divergences of a framework; none where it has no file. Raises ExpectationError."""
     file = path(framework)
-    return read_file(file) if file.exists() else ()
+    if not file.exists():
+        return ()
+    state = file.stat()
+    return _read_once(file, (state.st_mtime_ns, state.st_size, state.st_ino))
+
+
+@lru_cache(maxsize=2**6)
+def _read_once(file: Path, state: tuple[int, ...]) -> tuple[Expectation, ...]:
+    """The known divergences of a file, which is read again where its state is another."""
+    return read_file(file)
 
 
 def read_file(file: Path) -> tuple[Expectation, ...]:

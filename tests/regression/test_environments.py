@@ -192,3 +192,8 @@ class TestRuns:
         assert not pages.exists()
         assert not list((tmp_path / "cache" / "environments").glob("*"))
         assert len(lane) == 1
+
+
+def test_an_environment_runs_the_checkout_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    assert environments.clean()["PYTHONPATH"] == str(Path(environments.__file__).parents[2])

@@ -18,6 +18,7 @@ from conformance.scan.process import JOB, MARK, _why, main
          "m.pt: torch takes more memory to read it than 4 GiB and 8 times its size: give a smaller model"),
         (-6, "terminate called after throwing an instance of 'std::bad_alloc'",
          "m.pt: torch takes more memory to read it than 4 GiB and 8 times its size: give a smaller model"),
+        (-24, "", "m.pt: torch has not read it in 300 s of CPU time: give a smaller model"),
         (-11, "", "m.pt: torch died of SIGSEGV as it read it: give a whole model file"),
     ],
 )  # fmt: skip

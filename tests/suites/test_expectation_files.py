@@ -67,6 +67,15 @@ def test_a_command_line_stands_before_pyproject(here: Path) -> None:
     assert read_expectations("mylib") == ()
 
 
+def test_a_file_that_changed_is_read_again(here: Path) -> None:
+    project(here, '[tool.conformance]\nexpectations = {oracle_adapter = "known/mylib.toml"}\n')
+    assert [each.id for each in read_expectations("oracle_adapter")] == ["single-is-wrong"]
+    (here / "known" / "mylib.toml").write_text(KNOWN.replace("single-is-wrong", "another"), encoding="utf-8")
+    assert [each.id for each in read_expectations("oracle_adapter")] == ["another"]
+    project(here, "[tool.conformance]\n")
+    assert not read_expectations("oracle_adapter")
+
+
 def test_a_file_without_a_name_is_of_the_framework_that_it_is_called_after(here: Path) -> None:
     assert give(["known/mylib.toml", "a=b/c=d.toml"]) == {
         "mylib": here / "known" / "mylib.toml", "a": here / "b" / "c=d.toml",

@@ -1,4 +1,4 @@
-"""Keras files: the layers of a model, with the sizes that Keras infers without numbers."""
+"""Keras files: the layers of a model, traced by TensorFlow on inputs of some sizes, which have no numbers."""
 
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow
 
 from conformance.adapters.models.base import Extents, NativeLayer, RefusedError, UnfitError
 from conformance.problem import Ints
@@ -16,8 +17,6 @@ from conformance.problem import Ints
 LAYERS = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
 WORDS = ("filters", "kernel_size", "strides", "padding", "output_padding", "data_format", "dilation_rate", "use_bias")
 """The arguments that change the answer."""
-APPLIED = ("call", "compute_output_shape")
-"""The methods of a layer of which a model uses one, as it is asked for its sizes."""
 DEFAULTS: Mapping[str, Any] = {
     "strides": 1, "padding": "valid", "output_padding": None, "dilation_rate": 1, "use_bias": True,
     "data_format": "channels_last",
@@ -38,40 +37,51 @@ class KerasModel:
         return {tensor.name: list(tensor.shape) for tensor in given}
 
     def layers(self, sizes: Mapping[str, Ints]) -> list[NativeLayer]:
-        """The layers in the order in which they are applied. Raises UnfitError where Keras infers that it fails."""
-        names = [tensor.name for tensor in self.model.inputs or []] or list(sizes)
-        shapes = [sizes.get(name, next((t.shape for t in self.model.inputs or [] if t.name == name), None))
-                  for name in names]  # fmt: skip
-        tensors = [keras.KerasTensor(shape, "float32") for shape in shapes]
+        """The layers in the order in which they are applied. Raises UnfitError where one does not take what it gets.
+
+        The model is traced, since what layers say of their sizes is not checked where several come together.
+        """
+        given = {tensor.name: (tensor.shape, tensor.dtype) for tensor in self.model.inputs or []} or {
+            name: (shape, "float32") for name, shape in sizes.items()
+        }
+        specifications = [tensorflow.TensorSpec(sizes.get(name, shape), kind) for name, (shape, kind) in given.items()]
         with _watching() as seen:
             try:
-                self.model.compute_output_spec(tensors[0] if len(tensors) == 1 else tensors)
+                tensorflow.function(self._applied, autograph=False).get_concrete_function(*specifications)
             except Exception as error:  # whatever a layer raises of what it does not take
-                lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-                raise UnfitError(f"{type(error).__name__}: {(lines or [''])[0][:200]}") from None
+                raise UnfitError(f"{type(error).__name__}: {_reason(error)[:200]}") from None
         return [_layer(layer, shape, at, len(seen)) for at, (layer, shape) in enumerate(seen, 1)]
+
+    def _applied(self, *tensors: Any) -> Any:
+        return self.model(tensors[0] if len(tensors) == 1 else list(tensors), training=False)
+
+
+def _reason(error: Exception) -> str:
+    """The line of an error that says what did not fit, which stands below where Keras was."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if not line.startswith("Exception encountered")), "nothing is said")
 
 
 @contextmanager
 def _watching() -> Iterator[list[tuple[Any, tuple[int | None, ...]]]]:
     """Every transposed convolution that is applied, with the shape of what it is applied to."""
     seen: list[tuple[Any, tuple[int | None, ...]]] = []
-    before = {(layer, name): getattr(layer, name) for layer in LAYERS for name in APPLIED}
+    before = {layer: layer.call for layer in LAYERS}
 
     def watched(method: Any) -> Any:
         def applied(self: Any, given: Any, *rest: Any, **words: Any) -> Any:
-            seen.append((self, tuple(getattr(given, "shape", given))))
+            seen.append((self, tuple(given.shape)))
             return method(self, given, *rest, **words)
 
         return applied
 
-    for (layer, name), method in before.items():
-        setattr(layer, name, watched(method))
+    for layer, method in before.items():
+        layer.call = watched(method)
     try:
         yield seen
     finally:
-        for (layer, name), method in before.items():
-            setattr(layer, name, method)
+        for layer, method in before.items():
+            layer.call = method
 
 
 def _layer(layer: Any, shape: tuple[int | None, ...], number: int, of: int) -> NativeLayer:

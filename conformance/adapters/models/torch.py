@@ -31,8 +31,12 @@ _UNSAFE = re.compile(
 
 @dataclass
 class _Watched:
-    """The calls of one run: each with the place in the modules that it was made at."""
+    """The calls of one run: each with the place in the modules that it was made at; and why the run ended, if it did.
 
+    The interpreter of TorchScript loses what an operator said of its operands.
+    """
+
+    reason: str = ""
     stack: list[str] = field(default_factory=list)
     layers: list[tuple[str, str, Sequence[Any]]] = field(default_factory=list)
 
@@ -47,7 +51,11 @@ class _Watch(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if str(func) in CALLS and args[6]:
             self._watched.layers.append((self._watched.stack[-1] if self._watched.stack else "", str(func), args))
-        return func(*args, **(kwargs or {}))
+        try:
+            return func(*args, **(kwargs or {}))
+        except Exception as error:
+            self._watched.reason = f"{type(error).__name__}: {_line(error)}"
+            raise
 
 
 @dataclass
@@ -81,7 +89,7 @@ class TorchModel:
             with torch.no_grad(), _Watch(watched):
                 self.module(*inputs)
         except Exception as error:  # whatever a module raises of what it does not take
-            raise UnfitError(f"{type(error).__name__}: {_line(error)}") from None
+            raise UnfitError(watched.reason or f"{type(error).__name__}: {_line(error)}") from None
         finally:
             for handle in handles:
                 handle.remove()
@@ -132,7 +140,7 @@ def _array(tensor: Any) -> Array | None:
 
 
 def _line(error: Exception) -> str:
-    """The last line of an error that says something; TorchScript loses what was said, and has its own code above."""
+    """The last line of an error that says something; TorchScript has its own code above."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     lines = [line for line in lines if not line.endswith(("Error:", "<--- HERE"))] or lines
     return (lines[-1] if lines else "")[:200]

@@ -1,6 +1,7 @@
 """ONNX: the ConvTranspose nodes of a model file, with the extents that shape inference gives them."""
 
 import mmap
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,7 +199,8 @@ def _only_unknown(refused: str) -> bool:
 
 def _reason(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return next((line for line in reversed(lines) if "dim" in line.lower() or "shape" in line.lower()), lines[-1])[:200]
+    told = next((line for line in reversed(lines) if "dim" in line.lower() or "shape" in line.lower()), lines[-1])
+    return re.sub(r"\[ShapeInferenceError\] |Inference error\(s\): ", "", told)[:200]
 
 
 def _nodes(graph: GraphProto, path: str = "") -> Iterator[_Node]:
