@@ -173,14 +173,19 @@ def _fault(framework: str, alike: Alike, runs: Sequence[Run], finder: Finder) ->
 
 def _title(cause: Cause | None, records: Sequence[Record]) -> str:
     if cause and not cause.explained:
-        return f"no misreading explains it: {label_of(records)}"
+        return f"no misreading explains it: {_said(records)}"
     if records[0].rounding and records[0].verdict is Verdict.DIVERGES:
         return "errs by more than rounding can, in long sums"
     called = sorted({record.fault for record in records})
     if records[0].kind and all(called):
         kind = records[0].kind if records[0].kind in ("shape", "dtype") else "answer"
         return f"another {kind}: {', '.join(called)}"
-    return cause.words if cause else label_of(records)
+    return cause.words if cause else _said(records)
+
+
+def _said(records: Sequence[Record]) -> str:
+    """What records say that fail alike; of values, that some differ: how many and which is in each record's message."""
+    return "some values differ" if records[0].kind in ("value", "nonfinite") else label_of(records)
 
 
 def _wheres(records: Sequence[Record], runs: Sequence[Run]) -> Iterator[Where]:
