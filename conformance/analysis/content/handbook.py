@@ -18,6 +18,7 @@ from conformance.idioms import laws
 from conformance.idioms.base import ClaimedCall, Idiom
 from conformance.idioms.expression import HOLE
 from conformance.idioms.laws import Law, Witness
+from conformance.io.terminal import progress
 from conformance.problem import Problem
 from conformance.records.messages import skeleton
 from conformance.report.content.handbook import CopyEntry, Handbook, IdiomEntry, LawEntry, LayoutEntry, Shown
@@ -57,7 +58,7 @@ def _catalogue() -> _Catalogue:
             ]
             for variant in adapters.variants(lane.framework)
         }
-        for lane in adapters.lanes()
+        for lane in progress(adapters.lanes(), "the handbook, once for each version", "lanes")
         if lane.framework in idioms.frameworks()
     }
     flat = [(framework, point) for framework, by in points.items() for listed in by.values() for point in listed]
