@@ -27,9 +27,13 @@ from typing import Any
 import pytest
 
 from conformance import adapters, cli
+from conformance.io.atomic import explain
+from conformance.io.exit_status import USAGE
+from conformance.io.terminal import one_line
 from conformance.processes.memory import MEMORY, bound_memory, exhausted
 from conformance.scan import process
-from conformance.scan.formats.known import BY_SUFFIX
+from conformance.scan.formats.known import BY_SUFFIX, format_of
+from conformance.scan.layer import ScanError
 from conformance.scan.process import JOB, MARK, SCAN
 from conformance.suites.scans import file as scan_file
 from tests.hostile_mutants import ANY, Mutate, graphed, packed, worded
@@ -192,6 +196,12 @@ def _in_process(framework: str, path: Path, inputs: Sequence[str], folder: Path)
 
 def _scanned(path: Path, inputs: Sequence[str], folder: Path) -> int:
     """The exit status of what reads the format: the process of a framework, or the command itself."""
+    try:
+        format_of(str(path))  # of which the command asks first
+    except (ScanError, OSError) as error:
+        said = explain(error) if isinstance(error, OSError) else str(error)
+        sys.stderr.write(f"{MARK}{one_line(said)}\n")
+        return USAGE
     if not _by_command(path):
         return process.main(folder)
     bound_memory(MEMORY)

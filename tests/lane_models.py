@@ -132,6 +132,11 @@ def torch_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ref
     content = (folder / "linear.pt2").read_bytes()
     (folder / "half.pt2").write_bytes(content[: len(content) // 2])
     yield Refused("half.pt2", "is no archive")
+    torch.export.save(torch.export.export(torch.nn.ConvTranspose1d(1, 1, 4), (torch.zeros(1, 1, 2),)), folder / "w.pt2")
+    with zipfile.ZipFile(folder / "w.pt2") as whole, zipfile.ZipFile(folder / "short.pt2", "w") as archive:
+        for name in whole.namelist():
+            archive.writestr(name, whole.read(name)[: -3 if name.endswith("weight_0") else None])
+    yield Refused("short.pt2", "the parameter 'weight' is of shape (1, 1, 4) and has 3 numbers")
 
 
 def tensorflow_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Saved]:

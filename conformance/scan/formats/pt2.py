@@ -147,9 +147,10 @@ class ExportedModel:
         if not dtype:
             raise ScanError(f"{self.path}: the parameter {name!r} is of another type: export it in float32")
         content = _member(self.path, f"{self.root}{WEIGHTS}{entry['path_name']}", LARGEST_ARRAY)
-        flat = np.frombuffer(content, dtype)[int(meta["storage_offset"]["as_int"]) :]
+        start = int(meta["storage_offset"]["as_int"])
+        flat = np.frombuffer(content, dtype, len(content) // np.dtype(dtype).itemsize)[start:]
         last = sum((extent - 1) * stride for extent, stride in zip(shape, strides, strict=True))
-        if min([*shape, *strides], default=0) < 0 or (0 not in shape and last >= flat.size):
+        if min([start, *shape, *strides]) < 0 or (0 not in shape and last >= flat.size):
             raise ScanError(f"{self.path}: the parameter {name!r} is of shape {tuple(shape)} and has {flat.size} "
                             "numbers: export the model again")  # fmt: skip
         if dtype == "<u2":
