@@ -53,6 +53,17 @@ def factor(samples: Sequence[Sequence[float]]) -> float:
     return 1.0
 
 
+def times(old: Sequence[float], new: Sequence[float], moved: float) -> Times:
+    """What a call takes at least, and the factor that its ratios say, where the least times moved that way as well.
+
+    On a busy machine what two processes wait for is CPU time, too, and one of them may wait for longer than all its
+    pairs take. A call that takes longer for itself does so at its best.
+    """
+    least = min(old), min(new)
+    apart = max(least[1] / least[0], 1.0) if moved > 1 else max(least[0] / least[1], 1.0)
+    return Times(*least, moved if apart > SUSPICIOUS else 1.0)
+
+
 def chance(ratios: Sequence[float]) -> float:
     """How likely it is at most that so many are above `LEAST` where their middle is not."""
     above, count = sum(ratio > LEAST for ratio in ratios), len(ratios)

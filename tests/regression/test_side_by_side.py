@@ -4,7 +4,17 @@ import random
 
 import pytest
 
-from conformance.regression.side_by_side import CHANCE, LEAST, SUSPICIOUS, chance, factor, is_open, is_suspect
+from conformance.regression.side_by_side import (
+    CHANCE,
+    LEAST,
+    SUSPICIOUS,
+    Times,
+    chance,
+    factor,
+    is_open,
+    is_suspect,
+    times,
+)
 
 PAIRS, PROCESSES = 18, 2
 
@@ -68,3 +78,11 @@ def test_what_moves_by_less_than_is_asked_for_raises_no_suspicion() -> None:
     assert is_suspect([1 / SUSPICIOUS - 0.01] * 7)
     assert SUSPICIOUS < LEAST
     assert not is_suspect([1.0] * 4 + [9.0] * 3)
+
+
+def test_a_factor_is_told_where_the_least_times_moved_as_well() -> None:
+    assert times([2.0, 3.0], [3.0, 9.0], 1.5) == Times(2.0, 3.0, 1.5)
+    assert times([3.0, 9.0], [2.0, 3.0], 0.6) == Times(3.0, 2.0, 0.6)
+    assert times([7.36, 13.0], [7.12, 7.5], 0.6) == Times(7.36, 7.12)  # as a call of one build was seen to be
+    assert times([7.12, 7.5], [7.36, 13.0], 1.7) == Times(7.12, 7.36)
+    assert times([2.0, 3.0], [3.0, 9.0], 0.6).factor == 1.0

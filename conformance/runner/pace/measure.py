@@ -13,6 +13,7 @@ from typing import NamedTuple
 from conformance.adapters.base import Lane
 from conformance.processes import wire
 from conformance.processes.wire import ViolationError
+from conformance.regression import side_by_side
 from conformance.regression.side_by_side import Times, factor, is_open, is_suspect
 from conformance.runner.outside.channel import START, Channel, DiedError, trusted
 
@@ -68,8 +69,8 @@ def measure(sides: Sides, cases: Sequence[Asked], say: Callable[[str], None]) ->
                 times[asked] += pairs
                 again[asked].append(_ratios(pairs))
     return {
-        asked: Times(
-            min(old for old, _ in pairs), min(new for _, new in pairs), factor(again[asked]) if asked in again else 1.0
+        asked: side_by_side.times(
+            [old for old, _ in pairs], [new for _, new in pairs], factor(again[asked]) if asked in again else 1.0
         )
         for asked, pairs in times.items()
     }
