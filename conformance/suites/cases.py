@@ -34,7 +34,7 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "core": ("curated/*.toml", "smoke.jsonl", "covering.jsonl", "grid.jsonl", "sizes.jsonl", "popular/*.toml"),
     "extreme": ("extreme/*.toml",),
     ROUNDING: ("rounding.jsonl",),
-    HALF: ("chosen/vectors.toml",),
+    HALF: ("chosen/vectors.toml", "chosen/half.toml"),
     GRADIENTS: ("chosen/gradients.toml",),
     NEGATIVE: ("negative/*.toml", "negative/*.jsonl"),
 }

@@ -6,7 +6,9 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from conformance.problem import Problem
+from conformance.numerics.operands import HALVES
+from conformance.problem import BACKWARD, FORWARD, Problem
+from conformance.records.record import GRADIENTS, HALF
 from conformance.suites.case import Case
 from conformance.suites.cases import read_suite
 from conformance.suites.covering import covering_array
@@ -85,6 +87,16 @@ def rows(cases: Iterable[Case], prefix: str) -> list[Row]:
 def test_every_pair_of_levels_is_in_core(rank: int) -> None:
     units = [axes(SMOKE[rank])] * rank + [channels()]
     assert missing(units, rows(read_suite("core").cases, f"smoke-{rank}d-"), 2) == []
+
+
+@pytest.mark.parametrize("name", [HALF, GRADIENTS])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_every_pair_of_levels_is_met_in_every_dtype_of_half_precision_and_in_every_pass(rank: int, name: str) -> None:
+    suite = read_suite(name)
+    units = [axes(SMOKE[rank])] * rank + [channels()]
+    assert missing(units, [row(case.problem) for case in suite.cases if case.problem.rank == rank], 2) == []
+    assert {*HALVES} <= {*suite.dtypes}
+    assert suite.directions == (BACKWARD if name == GRADIENTS else (FORWARD,))
 
 
 def test_every_pair_of_levels_in_one_and_two_dimensions_is_in_smoke() -> None:
