@@ -26,6 +26,7 @@ from conformance.io.terminal import echo, numbers, progress, wrapped
 from conformance.records import record_file
 from conformance.records.record import Record, RecordError, Run
 from conformance.records.reproduction import reproduction
+from conformance.report.tables.counts import by_pass
 from conformance.suites.expectations import Expectation, expected_of, of_records
 
 
@@ -33,10 +34,11 @@ from conformance.suites.expectations import Expectation, expected_of, of_records
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="The record files' folder.")
 @click.option("--lane", "chosen", multiple=True, help="Only this lane; repeatable (default: all that have records).")
 @click.option("--idioms", is_flag=True, help="Tell each idiom by itself, from the records of the suite idioms.")
+@click.option("--passes", is_flag=True, help="One table: the verdicts of each lane by pass and dtype.")
 @QUIET
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 @click.option("--markdown", is_flag=True, help="Three tables of all lanes: counts, regions of valid problems, limits.")
-def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool, markdown: bool) -> int:
+def command(records: Path, chosen: tuple[str, ...], idioms: bool, passes: bool, as_json: bool, markdown: bool) -> int:
     """State the acceptance domain of each lane: how often it answers, refuses, crashes, and where, as predicates.
 
     It is made from record files, of the suites core and negative and of others on the same calls. Each region has the
@@ -49,6 +51,9 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool,
         raise RecordError(
             f"{records}: has no records of {', '.join(chosen) or 'any lane'}: run `conformance run` first"
         )
+    if passes:
+        echo("\n".join(_by_pass(runs, as_json=as_json)))
+        return 0
     if markdown:
         echo("\n".join(_markdown(of_lane, runs)))
         return 0
@@ -56,6 +61,19 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, as_json: bool,
     lanes = [domain(name, those, departing(), known) for name, those in progress(of_lane.items(), "domains", "lanes")]
     echo(json.dumps(_json(lanes), indent=1) if as_json else "\n".join(_lines(lanes)))
     return 0
+
+
+def _by_pass(runs: Sequence[Run], *, as_json: bool) -> Iterator[str]:
+    """The verdicts of each lane by pass and dtype, on valid problems of all suites."""
+    made = by_pass(runs)
+    if as_json:
+        yield json.dumps([
+            {"lane": row.lane, "pass": row.labels[0], "dtype": row.labels[1],
+             "verdicts": dict(zip(made.columns, row.counts[1:], strict=True))} for row in made.rows
+        ], indent=1)  # fmt: skip
+        return
+    rows = [[" ".join((row.lane, *row.labels)), *(f"{count:,}" for count in row.counts)] for row in made.rows]
+    yield from numbers(["lane, pass and dtype", "records", *made.columns], rows)
 
 
 def _json(lanes: Sequence[LaneDomain]) -> list[dict[str, Any]]:

@@ -166,8 +166,10 @@ def pages(site: Site) -> Pages:
     yield "audit.html", render("audit.html.j2", **common)
     yield "replays.html", render("replays.html.j2", **common)
     rows = [counts.run_row(run) for run in runs]
-    yield "frameworks.html", render("frameworks.html.j2", rows=rows, verdicts=counts.verdicts(runs),
-                                    assistance=counts.assistance(runs), **common)  # fmt: skip
+    yield "frameworks.html", render(
+        "frameworks.html.j2", rows=rows, by_pass=counts.by_pass(runs), verdicts=counts.verdicts(runs),
+        assistance=counts.assistance(runs), **common,
+    )  # fmt: skip
     for name in frameworks(site):
         own = [run for run in runs if run.header.framework == name]
         yield f"framework-{slug(name)}.html", render(

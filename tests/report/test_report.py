@@ -195,6 +195,18 @@ def test_only_verdicts_that_occur_are_columns_and_a_lane_without_records_keeps_i
     assert assistance.rows[1].counts == (3, 1, 2)
 
 
+def test_verdicts_by_pass_and_dtype_count_a_case_of_several_suites_once_and_no_invalid_call() -> None:
+    backward = replace(record("a", Verdict.DIVERGES), direction="weight")
+    invalid = replace(record("b", Verdict.REJECTS), fault="groups-0")
+    twice = [run(records=[record("a"), record("c")]), run(records=[record("a"), backward, invalid])]
+    table = counts.by_pass(twice)
+    assert table.columns == ("conforms", "diverges")
+    assert [(row.lane, row.labels, row.counts) for row in table.rows] == [
+        ("torch-eager", ("forward", "float32"), (2, 2, 0)),
+        ("torch-eager", ("weight", "float32"), (1, 0, 1)),
+    ]
+
+
 @pytest.mark.parametrize(
     ("messages", "label"),
     [

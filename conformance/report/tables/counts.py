@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
 
+from conformance.problem import PASSES
 from conformance.records.machine import line
-from conformance.records.record import Record, Run, Verdict
+from conformance.records.record import Record, Run, SubjectKind, Verdict
 
 Labels = Callable[[Run, str, str], tuple[str, ...]]
 
@@ -72,6 +73,30 @@ def run_row(run: Run) -> RunRow:
 def verdicts(runs: Sequence[Run]) -> CountTable:
     """How many records of each verdict, by lane, suite and dtype."""
     return _count(runs, _by_dtype, lambda record: record.verdict, list(Verdict))
+
+
+def by_pass(runs: Sequence[Run]) -> CountTable:
+    """How many records of each verdict, by lane, pass and dtype, over all suites of problems in the adapter's words.
+
+    A case that several suites have counts once; invalid calls, and what is claimed of idioms, are left out.
+    """
+    counts: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    of_problems = {
+        (record.lane, record.key): record
+        for run in runs for record in run.records
+        if record.subject is SubjectKind.PROBLEM and not record.fault
+    }  # fmt: skip
+    for record in of_problems.values():
+        counts[record.lane, record.direction, record.dtype][record.verdict] += 1
+    columns = tuple(verdict for verdict in Verdict if any(number[verdict] for number in counts.values()))
+    rows = sorted(counts.items(), key=lambda row: (row[0][0], PASSES.index(row[0][1]), row[0][2]))
+    return CountTable(
+        columns,
+        tuple(
+            CountRow(lane, (direction, dtype), (number.total(), *(number[name] for name in columns)))
+            for (lane, direction, dtype), number in rows
+        ),
+    )
 
 
 def assistance(runs: Sequence[Run]) -> CountTable:
