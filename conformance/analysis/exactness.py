@@ -88,7 +88,7 @@ def check(
         for expectation in expectations
         if expectation.expires is not None and day > expectation.expires
     ]
-    about = [expectation for expectation in expectations if expectation.applies(version, date.min)]
+    about = [each for each in expectations if each.applies(version, date.min) and not each.of_property]
     current = [expectation for expectation in about if not unjudged([expectation], runs)]
     records = [record for run in runs for record in run.records]
     inside = {

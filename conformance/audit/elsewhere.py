@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.adapters.base import ordinary, silent
+from conformance.adapters.base import ordinary, silent, transposed
 from conformance.audit.kills import DTYPE, SMOKE
 from conformance.audit.mutants import EVERY, Mutant
 from conformance.audit.mutants.base import Implementation, right
-from conformance.audit.properties import OF_INPUT, OF_WEIGHT, TANGENTS, Question, misfitting
-from conformance.audit.property_run import FAILS, Check, checks_of, found
+from conformance.audit.properties.checking import FAILS, Check, checks_of, found
+from conformance.audit.properties.questions import OF_INPUT, OF_WEIGHT, TANGENTS, Question
 from conformance.io.bounded import read_text
 from conformance.io.folders import cases_folder
 from conformance.numerics import gradients
@@ -29,6 +29,10 @@ from conformance.suites.case import Case, departure_of
 from conformance.suites.references import Reference, compute
 
 Array = NDArray[Any]
+
+
+OF_ANSWERS = (transposed, silent)
+"""Questions of properties that a mutant answers."""
 
 
 def seen_elsewhere(place: str, chosen: Sequence[Mutant] = EVERY) -> Mapping[str, bool]:
@@ -101,34 +105,36 @@ def _is_huge(problem: Problem) -> bool:
 
 
 def by_properties(mutant: Mutant) -> bool:
-    """Whether some property fails on some problem of smoke, of those that ask about a problem in its region."""
+    """Whether some property fails on some problem of smoke.
+
+    The mutant is asked for what is inside of its region alone: its answer is right everywhere else.
+    """
     answer = mutant.make()
-
-    def answers(questions: Sequence[Question]) -> list[Array]:
-        return [_answer(answer, question) for question in questions]
-
-    return any(
-        finding.outcome == FAILS
-        for check, problems in _checks()
-        if any(map(mutant.region, problems))
-        for finding in found([check], DTYPE, answers)
-    )
+    for check, asked in _checks():
+        wrong = [question.translate in OF_ANSWERS and mutant.region(_said(question)) for question, _ in asked]
+        answers = [
+            _answer(answer, question) if inside else due for inside, (question, due) in zip(wrong, asked, strict=True)
+        ]
+        if any(wrong) and any(finding.outcome == FAILS for finding in found([check], DTYPE, lambda _: answers)):  # noqa: B023  # called at once
+            return True
+    return False
 
 
 @cache
-def _checks() -> Sequence[tuple[Check, Sequence[Problem]]]:
-    """The checks of the properties on smoke, the cheapest first, each with the problems that it asks about."""
-    asked: list[tuple[Check, list[Problem]]] = []
+def _checks() -> Sequence[tuple[Check, Sequence[tuple[Question, Array]]]]:
+    """The checks of the properties on smoke, the cheapest first, each with its questions and their right answers."""
+    asked: list[tuple[Check, list[tuple[Question, Array]]]] = []
 
     def answers(questions: Sequence[Question]) -> list[Array]:
-        asked[-1][1].extend(_said(question) for question in questions)
-        return [_answer(right, question) for question in questions]
+        due = [_answer(right, question) for question in questions]
+        asked[-1][1].extend(zip(questions, due, strict=True))
+        return due
 
     for case in sorted(cases.read_suite(SMOKE).cases, key=lambda case: case.problem.multiplies):
         for check in checks_of(case.id, case.problem):
             asked.append((check, []))
             found([check], DTYPE, answers)
-    return [(check, list(dict.fromkeys(problems))) for check, problems in asked if problems]
+    return asked
 
 
 def _said(question: Question) -> Problem:
@@ -142,9 +148,11 @@ def _answer(answer: Implementation, question: Question) -> Array:
 
     A call that is to fail is not made: a mutant may answer it.
     """
-    problem, x, weight, bias, translate, _ = question
-    if translate is misfitting or translate in TANGENTS:
-        return right(problem, x[:, : problem.input_shape[1]], weight, bias)
+    problem, x, weight, bias, translate, *_ = question
+    if question.invalid:
+        return x
+    if translate in TANGENTS:
+        return right(problem, x, weight, bias)
     if translate in OF_INPUT:
         return gradients.expected(problem, INPUT, Arrays(np.zeros(problem.input_shape, x.dtype), weight, None), x)
     if translate in OF_WEIGHT:

@@ -11,8 +11,7 @@ import click
 
 from conformance import adapters
 from conformance.adapters.base import Lane
-from conformance.audit.properties import PROPERTIES
-from conformance.audit.property_run import (
+from conformance.audit.properties.checking import (
     CRASHED,
     FAILS,
     HOLDS,
@@ -23,6 +22,7 @@ from conformance.audit.property_run import (
     check_outside,
     checks_of,
 )
+from conformance.audit.properties.stated import PROPERTIES
 from conformance.cli.options import QUIET
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
@@ -38,7 +38,7 @@ from conformance.suites import cases
 from conformance.suites.expectations import Expectation, expected_here, known
 
 OUTCOMES = (HOLDS, FAILS, CRASHED, REFUSED)
-TOGETHER = 16
+TOGETHER = 8
 """Problems whose questions are put in one process."""
 SECONDS = 120.0
 """What such a process may take, in which a framework may have to compile all of it."""
@@ -70,7 +70,8 @@ def command(framework: str, variant: str | None, suite: str, shard: str, dtype: 
     path = folder / f"{lane}-{suite}-{dtype}.json"
     require_our_file(path, '{\n "lane": "')
     whole = [check for case in chosen for check in checks_of(case.id, case.problem)]
-    findings = list(progress(_findings(lane, dtype, whole), f"{lane}", "checks", len(whole)))
+    asked = progress(_findings(lane, dtype, whole), f"{lane}", "checks", len(whole))
+    findings = [_as_expected(finding, lane, dtype) for finding in asked]
     echo(f"\n{lane} {dtype}, {len(chosen)} problems of {suite}: {path}")
     echo("\n".join(_table(findings)))
     failing = {finding: _known(finding, lane, dtype) for finding in findings if finding.outcome in (FAILS, CRASHED)}
@@ -80,6 +81,17 @@ def command(framework: str, variant: str | None, suite: str, shard: str, dtype: 
     if not any(finding.outcome == HOLDS for finding in findings):
         return INCOMPLETE
     return DIVERGED if None in failing.values() else OK
+
+
+def _as_expected(finding: Finding, lane: Lane, dtype: str) -> Finding:
+    """A finding; one that holds where an exact expectation says that it does not, as a failure."""
+    if finding.outcome != HOLDS:
+        return finding
+    (record,) = _records(finding._replace(problems=(finding.problem,)), lane, dtype)
+    broken = next((each for each in expected_here(lane) if each.of_property and each.exact
+                   and each.reaches(record, finding.property)), None)  # fmt: skip
+    message = f"holds, and the expectation {broken.id} says that it does not: mend it" if broken else ""
+    return finding._replace(outcome=FAILS, message=message) if broken else finding
 
 
 def _findings(lane: Lane, dtype: str, checks: Sequence[Check]) -> Iterator[Finding]:
@@ -150,9 +162,13 @@ def _failures(findings: Sequence[Finding], failing: dict[Finding, Expectation | 
 
 def _known(finding: Finding, lane: Lane, dtype: str) -> Expectation | None:
     """The expectation that one of the problems asked is known to diverge, or to end the process, by."""
-    verdict = Verdict.CRASHED if finding.outcome == CRASHED else Verdict.DIVERGES
-    records = (
-        Record(lane.framework, lane.variant, "", dtype, FORWARD, problem, verdict) for problem in finding.problems
-    )
     expectations = expected_here(lane)
-    return next((expectation for record in records if (expectation := known(record, expectations))), None)
+    found = (known(record, expectations, finding.property) for record in _records(finding, lane, dtype))
+    return next(filter(None, found), None)
+
+
+def _records(finding: Finding, lane: Lane, dtype: str) -> Iterator[Record]:
+    """A finding as records of the problems that were asked, as expectations are about."""
+    verdict = Verdict.CRASHED if finding.outcome == CRASHED else Verdict.DIVERGES
+    for problem in finding.problems:
+        yield Record(lane.framework, lane.variant, "", dtype, FORWARD, problem, verdict, message=finding.message)

@@ -5,7 +5,8 @@ with axes stands for its value on one axis, and the aggregate runs over the axes
 which a condition holds, as in NumPy: `prod(input, where=kernel != 2) < prod(kernel, where=kernel != 2)` leaves out
 every axis with a kernel of 2. `last` is whether an axis is the last one, along which memory runs. `in` asks for one of
 a text's words, never for a part of one. A record's dtype, variant, framework and pass are fields too, the verdict that
-an idiom claims for it, and the fault of a negative case; each is empty where there is none.
+an idiom claims for it, the fault of a negative case, and the property that is checked; each is empty where there is
+none.
 """
 
 import ast
@@ -22,7 +23,7 @@ SCALARS = ("rank", "batch", "groups", "in_channels", "out_channels", "bias", "te
 AXES = ("input", "kernel", "stride", "dilation", "output_padding", "effective_kernel", "full", "output")
 ENDS = {"pad_begin": ("pads", 0), "pad_end": ("pads", 1), "lo": ("window", 0), "hi": ("window", 1)}
 LAST = "last"
-RUN = ("framework", "variant", "dtype", "direction", "claimed", "fault")
+RUN = ("framework", "variant", "dtype", "direction", "claimed", "fault", "checked")
 _NO_RUN = dict.fromkeys(RUN, "")
 AGGREGATES: Mapping[str, Callable[[Iterable[Any]], Any]] = {
     "any": any, "all": all, "min": min, "max": max, "sum": sum, "prod": prod,

@@ -31,7 +31,7 @@ SEVERAL = 4
 """Up to how many channels, groups and problems of a batch there are, unless a walk began with more."""
 
 _NUMBER = re.compile(r"(?<![\w.'\"])\d+")
-_NEGATIVE_ONLY = re.compile(r"\b(fault|claimed)\b")
+_NEGATIVE_ONLY = re.compile(r"\b(fault|claimed|checked)\b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ _OPTIONAL = {
     "message": str, "diagnosis": str, "idiom": (str, list), "versions": str, "expires": date, "partly": str,
     "chance": str, "machine": str,
 }  # fmt: skip
+CHECKED = 'checked == "'
+"""What a predicate about a property has; the field is empty of all else."""
 _NAMES: Mapping[Any, str] = {str: "text", date: "date", (str, list): "text, or list of texts,"}
 
 
@@ -71,8 +73,16 @@ class Expectation:
         """Whether every case of the region is to show the verdict."""
         return not (self.partly or self.chance)
 
-    def reaches(self, record: Record) -> bool:
-        """Whether a record is inside the region, whatever its verdict; not where a gradient has no call to be asked."""
+    @property
+    def of_property(self) -> bool:
+        """Whether it is about what is checked of a property, and about no record of a run."""
+        return CHECKED in self.when.text
+
+    def reaches(self, record: Record, checked: str = "") -> bool:
+        """Whether a record is inside the region, whatever its verdict; not where a gradient has no call to be asked.
+
+        `checked` is the property that the record is of.
+        """
         if record.direction in BACKWARD and record.verdict is Verdict.UNSUPPORTED:
             return False
         about = (
@@ -83,16 +93,16 @@ class Expectation:
         return about and self.when(
             _problem(record.problem),
             framework=record.framework, variant=record.variant, dtype=record.dtype, direction=record.direction,
-            claimed=record.claimed, fault=record.fault,
+            claimed=record.claimed, fault=record.fault, checked=checked,
         )  # fmt: skip
 
     def shows(self, record: Record) -> bool:
         """Whether a record has the verdict and the message, wherever it is."""
         return record.verdict is self.verdict and self.message in record.message
 
-    def covers(self, record: Record) -> bool:
+    def covers(self, record: Record, checked: str = "") -> bool:
         """Whether a record is of the expected verdict and message and inside the region."""
-        return self.shows(record) and self.reaches(record)
+        return self.shows(record) and self.reaches(record, checked)
 
     def holds_on(self, machine: Machine) -> bool:
         """Whether it is about runs on a machine; it is not where what its condition asks for is not known."""
@@ -216,12 +226,15 @@ def of_records(runs: Iterable[Run]) -> Callable[[Record], Expectation | None]:
     return lambda record: known(record, of.get((record.lane, record.key), ()))
 
 
-def known(record: Record, expectations: Sequence[Expectation]) -> Expectation | None:
-    """The first expectation that covers a record; none covers a claim, which is about no single problem."""
+def known(record: Record, expectations: Sequence[Expectation], checked: str = "") -> Expectation | None:
+    """The first expectation that covers a record, of a property that is `checked`, if of any.
+
+    None covers a claim, which is about no single problem.
+    """
     return (
         None
         if record.subject is SubjectKind.CLAIM
-        else next((expectation for expectation in expectations if expectation.covers(record)), None)
+        else next((expectation for expectation in expectations if expectation.covers(record, checked)), None)
     )
 
 

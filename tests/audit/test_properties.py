@@ -18,8 +18,8 @@ import pytest
 from conformance.adapters.base import Call
 from conformance.audit.mutants import FUNCTIONS
 from conformance.audit.mutants.base import Implementation, right
-from conformance.audit.properties import PROPERTIES
-from conformance.audit.property_run import FAILS, HOLDS, REFUSED, Check, Finding, answered, found
+from conformance.audit.properties.checking import FAILS, HOLDS, REFUSED, Check, Finding, answered, found
+from conformance.audit.properties.stated import PROPERTIES
 from conformance.layout import Array
 from conformance.numerics import gradients
 from conformance.numerics.operands import Arrays
@@ -97,11 +97,11 @@ def findings(answer: Implementation, names: Iterable[str] = PROPERTIES) -> list[
     return found(checks, "float32", lambda questions: answered(Adapter(answer), questions))
 
 
-FEW = ("undisturbed", "tangent", "second-order", "traced")
+FEW = ("undisturbed", "undisturbed-gradients", "tangent", "second-order", "traced")
 """Properties that one problem in four is asked."""
 
 
-OF_ANSWERS = [name for name in PROPERTIES if name not in ("second-order", "traced")]
+OF_ANSWERS = [name for name in PROPERTIES if name not in ("repeated-gradients", "second-order", "traced")]
 """Properties for which the answer itself is asked, which a gradient here is not made of."""
 
 
@@ -141,7 +141,7 @@ def test_a_mutant_breaks_each_property(name: str, fault: str) -> None:
 
 def test_every_property_is_broken_by_some_mutant() -> None:
     marks = test_a_mutant_breaks_each_property.pytestmark  # type: ignore[attr-defined]  # pytest puts it there
-    below = {"undisturbed", "second-order", "traced"}
+    below = {"repeated-gradients", "undisturbed", "undisturbed-gradients", "second-order", "traced"}
     assert {*(name for name, _ in marks[0].args[1]), *below} == PROPERTIES.keys()
 
 
@@ -178,13 +178,81 @@ class Spoilt(Adapter):
             raise
 
 
-def test_what_a_failed_call_leaves_behind_is_seen() -> None:
-    checks = [Check("undisturbed", case.id, case.problem) for case in cases.read_suite("smoke").cases]
-    adapter = Spoilt(right)
+class SpoiltGradients(Adapter):
+    """One that a gradient which fails leaves with wrong gradients."""
+
+    REFUSALS: tuple[type[Exception], ...] = (ValueError,)
+    failed = False
+
+    def gradient(self, call: Call, upstream: Array, operand: int) -> Call:
+        made = super().gradient(call, upstream, operand)
+
+        def run(*operands: Any, **options: Any) -> Array:
+            try:
+                call.function(*operands[:-1], **options)
+            except ValueError:
+                self.failed = True
+                raise
+            gradient: Array = made.function(*operands, **options) + self.failed
+            return gradient
+
+        return replace(made, function=run)
+
+
+class Refusing(SpoiltGradients):
+    """One that refuses every gradient after one that failed."""
+
+    def gradient(self, call: Call, upstream: Array, operand: int) -> Call:
+        made = super().gradient(call, upstream, operand)
+
+        def run(*operands: Any, **options: Any) -> Array:
+            if self.failed:
+                raise ValueError("could not execute a primitive")
+            gradient: Array = made.function(*operands, **options)
+            return gradient
+
+        return replace(made, function=run)
+
+
+@pytest.mark.parametrize(
+    ("name", "adapter", "says"),
+    [
+        ("undisturbed", Spoilt(right), "values differ"),
+        ("undisturbed-gradients", SpoiltGradients(right), "values differ"),
+        ("undisturbed-gradients", Refusing(right), "refused: ValueError: could not execute a primitive"),
+    ],
+)
+def test_what_a_failed_call_leaves_behind_is_seen(name: str, adapter: Any, says: str) -> None:
+    checks = [Check(name, case.id, case.problem) for case in cases.read_suite("smoke").cases]
     outcomes = found(checks, "float32", lambda questions: answered(adapter, questions))
     assert adapter.failed
     assert outcomes[0].outcome == FAILS
+    assert says in outcomes[0].message
     assert len(outcomes) >= 8
+
+
+class Accumulating(Adapter):
+    """One that adds each gradient to the one before of that shape, as a framework does whose buffer is not emptied."""
+
+    def __init__(self, answer: Implementation) -> None:
+        super().__init__(answer)
+        self.sums: dict[tuple[int, ...], Array] = {}
+
+    def gradient(self, call: Call, upstream: Array, operand: int) -> Call:
+        made = super().gradient(call, upstream, operand)
+
+        def run(*operands: Any, **options: Any) -> Array:
+            gradient: Array = made.function(*operands, **options)
+            self.sums[gradient.shape] = self.sums.get(gradient.shape, 0) + gradient
+            return self.sums[gradient.shape].copy()
+
+        return replace(made, function=run)
+
+
+def test_a_gradient_that_is_added_to_the_one_before_is_seen() -> None:
+    checks = [Check("repeated-gradients", case.id, case.problem) for case in cases.read_suite("smoke").cases]
+    outcomes = found(checks, "float32", lambda questions: answered(Accumulating(right), questions))
+    assert Counter(each.outcome for each in outcomes)[FAILS] >= 50
 
 
 def test_a_failed_call_that_was_never_made_shows_nothing() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from conformance import adapters
+from conformance.audit.properties.stated import PROPERTIES
 from conformance.io.folders import cases_folder
 from conformance.problem import PASSES
 from conformance.records.record import Record, Verdict
@@ -104,14 +105,25 @@ def test_every_expectation_has_a_case_in_its_region() -> None:
                     direction=direction,
                     claimed=claimed,
                     fault=case.evidence.get("fault", ""),
+                    checked=checked,
                 )
                 for case in suite
+                for checked in (PROPERTIES if expectation.of_property else ("",))
                 for dtype in adapters.dtypes(lane.framework)
                 for claimed in ("", "conforms", "rejects")
                 for direction in PASSES
                 for each in adapters.lanes()
                 if each.framework == lane.framework
             ), expectation.id
+
+
+def test_an_expectation_of_a_property_is_about_no_record_of_a_run(write: Path) -> None:
+    write.write_text(GOOD.replace("when = '", 'when = \'checked == "traced" and '))
+    (expectation,) = read_expectations("torch")
+    assert expectation.of_property
+    assert known(record("i3 k3 d2"), [expectation]) is None
+    assert known(record("i3 k3 d2"), [expectation], "traced") is expectation
+    assert known(record("i3 k3 d2"), [expectation], "linear") is None
 
 
 def test_a_message_narrows_an_expectation_to_records_that_have_it(write: Path) -> None:

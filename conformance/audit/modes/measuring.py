@@ -15,7 +15,7 @@ from conformance import adapters, oracle
 from conformance.adapters.base import Adapter, Call, Casting, Lane, Widened
 from conformance.adapters.modes import load_modes
 from conformance.adapters.modes.base import Inferred, Modes
-from conformance.audit.property_run import finished
+from conformance.audit.properties.checking import finished
 from conformance.numerics.operands import SIGNIFICAND, Arrays, draw, held_in, largest_sum
 from conformance.problem import Problem
 from conformance.processes.attempt import Answered, Ended, begin, make

@@ -7,7 +7,7 @@ import numpy as np
 
 from conformance import adapters
 from conformance.adapters.base import Adapter, Call, Casting, Lane
-from conformance.audit.property_run import finished
+from conformance.audit.properties.checking import finished
 from conformance.audit.specials.experiments import CRASHED, REFUSED, Array, Asked, Experiment, experiments
 from conformance.numerics.operands import held_in
 from conformance.problem import BIAS, Problem

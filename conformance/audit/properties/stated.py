@@ -6,21 +6,24 @@ that both sides are exact and equality means every bit.
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.adapters._derivatives import in_function, pushed, twice
-from conformance.adapters.base import (
-    Adapter,
-    Call,
-    Convolving,
-    differentiated,
-    ordinary,
-    silent,
-    transposed,
-    unwindowed,
+from conformance.adapters.base import ordinary, silent, unwindowed
+from conformance.audit.properties.questions import (
+    Question,
+    by_input,
+    by_weight,
+    misfitting,
+    misfitting_by_weight,
+    second_by_input,
+    second_by_weight,
+    tangent_of_input,
+    tangent_of_weight,
+    traced_by_input,
+    traced_by_weight,
 )
 from conformance.numerics import gradients, operands
 from conformance.numerics.operands import ROOM, Arrays
@@ -33,85 +36,6 @@ MAGNITUDE = {"x": 9, "weight": 31, "bias": 99, "y": 9}
 """Largest drawn values."""
 LARGEST_FACTOR = 4
 """How many times the largest sum of one answer there is on a side, which must be exact, too."""
-
-
-def by_input(adapter: Adapter, problem: Problem, upstream: Array, weight: Array, bias: Array | None) -> Call:
-    """The gradient by the input, of which the upstream gradient takes the place in a question."""
-    call = adapter.translate(problem, np.zeros(problem.input_shape, weight.dtype), weight, bias)
-    return differentiated(adapter, problem, call, INPUT, upstream)
-
-
-def by_weight(adapter: Adapter, problem: Problem, x: Array, upstream: Array, bias: Array | None) -> Call:
-    """The gradient by the weight, of which the upstream gradient takes the place in a question."""
-    call = adapter.translate(problem, x, np.zeros(problem.weight_shape, x.dtype), bias)
-    return differentiated(adapter, problem, call, WEIGHT, upstream)
-
-
-def misfitting(adapter: Adapter, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
-    """A call that no framework can answer: of an x with a channel more than the weight has."""
-    return adapter.translate(problem, np.concatenate([x, x[:, :1]], 1), weight, bias)
-
-
-def tangent_of_input(adapter: Adapter, problem: Problem, along: Array, weight: Array, _: Array | None) -> Call:
-    """The derivative of the answer by the input, along what takes its place in a question."""
-    return pushed(adapter, problem, along, weight, 0)
-
-
-def tangent_of_weight(adapter: Adapter, problem: Problem, x: Array, along: Array, _: Array | None) -> Call:
-    """The derivative of the answer by the weight, along what takes its place in a question."""
-    return pushed(adapter, problem, along, x, 1)
-
-
-def second_by_input(adapter: Adapter, problem: Problem, upstream: Array, along: Array, _: Array | None) -> Call:
-    """The gradient by the input of the gradient by the weight, along what takes the weight's place in a question."""
-    return twice(adapter, problem, upstream, along, 0)
-
-
-def second_by_weight(adapter: Adapter, problem: Problem, along: Array, upstream: Array, _: Array | None) -> Call:
-    """The gradient by the weight of the gradient by the input, along what takes the input's place in a question."""
-    return twice(adapter, problem, upstream, along, 1)
-
-
-def traced_by_input(adapter: Adapter, problem: Problem, upstream: Array, weight: Array, bias: Array | None) -> Call:
-    """`by_input` in a function that is traced."""
-    return in_function(adapter, by_input(adapter, problem, upstream, weight, bias))
-
-
-def traced_by_weight(adapter: Adapter, problem: Problem, x: Array, upstream: Array, bias: Array | None) -> Call:
-    """`by_weight` in a function that is traced."""
-    return in_function(adapter, by_weight(adapter, problem, x, upstream, bias))
-
-
-OF_INPUT = (by_input, second_by_input, traced_by_input)
-"""Questions whose answers have the shape of x: the gradient by it of what takes its place from above."""
-OF_WEIGHT = (by_weight, second_by_weight, traced_by_weight)
-"""The same of the weight."""
-TANGENTS = (tangent_of_input, tangent_of_weight)
-
-
-class Question(NamedTuple):
-    """A problem and its operands, for a call of the framework; one that is `alone` shares no block with others."""
-
-    problem: Problem
-    x: Array
-    weight: Array
-    bias: Array | None = None
-    translate: Callable[[Convolving, Problem, Array, Array, Array | None], Call] = transposed
-    alone: bool = False
-
-    @property
-    def invalid(self) -> bool:
-        """Whether it is asked to fail: what comes of it is no answer of the property's."""
-        return self.translate is misfitting
-
-    @property
-    def shape(self) -> Ints:
-        """Of a right answer."""
-        if self.translate in OF_WEIGHT:
-            return self.problem.weight_shape
-        by = (ordinary, *OF_INPUT)
-        return self.problem.input_shape if self.translate in by else self.problem.output_shape
-
 
 Asking = Generator[Sequence[Question], Sequence[Array], Sides | None]
 """A property at work: it asks once, is sent the answers, and returns both sides; or None where it does not apply."""
@@ -242,9 +166,26 @@ def repeated(problem: Problem, arrays: Arrays) -> Asking:
     plain = replace(problem, bias=False)
     x, weight, _ = arrays
     first, other, again = yield [
-        Question(plain, x, weight), Question(plain, -x, 2 * weight), Question(plain, x, weight)
+        Question(plain, x, weight), Question(plain, -x, 2 * weight, due=True), Question(plain, x, weight, due=True)
     ]  # fmt: skip
     return np.stack([other, again]), np.stack([-2 * first, first])
+
+
+def repeated_gradients(problem: Problem, arrays: Arrays) -> Asking:
+    """`repeated`, of gradients: what is added up in a buffer, and what is kept of a shape, shows."""
+    plain, (x, weight, _) = replace(problem, bias=False), arrays
+    g = _upstream(plain, weight, 2)
+    if g is None:
+        return None
+    by_x, other_x, again_x, by_w, other_w, again_w = yield [
+        Question(plain, g, weight, translate=by_input),
+        Question(plain, -g, 2 * weight, translate=by_input, due=True),
+        Question(plain, g, weight, translate=by_input, due=True),
+        Question(plain, x, g, translate=by_weight),
+        Question(plain, 2 * x, -g, translate=by_weight, due=True),
+        Question(plain, x, g, translate=by_weight, due=True),
+    ]
+    return _joined(other_x, again_x, other_w, again_w), _joined(-2 * by_x, by_x, -2 * by_w, by_w)
 
 
 def undisturbed(problem: Problem, arrays: Arrays) -> Asking:
@@ -252,8 +193,25 @@ def undisturbed(problem: Problem, arrays: Arrays) -> Asking:
     if not _is_one_in_four(problem, "undisturbed"):
         return None
     valid = Question(problem, *arrays, alone=True)
-    before, after = yield [valid, valid._replace(translate=misfitting), valid]
+    before, after = yield [valid, valid._replace(translate=misfitting), valid._replace(due=True)]
     return before, after
+
+
+def undisturbed_gradients(problem: Problem, arrays: Arrays) -> Asking:
+    """`undisturbed`, of gradients, and of the answer after a gradient that fails."""
+    plain, (x, weight, _) = replace(problem, bias=False), arrays
+    g = _upstream(plain, weight)
+    if g is None or not _is_one_in_four(problem, "undisturbed"):
+        return None
+    answer = Question(plain, x, weight, alone=True)
+    of_input, of_weight = (
+        answer._replace(x=g, translate=by_input), answer._replace(weight=g, translate=by_weight)
+    )  # fmt: skip
+    before = yield [
+        answer, of_input, of_weight, of_weight._replace(translate=misfitting_by_weight),
+        *(each._replace(due=True) for each in (answer, of_input, of_weight)),
+    ]  # fmt: skip
+    return _joined(*before[:3]), _joined(*before[3:])
 
 
 def tangent(problem: Problem, arrays: Arrays) -> Asking:
@@ -283,13 +241,17 @@ def second_order(problem: Problem, arrays: Arrays) -> Asking:
 
 
 def traced(problem: Problem, arrays: Arrays) -> Asking:
-    """Gradients in a function that is traced are those that are taken at once. One problem in four is asked."""
+    """Gradients in a function that is traced are those that are taken at once.
+
+    One problem in four is asked, and all that are dilated by steps that differ.
+    """
     plain, (x, weight, _) = replace(problem, bias=False), arrays
     g = _upstream(plain, weight)
-    if g is None or not _is_one_in_four(problem, "traced"):
+    if g is None or not (len(set(problem.dilation)) > 1 or _is_one_in_four(problem, "traced")):
         return None
     in_x, in_w, by_x, by_w = yield [
-        Question(plain, g, weight, translate=traced_by_input), Question(plain, x, g, translate=traced_by_weight),
+        Question(plain, g, weight, translate=traced_by_input, due=True),
+        Question(plain, x, g, translate=traced_by_weight, due=True),
         Question(plain, g, weight, translate=by_input), Question(plain, x, g, translate=by_weight),
     ]  # fmt: skip
     return _joined(in_x, in_w), _joined(by_x, by_w)
@@ -298,8 +260,8 @@ def traced(problem: Problem, arrays: Arrays) -> Asking:
 PROPERTIES: Mapping[str, Callable[[Problem, Arrays], Asking]] = {
     "adjoint": adjoint, "learnt": learnt, "linear": linear, "biased": biased, "grouped": grouped, "batched": batched,
     "channels-in": channels_in, "channels-out": channels_out, "translated": translated, "undilated": undilated,
-    "lifted": lifted, "repeated": repeated, "undisturbed": undisturbed, "tangent": tangent,
-    "second-order": second_order, "traced": traced,
+    "lifted": lifted, "repeated": repeated, "repeated-gradients": repeated_gradients, "undisturbed": undisturbed,
+    "undisturbed-gradients": undisturbed_gradients, "tangent": tangent, "second-order": second_order, "traced": traced,
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Properties put to a lane: all of their questions at once, then what each of them finds in the answers."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from conformance import adapters
 from conformance.adapters.base import CALLS, Call, Convolving, Lane, finish
-from conformance.audit.properties import LARGEST_FACTOR, MAGNITUDE, PROPERTIES, Asking, Question, Sides
+from conformance.audit.properties.questions import Question
+from conformance.audit.properties.stated import LARGEST_FACTOR, MAGNITUDE, PROPERTIES, Asking, Sides
 from conformance.numerics.operands import SIGNIFICAND, Arrays, largest_sum, whole_numbers
 from conformance.problem import Problem
 from conformance.processes.attempt import Answered, Ended, begin, failed, make
@@ -91,7 +93,7 @@ def found(
     checks: Sequence[Check], dtype: str, answer: Callable[[Sequence[Question]], Sequence[Array | Ended]]
 ) -> list[Finding]:
     """What becomes of checks with what answers their questions, which are put all at once."""
-    drawn = ((check, _arrays(check, dtype)) for check in checks)
+    drawn = ((check, _arrays(check.key, check.problem, dtype)) for check in checks)
     begun = [(check, PROPERTIES[check.property](check.problem, arrays)) for check, arrays in drawn if arrays]
     asked = [(check, asking, questions) for check, asking in begun if (questions := next(asking, None))]
     answers = iter(answer([question for _, _, questions in asked for question in questions]))
@@ -105,13 +107,15 @@ def _finding(check: Check, asking: Asking, questions: Sequence[Question], answer
     asked = [(question, answer) for question, answer in zip(questions, answers, strict=True)
              if not question.invalid or _unmade(answer)]  # fmt: skip
     questions, arrays = [], []
-    ended = [answer for _, answer in asked if isinstance(answer, Ended)]
+    ended = [(question, answer) for question, answer in asked if isinstance(answer, Ended)]
     for question, answer in asked:
         if not isinstance(answer, Ended):
             questions.append(question)
             arrays.append(answer)
     if ended:
-        worst = min(ended, key=lambda answer: _WORST.index(_outcome(answer)))
+        worst = min((answer for _, answer in ended), key=lambda answer: _WORST.index(_outcome(answer)))
+        if all(question.due and answer.verdict is Verdict.REJECTS for question, answer in ended):
+            return Finding(check.property, str(check.problem), FAILS, f"refused: {worst.message}", problems)
         return Finding(check.property, str(check.problem), _outcome(worst), worst.message, problems)
     if odd := next(filter(None, map(_odd, questions, arrays)), ""):
         return Finding(check.property, str(check.problem), FAILS, odd, problems)
@@ -170,7 +174,7 @@ def _blocks(calls: Sequence[Call], size: int) -> Iterator[Sequence[Call]]:
 
 def _call(adapter: Convolving, question: Question) -> Call | Ended:
     """The call of a question, on operands that no other call shares."""
-    problem, x, weight, bias, translate, _ = question
+    problem, x, weight, bias, translate, *_ = question
     return begin(lambda: translate(adapter, problem, _own(x), _own(weight), None if bias is None else _own(bias)))
 
 
@@ -188,11 +192,11 @@ def finished(call: Call, answer: Answered | Ended) -> Array | Ended:
         return failed("finishing", error)
 
 
-def _arrays(check: Check, dtype: str) -> Arrays | None:
-    """The data of a check; None where a side would not be exact."""
-    problem = check.problem
+@lru_cache(maxsize=64)  # the properties of a problem follow each other, and ask with the same
+def _arrays(key: str, problem: Problem, dtype: str) -> Arrays | None:
+    """The data of a check, which nobody may write to; None where a side would not be exact."""
     shapes = {"x": problem.input_shape, "weight": problem.weight_shape, "bias": problem.bias_shape}
-    x, weight, bias = (whole_numbers(f"{check.key} {name}", shape, MAGNITUDE[name])
+    x, weight, bias = (whole_numbers(f"{key} {name}", shape, MAGNITUDE[name])
                        for name, shape in shapes.items())  # fmt: skip
     arrays = Arrays(x, weight, bias if problem.bias else None)
     exact = LARGEST_FACTOR * largest_sum(problem, arrays) <= 1 << SIGNIFICAND[dtype]

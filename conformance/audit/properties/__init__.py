@@ -1,0 +1,1 @@
+"""What must hold of a framework whatever the oracle says: the properties, their questions, and how they are put."""
