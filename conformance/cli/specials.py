@@ -18,6 +18,7 @@ from conformance.audit.stated import Departure, held, stated_here, unshown
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import echo
+from conformance.problem import FORWARD, PASSES
 from conformance.runner.selection import parse_shard, require_computed
 from conformance.suites import cases
 
@@ -28,15 +29,26 @@ from conformance.suites import cases
 @click.option("--suite", default="smoke", show_default=True, help="Whose problems to try.")
 @click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th problem, from the I-th on.")
 @click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable (default: all of the framework).")
+@click.option(
+    "--pass", "passes", multiple=True, type=click.Choice(PASSES),
+    help="Only this pass; repeatable (default: the answer, and all gradients that the framework is asked for).",
+)  # fmt: skip
 @click.option("--to", "folder", default="reports/specials", show_default=True, type=Path, help="Where results go.")
 def command(
-    framework: str | None, variant: str | None, suite: str, shard: str, dtypes: tuple[str, ...], folder: Path
+    framework: str | None,
+    variant: str | None,
+    suite: str,
+    shard: str,
+    dtypes: tuple[str, ...],
+    passes: tuple[str, ...],
+    folder: Path,
 ) -> int:
-    """Put NaN, infinity, -0 and subnormal numbers into operands on FRAMEWORK, and hold the answers to what is stated.
+    """Put NaN, infinity, -0 and subnormal numbers into operands on FRAMEWORK, and hold what comes to what is stated.
 
-    One infinity or NaN is to change those outputs that its element reaches, and no other. Products of -0 are to come
-    out as -0, subnormal numbers as they are, and an answer beyond the dtype as infinity. Where a lane does otherwise is
-    stated in cases/specials.toml; without FRAMEWORK this prints that as a table. Exit status: 0 all is as stated; 1 a
+    Answers are held, and gradients. One infinity or NaN is to change those outputs that its element reaches, and no
+    other. Products of -0 are to come out as -0, subnormal numbers as they are, and what is beyond the dtype as
+    infinity. Where a lane does otherwise is stated in cases/specials.toml; without FRAMEWORK this prints that as a
+    table. Exit status: 0 all is as stated; 1 a
     lane does something else; 2 usage; 3 nothing was answered.
     """
     if framework is None:
@@ -51,6 +63,7 @@ def command(
         require_computed(framework, dtype)
     if variant is None:  # each in a process of its own, since a framework reads its environment once
         words = [framework, f"--suite={suite}", f"--shard={shard}", f"--to={folder}", *(f"--dtype={d}" for d in dtypes)]
+        words += [f"--pass={each}" for each in passes]
         program = [sys.executable, "-c", "from conformance.cli import main; main()", "audit", "specials", *words]
         return max(subprocess.call([*program, f"--variant={name}"]) for name in adapters.variants(framework))
     lane, chosen = adapters.lane(framework, variant), cases.read_suite(suite).cases[first - 1 :: step]
@@ -58,7 +71,11 @@ def command(
     require_our_file(path, '{\n "lane": "')
     statements = stated_here(lane, read())
     named = [(case.id, case.problem) for case in chosen]
-    found = [one for dtype in dtypes or adapters.dtypes(framework) for one in measured(lane, named, dtype)]
+    asked = passes or (PASSES if adapters.differentiates(framework) else (FORWARD,))
+    found = [
+        one for dtype in dtypes or adapters.dtypes(framework) for each in asked
+        for one in measured(lane, named, dtype, each)
+    ]  # fmt: skip
     departures, idle = list(held(lane, statements, found, DOES)), list(unshown(lane, statements, found, DOES))
     echo(f"\n{lane}, {len(chosen)} problems of {suite}: {path}")
     echo("\n".join([*_table(found), *(departure.facts for departure in departures), *idle]))
@@ -70,16 +87,16 @@ def command(
 
 def _table(found: Sequence[Measured]) -> Iterator[str]:
     """How often each value in each operand does what, in each dtype."""
-    yield "| value     | in     | dtype    | tried | what it does beside what is due |"
-    yield "|-----------|--------|----------|------:|---------------------------------|"
-    for value in VALUES:
-        for operand in (*OPERANDS, ANSWER):
-            for dtype in dict.fromkeys(one.dtype for one in found):
-                those = [one for one in found if (one.value, one.operand, one.dtype) == (value, operand, dtype)]
-                counts = Counter(does for one in those for does in one.does)
-                does = ", ".join(f"{DOES[name]}: {counts[name]}" for name in DOES if counts[name])
-                if those:
-                    yield f"| {value:9} | {operand:6} | {dtype:8} | {len(those):5} | {does} |"
+    yield "| pass    | value     | in       | dtype    | tried | what it does beside what is due |"
+    yield "|---------|-----------|----------|----------|------:|---------------------------------|"
+    order = (PASSES, VALUES, (*OPERANDS, ANSWER), tuple(dict.fromkeys(one.dtype for one in found)))
+    kinds = Counter((one.direction, one.value, one.operand, one.dtype) for one in found)
+    for kind in sorted(kinds, key=lambda kind: [words.index(word) for words, word in zip(order, kind, strict=True)]):
+        direction, value, operand, dtype = kind
+        those = [one for one in found if (one.direction, one.value, one.operand, one.dtype) == kind]
+        counts = Counter(does for one in those for does in one.does)
+        does = ", ".join(f"{DOES[name]}: {counts[name]}" for name in DOES if counts[name])
+        yield f"| {direction:7} | {value:9} | {operand:8} | {dtype:8} | {len(those):5} | {does} |"
 
 
 def _document(

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,19 @@ import numpy as np
 import pytest
 
 from conformance import adapters, oracle
-from conformance.adapters.base import Lane
+from conformance.adapters.base import Call, Lane
 from conformance.audit.mutants import FUNCTIONS
 from conformance.audit.mutants.base import Implementation, right
 from conformance.audit.specials import statements as stated
-from conformance.audit.specials.experiments import ANSWER, DOES, OPERANDS, VALUES, experiments
+from conformance.audit.specials.experiments import ANSWER, DOES, OPERANDS_OF, VALUES, experiments
 from conformance.audit.specials.measuring import Measured, shown_by
 from conformance.audit.specials.statements import read, table
 from conformance.audit.stated import Statement, StatementError, held, unshown
 from conformance.layout import Array
+from conformance.numerics import gradients
+from conformance.numerics.operands import Arrays
 from conformance.predicates.predicate import Predicate
-from conformance.problem import Problem
+from conformance.problem import BACKWARD, FORWARD, INPUT, WEIGHT, Problem
 from conformance.suites import cases
 from tests.audit.test_properties import Adapter
 from tests.cli.test_cli import Command
@@ -40,12 +43,53 @@ def shown(answer: Implementation, dtype: str = "float32") -> set[tuple[str, str,
     with np.errstate(all="ignore"):
         found = list(shown_by(Adapter(answer), made, dtype))
     assert {(one.value, one.operand) for one in found} == {
-        *((value, operand) for value in VALUES[:4] for operand in OPERANDS), ("overflow", ANSWER)
+        *((value, operand) for value in VALUES[:4] for operand in OPERANDS_OF[FORWARD]), ("overflow", ANSWER)
     }  # fmt: skip
     return {(one.value, one.operand, does) for one in found for does in one.does}
 
 
-ZEROS = {("-0", operand, "positive") for operand in OPERANDS}
+def of_gradients(
+    gradient: Callable[[Problem, str, Arrays, Array], Array], dtype: str = "float32"
+) -> set[tuple[str, str, str, str]]:
+    """What an implementation's gradients do with special values other than they are to, by pass, value and operand."""
+
+    class Deriving(Adapter):
+        def gradient(self, call: Call, upstream: Array, operand: int) -> Call:
+            problem: Problem = call.function.args[0]  # type: ignore[attr-defined]  # of translate
+
+            def run(x: Array, weight: Array, bias: Array | None, above: Array, **_: Any) -> Array:
+                return gradient(problem, BACKWARD[operand], Arrays(x, weight, bias), above)
+
+            return replace(call, function=run, operands=(*call.operands, upstream))
+
+    chosen = [case for case in cases.read_suite("smoke").cases if case.problem.multiplies < SMALL]
+    made = [each for case in chosen for way in BACKWARD for each in experiments(case.id, case.problem, dtype, way)]
+    with np.errstate(all="ignore"):
+        found = list(shown_by(Deriving(right), made, dtype))
+    assert {(one.direction, one.operand) for one in found if one.value == "inf"} == {
+        (way, operand) for way in BACKWARD for operand in OPERANDS_OF[way]
+    }
+    assert {(one.direction, one.value) for one in found} == {(way, value) for way in BACKWARD for value in VALUES}
+    return {(one.direction, one.value, one.operand, does) for one in found for does in one.does}
+
+
+GRADIENT_ZEROS = {(way, "-0", operand, "positive") for way in BACKWARD for operand in OPERANDS_OF[way]}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_the_definition_of_gradients_does_what_is_due_but_for_the_sign_of_zero(dtype: str) -> None:
+    assert of_gradients(gradients.expected, dtype) == GRADIENT_ZEROS
+
+
+def test_zeros_that_a_gradient_is_padded_with_are_seen() -> None:
+    shown = of_gradients(gradients.by_canvas) - GRADIENT_ZEROS
+    assert {each for each in shown if each[3] == "beyond"} == {
+        (way, value, operand, "beyond")
+        for way, operand in ((INPUT, WEIGHT), (WEIGHT, INPUT)) for value in ("inf", "nan")
+    }  # fmt: skip
+
+
+ZEROS = {("-0", operand, "positive") for operand in OPERANDS_OF[FORWARD]}
 """A sum that begins with +0 loses the sign, as that of the definition does."""
 
 
@@ -93,12 +137,12 @@ LIMIT = np.finfo(np.float32).max
     [
         (in_zeros, {("inf", "weight", "beyond"), ("nan", "weight", "beyond")}),
         (behind(lambda y: np.where(np.isnan(y), y.dtype.type(0), y)),
-         {("nan", operand, "lost") for operand in OPERANDS}),
+         {("nan", operand, "lost") for operand in OPERANDS_OF[FORWARD]}),
         (behind(lambda y: np.where(np.isinf(y), y.dtype.type(np.nan), y)),
-         {("overflow", ANSWER, "changed"), *(("inf", operand, "nan") for operand in OPERANDS)}),
+         {("overflow", ANSWER, "changed"), *(("inf", operand, "nan") for operand in OPERANDS_OF[FORWARD])}),
         (behind(lambda y: np.clip(y, -LIMIT, LIMIT)),
-         {("overflow", ANSWER, "finite"), *(("inf", operand, "lost") for operand in OPERANDS)}),
-        (flushing, {("subnormal", operand, "flushed") for operand in OPERANDS}),
+         {("overflow", ANSWER, "finite"), *(("inf", operand, "lost") for operand in OPERANDS_OF[FORWARD])}),
+        (flushing, {("subnormal", operand, "flushed") for operand in OPERANDS_OF[FORWARD]}),
         (doubled, {("overflow", ANSWER, "early")}),
         (refusing, {("nan", "input", "refused")}),
     ],

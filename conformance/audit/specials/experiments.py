@@ -4,7 +4,7 @@ The lane is asked alone, as for properties: what an answer is to be is made of t
 and of which outputs an element of an operand reaches.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, NamedTuple
@@ -13,15 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import oracle
-from conformance.numerics.operands import SIGNIFICAND, Arrays, draw, held_in, largest_sum, words
-from conformance.problem import BIAS, INPUT, WEIGHT, Problem
+from conformance.numerics import gradients, upstream
+from conformance.numerics.operands import SIGNIFICAND, Arrays, DataError, draw, held_in, largest_sum, words
+from conformance.problem import BIAS, FORWARD, INPUT, WEIGHT, Problem
 
 Array = NDArray[Any]
 
 ANSWER = "answer"
 """Where a special value is in the answer alone."""
+UPSTREAM = "upstream"
+"""The operand of a gradient that comes from above."""
 FIELDS = {INPUT: "x", WEIGHT: "weight", BIAS: "bias"}
-OPERANDS = (*FIELDS,)
+OPERANDS = (*FIELDS, UPSTREAM)
+OPERANDS_OF: Mapping[str, tuple[str, ...]] = {
+    FORWARD: (INPUT, WEIGHT, BIAS), INPUT: (WEIGHT, UPSTREAM), WEIGHT: (INPUT, UPSTREAM), BIAS: (UPSTREAM,),
+}  # fmt: skip
+"""The operands that the answer is made of, and each gradient, by the pass."""
 VALUES = ("inf", "nan", "-0", "subnormal", "overflow")
 
 BEYOND, LOST, TURNED, POSITIVE, FLUSHED = "beyond", "lost", "nan", "positive", "flushed"
@@ -49,15 +56,44 @@ Judge = Callable[[Array, Array], frozenset[str]]
 
 
 class Asked(NamedTuple):
-    """A problem with its operands, as the lane is asked."""
+    """A problem with its operands in a pass, as the lane is asked; `upstream` is a gradient's."""
 
     problem: Problem
     arrays: Arrays
+    upstream: Array | None = None
+    direction: str = FORWARD
 
     @property
     def expected(self) -> Array:
-        """The answer to operands that are whole numbers."""
-        return oracle.expected(self.problem, *self.arrays)
+        """The answer, or the gradient, to operands that are whole numbers."""
+        if self.upstream is None:
+            return oracle.expected(self.problem, *self.arrays)
+        return gradients.expected(self.problem, self.direction, self.arrays, self.upstream)
+
+    @property
+    def without_bias(self) -> "Asked":
+        """The same without the bias, which a gradient is not made of."""
+        return self._replace(problem=replace(self.problem, bias=False), arrays=self.arrays._replace(bias=None))
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """Those of its pass that there are."""
+        return tuple(name for name in OPERANDS_OF[self.direction] if self.of(name) is not None)
+
+    def of(self, operand: str) -> Any:
+        """An operand."""
+        return self.upstream if operand == UPSTREAM else getattr(self.arrays, FIELDS[operand])
+
+    def put(self, **operands: Array) -> "Asked":
+        """The same with other operands, by their names."""
+        upstream = operands.pop(UPSTREAM, self.upstream)
+        arrays = self.arrays._replace(**{FIELDS[name]: array for name, array in operands.items()})
+        return self._replace(arrays=arrays, upstream=upstream)
+
+    def astype(self, dtype: str) -> "Asked":
+        """The same, held for a dtype."""
+        upstream = None if self.upstream is None else self.upstream.astype(held_in(dtype))
+        return self._replace(arrays=self.arrays.astype(dtype), upstream=upstream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +107,43 @@ class Experiment:
     judge: Judge
 
 
-def experiments(key: str, problem: Problem, dtype: str) -> Iterator[Experiment]:
-    """All that is tried on a problem, with data drawn from a key."""
-    drawn = draw(key, problem, dtype)
-    if largest_sum(problem, drawn) > 1 << SIGNIFICAND[dtype]:
+def experiments(key: str, problem: Problem, dtype: str, direction: str = FORWARD) -> Iterator[Experiment]:
+    """All that is tried on a problem in a pass, with data drawn from a key; nothing where there is no exact data."""
+    drawn = _drawn(key, problem, dtype, direction)
+    if drawn is None:
         return
-    plain = Asked(problem, drawn.astype(dtype))
-    without = Asked(replace(problem, bias=False), Arrays(*drawn[:2], None).astype(dtype))
-    for operand in OPERANDS[: 2 + problem.bias]:
+    plain = drawn.astype(dtype)
+    without = plain.without_bias
+    for operand in drawn.operands:
         for value in (np.inf, np.nan):
-            yield _spread(key, plain, drawn, dtype, operand, value)
+            yield _spread(key, plain, drawn, operand, value)
         yield from _negative_zero(plain, operand)
         yield from _subnormal(plain if operand == BIAS else without, dtype, operand)
-    yield from _overflow(problem, drawn, dtype)
+    yield from _overflow(drawn.without_bias, dtype)
 
 
-def _spread(key: str, plain: Asked, drawn: Arrays, dtype: str, operand: str, value: float) -> Experiment:
+def _drawn(key: str, problem: Problem, dtype: str, direction: str) -> Asked | None:
+    """The operands of a problem as whole numbers; none where their sums are not exact in the dtype."""
+    if direction == FORWARD:
+        arrays = draw(key, problem, dtype)
+        return Asked(problem, arrays) if largest_sum(problem, arrays) <= 1 << SIGNIFICAND[dtype] else None
+    if direction not in gradients.passes_of(problem):
+        return None
+    try:
+        drawn = upstream.draw(key, problem, dtype)
+    except DataError:
+        return None
+    largest = gradients.magnitudes(problem, direction, *drawn).max()
+    return Asked(problem, *drawn, direction) if largest <= 1 << SIGNIFICAND[dtype] else None
+
+
+def _spread(key: str, plain: Asked, drawn: Asked, operand: str, value: float) -> Experiment:
     """One infinity or NaN in an operand."""
-    problem, field = plain.problem, FIELDS[operand]
-    one = _indicator(f"{key} {operand}", getattr(drawn, field))
+    one = _indicator(f"{key} {operand}", drawn.of(operand))
     sign = 1 if words(f"{key} {operand} sign", (1,))[0] % np.uint64(2) else -1
-    special = np.where(one, sign * value, getattr(plain.arrays, field)).astype(held_in(dtype))
-    reaching = _reaching(problem, drawn, operand, one)
+    array = plain.of(operand)
+    special = plain.put(**{operand: np.where(one, array.dtype.type(sign * value), array)})
+    reaching = _reaching(drawn, operand, one)
 
     def judge(before: Array, actual: Array) -> frozenset[str]:
         reached = reaching != 0
@@ -101,16 +152,14 @@ def _spread(key: str, plain: Asked, drawn: Arrays, dtype: str, operand: str, val
         beyond = ~reached & (actual != before)
         return _words((BEYOND, beyond), (LOST, reached & lost), (TURNED, reached & ~lost & ~same))
 
-    name = "nan" if np.isnan(value) else "inf"
-    return Experiment(operand, name, plain, Asked(problem, plain.arrays._replace(**{field: special})), judge)
+    return Experiment(operand, "nan" if np.isnan(value) else "inf", plain, special, judge)
 
 
-def _reaching(problem: Problem, drawn: Arrays, operand: str, one: Array) -> Array:
+def _reaching(drawn: Asked, operand: str, one: Array) -> Array:
     """What an element of an operand is multiplied by in each output: 0 where it does not reach."""
     if operand == BIAS:
-        return np.broadcast_to(one.reshape(-1, *[1] * problem.rank), problem.output_shape)
-    with_one = drawn._replace(**{FIELDS[operand]: one})
-    return oracle.expected(replace(problem, bias=False), with_one.x, with_one.weight, None)
+        return np.broadcast_to(one.reshape(-1, *[1] * drawn.problem.rank), drawn.problem.output_shape)
+    return drawn.without_bias.put(**{operand: one}).expected
 
 
 def _negative_zero(plain: Asked, operand: str) -> Iterator[Experiment]:
@@ -118,9 +167,8 @@ def _negative_zero(plain: Asked, operand: str) -> Iterator[Experiment]:
 
     A bias of -0 is looked at where no tap reaches.
     """
-    problem, (x, weight, bias) = plain.problem, plain.arrays
-    ones = np.ones(x.shape, np.int64), np.ones(weight.shape, np.int64)
-    reached = oracle.expected(replace(problem, bias=False), *ones, None) > 0
+    ones = {name: np.ones(plain.of(name).shape, np.int64) for name in plain.operands if name != BIAS}
+    reached = plain.without_bias.put(**ones).expected > 0
     looked_at = ~reached if operand == BIAS else reached
     if not looked_at.any():
         return
@@ -129,44 +177,44 @@ def _negative_zero(plain: Asked, operand: str) -> Iterator[Experiment]:
         zero = actual == 0
         return _words((POSITIVE, looked_at & zero & ~np.signbit(actual)), (CHANGED, looked_at & ~zero))
 
-    positive = Arrays(np.abs(x), np.abs(weight), None if bias is None else np.full_like(bias, -0.0))
-    field = FIELDS[operand]
-    zeros = positive._replace(**{field: np.full_like(getattr(positive, field), -0.0)})
-    yield Experiment(operand, "-0", plain, Asked(problem, zeros), judge)
+    positive = {name: np.full_like(plain.of(name), -0.0) if name == BIAS else np.abs(plain.of(name))
+                for name in plain.operands}  # fmt: skip
+    zeros = positive | {operand: np.full_like(plain.of(operand), -0.0)}
+    yield Experiment(operand, "-0", plain, plain.put(**zeros), judge)
 
 
 def _subnormal(plain: Asked, dtype: str, operand: str) -> Iterator[Experiment]:
-    """An operand of subnormal numbers, whole multiples of the smallest, beside whole numbers.
+    """An operand of subnormal numbers, whole multiples of the smallest, beside whole numbers; none where one is normal.
 
     A bias is tiny beside an x of zeros, and there is none beside other tiny operands.
     """
-    smallest, field, arrays = SMALLEST[dtype], FIELDS[operand], plain.arrays
-    if operand == BIAS:
-        arrays = arrays._replace(x=np.zeros_like(arrays.x))
-    whole = plain if operand != BIAS else Asked(plain.problem, arrays)
-    if not whole.expected.any():
+    smallest = SMALLEST[dtype]
+    whole = plain.put(**{INPUT: np.zeros_like(plain.arrays.x)}) if operand == BIAS else plain
+    if not whole.expected.any() or np.abs(whole.of(operand)).max() >= 1 << (SIGNIFICAND[dtype] - 1):
         return
-    tiny = arrays._replace(**{field: _times(getattr(arrays, field), smallest)})
+    tiny = whole.put(**{operand: _times(whole.of(operand), smallest)})
 
     def judge(before: Array, actual: Array) -> frozenset[str]:
         wrong = actual != _times(before, smallest)
         return _words((FLUSHED, wrong & (actual == 0)), (CHANGED, wrong & (actual != 0)))
 
-    yield Experiment(operand, "subnormal", whole, Asked(plain.problem, tiny), judge)
+    yield Experiment(operand, "subnormal", whole, tiny, judge)
 
 
-def _overflow(problem: Problem, drawn: Arrays, dtype: str) -> Iterator[Experiment]:
+def _overflow(drawn: Asked, dtype: str) -> Iterator[Experiment]:
     """Positive operands whose largest answers are beyond the dtype; no partial sum is unless its answer is."""
-    whole = replace(problem, bias=False)
-    positive = Arrays(np.abs(drawn.x), np.abs(drawn.weight), None)
-    most = int(oracle.expected(whole, positive.x, positive.weight, None).max(initial=0))
+    positive = drawn.put(**{name: np.abs(drawn.of(name)) for name in drawn.operands})
+    most = int(positive.expected.max(initial=0))
     if not most:
         return
-    power = LARGEST[dtype] - most.bit_length() + 1
-    of_x = min(power, LARGEST[dtype] - 1 - int(positive.x.max()).bit_length())
-    if power - of_x + int(positive.weight.max()).bit_length() >= LARGEST[dtype]:
-        return
+    power = left = LARGEST[dtype] - most.bit_length() + 1
     plain = positive.astype(dtype)
+    special = plain
+    for name in plain.operands:  # as much to each as leaves it within the dtype
+        taken = min(left, LARGEST[dtype] - 1 - int(positive.of(name).max()).bit_length())
+        special, left = special.put(**{name: _times(plain.of(name), taken)}), left - taken
+    if left:
+        return
 
     def judge(before: Array, actual: Array) -> frozenset[str]:
         due = _times(before, power)
@@ -176,8 +224,7 @@ def _overflow(problem: Problem, drawn: Arrays, dtype: str) -> Iterator[Experimen
             (CHANGED, (actual != due) & ~(infinite & np.isfinite(actual)) & ~(~infinite & ~np.isfinite(actual))),
         )  # fmt: skip
 
-    special = Arrays(_times(plain.x, of_x), _times(plain.weight, power - of_x), None)
-    yield Experiment(ANSWER, "overflow", Asked(whole, plain), Asked(whole, special), judge)
+    yield Experiment(ANSWER, "overflow", plain, special, judge)
 
 
 def _indicator(key: str, array: Array) -> Array:

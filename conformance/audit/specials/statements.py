@@ -5,6 +5,7 @@ Without a statement a lane does what IEEE 754 and the definition say.
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import product, starmap
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,10 @@ from msgspec import Meta, Struct
 
 from conformance.audit import stated
 from conformance.audit.specials.experiments import ANSWER, DOES, OPERANDS, VALUES
+from conformance.audit.specials.measuring import subject_of
 from conformance.audit.stated import EVERYWHERE, Statement
 from conformance.io.folders import cases_folder
+from conformance.problem import FORWARD, PASSES
 
 Text = Annotated[str, Meta(min_length=1)]
 
@@ -26,6 +29,7 @@ class _Entry(Struct, forbid_unknown_fields=True, frozen=True):
     operands: tuple[Text, ...]
     does: Text
     reason: Text
+    passes: tuple[Text, ...] = (FORWARD,)
     when: str = EVERYWHERE
     partly: str = ""
     machine: str = ""
@@ -47,11 +51,13 @@ def _read(path: Path) -> tuple[Statement, ...]:
 
 
 def _statement(where: str, entry: _Entry) -> Statement:
-    known = {"values": VALUES, "operands": (*OPERANDS, ANSWER), "does": tuple(DOES)}
-    subjects = tuple(f"{value} in the {operand}" for value in entry.values for operand in entry.operands)
-    return stated.statement(where, entry, subjects, (", ".join(entry.values), ", ".join(entry.operands)), known)
+    known = {"values": VALUES, "operands": (*OPERANDS, ANSWER), "does": tuple(DOES), "passes": PASSES}
+    subjects = tuple(starmap(subject_of, product(entry.passes, entry.values, entry.operands)))
+    of = "the answer" if entry.passes == (FORWARD,) else f"the gradient by {', '.join(entry.passes)}"
+    labels = ", ".join(entry.values), ", ".join(entry.operands), of
+    return stated.statement(where, entry, subjects, labels, known)
 
 
 def table(statements: Iterable[Statement]) -> Iterator[str]:
     """What is stated, as a table in Markdown."""
-    yield from stated.table(statements, ("value", "in"), DOES)
+    yield from stated.table(statements, ("value", "in", "seen in"), DOES)
