@@ -179,6 +179,16 @@ def is_for(framework: str, suite: str) -> bool:
     return not why_not(framework, suite)
 
 
+def is_awaited(framework: str, suite: str) -> bool:
+    """Whether a report that has a suite of some lanes misses it on another lane.
+
+    Of an adapter from outside, or one that is not here, it is not known whether it has idioms or gradients.
+    """
+    if framework in adapters.own():
+        return is_for(framework, suite)
+    return suite not in _MADE_OF and suite not in cases.PASSES_OF and suite not in cases.ONLY_IN
+
+
 def why_not(framework: str, suite: str) -> str:
     """Why a suite is not for a framework; empty where it is."""
     if suite in cases.PASSES_OF and not adapters.differentiates(framework):

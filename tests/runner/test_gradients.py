@@ -14,7 +14,7 @@ from conformance.problem import BACKWARD, BIAS, FORWARD, PASSES
 from conformance.records import record_file
 from conformance.records.record import GRADIENTS, Record, Verdict
 from conformance.records.reproduction import reproduction
-from conformance.runner.selection import NIGHTLY, SelectionError, is_for, passes_named, require_runnable
+from conformance.runner.selection import NIGHTLY, SelectionError, is_awaited, is_for, passes_named, require_runnable
 from conformance.suites.case import Asked
 from conformance.suites.cases import find, read_suite
 from conformance.suites.references import compute, oracle_digest
@@ -39,6 +39,18 @@ def test_the_suite_of_gradients_is_of_every_night_but_for_lanes_without_them(mon
     }
     monkeypatch.setattr(adapters, "is_outside", lambda framework: True)
     assert not is_for("torch", GRADIENTS)
+
+
+@pytest.mark.parametrize(
+    ("framework", "suite", "awaited"),
+    [
+        ("torch", GRADIENTS, True), ("opencv", GRADIENTS, False), ("opencv", "core", True),
+        ("is-not-here", "core", True), ("is-not-here", "models", True), ("is-not-here", GRADIENTS, False),
+        ("is-not-here", "idioms", False), ("is-not-here", "half", False),
+    ],
+)  # fmt: skip
+def test_a_report_misses_what_a_lane_is_known_to_have(framework: str, suite: str, *, awaited: bool) -> None:
+    assert is_awaited(framework, suite) is awaited
 
 
 @pytest.mark.parametrize(

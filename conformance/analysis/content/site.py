@@ -16,7 +16,7 @@ from conformance.io.terminal import progress
 from conformance.records.record import Key, Record, Run
 from conformance.report import Site, overview
 from conformance.report.content.faults import ChangeLine, Domain, Known, Region
-from conformance.runner.selection import is_for
+from conformance.runner.selection import is_awaited
 from conformance.suites import expectations
 
 
@@ -40,7 +40,7 @@ def gather(
     return Site(
         runs, expected_lanes, adapters.own(), known, on_file, faults_found, tuple(domains(runs, on_file)),
         handbook.build(everything), _proofs(everything), literature.build(ledger.read_claims(), runs), changes,
-        more or {}, kept.kept, coverage.of_lanes(runs), is_for=is_for,
+        more or {}, kept.kept, coverage.of_lanes(runs), is_for=is_awaited,
     )  # fmt: skip
 
 
