@@ -84,11 +84,12 @@ class _Verbs(click.Group):
         name, command, words = super().resolve_command(ctx, args)
         assert name is not None
         assert command is not None
+        form = name
         if name in FORMS:
-            command, words = chosen(name, words)
+            form, command, words = chosen(name, words)
         if not ctx.resilient_parsing and "--help" not in words:
-            ctx.default_map = {name: defaults(name, command, FORMS.get(name, ()))}
-        return name, command, words
+            ctx.default_map = {form: defaults(name, command, FORMS.get(name, ()))}
+        return form, command, words
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, VERBS))

@@ -76,12 +76,12 @@ def load(module: str) -> click.Command:
     return command
 
 
-def chosen(verb: str, words: Sequence[str]) -> tuple[click.Command, list[str]]:
-    """The command of the form that the words after a verb ask, and the words that are its own."""
+def chosen(verb: str, words: Sequence[str]) -> tuple[str, click.Command, list[str]]:
+    """The command of the form that the words after a verb ask, by its name, and the words that are its own."""
     for form in FORMS.get(verb, ()):
-        if "--help" not in words and form.takes(words):
-            return form.command(), form.own(words)
-    return whole(verb), list(words)
+        if form.takes(words) and (form.word or "--help" not in words):
+            return f"{verb} {form.word}".rstrip(), form.command(), form.own(words)
+    return verb, whole(verb), list(words)
 
 
 def whole(verb: str) -> click.Command:

@@ -48,7 +48,7 @@ def words(line: str) -> list[str]:
 @pytest.mark.parametrize("line", ASKED)
 def test_the_words_after_a_verb_choose_its_form(line: str) -> None:
     verb, *rest = words(line)
-    command, own = chosen(verb, rest)
+    _, command, own = chosen(verb, rest)
     assert command.callback is load(ASKED[line]).callback
     assert own == [word for word in rest if word not in {form.word for form in FORMS[verb]}]
 
@@ -84,6 +84,13 @@ def test_a_name_from_before_is_in_no_list(conformance: Command) -> None:
     listed = {line.split()[0] for line in conformance("--help").out.splitlines() if line.startswith("  ")}
     assert not listed & set(BEFORE)
     assert not set(VERBS) & set(BEFORE)
+
+
+@pytest.mark.parametrize(("verb", "form"), [("audit", "specials"), ("diff", "--bisect"), ("generate", "conventions")])
+def test_the_help_of_a_form_is_its_own(conformance: Command, verb: str, form: str) -> None:
+    text = conformance(verb, form, "--help").out
+    assert f"conformance {verb} {form} [OPTIONS]" in text
+    assert text.count("Usage: ") == 1
 
 
 @pytest.mark.parametrize("verb", FORMS)
