@@ -135,6 +135,7 @@ def _bound(
     if spelling:
         invocation, outer = _modern(idiom, spelling, invocation, outer)
         aside.append(f"read as {invocation.function}")
+    invocation = _with_variables(idiom, invocation)
     arguments, written = bind(idiom.signature_of(invocation.last), invocation)
     arguments |= _listed(idiom, function, arguments)
     aside += in_another_order(idiom, invocation)
@@ -158,6 +159,26 @@ def _bound(
     text = "".join(parts)
     names = {operand: name for operand, name in tensors.items() if name}
     return Reading(idiom, function, arguments, written, text, names, tuple(aside), call.casts, call.line, view)
+
+
+def _with_variables(idiom: Idiom, invocation: Invocation) -> Invocation:
+    """The invocation with the variables that a symbol makes by itself, all its tensors first; a call on arrays has
+    to write them."""
+    names = list(expression.signature(idiom.signature).parameters)
+    given = {**dict(zip(names, invocation.positional, strict=False)), **invocation.named}
+    missing = [name for name in idiom.variables(given) if name not in given]
+    letters = {name: operand for operand, name in idiom.tensors.items()}
+    if {"nd", "ndarray"} & {*invocation.function.split(".")}:
+        if missing and letters[missing[0]] == "w":
+            raise ExpressionError(f"{invocation.function}: {missing[0]} is missing: a symbol makes it by itself, and a "
+                                  f"call on arrays does not: write {missing[0]}=w")  # fmt: skip
+        return invocation
+    if not missing or names[0] not in given:
+        return invocation
+    given |= {name: Name(letters[name]) for name in missing}
+    first = max(len(invocation.positional), 1 + max(map(names.index, missing)))
+    positional = tuple(given.pop(name, None) for name in names[:first])
+    return replace(invocation, positional=positional, named=given)
 
 
 def _require_tensors(idiom: Idiom, function: str, arguments: Mapping[str, Any]) -> None:

@@ -16,7 +16,6 @@ from conformance.records.calls import RecordedCall
 
 Shapes = Mapping[str, Ints]
 
-
 EMPTY = "nothing is left of the stamp of {}: window {} leaves {}, and nothing is claimed of an empty answer: cut less"
 """Some are given and some refused, by the same framework: it hangs on the batch, the dtype and the library beneath."""
 
@@ -32,7 +31,6 @@ HALVES = ("bfloat16", "float16")
 Layer = tuple[int | None, int, Ints]
 """What a layer says of its weight: in channels, out channels, kernel."""
 _OPERANDS = {"x": "input", "w": "weight"}
-
 
 Rule = tuple[str | Callable[[Problem], str], Callable[[Problem], bool]]
 """Why a framework refuses a call, which may hang on the problem, and whether it does."""
@@ -246,6 +244,8 @@ class Idiom:
     settled: int = 0
     """How many parameters stand first in every version, where the others do not; 0 where all do."""
     outer: str = ""
+    variables: Callable[[Mapping[str, Any]], Sequence[str]] = lambda given: ()
+    """The tensors that a symbol with these arguments has; it makes by itself those that its call does not write."""
     lists: Mapping[str, str] = field(default_factory=dict)
     """The parameters that list tensors by their names, as strings, each with the letters of these in order."""
     form: str = HOLE

@@ -67,6 +67,16 @@ class IsolationError(ValueError):
     """A second lane in a process whose server is warm for another."""
 
 
+class HarnessError(ValueError):
+    """An error of this project's own in a call's process, which is no answer of a framework, nor its death."""
+
+
+class _Raised(NamedTuple):
+    """What a call's process sends in place of an answer where an error of this project's own ended it."""
+
+    message: str
+
+
 class Isolation:
     """Makes calls for one lane, each in a fork of a server that has the lane's framework imported.
 
@@ -88,10 +98,15 @@ class Isolation:
     def call(self, function: Callable[..., Any], *arguments: Any, seconds: float = 0.0) -> Any:
         """What the function returns in a process of its own, or the Death of that process; both must be picklable.
 
-        `seconds`, unless 0, is what this call may take.
+        `seconds`, unless 0, is what this call may take. Raises HarnessError where the function raised an error of this
+        project's own.
         """
         reply = self._call(function, arguments, seconds)
-        return self._call(function, arguments, seconds) if isinstance(reply, Death) and reply.foreign else reply
+        if isinstance(reply, Death) and reply.foreign:
+            reply = self._call(function, arguments, seconds)
+        if isinstance(reply, _Raised):
+            raise HarnessError(f"{self._lane}: not asked, by an error of conformance itself: {reply.message}")
+        return reply
 
     def _call(self, function: Callable[..., Any], arguments: Sequence[Any], seconds: float) -> Any:
         if self._failed >= STARTS:
@@ -147,9 +162,19 @@ def _serve(pipe: Connection, log: Path, limits: Limits, function: Callable[..., 
         faulthandler.enable(stream)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         bound_memory(limits.memory)
-        pipe.send(function(*arguments))
+        pipe.send(_answer(function, arguments))
         pipe.close()
         os._exit(0)  # a framework may hang while it is torn down; the answer is there
+
+
+def _answer(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    """What the function returns; an error that this project defines as a message, any other ends the process."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != __package__.partition(".")[0]:
+            raise
+        return _Raised(f"{type(error).__name__}: {error}")
 
 
 _server = 0

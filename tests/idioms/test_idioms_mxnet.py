@@ -9,6 +9,7 @@ from conformance import idioms
 from conformance.calls.native import program
 from conformance.idioms.base import Claim, Idiom, Refusal
 from conformance.idioms.catalogue import _nd, mxnet
+from conformance.idioms.expression import ExpressionError
 from conformance.problem import Ints, Problem, Window
 
 VARIANTS = ["onednn", "native"]
@@ -349,3 +350,25 @@ def test_modules_have_any_name(name: str) -> None:
     point = idioms.read("mxnet", f"{name}(data, weight, kernel=(3,), num_filter=1)",
                         {"data": (1, 1, 4), "weight": (1, 1, 3)})  # fmt: skip
     assert point.text == "mxnet.nd.Deconvolution(x, w, kernel=(3,), num_filter=1)"
+
+
+@pytest.mark.parametrize(
+    ("text", "whole", "weight"),
+    [
+        ("mx.sym.Deconvolution(data=data, kernel=(4, 4), num_filter=3)",
+         "mxnet.nd.Deconvolution(x, w, kernel=(4, 4), num_filter=3)", (2, 3, 4, 4)),
+        ("sym.Deconvolution(data, kernel=(4, 4), num_filter=3, no_bias=False)",
+         "mxnet.nd.Deconvolution(x, w, b, kernel=(4, 4), num_filter=3, no_bias=False)", (2, 3, 4, 4)),
+        ("mx.symbol.UpSampling(data, scale=2, sample_type='bilinear', num_filter=2, name='up')",
+         'mxnet.nd.UpSampling(x, w, scale=2, sample_type="bilinear", num_filter=2, name="up")', (2, 1, 4, 4)),
+    ],
+)  # fmt: skip
+def test_the_variables_that_a_symbol_makes_are_written(text: str, whole: str, weight: Ints) -> None:
+    call = idioms.read("mxnet", text, {"data": (1, 2, 5, 6)})
+    assert (call.text, call.shapes["w"], call.claim.refused) == (whole, weight, "")
+    assert idioms.read("mxnet", call.text, call.shapes).claim == call.claim  # as a process of its own reads it
+
+
+def test_a_call_on_arrays_makes_no_weight() -> None:
+    with pytest.raises(ExpressionError, match=r"weight is missing: .* write weight=w"):
+        idioms.reading("mxnet", "mx.nd.Deconvolution(x, kernel=(4, 4), num_filter=3)")

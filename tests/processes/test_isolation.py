@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from conformance.adapters.base import Lane
-from conformance.processes.isolation import STARTS, Death, Isolation, IsolationError, Limits
+from conformance.idioms import IdiomError
+from conformance.processes.isolation import STARTS, Death, HarnessError, Isolation, IsolationError, Limits
 from conformance.processes.memory import exhausted
 from conformance.records import record_file
 from conformance.records.record import Verdict
@@ -47,6 +48,10 @@ def allocate(size: int) -> int:
 
 def raises() -> None:
     raise KeyError("not caught")
+
+
+def raises_ours() -> None:
+    raise IdiomError("w is no tensor of this call")
 
 
 @pytest.fixture
@@ -99,8 +104,14 @@ def test_memory_is_bounded_and_its_end_does_not_end_the_run(isolation: Isolation
     assert isolation.call(allocate, 2**20) == 2**20
 
 
-def test_an_exception_of_ours_is_a_death_with_its_message(isolation: Isolation) -> None:
+def test_an_exception_that_nobody_caught_is_a_death_with_its_message(isolation: Isolation) -> None:
     assert "KeyError" in death(isolation.call(raises)).message
+
+
+def test_an_error_of_this_project_is_raised_and_is_no_death(isolation: Isolation) -> None:
+    with pytest.raises(HarnessError, match=r"by an error of conformance itself: IdiomError: w is no tensor of this"):
+        isolation.call(raises_ours)
+    assert isolation.call(number, 3) == 3
 
 
 def test_a_framework_that_dies_at_import_is_started_a_bounded_number_of_times(

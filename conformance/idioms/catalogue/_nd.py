@@ -126,6 +126,11 @@ def _legal_adj(use: Use, problem: Problem) -> list[list[int]]:
             for s, i, k, ke in axes]  # fmt: skip
 
 
+def variables(given: Mapping[str, Any]) -> list[str]:
+    """The tensors that a symbol has beside its data: a bias only where no_bias, which is True by default, is not."""
+    return ["weight", *["bias"] * (not given.get("no_bias", True))]
+
+
 def data_layout(use: Use) -> tuple[str, str, list[Rule]]:
     """The axes of data and weight that an argument `layout` says; only NC* is for CPUs."""
     layout = use["layout"] or PLAIN[use.rank]

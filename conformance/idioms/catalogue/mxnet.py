@@ -198,7 +198,7 @@ IDIOMS = (
         signature="data, weight=None, bias=None, kernel=None, stride=None, dilate=None, pad=None, adj=None, "
                   "target_shape=None, num_filter=None, num_group=1, workspace=512, no_bias=True, cudnn_tune=None, "
                   "cudnn_off=False, layout=None, name=None, attr=None, out=None",
-        tensors={"x": "data", "w": "weight", "b": "bias"},
+        tensors={"x": "data", "w": "weight", "b": "bias"}, variables=_nd.variables,
         aside={**ASIDE, "name": LABEL, "attr": SYMBOL}, only={"out": (None,)},
         imports=("import mxnet",), read=_nd.read, say=_nd.say, reach=_nd.reach, examples=_nd.examples,
         copied=Copied("function", sequences=True),
@@ -229,9 +229,10 @@ IDIOMS = (
         id="mx-upsampling",
         functions={2: "mxnet.nd.UpSampling"},
         signature="data, weight, *, scale, sample_type, num_filter=0, multi_input_mode='concat', num_args=2, "
-                  "workspace=512",
-        aside={"workspace": EFFORT}, only={"multi_input_mode": ("concat",), "num_args": (2,)},
+                  "workspace=512, name=None",
+        aside={"workspace": EFFORT, "name": LABEL}, only={"multi_input_mode": ("concat",), "num_args": (2,)},
         tensors={"x": "data", "w": "weight"},
+        variables=lambda given: ["weight"] * (given.get("sample_type") == "bilinear"),
         imports=("import mxnet",), read=_read_upsampling, reach=_reach_upsampling, examples=_upsampling_examples,
     ),
 )  # fmt: skip
