@@ -76,7 +76,9 @@ def command(
         one for dtype in dtypes or adapters.dtypes(framework) for each in asked
         for one in measured(lane, named, dtype, each)
     ]  # fmt: skip
-    departures, idle = list(held(lane, statements, found, DOES)), list(unshown(lane, statements, found, DOES))
+    departures = list(held(lane, statements, found, DOES))
+    whole = step == 1 and not dtypes and not passes  # of a part, nothing need show what is so of a part
+    idle = list(unshown(lane, statements, found, DOES)) if whole else []
     echo(f"\n{lane}, {len(chosen)} problems of {suite}: {path}")
     echo("\n".join([*_table(found), *(departure.facts for departure in departures), *idle]))
     write_atomically(path, _document(lane, suite, found, departures, idle))

@@ -19,7 +19,7 @@ from conformance.audit.specials import statements as stated
 from conformance.audit.specials.experiments import ANSWER, DOES, OPERANDS_OF, VALUES, experiments
 from conformance.audit.specials.measuring import Measured, shown_by
 from conformance.audit.specials.statements import read, table
-from conformance.audit.stated import Statement, StatementError, held, unshown
+from conformance.audit.stated import ANYTHING, Statement, StatementError, held, unshown
 from conformance.layout import Array
 from conformance.numerics import gradients
 from conformance.numerics.operands import Arrays
@@ -204,6 +204,14 @@ def test_what_is_stated_in_part_is_to_be_shown_once() -> None:
         "it is stated that inf in weight changes outputs that its element does not reach, and nothing shows it"
     ]
     assert list(unshown(LANE, [replace(partly, lanes=("jax-jit",))], FOUND[2:], DOES)) == []
+
+
+def test_where_nobody_measured_nothing_is_judged() -> None:
+    free = replace(statement("any(stride > 1)"), does=ANYTHING)
+    assert list(held(LANE, [free], FOUND, DOES)) == []
+    assert [each.count for each in held(LANE, [free], [*FOUND, measured("i3 k2", "beyond")], DOES)] == [1]
+    assert list(held(LANE, [free, statement("any(stride > 1)")], [measured("i2 k2 s2")], DOES)) == []
+    assert list(unshown(LANE, [free, statement("any(stride > 1)", "not all")], [measured("i2 k2 s2")], DOES)) == []
 
 
 def test_every_lane_of_a_night_that_is_asked_has_a_statement_and_each_says_why() -> None:

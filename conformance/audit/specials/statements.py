@@ -14,10 +14,11 @@ from msgspec import Meta, Struct
 from conformance.audit import stated
 from conformance.audit.specials.experiments import ANSWER, DOES, OPERANDS, VALUES
 from conformance.audit.specials.measuring import subject_of
-from conformance.audit.stated import EVERYWHERE, Statement
+from conformance.audit.stated import ANYTHING, EVERYWHERE, Statement
 from conformance.io.folders import cases_folder
 from conformance.problem import FORWARD, PASSES
 
+NOT_JUDGED = "was not measured, and is not judged"
 Text = Annotated[str, Meta(min_length=1)]
 
 
@@ -51,7 +52,7 @@ def _read(path: Path) -> tuple[Statement, ...]:
 
 
 def _statement(where: str, entry: _Entry) -> Statement:
-    known = {"values": VALUES, "operands": (*OPERANDS, ANSWER), "does": tuple(DOES), "passes": PASSES}
+    known = {"values": VALUES, "operands": (*OPERANDS, ANSWER), "does": (*DOES, ANYTHING), "passes": PASSES}
     subjects = tuple(starmap(subject_of, product(entry.passes, entry.values, entry.operands)))
     of = "the answer" if entry.passes == (FORWARD,) else f"the gradient by {', '.join(entry.passes)}"
     labels = ", ".join(entry.values), ", ".join(entry.operands), of
@@ -60,4 +61,4 @@ def _statement(where: str, entry: _Entry) -> Statement:
 
 def table(statements: Iterable[Statement]) -> Iterator[str]:
     """What is stated, as a table in Markdown."""
-    yield from stated.table(statements, ("value", "in", "seen in"), DOES)
+    yield from stated.table(statements, ("value", "in", "seen in"), {**DOES, ANYTHING: NOT_JUDGED})

@@ -21,6 +21,8 @@ from conformance.problem import Problem
 from conformance.records.machine import Machine
 
 EVERYWHERE = "rank > 0"
+ANYTHING = "anything"
+"""What a lane may do where nobody has measured it, as on other machines: nothing is judged there."""
 T = TypeVar("T")
 
 
@@ -135,8 +137,9 @@ def held(
     lane: Lane, statements: Sequence[Statement], found: Sequence[Shown], texts: Mapping[str, str]
 ) -> Iterator[Departure]:
     """Where a lane and what is stated of it do not agree; `texts` says each thing that a subject may do."""
-    for subject, does in sorted({(one.subject, does) for one in found for does in texts}):
-        asked = [one for one in found if one.subject == subject]
+    judged = _judged(lane, statements, found)
+    for subject, does in sorted({(one.subject, does) for one in judged for does in texts}):
+        asked = [one for one in judged if one.subject == subject]
         of_does = [each for each in statements if each.does == does]
         exact = [each for each in of_does if not each.partly]
         new = [one for one in asked if does in one.does and not any(each.reaches(lane, one) for each in of_does)]
@@ -151,10 +154,17 @@ def unshown(
     lane: Lane, statements: Sequence[Statement], found: Sequence[Shown], texts: Mapping[str, str]
 ) -> Iterator[str]:
     """Statements of a lane that nothing measured shows, though something is in their region, each as a sentence."""
+    judged = _judged(lane, statements, found)
     for each in statements:
-        inside = [one for one in found if each.reaches(lane, one)]
+        inside = [one for one in judged if each.reaches(lane, one)]
         if each.partly and inside and not any(each.does in one.does for one in inside):
             yield f"it is stated that {' in '.join(each.labels)} {texts[each.does]}, and nothing shows it"
+
+
+def _judged(lane: Lane, statements: Iterable[Statement], found: Iterable[Shown]) -> list[Shown]:
+    """What was measured, but for that which may be anything."""
+    free = [each for each in statements if each.does == ANYTHING]
+    return [one for one in found if not any(each.reaches(lane, one) for each in free)]
 
 
 def _size(one: Shown) -> tuple[int, str, str]:
