@@ -270,7 +270,18 @@ def test_a_plain_autoencoder_passes_as_a_chain() -> None:
 def test_a_decoder_that_ends_too_soon_is_told_by_what_its_chain_gives() -> None:
     text = "nn.Sequential(nn.Conv2d(1, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, 2, 1), nn.ConvTranspose2d(8, 8, 4, 2, 1))"
     lines = list(stack_lines(answer_stack(read_stack("torch", [text]), (28, 28))))
-    assert "without skip connections, input 28 gives 14" in lines
+    assert "as an autoencoder the answer is 14, not 28" in lines
+
+
+def test_a_sequential_is_followed_as_it_is_before_skip_connections_are_thought_of() -> None:
+    text = ("nn.Sequential(nn.Conv2d(3, 16, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(2), "
+            "nn.ConvTranspose2d(16, 8, 2, stride=2), nn.ConvTranspose2d(8, 3, 4, 2, 1))")  # fmt: skip
+    lines = list(stack_lines(answer_stack(read_stack("torch", [text]), (65, 64))))
+    assert [line.partition(": ")[2] for line in lines[2:4]] == ["16 -> 32 (level 2)", "32 -> 64 (level 1)"]
+    assert lines[4] == "as an autoencoder the answer is 64x64, not 65x64"
+    assert lines[5].startswith("input 65x64, with a skip connection on every level: level 2 gives 32 where 33x32 is")
+    listed = list(stack_lines(answer_stack(read_stack("torch", [text[13:].replace("(", "[", 1)[:-1] + "]"]), (65, 64))))
+    assert "33x32 -> 66x64" in listed[3]  # a list says nothing of what is joined
 
 
 def test_a_layer_that_gets_too_little_is_told_with_what_it_needs_and_the_nearest_that_pass() -> None:

@@ -109,7 +109,8 @@ def after_or_refusal(effect: Effect, extents: Ints) -> Ints | str:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Layers in the order in which they are passed, of so many spatial axes; `in_order` where the text says so.
+    """Layers in the order in which they are passed, of so many spatial axes; `in_order` where the text says so, and
+    `sequential` where each of them is given the answer of the one before and nothing else, as in a Sequential.
 
     `unknown` are the calls of a text of which it is not known what they do to sizes, and which are taken to keep them;
     `assumed` are the defaults of a class's parameters that tests in the text hang on.
@@ -121,6 +122,7 @@ class Stack:
     in_order: bool
     unknown: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
+    sequential: bool = False
 
 
 def read_stack(framework: str, texts: Sequence[str], axes: int = 0, variant: str = "", start: str = "") -> Stack:
@@ -143,7 +145,8 @@ def read_stack(framework: str, texts: Sequence[str], axes: int = 0, variant: str
     layers = tuple(_layer(framework, reading, rank, variant, effects) for reading in readings)
     in_order = len(texts) > 1 or len(readings) == 1 or all(part.in_order for part in parts)
     assumed = dict.fromkeys(value for part in parts for value in part.assumed)
-    return Stack(framework, layers, rank, in_order, tuple(unknown), tuple(assumed))
+    sequential = all(part.in_order and _is_sequence(text, listed=False) for part, text in zip(parts, texts, strict=True))
+    return Stack(framework, layers, rank, in_order, tuple(unknown), tuple(assumed), sequential)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,13 +246,13 @@ def _effect(framework: str, reading: Reading, rank: int, variant: str) -> Effect
     return Effect(reading, None, "up" if factor > 1 else "level", max(factor, 1), variant)
 
 
-def _is_sequence(text: str) -> bool:
-    """Whether a text is a list of layers, or one call that passes them on in order."""
+def _is_sequence(text: str, *, listed: bool = True) -> bool:
+    """Whether a text is one call that passes layers on in order, or a list of them if that is `listed`."""
     body = _source.parse(text.strip()).body
     value = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr | ast.Assign) else None
     if isinstance(value, ast.Call):
         return _source.dotted(value.func).rpartition(".")[2] in SEQUENCES
-    return isinstance(value, ast.List | ast.Tuple)
+    return listed and isinstance(value, ast.List | ast.Tuple)
 
 
 def _require_known(framework: str, text: str) -> None:

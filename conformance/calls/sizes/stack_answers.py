@@ -40,6 +40,16 @@ class StackAnswer:
         return self.end == self.input if self.input else bool(self.chain.rests)
 
     @property
+    def alone(self) -> bool:
+        """Whether the layers pass on nothing but their answers, and the input does not come back from them."""
+        return self.stack.sequential and self.chain is not None and self.end not in ((), self.input)
+
+    @property
+    def chained(self) -> tuple[LayerResult, ...]:
+        """What each layer gives for the input where nothing is joined."""
+        return tuple(walk(self.stack, self.input, lambda result: result.after))
+
+    @property
     def near(self) -> Ints:
         """The nearest sizes that pass, where the input does not and has equal axes."""
         return () if self.joined or len(set(self.input)) != 1 else self.rule.near(self.input[0])
@@ -63,7 +73,7 @@ def answer_stack(stack: Stack, extents: Ints) -> StackAnswer:
 
 def stack_lines(answer: StackAnswer) -> Iterator[str]:
     """An answer, a line a layer, and what follows from it."""
-    for result in answer.results:
+    for result in answer.chained if answer.alone else answer.results:
         level = f"level {result.level}" if result.level else ""
         where = ", ".join(filter(None, [result.layer.place, level]))
         after = result.refused or short(result.after)
@@ -76,9 +86,13 @@ def stack_lines(answer: StackAnswer) -> Iterator[str]:
     if answer.stack.assumed:
         yield f"with the defaults {', '.join(answer.stack.assumed)}"
     size = short(answer.input)
+    if answer.alone:
+        end = short(answer.end) if len(set(answer.input)) == 1 else "x".join(map(str, answer.end))
+        yield f"as an autoencoder the answer is {end}, not {size}"
+    joined = ", with a skip connection on every level" if answer.alone else ""
     for result in answer.results:
         if not result.passes:
-            yield f"input {size}: {_broken(result, _number(answer, result))}"
+            yield f"input {size}{joined}: {_broken(result, _number(answer, result))}"
     if answer.crops:
         yield f"input {size} with crops of the skip connections alone: {_cropping(answer.crops)}"
     if answer.input and answer.joined:
@@ -87,7 +101,7 @@ def stack_lines(answer: StackAnswer) -> Iterator[str]:
     if answer.chain is None or (answer.chain == answer.rule and answer.rule.rests):
         yield f"sizes that pass: {answer.rule}{near}"
         return
-    if answer.end:
+    if answer.end and not answer.alone:
         again = " again" if answer.end == answer.input else ""
         yield f"without skip connections, input {size} gives {short(answer.end)}{again}"
     yield f"sizes that pass with a skip connection on every level, as in a U-Net: {answer.rule}{near}"
