@@ -3,11 +3,12 @@
 It is what `cases/expectations/` states, asked for the call that a port makes, in the dtypes that it may be run in.
 """
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from conformance import adapters
@@ -161,10 +162,10 @@ class _Asked:
                 ways.setdefault(way, []).append(dtype)
         yield from (f"in {' and '.join(where)} {way}" for way, where in ways.items())
 
-    def variants(self, dtype: str) -> Iterator[str]:
-        """Other ways to execute that are in no region."""
+    def variants(self, dtype: str, refuses: Callable[[str], str] = lambda _: "") -> Iterator[str]:
+        """Other ways to execute that are in no region, and of which it is not known that they refuse the call."""
         for variant in adapters.variants(self.lane.framework):
-            if self.sound(variant, dtype, self.problem):
+            if variant != self.lane.variant and self.sound(variant, dtype, self.problem) and not refuses(variant):
                 how = adapters.how_to_run(Lane(self.lane.framework, variant), self.lane.variant)
                 yield f"run it as {variant}: {how}"
 
@@ -177,12 +178,17 @@ class _Asked:
 def _refused(port: Port, asked: _Asked, told: Set[str]) -> Iterator[KnownFault]:
     """The dtypes in which the target's call is claimed to be refused, and of which nothing is told yet."""
     target, lane = port.target, asked.lane
+
+    def reason(dtype: str, variant: str) -> str:
+        rank = target.claim.problem.rank
+        return target.idiom.read(Use(rank, target.arguments, target.shapes, variant, dtype)).refused
+
     for dtype in DTYPES:
-        use = Use(target.claim.problem.rank, target.arguments, target.shapes, lane.variant, dtype)
         with suppress(Refusal):  # of which nothing is claimed
-            if dtype not in told and (reason := target.idiom.read(use).refused):
-                helps = tuple(f"in {dtype} {way}" for way in asked.variants(dtype))
-                yield KnownFault("", lane.framework, SAID[Verdict.REJECTS], (dtype,), reason, helps=helps)
+            if dtype not in told and (refused := reason(dtype, lane.variant)):
+                ways = asked.variants(dtype, partial(reason, dtype))
+                helps = tuple(f"in {dtype} {way}" for way in ways)
+                yield KnownFault("", lane.framework, SAID[Verdict.REJECTS], (dtype,), refused, helps=helps)
 
 
 def as_data(fault: KnownFault) -> dict[str, Any]:

@@ -84,3 +84,12 @@ def test_an_ordinary_layer_has_no_known_fault(framework: str) -> None:
 def test_a_help_for_one_fault_is_no_way_into_another() -> None:
     fault = faults("nn.ConvTranspose2d(4, 4, 3, dilation=2, groups=2)", "tensorflow")[0]
     assert fault.helps[-1] == f"in float64 {STRETCHED} and take the groups one by one"
+
+
+def test_no_other_variant_is_told_as_a_help_where_it_refuses_as_well() -> None:
+    layer = "nn.ConvTranspose2d(4, 4, 3, stride=2, bias=False)"
+    lane = adapters.lane("tensorflow", None)
+    made = port(layer, "torch", "tensorflow", {"x": X}, idiom="tflite-transpose-conv", variant=lane.variant)
+    refused = [fault for fault in known_faults(made, lane) if "float64" in fault.dtypes]
+    assert refused
+    assert [way for fault in refused for way in fault.helps if "run it as" in way] == []

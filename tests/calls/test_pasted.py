@@ -315,6 +315,8 @@ def test_of_an_array_of_terabytes_it_is_not_known_whether_it_is_answered() -> No
          "layers.Conv2DTranspose is a function of tensorflow, not of torch: give tensorflow as the framework"),
         ("torch", "nd.Deconvolution(x, w, num_filter=2, kernel=(3, 3))", "a function of mxnet, not of torch"),
         ("torch", "self.up = Conv2DTranspose(3, 4)(x)", "a function of mxnet or tensorflow, not of torch"),
+        ("onnx", "ConvTranspose(X, W, strides=[2, 2], auto_pad='SAME_UPPER')",
+         r"ConvTranspose is an operator of onnx, .*: write onnx.helper.make_node\('ConvTranspose', \['x', 'w'\]"),
         ("keras", "nn.ConvTranspose2d(4, 4, 3)", "a function of torch, not of tensorflow"),
         ("mx", "flax.linen.ConvTranspose(3, (3, 3))", "a function of jax, not of mxnet"),
         ("tf", "tf.contrib.layers.conv2d_transpose(x, 64, 3, 2)",

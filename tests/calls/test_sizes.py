@@ -268,5 +268,19 @@ def test_flax_says_sizes_without_what_no_size_hangs_on() -> None:
 
 def test_an_output_that_is_smaller_than_the_input_is_told_what_makes_sizes_smaller() -> None:
     said = list(answer_lines(answer(Target("torch"), Wanted((32,), (16,)))))
-    assert any("an ordinary convolution with a stride that makes sizes smaller" in line for line in said)
+    assert any("an ordinary convolution with a stride makes sizes smaller" in line for line in said)
     assert not any("smaller" in line for line in answer_lines(answer(Target("torch"), Wanted((16,), (32,)))))
+
+
+def test_an_ordinary_convolution_is_named_only_where_one_with_a_stride_gives_such_a_size() -> None:
+    def said(out: int) -> str:
+        return "\n".join(answer_lines(answer(Target("torch"), Wanted((100,), (out,)))))
+
+    assert "an ordinary convolution with a stride" in said(50)
+    assert "an ordinary convolution with a stride" not in said(99)
+
+
+def test_so_many_axes_as_no_call_has_are_refused_with_the_sizes_to_give() -> None:
+    message = "tflite has no call of 1 spatial axis, and calls of 2 or 3: give --input 13x13 --output 26x26"
+    with pytest.raises(SizesError, match=message):
+        answer(Target("tensorflow", module="tflite"), Wanted((13,), (26,)))

@@ -9,7 +9,7 @@ from conformance.calls.meaning import of_point, other_lanes
 from conformance.calls.meaning.other_lanes import OtherLane
 from conformance.calls.meaning.wording import as_json, lines
 from conformance.calls.sizes import overlap
-from conformance.calls.sizes.proposals import PROPOSED, Wanted, nearest, proposals
+from conformance.calls.sizes.proposals import PROPOSED, SizesError, Wanted, nearest, proposals
 from conformance.calls.sizes.spellings import Target, first, in_order, spellings
 from conformance.idioms.base import FLOAT32, ClaimedCall, with_window
 from conformance.idioms.sizes.legal import too_large
@@ -29,7 +29,7 @@ class Answer:
 
 def answer(target: Target, wanted: Wanted) -> Answer:
     """The calls for two sizes: all of them where kernel and stride are given, else one for each that is proposed."""
-    target.idioms()  # which refuses one that there is not
+    _require_axes(target, wanted)
     if wanted.kernel is None or wanted.stride is None:
         calls = tuple(proposals(target, wanted))
         return Answer(target, wanted, calls, (), () if calls else tuple(_without(target, wanted)))
@@ -37,6 +37,20 @@ def answer(target: Target, wanted: Wanted) -> Answer:
     if calls := in_order(tuple(spellings(target, problem))):
         return Answer(target, wanted, calls)
     return Answer(target, wanted, (), tuple(nearest(target, problem)), tuple(_without(target, wanted)))
+
+
+def _require_axes(target: Target, wanted: Wanted) -> None:
+    """Raises SizesError for so many spatial axes as no call of the target has, and IdiomError for an unknown idiom."""
+    ranks = sorted({rank for idiom in target.idioms() for rank in idiom.functions})
+    if (count := len(wanted.input)) in ranks:
+        return
+    axes = "axis" if count == 1 else "axes"
+    name, asked = target.idiom or target.module or target.framework, (wanted.input, wanted.output)
+    each = [_axes((size[0],) * ranks[0]) for size in asked]
+    give = f"give --input {each[0]} --output {each[1]}" if count == 1 else f"give sizes of {ranks[0]} axes"
+    raise SizesError(
+        f"{name} has no call of {count} spatial {axes}, and calls of {' or '.join(map(str, ranks))}: {give}"
+    )
 
 
 def _without(target: Target, wanted: Wanted) -> Iterator[str]:
@@ -76,7 +90,7 @@ def answer_lines(answer: Answer) -> Iterator[str]:
         for other in others:
             yield f"  also: {other.text}" + (f"  {_shapes(other)}" if _shapes(other) != _shapes(main) else "")
             yield from (f"  {line}" for line in _elsewhere(answer, other))
-    if calls and all(out < extent for out, extent in zip(wanted.output, wanted.input, strict=True)):
+    if calls and all(2 * out <= extent for out, extent in zip(wanted.output, wanted.input, strict=True)):
         yield ("  the output is smaller than the input, so these calls cut away much of what they compute: an ordinary "
                "convolution with a stride makes sizes smaller")  # fmt: skip
     if calls and len(wanted.input) == 1:

@@ -145,7 +145,9 @@ def read_stack(framework: str, texts: Sequence[str], axes: int = 0, variant: str
     layers = tuple(_layer(framework, reading, rank, variant, effects) for reading in readings)
     in_order = len(texts) > 1 or len(readings) == 1 or all(part.in_order for part in parts)
     assumed = dict.fromkeys(value for part in parts for value in part.assumed)
-    sequential = all(part.in_order and _is_sequence(text, listed=False) for part, text in zip(parts, texts, strict=True))
+    sequential = all(
+        part.in_order and _is_sequence(text, listed=False) for part, text in zip(parts, texts, strict=True)
+    )
     return Stack(framework, layers, rank, in_order, tuple(unknown), tuple(assumed), sequential)
 
 

@@ -25,8 +25,13 @@ class Catalogue:
     """The last names of layers and functions of which sizes alone are known."""
 
     def elsewhere(self, name: str) -> str:
-        """Which framework has a function of a dotted name that this one has not, in words; empty where none has."""
+        """Which framework has a function of a dotted name that this one has not, or how it is written here where it is
+        an operator, in words; empty where none has."""
         name = name.removeprefix("self.")
+        if made := next((idiom for idiom in self.idioms if name in idiom.only.get("op_type", ())), None):
+            return (f"{name} is an operator of {self.framework}, and is read as a node: write "
+                    f"{made.functions[2]}({name!r}, ['x', 'w'], ['y'], strides=[2, 2]), with its own attributes"
+                    )  # fmt: skip
         if owner := next((OWNERS[part] for part in name.split(".") if part in OWNERS), ""):
             counterpart = f": {COUNTERPARTS[owner]}" if owner in COUNTERPARTS else ""
             return f"{name} is {owner}'s, whose calls are not read{counterpart}"
