@@ -50,7 +50,9 @@ def _irregular(path: Path, mode: int) -> OSError:
 
 
 def require_no_path(text: str, instead: str) -> None:
-    """Raise BoundError where a folder or a file has this name, and something else is to be given."""
+    """Raise BoundError where a folder or a file has this name, or where it is empty: something else is to be given."""
+    if not text.strip():
+        raise BoundError(f"an empty text is given: {instead}")
     try:
         kind = "folder" if Path(text).is_dir() else "file" if Path(text).is_file() else ""
     except (OSError, ValueError):  # too long a name, or none at all

@@ -427,3 +427,9 @@ def test_a_call_of_a_file_is_picked_by_its_line(tmp_path: Path) -> None:
     for line in (0, 9):
         ended = invoke("call", "torch", f"{path}:{line}")
         assert "no calls are on this line: those with calls are 2, 3" in str(ended.exception)
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_call_is_told_as_one(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^an empty text is given: give a "):
+        raise invoke("call", "torch", text, "--claim").exception or AssertionError
