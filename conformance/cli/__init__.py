@@ -132,6 +132,10 @@ def main() -> None:
         if not type(error).__module__.startswith("conformance."):
             raise
         _end(str(error), USAGE)
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.partition(".")[0] == __name__.partition(".")[0]:
+            raise
+        _end(f"the module {error.name} is not installed for {sys.executable}: install it there with pip", USAGE)
     except MemoryError as error:
         _end(f"out of memory: {error}: give a smaller problem", USAGE)
     except OSError as error:

@@ -263,6 +263,16 @@ LIGHT = (
 """Commands that are answered at once, since nothing heavy is imported for them."""
 
 
+def test_module_that_is_not_installed_is_one_line() -> None:
+    program = "import sys; sys.modules['threadpoolctl'] = None; from conformance.cli import main; main()"
+    command = [sys.executable, "-c", program, "diagnose", "records.jsonl"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"conformance: the module threadpoolctl is not installed for {sys.executable}: install it there with pip\n"
+    )
+
+
 @pytest.mark.parametrize("arguments", LIGHT, ids=lambda arguments: arguments[0])
 def test_what_only_reads_text_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     code = (
