@@ -6,6 +6,7 @@ in anything but rows or one line that names it, that starts a program or writes 
 """
 
 import argparse
+import getpass
 import importlib
 import json
 import os
@@ -120,6 +121,10 @@ def _mutations(path: Path) -> Iterator[tuple[str, Sequence[Mutate]]]:
 # reading, each in a process of its own
 
 
+CACHES = (f"torchinductor_{getpass.getuser()}",)
+"""Empty folders that a framework makes for itself, whatever it reads."""
+
+
 @dataclass
 class Endings:
     """How the mutants of a format ended, the most that one took, and those that ended as none may."""
@@ -144,7 +149,7 @@ def read(framework: str, model: Model, each: int, seed: int) -> Endings:
             endings.seconds, endings.bytes = max(endings.seconds, seconds), max(endings.bytes, most)
             how, wrong = _judged(framework, path, status, said, folder)
             wrong += [f"left {name}" for name in sorted(map(str, folder.rglob("*"))) if name not in before
-                      and Path(name).name not in (JOB, SCAN, "scan.safetensors", "said")]  # fmt: skip
+                      and Path(name).name not in (JOB, SCAN, "scan.safetensors", "said", *CACHES)]  # fmt: skip
             wrong += [f"took {seconds:.0f} s"] * (seconds > SECONDS)
         endings.counts[how] += 1
         endings.wrong += [f"{model.path.name} {number}: {what}" for what in wrong]

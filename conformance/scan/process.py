@@ -80,6 +80,8 @@ def main(folder: Path) -> int:
         scanned = scanning.of_model(job["model"], model, parse(job["inputs"]))
     except (ValueError, OSError) as error:
         said = explain(error) if isinstance(error, OSError) and error.filename is not None else str(error)
+        if isinstance(error, ValueError) and not type(error).__module__.startswith("conformance."):
+            said = f"{job['model']}: {job['framework']} does not read it: {said}: export the model again"
         sys.stderr.write(f"\n{MARK}{one_line(said)}\n")
         return USAGE
     (folder / SCAN).write_bytes(scanned.scan.content)

@@ -141,13 +141,16 @@ class ExportedModel:
         if entry is None or entry.get("use_pickle"):
             lack = "is in no file" if entry is None else "is pickled, and would be run as it is loaded"
             raise ScanError(f"{self.path}: the parameter {name!r} {lack}: export the model again")
-        meta = entry["tensor_meta"]
-        shape, strides = ([int(size["as_int"]) for size in meta[part]] for part in ("sizes", "strides"))
-        dtype = TYPES.get(meta["dtype"], ("", ""))[1]
+        try:
+            meta, place = entry["tensor_meta"], f"{self.root}{WEIGHTS}{entry['path_name']}"
+            shape, strides = ([int(size["as_int"]) for size in meta[part]] for part in ("sizes", "strides"))
+            dtype, start = TYPES.get(meta["dtype"], ("", ""))[1], int(meta["storage_offset"]["as_int"])
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            raise ScanError(f"{self.path}: what stands there of the parameter {name!r} cannot be read "
+                            f"({type(error).__name__}: {error}): export the model again") from None  # fmt: skip
         if not dtype:
             raise ScanError(f"{self.path}: the parameter {name!r} is of another type: export it in float32")
-        content = _member(self.path, f"{self.root}{WEIGHTS}{entry['path_name']}", LARGEST_ARRAY)
-        start = int(meta["storage_offset"]["as_int"])
+        content = _member(self.path, place, LARGEST_ARRAY)
         flat = np.frombuffer(content, dtype, len(content) // np.dtype(dtype).itemsize)[start:]
         last = sum((extent - 1) * stride for extent, stride in zip(shape, strides, strict=True))
         if min([start, *shape, *strides]) < 0 or (0 not in shape and last >= flat.size):
