@@ -1,7 +1,9 @@
 """The last words of a tox run, by tox itself on a small project with this project's plugin."""
 
+import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -75,3 +77,9 @@ def test_environments_of_their_own_end_with_each_command_that_failed(tmp_path: P
 def test_what_only_installs_says_and_leaves_nothing(tmp_path: Path) -> None:
     assert tox(tmp_path, "-e", "good", "--notest") == (0, [])
     assert not (tmp_path / "reports").exists()
+
+
+def test_every_test_of_lanes_is_run_under_test() -> None:
+    source = PLUGIN.read_text()
+    files = {path.stem.removeprefix("lane_") for path in Path(__file__).parent.glob("lane_*.py")}
+    assert files == set(ast.literal_eval(re.search(r"^_TESTS = (\(.*\))$", source, re.M)[1]))  # type: ignore[index]  # there
