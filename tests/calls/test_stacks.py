@@ -41,7 +41,8 @@ def test_a_network_of_three_levels_of_2_passes_multiples_of_8() -> None:
 
 def test_the_level_that_breaks_is_named_with_the_argument_that_mends_it() -> None:
     lines = list(stack_lines(answer_stack(read_stack("torch", [unet(CEILED, PADDED)]), (36, 36))))
-    assert "input 36: level 3 gives 10 where 9 is needed: give output_padding=0 there or crop 1 of its answer" in lines
+    said = "level 3 gives 10 where 9 is needed: give output_padding=0 there or crop 1 of its answer"
+    assert f"input 36, with a skip connection on every level: {said}" in lines
     (result,) = broken("torch", unet(HALVED, DOUBLED), 36)
     assert (result.level, result.after, result.needed) == (3, (8, 8), (9, 9))
     assert result.mend == {"output_padding": 1}
