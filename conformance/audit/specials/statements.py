@@ -18,7 +18,7 @@ from conformance.audit.stated import ANYTHING, EVERYWHERE, Statement
 from conformance.io.folders import cases_folder
 from conformance.problem import FORWARD, PASSES
 
-NOT_JUDGED = "was not measured, and is not judged"
+NOT_JUDGED = "is not judged"
 Text = Annotated[str, Meta(min_length=1)]
 
 

@@ -22,7 +22,7 @@ from conformance.records.machine import Machine
 
 EVERYWHERE = "rank > 0"
 ANYTHING = "anything"
-"""What a lane may do where nobody has measured it, as on other machines: nothing is judged there."""
+"""What a lane may do where it was not measured, as on other machines, or differs from run to run: nothing is judged."""
 T = TypeVar("T")
 
 
