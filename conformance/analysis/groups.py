@@ -4,7 +4,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from conformance import oracle
@@ -89,13 +88,20 @@ def groups_of(explained: Sequence[Explained], conforming: Sequence[Facts], actua
     """The groups of explained records; where there are many, what each has in common is looked for on all cores."""
     causes = list(by_cause(explained))
     inside = [[facts(member.record) for member in those] for _, those in causes]
-    rule = partial(where, outside=conforming)
     if len(explained) < MANY:
-        rules = list(map(rule, inside))
+        rules = [where(some, conforming) for some in inside]
     else:
-        with ProcessPoolExecutor() as pool:
-            rules = list(pool.map(rule, inside))
+        with ProcessPoolExecutor(initializer=_conforming.extend, initargs=(conforming,)) as pool:
+            rules = list(pool.map(_where, inside))
     return [group_of(cause, those, found, actual) for (cause, those), found in zip(causes, rules, strict=True)]
+
+
+_conforming: list[Facts] = []
+"""In a worker, what conforms: sent there once, and not with each group."""
+
+
+def _where(inside: Sequence[Facts]) -> Rule:
+    return where(inside, _conforming)
 
 
 def group_of(cause: Cause, those: Sequence[Explained], rule: Rule, actual: Actual) -> Group:

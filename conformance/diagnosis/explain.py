@@ -4,9 +4,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from conformance.diagnosis.answers.gradients import explain_gradient
@@ -16,7 +18,8 @@ from conformance.diagnosis.misreadings import WHOLE, Space, kind_of, restricted
 from conformance.diagnosis.observation import DiagnosisError
 from conformance.io.terminal import progress
 from conformance.numerics import upstream
-from conformance.numerics.operands import Arrays, DataError, draw, drawn_for
+from conformance.numerics.deviation import fingerprint
+from conformance.numerics.operands import EXACT_IN, Arrays, DataError, draw, drawn_for
 from conformance.predicates.comparisons import problem_of, size
 from conformance.problem import BACKWARD, Problem, Window, broken_rule
 from conformance.records.arrays import actual
@@ -196,16 +199,7 @@ def explain_run(
     these have is tried on the others. `ask` gives records anew that have learnt whether explanations of several
     statements hold on redrawn operands. What does not hold is replaced, until nothing more is learnt.
     """
-    answers = expected_of_others(run)
-
-    def sought(some: Sequence[Record], **bounds: Any) -> Causes:
-        def task(record: Record) -> _Task:
-            other = answers.get(record.actual)
-            asked = replace(record, replicated=None)  # what is found does not depend on what was learnt of it
-            return _Task(asked, actual(record), {record.actual: other} if other else {}, **bounds)
-
-        return _all_sought(map(task, some), len(some))
-
+    sought = partial(_asked_once, actual, expected_of_others(run))
     found = _by_one(records, sought)
     by_several = _Several(sought)
     while True:
@@ -272,16 +266,42 @@ def _kinds(found: Causes) -> frozenset[str]:
     )  # fmt: skip
 
 
+def _asked_once(
+    actual: Actual, answers: Mapping[str, str], records: Sequence[Record], **bounds: Any
+) -> Causes:  # fmt: skip
+    """The causes of records; what is one question in several dtypes and variants is asked once."""
+    first: dict[tuple[Any, ...], Key] = {}
+    same: dict[Key, Key] = {}
+
+    def tasks() -> Iterator[_Task]:
+        for record in progress(records, "diagnosis", "records"):
+            other, array = answers.get(record.actual), actual(record)
+            same[record.key] = first.setdefault(_question(record, array, other), record.key)
+            if same[record.key] == record.key:
+                asked = replace(record, replicated=None)  # what is found does not depend on what was learnt of it
+                yield _Task(asked, array, {record.actual: other} if other else {}, **bounds)
+
+    found = _all_sought(tasks(), len(records))
+    return {key: found[asked] for key, asked in same.items()}
+
+
+def _question(record: Record, array: Any, other: str | None) -> tuple[Any, ...]:
+    """What a diagnosis depends on: data that are exact in float32 are float64's too, and so can be the array."""
+    if not record.redrawn or drawn_for(record.dtype) != EXACT_IN:
+        return record.key
+    held = fingerprint(array.astype(np.float64)) if array.dtype in (np.float32, np.float64) else record.actual
+    return record.case, record.problem, record.direction, record.kind, other, held
+
+
 def _all_sought(tasks: Iterator[_Task], count: int) -> Causes:
     """The causes of so many tasks, by the records' keys: of many on all cores."""
     if count < MANY:
-        return dict(map(_sought, progress(tasks, "diagnosis", "records", count)))
+        return dict(map(_sought, tasks))
     found: Causes = {}
     waiting: deque[Future[Causes]] = deque()
-    told = progress(tasks, "diagnosis", "records", count)
     # A process a core: threads of theirs in linear algebra would take the cores from each other.
     with ProcessPoolExecutor(initializer=threadpool_limits, initargs=(1,)) as pool:
-        while chunk := list(islice(told, CHUNK)):
+        while chunk := list(islice(tasks, CHUNK)):
             waiting.append(pool.submit(_each_sought, chunk))
             if len(waiting) >= AT_ONCE:  # arrays of all of them need not fit into memory
                 found |= waiting.popleft().result()

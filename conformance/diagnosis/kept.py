@@ -334,6 +334,8 @@ def ways_of(
     room = 2.0**stated.bits * unit
     largest = most if most <= room or actual.dtype.kind in "iu" else _largest(asked, room)
     kinds = tuple(_ways(actual, stated, largest, unit))
+    if isinstance(kinds[0], Exact) and not unit % 1:
+        return kinds, exact
     narrow = format_of(actual, held)
     if not isinstance(kinds[0], Exact):
         return tuple(_ways(actual, narrow, largest, unit)), exact

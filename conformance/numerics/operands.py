@@ -118,7 +118,13 @@ def draw(case_id: str, problem: Problem, dtype: str = EXACT_IN) -> Arrays:
     Raises DataError where there is none. Half precision has no room for sums of many terms: where no draw is exact in
     it, one is given that sees every fault, and whose certificate does not hold.
     """
-    return draw_with(lambda *drawn: Sums(drawn[1].x, largest_sum(*drawn)), case_id, problem, dtype)[0]
+    room = 1 << SIGNIFICAND[drawn_for(dtype)]
+
+    def summed(problem: Problem, arrays: Arrays) -> Sums:
+        bound = _bound(problem, arrays)  # which nearly always has room, and takes no sums
+        return Sums(arrays.x, bound if bound <= room else largest_sum(problem, arrays))
+
+    return draw_with(summed, case_id, problem, dtype)[0]
 
 
 def draw_with(
@@ -166,6 +172,12 @@ def most_terms(problem: Problem) -> int:
         common = gcd(s, d)
         most *= min((i - 1) // (d // common), (k - 1) // (s // common)) + 1
     return most
+
+
+def _bound(problem: Problem, arrays: Arrays) -> int:
+    """What no sum of magnitudes of these operands exceeds."""
+    x, weight, bias = (0 if operand is None else int(np.abs(operand).max()) for operand in arrays)
+    return x * weight * most_terms(problem) + bias
 
 
 def modified(given: Arrays, before: Sequence[bytes]) -> str | None:

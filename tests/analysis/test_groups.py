@@ -279,6 +279,31 @@ def test_of_many_records_what_the_first_have_is_tried_on_the_others(monkeypatch:
     assert (asked.count(True), asked.count(False)) == (2, 18)
 
 
+@pytest.mark.parametrize(("of_single", "searched"), [("taps reversed", 1), ("bias ignored", 2)])
+def test_what_one_array_is_asked_in_two_dtypes_is_searched_once(
+    monkeypatch: pytest.MonkeyPatch, of_single: str, searched: int
+) -> None:
+    double, single = record("a"), replace(record("a"), dtype="float32")
+    problem = Problem.parse(double.problem)
+    x, weight, bias = draw("a", problem)
+    wrong = {
+        "taps reversed": oracle.expected(problem, x, np.flip(weight, (2, 3)), bias),
+        "bias ignored": oracle.expected(problem, x, weight, np.zeros(3, np.int64)),
+    }
+    arrays = {double.key: wrong["taps reversed"].astype("float64"), single.key: wrong[of_single].astype("float32")}
+    alone = [causes(one, lambda one: arrays[one.key]) for one in (double, single)]
+    asked: list[str] = []
+
+    def spied(one: Record, *args: Any, **bounds: Any) -> tuple[Cause, ...]:
+        asked.append(one.dtype)
+        return causes(one, *args, **bounds)
+
+    monkeypatch.setattr(explain, "causes", spied)
+    told = explain_run([double, single], [double, single], lambda one: arrays[one.key])
+    assert [member.causes for member in told] == alone
+    assert len(asked) == searched
+
+
 class Inline:
     """An executor that does the work when it is given."""
 
