@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext, redirect_stdout
 from datetime import UTC, datetime
 from io import UnsupportedOperation
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
@@ -112,7 +114,7 @@ def command(
     require_seconds(timeout)
     require_workers(workers)
     require_asked(give(expectations), [framework])
-    suites = with_weights(suites, own=weights)
+    suites = tuple(dict.fromkeys(with_weights(suites, own=weights)))
     variants = [variant] if variant else list(adapters.variants(framework))
     runnable = [suite for suite in suites if is_for(framework, suite)] or suites
     selections = [
@@ -122,22 +124,17 @@ def command(
     for suite in sorted({*suites} - {*runnable}):
         echo(f"{framework} {suite}: left out, since {why_not(framework, suite)}")
     records.mkdir(parents=True, exist_ok=True)
-    options = [f"-n{workers}", f"--timeout={timeout}", *["--resume"] * resume]
+    part = {"case": cases, "dtype": dtypes, "pass": passes}
+    options = [f"--{name}={value}" for name, values in part.items() for value in values]
+    options += [f"--shard={shard}", f"-n{workers}", f"--timeout={timeout}", *["--resume"] * resume]
+    options += ["--isolated"] * isolated
     with redirect_stdout(sys.stderr) if json_ else nullcontext():
-        status = max(_run(selection, records, options) for selection in selections)
+        status = max(_run(together, records, options) for together in _by_lane(selections))
         status = max(status, told(_whole_runs(selections, records), records))
         status = max(status, _repeated(selections, records, options, repeat))
         if caps:
-            asked = {
-                "suite": suites,
-                "case": cases,
-                "dtype": dtypes,
-                "pass": passes,
-                "variant": filter(None, [variant]),
-            }
-            words = [f"--{name}={value}" for name, values in asked.items() for value in values]
-            words += [f"--shard={shard}", *options, *["--isolated"] * isolated]
-            status = max(status, _capped(caps, framework, words, records))
+            words = [*(f"--suite={suite}" for suite in suites), *[f"--variant={variant}"] * bool(variant)]
+            status = max(status, _capped(caps, framework, [*words, *options], records))
     if json_:
         echo(json.dumps(_as_data(selections, records, status)))
     return status
@@ -148,7 +145,7 @@ def _repeated(selections: Sequence[Selection], records: Path, options: list[str]
     status = OK
     for number in range(2, times + 1):
         folder = records / REPEATS / str(number)
-        status = max(status, *(_run(selection, folder, options) for selection in selections))
+        status = max(status, *(_run(together, folder, options) for together in _by_lane(selections)))
     return max(status, *(_steady(selection, records) for selection in selections)) if times > 1 else status
 
 
@@ -232,28 +229,39 @@ def _steady(selection: Selection, records: Path) -> int:
     return DIVERGED if changed else OK
 
 
-def _run(selection: Selection, folder: Path, options: list[str]) -> int:
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    lane, suite, shard = selection.lane, selection.suite.name, selection.shard
+def _by_lane(selections: Sequence[Selection]) -> Iterator[list[Selection]]:
+    """The suites of each lane, which run in one session: a framework is imported once for all of them."""
+    for _, together in groupby(selections, attrgetter("lane")):
+        yield list(together)
+
+
+def _run(selections: Sequence[Selection], folder: Path, options: list[str]) -> int:
+    """Run suites of one lane in a session, and say what came of each."""
+    started, lane = datetime.now(UTC).isoformat(timespec="seconds"), selections[0].lane
     arguments = [
-        f"--framework={lane.framework}", f"--variant={lane.variant}", f"--suite={selection.suite.file or suite}",
-        f"--shard={shard[0]}/{shard[1]}", f"--records={folder}", *["--progress"] * (not is_quiet()), *options,
-        *["--isolated"] * selection.isolated,
-        *(f"--case={case}" for case in selection.ids), *(f"--dtype={dtype}" for dtype in selection.dtypes),
-        *(f"--pass={name}" for name in selection.directions if selection.directions != selection.suite.directions),
+        f"--framework={lane.framework}", f"--variant={lane.variant}", f"--records={folder}",
+        *(f"--suite={selection.suite.file or selection.suite.name}" for selection in selections),
+        *["--progress"] * (not is_quiet()), *options,
     ]  # fmt: skip
     status, interrupted = _finish([sys.executable, "-m", "pytest", *BARE, *arguments])
+    ended = [_ended(selection, folder, started, status, interrupted=interrupted) for selection in selections]
+    if interrupted:
+        raise click.exceptions.Exit(INCOMPLETE)
+    return max(ended)
+
+
+def _ended(selection: Selection, folder: Path, started: str, status: int, *, interrupted: bool) -> int:
+    """The exit status of one suite of a session that began and ended so."""
     path = _path(selection, folder)
     if not path.exists() or (run := record_file.read(path)).header.started < started:
         if status == USAGE and not interrupted:
             return USAGE  # it has said why, and left every file as it was
-        echo(f"{lane}: the run ended with {_ending(status)} and wrote no record: see above", err=True)
+        name = f"{selection.lane} {selection.suite.name}"
+        echo(f"{name}: the run ended with {_ending(status)} and wrote no record: see above", err=True)
         return INCOMPLETE
     if not is_quiet():
         for line in _told(run, path, selection.expectations):
             echo(line)
-    if interrupted:
-        raise click.exceptions.Exit(INCOMPLETE)
     if not run.complete:
         return INCOMPLETE
     lacking = lack(run.header, run.verdicts)  # which the run has said

@@ -3,9 +3,9 @@
 import faulthandler
 import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,13 +26,16 @@ from conformance.run import Job, Result, record_of
 from conformance.runner import outside
 from conformance.runner.isolated import isolated
 from conformance.runner.kinds import kind_of
-from conformance.runner.outside import LaneProcess
+from conformance.runner.outside import START, LaneProcess
 from conformance.runner.selection import Selection
-from conformance.suites.case import Asked, Case, Rounded
+from conformance.suites.case import Asked, Case, Rounded, Suite
 from conformance.suites.cases import source
 from conformance.suites.expectations import Expectation, fails, known, unkept
 from conformance.suites.reference_cache import References
 from conformance.suites.references import Reference, compute
+
+PATIENCE = 4
+"""So many limits of time an item may take whose process keeps one itself: it may make a call twice, and end."""
 
 SLOW = 10.0
 """Seconds of CPU time, or asleep, for which an answer is waited that an expectation says comes too late."""
@@ -45,13 +48,14 @@ LETTERS = {
 
 
 class CaseItem(pytest.Item):
-    """One case in one dtype and pass."""
+    """One case in one dtype and pass, of a selection."""
 
     index = -1
 
-    def __init__(self, *, asked: Asked, **kwargs: Any) -> None:
+    def __init__(self, *, asked: Asked, selection: Selection, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.asked = asked
+        self.selection = selection
 
     def runtest(self) -> None:
         raise NotImplementedError("LaneItems.pytest_runtest_protocol evaluates items itself")
@@ -63,25 +67,27 @@ class CaseItem(pytest.Item):
 class CaseFile(pytest.File):
     """A case file, as far as it was selected."""
 
-    def __init__(self, *, selection: Selection, **kwargs: Any) -> None:
+    def __init__(self, *, selections: Sequence[Selection], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.selection = selection
+        self.selections = selections
 
     def collect(self) -> Iterator[CaseItem]:
         name = source(self.path)
-        for asked in self.selection.asked:
-            if asked.case.source == name and asked.key not in self.selection.done:
-                yield CaseItem.from_parent(self, name=asked.name, asked=asked)
+        for selection in self.selections:
+            for asked in selection.asked:
+                if asked.case.source == name and asked.key not in selection.done:
+                    yield CaseItem.from_parent(self, name=selection.name_of(asked), asked=asked, selection=selection)
 
 
 class LaneItems:
-    """The plugin that makes pytest run a selection: in every worker, and in the only process where there are none."""
+    """The plugin that makes pytest run selections of a lane: in every worker, or in the only process there is."""
 
-    def __init__(self, config: pytest.Config, selection: Selection) -> None:
-        self._selection = selection
-        self._files = {case.source for case in selection.cases}
+    def __init__(self, config: pytest.Config, selections: Sequence[Selection]) -> None:
+        self._selections = selections
+        self._lane, self._expectations = selections[0].lane, selections[0].expectations
+        self._files = {case.source for selection in selections for case in selection.cases}
         self._folder = cases_folder().absolute()
-        self._blocks = _Blocks(config, selection)
+        self._blocks = _Blocks(config, self._lane)
         self._log: IO[str] | None = None
         self._pulse: Pulse | None = None
         self._told = False
@@ -103,12 +109,16 @@ class LaneItems:
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> CaseFile | None:
         if source(file_path) not in self._files:
             return None
-        return CaseFile.from_parent(parent, path=file_path, selection=self._selection)
+        return CaseFile.from_parent(parent, path=file_path, selections=self._selections)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Suite by suite, though one file can have cases of several."""
+        order = {id(selection): number for number, selection in enumerate(self._selections)}
+        items.sort(key=lambda item: order[id(item.selection)] if isinstance(item, CaseItem) else len(order))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self._blocks.items = [item for item in session.items if isinstance(item, CaseItem)]
-        for index, item in enumerate(self._blocks.items):
-            item.index = index
+        self._blocks.take([item for item in session.items if isinstance(item, CaseItem)])
 
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         if not isinstance(item, CaseItem):
@@ -127,14 +137,17 @@ class LaneItems:
 
     def _seconds(self, item: CaseItem) -> float:
         """What an item may take, unless it may take as long as any other, as a block does."""
-        if self._selection.block > 1 or not self._known_as_slow:
+        limit: float = item.config.option.timeout
+        if item.selection.isolated or adapters.is_outside(self._lane.framework):
+            return START + PATIENCE * limit  # since this worker watches the process that answers itself
+        if item.selection.block > 1 or not self._known_as_slow:
             return 0.0
-        late = record_of(self._selection.lane, item.asked, Verdict.TIMED_OUT)
-        return 0.0 if known(late, self._known_as_slow) is None else min(SLOW, item.config.option.timeout)
+        late = record_of(self._lane, item.asked, Verdict.TIMED_OUT)
+        return 0.0 if known(late, self._known_as_slow) is None else min(SLOW, limit)
 
     @cached_property
     def _known_as_slow(self) -> Sequence[Expectation]:
-        return [each for each in self._selection.expectations if each.verdict is Verdict.TIMED_OUT]
+        return [each for each in self._expectations if each.verdict is Verdict.TIMED_OUT]
 
     def _report(self, item: CaseItem, result: Result, started: float) -> Any:
         record = result.record
@@ -149,7 +162,7 @@ class LaneItems:
             start=started,
             stop=started + record.seconds,
         )
-        attach(report, record, self._selection.expectations)
+        attach(report, record, self._expectations)
         report.arrays = {name: npy(array) for name, array in result.arrays.items()}
         if not self._told:  # once a worker, and before its first record is kept
             report.environment, self._told = dict(self.environment()), True
@@ -165,7 +178,7 @@ class LaneItems:
     @pytest.hookimpl(optionalhook=True)
     def pytest_timeout_set_timer(self, settings: Any) -> bool | None:
         """No timer where the controller watches, or where the item is watched from here."""
-        return True if self._pulse or adapters.is_outside(self._selection.lane.framework) else None
+        return True if self._pulse or adapters.is_outside(self._lane.framework) else None
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if hasattr(session.config, "workeroutput"):
@@ -188,34 +201,42 @@ class _Blocks:
     that the next death names its own item; an item whose own claim is found has been recorded already.
     """
 
-    def __init__(self, config: pytest.Config, selection: Selection) -> None:
-        self.items: list[CaseItem] = []
-        self._selection = selection
+    def __init__(self, config: pytest.Config, lane: Lane) -> None:
+        self._lane = lane
+        self._items: Sequence[CaseItem] = ()
+        self._starts: Sequence[int] = ()
         self._claims = getattr(config, "workerinput", {}).get("conformance_claims")
         self._option = config.option
         self._results: dict[int, Result] = {}
-        self._references: dict[str, References] = {}
+        self._isolations: dict[str, Isolation] = {}
+        self._references: dict[tuple[str, str], References] = {}
+
+    def take(self, items: Sequence[CaseItem]) -> None:
+        """The items that there are, in order."""
+        self._items = items
+        self._starts = unit_starts((item.selection.suite.name, item.selection.block) for item in items)
+        for index, item in enumerate(items):
+            item.index = index
 
     @cached_property
     def _adapter(self) -> Adapter:
-        return adapters.load(self._selection.lane)
-
-    @cached_property
-    def _isolation(self) -> Isolation:
-        return Isolation(self._selection.lane, suite=self._selection.suite.name)
+        return adapters.load(self._lane)
 
     @cached_property
     def _process(self) -> LaneProcess:
         limit = self._option.timeout
-        return LaneProcess(self._selection.lane, min(limit, SECONDS) if self._selection.isolated else limit)
+        return LaneProcess(self._lane, min(limit, SECONDS) if self._option.isolated else limit)
 
-    def _reference(self, case: Case, dtype: str, direction: str) -> Reference:
+    def _isolation(self, suite: str) -> Isolation:
+        return self._isolations.setdefault(suite, Isolation(self._lane, suite=suite))
+
+    def _reference(self, suite: Suite, case: Case, dtype: str, direction: str) -> Reference:
         if direction != FORWARD or (isinstance(case.subject, Rounded) and dtype in HALVES):  # not kept, or no integers
             return compute(case, dtype, direction)
-        drawn = drawn_for(dtype)
-        if drawn not in self._references:
-            self._references[drawn] = References(self._selection.suite, drawn)
-        return self._references[drawn][case]
+        name = suite.name, drawn_for(dtype)
+        if name not in self._references:
+            self._references[name] = References(suite, name[1])
+        return self._references[name][case]
 
     def result(self, item: CaseItem) -> Result | None:
         """The item's result; None where it killed an earlier worker."""
@@ -226,41 +247,57 @@ class _Blocks:
     def environment(self) -> Mapping[str, str]:
         if "_process" in self.__dict__:
             return self._process.environment
-        if "_isolation" in self.__dict__:
-            environment = self._isolation.call(environment_of, self._selection.lane)
-            return {} if isinstance(environment, Death) else environment
-        return adapters.environment(self._adapter) if "_adapter" in self.__dict__ else {}
+        if "_adapter" in self.__dict__:
+            return adapters.environment(self._adapter)
+        if not self._isolations:
+            return {}
+        environment = next(iter(self._isolations.values())).call(environment_of, self._lane)
+        return {} if isinstance(environment, Death) else environment
 
     def _evaluate(self, item: CaseItem) -> dict[int, Result]:
-        lane = self._selection.lane
-        if adapters.is_outside(lane.framework):
+        if adapters.is_outside(self._lane.framework):
             return self._evaluate_outside(item)
-        if self._selection.isolated:
-            return {item.index: isolated(self._isolation, lane, *item.asked)}
-        size = self._selection.block
-        start = item.index // size * size
-        block = self.items[start : start + size]
-        if size > 1 and self._claims and not first_to_claim(self._claims, f"block-{start}"):
+        if item.selection.isolated:
+            return {item.index: isolated(self._isolation(item.selection.suite.name), self._lane, *item.asked)}
+        start, block = self._unit(item)
+        if item.selection.block > 1 and self._claims and not first_to_claim(self._claims, f"block-{start}"):
             block = [item] if first_to_claim(self._claims, f"item-{item.index}") else []
         asked = [case_item.asked for case_item in block]
         evaluate = kind_of(item.asked.case).evaluate
-        results = evaluate(lane, self._adapter, asked, self._reference)
+        results = evaluate(self._lane, self._adapter, asked, partial(self._reference, item.selection.suite))
         return {case_item.index: result for case_item, result in zip(block, results, strict=True)}
+
+    def _unit(self, item: CaseItem) -> tuple[int, Sequence[CaseItem]]:
+        """Where an item's unit starts, and the items of it."""
+        start, end = self._starts[item.index], item.index + 1
+        while end < len(self._starts) and self._starts[end] == start:
+            end += 1
+        return start, self._items[start:end]
 
     def _evaluate_outside(self, item: CaseItem) -> dict[int, Result]:
         """The results of a block, or of the item where each is to have a process of its own."""
-        lane, alone = self._selection.lane, self._selection.isolated
+        lane, alone = self._lane, item.selection.isolated
         if result := outside.unsaid(lane, item.asked):
             return {item.index: result}
-        size = 1 if alone else self._selection.block
-        start = item.index // size * size
-        block = [said for said in self.items[start : start + size] if outside.unsaid(lane, said.asked) is None]
-        reference = compute if alone else self._reference
+        _, unit = (item.index, [item]) if alone else self._unit(item)
+        block = [said for said in unit if outside.unsaid(lane, said.asked) is None]
+        reference = compute if alone else partial(self._reference, item.selection.suite)
         jobs = [Job(said.asked.case, said.asked.dtype, reference(*said.asked)) for said in block]
         results = outside.evaluate(self._process, lane, jobs)
         if alone:
             self._process.stop()
         return {case_item.index: result for case_item, result in zip(block, results, strict=True)}
+
+
+def unit_starts(suites: Iterable[tuple[str, int]]) -> list[int]:
+    """Where the unit of each item starts, by the items' suites and how many of a suite are evaluated at once."""
+    starts: list[int] = []
+    current, first = "", 0
+    for position, (suite, size) in enumerate(suites):
+        if suite != current:
+            current, first = suite, position
+        starts.append(first + (position - first) // size * size)
+    return starts
 
 
 def environment_of(lane: Lane) -> Mapping[str, str]:

@@ -1,6 +1,6 @@
-"""Cases as pytest items: `pytest --framework torch --suite core -n 2`.
+"""Cases as pytest items: `pytest --framework torch --suite core --suite half -n 2`.
 
-With --framework, pytest collects the suite's case files, one item a case and dtype (`items`): instead of test modules,
+With --framework, pytest collects the suites' case files, one item a case and dtype (`items`): instead of test modules,
 or beside those that are named, as in `pytest --framework mylib --suite smoke tests/`.
 Workers evaluate and attach each record to its report; the controller alone writes (`controller`). Without it, inert.
 """
@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("conformance", "conformance of transposed convolution")
     group.addoption("--framework", help="run cases on this framework instead of collecting tests")
     group.addoption("--variant", help="how the framework executes (default: its first variant)")
-    group.addoption("--suite", default="core", help="which cases (default: %(default)s)")
+    group.addoption("--suite", action="append", default=[], help="which cases; repeatable (default: core)")
     group.addoption("--case", action="append", default=[], metavar="ID", help="only this case; repeatable")
     group.addoption("--dtype", action="append", default=[], help="only this dtype; repeatable")
     group.addoption("--pass", action="append", dest="passes", default=[], help="only this pass; repeatable")
@@ -59,7 +59,7 @@ def _configure_lane(config: pytest.Config) -> None:
     if getattr(option, "timeout", 0) is None:
         option.timeout = TIMEOUT
     if getattr(option, "maxworkerrestart", "") is None:
-        option.maxworkerrestart = str(RESTARTS)
+        option.maxworkerrestart = str(RESTARTS * len(_suites(config)))
     for name, plugin in plugins.items():
         config.pluginmanager.register(plugin, name)
 
@@ -70,7 +70,7 @@ def _plugins(config: pytest.Config) -> dict[str, object]:
     from conformance.processes.tree import adopt_orphans, die_with
     from conformance.runner.controller import Controller
     from conformance.runner.items import LaneItems
-    from conformance.runner.selection import require_seconds, require_workers, select
+    from conformance.runner.selection import beside_each_other, require_seconds, require_workers, select
     from conformance.suites.expectation_files import give, require_asked
 
     option = config.option
@@ -79,36 +79,52 @@ def _plugins(config: pytest.Config) -> dict[str, object]:
     if (workers := getattr(option, "numprocesses", None)) is not None:
         require_workers(str(workers))
     require_asked(give(option.expectations), [option.framework])
-    selection = select(
-        option.framework, option.variant, option.suite, dtypes=option.dtype, shard=option.shard, ids=option.case,
-        passes=option.passes, isolated=option.isolated,
-    )  # fmt: skip
-    adapters.set_environment(selection.lane)  # workers inherit it
+    selections = beside_each_other([
+        select(
+            option.framework, option.variant, suite, dtypes=option.dtype, shard=option.shard, ids=option.case,
+            passes=option.passes, isolated=option.isolated,
+        )
+        for suite in _suites(config)
+    ])  # fmt: skip
+    adapters.set_environment(selections[0].lane)  # workers inherit it
     plugins: dict[str, object] = {}
     if hasattr(config, "workerinput"):
         die_with(config.workerinput["conformance_parent"])
         adopt_orphans()
-        done = frozenset(tuple(key) for key in config.workerinput["conformance_done"])
+        done = [frozenset(map(tuple, keys)) for keys in config.workerinput["conformance_done"]]
     else:
-        plugins["conformance-controller"] = controller = Controller(config, selection)
-        done = controller.done
-    plugins["conformance-items"] = LaneItems(config, replace(selection, done=done))
+        plugins["conformance-controller"] = controller = Controller(config, selections)
+        done = [part.done for part in controller.parts]
+    plugins["conformance-items"] = LaneItems(
+        config, [replace(selection, done=keys) for selection, keys in zip(selections, done, strict=True)]
+    )
     return plugins
+
+
+def _suites(config: pytest.Config) -> list[str]:
+    return list(dict.fromkeys(config.option.suite)) or ["core"]
 
 
 def _add_place_of_cases(config: pytest.Config) -> None:
     """Let pytest collect the case files, beside the user's own tests where those are given."""
+    places = list(dict.fromkeys(_place_of_cases(config.option.framework, suite) for suite in _suites(config)))
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = list(map(str, places))
+        return
+    for place in places:
+        if not any(_holds(arg, place) for arg in config.args):
+            config.args = [*config.args, str(place)]  # the user's own tests run in the same session
+
+
+def _place_of_cases(framework: str, suite: str) -> Path:
+    """Where the cases of a suite are: in the folder of cases, or in a file of their own."""
     from conformance.calls import suites
     from conformance.io.folders import cases_folder
     from conformance.suites.scans.cases import is_scan, path_of
 
-    option = config.option
-    place = suites.source(option.framework) if option.suite in suites.SUITES else cases_folder()
-    place = path_of(option.suite) if is_scan(option.suite) else place
-    if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        config.args = [str(place)]
-    elif not any(_holds(arg, place) for arg in config.args):
-        config.args = [*config.args, str(place)]  # the user's own tests run in the same session
+    if suite in suites.SUITES:
+        return suites.source(framework)
+    return path_of(suite) if is_scan(suite) else cases_folder()
 
 
 def _holds(arg: str, place: Path) -> bool:

@@ -1,5 +1,6 @@
 """Blocks of items as units of work for pytest-xdist."""
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -7,28 +8,36 @@ from xdist.scheduler import LoadScopeScheduling
 
 
 class BlockScheduling(LoadScopeScheduling):
-    """Gives each block of `size` consecutive items to one worker, in collection order; survives a worker's death.
+    """Gives each unit of consecutive items to one worker; survives a worker's death.
 
-    The class beneath hands a dead worker's finished units out again and leaves whoever gets one waiting, hands units to
-    workers that are still starting, and leaves a worker with a single last item waiting for a next one.
+    `starts` gives the position of the first item of each item's unit. The class beneath hands a dead worker's finished
+    units out again and leaves whoever gets one waiting, hands units to workers that are still starting, leaves a worker
+    with a single last item waiting for a next one, and takes time with the square of the number of items.
     """
 
-    def __init__(self, config: pytest.Config, log: Any, size: int) -> None:
+    def __init__(self, config: pytest.Config, log: Any, starts: Callable[[Sequence[str]], Sequence[int]]) -> None:
         super().__init__(config, log)
-        self._size = size
-        self._positions: dict[str, int] = {}
+        self._starts = starts
+        self._scopes: dict[str, str] = {}
 
     def _split_scope(self, nodeid: str) -> str:
-        if not self._positions:
-            self._positions = {test: position for position, test in enumerate(self.collection or ())}
-        return f"{self._positions[nodeid] // self._size:08}"
+        if not self._scopes:
+            tests = self.collection or ()
+            self._scopes = {test: f"{start:08}" for test, start in zip(tests, self._starts(tests), strict=True)}
+        return self._scopes[nodeid]
 
-    def remove_node(self, node: Any) -> str | None:
-        units = self.assigned_work[node]
-        for scope in [scope for scope, unit in units.items() if all(unit.values())]:
+    def add_node_collection(self, node: Any, collection: Sequence[str]) -> None:
+        super().add_node_collection(node, collection)
+        if node in self.registered_collections:
+            self.registered_collections[node] = _Indexed(collection)
+
+    def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+        nodeid = self.registered_collections[node][item_index]
+        units, scope = self.assigned_work[node], self._split_scope(nodeid)
+        units[scope][nodeid] = True
+        if all(units[scope].values()):
             del units[scope]
-        crashed: str | None = super().remove_node(node)
-        return crashed
+        self._reschedule(node)
 
     def _assign_work_unit(self, node: Any) -> None:
         if node not in self.registered_collections:
@@ -36,3 +45,14 @@ class BlockScheduling(LoadScopeScheduling):
         super()._assign_work_unit(node)
         if not self.workqueue:
             node.shutdown()  # after what it has been given
+
+
+class _Indexed(list[str]):
+    """A list of different texts that knows where each is."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        super().__init__(texts)
+        self._positions = {text: position for position, text in enumerate(self)}
+
+    def index(self, text: str, *_: Any) -> int:
+        return self._positions[text]

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conformance import adapters, idioms
 from conformance.adapters.base import Lane
@@ -65,6 +65,8 @@ class Selection:
     """Of records that an earlier process made, so that they are not run again."""
     isolated: bool = False
     directions: tuple[str, ...] = (FORWARD,)
+    prefix: str = ""
+    """What pytest's names of its cases begin with, where other suites run in the same session."""
 
     @property
     def block(self) -> int:
@@ -77,6 +79,10 @@ class Selection:
         first, step = self.shard
         part = self.dtypes != dtypes_on(self.lane.framework, self.suite) or self.directions != self.suite.directions
         return part or self.cases != self.suite.cases[first - 1 :: step]
+
+    def name_of(self, asked: Asked) -> str:
+        """What pytest calls one of its cases."""
+        return f"{self.prefix}{asked.name}"
 
     @property
     def asked(self) -> Iterator[Asked]:
@@ -127,6 +133,13 @@ def select(
         isolated=isolated or kind_of(whole.cases[0]).alone,
         directions=directions,
     )
+
+
+def beside_each_other(selections: Sequence[Selection]) -> tuple[Selection, ...]:
+    """Selections of one lane that run in one session: where they are several, their suites are in the cases' names."""
+    if len(selections) == 1:
+        return tuple(selections)
+    return tuple(replace(selection, prefix=f"{selection.suite.name}:") for selection in selections)
 
 
 def dtypes_of(suite: Suite) -> tuple[str, ...]:

@@ -48,7 +48,8 @@ def descriptor(case: str) -> str:
 
 
 def pytest_process(folder: Path, *options: str, fault: str = "", framework: str = "oracle_adapter") -> Any:
-    command = [sys.executable, "-m", "pytest", f"--framework={framework}", "--suite=smoke", f"--records={folder}", "-q"]
+    suite = [] if any(option.startswith("--suite") for option in options) else ["--suite=smoke"]
+    command = [sys.executable, "-m", "pytest", f"--framework={framework}", *suite, f"--records={folder}", "-q"]
     return subprocess.Popen(
         [*command, *options],
         env=os.environ | {"FAULT": fault},
