@@ -51,12 +51,16 @@ def dump(header: Header, lines: Iterable[str], verdicts: Mapping[Any, int], *, c
         yield line.encode() + b"\n"
 
 
-def read(path: Path) -> Run:
-    """A record file, checked. Raises RecordError for anything that is not exactly what `write` writes."""
+def read(path: Path, shared: dict[Any, Any] | None = None) -> Run:
+    """A record file, checked. Raises RecordError for anything that is not exactly what `write` writes.
+
+    Equal values are one object in memory, in all files that are read with the same `shared`.
+    """
     lines = _lines(path)
     header = _first(path, lines)
     footer = _footer(path, lines)
-    records = tuple(_record(f"{path}:{number}", line) for number, line in enumerate(lines[1:-1], 2))
+    shared = {} if shared is None else shared
+    records = tuple(_record(f"{path}:{number}", line, shared) for number, line in enumerate(lines[1:-1], 2))
     run = Run(header, records, footer.complete, path)
     if strays := {record.lane for record in records} - {header.lane}:
         raise RecordError(f"{path}: the header says {header.lane}, some records say {strays.pop()}: run the lane again")
@@ -97,7 +101,8 @@ def read_folder(folder: Path) -> list[Run]:
     """Every record file of a folder, by name. Raises RecordError where there is none."""
     if not (paths := sorted(folder.glob("*.jsonl"))):
         raise RecordError(f"{without_files(folder)}: run a lane first, as in `conformance run torch`")
-    return [read(path) for path in paths]
+    shared: dict[Any, Any] = {}
+    return [read(path, shared) for path in paths]
 
 
 def without_files(folder: Path) -> str:
@@ -140,7 +145,7 @@ def merge(runs: Iterable[Run]) -> Run:
 
 def parse(line: str) -> Record:
     """One record from its line; the inverse of `Record.to_json`."""
-    return _record("record", line)
+    return _record("record", line, {})
 
 
 def _says_its_format(line: bytes) -> bool:
@@ -173,13 +178,25 @@ def _footer(path: Path, lines: Sequence[bytes]) -> Footer:
     return footer
 
 
-def _record(where: str, line: bytes | str) -> Record:
-    record = Record(*astuple(decode(where, line, RecordLine)))
+def _record(where: str, line: bytes | str, shared: dict[Any, Any]) -> Record:
+    record = Record(*(_shared(value, shared) for value in astuple(decode(where, line, RecordLine))))
     if not record.case.isprintable():
         raise RecordError(f"{where}: case is {record.case[:60]!r}, which a terminal cannot show: run the lane again")
     if record.idiom != SubjectKind.CLAIM and (fault := _fault_of(record.problem)):
         raise RecordError(f"{where}: {fault}: another version wrote this; run the lane again")
     return record
+
+
+def _shared(value: Any, shared: dict[Any, Any]) -> Any:
+    """A value, or an equal one that is there already: a case has many records, and most of their facts in common."""
+    if type(value) is str:  # and no member of an enumeration, which equals its text
+        return shared.setdefault(value, value)
+    if isinstance(value, dict):
+        try:
+            return shared.setdefault(tuple(value.items()), value)
+        except TypeError:  # it holds lists
+            return value
+    return value
 
 
 def _is_instant(text: str) -> bool:

@@ -92,6 +92,21 @@ def test_message_of_any_character_is_read_back(tmp_path: Path, character: str) -
     assert read(tmp_path / "run.jsonl") == run
 
 
+def test_what_records_have_in_common_is_in_memory_once(tmp_path: Path) -> None:
+    for suite in ("smoke", "core"):
+        records = tuple(replace(record, claimed=str(record.verdict.value)) for record in RECORDS)
+        header = replace(HEADER, suite=suite)
+        write(header.path(tmp_path), Run(header, records, True))
+    first, second = read_folder(tmp_path)
+    assert [record.key for record in first.records] == [record.key for record in second.records]
+    for one, other in zip(first.records, second.records, strict=True):
+        assert one == other
+        assert one.case is other.case
+        assert one.certificate is other.certificate
+        assert isinstance(one.verdict, Verdict)
+        assert not isinstance(one.claimed, Verdict)
+
+
 def test_empty_fields_are_left_out() -> None:
     bare = Record("torch", "eager", "one", "float32", "forward", "i1 k1", Verdict.CONFORMS)
     assert listed(bare).keys() == {"framework", "variant", "case", "dtype", "pass", "problem", "verdict"}
