@@ -85,9 +85,9 @@ class Problem:
         rank = len(extents)
         given: Any = pads
         ends = list(given) if _is_row(given) else [given] * rank
-        known = [each.name for each in fields(cls)]
-        if unknown := rest.keys() - set(known):
-            raise ProblemError(f"a problem has no {min(unknown)!r}: its fields are {', '.join(known)}")
+        if unknown := rest.keys() - _KNOWN:
+            known = ", ".join(each.name for each in fields(cls))
+            raise ProblemError(f"a problem has no {min(unknown)!r}: its fields are {known}")
         if type(bias := rest.pop("bias", False)).__name__ not in ("bool", "bool_"):  # or NumPy's, which is not imported
             raise ProblemError(f"bias is {bias!r}: give True or False")
         counts: dict[str, Any] = {name: whole(name, value) for name, value in rest.items()} | {"bias": bool(bias)}
@@ -191,7 +191,8 @@ FIELDS = {
 }  # fmt: skip
 PER_AXIS = ("kernel", "stride", "pads", "output_padding", "dilation")
 _DEFAULT: dict[str, Any] = {"stride": 1, "pads": (0, 0), "output_padding": 0, "dilation": 1, "kernel": 1}
-assert set(FIELDS.values()) == {field.name for field in fields(Problem)}
+_KNOWN = frozenset(field.name for field in fields(Problem))
+assert set(FIELDS.values()) == _KNOWN
 
 _WORD = re.compile(r"([a-z]+)(.*)")
 _NUMBER = r"-?[0-9]{1,19}"
@@ -241,6 +242,10 @@ def _is_row(values: Any) -> bool:
 
 
 def _ints(name: str, values: Any, rank: int) -> Ints:
+    if type(values) is int:  # as nearly always
+        return (values,) * rank
+    if type(values) is tuple and {*map(type, values)} == {int}:
+        return values
     try:
         return tuple(whole(name, value) for value in values) if _is_row(values) else (whole(name, values),) * rank
     except ProblemError:

@@ -86,7 +86,7 @@ def read_all(catalogue: Catalogue, text: str, given: Values) -> Iterator[tuple[i
 def resolve(catalogue: Catalogue, call: Found, given: Values) -> Reading:
     """A found call as an idiom's. Raises IdiomError for a function that the framework has not, and ExpressionError
     for arguments that do not fit."""
-    named = {part.id for part in ast.walk(call.call) if isinstance(part, ast.Name)}
+    named = {part.id for part in ast.walk(call.call) if isinstance(part, ast.Name)} if call.defaults else ()
     assumed = {name: value for name, value in call.defaults.items() if name in named and name not in given}
     if assumed:
         reading = resolve(catalogue, replace(call, defaults={}), {**assumed, **given})
