@@ -138,7 +138,7 @@ class TestReused:
         assert "right-function" in (tmp_path / "summary.md").read_text()
         assert "ARTIFACT=conformance-mylib-right-smoke\n" in (tmp_path / "env").read_text()
         failing = ran(tmp_path, {**given, "name": "mylib:negative"})
-        assert failing["Run the suite"].startswith("negative, suite smoke: 120 records: 2 conforms, 118 diverges\n")
+        assert failing["Run the suite"].startswith("negative, suite smoke: 120 records: 2 conform, 118 diverge\n")
 
     @pytest.mark.timeout(300)
     def test_runs_tests_of_ones_own_and_leaves_what_they_say_in_the_summary(self, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from conformance.analysis.groups import by_cause
 from conformance.diagnosis.explain import NOT_SOUGHT, Cause, Explained
+from conformance.io.terminal import plural
 from conformance.predicates.comparisons import facts, smallest
 from conformance.predicates.induction import Rule, induce
 from conformance.records.messages import without_numbers
@@ -174,19 +175,19 @@ def _findings_of_expectation(
 ) -> Iterator[Finding]:
     if not inside:
         yield Finding(
-            Flaw.EMPTY, expectation.id, "no record is in its region: run the suite that has one, or mend the region"
+            Flaw.EMPTY, expectation.id, "no record is in its region: run the suite that has one, or fix the region"
         )
         return
     others = [record for record in inside if not expectation.shows(record)]
     if not shown and not expectation.chance:
         verdicts = ", ".join(sorted({record.verdict.value for record in inside}))
-        all_ = f"all {len(inside):,} cases of its region are" if len(inside) > 1 else "the only case of its region is"
-        yield Finding(Flaw.STALE, expectation.id, f"{all_} otherwise: {verdicts}", inside[0])
+        all_ = f"all {len(inside):,} cases of its region have" if len(inside) > 1 else "the only case of its region has"
+        yield Finding(Flaw.STALE, expectation.id, f"{all_} another verdict: {verdicts}", inside[0])
     elif others and expectation.exact and _is_plain(inside[0]):
-        verdicts = f"{len(others):,} of the {len(inside):,} cases of its region are otherwise"
+        verdicts = f"{len(others):,} of the {len(inside):,} cases in its region gave another verdict"
         yield Finding(Flaw.NARROWER, expectation.id, verdicts, smallest(others), _rule_for([*shown, *more], records))
     if more:
-        verdicts = f"{len(more):,} cases outside its region are as those inside"
+        verdicts = f"{plural(len(more), 'case')} outside its region did the same as those inside"
         yield Finding(Flaw.WIDER, expectation.id, verdicts, smallest(more), _rule_for([*shown, *more], records))
 
 
@@ -201,16 +202,15 @@ def _otherwise(expectation: Expectation, shown: Sequence[Record], explain: Expla
     if others:
         first = smallest([record for record, _ in others])
         instead = next(cause for record, cause in others if record is first)
-        contradiction = (
-            f"{len(others):,} of {len(shown):,} cases are no {expectation.diagnosis!r}, but {str(instead)!r}"
-        )
+        share = f"{len(others):,} of {len(shown):,} cases"
+        contradiction = f"the diagnosis of {share} is {str(instead)!r}, not {expectation.diagnosis!r}"
         yield Finding(Flaw.OTHERWISE, expectation.id, contradiction, first)
 
 
 def _strays(
     unknown: Iterable[Record], expectations: Sequence[Expectation], shown: Mapping[str, Sequence[Record]]
 ) -> dict[str, list[Record]]:
-    """Failing records that nobody knew of, by the expectation whose records are alike, or by what they say."""
+    """Failing records that no expectation describes, by one whose records are alike, or by what they say."""
     alike = {
         (likeness(record), record.subject is SubjectKind.PROBLEM): expectation.id
         for expectation in expectations
@@ -230,7 +230,11 @@ def likeness(record: Record) -> str:
 
 def _unknown(text: str, those: Sequence[Record], records: Sequence[Record]) -> Finding:
     return Finding(
-        Flaw.UNKNOWN, text, f"{len(those):,} cases fail and nobody knew", smallest(those), _rule_for(those, records)
+        Flaw.UNKNOWN,
+        text,
+        f"{plural(len(those), 'failing case')} without an expectation",
+        smallest(those),
+        _rule_for(those, records),
     )
 
 
@@ -240,7 +244,7 @@ def _overlaps(expectations: Sequence[Expectation], inside: Mapping[str, Sequence
             continue  # of what is one thing or another by chance
         theirs = {(record.lane, record.key) for record in inside[b.id] if _is_plain(record)}
         if both := [record for record in inside[a.id] if (record.lane, record.key) in theirs]:
-            overlap = f"{len(both):,} cases are in the region of {b.id} too: let one of them leave them out"
+            overlap = f"its region and that of {b.id} share {plural(len(both), 'case')}: narrow one of the two"
             yield Finding(Flaw.OVERLAP, a.id, overlap, smallest(both))
 
 
@@ -257,9 +261,8 @@ def _flaky(expectations: Sequence[Expectation], runs: Sequence[Run], repeats: Se
             and any(expectation.covers(other) != expectation.covers(record) for other in again[record.lane, record.key])
         ]
         if unsteady:
-            gap = (
-                f"{len(unsteady):,} cases show it in one run and not in another of the same build: say chance, and why"
-            )
+            cases = plural(len(unsteady), "case")
+            gap = f"{cases} showed it in one run of a build and not in another: add chance, and a reason"
             yield Finding(Flaw.FLAKY, expectation.id, gap, smallest(unsteady))
 
 
@@ -284,7 +287,7 @@ def _rule_for(those: Sequence[Record], records: Sequence[Record]) -> Rule | None
 
 
 class Proposal(NamedTuple):
-    """What fails and nobody knew of: one likeness and cause, and the predicate that tells it from all the rest.
+    """What fails without an expectation: one likeness and cause, and the predicate that tells it from all the rest.
 
     There is no predicate for negative cases, which are told by their fault.
     """
@@ -297,7 +300,7 @@ class Proposal(NamedTuple):
 def propose(
     runs: Sequence[Run], expectations: Sequence[Expectation], explain: Explain = no_diagnosis
 ) -> list[Proposal]:
-    """What fails in runs and nobody knew of. A claim of the ledger is never to be expected otherwise."""
+    """What fails in runs and no expectation describes. A claim of the ledger is never to be expected otherwise."""
     records = [record for run in runs for record in run.records if record.subject is not SubjectKind.CLAIM]
     alike: dict[tuple[str, bool], list[Explained]] = defaultdict(list)
     for record in unknown(runs, expectations):

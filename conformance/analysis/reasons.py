@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from conformance import adapters
 from conformance.analysis.exactness import Finding, Flaw
 from conformance.io.bounded import read_json, read_text
+from conformance.io.terminal import plural
 from conformance.records.evidence import absent_evidence, below_floor
 from conformance.records.record import Run
 from conformance.records.record_file import read
@@ -105,7 +106,7 @@ def _properties(document: Document) -> Reasons:
         finding["property"] for finding in document["findings"] if "known" in finding and finding["known"] is None
     )
     for name, count in sorted(unknown.items()):
-        facts = f"the property {name} fails in {count:,} findings on {suite}, and nobody knew of it"
+        facts = f"{plural(count, 'unexpected failure')} of the property {name} on {suite}"
         yield Reason(PROPERTY, lane, facts, command, framework, lane)
 
 

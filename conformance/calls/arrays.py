@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from conformance import idioms, layout
 from conformance.idioms import IdiomError, Reading
-from conformance.idioms.base import FLOAT32, MEANINGS, ClaimedCall, Refusal
+from conformance.idioms.base import FLOAT32, ClaimedCall, Refusal
 from conformance.idioms.expression import Name
+from conformance.idioms.names.meanings import MEANINGS
 from conformance.layout import LayoutError
 from conformance.numerics.operands import DTYPES, Arrays
 from conformance.problem import Ints, Problem

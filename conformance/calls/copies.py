@@ -17,8 +17,9 @@ import numpy as np
 from conformance import adapters, idioms, layout, oracle
 from conformance.diagnosis.diagnose import diagnose, difference
 from conformance.idioms import expression
-from conformance.idioms.base import MEANINGS, ClaimedCall, Copied, Example, Idiom, Refusal, Shapes
+from conformance.idioms.base import ClaimedCall, Copied, Example, Idiom, Refusal, Shapes
 from conformance.idioms.expression import ExpressionError, Name, write
+from conformance.idioms.names.meanings import MEANINGS
 from conformance.numerics.operands import draw
 from conformance.problem import Problem
 

@@ -34,7 +34,7 @@ _RESERVED = ("measure", "law", "when", "truth", "frameworks", "given")
 
 
 class ClaimError(ValueError):
-    """A claim that does not say what it must; the message names the file, the claim and the mend."""
+    """A claim that does not say what it must; the message names the file, the claim and the fix."""
 
 
 class Standing(StrEnum):

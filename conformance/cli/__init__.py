@@ -19,14 +19,14 @@ GROUPS = {
         "demo": "Three real questions, each with its command and its answer.",
         "call": "What a call or a problem means, and what frameworks answer.",
         "scan": "What each transposed convolution of a model file means.",
-        "sizes": "Calls that turn one size into another; sizes a stack takes.",
-        "port": "A call in another framework's words, proved by running both.",
+        "sizes": "Calls from one size to another; which sizes a stack of layers takes.",
+        "port": "A call rewritten for another framework, proved by running both.",
         "diagnose": "Which misreading explains an array, or a file's divergences.",
-        "claims": "What is written about transposed convolution, and measured.",
+        "claims": "Statements of tutorials about the operator, measured here.",
     },
     "Run": {
         "run": "A suite on a framework, case by case, in worker processes.",
-        "check": "A function of yours, put to a suite.",
+        "check": "Your own function, tested with a suite.",
         "adapter": "Write an adapter or a program of your own, and check it.",
         "vectors": "Test vectors for any language: JSON, and ONNX models.",
         "sweep": "Millions of problems of a space, in blocks, on a lane.",
@@ -36,7 +36,7 @@ GROUPS = {
         "diff": "What changed between two runs, two scans or two versions.",
         "expect": "Known divergences and refusals: check, explain, propose.",
         "replay": "Published faults, each in a version with it and one without.",
-        "history": "Kept runs: since when a case or a region is as it is.",
+        "history": "Kept runs: since when a case or a region has its verdict.",
     },
     "Look": {
         "lanes": "The lanes: where installed, in which version, when last run.",
@@ -105,7 +105,10 @@ def _nearest(name: str) -> str:
     return f", the nearest is {near[0]!r}" if near else ""
 
 
-@click.group(cls=_Verbs, help="Do deep learning frameworks agree on transposed convolution, and where not, how?")
+@click.group(
+    cls=_Verbs,
+    help="Do deep learning frameworks agree on transposed convolution? Where they do not, how do they differ?",
+)
 @click.version_option(package_name="conformance")
 def commands() -> None:
     """The group that holds the verbs."""

@@ -17,7 +17,7 @@ from conformance.io.atomic import OverwriteError, write_together
 from conformance.io.bounded import read_text
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.folders import templates_folder
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, verdict_counts
 from conformance.problem import Problem
 from conformance.records.record import Record, Verdict
 from conformance.run import Job
@@ -56,13 +56,13 @@ def command() -> None:
 
 @command.command("new")
 @click.argument("framework", metavar="NAME")
-@click.option("--to", type=Path, help="The folder that it is written into; NAME by default.")
+@click.option("--to", type=Path, help="The folder to write (default: NAME).")
 @click.option("--language", type=click.Choice([*LANGUAGES]), default="python", show_default=True)
 def new(framework: str, to: Path | None, language: str) -> int:
     """Write an implementation that conforms. Then put your own in its place.
 
     In Python it is a package that registers an adapter, with its tests; in C and JavaScript a program. Each has a file
-    for what is known of it, and a workflow for GitHub. Nothing that is there already is written over.
+    for what is known of it, and a workflow for GitHub. No existing file is overwritten.
     """
     _require_name(framework)
     folder, (example, steps) = to or Path(framework), LANGUAGES[language]
@@ -111,9 +111,9 @@ def _written(template: Path, folder: Path, example: str, framework: str) -> Iter
 @click.option("--variant", help="A way of executing; the first one by default.")
 @click.option("--dtype", type=click.Choice(("float32", "float64")), default="float32", show_default=True)
 def check(framework: str, variant: str | None, dtype: str) -> int:
-    """Start an adapter or a program, give it problems from plain to full, stop it, and say what to mend.
+    """Start an adapter or a program, give it problems from plain to full, stop it, and say what to fix.
 
-    The exit status is 0 if each problem is answered rightly, refused or said to be unsupported, and at least one is
+    The exit status is 0 if each problem is answered correctly, refused or unsupported, and at least one is
     answered.
     """
     lane = adapters.lane(framework, variant)
@@ -139,9 +139,9 @@ class Check:
             process.stop()
         self._ends()
         counts = Counter(record.verdict for record in records)
-        echo(", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))
+        echo(verdict_counts(dict(sorted(counts.items()))))
         if not counts[Verdict.CONFORMS]:
-            self._mend("no problem was answered rightly", "answer 'i1 k1' first: y = x * w")
+            self._fix("no problem was answered rightly", "answer 'i1 k1' first: y = x * w")
         return DIVERGED if self._failed else OK
 
     def _alone(self, process: LaneProcess) -> list[Record]:
@@ -152,16 +152,14 @@ class Check:
             record = result.record
             if not records:
                 if not process.environment:
-                    self._mend(
-                        f"start: {record.message}", 'the program answers {"do":"start"} as docs/protocol.md says'
-                    )
+                    self._fix(f"start: {record.message}", 'the program answers {"do":"start"} as docs/protocol.md says')
                     return []
                 versions = ", ".join(f"{name} {value}" for name, value in process.environment.items())
                 echo(f"start: ok: {versions}")
             echo(f"'{case.problem}': {record.verdict}{f': {record.message}' if record.message else ''}")
             records.append(record)
             if record.verdict in FAULTS:
-                self._mend(*_next_step(self._lane, case, record, self._dtype))
+                self._fix(*_next_step(self._lane, case, record, self._dtype))
         return records
 
     def _together(self, process: LaneProcess, alone: list[Record]) -> None:
@@ -175,7 +173,7 @@ class Check:
             for before, record in zip(alone, together, strict=True) if before.verdict is not record.verdict
         ]  # fmt: skip
         if changed:
-            self._mend(f"in turns of {block}, backwards: {changed[0]}", "let no job change what another one gets")
+            self._fix(f"in turns of {block}, backwards: {changed[0]}", "let no job change what another one gets")
         else:
             echo(f"in turns of {block}, backwards: ok, as before")
 
@@ -185,7 +183,7 @@ class Check:
         try:
             channel.stop(self._lane)
         except (DiedError, ValueError) as error:
-            self._mend(f"stop: {error}", 'answer {"do":"stop"} by {"bye":true}, and end')
+            self._fix(f"stop: {error}", 'answer {"do":"stop"} by {"bye":true}, and end')
         else:
             echo("stop: ok")
         finally:
@@ -195,7 +193,7 @@ class Check:
         for descriptor in PROBLEMS:
             yield Case("check", Problem.parse(descriptor), descriptor, "", (), "")
 
-    def _mend(self, fault: str, step: str) -> None:
+    def _fix(self, fault: str, step: str) -> None:
         self._failed = True
         echo(f"MEND {fault}\n     {step}")
 

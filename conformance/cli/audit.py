@@ -45,7 +45,9 @@ FEW = 3
 
 @click.command()
 @click.option("--matrix", "full", is_flag=True, help="Run every mutant on every case. Takes minutes.")
-@click.option("--against", multiple=True, type=click.Choice(list(PLACES)), help="Try them there too; repeatable.")
+@click.option(
+    "--against", multiple=True, type=click.Choice(list(PLACES)), help="Run the mutants on these cases too; repeatable."
+)
 @click.option(
     "--fakes", "with_fakes", is_flag=True, help="Also try fakes, which only seem to be implementations. Takes minutes."
 )

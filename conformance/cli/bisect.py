@@ -28,13 +28,13 @@ from conformance.runner.selection import require_suites, require_workers
 )
 @click.option("--variant", help="Only this way of executing.")
 @click.option("--change", metavar="CHANGE", type=click.Choice([kind.value for kind in Change]),
-              help="Which, by the names that --fail-on has (default: the worst).")  # fmt: skip
+              help="The change to look for, by its name in --fail-on (default: the worst).")  # fmt: skip
 @QUIET
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")
 def command(old: str, new: str, suites: tuple[str, ...], variant: str | None, change: str | None, workers: str) -> int:
     """Find the first version after OLD, up to NEW, that has a change between the two.
 
-    Both versions run the suites. The versions between them run only the smallest case of the change. Exit status: 0
+    Both versions run the suites. Each version between them runs only the smallest case of the change. Exit status: 0
     nothing changed, 1 found, 2 usage, or a version that cannot be had.
     """
     require_suites(suites)

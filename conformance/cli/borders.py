@@ -1,7 +1,5 @@
 """conformance fuzz --borders: problems drawn in and around every known region, to hold what is predicted there."""
 
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,15 +19,14 @@ from conformance.analysis.predictions import (
     run,
     run_of,
 )
-from conformance.cli.options import QUIET
+from conformance.cli.options import QUIET, each_variant
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, plural, verdict_counts
 from conformance.processes.isolation import Death, Isolation, Limits
 from conformance.records import record_file
 from conformance.records.messages import with_kind
 from conformance.records.record import Record
 from conformance.records.reproduction import reproduction
-from conformance.report.words import plural
 from conformance.runner.isolated import isolated
 from conformance.runner.items import environment_of
 from conformance.suites import cases
@@ -47,11 +44,11 @@ LIMITS = Limits(seconds=30.0)
 @click.command()
 @click.argument("framework")
 @click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
-@click.option("--seed", type=int, help="Draw what was drawn with this seed (default: the date, as in 20261128).")
+@click.option("--seed", type=int, help="Draw the same problems as with this seed (default: the date, as in 20261128).")
 @QUIET
 @click.option("--draws", default=20, show_default=True, type=click.IntRange(1), help="Problems for each region.")
 @click.option(
-    "--seconds", default=40.0, show_default=True, type=click.FloatRange(0, 86400), help="Begin no problem after these."
+    "--seconds", default=40.0, show_default=True, type=click.FloatRange(0, 86400), help="Begin no problem later."
 )  # fmt: skip
 @click.option("--to", "folder", default="reports/borders", show_default=True, type=Path, help="Where records go.")
 def command(framework: str, variant: str | None, seed: int | None, draws: int, seconds: float, folder: Path) -> int:
@@ -64,10 +61,9 @@ def command(framework: str, variant: str | None, seed: int | None, draws: int, s
     """
     adapters.require_installed(framework)
     seed = int(f"{datetime.now(UTC):%Y%m%d}") if seed is None else seed
-    if variant is None:  # each in a process of its own, since a framework reads its environment once
+    if variant is None:
         words = [framework, f"--seed={seed}", f"--draws={draws}", f"--seconds={seconds}", f"--to={folder}"]
-        program = [sys.executable, "-c", "from conformance.cli import main; main()", "fuzz", "--borders", *words]
-        return max(subprocess.call([*program, f"--variant={name}"]) for name in adapters.variants(framework))
+        return each_variant(framework, "fuzz", "--borders", *words)
     lane = adapters.lane(framework, variant)
     expectations = expected_here(lane)
     started, isolation = datetime.now(UTC).isoformat(timespec="seconds"), Isolation(lane, LIMITS)
@@ -105,7 +101,7 @@ def _regions(lane: Lane, expectations: Sequence[Expectation], outcomes: Sequence
         if inside or around:
             kind = "exact" if expectation.exact else "chance" if expectation.chance else "partly"
             counts = frequencies(outcomes, expectation) if expectation.chance else {}
-            calls = f"; calls inside: {', '.join(f'{n} {verdict}' for verdict, n in counts.items())}" if counts else ""
+            calls = f"; calls inside: {verdict_counts(counts)}" if counts else ""
             yield f"  {expectation.id} ({kind}): {inside} inside, {around} around{calls}"
     drawn = {expectation.when.text for expectation in expectations if sides[expectation.id, True]}
     if without := [

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -19,7 +19,7 @@ from conformance.idioms import Reading, arithmetic
 from conformance.idioms.base import DTYPES, HALVES, ClaimedCall, Refusal
 from conformance.io.bounded import read_source, require_no_path
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import abridged, echo
+from conformance.io.terminal import abridged, echo, plural
 from conformance.problem import FORWARD, PASSES
 
 DIGITS = 18
@@ -75,19 +75,13 @@ def command(
     """
     framework = idioms.framework_of(framework)
     lane = adapters.lane(framework, variant)
-    name, picked = _file_and_line(expression)
-    if not name:
-        require_no_path(
-            expression, "give a call, a source file, which ends in .py, or a line of one, as in model.py:12"
-        )
-    text = read_source(Path(name)) if name else expression
+    name, picked, text = _source(expression)
     given = parse_lets(lets, text)
     entries = list(idioms.read_all(framework, text, given))
     file = bool(name) and picked is None
     listed = file or (not name and len(entries) > 1)
     if shapes and listed:
-        one = f"by its line, as in {name}:{entries[0][0]}" if name and entries else "alone"
-        raise ShapeError(f"--shape is of the tensors of one call, and {len(entries)} are read here: give one {one}")
+        _refuse_shapes(name, entries)
     elsewhere_or_back = direction != FORWARD or bool(lanes)
     _require_asked(case_id, elsewhere_or_back, bool(lanes), listed=listed, made=not (claim or json_ or listed))
     if listed:
@@ -95,19 +89,35 @@ def command(
     reading = idioms.reading(framework, expression, given) if picked is None else _of_line(name, picked, entries)
     of = parse_shapes(shapes)
     meaning = _understood(lane, reading, of, dtype, expression, json_=json_)
-    status = DIVERGED if meaning.refused else OK
     others = other_lanes(lane, reading, of, dtype, meaning)
     if json_:
         echo(json.dumps(_document(meaning, others), indent=2))
-        return status
+        return DIVERGED if meaning.refused else OK
     if case_id is not None:
         _require_case(lane, case_id)
     point = None if claim else _point(lane, reading, of, dtype)
     for line in _said(meaning, others):
         echo(abridged(line))
-    if point is not None and elsewhere_or_back:
+    if point is None:
+        return DIVERGED if meaning.refused else OK
+    if elsewhere_or_back:
         return _ask(lane, lanes, point, dtype, direction, case_id)
-    return status if point is None else _make(lane, point, dtype, case_id)
+    return _make(lane, point, dtype, case_id)
+
+
+def _source(expression: str) -> tuple[str, int | None, str]:
+    """The source file of an expression and the line in it, if there are any, and the text that is to be read."""
+    name, picked = _file_and_line(expression)
+    if not name:
+        step = "give a call, a source file, which ends in .py, or a line of one, as in model.py:12"
+        require_no_path(expression, step)
+    return name, picked, read_source(Path(name)) if name else expression
+
+
+def _refuse_shapes(name: str, entries: Sequence[tuple[int, Reading | str]]) -> NoReturn:
+    """Raise ShapeError for shapes that are given with several calls."""
+    one = f"by its line, as in {name}:{entries[0][0]}" if name and entries else "alone"
+    raise ShapeError(f"--shape is of the tensors of one call, and {len(entries)} are read here: give one {one}")
 
 
 def _require_asked(case_id: str | None, elsewhere_or_back: bool, lanes: bool, *, listed: bool, made: bool) -> None:
@@ -228,7 +238,7 @@ def _list(lane: Lane, name: str, dtype: str, json_: bool, entries: Sequence[tupl
         for text in _said(*read):
             echo(abridged(f"  {text.strip()}"))
     unread = sum(isinstance(read, str) for _, read in calls)
-    echo(f"{len(calls)} calls, {unread} of them not read")
+    echo(f"{plural(len(calls), 'call')}, {unread} of them not read")
     return status
 
 

@@ -36,7 +36,7 @@ def command() -> None:
 @command.command(name="list")
 @suite_option
 @click.option("--probes", help="Only cases that probe this.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_(suite: str, probes: str | None, as_json: bool) -> None:
     """List the cases of a suite: id and descriptor."""
     if probes is not None and probes not in cases.PROBES:

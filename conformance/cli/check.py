@@ -20,7 +20,7 @@ REFERENCE = "MODULE:FUNCTION"
 
 @click.command()
 @click.argument("function", metavar=REFERENCE)
-@click.option("--suite", default="core", show_default=True, help="Which cases.")
+@click.option("--suite", default="", help="Which cases (default: core, or the suite that has the cases of --case).")
 @click.option("--case", "cases", multiple=True, metavar="ID", help="Only this case; repeatable.")
 @click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable.")
 @click.option("--data", default="n c k", show_default=True, help="The order of axes of data.")
@@ -46,11 +46,11 @@ def command(
     records: Path,
     expectations: Sequence[str],
 ) -> int:
-    """Put the function MODULE:FUNCTION to a suite, as `conformance.check` does, and write its record file.
+    """Test the function MODULE:FUNCTION with a suite, as `conformance.check` does, and write its record file.
 
     The module is imported from this folder or from the environment. Layouts are in letters: n batch, c channels,
     g groups, i and o channels of a group in and out, k all spatial axes. Exit status: 0 all as expected, 1 some case
-    diverges or fails otherwise, or nothing conforms, 2 usage.
+    diverges or fails in another way, or nothing conforms, 2 usage.
     """
     name = name or function.rpartition(":")[2].rpartition(".")[2]
     require_asked(give(expectations), [name])
@@ -75,7 +75,7 @@ def _named(reference: str) -> Any:
         raise click.UsageError(f"'{reference}': {one_line(str(error))}: give {REFERENCE}") from None
     except Exception as error:
         what = f"{type(error).__name__}: {one_line(str(error))}"
-        step = "mend what it says"
+        step = "fix what it says"
         if isinstance(error, ModuleNotFoundError):
             step = f"install it into the environment of {sys.executable}, or run this in its folder"
         raise click.UsageError(f"'{reference}': {module} cannot be imported here, {what}: {step}") from None

@@ -30,8 +30,8 @@ def command() -> None:
 @click.option(
     "--verdict", type=click.Choice([standing.value for standing in Standing]), help="Only claims of this verdict."
 )
-@click.option("--framework", help="Only claims that this framework is asked.")
-@click.option("--json", "json_", is_flag=True, help="One JSON object a line.")
+@click.option("--framework", help="Only claims that are checked on this framework.")
+@click.option("--json", "json_", is_flag=True, help="One JSON object per line.")
 def list_(verdict: str | None, framework: str | None, json_: bool) -> None:
     """List the claims, then count them by document and verdict."""
     if framework is not None:
@@ -57,7 +57,7 @@ def list_(verdict: str | None, framework: str | None, json_: bool) -> None:
 @command.command()
 @click.argument("claim_id", metavar="ID")
 def show(claim_id: str) -> None:
-    """Show one claim: where it stands, its verdict, and how it is checked."""
+    """Show one claim: where it is written, its verdict, and how it is checked."""
     claim = ledger.find(claim_id)
     echo(_text(claim))
     for test in claim.tests:
@@ -70,7 +70,7 @@ def show(claim_id: str) -> None:
 @click.option("--variant", help="How it executes (default: its first variant).")
 @VERBOSE
 def check(claim_id: str, framework: str | None, variant: str | None) -> int:
-    """Measure one claim here, and judge it. Exit status: 0 its verdict is earned, 1 it is not, 2 usage."""
+    """Measure one claim here, and judge it. Exit status: 0 its verdict is confirmed, 1 it is not, 2 usage."""
     from conformance.claims import judgement
 
     claim = ledger.find(claim_id)
@@ -99,7 +99,7 @@ def check(claim_id: str, framework: str | None, variant: str | None) -> int:
 @click.option("--check", "checked", is_flag=True, help="Write nothing; exit status 1 if it is not what it must be.")
 @click.option("--to", "document", default=DOCUMENT, type=Path, help="Where to write (default: docs/errata.md).")
 def errata(checked: bool, document: Path) -> int:
-    """Write docs/errata.md: what the texts have wrong, for those who write such texts."""
+    """Write docs/errata.md: the errors in these texts, for people who write such texts."""
     from conformance.analysis.content import literature
     from conformance.report.content import literature as pages
 

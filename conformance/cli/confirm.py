@@ -47,7 +47,7 @@ LEFT_OUT = (CLAIMS, NEGATIVE, ROUNDING)
     metavar="N",
     help="Scripts that share a process.",
 )
-@click.option("--keep", type=Path, help="Leave the scripts and their arrays in this folder.")
+@click.option("--keep", type=Path, help="Keep the scripts and their arrays in this folder.")
 @click.option("--python", metavar="PATH", help="An interpreter that has the framework (default: found).")
 @QUIET
 @VERBOSE

@@ -17,7 +17,7 @@ from conformance.records.record import RecordError
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="The record files' folder.")
 @click.option("--lane", "chosen", multiple=True, help="Only this lane; repeatable (default: all that have records).")
 @QUIET
-@click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object a lane.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per lane.")
 def command(records: Path, chosen: tuple[str, ...], as_json: bool) -> int:
     """Count the 2-way and 3-way combinations of parameter levels that each lane answered or not.
 

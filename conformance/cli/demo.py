@@ -20,7 +20,7 @@ QUESTIONS = {
 @click.command()
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Ask three questions that people have about transposed convolution, and answer each by one command.
+    """Answer three questions that people ask about transposed convolution, each with one command.
 
     It needs no framework, and writes nothing.
     """

@@ -25,7 +25,8 @@ from conformance.diagnosis.explain import UNEXPLAINED, Ask, Explained, among, ex
 from conformance.diagnosis.kept import Requantisation
 from conformance.diagnosis.observation import DiagnosisError
 from conformance.diagnosis.parts import beyond_stamp
-from conformance.idioms.base import AFTER, ClaimedCall
+from conformance.idioms.base import ClaimedCall
+from conformance.idioms.names.meanings import AFTER
 from conformance.io.bounded import require_no_path
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.tensor_files import read_tensor
@@ -113,13 +114,11 @@ def command(
     arrays = Arrays(given["--x"].array, given["--weight"].array, given["--bias"].array if bias else None)
     observed, held = given["--actual"]
     call = None
-    if expression is None:
-        problem = _problem(subject, arrays, observed)
-    else:
+    if expression is not None:
         framework = idioms.framework_of(subject)
         reading = idioms.reading(framework, expression, parse_lets(lets, expression))
         call, arrays, observed = restored(reading, arrays, observed, adapters.lane(framework, variant).variant)
-        problem = call.claim.problem
+    problem = _problem(subject, arrays, observed) if call is None else call.claim.problem
     answer = _explained(problem, call, arrays, (observed, held), _requantisations(scale, zero_point, observed))
     if as_json:
         echo(json.dumps(_document(answer), indent=2))

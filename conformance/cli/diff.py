@@ -50,8 +50,8 @@ FAIL_ON = click.option(
 @click.argument("new", type=Path)
 @FAIL_ON
 @click.option("--drift", default=DRIFT, show_default=True, type=click.FloatRange(1, 10**6), callback=number,
-              metavar="FACTOR", help="Tell a rounding error that grew by more than this.")  # fmt: skip
-@click.option("--unless-expected", is_flag=True, help="Do not fail on what cases/expectations say of the new run.")
+              metavar="FACTOR", help="Report a rounding error that grew by more than this factor.")  # fmt: skip
+@click.option("--unless-expected", is_flag=True, help="Do not fail on what cases/expectations describe.")
 @QUIET
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON object.")
 @click.option("--markdown", type=Path, help="Also write Markdown, such as for a job's summary.")

@@ -28,39 +28,47 @@ PYTHON = (3, 11)
 
 @dataclass(frozen=True)
 class Check:
-    """A thing that is needed: what is here of it, what to do where that is not enough, and what it is needed for."""
+    """A thing that is needed: what is here of it, what to do where that is not enough, and what it is needed for.
+
+    What is `optional` is made when a command first needs it: that it is not here yet is nothing wrong.
+    """
 
     name: str
     here: str
-    mend: str = ""
+    fix: str = ""
     purpose: str = ""
+    optional: bool = False
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """The check in one row, or in two where something is to be done."""
-        yield "lacks" if self.mend else "has", self.name, self.here
-        if self.mend:
-            yield "", "", f"{self.purpose}: {self.mend}"
+        if self.optional and self.fix:
+            yield "no", self.name, f"{self.here}: {self.fix}, {self.purpose}"
+            return
+        yield "lacks" if self.fix else "has", self.name, self.here
+        if self.fix:
+            yield "", "", f"{self.purpose}: {self.fix}"
 
 
 @click.command()
-@click.option("--json", "json_", is_flag=True, help="One JSON object a line: name, here, mend, purpose.")
+@click.option("--json", "json_", is_flag=True, help="One JSON object per line: name, here, fix, purpose, optional.")
 def command(json_: bool) -> int:
     """Say what this machine has for this project's commands, and how to get what it lacks. Nothing is changed.
 
-    Exit status: 0 nothing is lacking, 1 something is.
+    `has` means that all is well, and `lacks` that something must be fixed. `no` is a framework without an environment;
+    only the commands that run this framework need one. Exit status: 0 nothing is lacking, 1 something is.
     """
     checks = [check for ask in CHECKS for check in ask()]
     rows = [row for check in checks for row in check.rows()]
     for line in (json.dumps(asdict(check)) for check in checks) if json_ else columns(rows):
         echo(line)
-    return DIVERGED if any(check.mend for check in checks) else OK
+    return DIVERGED if any(check.fix and not check.optional for check in checks) else OK
 
 
 def _python() -> Iterator[Check]:
     here = f"{platform.python_version()} at {sys.prefix}"
     wanted = ".".join(map(str, PYTHON))
-    mend = "" if sys.version_info[:2] == PYTHON else f"make the environments with Python {wanted}"
-    yield Check("python", here, mend, "the pinned frameworks")
+    fix = "" if sys.version_info[:2] == PYTHON else f"make the environments with Python {wanted}"
+    yield Check("python", here, fix, "for the pinned frameworks")
 
 
 def _lanes() -> Iterator[Check]:
@@ -70,15 +78,15 @@ def _lanes() -> Iterator[Check]:
             yield Check(framework, f"{version or 'installed'} in {environment}")
         else:
             outside = adapters.is_outside(framework)
-            mend = "install what its adapter imports" if outside else f"`tox run -e {framework} --notest`"
-            yield Check(framework, "not installed", mend, f"conformance run {framework}")
+            fix = "install what its adapter imports" if outside else f"`tox run -e {framework} --notest`"
+            yield Check(framework, "not installed", fix, f"for `conformance run {framework}`", optional=True)
 
 
 def _programs() -> Iterator[Check]:
     try:
         yield Check("tox", shlex.join(tox_command()))
     except VersionError:
-        yield Check("tox", "none", "`pip install tox`", "`tox run`, upgrade and bisect")
+        yield Check("tox", "none", "`pip install tox`", "for `tox run`, `diff` of versions and `replay`", optional=True)
     for name, needed in (("cc", "a program in C (docs/protocol.md)"), ("node", "a program in JavaScript")):
         found = shutil.which(name)
         yield Check(name, found or f"none, which only {needed} needs")
@@ -86,8 +94,8 @@ def _programs() -> Iterator[Check]:
 
 def _room() -> Iterator[Check]:
     free = shutil.disk_usage(Path.cwd()).free
-    mend = "" if free >= NIGHT else f"free {(NIGHT - free) / 2**30:.1f} GB"
-    yield Check("disk", f"{free / 2**30:.0f} GB are free here", mend, "the environments of a night")
+    fix = "" if free >= NIGHT else f"free {(NIGHT - free) / 2**30:.1f} GB"
+    yield Check("disk", f"{free / 2**30:.0f} GB are free here", fix, "for the environments of a night")
     yield Check("cpu", f"{len(os.sched_getaffinity(0))} cores for this process")
     yield Check("cases", str(cases_folder()))
     yield _cache(cache_folder())
@@ -96,8 +104,8 @@ def _room() -> Iterator[Check]:
 def _cache(folder: Path) -> Check:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.exists() else 0
     nearest = next(place for place in (folder, *folder.parents) if place.exists())
-    mend = "" if os.access(nearest, os.W_OK) else "set CONFORMANCE_CACHE to a folder that can be written"
-    return Check("cache", f"{folder}, {size / 2**20:,.0f} MB", mend, "runs that are as fast as the last one")
+    fix = "" if os.access(nearest, os.W_OK) else "set CONFORMANCE_CACHE to a folder that can be written"
+    return Check("cache", f"{folder}, {size / 2**20:,.0f} MB", fix, "for expected arrays that were computed before")
 
 
 CHECKS: tuple[Callable[[], Iterator[Check]], ...] = (_python, _lanes, _programs, _room)

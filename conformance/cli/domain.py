@@ -33,7 +33,7 @@ from conformance.suites.expectations import Expectation, expected_of, of_records
 @click.command()
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="The record files' folder.")
 @click.option("--lane", "chosen", multiple=True, help="Only this lane; repeatable (default: all that have records).")
-@click.option("--idioms", is_flag=True, help="Tell each idiom by itself, from the records of the suite idioms.")
+@click.option("--idioms", is_flag=True, help="Each idiom separately, from the records of the suite idioms.")
 @click.option("--passes", is_flag=True, help="One table: the verdicts of each lane by pass and dtype.")
 @QUIET
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
@@ -41,9 +41,9 @@ from conformance.suites.expectations import Expectation, expected_of, of_records
 def command(records: Path, chosen: tuple[str, ...], idioms: bool, passes: bool, as_json: bool, markdown: bool) -> int:
     """State the acceptance domain of each lane: how often it answers, refuses, crashes, and where, as predicates.
 
-    It is made from record files, of the suites core and negative and of others on the same calls. Each region has the
-    smallest predicate that separates its problems from those that are answered rightly. Faults of operands that no
-    predicate can say are named.
+    It is computed from record files of the suites core and negative, and of other suites with the same calls. Each
+    region has the smallest predicate that separates its problems from those that are answered correctly. Faults of
+    operands that no predicate can say are named.
     """
     runs = [run for run in record_file.read_folder(records) if not chosen or run.header.lane in chosen]
     of_lane = by_lane(runs, idioms=idioms)

@@ -165,7 +165,7 @@ class Checked:
 @RECORDS
 @EXPECTATIONS
 @QUIET
-@click.option("--json", "json_", is_flag=True, help="One JSON object a framework, on a line each.")
+@click.option("--json", "json_", is_flag=True, help="One JSON object per framework, each on its own line.")
 def check_(records: Path, expectations: tuple[str, ...], json_: bool) -> int:
     """Check that every expectation is exact, that every failure is expected, and that every lane answers enough.
 
@@ -295,7 +295,7 @@ def _unsteady(run: Run) -> int:
 
 
 def entries_for(runs: Sequence[Run], day: date, explain: Explain) -> Iterator[str]:
-    """TOML for what nobody knew of, with an empty reason."""
+    """TOML for what no expectation describes, with an empty reason."""
     header = runs[0].header
     about = [
         expectation for expectation in read_expectations(header.framework)

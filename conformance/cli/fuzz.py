@@ -55,12 +55,12 @@ def command(
     framework: str, variant: str | None, name: str, minutes: float, dtype: str, seed: int, first: int | None,
     with_known: bool, folder: Path,
 ) -> int:  # fmt: skip
-    """Run the problems of a space on FRAMEWORK as a suite does, and shrink the first that does not do what is expected.
+    """Run the problems of a space on FRAMEWORK, and shrink the first one with an unexpected verdict.
 
     The search ends at the first finding. The finding is diagnosed, and written as a case for cases/curated/, in which
-    only the `why` is missing. The folder keeps how far the search came. The next search goes on there, and begins with
-    what failed. `conformance sweep` goes on after findings, and keeps them all. Exit status: 0 nothing found, 1
-    something is, 2 usage.
+    only the `why` is missing. The folder keeps the position of the search. The next search begins with what failed, and
+    continues from there. `conformance sweep` continues after findings, and keeps them all. Exit status: 0 nothing
+    found, 1 something is, 2 usage.
     """
     adapters.require_installed(framework)
     lane, space = adapters.lane(framework, variant), read_space(name, seed)

@@ -11,7 +11,7 @@ import click
 from conformance.cli.diff import read_builds
 from conformance.cli.options import QUIET
 from conformance.io.exit_status import OK
-from conformance.io.terminal import echo, progress, wrapped
+from conformance.io.terminal import echo, plural, progress, wrapped
 from conformance.predicates.comparisons import NO_PROBLEM, parsed
 from conformance.predicates.predicate import Predicate
 from conformance.records.messages import with_kind
@@ -28,7 +28,10 @@ from conformance.regression.history import DEFAULT, Line, Since, Store, StoreErr
 @click.option("--drop", "dropped", multiple=True, metavar="TIME",
               help="First forget the runs of that time or day (and --lane); repeatable.")  # fmt: skip
 @click.option(
-    "--json", "json_", is_flag=True, help="What is said of SUBJECT, or of --runs, as JSON objects, one a line."
+    "--json",
+    "json_",
+    is_flag=True,
+    help="The answer about SUBJECT, or the list of --runs, as JSON objects, one per line.",
 )
 def command(
     subject: str | None, records: Path | None, store: Path, lane: str | None, listed: bool, dropped: tuple[str, ...],
@@ -36,7 +39,7 @@ def command(
 ) -> int:  # fmt: skip
     """Say since when SUBJECT has its verdict: a case by its id, or a group of cases by a predicate.
 
-    Runs are kept in whatever order. A change between two runs of one build on one machine is flaky.
+    Runs may be added in any order. A change between two runs of one build on one machine is flaky.
     """
     if not (subject or records or listed or dropped):
         raise StoreError("nothing is asked: give a case, a predicate such as 'rank == 3 and groups > 1', --add, --runs "
@@ -154,7 +157,7 @@ def _regions(lines: Sequence[Line], predicate: Predicate) -> Regions:
 def _regions_in_words(regions: Regions) -> Iterator[str]:
     """How many cases of a region had which verdict, from every run on in which a number changed."""
     for (lane, suite), those in regions:
-        yield f"{lane} {suite}: {len(those):,} cases"
+        yield f"{lane} {suite}: {plural(len(those), 'case')}"
         for night in nights(those):
             yield from wrapped(f"since {night.started}, {night.version}: {night}", "  ", "      ")
 

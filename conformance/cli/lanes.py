@@ -43,7 +43,7 @@ def _to_the_minute(time: str) -> str:
 
 @click.command()
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="The record files' folder.")
-@click.option("--json", "json_", is_flag=True, help="One JSON object a line, with the environment variables of each.")
+@click.option("--json", "json_", is_flag=True, help="One JSON object per line, with the environment variables of each.")
 def command(records: Path, json_: bool) -> None:
     """List the lanes: where each is installed, in which version, and when it last ran. No framework is imported.
 

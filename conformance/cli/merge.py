@@ -7,7 +7,7 @@ import click
 
 from conformance.io.atomic import require_our_file, write_together
 from conformance.io.exit_status import INCOMPLETE, OK
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, plural
 from conformance.records import record, record_file
 from conformance.records.arrays import beside
 from conformance.records.journal import joined_arrays
@@ -36,7 +36,7 @@ def command(shards: tuple[Path, ...], folder: Path) -> int:
         lines, whole_arrays = record_file.content(path, whole), beside(path)
         require_our_file(whole_arrays, "PK")  # which every .npz begins with
         write_together({whole_arrays: joined_arrays(arrays) if arrays else None, path: lines})
-        echo(f"{path}: {len(whole.records)} records, {'complete' if whole.complete else 'incomplete'}")
+        echo(f"{path}: {plural(len(whole.records), 'record')}, {'complete' if whole.complete else 'incomplete'}")
     return OK if all(whole.complete for whole, _ in wholes) else INCOMPLETE
 
 

@@ -1,8 +1,6 @@
 """conformance audit modes: what a framework's modes of execution make of problems, beside eager execution."""
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,9 +13,10 @@ from conformance.adapters.base import Lane
 from conformance.audit.modes.measuring import DOES, EAGER, Measured, Named, measured
 from conformance.audit.modes.statements import read, table
 from conformance.audit.stated import held, stated_here, unshown
+from conformance.cli.options import each_variant
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.io.terminal import echo, numbers
+from conformance.io.terminal import echo, numbers, plural
 from conformance.numerics.operands import DTYPES
 from conformance.problem import FORWARD, Problem
 from conformance.records.record import Record, Verdict
@@ -39,12 +38,12 @@ def command(
     framework: str | None, variant: str | None, suite: str, shard: str, dtypes: tuple[str, ...],
     chosen: tuple[str, ...], slow: bool, folder: Path,
 ) -> int:  # fmt: skip
-    """Make calls of FRAMEWORK in other modes of execution, and hold the answers to eager ones and to what is stated.
+    """Make calls of FRAMEWORK in other modes of execution, and compare the answers with the eager ones.
 
     A mode is another way to execute the same call: other kernels, other memory under the operands, a function that is
-    traced or compiled. Its answer is to be the eager one in every bit, and a mode that only infers shapes is to infer
-    the eager answer's. Where a mode does otherwise is stated in cases/modes.toml; without FRAMEWORK this prints that as
-    a table. Exit status: 0 all is as stated; 1 a mode does something else; 2 usage; 3 nothing was answered.
+    traced or compiled. Its answer must equal the eager answer in every bit. A mode that only infers shapes must infer
+    the shape of that answer. cases/modes.toml states where a mode does something else; without FRAMEWORK this prints it
+    as a table. Exit status: 0 all is as stated; 1 a mode does something else; 2 usage; 3 nothing was answered.
     """
     if framework is None:
         echo("\n".join(table(read())))
@@ -57,11 +56,10 @@ def command(
     first, step = parse_shard(shard)
     for dtype in dtypes:
         require_computed(framework, dtype)
-    if variant is None:  # each in a process of its own, since a framework reads its environment once
+    if variant is None:
         words = [framework, f"--suite={suite}", f"--shard={shard}", f"--to={folder}", *["--slow"] * slow,
                  *(f"--dtype={dtype}" for dtype in dtypes), *(f"--mode={mode}" for mode in chosen)]  # fmt: skip
-        program = [sys.executable, "-c", "from conformance.cli import main; main()", "audit", "modes", *words]
-        return max(subprocess.call([*program, f"--variant={name}"]) for name in adapters.variants(framework))
+        return each_variant(framework, "audit", "modes", *words)
     lane, those = adapters.lane(framework, variant), cases.read_suite(suite).cases[first - 1 :: step]
     path = folder / f"{lane}-{suite}.json"
     require_our_file(path, '{\n "lane": "')
@@ -70,7 +68,7 @@ def command(
     found = [one for dtype in dtypes for one in _measured(lane, named, dtype, chosen, slow=slow)]
     departures = [each.facts for each in held(lane, statements, [one for one in found if one.mode != EAGER], DOES)]
     departures += [*unshown(lane, statements, found, DOES), *_dead(lane, found)]
-    echo(f"\n{lane}, {len(those)} problems of {suite}: {path}")
+    echo(f"\n{lane}, {plural(len(those), 'problem')} of {suite}: {path}")
     echo("\n".join([*_table(found), *departures]))
     write_atomically(path, _document(lane, suite, found, departures))
     if all(one.mode == EAGER for one in found):

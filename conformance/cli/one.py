@@ -10,6 +10,7 @@ import click
 from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.io.bounded import require_no_path
+from conformance.io.exit_status import OK
 from conformance.io.terminal import echo
 from conformance.numerics.operands import SIGNIFICAND
 from conformance.problem import BIAS, FORWARD, PASSES, Problem, ProblemError, broken_rule
@@ -52,18 +53,21 @@ LIMITS = Limits(seconds=600.0, memory=2**44)
     help="Forward, or the gradient with respect to an operand.",
 )
 @click.option("--case", metavar="ID", help="Draw the data that the case of this id has.")
+@click.option("--claim", is_flag=True, help="Say which window and output it has, and make no call.")
 @click.option("--json", "json_", is_flag=True, help="All that is known of it as a JSON object.")
 def command(
     framework: str, descriptor: str | None, lanes: tuple[str, ...], variant: str | None, dtype: str, direction: str,
-    case: str | None, json_: bool,
+    case: str | None, claim: bool, json_: bool,
 ) -> int:  # fmt: skip
     """Evaluate the problem of DESCRIPTOR, such as "i5x7 k3 s2 p1 op1 bias", on FRAMEWORK.
 
     This prints the verdict, the native call, the deviation, what explains it, and small arrays. With --lane in place of
     FRAMEWORK it asks each lane in its own environment, several at once. It then prints one table: which lanes give the
     same answer, what diverges and why, what is refused, how long a call takes, and which lanes are not installed. Exit
-    status: 0 conforms, refuses or is unsupported; 1 diverges, crashes or fails otherwise; 2 usage.
+    status: 0 conforms, refuses or is unsupported; 1 diverges, crashes or fails in another way; 2 usage.
     """
+    if claim:
+        return _claim(descriptor or framework)
     if lanes:
         return everywhere(lanes, [framework, *filter(None, [descriptor, variant, case])], dtype, direction, json_=json_)
     if descriptor is None:
@@ -78,6 +82,17 @@ def command(
     evaluated = evaluate(lane, chosen)
     echo(json.dumps(_as_data(evaluated)))
     return evaluated.status
+
+
+def _claim(descriptor: str) -> int:
+    """Print what a problem is, by the definition alone."""
+    from conformance.calls.meaning.wording import stamp_lines, window_line
+
+    problem = problem_of(descriptor, FORWARD)
+    echo(f"means '{problem}': x {problem.input_shape}, weight {problem.weight_shape}, output {problem.output_shape}")
+    for line in (window_line(problem.window, problem.full, problem.output), *stamp_lines(problem)):
+        echo(line)
+    return OK
 
 
 def problem_of(descriptor: str, direction: str) -> Problem:
@@ -162,19 +177,23 @@ def show(lane: Lane, asked: Asked) -> int:
 def _lines(evaluated: Evaluated) -> Iterator[str]:
     lane, case, expected, result = evaluated
     record, problem = result.record, case.problem
+    refused = record.verdict is Verdict.REJECTS and bool(record.claimed)
     of = "" if record.direction == FORWARD else f" gradient by {record.direction}"
     yield f"{record.verdict} {record.kind}".rstrip() + f": {lane} {record.dtype}{of} '{problem}'"
+    exact = f"no partial sum exceeds {expected.largest}, {expected.terms} terms"
     lines = {
         "message": record.message,
         "diagnosis": "\n    ".join(_diagnosis(case, expected, result)),
         "call": record.call,
         "assisted by": ", ".join(record.composed),
-        "output": f"{problem.output_shape}, window {problem.window} of {problem.full}",
-        "exact because": "" if record.undrawn else f"no partial sum exceeds {expected.largest}, {expected.terms} terms",
+        "output": "" if refused else f"{problem.output_shape}, window {problem.window} of {problem.full}",
+        "exact because": "" if refused or record.undrawn else exact,
         "seconds": record.seconds,
         "last words": "\n    ".join(record.trace),
     }
     yield from (f"  {name}: {value}" for name, value in lines.items() if value)
+    if refused:
+        return  # no array is expected
     small = _small_arrays(evaluated)
     for name, array in small.items():
         yield f"{name} {array.shape}\n{array}"

@@ -1,10 +1,13 @@
-"""What values of options have in common."""
+"""What options of several verbs have in common."""
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 
 import click
 
+from conformance import adapters
 from conformance.io.terminal import amount
 
 
@@ -26,7 +29,7 @@ VERBOSE = click.option(
 )
 """For verbs that show the first of many findings, or long lines in part."""
 EXPECTATIONS = click.option(
-    "--expectations", multiple=True, metavar="[NAME=]FILE", help="What is expected, in your own file; repeatable."
+    "--expectations", multiple=True, metavar="[NAME=]FILE", help="A file with your own expectations; repeatable."
 )
 
 PASS_HELP = "Forward, or the gradient with respect to an operand; repeatable."
@@ -37,3 +40,12 @@ def number(_: click.Context, __: click.Parameter, value: float) -> float:
     if math.isnan(value):
         raise click.BadParameter("nan is no number.")
     return value
+
+
+def each_variant(framework: str, *words: str) -> int:
+    """The highest exit status of a command on the variants of a framework.
+
+    Each runs in a process of its own, since a framework reads its environment once.
+    """
+    program = [sys.executable, "-c", "from conformance.cli import main; main()", *words]
+    return max(subprocess.call([*program, f"--variant={name}"]) for name in adapters.variants(framework))

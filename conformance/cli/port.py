@@ -38,7 +38,9 @@ from conformance.io.terminal import abridged, echo, one_line
 @click.option("--idiom", default="", help="The id of the target's idiom to use.")
 @click.option("--variant", help="The variant in which the code will run (default: the first). Its limits apply.")
 @click.option("--verify", "run", is_flag=True, help="Run both sides on exact data and compare.")
-@click.option("--python", "pythons", multiple=True, metavar="FRAMEWORK=PATH", help="The interpreter that has it.")
+@click.option(
+    "--python", "pythons", multiple=True, metavar="FRAMEWORK=PATH", help="The interpreter that has the framework."
+)
 @click.option(
     "--let", "lets", multiple=True, metavar="NAME=VALUE", help="The value of a name, such as ngf=64; repeatable."
 )

@@ -1,8 +1,6 @@
 """conformance audit properties: what must hold of a framework whatever the oracle says."""
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,10 +21,10 @@ from conformance.audit.properties.checking import (
     checks_of,
 )
 from conformance.audit.properties.stated import PROPERTIES
-from conformance.cli.options import QUIET
+from conformance.cli.options import QUIET, each_variant
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.io.terminal import echo, numbers, progress
+from conformance.io.terminal import echo, numbers, plural, progress
 from conformance.numerics.operands import DTYPES
 from conformance.predicates.induction import Facts, induce
 from conformance.problem import FORWARD, Problem
@@ -62,17 +60,16 @@ def command(framework: str, variant: str | None, suite: str, shard: str, dtype: 
     """
     adapters.require_installed(framework)
     first, step = parse_shard(shard)
-    if variant is None:  # each in a process of its own, since a framework reads its environment once
+    if variant is None:
         words = [framework, f"--suite={suite}", f"--shard={shard}", f"--dtype={dtype}", f"--to={folder}"]
-        program = [sys.executable, "-c", "from conformance.cli import main; main()", "audit", "properties", *words]
-        return max(subprocess.call([*program, f"--variant={name}"]) for name in adapters.variants(framework))
+        return each_variant(framework, "audit", "properties", *words)
     lane, chosen = adapters.lane(framework, variant), cases.read_suite(suite).cases[first - 1 :: step]
     path = folder / f"{lane}-{suite}-{dtype}.json"
     require_our_file(path, '{\n "lane": "')
     whole = [check for case in chosen for check in checks_of(case.id, case.problem)]
     asked = progress(_findings(lane, dtype, whole), f"{lane}", "checks", len(whole))
     findings = [_as_expected(finding, lane, dtype) for finding in asked]
-    echo(f"\n{lane} {dtype}, {len(chosen)} problems of {suite}: {path}")
+    echo(f"\n{lane} {dtype}, {plural(len(chosen), 'problem')} of {suite}: {path}")
     echo("\n".join(_table(findings)))
     failing = {finding: _known(finding, lane, dtype) for finding in findings if finding.outcome in (FAILS, CRASHED)}
     write_atomically(path, _document(lane, suite, dtype, findings, failing))
@@ -90,7 +87,7 @@ def _as_expected(finding: Finding, lane: Lane, dtype: str) -> Finding:
     (record,) = _records(finding._replace(problems=(finding.problem,)), lane, dtype)
     broken = next((each for each in expected_here(lane) if each.of_property and each.exact
                    and each.reaches(record, finding.property)), None)  # fmt: skip
-    message = f"holds, and the expectation {broken.id} says that it does not: mend it" if broken else ""
+    message = f"holds, and the expectation {broken.id} says that it does not: fix it" if broken else ""
     return finding._replace(outcome=FAILS, message=message) if broken else finding
 
 

@@ -17,7 +17,7 @@ from conformance.report.content.replays import DEFAULT, ReplayRow, Replays, Side
 @click.option("--all", "all_", is_flag=True, help="Replay all of them.")
 @click.option("--list", "list_", is_flag=True, help="List them, and replay nothing.")
 @QUIET
-@click.option("--to", type=Path, help=f"Where the report's page is written from (it looks at {DEFAULT}).")
+@click.option("--to", type=Path, help=f"The file that the report's page is made from (the report reads {DEFAULT}).")
 def command(ids: tuple[str, ...], all_: bool, list_: bool, to: Path | None) -> int:
     """Replay published faults, in an environment with a version that has the fault and in one with a version without
     it.

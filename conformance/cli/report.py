@@ -23,6 +23,7 @@ from conformance.suites.expectation_files import give, path, require_asked
 
 if TYPE_CHECKING:
     from conformance.report import Site
+    from conformance.report.outcome import Outcome
 
 NIGHT = "nightly"
 """What stands for every lane that a night runs."""
@@ -39,10 +40,19 @@ COLUMNS = 100
     type=Path,
     help="The front page, which ends in .html, or a folder for it.",
 )
-@click.option("--baseline", type=Path, help="The last good run's record files: the front page says what changed since.")
-@click.option("--history", type=Path, help=f"Kept runs, for since when (default: {DEFAULT}, where there is one).")
 @click.option(
-    "--audit", "audited", type=Path, help=f"What the audit wrote (default: {audit.DEFAULT}, where there is one)."
+    "--baseline", type=Path, help="The record files of the last good run; the front page says what changed since."
+)
+@click.option(
+    "--history",
+    type=Path,
+    help=f"The history file, for since when a fault is there (default: {DEFAULT}, where there is one).",
+)
+@click.option(
+    "--audit",
+    "audited",
+    type=Path,
+    help=f"The file that the audit wrote (default: {audit.DEFAULT}, where there is one).",
 )
 @click.option(
     "--lane",
@@ -54,15 +64,9 @@ COLUMNS = 100
 @QUIET
 @click.option("--open", "open_", is_flag=True, help="Show the front page in a browser, which $BROWSER may name.")
 def command(
-    records: Path,
-    to: Path,
-    baseline: Path | None,
-    history: Path | None,
-    audited: Path | None,
-    lanes: tuple[str, ...],
-    expectations: tuple[str, ...],
-    open_: bool,
-) -> int:
+    records: Path, to: Path, baseline: Path | None, history: Path | None, audited: Path | None,
+    lanes: tuple[str, ...], expectations: tuple[str, ...], open_: bool,
+) -> int:  # fmt: skip
     """Build the report from record files and the arrays beside them: a front page, and the folder `site` beside it.
 
     It says whether the runs are green or red, and why, as the front page does. It judges the lanes and suites that were
@@ -70,36 +74,42 @@ def command(
     usage, 3 the records are not complete and consistent.
     """
     from conformance.report import front_page, require_ours, write_report
-    from conformance.report.content.documents import read as read_documents
 
     page = front_page(to)
     require_ours(page)
-
     if history and not history.exists():
         raise StoreError(f"{history}: there is no history: keep a run with `conformance history --add`")
     if not history and DEFAULT.exists():
         history = DEFAULT
     mutants = audit.read(audited or audit.DEFAULT) if audited or audit.DEFAULT.exists() else None
-    replayed = replays.read(replays.DEFAULT) if replays.DEFAULT.exists() else None
     runs = record_file.read_folder(records)
     require_asked(give(expectations), {run.header.framework for run in runs})
-    night = _lanes_of_a_night(runs)
-    expected = [lane for given in lanes for lane in (night if given == NIGHT else [given])]
     for line in _without_adapter(runs):
         echo(line, err=True)
-    site = _gathered(runs, records, expected, baseline, history)
-    documents = read_documents(docs_folder(), {"commands": _commands()})
-    whole = replace(site, audit=mutants, replays=replayed, documents=documents, night=night)
-    outcome = write_report(whole, page)
-    echo(page.resolve().as_uri())
-    echo("\n".join(outcome.lines()))
-    if absent := whole.not_run:
-        note(f"not run, so not judged: {absent}; with --lane LANE, or --lane {NIGHT}, a lane must be there")
+    site = _with_documents(_gathered(runs, records, lanes, baseline, history))
+    outcome = write_report(replace(site, audit=mutants), page)
+    _tell(outcome, page, site.not_run)
     if open_ and not show_in_browser(page.resolve().as_uri()):
         echo("no browser could be started: set BROWSER, or open the page by its address", err=True)
     if outcome.incomplete:
         return INCOMPLETE
     return OK if outcome.green else DIVERGED
+
+
+def _with_documents(site: "Site") -> "Site":
+    """The site with the documents, the reference of the commands, and the replayed faults, if there are any."""
+    from conformance.report.content.documents import read as read_documents
+
+    replayed = replays.read(replays.DEFAULT) if replays.DEFAULT.exists() else None
+    return replace(site, replays=replayed, documents=read_documents(docs_folder(), {"commands": _commands()}))
+
+
+def _tell(outcome: "Outcome", page: Path, not_run: str) -> None:
+    """Print where the front page is, whether the runs are green or red, and why."""
+    echo(page.resolve().as_uri())
+    echo("\n".join(outcome.lines()))
+    if not_run:
+        note(f"not run, so not judged: {not_run}; with --lane LANE, or --lane {NIGHT}, a lane must be there")
 
 
 def _gathered(
@@ -110,12 +120,14 @@ def _gathered(
     from conformance.analysis.content.site import gather
     from conformance.analysis.reasons import beside, of_floors, unexplained
 
+    night = _lanes_of_a_night(runs)
+    expected = [lane for given in lanes for lane in (night if given == NIGHT else [given])]
     changes, changed = _since(baseline, records) if baseline else (None, {})
     of_expectations = aside(lambda: list(_expectations(runs, records)))
-    site = gather(runs, records, lanes, changes, changed, history)
+    site = gather(runs, records, expected, changes, changed, history)
     reasons = [*of_expectations(), *of_floors(runs), *beside(records, runs)]
     failed = unexplained(records, runs, replace(site, reasons=reasons).outcome)
-    return replace(site, reasons=[*reasons, *failed])
+    return replace(site, reasons=[*reasons, *failed], night=night)
 
 
 def _commands() -> str:

@@ -21,7 +21,7 @@ import click
 from conformance import adapters
 from conformance.cli.options import EXPECTATIONS, PASS_HELP, QUIET, VERBOSE
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK, USAGE
-from conformance.io.terminal import echo, first, is_quiet
+from conformance.io.terminal import echo, first, is_quiet, plural, verdict_count, verdict_counts
 from conformance.predicates.comparisons import smallest
 from conformance.problem import PASSES
 from conformance.processes.caps import CHOICES, caps_here
@@ -69,7 +69,7 @@ BARE = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--ca
 @click.option(
     "--timeout", default=TIMEOUT, show_default=True, help="Seconds of CPU time or of sleep that a case may take."
 )
-@click.option("--resume", is_flag=True, help="Go on with the same run that was interrupted or killed.")
+@click.option("--resume", is_flag=True, help="Continue the same run that was interrupted or killed.")
 @click.option("--isolated", is_flag=True, help="Each case in a process of its own, bounded in memory; slower.")
 @click.option(
     "--repeat", default=1, show_default=True, type=click.IntRange(1), help="Run this many times, and compare."
@@ -81,24 +81,10 @@ BARE = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--ca
 @VERBOSE
 @click.option("--json", "json_", is_flag=True, help="The outcome as a JSON object; all else goes to stderr.")
 def command(
-    framework: str,
-    variant: str | None,
-    suites: tuple[str, ...],
-    weights: bool,
-    cases: tuple[str, ...],
-    dtypes: tuple[str, ...],
-    passes: tuple[str, ...],
-    shard: str,
-    workers: str,
-    timeout: float,
-    resume: bool,
-    isolated: bool,
-    repeat: int,
-    caps: str | None,
-    records: Path,
-    expectations: tuple[str, ...],
-    json_: bool,
-) -> int:
+    framework: str, variant: str | None, suites: tuple[str, ...], weights: bool, cases: tuple[str, ...],
+    dtypes: tuple[str, ...], passes: tuple[str, ...], shard: str, workers: str, timeout: float, resume: bool,
+    isolated: bool, repeat: int, caps: str | None, records: Path, expectations: tuple[str, ...], json_: bool,
+) -> int:  # fmt: skip
     """Run a suite on FRAMEWORK and write a record file for each of its variants.
 
     A suite may be a scan, such as scan.jsonl, which `conformance scan MODEL --to` writes: the problems of a model's
@@ -108,23 +94,16 @@ def command(
     flaky, and fails unless an expectation says that it is by chance. With --caps, further runs go into machines/sse4,
     machines/avx and so on. They run under the lowest cap of instruction sets, or under every cap below what this CPU
     has, and with two threads. The last lines say whether the lanes are green or red, and why. Expectations are compared
-    with all that was run. Exit status: 0 all as expected, 1 some case diverges or fails otherwise, or an expectation is
-    wrong, 2 usage, 3 a case has no record.
+    with all that was run. Exit status: 0 all as expected, 1 some case diverges or fails in another way, or an
+    expectation is wrong, 2 usage, 3 a case has no record.
     """
     require_seconds(timeout)
     require_workers(workers)
     require_asked(give(expectations), [framework])
     suites = tuple(dict.fromkeys(with_weights(suites, own=weights)))
-    variants = [variant] if variant else list(adapters.variants(framework))
-    runnable = [suite for suite in suites if is_for(framework, suite)] or suites
-    selections = [
-        select(framework, name, suite, dtypes=dtypes, shard=shard, ids=cases, passes=passes, isolated=isolated)
-        for name in variants for suite in runnable
-    ]  # fmt: skip
-    for suite in sorted({*suites} - {*runnable}):
-        echo(f"{framework} {suite}: left out, since {why_not(framework, suite)}")
-    records.mkdir(parents=True, exist_ok=True)
     part = {"case": cases, "dtype": dtypes, "pass": passes}
+    selections = _selections(framework, variant, suites, part, shard, isolated=isolated)
+    records.mkdir(parents=True, exist_ok=True)
     options = [f"--{name}={value}" for name, values in part.items() for value in values]
     options += [f"--shard={shard}", f"-n{workers}", f"--timeout={timeout}", *["--resume"] * resume]
     options += ["--isolated"] * isolated
@@ -138,6 +117,23 @@ def command(
     if json_:
         echo(json.dumps(_as_data(selections, records, status)))
     return status
+
+
+def _selections(
+    framework: str, variant: str | None, suites: Sequence[str], part: Mapping[str, Sequence[str]], shard: str,
+    *, isolated: bool,
+) -> list[Selection]:  # fmt: skip
+    """What is asked of each variant of a framework, in each suite that is for it; says which are not."""
+    variants = [variant] if variant else list(adapters.variants(framework))
+    runnable = [suite for suite in suites if is_for(framework, suite)] or suites
+    selections = [
+        select(framework, name, suite, dtypes=part["dtype"], shard=shard, ids=part["case"],
+               passes=part["pass"], isolated=isolated)
+        for name in variants for suite in runnable
+    ]  # fmt: skip
+    for suite in sorted({*suites} - {*runnable}):
+        echo(f"{framework} {suite}: left out, since {why_not(framework, suite)}")
+    return selections
 
 
 def _repeated(selections: Sequence[Selection], records: Path, options: list[str], times: int) -> int:
@@ -223,7 +219,8 @@ def _steady(selection: Selection, records: Path) -> int:
         return INCOMPLETE
     (build,) = read_builds(path).values()
     changed = [record for record in unsteady(build.runs) if not by_chance(record, selection.expectations)]
-    echo(f"{selection.lane} {selection.suite.name}: {len(build.runs)} runs, {len(changed)} cases flaky")
+    counts = f"{plural(len(build.runs), 'run')}, {plural(len(changed), 'case')} flaky"
+    echo(f"{selection.lane} {selection.suite.name}: {counts}")
     for unsteady_record in first(changed, SHOWN):
         echo(f"  {unsteady_record.case} {unsteady_record.dtype}\n    {reproduction(unsteady_record)}")
     return DIVERGED if changed else OK
@@ -282,7 +279,7 @@ def _path(selection: Selection, folder: Path) -> Path:
 
 def summary(run: Run) -> str:
     """Verdict counts in a line."""
-    return ", ".join(f"{count} {verdict}" for verdict, count in run.verdicts.items()) or "no records"
+    return verdict_counts(run.verdicts) or "no records"
 
 
 def findings(run: Run, expectations: Sequence[Expectation]) -> Iterator[str]:
@@ -299,7 +296,7 @@ def findings(run: Run, expectations: Sequence[Expectation]) -> Iterator[str]:
     shown = first(largest, SHOWN)
     for (_, verdict, alike, broken_by), records in shown:
         message = alike if isinstance(alike, str) else with_kind(records[0].kind, label_of(records))
-        yield f"  {len(records)} {verdict}: {message}{broken_by}\n    {reproduction(smallest(records))}"
+        yield f"  {verdict_count(len(records), verdict)}: {message}{broken_by}\n    {reproduction(smallest(records))}"
     if len(largest) > len(shown):
         yield f"  and {len(largest) - len(shown)} more kinds: -v shows them, and so does `conformance report`"
 

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 @click.option("--weights", is_flag=True, help="Keep the weights beside that file.")
 @click.option("--lane", "names", multiple=True, metavar="LANE",
               help="Say what is known of each layer in this lane, or in all; repeatable.")  # fmt: skip
-@click.option("--python", "pythons", multiple=True, metavar="FRAMEWORK=PATH", help="The interpreter that has it.")
+@click.option(
+    "--python", "pythons", multiple=True, metavar="FRAMEWORK=PATH", help="The interpreter that has the framework."
+)
 @QUIET
-@click.option("--json", "json_", is_flag=True, help="The header and the rows, a line of JSON each.")
+@click.option("--json", "json_", is_flag=True, help="The header and the rows, each as a line of JSON.")
 def command(
     model: str, inputs: tuple[str, ...], target: Path | None, weights: bool, names: tuple[str, ...],
     pythons: tuple[str, ...], json_: bool,

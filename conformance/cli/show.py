@@ -11,7 +11,7 @@ import click
 from conformance import adapters
 from conformance.cli.expect import RECORDS
 from conformance.io.bounded import read_bytes, require_no_path
-from conformance.io.terminal import columns, echo, wrapped
+from conformance.io.terminal import columns, echo, plural, wrapped
 from conformance.predicates.comparisons import smallest
 from conformance.records import record_file
 from conformance.records.record import NEGATIVE, ROUNDING, Record
@@ -34,7 +34,7 @@ WITNESSES = 5
 @click.argument("case", metavar="[CASE]", required=False)
 @RECORDS
 def command(name: str, case: str | None, records: Path) -> None:
-    """Show what NAME is, and what the record files in a folder have of it.
+    """Show what NAME is, and what the record files in a folder say about it.
 
     NAME is the id of a case or of an expectation, the name of a fault's page in the report, such as
     fault-mxnet-taps-reversed-12ab34, or a record file followed by a CASE of it. For a case: why it is there, and its
@@ -110,7 +110,8 @@ def _of_expectation(framework: str, expectation: Expectation, files: Sequence[Pa
         (record, file) for file in files if file.name.startswith(f"{framework}-")
         for record in _records(file, f'"verdict":"{expectation.verdict}"') if expectation.covers(record)
     ]  # fmt: skip
-    yield f"\n{len(covered):,} records show it" + (f", {min(WITNESSES, len(covered))} of them:" if covered else "")
+    shown = f", the {min(WITNESSES, len(covered))} smallest:" if covered else ""
+    yield f"\n{plural(len(covered), 'record')} of it{shown}"
     least = sorted(covered, key=lambda found: (len(found[0].problem), found[0].problem))[:WITNESSES]
     yield from columns(((record.lane, record.dtype, f"{record.case}: '{record.problem}'") for record, _ in least), "  ")
     if covered:

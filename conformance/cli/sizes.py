@@ -26,15 +26,17 @@ STRIDE = 2**12
 @click.argument("stack", required=False)
 @click.option("--then", "thens", multiple=True, metavar="CALL", help="The next layer of a stack; repeatable.")
 @click.option("--input", "input_", metavar="SIZE", help="The input's extents, as in 20 or 20x30.")
-@click.option("--output", metavar="SIZE", help="The extents that the answer is to have.")
+@click.option("--output", metavar="SIZE", help="The extents that the answer must have.")
 @click.option("--kernel", metavar="SIZE", help="The kernel size; without it, good ones are proposed.")
 @click.option("--stride", metavar="SIZE", help="The stride; without it, good ones are proposed.")
 @click.option("--dilation", metavar="SIZE", help="The dilation of the kernel (default: 1).")
-@click.option("--padding", metavar="VALUE", help="Only calls with this padding: a number, one an axis, or a name.")
+@click.option(
+    "--padding", metavar="VALUE", help="Only calls with this padding: a number, one number per axis, or a name."
+)
 @click.option("--output-padding", metavar="SIZE", help="Only calls with this output_padding.")
 @click.option("--groups", type=click.IntRange(1), help="The groups of the channels (default: 1).")
-@click.option("--in-channels", type=click.IntRange(1), help="Channels of the printed call (default: one a group).")
-@click.option("--out-channels", type=click.IntRange(1), help="Channels of the printed call (default: one a group).")
+@click.option("--in-channels", type=click.IntRange(1), help="Channels of the printed call (default: one per group).")
+@click.option("--out-channels", type=click.IntRange(1), help="Channels of the printed call (default: one per group).")
 @click.option("--idiom", help="Only this way of calling the framework, by its id in docs/conventions.md.")
 @click.option("--variant", default="", help="How the framework executes (default: its first variant).")
 @click.option("--json", "json_", is_flag=True, help="The same as JSON.")
@@ -48,7 +50,7 @@ def command(
     It is printed with its window, and `conformance call` reads it. One number stands for all axes. If nothing fits, the
     nearest sizes are named. A STACK of layers is a list, a Sequential(...), calls by --then, a file such as model.py,
     or a part of it such as model.py:Net. For a stack it says which input sizes pass, which level breaks, and how to
-    mend it. Exit status: 0 something fits or passes, 1 nothing does, 2 usage.
+    fix it. Exit status: 0 something fits or passes, 1 nothing does, 2 usage.
     """
     named, framework = framework, idioms.framework_of(framework)
     if variant:

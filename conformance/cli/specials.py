@@ -1,8 +1,6 @@
 """conformance audit specials: what lanes make of NaN, infinity, -0 and subnormal numbers, beside what is stated."""
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,12 +13,14 @@ from conformance.audit.specials.experiments import ANSWER, DOES, OPERANDS, VALUE
 from conformance.audit.specials.measuring import Measured, measured
 from conformance.audit.specials.statements import read, table
 from conformance.audit.stated import Departure, held, stated_here, unshown
+from conformance.cli.options import each_variant
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, plural
 from conformance.problem import FORWARD, PASSES
 from conformance.runner.selection import parse_shard, require_computed
 from conformance.suites import cases
+from conformance.suites.case import Case
 
 
 @click.command()
@@ -35,21 +35,15 @@ from conformance.suites import cases
 )  # fmt: skip
 @click.option("--to", "folder", default="reports/specials", show_default=True, type=Path, help="Where results go.")
 def command(
-    framework: str | None,
-    variant: str | None,
-    suite: str,
-    shard: str,
-    dtypes: tuple[str, ...],
-    passes: tuple[str, ...],
-    folder: Path,
-) -> int:
-    """Put NaN, infinity, -0 and subnormal numbers into operands on FRAMEWORK, and hold what comes to what is stated.
+    framework: str | None, variant: str | None, suite: str, shard: str, dtypes: tuple[str, ...],
+    passes: tuple[str, ...], folder: Path,
+) -> int:  # fmt: skip
+    """Put NaN, infinity, -0 and subnormal numbers into operands on FRAMEWORK, and compare answers with the statements.
 
-    Answers are held, and gradients. One infinity or NaN is to change those outputs that its element reaches, and no
-    other. Products of -0 are to come out as -0, subnormal numbers as they are, and what is beyond the dtype as
-    infinity. Where a lane does otherwise is stated in cases/specials.toml; without FRAMEWORK this prints that as a
-    table. Exit status: 0 all is as stated; 1 a
-    lane does something else; 2 usage; 3 nothing was answered.
+    This covers answers and gradients. An infinity or a NaN must change the outputs that its element reaches, and no
+    others. A product of -0 must come out as -0, a subnormal number as it is, and a number beyond the dtype's range as
+    infinity. cases/specials.toml states where a lane does something else; without FRAMEWORK this prints it as a table.
+    Exit status: 0 all is as stated; 1 a lane does something else; 2 usage; 3 nothing was answered.
     """
     if framework is None:
         echo("\n".join(table(read())))
@@ -61,30 +55,33 @@ def command(
     first, step = parse_shard(shard)
     for dtype in dtypes:
         require_computed(framework, dtype)
-    if variant is None:  # each in a process of its own, since a framework reads its environment once
+    if variant is None:
         words = [framework, f"--suite={suite}", f"--shard={shard}", f"--to={folder}", *(f"--dtype={d}" for d in dtypes)]
-        words += [f"--pass={each}" for each in passes]
-        program = [sys.executable, "-c", "from conformance.cli import main; main()", "audit", "specials", *words]
-        return max(subprocess.call([*program, f"--variant={name}"]) for name in adapters.variants(framework))
+        return each_variant(framework, "audit", "specials", *words, *(f"--pass={each}" for each in passes))
     lane, chosen = adapters.lane(framework, variant), cases.read_suite(suite).cases[first - 1 :: step]
     path = folder / f"{lane}-{suite}.json"
     require_our_file(path, '{\n "lane": "')
     statements = stated_here(lane, read())
-    named = [(case.id, case.problem) for case in chosen]
-    asked = passes or (PASSES if adapters.differentiates(framework) else (FORWARD,))
-    found = [
-        one for dtype in dtypes or adapters.dtypes(framework) for each in asked
-        for one in measured(lane, named, dtype, each)
-    ]  # fmt: skip
+    found = _found(lane, chosen, dtypes, passes)
     departures = list(held(lane, statements, found, DOES))
     whole = step == 1 and not dtypes and not passes  # of a part, nothing need show what is so of a part
     idle = list(unshown(lane, statements, found, DOES)) if whole else []
-    echo(f"\n{lane}, {len(chosen)} problems of {suite}: {path}")
+    echo(f"\n{lane}, {plural(len(chosen), 'problem')} of {suite}: {path}")
     echo("\n".join([*_table(found), *(departure.facts for departure in departures), *idle]))
     write_atomically(path, _document(lane, suite, found, departures, idle))
     if not found:
         return INCOMPLETE
     return DIVERGED if departures or idle else OK
+
+
+def _found(lane: Lane, chosen: Sequence[Case], dtypes: Sequence[str], passes: Sequence[str]) -> list[Measured]:
+    """What a lane does with special values in these cases, in some dtypes and passes, or else in all that it has."""
+    named = [(case.id, case.problem) for case in chosen]
+    asked = passes or (PASSES if adapters.differentiates(lane.framework) else (FORWARD,))
+    return [
+        one for dtype in dtypes or adapters.dtypes(lane.framework) for each in asked
+        for one in measured(lane, named, dtype, each)
+    ]  # fmt: skip
 
 
 def _table(found: Sequence[Measured]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from conformance.calls.verify import VerifyError, python_for
 from conformance.cli.diagnose import text_lines
 from conformance.cli.options import QUIET
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import echo, progress
+from conformance.io.terminal import echo, plural, progress, verdict_counts
 from conformance.numerics.operands import DTYPES
 from conformance.records.record import Verdict
 from conformance.records.reproduction import reproduction
@@ -86,7 +86,9 @@ def command() -> None:
     "--from", "start", default=0, show_default=True, type=click.IntRange(0), help="The first problem's number."
 )
 @click.option("--to", "folder", required=True, type=Path, help="The folder that keeps finished blocks.")
-@click.option("--resume", is_flag=True, help="Go on in a folder, with as many problems more as are asked for.")
+@click.option(
+    "--resume", is_flag=True, help="Continue in a folder, up to the number of problems that is asked for now."
+)
 @click.option("--keep", default="notable", show_default=True, type=click.Choice(["notable", "all"]),
               help="Which records are kept; notable are those that do not conform.")  # fmt: skip
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))
@@ -97,26 +99,33 @@ def command() -> None:
 @click.option("--block", default=BLOCK, show_default=True, type=click.IntRange(1, 2**16), help="Problems of a block.")
 @click.option("--part", default="1/1", metavar="I/N", help="Only every N-th block, from the I-th on.")
 @click.option(
-    "--join", "joined", multiple=True, type=Path, metavar="DIR", help="Take over what is done there; repeatable."
+    "--join",
+    "joined",
+    multiple=True,
+    type=Path,
+    metavar="DIR",
+    help="Take over the blocks that are done in another folder; repeatable.",
 )
-@click.option("-n", "--workers", type=click.IntRange(1, 1024), help="Lane processes (default: one a core).")
+@click.option("-n", "--workers", type=click.IntRange(1, 1024), help="Lane processes (default: one per core).")
 @click.option("--timeout", default=TIMEOUT, show_default=True,
               help="Seconds of CPU time or of sleep that a problem may take.")  # fmt: skip
 @click.option("--python", "pythons", multiple=True, metavar="NAME=PATH", help="An interpreter that has a framework.")
-@click.option("--scheduler", metavar="ADDRESS", help="Let the workers of Dask's scheduler there do the blocks.")
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Let the workers of the Dask scheduler at this address do the blocks."
+)
 @_tls
 def run(
     name: str, lane: str, count: int | None, start: int, folder: Path, resume: bool, keep: Any, dtype: str, seed: int,
     block: int, part: str, joined: tuple[Path, ...], workers: int | None, timeout: float, pythons: tuple[str, ...],
     scheduler: str | None, **tls: Any,
 ) -> int:  # fmt: skip
-    """Evaluate problems of SPACE, which is a name or a TOML file, on a lane, and keep what came of them in a folder.
+    """Evaluate problems of SPACE, which is a name or a TOML file, on a lane, and keep the results in a folder.
 
     Problems have numbers, in an order that the seed shuffles, so the first N are a sample without repetition. Blocks of
     problems go to lane processes in the environment of the framework: this one, .tox/NAME, or --python NAME=PATH. If a
-    lane process dies or is silent for too long, it is started again after the problem that it died of. Finished blocks
-    are on the disk, whatever is killed, and --resume goes on. Exit status: 0 done, 1 a block gave other records when it
-    was done again, 2 usage.
+    lane process dies or is silent for too long, it is started again after that problem. Finished blocks are on the disk
+    even if processes are killed, and --resume continues. Exit status: 0 done, 1 a block gave other records when it was
+    done again, 2 usage.
     """
     require_seconds(timeout)
     of_lane = lane_of(lane)
@@ -153,12 +162,12 @@ def run(
     metavar="LANE=PYTHON",
     help="A lane, with the interpreter that has its framework; repeatable.",
 )
-@click.option("-n", "--processes", type=click.IntRange(1, 1024), help="Processes of each lane (default: one a core).")
+@click.option("-n", "--processes", type=click.IntRange(1, 1024), help="Processes of each lane (default: one per core).")
 @_tls
 def worker(address: str, lanes: tuple[str, ...], processes: int | None, **tls: Any) -> int:
-    """Offer lanes to the scheduler at ADDRESS, such as tcp://127.0.0.1:8786, until this command is ended.
+    """Offer lanes to the scheduler at ADDRESS, such as tcp://127.0.0.1:8786, until this command ends.
 
-    It is started again when its scheduler is. Neither this environment nor the scheduler's needs a framework.
+    It restarts when its scheduler restarts. Neither this environment nor the scheduler's needs a framework.
     """
     try:
         import distributed  # noqa: F401  # told here and not by each of its workers
@@ -205,8 +214,8 @@ def _process(summary: swept.Summary, pythons: Mapping[str, str]) -> LaneProcess 
 def lines_of(summary: swept.Summary, process: LaneProcess | None, *, with_known: bool) -> Iterator[str]:
     """A sweep for people."""
     sweep, verdicts = summary.identity.sweep, summary.verdicts
-    counts = ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in Verdict if verdicts[verdict])
-    yield f"{sweep.lane} {sweep.dtype}: {sum(verdicts.values()):,} problems: {counts}"
+    counts = verdict_counts({verdict: verdicts[verdict] for verdict in Verdict})
+    yield f"{sweep.lane} {sweep.dtype}: {plural(sum(verdicts.values()), 'problem')}: {counts}"
     yield f"  space {summary.identity.digest}, seed {sweep.seed}, digest {digest_of(iter(summary.blocks))}"
     for done in summary.again:
         yield f"flaky: problems {done.start} to {done.stop - 1} came out otherwise when they were done again"
@@ -280,9 +289,9 @@ def _show(results: Iterator[Swept], what: str, total: int) -> None:
 
 
 def _outcome(store: Store, lane: Lane, name: str) -> Iterator[str]:
-    counts = ", ".join(f"{store.verdicts[verdict]:,} {verdict}" for verdict in Verdict if store.verdicts[verdict])
+    counts = verdict_counts({verdict: store.verdicts[verdict] for verdict in Verdict})
     done = sum(store.verdicts.values())
-    yield f"{lane} {name}: {done:,} problems: {counts}; digest {digest_of(store.blocks)}"
+    yield f"{lane} {name}: {plural(done, 'problem')}: {counts}; digest {digest_of(store.blocks)}"
     for flaky in store.flaky:
         yield f"  flaky: problems {flaky.start} to {flaky.stop - 1} came out otherwise when they were done again"
     yield f"  `conformance sweep report {store.folder}` says what is new"

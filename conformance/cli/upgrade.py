@@ -8,7 +8,7 @@ import click
 from conformance.adapters.base import Lane
 from conformance.cli.diff import FAIL_ON, chosen, compare_folders, publish, require_ours, status
 from conformance.cli.options import QUIET
-from conformance.io.terminal import echo, note
+from conformance.io.terminal import echo, note, plural
 from conformance.records.record import Key
 from conformance.regression import environments
 from conformance.regression.change import state_of
@@ -88,7 +88,7 @@ def _timed(
         asked = {Asked(files[header.suite], key[0], key[1]): key for key in sorted(right[0] & right[1])}
         lane = Lane(header.framework, header.variant)
         old, new = (Side(lane, str(environments.python(build, say)), environments.clean()) for build in builds)
-        say(f"timing {lane}: {len(asked)} calls of {header.suite} side by side")
+        say(f"timing {lane}: {plural(len(asked), 'call')} of {header.suite} side by side")
         times = measure((old, new), list(asked), say)
         timed[header.lane, header.suite] = {asked[each]: of for each, of in times.items()}
     return timed

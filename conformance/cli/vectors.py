@@ -10,7 +10,7 @@ import click
 from conformance.cli.options import QUIET
 from conformance.io.atomic import replace_folder, require_our_folder
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import echo, progress
+from conformance.io.terminal import echo, plural, progress
 from conformance.vectors.changes import changes, read_index
 from conformance.vectors.chosen import SUITES
 
@@ -50,7 +50,8 @@ def command(suite: str, out: Path | None, with_onnx: bool, diff: tuple[Path, Pat
     files = [*writing.files(suite, vectors), *(_onnx_files(vectors) if with_onnx else ())]
     replace_folder(out, files)
     size = sum(len(content) for _, content in files)
-    echo(f"{out}: {len(vectors)} vectors, {size:,} bytes in {len(files)} files; the first to read is index.json")
+    counts = f"{plural(len(vectors), 'vector')}, {size:,} bytes in {plural(len(files), 'file')}"
+    echo(f"{out}: {counts}; read index.json first")
     return OK
 
 

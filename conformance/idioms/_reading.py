@@ -10,9 +10,10 @@ from conformance.idioms import _source, expression
 from conformance.idioms._dtypes import is_unsaid
 from conformance.idioms._source import Found
 from conformance.idioms.arithmetic import value_or_name
-from conformance.idioms.base import AFTER, PLACE, SYMBOL, Dialect, Idiom, Spelling
+from conformance.idioms.base import Dialect, Idiom, Spelling
 from conformance.idioms.expression import ASSUMED, ExpressionError, Invocation, Name, write
 from conformance.idioms.names.catalogue import Catalogue
+from conformance.idioms.names.meanings import AFTER, PLACE, SYMBOL
 from conformance.idioms.names.parameters import bind, in_another_order
 from conformance.idioms.names.unread import foreign, several, unknown
 from conformance.idioms.weights.views import View, is_plain, view_of

@@ -17,7 +17,7 @@ from conformance.records.calls import RecordedCall
 Shapes = Mapping[str, Ints]
 
 EMPTY = "nothing is left of the stamp of {}: window {} leaves {}, and nothing is claimed of an empty answer: cut less"
-"""Some are given and some refused, by the same framework: it hangs on the batch, the dtype and the library beneath."""
+"""The same framework gives some and refuses some: it depends on the batch, the dtype and the library beneath."""
 
 LARGEST = 2**31 - 1
 """The largest number that a call is claimed of: what does not fit 32 bits is taken, refused or ends the process."""
@@ -33,7 +33,7 @@ Layer = tuple[int | None, int, Ints]
 _OPERANDS = {"x": "input", "w": "weight"}
 
 Rule = tuple[str | Callable[[Problem], str], Callable[[Problem], bool]]
-"""Why a framework refuses a call, which may hang on the problem, and whether it does."""
+"""Why a framework refuses a call, which may depend on the problem, and whether it does."""
 
 
 class Refusal(Exception):
@@ -158,30 +158,6 @@ class Example(NamedTuple):
     shapes: Shapes
 
 
-VALUES = "its values are given"
-AFTER = "applied to the answer afterwards"
-TRAINING = "of training alone"
-PLACE = "where it is computed"
-EFFORT = "how it is computed"
-LABEL = "a name"
-SYMBOL = "of the symbol alone"
-NO_PART = "has no part in this answer"
-
-MEANINGS: Mapping[str, frozenset[str]] = {
-    "stride": frozenset({"stride", "strides", "window_strides"}),
-    "padding": frozenset({"padding", "pad"}),
-    "output_padding": frozenset({"output_padding", "adj"}),
-    "dilation": frozenset({"dilation", "dilations", "dilate", "rhs_dilation", "dilation_rate", "kernel_dilation"}),
-    "groups": frozenset({"groups", "num_group", "feature_group_count"}),
-    "bias": frozenset({"bias", "use_bias"}),
-    "in": frozenset({"in_channels", "in_features"}),
-    "out": frozenset({"out_channels", "filters", "channels", "features", "num_filter", "out_features"}),
-    "kernel": frozenset({"kernel_size", "kernel"}),
-    "output": frozenset({"output_shape"}),
-}
-"""The names that frameworks have for the same argument."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Spelling:
     """Another function that says what an idiom does, such as an older version's: its arguments become the idiom's.
@@ -256,7 +232,7 @@ class Idiom:
     variants: tuple[str, ...] = ()
     """The lanes it is proved in; empty for all."""
     aside: Mapping[str, str] = field(default_factory=dict)
-    """The parameters that cannot change the answer, each with the reason: one of the words above."""
+    """The parameters that cannot change the answer, each with the reason, from `names.meanings`."""
     only: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """The values that a parameter may have here, where others would mean something else."""
     apart: bool = False

@@ -100,9 +100,9 @@ def read_source(path: Path) -> str:
             ast.parse(text)
     except SyntaxError as error:
         place = f":{error.lineno}: character {error.offset}" if error.lineno else ""
-        raise BoundError(f"{path}{place}: is not Python: {error.msg}: mend the file") from None
+        raise BoundError(f"{path}{place}: is not Python: {error.msg}: fix the file") from None
     except (ValueError, RecursionError, MemoryError) as error:
-        raise BoundError(f"{path}: is not Python: {error or 'nested too deeply'}: mend the file") from None
+        raise BoundError(f"{path}: is not Python: {error or 'nested too deeply'}: fix the file") from None
     return text
 
 

@@ -2,7 +2,7 @@
 
 OK = 0
 DIVERGED = 1
-"""Something diverges, or fails otherwise, and nobody knew of it; or an array is unexplained, or a file differs."""
+"""Something diverges or fails otherwise without an expectation, an array is unexplained, or a file differs."""
 USAGE = 2
 INCOMPLETE = 3
 """A selected case has no record, or records are missing or inconsistent."""

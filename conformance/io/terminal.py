@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import TypeVar
 
@@ -18,10 +18,29 @@ COLOURS = {
     "conforms": "green", "conform": "green", "green": "green",
     "diverges": "red", "diverge": "red", "crashed": "red", "errored": "red", "timed-out": "red",
     "accepts-invalid": "red", "red": "red",
-    "rejects": "yellow", "unsupported": "yellow", "inconclusive": "yellow",
+    "accept-invalid": "red", "reject": "yellow", "rejects": "yellow", "unsupported": "yellow", "inconclusive": "yellow",
 }  # fmt: skip
 VERDICTS = re.compile(rf"(?<![\w/.-])({'|'.join(COLOURS)})(?![\w/.-])")
 """Words that are coloured, which are none where they are a part of a name or of a path."""
+
+
+SEVERAL = {"conforms": "conform", "diverges": "diverge", "rejects": "reject", "accepts-invalid": "accept-invalid"}
+"""What a verdict becomes with a number above 1; the others are participles, which do not change."""
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun, as in "1 lane" and "2 lanes"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def verdict_count(count: int, verdict: str) -> str:
+    """A count of a verdict, as in "1 diverges" and "2 diverge"."""
+    return f"{count:,} {verdict if count == 1 else SEVERAL.get(verdict, verdict)}"
+
+
+def verdict_counts(counts: Mapping[str, int]) -> str:
+    """Counts of verdicts in their order, those of 0 left out; empty where there are none."""
+    return ", ".join(verdict_count(count, str(verdict)) for verdict, count in counts.items() if count)
 
 
 class _Amount:

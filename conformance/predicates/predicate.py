@@ -152,7 +152,7 @@ def _condition(name: str, keywords: list[ast.keyword]) -> ast.expr:
             return ast.Constant(True)
         case [ast.keyword(arg="where", value=condition)]:
             return condition
-    raise PredicateError(f"{name}(...) takes an expression and where=CONDITION, and nothing else: mend it")
+    raise PredicateError(f"{name}(...) takes an expression and where=CONDITION, and nothing else: fix it")
 
 
 def _aggregate(apply: Callable[[Iterable[Any]], Any], body: Meaning, where: Meaning) -> Meaning:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from conformance.io.terminal import plural, verdict_counts
 from conformance.records.record import Header, Verdict
 
 ANSWERED = (Verdict.CONFORMS, Verdict.DIVERGES, Verdict.ACCEPTS_INVALID)
@@ -33,10 +34,10 @@ def absent_evidence(header: Header, verdicts: Mapping[Any, int]) -> str:
     if header.selection or header.shard != (1, 1) or not (total := sum(verdicts.values())):
         return ""
     if verdicts.get(Verdict.UNSUPPORTED) == total:
-        return f"answers nothing: 0 of {total:,} records, all of them are unsupported"
+        return f"answers nothing: 0 of {plural(total, 'record')}, all of them are unsupported"
     if not verdicts.get(Verdict.CONFORMS):
-        counts = ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in Verdict if verdicts.get(verdict))
-        return f"conforms nowhere: 0 of {total:,} records: {counts}"
+        counts = verdict_counts({verdict: verdicts.get(verdict, 0) for verdict in Verdict})
+        return f"conforms nowhere: 0 of {plural(total, 'record')}: {counts}"
     return ""
 
 
@@ -46,4 +47,4 @@ def below_floor(verdicts: Mapping[Any, int], floor: Floor | None) -> str:
     if floor is None or count >= (least := floor.least(total)):
         return ""
     whole = "" if total == floor.of else f", since its suite's is {floor.answered:,} of {floor.of:,}"
-    return f"answers {count:,} of {total:,} records, its floor is {least:,}{whole}"
+    return f"answers {count:,} of {plural(total, 'record')}, its floor is {least:,}{whole}"

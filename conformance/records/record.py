@@ -75,7 +75,7 @@ _PORTED = "port/"
 
 
 class RecordError(ValueError):
-    """A record file that cannot be trusted; the message names the file, the fault and the mend."""
+    """A record file that cannot be trusted; the message names the file, the fault and the fix."""
 
 
 Key = tuple[str, str, str]

@@ -173,8 +173,10 @@ def _header(where: str, line: bytes) -> Header:
 def _footer(path: Path, lines: Sequence[bytes]) -> Footer:
     try:
         footer: Footer = decode(f"{path}:{len(lines)}", lines[-1], Footer)
-    except RecordError as error:
-        raise RecordError(f"{path}: the footer is missing or damaged, so the file was cut off: {error}") from None
+    except RecordError:
+        raise RecordError(
+            f"{path}: line {len(lines)}, the last, is no footer, so the file was cut off or damaged: run the lane again"
+        ) from None
     return footer
 
 

@@ -17,9 +17,7 @@ def reproduction(record: Record) -> str:
     Of a function, which no command knows, it is the line of Python.
     """
     if record.variant == FUNCTION:
-        suite = ROUNDING if record.rounding else "core"
-        options = f"suite={suite!r}, cases=[{record.case!r}], dtypes=[{record.dtype!r}]"
-        return f"conformance.check({record.framework}, {options})"
+        return f"conformance.check({record.framework}, cases=[{record.case!r}], dtypes=[{record.dtype!r}])"
     lane = ["--variant", record.variant]
     if record.subject is SubjectKind.CLAIM:
         return _shell("claims", "check", record.case, "--framework", record.framework, *lane)

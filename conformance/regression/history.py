@@ -16,6 +16,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from conformance.io.terminal import verdict_counts
 from conformance.records.record import Key, Run
 from conformance.regression.change import plain
 
@@ -112,7 +113,7 @@ class Night:
     flaky: int
 
     def __str__(self) -> str:
-        counted = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(self.counts.items())) or "no case"
+        counted = verdict_counts(dict(sorted(self.counts.items()))) or "no case"
         return counted + (f" ({self.flaky:,} flaky)" if self.flaky else "")
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree
 
-from conformance.io.terminal import printable
+from conformance.io.terminal import plural, printable, verdict_counts
 from conformance.records.record import Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.report.content.faults import ChangeLine, Fault
@@ -51,7 +51,7 @@ def feed(runs: Sequence[Run], faults: Mapping[str, Fault], changes: Sequence[Cha
         state = "new" if fault.new else "known"
         title = f"{fault.framework}, {state}: {fault.verdict}: {fault.title}"
         where = "".join(f", on {region.lane} {region.sentence}" for region in fault.where)
-        _entry(root, name, title, f"{name}.html", since, f"{len(fault.records):,} records{where}")
+        _entry(root, name, title, f"{name}.html", since, f"{plural(len(fault.records), 'record')}{where}")
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -130,7 +130,7 @@ def markdown(summary: str, runs: Sequence[Run], faults: Mapping[str, Fault], out
         lines.append(f"| {' | '.join(map(_plain, cells))} | {where} |")
     lines += ["", "| lane | suite | verdicts |", "|---|---|---|"]
     for run in runs:
-        counts = ", ".join(f"{count:,} {verdict}" for verdict, count in run.verdicts.items())
+        counts = verdict_counts(run.verdicts)
         lines.append(f"| {_plain(run.header.lane)} | {_plain(run.header.suite)} | {counts} |")
     return "\n".join(lines) + "\n"
 

@@ -96,9 +96,9 @@ def _unfinished(runs: Sequence[Run]) -> Iterator[Finding]:
         if not count:
             facts = f"it ran nothing: 0 records, {expected:,} expected"
         elif not run.complete:
-            facts = f"it did not come to its own end: {count:,} records, {expected:,} expected"
+            facts = f"it did not finish: it has {count:,} of {expected:,} expected records"
         elif count != expected:
-            facts = f"it is marked complete: {count:,} records, {expected:,} expected"
+            facts = f"it is marked complete, and has {count:,} of {expected:,} expected records"
         else:
             continue
         lane, suite = run.header.lane, run.header.suite
@@ -109,8 +109,8 @@ def _silent(runs: Sequence[Run]) -> Iterator[Finding]:
     for run in runs:
         if lack := absent_evidence(run.header, run.verdicts):
             lane, suite = run.header.lane, run.header.suite
-            mend = "mend the lane's environment or its adapter"
-            yield Finding(f"{lane}, {suite}", f"it {lack}", mend, of_suites(lane, [suite]), lane, silent=True)
+            fix = "fix the lane's environment or its adapter"
+            yield Finding(f"{lane}, {suite}", f"it {lack}", fix, of_suites(lane, [suite]), lane, silent=True)
 
 
 def _mixed_builds(runs: Sequence[Run]) -> Iterator[Finding]:

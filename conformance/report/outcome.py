@@ -4,13 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from conformance.io.terminal import one_line
+from conformance.io.terminal import one_line, plural
 from conformance.records.messages import line
 from conformance.records.record import Record, Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.report.content.faults import Fault
 from conformance.report.integrity import Integrity
-from conformance.report.words import plural
 
 SHOWN = 10
 """Reasons that are printed; two lines each, they are a screen."""
@@ -145,7 +144,7 @@ def _evidence(integrity: Integrity) -> Iterator[Reason]:
 def _new(page: str, fault: Fault) -> Reason:
     lanes = ", ".join(fault.lanes)
     where = f", where {fault.predicates[0]}" if len(fault.predicates) == 1 else ""
-    facts = f"{fault.verdict} in {plural(len(fault.records), 'record')}, and nobody knew of it{where}"
+    facts = f"{fault.verdict} in {plural(len(fault.records), 'record')}{where}; no expectation describes this"
     lane = fault.lanes[0] if len(fault.lanes) == 1 else ""
     return Reason(NEW, lanes, facts, reproduction(fault.witness), fault.framework, lane, fault.witness, f"{page}.html")
 

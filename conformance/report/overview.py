@@ -4,11 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from conformance.io.terminal import plural
 from conformance.records.messages import label_of, line, skeleton
 from conformance.records.record import Record, Run, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.report.tables.counts import precision
-from conformance.report.words import plural
 
 Reason = Callable[[Record], str]
 """Why a record was expected to be what it is; empty for one that was not."""
@@ -54,7 +54,7 @@ class Group:
 
     @property
     def new(self) -> bool:
-        """Whether it fails a run: its records do, and nobody knew of it."""
+        """Whether it fails a run: its records do, and no expectation describes them."""
         return self.fails and not self.known
 
 

@@ -31,11 +31,6 @@ SYMBOLS: Mapping[Verdict, str] = {
 """What stands for a verdict where there is room for one sign, so that colour is never all that tells."""
 
 
-def plural(count: int, noun: str) -> str:
-    """A count with its noun, as in "1 lane" and "2 lanes"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def slug(text: str, longest: int = 48) -> str:
     """Text as a part of a file name: lower-case letters, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:longest].strip("-")

@@ -44,7 +44,7 @@ class SelectionError(ValueError):
 
 
 USER_ERRORS = (adapters.AdapterError, cases.CaseError, ledger.ClaimError, DataError, ExpectationError, SelectionError)
-"""Mistakes in what to run that a user can mend; all that `select` raises is among them."""
+"""Mistakes in what to run that a user can fix; all that `select` raises is among them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,9 @@ SUITES: Mapping[str, tuple[str, ...]] = {
 }
 """A suite's case files, as patterns in the cases folder."""
 
+OF_PROBLEMS = ("core", "extreme", ROUNDING, "models")
+"""The suites that share no case, and together have every one that an implementation from outside can be asked."""
+
 ONLY_IN: Mapping[str, tuple[str, ...]] = {
     NEGATIVE: ("float32",),
     HALF: HALVES,
@@ -76,7 +79,7 @@ _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class CaseError(ValueError):
-    """A case file, case or suite that does not say what it must; the message names the file, the case and the mend."""
+    """A case file, case or suite that does not say what it must; the message names the file, the case and the fix."""
 
 
 def read_suite(name: str) -> Suite:
@@ -117,10 +120,19 @@ def find(suite: Suite, ids: Iterable[str]) -> Suite:
     return replace(suite, cases=tuple(case for case in suite.cases if case.id in chosen))
 
 
+def suite_with(ids: Sequence[str]) -> Suite:
+    """The first suite of problems that has all of these cases. Raises CaseError, which names core's, where none has."""
+    for name in OF_PROBLEMS:
+        suite = read_suite(name)
+        if {case.id for case in suite.cases} >= {*ids}:
+            return suite
+    return find(read_suite(OF_PROBLEMS[0]), ids)
+
+
 def read_file(path: Path, wanted: Set[str] = frozenset()) -> Iterator[Case]:
     """The cases of one file, checked; of a file in `chosen/`, those of core that it names.
 
-    Of a generated file with some `wanted` ids, no others are read. Raises CaseError naming file, case and mend.
+    Of a generated file with some `wanted` ids, no others are read. Raises CaseError naming file, case and fix.
     """
     try:
         text = read_text(path)
@@ -167,7 +179,7 @@ def _read_toml(name: str, text: str) -> Iterator[Case]:
         case = _case(where, name, table, table["why"], table["probes"])
         if list(case.problem.output) != table["output"]:
             formula = list(case.problem.output)
-            raise CaseError(f"{where}: output is {table['output']}, the formula gives {formula}: mend the wrong one")
+            raise CaseError(f"{where}: output is {table['output']}, the formula gives {formula}: fix the wrong one")
         yield case
 
 
@@ -269,7 +281,7 @@ def _departure(where: str, fault: str, problem: Problem, table: Mapping[str, Any
         raise CaseError(f"{where}: {error}") from None
     if not departure.calls and (not misfit(problem, departure)) is not table["defined"]:
         raise CaseError(f"{where}: '{problem}' has {'no' if table['defined'] else 'an'} answer by the "
-                        f"definition, defined is {table['defined']}: mend the wrong one")  # fmt: skip
+                        f"definition, defined is {table['defined']}: fix the wrong one")  # fmt: skip
     return departure
 
 

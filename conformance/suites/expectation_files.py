@@ -24,7 +24,7 @@ GIVEN = "CONFORMANCE_EXPECTATIONS"
 
 
 class ExpectationError(ValueError):
-    """An expectation that does not say what it must; the message names the file, the entry and the mend."""
+    """An expectation that does not say what it must; the message names the file, the entry and the fix."""
 
 
 class _Settings(Struct, forbid_unknown_fields=True, frozen=True):

@@ -169,7 +169,7 @@ def _document(file: Path) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any
     named = isinstance(floors, dict) and all(isinstance(suites, dict) for suites in floors.values())
     if document or not listed or not named:
         raise ExpectationError(
-            f"{file}: must hold [[expectation]] and [floor.VARIANT] tables and nothing else: mend the headings"
+            f"{file}: must hold [[expectation]] and [floor.VARIANT] tables and nothing else: fix the headings"
         )
     return tables, floors
 
@@ -261,7 +261,7 @@ def by_chance(record: Record, expectations: Sequence[Expectation]) -> bool:
 
 
 def fails(record: Record, expectations: Sequence[Expectation]) -> bool:
-    """Whether a run with this record fails: it fails and nobody knew, or what was known of it is no longer so."""
+    """Whether a run with this record fails: no expectation describes its failure, or one is no longer true."""
     if record.fails and known(record, expectations) is None:
         return True
     return unkept(record, expectations) is not None

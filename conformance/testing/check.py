@@ -70,7 +70,7 @@ def check(
     *,
     data: str = "n c k",
     weight: str = "(g i) o k",
-    suite: str = "core",
+    suite: str = "",
     cases: Sequence[str] = (),
     dtypes: Sequence[str] = (),
     tensor: Callable[[Array], Any] | None = None,
@@ -85,7 +85,8 @@ def check(
     and o channels of a group in and out, k all spatial axes. It gets NumPy arrays, or what `tensor` makes of them, such
     as `torch.from_numpy`, and returns an array of any library that has `__array__` or `__dlpack__`.
 
-    `cases` are ids, by default all of the suite; `name` is by default the function's; a call may take `seconds` of CPU
+    `suite` is by default core, or the suite that has the `cases`, which are ids and by default all of the suite;
+    `name` is by default the function's; a call may take `seconds` of CPU
     time, or asleep. The calls are made in a process that is forked from this one, so that the function may be any, and
     whatever it does ends in a record. Raises CheckError, and CaseError for a suite or case that there is not.
     """
@@ -111,14 +112,16 @@ def _asked(suite: str, cases: Sequence[str], dtypes: Sequence[str]) -> tuple[Sui
     """The suite, and those of its cases and the dtypes that are asked for. Raises CheckError and CaseError."""
     if unknown := [dtype for dtype in dtypes if dtype not in DTYPES]:
         raise CheckError(f"no function is checked in {unknown[0]!r}: the dtypes are {', '.join(DTYPES)}")
-    whole = case_files.read_suite(suite)
+    whole = case_files.suite_with(cases) if cases and not suite else case_files.read_suite(suite or "core")
     if not kind_of(whole.cases[0]).outside:
         raise CheckError(
-            f"the suite {suite!r} has calls that are written for certain frameworks: give another, as core"
+            f"the suite {whole.name!r} has calls that are written for certain frameworks: give another, as core"
         )
     asked_in = tuple(dtypes) or whole.dtypes or DTYPES
     if not {*asked_in} <= {*DTYPES}:
-        raise CheckError(f"the suite {suite!r} is for {' and '.join(asked_in)}: give dtypes, of {' and '.join(DTYPES)}")
+        raise CheckError(
+            f"the suite {whole.name!r} is for {' and '.join(asked_in)}: give dtypes, of {' and '.join(DTYPES)}"
+        )
     return whole, case_files.find(whole, cases).cases if cases else whole.cases, asked_in
 
 

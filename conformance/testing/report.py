@@ -1,6 +1,6 @@
 """What came of a function's cases: a page of text, record files, and an error where something is not as it is to be."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +12,14 @@ from conformance.analysis.groups import by_cause
 from conformance.diagnosis.explain import Actual, Explained, among, causes
 from conformance.io.array_files import Archive
 from conformance.io.atomic import write_together
+from conformance.io.terminal import plural, verdict_count, verdict_counts
 from conformance.predicates.comparisons import Facts, facts, size, smallest
 from conformance.predicates.induction import Rule, where
 from conformance.records import record_file
 from conformance.records.arrays import beside
 from conformance.records.messages import label_of, skeleton, with_kind
 from conformance.records.record import Record, Run, Verdict
+from conformance.records.reproduction import reproduction
 from conformance.suites.expectations import expected_of, fails, lack
 
 SHOWN = 10
@@ -59,7 +61,7 @@ class Report:
 
     @cached_property
     def failures(self) -> tuple[Record, ...]:
-        """The records that fail, and that no expectation knows of."""
+        """The records that fail, and that no expectation describes."""
         known = expected_of(self.run)
         return tuple(record for record in self.run.records if fails(record, known))
 
@@ -105,7 +107,7 @@ class Report:
         for cause, those in by_cause(explained):
             own = [member.record for member in those]
             part = "" if len(chosen) == len(records) else f", of the {len(chosen)} smallest that were diagnosed"
-            yield _fault(f"diverges: {cause.sentence}{part}", own, good)
+            yield _fault(f"{cause.sentence}{part}", own, good)
 
     @contextmanager
     def _actual(self) -> Iterator[Actual]:
@@ -121,29 +123,36 @@ class Report:
 
     def _lines(self) -> Iterator[str]:
         header = self.run.header
-        counts = ", ".join(f"{count:,} {verdict}" for verdict, count in self.verdicts.items())
-        yield f"{header.framework}, suite {header.suite}: {len(self.run.records):,} records: {counts}"
+        counts = verdict_counts(self.verdicts)
+        yield f"{header.framework}, suite {header.suite}: {plural(len(self.run.records), 'record')}: {counts}"
         if self.lack:
             yield f"it {self.lack}"
         for number, fault in enumerate(self.faults[:SHOWN], 1):
-            yield f"{number}. {fault.count:,} {fault.what}"
+            yield f"{number}. {verdict_count(fault.count, fault.witness.verdict)}: {fault.what}"
             yield f"   {fault.where.sentence}"
             if fault.where.is_of_enough:
                 yield f"      {fault.where.coverage}"
             witness = fault.witness
             yield f"   smallest: case {witness.case!r} in {witness.dtype}: {witness.problem}"
             yield f"      {witness.message}"
-            yield f"      conformance.check({header.framework}, suite={header.suite!r}, cases=[{witness.case!r}])"
+            yield f"      {reproduction(witness)}"
         if len(self.faults) > SHOWN:
-            yield f"and {len(self.faults) - SHOWN:,} more kinds of failure"
+            yield f"and {plural(len(self.faults) - SHOWN, 'more kind')} of failure"
+        yield from self._unsupported()
         if self.conforms:
             yield "nothing fails" + (", the rest is unsupported" if self.verdicts.get(Verdict.UNSUPPORTED) else "")
+
+    def _unsupported(self) -> Iterator[str]:
+        """Why cases were not put to the function."""
+        reasons = Counter(record.message for record in self.run.records if record.verdict is Verdict.UNSUPPORTED)
+        for reason, count in reasons.most_common(SHOWN):
+            yield f"{count:,} unsupported: {reason}"
 
 
 def _said(records: Sequence[Record], good: Sequence[Facts]) -> Fault:
     """Records of one verdict that say the same but for numbers."""
     words = with_kind(records[0].kind, label_of(records))
-    return _fault(f"{records[0].verdict}: {words}", records, good)
+    return _fault(words, records, good)
 
 
 def _fault(what: str, records: Sequence[Record], good: Sequence[Facts]) -> Fault:

@@ -1,4 +1,4 @@
-"""Expectations against records: exact ones are silent, and every way of not being exact has its name and its mend."""
+"""Expectations against records: exact ones are silent, and every way of not being exact has its name and its fix."""
 
 import sys
 from collections.abc import Callable
@@ -75,7 +75,7 @@ def test_an_exact_expectation_is_silent(files: Files) -> None:
 
 def test_a_fix_is_stale(files: Files) -> None:
     (found,) = check(files(entry()), [run()])
-    assert (found.fault, found.facts.endswith("are otherwise: conforms"), found.witness in RECORDS) == (
+    assert (found.fault, found.facts.endswith("another verdict: conforms"), found.witness in RECORDS) == (
         Flaw.STALE, True, True,
     )  # fmt: skip
 

@@ -58,5 +58,5 @@ def test_green_anywhere_is_named_and_fails_the_audit(one: Faked, where: str) -> 
     audited = audit([], {}, None, [], [one])
     assert is_enough(audited) is not bool(where)
     (line,) = fake_lines(audited)
-    assert line.startswith(f"fake that answers zeros: {one.route}: exit status {one.status}, 6 diverges")
-    assert line.endswith(f"{one.route}: {where}" if where else "6 diverges")
+    assert line.startswith(f"fake that answers zeros: {one.route}: exit status {one.status}, 6 diverge")
+    assert line.endswith(f"{one.route}: {where}" if where else "6 diverge")

@@ -183,7 +183,8 @@ def test_what_is_as_stated_is_no_departure() -> None:
 def test_what_is_not_stated_names_the_smallest_case() -> None:
     (departure,) = held(LANE, [], FOUND, DOES)
     assert departure.facts == (
-        "inf in the weight changes outputs that its element does not reach in 2 of 3, which is not stated: "
+        "inf in the weight changes outputs that its element does not reach in 2 of 3 problems, "
+        "and no statement says so: "
         'smallest "i2 k2 s2" in float32'
     )
 
@@ -191,8 +192,8 @@ def test_what_is_not_stated_names_the_smallest_case() -> None:
 def test_what_is_stated_and_no_longer_so_names_the_smallest_case() -> None:
     (departure,) = held(LANE, [statement("rank > 0")], FOUND, DOES)
     assert departure.facts == (
-        "it is stated that inf in the weight changes outputs that its element does not reach, and in 1 of 3 it does "
-        'not: smallest "i2 k2" in float32'
+        "a statement says that inf in the weight changes outputs that its element does not reach, and in 1 of 3 "
+        'problems it does not: smallest "i2 k2" in float32'
     )
 
 
@@ -201,7 +202,7 @@ def test_what_is_stated_in_part_is_to_be_shown_once() -> None:
     assert list(held(LANE, [partly], FOUND, DOES)) == []
     assert list(unshown(LANE, [partly], FOUND, DOES)) == []
     assert list(unshown(LANE, [partly], FOUND[2:], DOES)) == [
-        "it is stated that inf in weight changes outputs that its element does not reach, and nothing shows it"
+        "a statement says that inf in weight changes outputs that its element does not reach, and no problem shows it"
     ]
     assert list(unshown(LANE, [replace(partly, lanes=("jax-jit",))], FOUND[2:], DOES)) == []
 

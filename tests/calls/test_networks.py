@@ -120,7 +120,7 @@ def test_a_unet_of_several_classes_is_followed_through_forward() -> None:
 def test_the_sizes_that_pass_a_unet_and_what_mends_a_level_are_said_with_their_lines() -> None:
     lines = said(UNET, 100)
     assert lines[-5:] == [
-        "not known, and taken to keep sizes: torch.nn.functional.pad (line 51), which may mend a level that breaks",
+        "not known, and taken to keep sizes: torch.nn.functional.pad (line 51), which may fix a level that breaks",
         "with the defaults bilinear=False",
         "input 100: level 3 (line 44) gives 24 where 25 is needed: give output_padding=1 there or crop 1 of the skip "
         "connection, which is what goes into torch.nn.MaxPool2d(2) (line 29)",

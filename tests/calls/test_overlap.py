@@ -13,7 +13,7 @@ from conformance.calls.sizes.overlap import bilinear, overlap, say
 from conformance.cli import commands
 from conformance.problem import Problem
 
-CHECKERBOARD = "in an inner element, which can show as a checkerboard"
+CHECKERBOARD = "in an inner element; a checkerboard can show, since"
 
 
 @given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4))
@@ -34,19 +34,19 @@ def test_overlap_counts_the_taps_that_meet(k: int, s: int, d: int) -> None:
         ("i9 k2 s2", "1 tap of the kernel in every inner element"),
         (
             "i9x9 k3 s2",
-            f"1 to 4 taps of the kernel {CHECKERBOARD}: kernel 3 does not divide by stride 2",
+            f"1 to 4 taps of the kernel {CHECKERBOARD} kernel 3 is not a multiple of stride 2",
         ),
         (
             "i9x9 k4x3 s2",
-            f"2 to 4 taps of the kernel {CHECKERBOARD}: kernel 3 does not divide by stride 2",
+            f"2 to 4 taps of the kernel {CHECKERBOARD} kernel 3 is not a multiple of stride 2",
         ),
         (
             "i9 k2 s3",
-            f"0 to 1 tap of the kernel {CHECKERBOARD}: kernel 2 does not divide by stride 3",
+            f"0 to 1 tap of the kernel {CHECKERBOARD} kernel 2 is not a multiple of stride 3",
         ),
         (
             "i9 k4 s2 d2",
-            f"0 to 4 taps of the kernel {CHECKERBOARD}: dilation 2 and stride 2 have a common divisor",
+            f"0 to 4 taps of the kernel {CHECKERBOARD} dilation 2 and stride 2 have a common divisor",
         ),
     ],
 )
@@ -77,6 +77,6 @@ def test_a_call_says_both() -> None:
     output = CliRunner().invoke(commands, ["call", "torch", call, "--claim"]).output
     assert "  overlap: 4 taps of the kernel in every inner element" in output
     assert (
-        "  bilinear: with the kernel 1/4 3/4 3/4 1/4 on each axis, and each channel by itself, it upsamples by 2 as"
+        "  bilinear: the kernel 1/4 3/4 3/4 1/4 on each axis, applied to each channel alone, upsamples by 2 as"
         in output
     )

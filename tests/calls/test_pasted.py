@@ -160,8 +160,8 @@ def test_what_is_passed_over_in_a_file_is_said_with_its_line() -> None:
     ("content", "message"),
     [
         (b"\xff\xfe\0\0", "is not UTF-8 text: "),
-        (b"x = 1\0\n", "is not Python: source code string cannot contain null bytes: mend the file"),
-        (b"x = 1\ndef f(:\n", ":2: character 7: is not Python: invalid syntax: mend the file"),
+        (b"x = 1\0\n", "is not Python: source code string cannot contain null bytes: fix the file"),
+        (b"x = 1\ndef f(:\n", ":2: character 7: is not Python: invalid syntax: fix the file"),
         (b"x = " + b"-" * 200_000 + b"1", "is not Python: "),
     ],
 )

@@ -36,8 +36,8 @@ def convert_weight(w):
 def conv_transpose(x, w, b):
     """x (N, 32, 7, 7), as 'n c k', to y (N, 64, 14, 14).
 
-    x, w, b and y are arrays of torch: a NumPy array a becomes one by
-    torch.from_numpy(a). w comes from convert_weight.
+    x, w, b and y are arrays of torch; torch.from_numpy(a) makes one of a NumPy array a.
+    w comes from convert_weight.
     """
     layer = torch.nn.ConvTranspose2d(32, 64, 5, stride=2, padding=1)
     layer.weight.data = w

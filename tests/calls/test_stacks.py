@@ -1,4 +1,4 @@
-"""Stacks of layers: which sizes pass, which level breaks, and what mends it."""
+"""Stacks of layers: which sizes pass, which level breaks, and what fixes it."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -45,13 +45,13 @@ def test_the_level_that_breaks_is_named_with_the_argument_that_mends_it() -> Non
     assert f"input 36, with a skip connection on every level: {said}" in lines
     (result,) = broken("torch", unet(HALVED, DOUBLED), 36)
     assert (result.level, result.after, result.needed) == (3, (8, 8), (9, 9))
-    assert result.mend == {"output_padding": 1}
+    assert result.fix == {"output_padding": 1}
 
 
 def test_axes_break_apart() -> None:
     (result,) = broken("torch", unet(HALVED, DOUBLED), 36, 40)
     assert (result.after, result.needed) == ((8, 10), (9, 10))
-    assert written(result.mend or {}) == "output_padding=(1, 0)"
+    assert written(result.fix or {}) == "output_padding=(1, 0)"
 
 
 def test_a_published_network_without_padding_crops_its_encoder_and_leaves_388_of_572() -> None:
@@ -111,13 +111,13 @@ def test_the_rule_holds_beyond_the_sizes_that_were_tried(levels: list[tuple[Any,
 def test_what_mends_a_level_gives_what_is_needed(forms: tuple[str, str, str], size: int, k: int, ceiled: bool) -> None:
     framework, pool, up = forms
     for result in broken(framework, f"[{pool.format(ceiled)}, {up.format(k)}]", size):
-        if result.refused or result.mend is None:
+        if result.refused or result.fix is None:
             continue
         call, outer = up.format(k)[:-1], ""
-        mend = dict(result.mend)
-        if size_given := mend.pop("output_size", None):
+        fix = dict(result.fix)
+        if size_given := fix.pop("output_size", None):
             outer = f"(x, output_size={size_given})"
-        text = f"{call}, {written(mend)}){outer}" if mend else f"{call}){outer}"
+        text = f"{call}, {written(fix)}){outer}" if fix else f"{call}){outer}"
         claim = idioms.read(framework, text, {"x": (1, 1, *result.before)}).claim
         assert (claim.refused, claim.problem.output) == ("", result.needed)
 
@@ -125,7 +125,7 @@ def test_what_mends_a_level_gives_what_is_needed(forms: tuple[str, str, str], si
 def test_a_layer_that_no_argument_mends_is_cropped() -> None:
     text = "[nn.AvgPool1d(2), nn.Upsample(scale_factor=2)]"
     (result,) = broken("torch", text, 9)
-    assert result.mend is None
+    assert result.fix is None
     (line,) = [
         line for line in stack_lines(answer_stack(read_stack("torch", [text]), (9,))) if line.startswith("input")
     ]

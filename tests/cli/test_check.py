@@ -42,7 +42,7 @@ def done(*words: str) -> Result:
 def test_a_right_function_is_green_and_leaves_its_record_file(folder: Path) -> None:
     result = done("library_to_check:right", "--suite", "smoke", "--tensor", "library_to_check:foreign")
     file = Path("reports/records/right-function-smoke.jsonl")
-    assert result.output == f"right, suite smoke: 120 records: 120 conforms\nnothing fails\n{file}\n"
+    assert result.output == f"right, suite smoke: 120 records: 120 conform\nnothing fails\n{file}\n"
     assert result.return_value == 0
     assert record_file.read(folder / file).verdicts == {"conforms": 120}
 
@@ -51,7 +51,7 @@ def test_a_wrong_function_is_red_and_keeps_the_name_that_it_is_given(folder: Pat
     options = ("--suite", "smoke", "--case", "smoke-1d-10", "--dtype", "float32", "--name", "mine", "--records", "kept")
     result = done("library_to_check:Layers.negative", *options)
     assert result.return_value == 1
-    assert result.output.startswith("mine, suite smoke: 1 records: 1 diverges\n1. 1 diverges: equals")
+    assert result.output.startswith("mine, suite smoke: 1 record: 1 diverges\n1. 1 diverges: equals")
     assert (folder / "kept/partial/mine-function-smoke.jsonl").exists()
 
 
@@ -59,7 +59,7 @@ WRONG = {
     "library_to_check": "'library_to_check': give MODULE:FUNCTION, such as",
     "library_to_check:nothing": "module 'library_to_check' has no attribute 'nothing'",
     "nothing_to_check:f": "imported here, ModuleNotFoundError: No module named 'nothing_to_check': install",
-    "broken_to_check:f": "cannot be imported here, OSError: no disk: mend what it says",
+    "broken_to_check:f": "cannot be imported here, OSError: no disk: fix what it says",
     "library_to_check:__name__": "function is 'library_to_check': give something that can be called",
     "library_to_check:right --weight xyz": "the weight layout 'xyz': give one such as",
     "library_to_check:right --suite nosuch": "nosuch",

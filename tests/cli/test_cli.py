@@ -218,7 +218,7 @@ def test_mistake_is_one_line(
     ("damage", "texts"),
     [
         (lambda b: b[:-30], ["damaged.jsonl", "run the lane again"]),
-        (lambda b: b[: b.rindex(b"\n", 0, -1) + 1], ["damaged.jsonl", "the footer is missing", "run the lane again"]),
+        (lambda b: b[: b.rindex(b"\n", 0, -1) + 1], ["damaged.jsonl", "is no footer", "run the lane again"]),
         (
             lambda b: b.replace(b"record/1", b"record/9"),
             ["damaged.jsonl", "conformance-record/1", "that this version wrote"],

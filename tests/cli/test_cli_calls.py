@@ -32,8 +32,8 @@ def test_a_call_is_explained_without_its_framework() -> None:
         "  window: (0, 0) x (0, 0) cut from (11, 15), which leaves (11, 15)",
         "  taps: as stored",
         "  axes: data 'n c k', weight '(g i) o k'",
-        "  overlap: 1 to 4 taps of the kernel in an inner element, which can show as a checkerboard: "
-        "kernel 3 does not divide by stride 2",
+        "  overlap: 1 to 4 taps of the kernel in an inner element; a checkerboard can show, since "
+        "kernel 3 is not a multiple of stride 2",
     ]
 
 

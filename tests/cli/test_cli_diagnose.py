@@ -125,7 +125,7 @@ def problem_of_call(**changed: Any) -> dict[str, Any]:
         ({"x": np.asfortranarray, "actual": lambda y: y.astype(">f4")}, 0, "equals the oracle within rounding"),
         ({"actual": lambda y: y.astype(np.longdouble)}, 0, "equals the oracle within rounding"),
         ({"actual": lambda y: y.astype("f2")}, 0, "within the rounding of float16, consistent with sums in float32"),
-        ({"actual": lambda y: np.pad(y, [(0, 0), (0, 0), (0, 1), (0, 1)])}, 0, "rows 11 on axis 1 beyond the stamp, "),
+        ({"actual": lambda y: np.pad(y, [(0, 0), (0, 0), (0, 1), (0, 1)])}, 0, "row 11 on axis 1 beyond the stamp, "),
         ({"actual": lambda y: y[:, :, 2:-3, 1:-4]}, 0, "with window (2, 3) x (1, 4) for (0, 0) x (0, 0)"),
         ({"actual": lambda y: y.transpose(0, 2, 3, 1)}, 0, "with its axes as NHWC where NCHW is expected (np."),
         ({"actual": lambda y: y.transpose(0, 2, 3, 1).reshape(y.shape)}, 0, "with its memory as NHWC where NCHW is "),

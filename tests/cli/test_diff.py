@@ -215,7 +215,7 @@ class TestWhatCannotBeCompared:
         ("spoil", "line"),
         [
             (lambda text: text[: len(text) // 2], "not a whole record file"),
-            (lambda text: "\n".join(text.splitlines()[:-1]), "the footer is missing"),
+            (lambda text: "\n".join(text.splitlines()[:-1]), "is no footer"),
             (lambda text: '{"verdict": "ok"}\n', "no header of format"),
             (lambda text: "", "no header of format"),
             (lambda text: text.replace('"verdict":"conforms"', '"verdict":"fine"', 1), 'got "fine" at $.verdict'),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from conformance import oracle
-from conformance.cli import GROUPS, VERBS
+from conformance.cli import GROUPS, VERBS, doctor
 from conformance.cli.demo import QUESTIONS
 from conformance.cli.forms import BEFORE
 from conformance.io.folders import cases_folder
@@ -114,7 +114,7 @@ def test_show_tells_an_expectation_with_what_it_covers(conformance: Command, tmp
     write(tmp_path / "jax-jit-core.jsonl", Run(header, (record,), complete=True))
     out = conformance("show", known.id, "--records", tmp_path).out
     assert f"upstream: {known.upstream}" in out
-    assert "1 records show it" in out
+    assert "1 record of it" in out
     assert case.id in out
     assert f"[known: {known.id}]" in conformance("show", case.id, "--records", tmp_path).out
 
@@ -180,6 +180,17 @@ def test_doctor_says_what_is_lacking_and_how_to_get_it(
     checks = {check["name"]: check for check in map(json.loads, ended.out.splitlines())}
     assert checks["cases"]["here"] == str(cases_folder())
     assert checks["cache"]["here"] == f"{tmp_path / 'cache'}, 0 MB"
-    assert checks["mxnet"]["mend"] == "`tox run -e mxnet --notest`"
-    assert ended.status == 1
+    assert checks["mxnet"]["fix"] == "`tox run -e mxnet --notest`"
+    assert ended.status == 0
     assert list(tmp_path.iterdir()) == []
+    assert re.search(r"^no +mxnet ", conformance("doctor").out, re.MULTILINE)
+
+
+def test_doctor_ends_with_1_where_something_is_to_be_mended(
+    conformance: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "NIGHT", 2**60)
+    ended = conformance("doctor")
+    assert ended.status == 1
+    assert "lacks  disk" in ended.out
+    assert "for the environments of a night: free " in ended.out

@@ -510,8 +510,8 @@ NAMED = {
     "stamps written over each other, not added": "overlapping stamps overwrite",
     "in and out channels swapped where there are as many": "in and out channels of the weight swapped",
     "in channels beyond the last whole block of 4 lost": "the last in channel lost",
-    "all but the first of the batch dropped": "items of the batch .* as if never written",
-    "out channels beyond the last whole block of 16 lost": "out channels 16 holding zeros, as if never written",
+    "all but the first of the batch dropped": "items? .* of the batch holding .* as if never written",
+    "out channels beyond the last whole block of 16 lost": "out channel 16 holding zeros, as if never written",
     "dilation above 2 read as 2": "taps from 1 on put 2 early|dilation",
 }  # fmt: skip
 """What a diagnosis says of each mutant that is a statement."""

@@ -41,9 +41,9 @@ def erased(index: Any, value: float = 0) -> Any:
     ("index", "text"),
     [
         (np.s_[:, :, 2:5], "rows 2 to 4 on axis 0 holding zeros, as if never written"),
-        (np.s_[:, :, :, [0, 3]], "rows 0 3 on axis 1 holding zeros, as if never written"),
-        (np.s_[:, 4], "out channels 4 holding zeros, as if never written"),
-        (np.s_[1], "items of the batch 1 holding zeros, as if never written"),
+        (np.s_[:, :, :, [0, 3]], "rows 0, 3 on axis 1 holding zeros, as if never written"),
+        (np.s_[:, 4], "out channel 4 holding zeros, as if never written"),
+        (np.s_[1], "item 1 of the batch holding zeros, as if never written"),
     ],
 )
 def test_rows_that_were_never_written_are_named(index: Any, text: str, *, whole: bool) -> None:
@@ -57,7 +57,7 @@ def test_rows_that_hold_the_bias_alone_are_named(*, whole: bool) -> None:
         actual[:, :, 1] = arrays.bias.reshape(-1, 1)
         return actual
 
-    assert told(GROUPED, change, whole=whole) == ["rows 1 on axis 0 holding the bias alone, as if never written"]
+    assert told(GROUPED, change, whole=whole) == ["row 1 on axis 0 holding the bias alone, as if never written"]
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -122,7 +122,7 @@ def test_an_unexplained_difference_of_few_rows_says_where() -> None:
     arrays = draw("parts", problem)
     actual = oracle.expected(problem, *arrays)
     actual[:, :, 4] += 1
-    assert difference(problem, arrays, actual).partition("; largest")[0].endswith("; they are all in rows 4 on axis 0")
+    assert difference(problem, arrays, actual).partition("; largest")[0].endswith("; they are all in row 4 on axis 0")
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -179,14 +179,14 @@ def test_orders_that_differ_in_extents_of_one_are_told_once() -> None:
 @pytest.mark.parametrize(
     ("window", "bias", "rows"),
     [
-        (((0, -1), (1, 1)), False, {"8 on axis 0": "zeros"}),
-        (((-2, 0), (-1, -1)), True, {"0 1 on axis 0": "the bias alone", "0 8 on axis 1": "the bias alone"}),
+        (((0, -1), (1, 1)), False, {"row 8 on axis 0": "zeros"}),
+        (((-2, 0), (-1, -1)), True, {"rows 0, 1 on axis 0": "the bias alone", "rows 0, 8 on axis 1": "the bias alone"}),
         (((0, 2), (0, 0)), False, {}),
     ],
 )
 def test_rows_that_no_tap_reaches_are_told(window: Window, *, bias: bool, rows: dict[str, str]) -> None:
     assert list(beyond_stamp(window, (9, 9), bias=bias)) == [
-        f"rows {where} beyond the stamp, where no tap reaches: the definition has {held} there"
+        f"{where} beyond the stamp, where no tap reaches: the definition has {held} there"
         for where, held in rows.items()
     ]
 

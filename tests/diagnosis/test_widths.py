@@ -92,14 +92,14 @@ def repeated(problem: Problem, arrays: Arrays) -> Array:
     [
         ("i5x4 k3 s2 ic3 oc2", clipped(22, 2**22), "values saturated at 2**22"),
         ("i5x4 k3 s2 ic3 oc2 bias", clipped(22, 2**22 - 1), "values saturated at 2**22"),
-        ("i5x6 k3 s2 oc3 n3", slices(0, [0, 1, 1]), "items of the batch 2 holding what belongs to item 1"),
-        ("i5x6 k3 s2 oc3 n4", slices(0, [0, 1, 1, 1]), "items of the batch 2 3 holding what belongs to item 1"),
+        ("i5x6 k3 s2 oc3 n3", slices(0, [0, 1, 1]), "item 2 of the batch holding what belongs to item 1"),
+        ("i5x6 k3 s2 oc3 n4", slices(0, [0, 1, 1, 1]), "items 2, 3 of the batch holding what belongs to item 1"),
         (
             "i5x6 k3 s2 ic2 oc4",
             slices(1, [0, 1, 0, 1]),
-            "out channels 2 3 each holding what belongs to the out channel 2 before",
+            "out channels 2, 3 each holding what belongs to the out channel 2 before",
         ),
-        ("i5x6 k3 s2 ic2", slices(3, [*range(12), 11]), "rows 12 on axis 1 holding what belongs to row 11"),
+        ("i5x6 k3 s2 ic2", slices(3, [*range(12), 11]), "row 12 on axis 1 holding what belongs to row 11"),
         ("i300 k3 p1", with_input(wrapped), "input coordinates kept in uint8 on axis 0"),
         ("i2x270 k1x3 ic2 bias", with_input(wrapped), "input coordinates kept in uint8 on axis 1"),
         ("i140 k3 s2 oc2", with_input(beyond(128)), "input beyond int8 lost on axis 0"),

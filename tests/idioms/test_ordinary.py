@@ -74,7 +74,7 @@ def test_every_parameter_has_a_part_in_sizes_or_is_set_aside(framework: str, lay
     parameters = {*expression.signature(idiom.signature).parameters}
     reviewed = asked | {*idiom.aside} | CHANNELS | {*idiom.tensors.values()}
     assert not asked or parameters <= reviewed, parameters - reviewed
-    assert not asked & {*idiom.aside}, "set aside, and yet sizes hang on it"
+    assert not asked & {*idiom.aside}, "set aside, and yet sizes depend on it"
 
 
 @pytest.mark.parametrize(("framework", "layer"), ALL, ids=IDS)

@@ -14,7 +14,7 @@ from tests.records.test_record import HEADER
     ("verdicts", "words"),
     [({"conforms": 1, "rejects": 9}, ""), ({}, ""),
      ({"unsupported": 8616}, "answers nothing: 0 of 8,616 records, all of them are unsupported"),
-     ({"rejects": 3, "unsupported": 1}, "conforms nowhere: 0 of 4 records: 3 rejects, 1 unsupported")],
+     ({"rejects": 3, "unsupported": 1}, "conforms nowhere: 0 of 4 records: 3 reject, 1 unsupported")],
 )  # fmt: skip
 def test_a_whole_run_in_which_nothing_conforms_is_no_evidence(verdicts: dict[str, int], words: str) -> None:
     assert absent_evidence(HEADER, verdicts) == words

@@ -1,4 +1,4 @@
-"""The machine of a run: its facts, conditions on them, and what hangs on them."""
+"""The machine of a run: its facts, conditions on them, and what depends on them."""
 
 from collections.abc import Mapping
 from dataclasses import replace

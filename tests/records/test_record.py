@@ -137,7 +137,7 @@ def test_footer_counts_verdicts_in_their_order(lines: list[str]) -> None:
 def test_file_cut_after_any_line_is_refused(tmp_path: Path, lines: list[str], kept: int) -> None:
     said = refusal(tmp_path / "cut.jsonl", "".join(lines[:kept]))
     assert "cut.jsonl" in said
-    assert "header of format 'conformance-record/1'" in said or "footer is missing" in said
+    assert "header of format 'conformance-record/1'" in said or "is no footer" in said
 
 
 def test_file_cut_after_any_byte_is_refused(tmp_path: Path, lines: list[str]) -> None:
@@ -191,7 +191,7 @@ def edited(lines: list[str], number: int, **values: Any) -> str:
         (3, {"pass": None}, ("damaged.jsonl:4", "missing required field `pass`", "run the lane again")),
         (1, {"verdict": "crashed"}, ("the footer counts 4", "run the lane again")),
         (-1, {"records": 5}, ("the footer counts 5 records, 4 stand there", "run the lane again")),
-        (-1, {"records": None}, ("the footer is missing", "run the lane again")),
+        (-1, {"records": None}, ("is no footer", "run the lane again")),
         (-1, {"verdicts": {"conforms": 4}}, ("the footer counts", "'rejects': 1", "run the lane again")),
     ],
 )

@@ -44,7 +44,7 @@ MANY = 100_000
 FIRST_PAINT_MS = 1000
 FILTER_MS = 200
 ANSWERED = "() => document.getElementById('status').textContent.includes(' of ')"
-SETTLED = "() => document.getElementById('status').textContent.includes('records')"
+SETTLED = "() => document.getElementById('status').textContent.includes('record')"
 
 
 @pytest.fixture(scope="module")

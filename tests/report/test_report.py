@@ -78,14 +78,14 @@ FINDINGS = {
     "no runs": ([], [], "records: no run was given"),
     "no runs of an expected lane": ([], ["torch-eager"], "torch-eager: it is expected, and has no record"),
     "unsupported": ([run(records=[record("a", Verdict.UNSUPPORTED)])], [],
-                    "torch-eager, core: it answers nothing: 0 of 1 records, all of them are unsupported"),
+                    "torch-eager, core: it answers nothing: 0 of 1 record, all of them are unsupported"),
     "wrong": ([run(records=[record("a", Verdict.DIVERGES, kind="value"), record("b", Verdict.ERRORED)])], [],
               "torch-eager, core: it conforms nowhere: 0 of 2 records: 1 diverges, 1 errored"),
     "absent": ([TORCH], ["torch-eager", "jax-jit"], "jax-jit: it is expected, and has no record in core"),
     "absent from a suite": ([TORCH, JAX, run(suite="negative")], ["torch-eager", "jax-jit"], "jax-jit: it is expected, "
                             "and has no record in negative"),
-    "incomplete": ([run(complete=False)], [], "torch-eager, core: it did not come to its own end: 3 records, 3 exp"),
-    "too few": ([run(expected=4000)], [], "torch-eager, core: it is marked complete: 3 records, 4,000 expected"),
+    "incomplete": ([run(complete=False)], [], "torch-eager, core: it did not finish: it has 3 of 3 expected records"),
+    "too few": ([run(expected=4000)], [], "torch-eager, core: it is marked complete, and has 3 of 4,000 expected"),
     "nothing": ([run(records=[])], [], "torch-eager, core: it ran nothing: 0 records, 0 expected"),
     "shards": ([run(shard=(1, 2)), run(shard=(2, 2), records=[record("z")])], [],
                "torch-eager, core: shards 1 of 2, 2 of 2 stand apart"),
@@ -138,7 +138,7 @@ def test_an_absent_lane_is_run_by_what_can_run_it(lane: str, command: str) -> No
 
 def test_a_function_is_put_to_its_case_again_by_a_line_of_python() -> None:
     failing = replace(record("a"), framework="my_conv", variant="function")
-    assert reproduction(failing) == "conformance.check(my_conv, suite='core', cases=['a'], dtypes=['float32'])"
+    assert reproduction(failing) == "conformance.check(my_conv, cases=['a'], dtypes=['float32'])"
 
 
 def test_sound_records_have_no_finding_and_the_expected_lanes_are_named(tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ def test_many_kinds_of_failure_do_not_make_many_pages() -> None:
     assert len(found) == 13
     assert sum(len(each.records) for each in found) == 200
     rest = max(found, key=lambda each: len(each.records))
-    assert (rest.title, rest.where) == ("others, each of few records", ())
+    assert (rest.title, rest.where) == ("other messages, few records each", ())
 
 
 def test_agreement_counts_what_both_answered_and_what_they_answered_alike(site: Site) -> None:

@@ -105,7 +105,7 @@ def test_a_death_and_a_silence_are_the_same_records_as_on_one_machine(
     with scheduler(port, log=tmp_path / "scheduler"), worker(address, log=tmp_path / "worker"):
         wait_for(partial(offered, tmp_path / "worker"))
         output = sweep(tmp_path / "cluster", 64, "--timeout", "2", "--scheduler", address)
-    assert f"64 problems: 63 conforms, 1 {verdict}" in output
+    assert f"64 problems: 63 conform, 1 {verdict}" in output
     sweep(tmp_path / "here", 64, "--timeout", "2")
     shard = "shard-00000.jsonl.gz"
     assert done(tmp_path / "cluster") == done(tmp_path / "here")
@@ -184,7 +184,7 @@ def test_a_sweep_goes_through_tls(tmp_path: Path) -> None:
         worker(address, *ours, log=tmp_path / "worker"),
     ):
         wait_for(partial(offered, tmp_path / "worker"))
-        assert "32 conforms" in sweep(tmp_path / "a", 32, "--scheduler", address, *ours)
+        assert "32 conform" in sweep(tmp_path / "a", 32, "--scheduler", address, *ours)
 
 
 @contextmanager

@@ -158,8 +158,8 @@ def test_a_scan_is_run_on_a_lane_with_own_weights(scan: Path, tmp_path: Path) ->
         [sys.executable, "-m", "conformance", "run", "oracle_adapter", *words], capture_output=True, text=True,
         env={**os.environ, "CONFORMANCE_ADAPTERS": str(ADAPTERS)}, check=False,
     )  # fmt: skip
-    assert "oracle_adapter-single scan-m: 3 conforms" in ended.stdout, ended.stderr
-    assert "oracle_adapter-single scan-m-weights: 3 conforms" in ended.stdout
+    assert "oracle_adapter-single scan-m: 3 conform" in ended.stdout, ended.stderr
+    assert "oracle_adapter-single scan-m-weights: 3 conform" in ended.stdout
     run = read(tmp_path / "r" / "oracle_adapter-single-scan-m-weights.jsonl")
     assert [record.case for record in run.records] == [
         "layer-h3-weights", "layer-up1-convtranspose-weights", "layer-up3-weights",

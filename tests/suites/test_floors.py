@@ -43,9 +43,9 @@ def test_a_file_may_hold_floors_alone(write: Path) -> None:  # noqa: F811  # pyt
         ("[floor.eager]\ncore = {answered = true, of = 9}\n", "give {answered"),
         ("[floor.eager]\ncore = {answered = 0, of = 9}\n", "is 0 of 9: give a number from 1 to 9"),
         ("[floor.eager]\ncore = {answered = 10, of = 9}\n", "is 10 of 9: give a number from 1 to 9"),
-        ("floor = 7\n", "mend the headings"),
-        ("[floor]\ncore = 7\n", "mend the headings"),
-        ("[[floor]]\ncore = 7\n", "mend the headings"),
+        ("floor = 7\n", "fix the headings"),
+        ("[floor]\ncore = 7\n", "fix the headings"),
+        ("[[floor]]\ncore = 7\n", "fix the headings"),
     ],
 )
 def test_a_floor_that_says_something_else_is_refused(write: Path, text: str, words: str) -> None:  # noqa: F811  # pytest gives the fixture that is imported

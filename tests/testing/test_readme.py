@@ -33,7 +33,7 @@ def test_the_function_is_checked_and_its_records_are_written(tmp_path: Path) -> 
     (tmp_path / "script.py").write_text(FUNCTION.replace(HOLE, BODY), encoding="utf-8")
     done = run(tmp_path, "script.py")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "my_conv_transpose, suite smoke: 120 records: 120 conforms\nnothing fails\n"
+    assert done.stdout == "my_conv_transpose, suite smoke: 120 records: 120 conform\nnothing fails\n"
     assert (tmp_path / "reports" / "records" / "my_conv_transpose-function-smoke.jsonl").exists()
 
 
@@ -41,7 +41,7 @@ def test_a_function_without_a_body_is_red(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(FUNCTION, encoding="utf-8")
     done = run(tmp_path, "script.py")
     assert done.returncode == 1
-    assert "it conforms nowhere: 0 of 120 records: 120 rejects" in done.stdout
+    assert "it conforms nowhere: 0 of 120 records: 120 reject" in done.stdout
     assert "rejects: NotImplementedError: not yet" in done.stderr
 
 

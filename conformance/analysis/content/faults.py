@@ -45,7 +45,7 @@ MOST = 12
 """Groups of a framework that are told apart; the smaller ones stand together."""
 LARGEST = 2**16
 """Elements of an array that is kept for drawing."""
-REST = "others, each of few records"
+REST = "other messages, few records each"
 
 Evidence = Mapping[tuple[str, Key], Any]
 

@@ -127,7 +127,7 @@ def _idiom(framework: str, idiom: Idiom, points: Mapping[str, list[ClaimedCall]]
     for variant, of_variant in points.items():
         for point in of_variant:
             if point.idiom is idiom and point.claim.refused:
-                reason, *_ = re.split(r": (?!it )\w+ takes ", point.claim.refused)  # what is legal hangs on the call
+                reason, *_ = re.split(r": (?!it )\w+ takes ", point.claim.refused)  # what is legal depends on the call
                 refusals["n".join(skeleton(reason))][variant] = None
     return IdiomEntry(
         idiom.id, framework, tuple(dict.fromkeys(idiom.functions.values())),

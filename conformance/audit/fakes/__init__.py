@@ -14,6 +14,7 @@ from typing import Any
 from conformance.audit.fakes.answers import SUITE
 from conformance.io.exit_status import DIVERGED
 from conformance.io.folders import cases_folder
+from conformance.io.terminal import verdict_counts
 from conformance.records import record, record_file
 from conformance.records.record import FUNCTION
 
@@ -57,7 +58,7 @@ class Faked:
     @property
     def outcome(self) -> str:
         """The exit status, and how many records have which verdict."""
-        counts = ", ".join(f"{count} {verdict}" for verdict, count in self.verdicts.items())
+        counts = verdict_counts(self.verdicts)
         return f"exit status {self.status}" + (f", {counts}" if counts else "")
 
     @property

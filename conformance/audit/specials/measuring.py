@@ -49,7 +49,7 @@ class Measured(NamedTuple):
 
 def subject_of(direction: str, value: str, operand: str) -> str:
     """A special value in an operand, in words, with the pass where it is a gradient's."""
-    return f"{value} in the {operand}" + (f", of the gradient by {direction}," if direction != FORWARD else "")
+    return f"{value} in the {operand}" + (f", in the gradient by {direction}," if direction != FORWARD else "")
 
 
 def measured(lane: Lane, problems: Sequence[Named], dtype: str, direction: str = FORWARD) -> Iterator[Measured]:

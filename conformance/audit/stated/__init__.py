@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class StatementError(ValueError):
-    """A file of statements that does not say what it must; the message names the file, the entry and the mend."""
+    """A file of statements that does not say what it must; the message names the file, the entry and the fix."""
 
 
 class Entry(Protocol):
@@ -129,8 +129,8 @@ class Departure:
         one = self.smallest
         where = f'smallest "{one.problem}" in {one.dtype}{f": {one.message}" if one.message else ""}'
         if self.stated:
-            return f"it is stated that {self.what}, and in {self.count} of {self.of} it does not: {where}"
-        return f"{self.what} in {self.count} of {self.of}, which is not stated: {where}"
+            return f"a statement says that {self.what}, and in {self.count} of {self.of} problems it does not: {where}"
+        return f"{self.what} in {self.count} of {self.of} problems, and no statement says so: {where}"
 
 
 def held(
@@ -158,7 +158,7 @@ def unshown(
     for each in statements:
         inside = [one for one in judged if each.reaches(lane, one)]
         if each.partly and inside and not any(each.does in one.does for one in inside):
-            yield f"it is stated that {' in '.join(each.labels)} {texts[each.does]}, and nothing shows it"
+            yield f"a statement says that {' in '.join(each.labels)} {texts[each.does]}, and no problem shows it"
 
 
 def _judged(lane: Lane, statements: Iterable[Statement], found: Iterable[Shown]) -> list[Shown]:

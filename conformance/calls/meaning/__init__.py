@@ -165,7 +165,7 @@ def _of_the_one_input(framework: str, call: StandIns, variant: str, dtype: str, 
     if "--let" in refusal:
         raise Refusal(refusal)
     if call.open_kernel:
-        raise Refusal(f"which input has an answer of this size hangs on the kernel: give {call.to_give('w')}")
+        raise Refusal(f"which input has an answer of this size depends on the kernel: give {call.to_give('w')}")
     claims = []
     for tried in _inputs(call, variant, dtype):
         with suppress(Refusal):

@@ -1,4 +1,4 @@
-"""Numbers in place of what a call's text does not say: channels, a batch, extents, a kernel. No window hangs on
+"""Numbers in place of what a call's text does not say: channels, a batch, extents, a kernel. No window depends on
 channels and a batch."""
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,8 +9,9 @@ from typing import Any
 
 from conformance import idioms, layout
 from conformance.idioms._reading import Reading
-from conformance.idioms.base import MEANINGS, Refusal
+from conformance.idioms.base import Refusal
 from conformance.idioms.expression import Name
+from conformance.idioms.names.meanings import MEANINGS
 from conformance.idioms.weights.shapes import SIZES
 from conformance.idioms.weights.views import whole_shape
 from conformance.problem import Ints

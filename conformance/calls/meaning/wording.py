@@ -9,6 +9,9 @@ from conformance.calls.sizes import overlap
 from conformance.idioms.expression import ASSUMED
 from conformance.problem import Problem
 
+SHOWN, ENDS = 8, 3
+"""Taps of a kernel that are written, and those at each end of a longer one."""
+
 
 def lines(meaning: Meaning) -> Iterator[str]:
     """What a call means, a line each."""
@@ -18,13 +21,12 @@ def lines(meaning: Meaning) -> Iterator[str]:
             yield f"  axes: data '{meaning.data}': it is read without a batch, since x has an axis less"
     else:
         yield f"means '{meaning.problem}' ({meaning.name})" if meaning.problem else f"means a window ({meaning.name})"
-        window = " x ".join(f"({lo}, {hi})" for lo, hi in meaning.window)
-        yield f"  window: {window} cut from {_tuple(meaning.full)}, which leaves {_tuple(meaning.output)}"
+        yield window_line(meaning.window, meaning.full, meaning.output)
         yield from _beyond(meaning.window)
         yield f"  taps: {f'reversed{_as_stored(meaning)}' if meaning.reversed else 'as stored'}"
         yield f"  axes: data '{meaning.data}', weight '{meaning.weight}'"
         if meaning.stamps is not None:
-            yield from _stamps(meaning.stamps)
+            yield from stamp_lines(meaning.stamps)
     if meaning.unknown:
         yield f"  not known: {'; '.join(meaning.unknown)}"
     if aside := [text for text in meaning.set_aside if not text.startswith(ASSUMED)]:
@@ -54,14 +56,23 @@ def _beyond(window: Sequence[tuple[Number, Number]]) -> Iterator[str]:
         yield f"  window: {rows} lie beyond the stamp: no tap reaches them, they hold zeros, or the bias alone"
 
 
-def _stamps(problem: Problem) -> Iterator[str]:
+def window_line(window: Sequence[tuple[Number, Number]], full: Sequence[Number], output: Sequence[Number]) -> str:
+    """What a window cuts, and what it leaves."""
+    ends = " x ".join(f"({lo}, {hi})" for lo, hi in window)
+    return f"  window: {ends} cut from {_tuple(full)}, which leaves {_tuple(output)}"
+
+
+def stamp_lines(problem: Problem) -> Iterator[str]:
+    """How the stamps of a problem overlap."""
     yield f"  overlap: {overlap.say(problem)}"
     if taps := overlap.bilinear(problem):
-        yield (f"  bilinear: with the kernel {' '.join(map(str, taps))} on each axis, and each channel by itself, it "
-               f"upsamples by {problem.stride[0]} as bilinear interpolation does")  # fmt: skip
+        kernel = [str(tap) for tap in taps]
+        few = kernel if len(kernel) <= SHOWN else [*kernel[:ENDS], "...", *kernel[-ENDS:]]
+        yield (f"  bilinear: the kernel {' '.join(few)} on each axis, applied to each channel alone, upsamples by "
+               f"{problem.stride[0]} as bilinear interpolation does")  # fmt: skip
 
 
-def _tuple(numbers: tuple[Number, ...]) -> str:
+def _tuple(numbers: Sequence[Number]) -> str:
     return f"({', '.join(map(str, numbers))}{',' * (len(numbers) == 1)})"
 
 

@@ -1,4 +1,4 @@
-"""Encoder and decoder, level by level: which input sizes pass a stack, which level breaks, and what mends it."""
+"""Encoder and decoder, level by level: which input sizes pass a stack, which level breaks, and what fixes it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from conformance.calls.sizes.proposals import with_output
 from conformance.calls.sizes.spellings import Target, same_value, spellings
 from conformance.calls.sizes.stack import Effect, Layer, Stack, after_or_refusal
 from conformance.idioms import expression
-from conformance.idioms.base import MEANINGS, ClaimedCall, Refusal
+from conformance.idioms.base import ClaimedCall, Refusal
+from conformance.idioms.names.meanings import MEANINGS
 from conformance.problem import Ints
 
 ROUNDING = 1e-9
@@ -47,9 +48,9 @@ class LayerResult:
         return not self.refused and self.needed in ((), self.after)
 
     @property
-    def mend(self) -> Mapping[str, Any] | None:
+    def fix(self) -> Mapping[str, Any] | None:
         """The arguments that give the extents that are needed, as few as there can be; None where none do."""
-        return _mend(self.framework, self.layer.effect, self.before, self.needed) if self.needed else None
+        return _fix(self.framework, self.layer.effect, self.before, self.needed) if self.needed else None
 
     @property
     def cropped(self) -> Ints:
@@ -57,9 +58,9 @@ class LayerResult:
         return tuple(map(min, self.after, self.needed)) if self.needed else self.after
 
 
-def mended(result: LayerResult) -> Ints:
+def fixed(result: LayerResult) -> Ints:
     """The extents behind a level: those that are needed where an argument gives them, else the cropped ones."""
-    if result.passes or not result.needed or result.mend is None:
+    if result.passes or not result.needed or result.fix is None:
         return result.cropped
     return result.needed
 
@@ -69,7 +70,7 @@ def cropped(result: LayerResult) -> Ints:
     return result.cropped
 
 
-def walk(stack: Stack, extents: Ints, behind: Callable[[LayerResult], Ints] = mended) -> Iterator[LayerResult]:
+def walk(stack: Stack, extents: Ints, behind: Callable[[LayerResult], Ints] = fixed) -> Iterator[LayerResult]:
     """What each layer of a stack gives for an input, up to one that refuses it.
 
     `behind` says with which extents the way goes on behind a level that breaks.
@@ -153,7 +154,7 @@ def comes_back(stack: Stack, extents: Ints) -> bool:
 
 
 @lru_cache(maxsize=2**10)
-def _mend(framework: str, effect: Effect, before: Ints, needed: Ints) -> Mapping[str, Any] | None:
+def _fix(framework: str, effect: Effect, before: Ints, needed: Ints) -> Mapping[str, Any] | None:
     if effect.law is not None:
         return None
     try:
@@ -177,8 +178,8 @@ def _changes(effect: Effect, call: ClaimedCall) -> dict[str, Any]:
             if name in names and not same_value(value, ours.get(name))}  # fmt: skip
 
 
-def written(mend: Mapping[str, Any]) -> str:
+def written(fix: Mapping[str, Any]) -> str:
     """Arguments as they are written, one number for equal ones."""
     short = {name: value[0] if isinstance(value, list | tuple) and len(set(map(str, value))) == 1 and not isinstance(
-        value[0], list | tuple) else value for name, value in mend.items()}  # fmt: skip
+        value[0], list | tuple) else value for name, value in fix.items()}  # fmt: skip
     return expression.write("", **short)[1:-1]

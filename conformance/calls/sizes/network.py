@@ -80,7 +80,7 @@ class Network:
         yield from self.of_class(name, self.made_with(name, ast.Call(ast.Name(name), [], []), {}), 0)
 
     def defaults(self, name: str) -> list[str]:
-        """The parameters of a class that a test of the text hangs on, with their defaults."""
+        """The parameters of a class that a test of the text depends on, with their defaults."""
         tests = [node.test for node in ast.walk(_source.parse(self.text)) if isinstance(node, ast.If | ast.IfExp)]
         tested = {name for test in tests for name in _names(test)}
         values = self.made_with(name, ast.Call(ast.Name(name), [], []), {})
@@ -166,7 +166,7 @@ class _Run:
                 return
 
     def _require_none(self, node: ast.stmt | ast.expr, *, returns: bool = False) -> None:
-        """Raises SizesError where layers, or an end, hang on what is known only when the method runs."""
+        """Raises SizesError where layers, or an end, depend on what is known only when the method runs."""
         ends = returns and any(isinstance(inner, ast.Return) for inner in ast.walk(node))
         if ends or self._names_layers(node) or any(step.known for step in self._children(node)):
             raise SizesError(f"line {node.lineno}: {_short(node)!r} is decided when it runs: {INSTEAD}")

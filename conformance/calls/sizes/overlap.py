@@ -21,7 +21,7 @@ def say(problem: Problem) -> str:
         return f"{most} tap{'s' * (most > 1)} of the kernel in every inner element"
     reasons = dict.fromkeys(filter(None, (_reason(*axis) for axis in _axes(problem))))
     taps = f"{least} to {most} tap{'s' * (most > 1)} of the kernel in an inner element"
-    return f"{taps}, which can show as a checkerboard: {', '.join(reasons)}"
+    return f"{taps}; a checkerboard can show, since {' and '.join(reasons)}"
 
 
 def bilinear(problem: Problem) -> tuple[Fraction, ...]:
@@ -48,4 +48,4 @@ def _axes(problem: Problem) -> Iterator[tuple[int, int, int, int]]:
 def _reason(k: int, s: int, d: int, phases: int) -> str:
     if phases != s:
         return f"dilation {d} and stride {s} have a common divisor"
-    return f"kernel {k} does not divide by stride {s}" if k % s else ""
+    return f"kernel {k} is not a multiple of stride {s}" if k % s else ""

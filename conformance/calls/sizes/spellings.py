@@ -9,7 +9,8 @@ from typing import Any
 
 from conformance import idioms
 from conformance.idioms import Reading, expression
-from conformance.idioms.base import MEANINGS, ClaimedCall, Idiom, Refusal, with_window
+from conformance.idioms.base import ClaimedCall, Idiom, Refusal, with_window
+from conformance.idioms.names.meanings import MEANINGS
 from conformance.problem import Problem
 
 GEOMETRY = "input", "kernel", "stride", "dilation", "groups", "output"
@@ -45,7 +46,7 @@ def spellings(target: Target, problem: Problem) -> Iterator[ClaimedCall]:
     """The calls that leave a problem's output extents, whatever the window, the most natural first."""
     seen: set[str] = set()
     for idiom in target.idioms():
-        layer = replace(problem, bias=idiom.layer)  # which it has unless it is told otherwise, and no size hangs on
+        layer = replace(problem, bias=idiom.layer)  # which it has unless it is told otherwise, and no size depends on
         for texts in (_said(idiom, layer), (_plain(idiom, text) for text in idiom.reach(layer))):
             for call in islice(_fitting(target, idiom, texts, problem), SHOWN):
                 if call.text not in seen:
@@ -70,7 +71,7 @@ def _said(idiom: Idiom, problem: Problem) -> Iterator[str]:
 
 
 def _plain(idiom: Idiom, text: str) -> str:
-    """A call without the arguments that no size hangs on."""
+    """A call without the arguments that no size depends on."""
     if not idiom.unsized:
         return text
     call = expression.parse(text)

@@ -13,8 +13,9 @@ from conformance.calls.sizes.network import SEQUENCES, WRAPPERS, Network, Step
 from conformance.calls.sizes.proposals import SizesError
 from conformance.idioms import IdiomError, Reading, _reading, _source
 from conformance.idioms.arithmetic import value_or_name
-from conformance.idioms.base import MEANINGS, Claim, Refusal
+from conformance.idioms.base import Claim, Refusal
 from conformance.idioms.expression import ExpressionError, Name
+from conformance.idioms.names.meanings import MEANINGS
 from conformance.idioms.ordinary.base import Kind, SizeLaw
 from conformance.idioms.sizes.layers import KERNELS, catalogue, keeps, law_of, rank_of, read_layers
 from conformance.problem import Ints
@@ -113,7 +114,7 @@ class Stack:
     `sequential` where each of them is given the answer of the one before and nothing else, as in a Sequential.
 
     `unknown` are the calls of a text of which it is not known what they do to sizes, and which are taken to keep them;
-    `assumed` are the defaults of a class's parameters that tests in the text hang on.
+    `assumed` are the defaults of a class's parameters that tests in the text depend on.
     """
 
     framework: str
@@ -222,7 +223,7 @@ def _layer(framework: str, reading: Reading, rank: int, variant: str, effects: d
 
 
 def _sizing(reading: Reading) -> Iterator[tuple[str, str]]:
-    """The arguments that a size, or a refusal, may hang on; channels are such where they are in groups, or none."""
+    """The arguments that a size, or a refusal, may depend on; channels are such where they are in groups, or none."""
     grouped = any(reading.arguments.get(name) not in (1, None) for name in MEANINGS["groups"])
     for name, value in reading.arguments.items():
         plain = isinstance(value, Name) or (isinstance(value, int) and value > 0)

@@ -65,7 +65,7 @@ class StackAnswer:
 def answer_stack(stack: Stack, extents: Ints) -> StackAnswer:
     """What a stack gives for an input of these extents, if there are any."""
     results = tuple(walk(stack, extents)) if extents else ()
-    crops = tuple(walk(stack, extents, cropped)) if any(_is_short(result) and result.mend for result in results) else ()
+    crops = tuple(walk(stack, extents, cropped)) if any(_is_short(result) and result.fix for result in results) else ()
     end = end_of(stack, extents) if extents else ()
     chain = passing(stack, comes_back) if {"down", "up"} <= {layer.kind for layer in stack.layers} else None
     return StackAnswer(stack, extents, results, crops, passing(stack), end, chain)
@@ -81,7 +81,7 @@ def stack_lines(answer: StackAnswer) -> Iterator[str]:
     if not answer.stack.in_order:
         yield "the layers are taken in the order in which they stand in the text, each of them once"
     if answer.stack.unknown:
-        pads = ", which may mend a level that breaks" if any(".pad " in call for call in answer.stack.unknown) else ""
+        pads = ", which may fix a level that breaks" if any(".pad " in call for call in answer.stack.unknown) else ""
         yield f"not known, and taken to keep sizes: {', '.join(answer.stack.unknown)}{pads}"
     if answer.stack.assumed:
         yield f"with the defaults {', '.join(answer.stack.assumed)}"
@@ -122,7 +122,7 @@ def _number(answer: StackAnswer, result: LayerResult) -> str:
 
 
 def _broken(result: LayerResult, number: str) -> str:
-    """Where a stack breaks, and what mends it."""
+    """Where a stack breaks, and what fixes it."""
     if result.refused:
         least = least_of(result.layer, len(result.before))
         needs = f" and needs at least {least}" if least > min(result.before) else ""
@@ -130,7 +130,7 @@ def _broken(result: LayerResult, number: str) -> str:
         return f"{subject} gets {short(result.before)}{needs}: {result.refused}"
     place = f" ({result.layer.place})" if result.layer.place else ""
     gives = f"level {result.level}{place} gives {short(result.after)} where {short(result.needed)} is needed"
-    ways = [f"give {written(result.mend)} there"] if result.mend else []
+    ways = [f"give {written(result.fix)} there"] if result.fix else []
     return f"{gives}: {' or '.join([*ways, *_crops(result)])}"
 
 
@@ -207,7 +207,7 @@ def _result_as_data(result: LayerResult) -> dict[str, Any]:
         "level": result.level,
         "needed": list(result.needed) or None,
         "passes": result.passes,
-        "give": dict(result.mend) if broken and result.mend else None,
+        "give": dict(result.fix) if broken and result.fix else None,
         "crop": list(_crops(result)) if broken else [],
         "refused": result.refused or None,
     }

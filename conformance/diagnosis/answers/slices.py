@@ -90,12 +90,11 @@ def place(axis: int, wrong: Array) -> str:
     """The slices of an axis, in words."""
     places = np.flatnonzero(wrong).tolist()
     run = len(places) > 2 and places[-1] - places[0] + 1 == len(places)
-    said = f"{places[0]} to {places[-1]}" if run else listed(places)
-    if axis < 2:
-        return f"{('items of the batch', 'out channels')[axis]} {said}"
-    return f"rows {said} on axis {axis - 2}"
+    said = f"{places[0]} to {places[-1]}" if run else listed(places, ", ")
+    noun = ONE[min(axis, 2)] + "s" * (len(places) > 1)
+    return f"{noun} {said}{' of the batch' if axis == 0 else ''}{f' on axis {axis - 2}' if axis > 1 else ''}"
 
 
-def listed(places: Sequence[int]) -> str:
+def listed(places: Sequence[int], between: str = " ") -> str:
     """The first places, and that there are more."""
-    return " ".join(map(str, places[:FEW])) + (" ..." if len(places) > FEW else "")
+    return between.join([*map(str, places[:FEW]), *["..."] * (len(places) > FEW)])

@@ -17,7 +17,7 @@ DEFAULT = "onnxruntime"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The attributes of a node that windows hang on; `padded` where pads were given, even if they are 0."""
+    """The attributes of a node that windows depend on; `padded` where pads were given, even if they are 0."""
 
     begins: Ints
     ends: Ints

@@ -9,20 +9,10 @@ from functools import partial
 from typing import Any
 
 from conformance.idioms._edges import draws
-from conformance.idioms.base import (
-    EFFORT,
-    LABEL,
-    VALUES,
-    Claim,
-    Copied,
-    Example,
-    Idiom,
-    Refusal,
-    Use,
-    with_window,
-)
+from conformance.idioms.base import Claim, Copied, Example, Idiom, Refusal, Use, with_window
 from conformance.idioms.catalogue import _lax
 from conformance.idioms.expression import Name, write
+from conformance.idioms.names.meanings import EFFORT, LABEL, VALUES
 from conformance.idioms.sizes.windows import windows
 from conformance.problem import Ints, Problem
 

@@ -4,23 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.idioms._edges import draws
-from conformance.idioms.base import (
-    AFTER,
-    FLOAT32,
-    LABEL,
-    TRAINING,
-    VALUES,
-    Claim,
-    Copied,
-    Example,
-    Idiom,
-    Refusal,
-    Rule,
-    Spelling,
-    Use,
-)
+from conformance.idioms.base import FLOAT32, Claim, Copied, Example, Idiom, Refusal, Rule, Spelling, Use
 from conformance.idioms.catalogue._tf import WEIGHT, claim, distinct, legal_sizes, window
 from conformance.idioms.expression import Name, write
+from conformance.idioms.names.meanings import AFTER, LABEL, TRAINING, VALUES
 from conformance.idioms.sizes.legal import legal_alone
 from conformance.problem import Ints, Problem
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from conformance.idioms._edges import draws
 from conformance.idioms._words import W, X
-from conformance.idioms.base import AFTER, FLOAT32, Claim, Example, Idiom, Refusal, Spelling, Use
+from conformance.idioms.base import FLOAT32, Claim, Example, Idiom, Refusal, Spelling, Use
 from conformance.idioms.catalogue._tf import legal, legal_sizes, window
 from conformance.idioms.expression import Name, write
+from conformance.idioms.names.meanings import AFTER
 from conformance.idioms.sizes.legal import listed
 from conformance.problem import Ints, Problem
 

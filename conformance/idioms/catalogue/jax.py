@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from conformance import layout
 from conformance.idioms._edges import draws
 from conformance.idioms._words import Words
-from conformance.idioms.base import EFFORT, Claim, Copied, Dialect, Example, Idiom, Refusal, Rule, Use, with_window
+from conformance.idioms.base import Claim, Copied, Dialect, Example, Idiom, Refusal, Rule, Use, with_window
 from conformance.idioms.catalogue import _flax, _lax
 from conformance.idioms.catalogue._lax import CHANNELS_FIRST, CHANNELS_LAST, Numbers
 from conformance.idioms.expression import HOLE, Name, write
+from conformance.idioms.names.meanings import EFFORT
 from conformance.idioms.sizes.legal import legal_alone
 from conformance.idioms.sizes.windows import windows
 from conformance.layout import LayoutError
@@ -174,7 +175,7 @@ SHARES = {1: 1, 2: 6, 3: 14}
 
 
 class Form(NamedTuple):
-    """A way to write padding: how many examples there are of it, the arguments, and whether they hang on a window."""
+    """A way to write padding: how many examples there are of it, the arguments, and whether they depend on a window."""
 
     points: int
     options: Callable[[Problem], dict[str, Any]]

@@ -8,24 +8,11 @@ from typing import Any
 
 from conformance.idioms._edges import draws
 from conformance.idioms._words import W, Words, X, canonical
-from conformance.idioms.base import (
-    AFTER,
-    EFFORT,
-    LABEL,
-    SYMBOL,
-    VALUES,
-    Claim,
-    Copied,
-    Dialect,
-    Example,
-    Idiom,
-    Refusal,
-    Use,
-    Widths,
-)  # fmt: skip
+from conformance.idioms.base import Claim, Copied, Dialect, Example, Idiom, Refusal, Use, Widths
 from conformance.idioms.catalogue import _gluon, _nd
 from conformance.idioms.catalogue._nd import PLAIN, operator, without_onednn, written
 from conformance.idioms.expression import Name, write
+from conformance.idioms.names.meanings import AFTER, EFFORT, LABEL, SYMBOL, VALUES
 from conformance.idioms.sizes.legal import legal_alone
 from conformance.problem import Ints, Problem
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from conformance.idioms._edges import draws
-from conformance.idioms.base import LABEL, Claim, Dialect, Example, Idiom, Refusal, Use, Widths, with_window
+from conformance.idioms.base import Claim, Dialect, Example, Idiom, Refusal, Use, Widths, with_window
 from conformance.idioms.catalogue._engines import DEFAULT, ENGINES, SAME, TEXTS, Asked
 from conformance.idioms.expression import Name, write
+from conformance.idioms.names.meanings import LABEL
 from conformance.idioms.sizes.windows import windows
 from conformance.problem import Ints, Problem
 

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.idioms._words import Words, channels_last
-from conformance.idioms.base import EFFORT, LABEL, Copied, Dialect, Idiom, Spelling, Widths
+from conformance.idioms.base import Copied, Dialect, Idiom, Spelling, Widths
 from conformance.idioms.catalogue import _keras, _tf_examples, _tf_nn, _tflite
 from conformance.idioms.catalogue._tf import WEIGHT, distinct
 from conformance.idioms.expression import Name, write
+from conformance.idioms.names.meanings import EFFORT, LABEL
 
 
 def _pad(name: str, widths: Widths) -> str:

@@ -6,21 +6,10 @@ from typing import Any
 
 from conformance.idioms._edges import draws
 from conformance.idioms._words import Words, canonical, require
-from conformance.idioms.base import (
-    NO_PART,
-    PLACE,
-    Claim,
-    Copied,
-    Dialect,
-    Example,
-    Idiom,
-    Refusal,
-    Use,
-    Widths,
-    with_window,
-)  # fmt: skip
+from conformance.idioms.base import Claim, Copied, Dialect, Example, Idiom, Refusal, Use, Widths, with_window
 from conformance.idioms.catalogue._torch import ATEN, CONVOLUTION, FUNCTION, LAYER, LAZY, SPELLINGS, no_name
 from conformance.idioms.expression import Name, write
+from conformance.idioms.names.meanings import NO_PART, PLACE
 from conformance.idioms.sizes.legal import given_back, legal_alone
 from conformance.idioms.sizes.windows import windows
 from conformance.problem import Ints, Problem

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from conformance.idioms.base import MEANINGS, Idiom
+from conformance.idioms.base import Idiom
 from conformance.idioms.expression import ExpressionError, Invocation, signature
+from conformance.idioms.names.meanings import MEANINGS
 
 SAME_MEANING = (
     *MEANINGS.values(),

@@ -20,7 +20,7 @@ class SizeLaw:
     """How a layer changes extents: the extent of the answer for an axis and the extent of its input.
 
     `of` raises Refusal where the framework refuses, or leaves nothing. `factor` is by how many times fewer or more
-    elements there are, borders aside; 0 where that hangs on the input.
+    elements there are, borders aside; 0 where that depends on the input.
     """
 
     of: Callable[[int, int], int]

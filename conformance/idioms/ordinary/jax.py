@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from conformance.idioms.base import EFFORT, LABEL, VALUES, Refusal, Use
+from conformance.idioms.base import Refusal, Use
+from conformance.idioms.names.meanings import EFFORT, LABEL, VALUES
 from conformance.idioms.ordinary.base import SizedLayer, SizeLaw, equal_pads, same_law, sized_layer, texts, window_law
 from conformance.problem import Ints, Window
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from conformance.idioms.base import AFTER, EFFORT, LABEL, VALUES, Refusal, Use
+from conformance.idioms.base import Refusal, Use
+from conformance.idioms.names.meanings import AFTER, EFFORT, LABEL, VALUES
 from conformance.idioms.ordinary.base import SizedLayer, SizeLaw, equal_pads, sized_layer, texts, window_law
 
 MODULE = ("import mxnet",)

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from conformance.idioms.base import AFTER, LABEL, TRAINING, VALUES, Refusal, Use
+from conformance.idioms.base import Refusal, Use
+from conformance.idioms.names.meanings import AFTER, LABEL, TRAINING, VALUES
 from conformance.idioms.ordinary.base import SizedLayer, SizeLaw, same_law, scaled, sized_layer, texts, window_law
 from conformance.problem import Ints
 

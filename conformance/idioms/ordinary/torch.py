@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from conformance.idioms.base import EFFORT, PLACE, Refusal, Spelling, Use
+from conformance.idioms.base import Refusal, Spelling, Use
 from conformance.idioms.expression import Name
+from conformance.idioms.names.meanings import EFFORT, PLACE
 from conformance.idioms.ordinary.base import SizedLayer, SizeLaw, equal_pads, scaled, sized_layer, texts, window_law
 from conformance.problem import Ints
 

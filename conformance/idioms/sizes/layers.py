@@ -68,8 +68,8 @@ def rank_of(reading: Reading) -> int | None:
 def law_of(framework: str, reading: Reading, rank: int) -> SizeLaw | None:
     """The law of an ordinary layer; None for a transposed convolution.
 
-    Raises Refusal where the framework refuses the layer, and IdiomError for an argument that sizes hang on and that has
-    no value.
+    Raises Refusal where the framework refuses the layer, and IdiomError for an argument without a value on which sizes
+    depend.
     """
     layer = next((layer for layer in layers(framework) if layer.idiom is reading.idiom), None)
     _require_known(reading)
@@ -88,4 +88,4 @@ CHANNELS = {
     "in_channels", "out_channels", "channels", "filters", "features", "in_features", "out_features", "num_filter",
     "groups", "bias", "dtype", "return_indices", "output_shape", "input_sizes",
 }  # fmt: skip
-"""Arguments that no size hangs on, beside those that an idiom sets aside."""
+"""Arguments that no size depends on, beside those that an idiom sets aside."""

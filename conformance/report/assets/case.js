@@ -37,7 +37,7 @@ document.addEventListener("DOMContentLoaded", () => {
   function section(record, number) {
     const facts = [
       record.kind && fact("Kind", record.kind),
-      record.message && fact("Said", record.message),
+      record.message && fact("Message", record.message),
       record.call && fact("Call", code(record.call)),
       record.idiom && fact("Claim", `${record.idiom}: ${record.claimed}`),
       record.composed && fact("Assisted by", record.composed),
@@ -65,12 +65,12 @@ document.addEventListener("DOMContentLoaded", () => {
     place.replaceChildren();
     title.textContent = id || "Case";
     document.title = `${id || "Case"} \u00b7 conformance`;
-    if (!id) { status.textContent = "No case is named: find one by the search."; return; }
+    if (!id) { status.textContent = "No case is named. Look for one with the search."; return; }
     try {
       const records = await site.everythingOf(id);
-      if (!records.length) { status.textContent = `No record is of a case ${id}: find one by the search.`; return; }
+      if (!records.length) { status.textContent = `No record has the case ${id}. Look for it with the search.`; return; }
       const suites = [...new Set(records.map((record) => record.suite))].join(", ");
-      status.textContent = `${records.length} records, suite ${suites}.`;
+      status.textContent = `${records.length} record${records.length > 1 ? "s" : ""}, in ${suites}.`;
       const rank = (record) => `${record.verdict === (record.claimed || "conforms") ? 1 : 0} ${record.lane} ${record.dtype}`;
       records.sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
       for (const problem of new Set(records.map((record) => record.problem))) place.append(geometry(problem));

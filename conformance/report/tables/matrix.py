@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from conformance.io.terminal import plural
 from conformance.records.record import NEGATIVE, Record, Run, SubjectKind, Verdict
-from conformance.report.words import plural
 
 
 @dataclass(frozen=True, slots=True)

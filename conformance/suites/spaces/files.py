@@ -41,7 +41,7 @@ def levels_of(name: str) -> Levels:
 
 
 def read_space(name: str, seed: int = 0) -> Space:
-    """The space of a name, or of a file. Raises SpaceError, which names the file and the mend."""
+    """The space of a name, or of a file. Raises SpaceError, which names the file and the fix."""
     path = _path(name)
     described = _described(path)
     try:

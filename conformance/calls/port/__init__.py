@@ -9,18 +9,19 @@ groups are taken one by one.
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Any
 
 from conformance import adapters, idioms, layout
-from conformance.calls.native import lines
+from conformance.calls.port import code
+from conformance.calls.port.reductions import Reduction
+from conformance.calls.port.reductions import reductions as reductions
 from conformance.idioms import expression
-from conformance.idioms.base import Claim, ClaimedCall, Dialect, Idiom, Refusal, Shapes, engine, with_window
+from conformance.idioms.base import Claim, ClaimedCall, Idiom, Refusal, Shapes, engine, with_window
 from conformance.idioms.expression import ASSUMED
 from conformance.idioms.sizes.legal import too_large
 from conformance.idioms.weights.shapes import SIZES
 from conformance.layout import Ints
-from conformance.problem import Problem, Window
+from conformance.problem import Problem
 
 
 class PortError(ValueError):
@@ -45,7 +46,9 @@ class Port:
     @property
     def code(self) -> str:
         """The module that is printed, and run."""
-        return "\n".join([*self.imports, "", "", *self.definitions]) + "\n"
+        plain = [text for text in self.imports if "\n" not in text]
+        defined = [f"\n\n{text}" for text in self.imports if "\n" in text]
+        return "\n".join([*plain, *defined, "", "", *self.definitions]) + "\n"
 
     @property
     def native(self) -> bool:
@@ -67,19 +70,6 @@ class Port:
     def output(self) -> Ints:
         """The shape of the target's answer, in its own layout."""
         return shape_of(self.target.claim.data, self.source.claim.problem)
-
-
-@dataclass(frozen=True, slots=True)
-class Reduction:
-    """A problem that a target may be able to say, and the window that is left to cut from its answer."""
-
-    problem: Problem
-    steps: tuple[str, ...]
-    rest: Window | None
-
-
-STEPS = ("bias", "crop", "stretch", "groups", "dense")
-"""What can stand around a call, the cheapest first."""
 
 
 def port(
@@ -165,46 +155,6 @@ def _call_meaning(idiom: Idiom, framework: str, problem: Problem, variant: str) 
     return claimed_call
 
 
-def reductions(problem: Problem) -> Iterator[Reduction]:
-    """The problem itself, then ever more reduced ones, a late bias counting as no step at all."""
-    grouped = problem.groups > 1
-    applies = (problem.bias, True, set(problem.dilation) != {1}, grouped, grouped)
-    needed = [step for step, applied in zip(STEPS, applies, strict=True) if applied]
-    subsets = [set(combination) for count in range(len(needed) + 1) for combination in combinations(needed, count)]
-    subsets = [steps for steps in subsets if not steps >= {"groups", "dense"}]
-    for steps in sorted(
-        subsets,
-        key=lambda steps: ("dense" in steps, len(steps - {"bias"}), "bias" in steps, sorted(map(STEPS.index, steps))),
-    ):
-        for shared in (True, False) if "crop" in steps else (True,):
-            if reduction := _reduced(problem, steps, shared):
-                yield reduction
-
-
-def _reduced(problem: Problem, steps: set[str], shared: bool) -> Reduction | None:
-    """A problem after some steps; `shared` leaves to the call what the window cuts at both ends alike."""
-    rest: Window | None = None
-    reduced = problem
-    if "crop" in steps:
-        both = [max(min(ends), 0) if shared else 0 for ends in problem.window]
-        rest = tuple((lo - cut, hi - cut) for (lo, hi), cut in zip(problem.window, both, strict=True))
-        if any(end < 0 for ends in rest for end in ends) and problem.bias and "bias" not in steps:
-            return None  # a bias belongs on the zeros too
-        reduced = with_window(reduced, tuple((cut, cut) for cut in both))
-    if "bias" in steps:
-        reduced = replace(reduced, bias=False)
-    if "groups" in steps and reduced.bias:
-        return None  # each group would be given all of it
-    if "stretch" in steps:
-        reduced = replace(reduced, kernel=reduced.effective_kernel, dilation=(1,) * reduced.rank)
-    if "groups" in steps:
-        reduced = replace(reduced, groups=1)
-    if "dense" in steps:
-        g = reduced.groups
-        reduced = replace(reduced, groups=1, in_channels=g * reduced.in_channels, out_channels=g * reduced.out_channels)
-    return Reduction(reduced, tuple(step for step in STEPS if step in steps), rest)
-
-
 def _port(
     source: ClaimedCall,
     target: ClaimedCall,
@@ -215,45 +165,43 @@ def _port(
     dialect = idioms.dialect(frameworks[1], variant=target.variant)
     if dialect.batch:
         target = _with_batch(target, dialect.batch)
-    made, given = source.claim, target.claim
-    convert = _convert_weight(source, target, reduction)
-    numpy = ["import numpy as np"] if any("np." in line for line in convert) else []
-    code = [*convert, "", ""]
-    problem = made.problem
-    into = _axes(given.data, problem, problem.input, problem.in_channels)
-    out = _axes(given.data, problem, problem.output, problem.out_channels)
-    code += ["def conv_transpose(x, w, b):", f'    """x {into}, as {given.data!r}, to y {out}.', ""]
-    code += [f"    {line}" for line in _operands(frameworks[1], dialect, problem.bias)]
-    code += [f"    {line}" for line in _body(target, reduction, dialect, problem)]
-    code += ["    return y"]
-    notes = []
-    if made.data != given.data:
-        there = layout.data_conversion("x", made.data, given.data, problem.rank)
-        back = layout.data_conversion("y", given.data, made.data, problem.rank)
-        said = f"give {there}; the source's answer is {back}"
-        notes.append(f"data is '{made.data}' in the source and '{given.data}' here: {said}")
-    if made.reversed != given.reversed:
-        notes.append("the kernel is applied in the opposite order: convert_weight reverses it")
-    if reduction.steps and reduction.steps != ("bias",):
-        notes += [f"a single call cannot say it: {reason}" for reason in refusals[:1]]
+    weight = code.convert_weight(source, target, reduction)
+    called = code.conv_transpose(source.claim.problem, target, reduction, dialect, frameworks[1])
+    numpy = ["import numpy as np"] if any("np." in line for line in weight) else []
     needed = (*target.idiom.imports, *engine(target.idiom.engines, target.variant), *dialect.imports, *numpy)
     imports = sorted({*map(_without_own_name, needed)}, key=lambda text: ("\n" in text, text))
+    notes = (*_notes(source, target, reduction, refusals), *_as_one_layer(source, frameworks[1], reduction))
+    return Port(source, target, *frameworks, reduction.steps, tuple(imports), (*weight, "", "", *called), notes)
+
+
+def _notes(
+    source: ClaimedCall, target: ClaimedCall, reduction: Reduction, refusals: tuple[str, ...]
+) -> Iterator[str]:  # fmt: skip
+    """How the operands differ between the two calls, and why there are steps around the target's."""
+    made, given = source.claim, target.claim
+    if made.data != given.data:
+        there = layout.data_conversion("x", made.data, given.data, made.problem.rank)
+        back = layout.data_conversion("y", given.data, made.data, made.problem.rank)
+        orders = f"'{made.data}' in the source and '{given.data}' here"
+        yield f"data is {orders}: give {there}; the source's answer is {back}"
+    if made.reversed != given.reversed:
+        yield "the kernel is applied in the opposite order: convert_weight reverses it"
+    if reduction.steps and reduction.steps != ("bias",):
+        yield from (f"a single call cannot say it: {reason}" for reason in refusals[:1])
+
+
+def _as_one_layer(source: ClaimedCall, framework: str, reduction: Reduction) -> Iterator[str]:
+    """The idioms that make one layer of groups that are taken one by one."""
     if "groups" in reduction.steps and source.idiom.layer:
-        layers = [idiom.id for idiom in idioms.idioms(frameworks[1]) if idiom.layer and idiom.say is not None]
-        notes += [f"--idiom {name} makes one layer of it, whose kernel has zeros between the groups" for name in layers]
-    return Port(source, target, *frameworks, reduction.steps, tuple(imports), tuple(code), tuple(notes))
+        layers = (idiom.id for idiom in idioms.idioms(framework) if idiom.layer and idiom.say is not None)
+        yield from (
+            f"--idiom {name} makes one layer of it, whose kernel has zeros between the groups" for name in layers
+        )
 
 
 def _without_own_name(text: str) -> str:
     """Definitions that a call needs around it, without one that has the name of the printed function."""
     return "\n\n\n".join(part for part in text.split("\n\n\n") if not part.startswith("def conv_transpose(")).rstrip()
-
-
-def _operands(framework: str, dialect: Dialect, bias: bool) -> Iterator[str]:
-    """What the operands of the printed function are, the rest of its docstring."""
-    yield f"x, w{', b' * bias} and y are arrays of {framework}: a NumPy array a becomes one by"
-    yield f"{dialect.tensor.format('a')}. w comes from convert_weight{'' if bias else '; b is None'}."
-    yield '"""'
 
 
 def _with_batch(point: ClaimedCall, batch: str) -> ClaimedCall:
@@ -274,7 +222,7 @@ def _with_batch(point: ClaimedCall, batch: str) -> ClaimedCall:
 def other_batch(port: Port) -> Port | None:
     """The same code for a batch one larger, which it claims to be for as well; None where there is no batch."""
     source, claim = port.source, port.source.claim
-    at = _axes(claim.data, claim.problem, claim.problem.input, 1).strip("()").split(", ").index("N") if (
+    at = code.axes(claim.data, claim.problem, claim.problem.input, 1).strip("()").split(", ").index("N") if (
         "n" in claim.data) else None  # fmt: skip
     if at is None:
         return None
@@ -287,96 +235,6 @@ def other_batch(port: Port) -> Port | None:
     except (Refusal, ValueError):
         return None
     return None if point.claim.refused else replace(port, source=point)
-
-
-def _axes(data: str, problem: Problem, spatial: Ints, channels: int) -> str:
-    extents = {"n": ("N",), "c": (str(problem.groups * channels),), "k": tuple(map(str, spatial))}
-    return f"({', '.join(extent for letter in layout.groups(data) for extent in extents[letter])})"
-
-
-def _convert_weight(source: ClaimedCall, target: ClaimedCall, reduction: Reduction) -> list[str]:
-    made, given, problem = source.claim, target.claim, source.claim.problem
-    dense = "dense" in reduction.steps
-    wanted = given.weight if dense or problem.groups == 1 or "g" in given.weight else given.weight.replace("i", "(g i)")
-    written = wanted if "g" in wanted else wanted.replace("i", "(g i)").replace("o", "(g o)")
-    code = [f'    """From {made.weight!r} to {written if dense else wanted!r}, as NumPy arrays."""']
-    reverse = made.reversed != given.reversed
-    if dense:
-        code += _dense(made, problem)
-        extents = {"g": 1, "i": problem.groups * problem.in_channels, "o": problem.groups * problem.out_channels}
-        text = layout.conversion("w", "i o k", wanted, {**extents, "k": problem.kernel}, reverse=reverse)
-    else:
-        text = layout.conversion("w", made.weight, wanted, _extents(problem), reverse=reverse)
-    if "stretch" in reduction.steps:
-        code += [*([f"    w = {text}"] if text != "w" else []), *_stretched(layout.groups(wanted), problem)]
-    else:
-        code.append(f"    return {text}" if text == "w" else f"    return {text}.copy()")
-    return ["def convert_weight(w):", *code]
-
-
-def _extents(problem: Problem) -> dict[str, Any]:
-    return {"g": problem.groups, "i": problem.in_channels, "o": problem.out_channels, "k": problem.kernel}
-
-
-def _dense(made: Claim, problem: Problem) -> Iterator[str]:
-    """The weight of one group, (channels in, channels out, kernel), with zeros from a group to the others."""
-    g, i, o = problem.groups, problem.in_channels, problem.out_channels
-    kernel = ", ".join(map(str, problem.kernel))
-    yield f"    groups = {layout.conversion('w', made.weight, 'g i o k', _extents(problem), reverse=False)}"
-    yield f"    w = np.zeros(({g}, {i}, {g}, {o}, {kernel}), groups.dtype)"
-    yield f"    w[range({g}), :, range({g})] = groups"
-    yield f"    w = w.reshape({g * i}, {g * o}, {kernel})"
-
-
-def _stretched(parts: Sequence[str], problem: Problem) -> Iterator[str]:
-    """The weight with zeros between its taps, which a dilation of 1 then takes apart."""
-    at = parts.index("k")
-    steps = ", ".join([":"] * at + [f"::{d}" for d in problem.dilation])
-    first, last = f"w.shape[:{at}]", f"w.shape[{at + problem.rank}:]"
-    kernel = ", ".join(map(str, problem.effective_kernel))
-    yield f"    stretched = np.zeros((*{first}, {kernel}, *{last}), w.dtype)"
-    yield f"    stretched[{steps}] = w"
-    yield "    return stretched"
-
-
-def _body(target: ClaimedCall, reduction: Reduction, dialect: Dialect, problem: Problem) -> Iterator[str]:
-    claim = target.claim
-    parts = layout.groups(claim.data)
-    if "groups" in reduction.steps:
-        of_w = layout.groups(claim.weight if "g" in claim.weight else claim.weight.replace("i", "(g i)"))
-        x = _slices(parts, "c", problem.in_channels)
-        w = _slices(of_w, next(part for part in of_w if "g" in part), _group_extent(of_w, problem))
-        call = lines(target)[-1].removeprefix("y = ")
-        yield f"parts = [(x[{x}], w[{w}]) for g in range({problem.groups})]"
-        yield f"y = {dialect.concat(f'[{call} for x, w in parts]', parts.index('c') if parts[-1] != 'c' else -1)}"
-    else:
-        yield from lines(target)
-    if reduction.rest is not None:
-        yield from _cut(reduction.rest, parts, dialect, problem)
-    if "bias" in reduction.steps:
-        yield f"y = y + b[{', '.join([':', *['None'] * problem.rank])}]" if parts[-1] == "k" else "y = y + b"
-
-
-def _slices(parts: Sequence[str], which: str, extent: int) -> str:
-    at = list(parts).index(which)
-    if at == len(parts) - 1:
-        return f"..., {extent} * g:{extent} * (g + 1)"
-    return ", ".join([*[":"] * at, f"{extent} * g:{extent} * (g + 1)"])
-
-
-def _group_extent(parts: Sequence[str], problem: Problem) -> int:
-    return problem.in_channels if any("g" in part and "i" in part for part in parts) else problem.out_channels
-
-
-def _cut(rest: Window, parts: Sequence[str], dialect: Dialect, problem: Problem) -> Iterator[str]:
-    """Zeros where the window reaches beyond, then the crop."""
-    first = list(parts).index("k")
-    if any(end < 0 for ends in rest for end in ends):
-        widths = [(0, 0)] * first + [(max(-lo, 0), max(-hi, 0)) for lo, hi in rest]
-        yield f"y = {dialect.pad('y', [*widths, *[(0, 0)] * (len(parts) - 1 - first)])}"
-    ends = [f"{lo if lo > 0 else ''}:{-hi if hi > 0 else ''}" for lo, hi in rest]
-    if set(ends) != {":"}:
-        yield f"y = y[{', '.join([*[':'] * first, *ends])}]"
 
 
 def explain(port: Port) -> list[str]:

@@ -1,0 +1,26 @@
+"""What arguments mean: the names that frameworks have for the same one, and why one cannot change an answer."""
+
+from collections.abc import Mapping
+
+VALUES = "its values are given"
+AFTER = "applied to the answer afterwards"
+TRAINING = "of training alone"
+PLACE = "where it is computed"
+EFFORT = "how it is computed"
+LABEL = "a name"
+SYMBOL = "of the symbol alone"
+NO_PART = "has no part in this answer"
+
+MEANINGS: Mapping[str, frozenset[str]] = {
+    "stride": frozenset({"stride", "strides", "window_strides"}),
+    "padding": frozenset({"padding", "pad"}),
+    "output_padding": frozenset({"output_padding", "adj"}),
+    "dilation": frozenset({"dilation", "dilations", "dilate", "rhs_dilation", "dilation_rate", "kernel_dilation"}),
+    "groups": frozenset({"groups", "num_group", "feature_group_count"}),
+    "bias": frozenset({"bias", "use_bias"}),
+    "in": frozenset({"in_channels", "in_features"}),
+    "out": frozenset({"out_channels", "filters", "channels", "features", "num_filter", "out_features"}),
+    "kernel": frozenset({"kernel_size", "kernel"}),
+    "output": frozenset({"output_shape"}),
+}
+"""The names that frameworks have for the same argument."""
