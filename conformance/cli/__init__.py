@@ -19,7 +19,7 @@ GROUPS = {
         "demo": "Three real questions, each with its command and its answer.",
         "call": "What a call or a problem means, and what frameworks answer.",
         "scan": "What each transposed convolution of a model file means.",
-        "sizes": "Calls from one size to another; which sizes a stack of layers takes.",
+        "sizes": "Calls from one size to another; the sizes that a stack takes.",
         "port": "A call rewritten for another framework, proved by running both.",
         "diagnose": "Which misreading explains an array, or a file's divergences.",
         "claims": "Statements of tutorials about the operator, measured here.",

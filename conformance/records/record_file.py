@@ -174,6 +174,8 @@ def _footer(path: Path, lines: Sequence[bytes]) -> Footer:
     try:
         footer: Footer = decode(f"{path}:{len(lines)}", lines[-1], Footer)
     except RecordError:
+        if lines[-1].startswith(b'{"complete"'):
+            raise
         raise RecordError(
             f"{path}: line {len(lines)}, the last, is no footer, so the file was cut off or damaged: run the lane again"
         ) from None

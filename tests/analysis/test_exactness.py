@@ -419,7 +419,7 @@ class TestDiagnosis:
 
         (found,) = check(files(entry(more=self.MORE)), [run(measured)], explain=lambda _: (Cause(("bias ignored",)),))
         assert (found.fault, found.subject) == (Flaw.OTHERWISE, "planted")
-        assert found.facts.endswith("are no 'reversed', but 'bias ignored'")
+        assert found.facts.endswith("is 'bias ignored', not 'reversed'")
 
     def test_no_evidence_is_no_finding(self, files: Files) -> None:
         assert check(files(entry(more=self.MORE)), [run(diverging)]) == []

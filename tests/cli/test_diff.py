@@ -214,7 +214,7 @@ class TestWhatCannotBeCompared:
     @pytest.mark.parametrize(
         ("spoil", "line"),
         [
-            (lambda text: text[: len(text) // 2], "not a whole record file"),
+            (lambda text: text[: len(text) // 2], "is no footer"),
             (lambda text: "\n".join(text.splitlines()[:-1]), "is no footer"),
             (lambda text: '{"verdict": "ok"}\n', "no header of format"),
             (lambda text: "", "no header of format"),

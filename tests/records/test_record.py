@@ -191,7 +191,7 @@ def edited(lines: list[str], number: int, **values: Any) -> str:
         (3, {"pass": None}, ("damaged.jsonl:4", "missing required field `pass`", "run the lane again")),
         (1, {"verdict": "crashed"}, ("the footer counts 4", "run the lane again")),
         (-1, {"records": 5}, ("the footer counts 5 records, 4 stand there", "run the lane again")),
-        (-1, {"records": None}, ("is no footer", "run the lane again")),
+        (-1, {"records": None}, ("missing required field `records`", "run the lane again")),
         (-1, {"verdicts": {"conforms": 4}}, ("the footer counts", "'rejects': 1", "run the lane again")),
     ],
 )

@@ -19,6 +19,7 @@ from conformance.analysis.content.faults import find_faults, read_arrays
 from conformance.analysis.content.snippets import of_problem
 from conformance.cli.report import command
 from conformance.io.atomic import replace_folder
+from conformance.io.terminal import verdict_count
 from conformance.numerics import operands
 from conformance.numerics.deviation import fingerprint, measure_deviation
 from conformance.problem import Problem
@@ -360,7 +361,7 @@ def test_changes_stand_below_the_matrix_and_in_the_feed(tmp_path: Path, site: Si
     assert front.index("Lanes and suites") < front.index("What changed") < front.index("12 cases")
     assert "torch-eager: broken, 12" in (tmp_path / "site" / "changes.atom").read_text(encoding="utf-8")
     write_report(replace(site, changes=()), tmp_path / "index.html")
-    assert "Nothing, against the run" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "Nothing changed since the run" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def history_of(nights: Sequence[tuple[int, str]], path: Path) -> list[Run]:
@@ -396,7 +397,7 @@ def test_a_fault_says_since_when_and_every_night_in_which_it_changed(
     verdicts = ["diverges" if wrong else "conforms" for _, wrong in nights]
     changes = [at for at in range(len(nights)) if at == 0 or verdicts[at] != verdicts[at - 1]]
     assert [(each.started[8:10], each.counts.split(" (")[0]) for each in found.nights] == [
-        (f"{nights[at][0]:02}", f"{len(wrong)} {verdicts[at]}") for at in changes
+        (f"{nights[at][0]:02}", verdict_count(len(wrong), verdicts[at])) for at in changes
     ]
 
 

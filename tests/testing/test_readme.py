@@ -42,7 +42,7 @@ def test_a_function_without_a_body_is_red(tmp_path: Path) -> None:
     done = run(tmp_path, "script.py")
     assert done.returncode == 1
     assert "it conforms nowhere: 0 of 120 records: 120 reject" in done.stdout
-    assert "rejects: NotImplementedError: not yet" in done.stderr
+    assert "120 reject: NotImplementedError: not yet" in done.stderr
 
 
 def test_the_tests_run_and_a_failure_is_diagnosed(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 ANSWERED = "answered"
 REASONS: Mapping[str, str] = {
-    "refused": "cases have it, none was answered, and the framework refused one",
+    "refused": "cases have it; none got an answer, and the framework refused at least one",
     "unsupported": "cases have it, and the framework has no call for any of them",
-    "failed": "cases have it, and all ended without an answer",
-    "left out": "no case has it, for equal channel counts would hide a swap of channels",
-    "missing": "no case has it, though one could",
+    "failed": "cases have it, and all of them ended without an answer",
+    "left out": "no case has it, because equal channel counts would hide a swap of channels",
+    "missing": "no case has it, but a case could",
     "invalid": "no valid problem has it",
 }
 """Why a combination has no answer; the first that holds. Nothing valid has an invalid one."""
