@@ -202,6 +202,7 @@ def _literal(name: str, array: Array) -> str:
     if len(text) <= WIDTH:
         return text
     rows = np.array2string(np.asarray(values), separator=", ", threshold=array.size + 1, max_line_width=WIDTH)
+    rows = re.sub(r"\n\n+", "\n", rows)  # NumPy puts empty lines between planes
     return f'{name} = np.array(\n{rows},\n"{array.dtype}")'
 
 
