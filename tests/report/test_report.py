@@ -144,8 +144,8 @@ def test_a_function_is_put_to_its_case_again_by_a_line_of_python() -> None:
 def test_sound_records_have_no_finding_and_the_expected_lanes_are_named(tmp_path: Path) -> None:
     shown = text(page(tmp_path, TORCH, JAX, expected_lanes=["torch-eager", "jax-jit"]))
     assert "Evidence: complete and consistent" in shown
-    assert "Each expected lane is here: jax-jit, torch-eager." in shown
-    assert "so the lanes and suites that were run are judged" in text(page(tmp_path, TORCH))
+    assert "Each required lane is here: jax-jit, torch-eager." in shown
+    assert "so only the lanes and suites that were run are judged" in text(page(tmp_path, TORCH))
 
 
 def test_what_was_not_run_is_named_and_is_no_reason_to_be_red(tmp_path: Path) -> None:
