@@ -17,7 +17,7 @@ from conformance.calls.verify import VerifyError, python_for
 from conformance.cli.diagnose import text_lines
 from conformance.cli.options import QUIET
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import echo, plural, progress, verdict_counts
+from conformance.io.terminal import echo, plural, progress, verdict_count, verdict_counts
 from conformance.numerics.operands import DTYPES
 from conformance.records.record import Verdict
 from conformance.records.reproduction import reproduction
@@ -230,7 +230,7 @@ def lines_of(summary: swept.Summary, process: LaneProcess | None, *, with_known:
 
 def _title(fault: swept.Fault) -> str:
     about = f"by {fault.key.known}" if fault.key.known else fault.key.pattern
-    return f"{fault.count:,} {fault.key.verdict}: {about}"
+    return f"{verdict_count(fault.count, fault.key.verdict)}: {about}"
 
 
 def _about(summary: swept.Summary, fault: swept.Fault, process: LaneProcess | None) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from conformance.io.terminal import printable
+from conformance.io.terminal import plural, printable
 from conformance.records.reproduction import reproduction
 from conformance.regression.change import MEANING, Change
 from conformance.regression.comparison import Comparison, Difference, Group
@@ -74,7 +74,7 @@ def total(comparisons: Sequence[Comparison], fails: Sequence[Change]) -> str:
     groups = [group for comparison in comparisons for group in comparison.groups]
     worse = sum(len(group.differences) for group in groups if group.fails(fails))
     changed = sum(len(group.differences) for group in groups if group.change not in _QUIET)
-    runs = f"{len(comparisons)} run{'s' * (len(comparisons) != 1)}, {compared:,} cases compared"
+    runs = f"{plural(len(comparisons), 'run')}, {plural(compared, 'case')} compared"
     if not changed:
         return f"{runs}: nothing changed"
     step = ": each group above has the command that shows its smallest case" if worse else ""
@@ -86,7 +86,7 @@ def summary(comparison: Comparison) -> str:
     counts = [
         f"{count:,} {change}" for change in Change if change not in _QUIET and (count := comparison.count(change))
     ]
-    summary = f"{comparison.compared:,} cases compared, {', '.join(counts) or 'nothing changed'}"
+    summary = f"{plural(comparison.compared, 'case')} compared, {', '.join(counts) or 'nothing changed'}"
     summary += "".join(f"; {count:,} left out, which {why}" for why, count in comparison.left_out.items())
     if comparison.timed:
         summary += f"; {len(comparison.timed):,} timed side by side"

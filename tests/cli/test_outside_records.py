@@ -51,7 +51,7 @@ def conformance(*words: str, **variables: str) -> tuple[int, str]:
         (("diagnose", "{file}"), 1, "1 of 1: unexplained"),
         (("domain", "--records", "{folder}"), 0, "oracle_adapter-single"),
         (("domain", "--passes", "--records", "{folder}"), 0, "oracle_adapter-single forward float32"),
-        (("diff", "{folder}", "{folder}"), 0, "1 run, 1 cases compared: nothing changed"),
+        (("diff", "{folder}", "{folder}"), 0, "1 run, 1 case compared: nothing changed"),
         (("confirm", "{file}"), 2, f"of oracle_adapter, whose adapter is not here: set {NAMES} to the folder"),
     ],
 )

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.cli import main
+from conformance.io.terminal import plural, verdict_count
 from conformance.records.record import RecordError, Run, Verdict
 from conformance.records.record_file import read, write
 from conformance.regression.history import Store, StoreError
@@ -287,9 +288,9 @@ class TestCommand:
         assert "  since 2026-11-02T02:17:00+00:00, 1.9.1: diverges value" in out
         _, out, _ = history(PLANTED)
         assert out == (
-            f"mxnet-native core: {len(bad):,} cases\n"
-            f"  since 2026-11-01T02:17:00+00:00, 1.9.1: {len(bad)} conforms\n"
-            f"  since 2026-11-02T02:17:00+00:00, 1.9.1: {len(bad)} diverges ({len(bad)} flaky)\n"
+            f"mxnet-native core: {plural(len(bad), 'case')}\n"
+            f"  since 2026-11-01T02:17:00+00:00, 1.9.1: {verdict_count(len(bad), 'conforms')}\n"
+            f"  since 2026-11-02T02:17:00+00:00, 1.9.1: {verdict_count(len(bad), 'diverges')} ({len(bad)} flaky)\n"
         )
 
     def test_another_machine_is_told_from_what_is_flaky(self, history: History, tmp_path: Path) -> None:

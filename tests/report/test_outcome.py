@@ -249,7 +249,7 @@ since = 2026-11-22
         ([run(shard=(1, 2))], 1, ["Red, 1 reason:", f"  torch-far: {STALE.facts.partition(': conforms')[0]}"]),
         ([run(records=[record("a", problem="i3x3 k2")])], 0, ["Green: 1 lane, 1 record, all as expected"]),
         ([run(records=[record("a", Verdict.UNSUPPORTED, problem="i3x3 k2")])], 1,
-         ["Red, 1 reason:", "  torch-eager, core: it answers nothing: 0 of 1 records, all of them are unsupported"]),
+         ["Red, 1 reason:", "  torch-eager, core: it answers nothing: 0 of 1 record, all of them are unsupported"]),
         ([], 0, []),
     ],
 )  # fmt: skip

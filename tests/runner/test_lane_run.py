@@ -194,7 +194,7 @@ class TestOutcomes:
     def test_a_refusal_is_counted_under_its_own_name(self, tmp_path: Path) -> None:
         junit = tmp_path / "out.xml"
         _, output = lane(tmp_path, "-n0", f"--junitxml={junit}", fault=f"refuse@{descriptor(CASE)}")
-        assert f"{RECORDS - 1} conform, 1 rejects" in output
+        assert f"{RECORDS - 1} conforms, 1 rejects" in output
         assert "passed" not in output
         assert 'name="verdict" value="rejects"' in junit.read_text()
         assert junit.read_text().count("<testcase ") == RECORDS

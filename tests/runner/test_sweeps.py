@@ -351,7 +351,7 @@ def test_a_report_says_what_is_new_where_and_why(tmp_path: Path) -> None:
     status, output = sweep("report", str(tmp_path), fault="wrong@n2")
     assert status == 1
     count = sum(" n2" in problem(number) for number in range(300))
-    assert f"new: {count} diverges: other values" in output
+    assert f"new: {count} diverge: other values" in output
     assert "exactly where batch != 1" in output or "exactly where batch > 1" in output, output
     assert "conformance call oracle_adapter" in output
 
