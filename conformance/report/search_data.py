@@ -103,11 +103,12 @@ def _columns(
 
 
 def _labels(records: Iterable[Record]) -> dict[Key, str]:
-    """Each record's message, without the numbers in which it differs from others."""
+    """Each record's message; where it is no divergence, without the numbers in which it differs from others."""
     alike: dict[Any, list[Record]] = defaultdict(list)
     for record in records:
         if record.message:
-            alike[skeleton(record.message)].append(record)
+            own = record.key if record.verdict is Verdict.DIVERGES else None
+            alike[own, skeleton(record.message)].append(record)
     return {record.key: label for group in alike.values() for label in [label_of(group)] for record in group}
 
 

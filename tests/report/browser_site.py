@@ -43,6 +43,7 @@ HOSTILE = "<script>document.title='obeyed'</script><img src=x onerror=\"document
 MANY = 100_000
 FIRST_PAINT_MS = 1000
 FILTER_MS = 200
+WAITED_MS = 120_000
 ANSWERED = "() => document.getElementById('status').textContent.includes(' of ')"
 SETTLED = "() => document.getElementById('status').textContent.includes('record')"
 
@@ -104,6 +105,7 @@ def opened(browser: Browser) -> Iterator[Opening]:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(WAITED_MS)
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(address)

@@ -352,6 +352,15 @@ def test_many_records_are_all_present_and_every_page_stays_small(tmp_path: Path)
     assert sorted(case for each in columns for case in each["case"]) == list(range(len(records)))
 
 
+def test_a_divergence_is_found_with_its_own_numbers(tmp_path: Path) -> None:
+    told = ["1 of 9 values differ", "2 of 9 values differ"]
+    records = [record(f"c{n}", Verdict.DIVERGES, kind="value", message=message) for n, message in enumerate(told)]
+    page(tmp_path, run(records=records))
+    texts = [each.read_text(encoding="utf-8") for each in (tmp_path / "site" / "data").glob("*.js")
+             if not each.name.startswith("case-")]  # fmt: skip
+    assert all(any(message in text for text in texts) for message in told)
+
+
 def shards(path: Path, pattern: str) -> list[dict[str, Any]]:
     """The contents of a site's data files."""
     files = sorted((path / "site" / "data").glob(pattern), key=lambda each: (len(each.name), each.name))

@@ -48,7 +48,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function table() {
     body = element("tbody");
-    const heads = ["Case", "Problem", "Lane", "Dtype", "Verdict", "Fault, and what was said"];
+    const heads = ["Case", "Problem", "Lane", "Dtype", "Verdict", "Fault, and message"];
     results.replaceChildren(element("table", {},
       element("caption", { id: "results-caption" }, element("span", {}, "Records that the query finds, by lane, suite and case")),
       element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))), body));
