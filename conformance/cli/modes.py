@@ -1,6 +1,5 @@
 """conformance audit modes: what a framework's modes of execution make of problems, beside eager execution."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,17 +10,16 @@ from conformance import adapters
 from conformance.adapters import modes
 from conformance.adapters.base import Lane
 from conformance.audit.modes.measuring import DOES, EAGER, Measured, Named, measured
-from conformance.audit.modes.statements import read, table
+from conformance.audit.modes.statements import STATED
 from conformance.audit.stated import held, stated_here, unshown
+from conformance.cli.held import asked, tell
 from conformance.cli.options import each_variant
-from conformance.io.atomic import require_our_file, write_atomically
-from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.io.terminal import echo, numbers, plural
+from conformance.io.exit_status import OK
+from conformance.io.terminal import echo, numbers
 from conformance.numerics.operands import DTYPES
 from conformance.problem import FORWARD, Problem
 from conformance.records.record import Record, Verdict
-from conformance.runner.selection import parse_shard, require_computed
-from conformance.suites import cases
+from conformance.runner.selection import require_computed
 from conformance.suites.expectations import expected_here, known
 
 
@@ -46,34 +44,31 @@ def command(
     as a table. Exit status: 0 all is as stated; 1 a mode does something else; 2 usage; 3 nothing was answered.
     """
     if framework is None:
-        echo("\n".join(table(read())))
+        echo("\n".join(STATED.table()))
         return OK
+    _require_modes(framework, chosen)
+    for dtype in dtypes:
+        require_computed(framework, dtype)
+    if variant is None:
+        words = [f"--suite={suite}", f"--shard={shard}", f"--to={folder}", *["--slow"] * slow]
+        words += [*(f"--dtype={dtype}" for dtype in dtypes), *(f"--mode={mode}" for mode in chosen)]
+        return each_variant(framework, "audit", "modes", framework, *words)
+    of = asked(framework, variant, suite, shard, folder)
+    statements = stated_here(of.lane, STATED.read())
+    found = [one for dtype in dtypes for one in _measured(of.lane, of.problems, dtype, chosen, slow=slow)]
+    in_modes = [one for one in found if one.mode != EAGER]
+    departures = [each.facts for each in held(of.lane, statements, in_modes, DOES)]
+    departures += [*unshown(of.lane, statements, found, DOES), *_dead(of.lane, found)]
+    return tell(of, _table(found), found, departures, empty=not in_modes)
+
+
+def _require_modes(framework: str, chosen: Sequence[str]) -> None:
+    """Raises UsageError, or AdapterError, where a framework is not installed or has no such modes."""
     adapters.require_installed(framework)
     if framework not in modes.frameworks():
         raise click.UsageError(f"{framework} has no modes: those that have are {', '.join(modes.frameworks())}")
     if unknown := [name for name in chosen if name not in modes.names(framework)]:
         raise click.UsageError(f"{framework} has no mode {unknown[0]!r}: it has {', '.join(modes.names(framework))}")
-    first, step = parse_shard(shard)
-    for dtype in dtypes:
-        require_computed(framework, dtype)
-    if variant is None:
-        words = [framework, f"--suite={suite}", f"--shard={shard}", f"--to={folder}", *["--slow"] * slow,
-                 *(f"--dtype={dtype}" for dtype in dtypes), *(f"--mode={mode}" for mode in chosen)]  # fmt: skip
-        return each_variant(framework, "audit", "modes", *words)
-    lane, those = adapters.lane(framework, variant), cases.read_suite(suite).cases[first - 1 :: step]
-    path = folder / f"{lane}-{suite}.json"
-    require_our_file(path, '{\n "lane": "')
-    statements = stated_here(lane, read())
-    named = [(case.id, case.problem) for case in those]
-    found = [one for dtype in dtypes for one in _measured(lane, named, dtype, chosen, slow=slow)]
-    departures = [each.facts for each in held(lane, statements, [one for one in found if one.mode != EAGER], DOES)]
-    departures += [*unshown(lane, statements, found, DOES), *_dead(lane, found)]
-    echo(f"\n{lane}, {plural(len(those), 'problem')} of {suite}: {path}")
-    echo("\n".join([*_table(found), *departures]))
-    write_atomically(path, _document(lane, suite, found, departures))
-    if all(one.mode == EAGER for one in found):
-        return INCOMPLETE
-    return DIVERGED if departures else OK
 
 
 def _measured(
@@ -117,12 +112,3 @@ def _table(found: Sequence[Measured]) -> Iterator[str]:
         rows.append([mode, dtype, f"{len(those):,}", f"{len(those) - counts.total():,}",
                      "; ".join(f"{counts[name]:,} {DOES[name]}" for name in DOES if counts[name])])  # fmt: skip
     return numbers(["mode", "dtype", "asked", "as eager", "otherwise"], rows)
-
-
-def _document(lane: Lane, suite: str, found: Sequence[Measured], departures: Sequence[str]) -> bytes:
-    """What was measured as JSON, and what is not as stated."""
-    document = {
-        "lane": str(lane), "suite": suite, "departures": [*departures],
-        "measured": [one._asdict() for one in found],
-    }  # fmt: skip
-    return json.dumps(document, indent=1).encode() + b"\n"

@@ -1,6 +1,5 @@
 """conformance audit specials: what lanes make of NaN, infinity, -0 and subnormal numbers, beside what is stated."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,26 +7,25 @@ from pathlib import Path
 import click
 
 from conformance import adapters
-from conformance.adapters.base import Lane
 from conformance.audit.specials.experiments import ANSWER, DOES, OPERANDS, VALUES
 from conformance.audit.specials.measuring import Measured, measured
-from conformance.audit.specials.statements import read, table
-from conformance.audit.stated import Departure, held, stated_here, unshown
+from conformance.audit.specials.statements import STATED
+from conformance.audit.stated import held, stated_here, unshown
+from conformance.cli.held import asked, tell
 from conformance.cli.options import each_variant
-from conformance.io.atomic import require_our_file, write_atomically
-from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
-from conformance.io.terminal import echo, plural
+from conformance.io.exit_status import OK
+from conformance.io.terminal import echo
 from conformance.problem import FORWARD, PASSES
-from conformance.runner.selection import parse_shard, require_computed
-from conformance.suites import cases
-from conformance.suites.case import Case
+from conformance.runner.selection import require_computed
+
+WHOLE = "1/1"
 
 
 @click.command()
 @click.argument("framework", required=False)
 @click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
 @click.option("--suite", default="smoke", show_default=True, help="Whose problems to try.")
-@click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th problem, from the I-th on.")
+@click.option("--shard", default=WHOLE, metavar="I/N", help="Only every N-th problem, from the I-th on.")
 @click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable (default: all of the framework).")
 @click.option(
     "--pass", "passes", multiple=True, type=click.Choice(PASSES),
@@ -46,42 +44,28 @@ def command(
     Exit status: 0 all is as stated; 1 a lane does something else; 2 usage; 3 nothing was answered.
     """
     if framework is None:
-        echo("\n".join(table(read())))
+        echo("\n".join(STATED.table()))
         return OK
     adapters.require_installed(framework)
     if adapters.is_outside(framework):
         raise click.UsageError(f"{framework} is from outside, and is not asked for special values: its answers are "
                                "compared in its own process, which is for adapters of this package")  # fmt: skip
-    first, step = parse_shard(shard)
     for dtype in dtypes:
         require_computed(framework, dtype)
     if variant is None:
-        words = [framework, f"--suite={suite}", f"--shard={shard}", f"--to={folder}", *(f"--dtype={d}" for d in dtypes)]
-        return each_variant(framework, "audit", "specials", *words, *(f"--pass={each}" for each in passes))
-    lane, chosen = adapters.lane(framework, variant), cases.read_suite(suite).cases[first - 1 :: step]
-    path = folder / f"{lane}-{suite}.json"
-    require_our_file(path, '{\n "lane": "')
-    statements = stated_here(lane, read())
-    found = _found(lane, chosen, dtypes, passes)
-    departures = list(held(lane, statements, found, DOES))
-    whole = step == 1 and not dtypes and not passes  # of a part, nothing need show what is so of a part
-    idle = list(unshown(lane, statements, found, DOES)) if whole else []
-    echo(f"\n{lane}, {plural(len(chosen), 'problem')} of {suite}: {path}")
-    echo("\n".join([*_table(found), *(departure.facts for departure in departures), *idle]))
-    write_atomically(path, _document(lane, suite, found, departures, idle))
-    if not found:
-        return INCOMPLETE
-    return DIVERGED if departures or idle else OK
-
-
-def _found(lane: Lane, chosen: Sequence[Case], dtypes: Sequence[str], passes: Sequence[str]) -> list[Measured]:
-    """What a lane does with special values in these cases, in some dtypes and passes, or else in all that it has."""
-    named = [(case.id, case.problem) for case in chosen]
-    asked = passes or (PASSES if adapters.differentiates(lane.framework) else (FORWARD,))
-    return [
-        one for dtype in dtypes or adapters.dtypes(lane.framework) for each in asked
-        for one in measured(lane, named, dtype, each)
+        words = [f"--suite={suite}", f"--shard={shard}", f"--to={folder}", *(f"--dtype={dtype}" for dtype in dtypes)]
+        return each_variant(framework, "audit", "specials", framework, *words, *(f"--pass={each}" for each in passes))
+    of = asked(framework, variant, suite, shard, folder)
+    statements = stated_here(of.lane, STATED.read())
+    directions = passes or (PASSES if adapters.differentiates(framework) else (FORWARD,))
+    found = [
+        one for dtype in dtypes or adapters.dtypes(framework) for each in directions
+        for one in measured(of.lane, of.problems, dtype, each)
     ]  # fmt: skip
+    departures = [each.facts for each in held(of.lane, statements, found, DOES)]
+    if shard == WHOLE and not dtypes and not passes:  # of a part, nothing need show what is so of a part
+        departures += unshown(of.lane, statements, found, DOES)
+    return tell(of, _table(found), found, departures, empty=not found)
 
 
 def _table(found: Sequence[Measured]) -> Iterator[str]:
@@ -96,14 +80,3 @@ def _table(found: Sequence[Measured]) -> Iterator[str]:
         counts = Counter(does for one in those for does in one.does)
         does = ", ".join(f"{DOES[name]}: {counts[name]}" for name in DOES if counts[name])
         yield f"| {direction:7} | {value:9} | {operand:8} | {dtype:8} | {len(those):5} | {does} |"
-
-
-def _document(
-    lane: Lane, suite: str, found: Sequence[Measured], departures: Sequence[Departure], idle: Sequence[str]
-) -> bytes:
-    """What was measured as JSON, and what is not as stated."""
-    document = {
-        "lane": str(lane), "suite": suite, "departures": [*(each.facts for each in departures), *idle],
-        "measured": [one._asdict() for one in found],
-    }  # fmt: skip
-    return json.dumps(document, indent=1).encode() + b"\n"

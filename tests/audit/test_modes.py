@@ -15,11 +15,11 @@ from conformance import adapters
 from conformance.adapters import modes
 from conformance.adapters.base import Call, Unsupported
 from conformance.adapters.modes.base import Inferred, Mode
-from conformance.audit.modes import statements
 from conformance.audit.modes.measuring import DOES, Measured, shown_by
-from conformance.audit.modes.statements import read, table
+from conformance.audit.modes.statements import STATED
 from conformance.audit.mutants.base import Implementation, right
-from conformance.audit.stated import StatementError
+from conformance.audit.stated import files
+from conformance.audit.stated.files import StatementError
 from conformance.layout import Array
 from conformance.problem import Problem
 from tests.audit.test_properties import Adapter
@@ -133,7 +133,7 @@ def test_the_frameworks_that_have_operators_have_modes_of_names_of_their_own() -
 
 
 def test_what_is_stated_says_why_and_is_of_modes_that_the_lane_has() -> None:
-    for each in read():
+    for each in STATED.read():
         assert each.reason.endswith(".")
         assert not each.partly or each.partly.endswith(".")
         for lane in each.lanes:
@@ -143,16 +143,16 @@ def test_what_is_stated_says_why_and_is_of_modes_that_the_lane_has() -> None:
 def test_the_document_has_the_modes_what_they_may_do_and_what_is_stated() -> None:
     text = DOCS.read_text(encoding="utf-8")
     names = [f"| `{name}` |" for framework in modes.frameworks() for name in modes.names(framework)]
-    assert [said for said in (*names, *DOES.values(), "\n".join(table(read()))) if said not in text] == []
+    assert [said for said in (*names, *DOES.values(), "\n".join(STATED.table())) if said not in text] == []
 
 
 def test_a_file_that_states_nothing_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "modes.toml").write_text(
         '[[statement]]\nlanes = ["torch-eager"]\nmodes = ["lazy"]\ndoes = "wrong"\nreason = "x"'
     )
-    monkeypatch.setattr(statements, "cases_folder", lambda: tmp_path)
+    monkeypatch.setattr(files, "cases_folder", lambda: tmp_path)
     with pytest.raises(StatementError, match=r"modes\.toml#1: modes has 'lazy': give of "):
-        read()
+        STATED.read()
 
 
 def test_without_a_framework_the_table_is_printed(
@@ -160,7 +160,7 @@ def test_without_a_framework_the_table_is_printed(
 ) -> None:
     ended = Command(monkeypatch, capfd)("audit", "modes")
     assert ended.status == 0
-    assert ended.out.splitlines() == list(table(read()))
+    assert ended.out.splitlines() == list(STATED.table())
 
 
 @pytest.mark.parametrize(

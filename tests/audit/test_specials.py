@@ -15,11 +15,11 @@ from conformance import adapters, oracle
 from conformance.adapters.base import Call, Lane
 from conformance.audit.mutants import FUNCTIONS
 from conformance.audit.mutants.base import Implementation, right
-from conformance.audit.specials import statements as stated
 from conformance.audit.specials.experiments import ANSWER, DOES, OPERANDS_OF, VALUES, experiments
 from conformance.audit.specials.measuring import Measured, shown_by
-from conformance.audit.specials.statements import read, table
-from conformance.audit.stated import ANYTHING, Statement, StatementError, held, unshown
+from conformance.audit.specials.statements import STATED
+from conformance.audit.stated import ANYTHING, Statement, files, held, unshown
+from conformance.audit.stated.files import StatementError
 from conformance.layout import Array
 from conformance.numerics import gradients
 from conformance.numerics.operands import Arrays
@@ -217,12 +217,12 @@ def test_where_nobody_measured_nothing_is_judged() -> None:
 
 def test_every_lane_of_a_night_that_is_asked_has_a_statement_and_each_says_why() -> None:
     asked = {str(lane) for lane in adapters.lanes() if adapters.differentiates(lane.framework)}
-    assert {lane for each in read() for lane in each.lanes} == asked
-    assert all(each.reason.endswith(".") and (not each.partly or each.partly.endswith(".")) for each in read())
+    assert {lane for each in STATED.read() for lane in each.lanes} == asked
+    assert all(each.reason.endswith(".") and (not each.partly or each.partly.endswith(".")) for each in STATED.read())
 
 
 def test_the_document_has_the_table_of_what_is_stated() -> None:
-    assert "\n".join(table(read())) in DOCS.read_text(encoding="utf-8")
+    assert "\n".join(STATED.table()) in DOCS.read_text(encoding="utf-8")
 
 
 def test_the_document_says_what_each_word_means() -> None:
@@ -247,9 +247,9 @@ def test_a_file_that_states_nothing_is_one_line(
     text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "specials.toml").write_text(text)
-    monkeypatch.setattr(stated, "cases_folder", lambda: tmp_path)
+    monkeypatch.setattr(files, "cases_folder", lambda: tmp_path)
     with pytest.raises(StatementError) as caught:
-        read()
+        STATED.read()
     assert message in str(caught.value)
 
 
@@ -258,7 +258,7 @@ def test_without_a_framework_the_table_is_printed(
 ) -> None:
     ended = Command(monkeypatch, capfd)("audit", "specials")
     assert ended.status == 0
-    assert ended.out.splitlines() == list(table(read()))
+    assert ended.out.splitlines() == list(STATED.table())
 
 
 SCRIPT = """

@@ -4,52 +4,21 @@ Without a statement a lane does what is due. A statement says where it does not,
 exact: what is in its region is to show it, unless `partly` says why not all does.
 """
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol, TypeVar
-
-import msgspec
+from typing import Protocol
 
 from conformance import adapters
 from conformance.adapters.base import Lane
-from conformance.io.bounded import read_text
 from conformance.predicates.condition import Condition
-from conformance.predicates.predicate import Predicate, PredicateError
+from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
 from conformance.records.machine import Machine
 
 EVERYWHERE = "rank > 0"
 ANYTHING = "anything"
 """What a lane may do where it was not measured, as on other machines, or differs from run to run: nothing is judged."""
-T = TypeVar("T")
-
-
-class StatementError(ValueError):
-    """A file of statements that does not say what it must; the message names the file, the entry and the fix."""
-
-
-class Entry(Protocol):
-    """What every entry of a file of statements has."""
-
-    @property
-    def lanes(self) -> tuple[str, ...]: ...
-
-    @property
-    def does(self) -> str: ...
-
-    @property
-    def reason(self) -> str: ...
-
-    @property
-    def when(self) -> str: ...
-
-    @property
-    def partly(self) -> str: ...
-
-    @property
-    def machine(self) -> str: ...
+NOT_JUDGED = "is not judged"
 
 
 class Shown(Protocol):
@@ -175,42 +144,3 @@ def stated_here(lane: Lane, statements: Iterable[Statement]) -> tuple[Statement,
     """Which of statements are about a lane on this machine."""
     machine = adapters.machine(lane)
     return tuple(each for each in statements if str(lane) in each.lanes and each.holds_on(machine))
-
-
-def read_file(path: Path, of: type[T]) -> T:
-    """A file of statements as a struct. Raises StatementError."""
-    try:
-        return msgspec.convert(tomllib.loads(read_text(path)), of)
-    except (OSError, ValueError, RecursionError) as error:
-        raise StatementError(f"{path}: cannot be read: {error}") from None
-
-
-def statement(
-    where: str, entry: Entry, subjects: tuple[str, ...], labels: tuple[str, ...], known: Mapping[str, Sequence[str]]
-) -> Statement:
-    """What an entry states of subjects; its words of each field are to be of those that are known.
-
-    Raises StatementError.
-    """
-    lanes = [f"{name}-{variant}" for name in adapters.own() for variant in adapters.variants(name)]
-    for name, words in {**known, "lanes": lanes}.items():
-        said = getattr(entry, name)
-        for word in (said,) if isinstance(said, str) else said:
-            if word not in words:
-                raise StatementError(f"{where}: {name} has {word!r}: give of {', '.join(words)}")
-    try:
-        when = Predicate.parse(entry.when)
-        machine = Condition.parse(entry.machine) if entry.machine else None
-    except PredicateError as error:
-        raise StatementError(f"{where}: {error}") from None
-    reason, partly = " ".join(entry.reason.split()), " ".join(entry.partly.split())
-    return Statement(entry.lanes, subjects, labels, entry.does, when, reason, partly, machine)
-
-
-def table(statements: Iterable[Statement], heads: Sequence[str], texts: Mapping[str, str]) -> Iterator[str]:
-    """What is stated, as a table in Markdown: a row for each lane and statement; `heads` are of the labels."""
-    yield f"| lane | {' | '.join(heads)} | what it does | where |"
-    yield "|---" * (len(heads) + 3) + "|"
-    rows = [(lane, each) for each in statements for lane in each.lanes]
-    for lane, each in sorted(rows, key=lambda row: row[0]):
-        yield f"| `{lane}` | {' | '.join(each.labels)} | {texts[each.does]} | {each.where} |"
