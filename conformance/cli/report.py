@@ -73,6 +73,7 @@ def command(
     run, and names those that were not. A lane that is given with --lane must be there. Exit status: 0 green, 1 red, 2
     usage, 3 the records are not complete and consistent.
     """
+    from conformance.audit.modes.findings import read as read_modes
     from conformance.report import front_page, require_ours, write_report
 
     page = front_page(to)
@@ -87,7 +88,7 @@ def command(
     for line in _without_adapter(runs):
         echo(line, err=True)
     site = _with_documents(_gathered(runs, records, lanes, baseline, history))
-    outcome = write_report(replace(site, audit=mutants), page)
+    outcome = write_report(replace(site, audit=mutants, modes=read_modes(records.parent / "modes")), page)
     _tell(outcome, page, site.not_run)
     if open_ and not show_in_browser(page.resolve().as_uri()):
         echo("no browser could be started: set BROWSER, or open the page by its address", err=True)

@@ -14,6 +14,7 @@ from conformance.report.content.faults import ChangeLine, Domain, Fault, Known
 from conformance.report.content.handbook import Handbook
 from conformance.report.content.history import SHOWN, Kept, day
 from conformance.report.content.literature import Literature
+from conformance.report.content.modes import Modes
 from conformance.report.content.replays import Replays
 from conformance.report.integrity import Integrity, absent, measure_integrity
 from conformance.report.outcome import Outcome, Reason, outcome_of
@@ -67,6 +68,8 @@ class Site:
     """What the cases see of wrong implementations, where that was tried."""
     replays: Replays | None = None
     """Published faults, where they were replayed."""
+    modes: Modes | None = None
+    """What modes of execution did beside eager execution, where that was tried."""
     documents: Sequence[Document] = ()
     is_for: Callable[[str, str], bool] = lambda _framework, _suite: True
     """Whether a framework is asked a suite."""
@@ -165,6 +168,7 @@ def pages(site: Site) -> Pages:
     yield "coverage.html", render("coverage.html.j2", answered=ANSWERED, reasons=REASONS, **common)
     yield "audit.html", render("audit.html.j2", **common)
     yield "replays.html", render("replays.html.j2", **common)
+    yield "modes.html", render("modes.html.j2", **common)
     rows = [counts.run_row(run) for run in runs]
     yield "frameworks.html", render(
         "frameworks.html.j2", rows=rows, by_pass=counts.by_pass(runs), verdicts=counts.verdicts(runs),
