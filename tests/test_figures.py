@@ -1,9 +1,13 @@
 """README's figures of the lanes are written by a command, into tables; that of core has every lane."""
 
 import re
+from dataclasses import replace
+from pathlib import Path
 
+from benchmarks import lanes as costs
 from benchmarks.figures import README, TABLE, figures, lanes, written
 from conformance import adapters
+from conformance.adapters.base import Lane
 from conformance.records.record import Header, Record, Run, Verdict
 
 TEXT = README.read_text(encoding="utf-8")
@@ -43,3 +47,25 @@ def test_a_lane_that_was_not_run_keeps_its_figures() -> None:
     made = written(TEXT, {("core", "jax-jit"): run("core", "jax-jit", Verdict.CONFORMS)})
     changed = [line for line, before in zip(made.splitlines(), TEXT.splitlines(), strict=True) if line != before]
     assert len(changed) == 2
+
+
+def test_the_table_of_costs_has_a_row_for_every_lane_with_the_lines_of_its_adapter() -> None:
+    text = costs.PAGE.read_text(encoding="utf-8")
+    assert costs.written(text, {}, {}) == text
+
+
+def test_only_what_was_measured_is_written_into_the_table_of_costs() -> None:
+    text = costs.PAGE.read_text(encoding="utf-8")
+    one = run("core", "torch-eager", Verdict.CONFORMS, Verdict.CRASHED, Verdict.REJECTS, Verdict.UNSUPPORTED)
+    measured = replace(one, header=replace(one.header, environment={"torch": "9.1"}))
+    made = costs.written(text, {"torch-eager": measured}, {"torch": 1234})
+    (row,) = set(made.splitlines()) - set(text.splitlines())
+    lines = costs.lines(Lane("torch", "eager"))
+    assert row == f"| `torch-eager` | 9.1 | {lines} | 1,234 | 4 | 0 | 1 | 1 | 1 | 1 |"
+
+
+def test_what_files_of_an_environment_take_is_counted_without_links(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "file").write_bytes(bytes(3_000_000))
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "file")
+    assert costs.megabytes(tmp_path) == 3
