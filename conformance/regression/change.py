@@ -23,8 +23,8 @@ class Change(StrEnum):
     LESS_PRECISE = "less-precise"
     DRIFT = "drift"
     SLOWER = "slower"
-    CONTAINED = "contained"
     FIXED = "fixed"
+    CONTAINED = "contained"
     NEWLY_ACCEPTED = "newly-accepted"
     MORE_PRECISE = "more-precise"
     FASTER = "faster"
@@ -44,8 +44,8 @@ MEANING: Mapping[Change, str] = {
     Change.LESS_PRECISE: "right as before, but it rounds more of its sums: another class of accumulation",
     Change.DRIFT: "right as before, within rounding, but further from the exact answer",
     Change.SLOWER: "slower by more than repeated runs of one build vary",
-    Change.CONTAINED: "wrong before, and now refused",
     Change.FIXED: "wrong, or dead, before, and now right",
+    Change.CONTAINED: "wrong before, and now refused",
     Change.NEWLY_ACCEPTED: "refused before, and now right",
     Change.MORE_PRECISE: "right as before, and it rounds less of its sums: another class of accumulation",
     Change.FASTER: "faster by more than repeated runs of one build vary",
@@ -57,6 +57,9 @@ WORSE = (
     Change.CRASH, Change.BROKEN, Change.NEWLY_REFUSED, Change.VANISHED, Change.APPEARED, Change.CHANGED_VALUE,
     Change.FLAKY, Change.LESS_PRECISE, Change.DRIFT, Change.SLOWER,
 )  # fmt: skip
+
+MENDED = (Change.FIXED, Change.CONTAINED, Change.NEWLY_ACCEPTED)
+"""What is no longer wrong, or no longer refused: the region of a fault that one build has."""
 
 OF_THE_MACHINE = (Change.LESS_PRECISE, Change.MORE_PRECISE, Change.DRIFT, Change.SLOWER, Change.FASTER)
 """What another machine alone does to the same build: it rounds otherwise, and takes another time."""

@@ -18,6 +18,7 @@ from conformance.records.messages import without_numbers
 from conformance.records.record import Key, Record, Run, Verdict
 from conformance.regression.change import (
     DRIFT,
+    MENDED,
     OF_THE_MACHINE,
     WORSE,
     Change,
@@ -66,7 +67,7 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Cases that changed in the same way, and what tells them from those that were the same before and did not."""
+    """Cases that changed in the same way, and what tells them from others: see `_Population`."""
 
     change: Change
     before: str
@@ -354,12 +355,16 @@ def _groups(
         alike.items(), key=lambda item: (order.index(item[0][0]), -len(item[1]), item[0])
     ):
         assert population is not None
-        where = induce([facts(difference.record) for difference in those], population.others(those))
+        where = population.rule(those)
         yield Group(change, was, now, tuple(those), where, min(those, key=lambda difference: size(difference.record)))
 
 
 class _Population:
-    """Every case of both runs, by what it was before: what a group is told from."""
+    """Every case of both runs, by what it was before: what a group is told from.
+
+    What is mended is told from all other cases, if a predicate does that exactly: it names the region of the fault, of
+    which the cases that were wrong before may have nothing but.
+    """
 
     def __init__(self, differences: Sequence[Difference], same: Sequence[tuple[Record, Record]]) -> None:
         every = [*((difference.old, difference.record) for difference in differences), *same]
@@ -367,11 +372,20 @@ class _Population:
         for old, record in every:
             self._facts[state_of(old) if old else ""][record.key] = facts(record)
 
-    def others(self, those: Sequence[Difference]) -> list[Facts]:
-        """The cases that were the same before, and are not among these; all others for what one run lacks."""
-        keys, (first, *_) = {difference.record.key for difference in those}, those
+    def rule(self, those: Sequence[Difference]) -> Rule:
+        """What tells the cases of a group from others."""
+        inside = [facts(difference.record) for difference in those]
+        if those[0].change in MENDED and (rule := induce(inside, self._others(those, [*self._facts]))).exact:
+            return rule
+        return induce(inside, self._others(those, self._states(those[0])))
+
+    def _states(self, first: Difference) -> list[str]:
+        """What the others were before: the same; anything where one run lacks the cases."""
         one_sided = first.old is None or first.new is None
-        states = list(self._facts) if one_sided or first.old is None else [state_of(first.old)]
+        return [*self._facts] if one_sided or first.old is None else [state_of(first.old)]
+
+    def _others(self, those: Sequence[Difference], states: Sequence[str]) -> list[Facts]:
+        keys = {difference.record.key for difference in those}
         return [fact for state in states for key, fact in self._facts[state].items() if key not in keys]
 
 

@@ -101,7 +101,7 @@ def test_a_planted_change_is_one_group_with_its_own_region(ends: tuple[str, str]
     (group,) = found.groups
     planted = [each for each in old.records if each not in RECORDS or each not in new.records]
     assert [each.record.key for each in group.differences] == [each.key for each in planted]
-    if change in (Change.NEWLY_REFUSED, Change.BROKEN, Change.CRASH) and ends[0] == "right":
+    if "right" in ends:
         assert (group.where.predicate, group.where.exact) == (PLANTED, True)
     assert group.worse is (change in WORSE)
     assert found.compared == len(RECORDS)
@@ -125,6 +125,17 @@ def test_a_fix_never_cancels_a_break() -> None:
     assert found.groups[0].where.exact
     assert found.count(Change.BROKEN) == sum(each.fails for each in new.records)
     assert found.count(Change.FIXED) == sum(each.fails for each in old.records)
+
+
+def test_where_no_predicate_tells_a_fix_from_all_others_it_is_told_from_what_was_wrong_before() -> None:
+    odd = [each for number, each in enumerate(RECORDS) if number * 7 % 11 < 3]
+    old = run(lambda each: diverging(each) if each in odd else each, "rank > 0")
+    new = run(
+        lambda each: each if Problem.parse(each.problem).bias else diverging(each) if each in odd else each, "rank > 0"
+    )
+    (group,) = compare([old], [new]).groups
+    assert group.change is Change.FIXED
+    assert (group.where.predicate, group.where.exact) == ("bias", True)
 
 
 def test_two_breaks_with_other_messages_are_two_groups() -> None:
