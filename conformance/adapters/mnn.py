@@ -16,7 +16,6 @@ from conformance.layout import Array
 from conformance.problem import Problem
 
 VARIANTS: Mapping[str, Mapping[str, str]] = {"cpu": {}}
-HOW_OFTEN = "weekly"
 REFUSALS = (ValueError, RuntimeError, TypeError)
 BLOCK = 1
 

@@ -15,7 +15,6 @@ from conformance.layout import Array
 from conformance.problem import Problem
 
 VARIANTS = {"cpu": {"OMP_NUM_THREADS": "{threads}", "MKL_NUM_THREADS": "{threads}", "GLOG_minloglevel": "3"}}
-HOW_OFTEN = "weekly"
 REFUSALS = (ValueError, RuntimeError, TypeError)
 BLOCK = 1
 paddle.set_device("cpu")
