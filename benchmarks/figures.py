@@ -5,7 +5,7 @@ The tables' rows and words are README's own. Only the figures are written: those
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -30,19 +30,30 @@ WORDS = {
 
 
 @click.command()
-@click.option("--records", default="reports/records", show_default=True, type=Path, help="The record files' folder.")
-def command(records: Path) -> None:
-    """Write README's figures from whole runs in a folder of record files."""
-    runs = {(run.header.suite, run.header.lane): run for run in record_file.read_folder(records)}
+@click.option("--records", "folders", multiple=True, default=["reports/records"], show_default=True, type=Path,
+              help="A folder of record files; repeatable, the later ones first.")  # fmt: skip
+@click.option("--suite", "suites", multiple=True, help="Only the figures of this suite; repeatable.")
+def command(folders: tuple[Path, ...], suites: tuple[str, ...]) -> None:
+    """Write README's figures from whole runs in folders of record files.
+
+    The lanes of a night can be run one by one: `conformance run LANE --suite core` is enough for the figures of core.
+    """
+    whole = [run for folder in folders for run in record_file.read_folder(folder) if run.complete]
+    runs = {(run.header.suite, run.header.lane): run for run in whole if not suites or run.header.suite in suites}
     text = README.read_text(encoding="utf-8")
-    lacking = [
-        f"{lane} {suite}"
-        for suite, those in lanes(text).items() for lane in those
-        if (suite, lane) not in runs and adapters.is_nightly(lane.partition("-")[0])
-    ]  # fmt: skip
-    if lacking:
-        sys.exit(f"{records}: no records of {', '.join(lacking)}: `tox run -m nightly` makes them")
+    if lacking := [*without_run(text, runs, suites)]:
+        where = ", ".join(map(str, folders))
+        sys.exit(f"{where}: no whole run of {', '.join(lacking)}: `tox run -m nightly` makes them")
     write_atomically(README, [written(text, runs).encode()])
+
+
+def without_run(text: str, runs: Mapping[tuple[str, str], Run], suites: Sequence[str]) -> Iterator[str]:
+    """The lanes of a night that README has figures of, and that have no run, or one of other cases than the rest."""
+    for suite, those in lanes(text).items():
+        digests = {run.header.cases for (name, _), run in runs.items() if name == suite}
+        for lane in those if not suites or suite in suites else ():
+            if adapters.is_nightly(lane.partition("-")[0]) and ((suite, lane) not in runs or len(digests) > 1):
+                yield f"{lane} {suite}" + " on the same cases" * (len(digests) > 1)
 
 
 def lanes(text: str) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import lanes as costs
-from benchmarks.figures import README, TABLE, figures, lanes, written
+from benchmarks.figures import README, TABLE, figures, lanes, without_run, written
 from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.records.record import Header, Record, Run, Verdict
@@ -69,3 +69,15 @@ def test_what_files_of_an_environment_take_is_counted_without_links(tmp_path: Pa
     (tmp_path / "deep" / "file").write_bytes(bytes(3_000_000))
     (tmp_path / "link").symlink_to(tmp_path / "deep" / "file")
     assert costs.megabytes(tmp_path) == 3
+
+
+def test_each_lane_of_a_night_has_a_run_of_the_same_cases() -> None:
+    nightly = [lane for lane in lanes(TEXT)["half"] if adapters.is_nightly(lane.partition("-")[0])]
+    runs = {("half", lane): run("half", lane, Verdict.CONFORMS) for lane in nightly}
+    assert list(without_run(TEXT, runs, ["half"])) == []
+    assert f"{nightly[0]} core" in without_run(TEXT, runs, [])
+    other = runs["half", nightly[0]]
+    runs["half", nightly[0]] = replace(other, header=replace(other.header, cases="d"))
+    assert list(without_run(TEXT, runs, ["half"])) == [f"{lane} half on the same cases" for lane in nightly]
+    del runs["half", nightly[0]]
+    assert list(without_run(TEXT, runs, ["half"])) == [f"{nightly[0]} half"]
