@@ -21,7 +21,6 @@ from conformance.layout import Array
 from conformance.problem import Problem
 
 VARIANTS = {"cpu": {"OMP_NUM_THREADS": "{threads}"}}
-HOW_OFTEN = "weekly"
 REFUSALS = (ValueError,)
 BLOCK = 1
 LAYERS = {1: "Deconvolution{}1D", 2: "Deconvolution{}", 3: "Deconvolution{}3D"}
