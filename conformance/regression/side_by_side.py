@@ -12,8 +12,12 @@ from statistics import median
 
 LEAST = 1.2
 """The ratio that has to be exceeded: two processes of one build differ by less, such as for where memory lies."""
-SUSPICIOUS = 1.1
+SUSPICIOUS = 1.15
 """The ratio beyond which a few pairs ask for more."""
+APART = 1.1
+"""The ratio that the least times have to exceed."""
+LEAST_PROCESSES, CONTRARY = 3, 1 / 4
+"""How many new pairs of processes have to say that a call moved, and which share of them may say the contrary."""
 CHANCE = 1e-6
 """What a false alarm may come by, for one case that is looked at once; a run has some 50, looked at four times."""
 
@@ -33,21 +37,21 @@ def is_suspect(ratios: Sequence[float]) -> bool:
 
 
 def is_open(samples: Sequence[Sequence[float]]) -> bool:
-    """Whether more ratios may still say that a call moved, since they do in their middle and not yet beyond chance."""
-    together = median([ratio for ratios in samples for ratio in ratios])
-    return factor(samples) == 1 and not 1 / LEAST <= together <= LEAST
+    """Whether more ratios may still say that a call moved: they do in their middle, and not yet beyond chance."""
+    return factor(samples) == 1 and is_suspect([ratio for ratios in samples for ratio in ratios])
 
 
 def factor(samples: Sequence[Sequence[float]]) -> float:
     """By which factor a call moved, from the ratios of each pair of processes; 1 where chance can do the same.
 
-    The middle pair of processes has to say so, no other may say the contrary, and all ratios together have to be beyond
-    `CHANCE`.
+    The middle pair of processes has to say so, few others may say the contrary, and all ratios together have to be
+    beyond `CHANCE`.
     """
     together = [ratio for ratios in samples for ratio in ratios]
     for ratios in (samples, [[1 / ratio for ratio in part] for part in samples]):
         middles = [median(part) for part in ratios]
-        agreed = len(middles) > 1 and min(middles) > 1 and median(middles) > LEAST
+        contrary = sum(middle <= 1 for middle in middles)
+        agreed = len(middles) >= LEAST_PROCESSES and contrary <= CONTRARY * len(middles) and median(middles) > LEAST
         if agreed and chance([ratio for part in ratios for ratio in part]) < CHANCE:
             return median(together)
     return 1.0
@@ -61,7 +65,7 @@ def times(old: Sequence[float], new: Sequence[float], moved: float) -> Times:
     """
     least = min(old), min(new)
     apart = max(least[1] / least[0], 1.0) if moved > 1 else max(least[0] / least[1], 1.0)
-    return Times(*least, moved if apart > SUSPICIOUS else 1.0)
+    return Times(*least, moved if apart > APART else 1.0)
 
 
 def chance(ratios: Sequence[float]) -> float:

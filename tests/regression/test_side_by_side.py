@@ -7,6 +7,7 @@ import pytest
 from conformance.regression.side_by_side import (
     CHANCE,
     LEAST,
+    LEAST_PROCESSES,
     SUSPICIOUS,
     Times,
     chance,
@@ -16,7 +17,8 @@ from conformance.regression.side_by_side import (
     times,
 )
 
-PAIRS, PROCESSES = 18, 2
+AGAIN = 8
+PAIRS, PROCESSES = 12, LEAST_PROCESSES
 
 
 def ratios(seed: int, by: float, spread: float = 0.1) -> list[float]:
@@ -31,13 +33,13 @@ def samples(seed: int, by: float, spread: float = 0.1) -> list[list[float]]:
 
 def test_a_call_that_takes_half_as_long_again_is_told_by_its_factor() -> None:
     found = [factor(samples(seed, 1.5)) for seed in range(100)]
-    assert sum(by > 1 for by in found) >= 97
+    assert sum(by > 1 for by in found) >= 95
     assert all(1.35 < by < 1.7 for by in found if by > 1)
 
 
 def test_a_call_that_became_faster_is_told_as_such() -> None:
     found = [factor(samples(seed, 1 / 1.6)) for seed in range(100)]
-    assert sum(by < 1 for by in found) >= 97
+    assert sum(by < 1 for by in found) >= 95
     assert all(0.55 < by < 0.75 for by in found if by < 1)
 
 
@@ -53,23 +55,26 @@ def test_a_middle_at_the_border_is_told_as_seldom_as_is_said() -> None:
     assert chance([2.0] * 19) > CHANCE > chance([2.0] * 20)
 
 
-def test_one_pair_of_processes_alone_says_nothing_and_none_may_say_the_contrary() -> None:
-    assert factor([[2.0] * 36]) == 1.0
-    assert factor([[2.0] * 30, [0.9] * 6]) == 1.0
-    assert factor([[2.0] * 30, [1.0] * 6]) == 1.0
-    assert factor([[2.0] * 30, [2.0] * 6]) == 2.0
+def test_two_pairs_of_processes_say_nothing_and_few_of_more_may_say_the_contrary() -> None:
+    assert factor([[2.0] * 18] * 2) == 1.0
+    assert factor([[2.0] * 18, [2.0] * 18, [0.9] * 6]) == 1.0
+    assert factor([[2.0] * 18, [2.0] * 18, [1.0] * 6]) == 1.0
+    assert factor([[2.0] * 12] * 3) == 2.0
+    assert factor([*[[2.0] * 12] * 5, [0.9] * 6]) == 2.0
+    assert factor([*[[2.0] * 12] * 5, *[[0.9] * 6] * 2]) == 1.0
 
 
 def test_what_is_noisy_is_measured_until_it_is_told() -> None:
     told = []
     for seed in range(100):
-        taken = [ratios(5 * seed, 1.5, 0.2)]
-        while len(taken) < 5 and is_open(taken):
-            taken.append(ratios(5 * seed + len(taken), 1.5, 0.2))
+        taken = [ratios(AGAIN * seed, 1.5, 0.2)]
+        while len(taken) < AGAIN and is_open(taken):
+            taken.append(ratios(AGAIN * seed + len(taken), 1.5, 0.2))
         told.append(factor(taken) > 1)
-    assert sum(told) >= 95
+    assert sum(told) >= 97
     assert not is_open([[1.0] * 18])
-    assert not is_open([[2.0] * 18] * 2)
+    assert is_open([[2.0] * 18] * 2)
+    assert not is_open([[2.0] * 12] * 3)
 
 
 def test_what_moves_by_less_than_is_asked_for_raises_no_suspicion() -> None:

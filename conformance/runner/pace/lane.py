@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, cast
 
+import numpy as np
 from numpy.typing import NDArray
 
 from conformance import adapters
@@ -22,8 +23,8 @@ from conformance.processes.lane_process import serve
 from conformance.suites.case import Case
 from conformance.suites.cases import read_suite
 
-MAGNITUDE = 7
-"""Of operands; a call takes as long with others."""
+MAGNITUDE, DRAWN = 7, 4099
+"""Of operands, and how many numbers of each are drawn, which are repeated; a call takes as long with others."""
 
 
 class _Calls:
@@ -55,7 +56,7 @@ def _prepared(adapter: Adapter, problem: Problem, dtype: str) -> Callable[[], ob
     """The native call of a problem, on operands that are drawn."""
 
     def drawn(name: str, shape: tuple[int, ...]) -> NDArray[Any]:
-        return whole_numbers(f"{problem} {name}", shape, MAGNITUDE).astype(dtype)
+        return np.resize(whole_numbers(f"{problem} {name}", (DRAWN,), MAGNITUDE).astype(dtype), shape)
 
     bias = drawn("bias", problem.bias_shape) if problem.bias else None
     call = adapter.translate(problem, drawn("x", problem.input_shape), drawn("weight", problem.weight_shape), bias)
