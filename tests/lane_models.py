@@ -81,6 +81,7 @@ def torch_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Save
     import torch
 
     (folder / "decoder_of_a_test.py").write_text(TORCH)
+    (folder / "vocoder_of_a_test.py").write_text(VOCODER)
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
     model = importlib.import_module("decoder_of_a_test").make()
@@ -107,6 +108,57 @@ def torch_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Save
         ("conv_transpose2d_1", PROBLEMS[1], weights[1], "stored"),
         ("conv_transpose2d_1", LARGER[1], weights[1], "stored"),
     ])  # fmt: skip
+    yield from weight_norms_of_torch()
+
+
+VOCODER = """
+import torch
+from torch.nn.utils import parametrizations
+
+
+class Vocoder(torch.nn.Module):
+    def __init__(self, norm):
+        super().__init__()
+        self.first = norm(torch.nn.ConvTranspose1d(4, 3, 8, 4, 2))
+        self.last = norm(torch.nn.ConvTranspose1d(3, 2, 4, 2, 1), dim=1)
+
+    def forward(self, x):
+        return self.last(torch.relu(self.first(x)))
+
+
+def make(norm=parametrizations.weight_norm):
+    torch.manual_seed(0)
+    return Vocoder(norm).eval()
+
+
+def older():
+    return make(torch.nn.utils.weight_norm)
+"""
+
+
+def weight_norms_of_torch() -> Iterator[Saved]:
+    """Weights that are computed whenever they are taken: by PyTorch as it runs, and of the numbers of a file."""
+    import torch
+
+    module = importlib.import_module("vocoder_of_a_test")
+    model, x = module.make(), torch.zeros(1, 4, 5)
+    layers = {"first": (model.first, "i5 k8 s4 p2 ic4 oc3 bias"), "last": (model.last, "i20 k4 s2 p1 ic3 oc2 bias")}
+    folded = "folded with weight norm"
+    run = [(name, problem, layer.weight.detach().numpy(), folded) for name, (layer, problem) in layers.items()]
+    yield Saved("vocoder_of_a_test:make", ("x=1,4,5",), run)
+    yield Saved("vocoder_of_a_test:older", ("x=1,4,5",), run)
+    exact = []
+    for name, (layer, problem) in layers.items():
+        g, v = (part.detach().double() for part in
+                (layer.parametrizations.weight.original0, layer.parametrizations.weight.original1))  # fmt: skip
+        axes = [axis for axis in range(3) if g.shape[axis] == 1]
+        norm = (v * v).sum(axes, keepdim=True).sqrt()
+        exact.append((name, problem, (g * v / norm).float().numpy(), folded))
+    program = torch.export.export(model, (x,))
+    torch.export.save(program, "norms.pt2")
+    yield Saved("norms.pt2", (), exact)
+    torch.export.save(program.run_decompositions(), "decomposed.pt2")
+    yield Saved("decomposed.pt2", (), exact)
 
 
 def torch_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Refused]:

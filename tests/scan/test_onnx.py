@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import load
 
 from conformance.scan import scanning
 from conformance.scan.layer import Array, ScanError
@@ -96,8 +97,6 @@ def test_the_sizes_that_a_model_takes_are_told(tmp_path: Path) -> None:
 
 
 def test_a_scan_is_written_and_read_with_its_weights(tmp_path: Path) -> None:
-    from safetensors.numpy import load
-
     scanned = scanning.scan(str(decoder(tmp_path / "m.onnx")))
     (tmp_path / "s.jsonl").write_bytes(scanned.scan.content)
     assert read(tmp_path / "s.jsonl") == scanned.scan
@@ -126,12 +125,53 @@ def test_data_outside_of_the_folder_is_not_opened(tmp_path: Path) -> None:
         rows(model)
 
 
-def test_a_weight_that_the_graph_computes_says_by_what(tmp_path: Path) -> None:
+def test_a_weight_that_is_computed_of_stored_numbers_is_known_and_says_by_what(tmp_path: Path) -> None:
     nodes = [helper.make_node("Mul", ["a", "a"], ["w"]), node("x", "w", to="y")]
     (row,) = rows(save(tmp_path / "m.onnx", nodes, {"a": UP1}))
+    squares = (UP1.astype(np.float64) ** 2).astype("f4")
     assert (row.provenance, row.digest, row.problem) == (
-        "computed in the graph by Mul", "", "i8x8 k4 ic3 oc8",
+        "computed in the graph by Mul", digest_of(squares), "i8x8 k4 ic3 oc8",
     )  # fmt: skip
+
+
+AXES = np.array([1, 2, 3])
+WEIGHT_NORMS: dict[str, list[Any]] = {
+    "as PyTorch exports it": [
+        helper.make_node("ReduceL2", ["v", "axes"], ["n"], keepdims=1),
+        helper.make_node("Div", ["v", "n"], ["u"]), helper.make_node("Mul", ["u", "g"], ["w"]),
+    ],
+    "by a sum of squares": [
+        helper.make_node("Mul", ["v", "v"], ["q"]), helper.make_node("ReduceSum", ["q", "axes"], ["s"], keepdims=1),
+        helper.make_node("Sqrt", ["s"], ["n"]), helper.make_node("Div", ["g", "n"], ["f"]),
+        helper.make_node("Identity", ["f"], ["i"]), helper.make_node("Mul", ["v", "i"], ["w"]),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("nodes", WEIGHT_NORMS.values(), ids=WEIGHT_NORMS)
+def test_a_weight_norm_is_told_with_the_weight_that_it_gives(tmp_path: Path, nodes: list[Any]) -> None:
+    g = RNG.uniform(0.5, 2, (3, 1, 1, 1)).astype("f4")
+    tensors = {"v": UP1, "g": g, "axes": AXES, "b": BIAS}
+    scanned = scanning.scan(str(save(tmp_path / "m.onnx", [*nodes, node("x", "w", "b", to="y")], tensors, opset=18)))
+    (row,), weights = scanned.scan.rows, load(scanning.stored(scanned.weights))
+    assert (row.provenance, row.dtype) == ("folded with weight norm", "float32")
+    v = UP1.astype(np.float64)
+    exact = g * v / np.sqrt((v**2).sum((1, 2, 3), keepdims=True))
+    assert row.digest == digest_of(exact.astype("f4"))
+    np.testing.assert_array_equal(weights[row.layer], exact.astype("f4"))
+    np.testing.assert_array_equal(weights[f"{row.layer}.bias"], BIAS)
+
+
+@pytest.mark.parametrize("nodes", [
+    [helper.make_node("Relu", ["a"], ["w"])],
+    [helper.make_node("Mul", ["a", "x"], ["w"])],
+    [helper.make_node("Mul", ["a", "b"], ["w"])],
+], ids=["by what is no arithmetic", "of an input", "larger than what is stored"])  # fmt: skip
+def test_another_weight_that_is_computed_is_not_known(tmp_path: Path, nodes: list[Any]) -> None:
+    tensors = {"a": UP1[:, :, :1, :], "b": UP1[:, :, :, :1]}
+    row, *_ = rows(save(tmp_path / "m.onnx", [*nodes, node("x", "w", to="y")], tensors, (3, 8, 4, 4)))
+    assert row.digest == ""
+    assert row.provenance.startswith("computed in the graph by ")
 
 
 def test_a_long_tensor_of_a_constant_stays_in_the_file(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow
 
+from conformance.adapters.models._computed import ARITHMETIC, Step, computed, reducing, reshaped
 from conformance.adapters.models._keras import KerasModel, open_keras
 from conformance.adapters.models.base import Extents, NativeLayer, RefusedError, UnfitError
 from conformance.io.bounded import LARGEST_TEXT, BoundError, read_bytes
@@ -108,7 +110,41 @@ def _stored(tensor: Any) -> tuple[Array | None, str]:
         return tensorflow.make_ndarray(operation.get_attr("value")), "stored"
     if operation.type == "Placeholder":
         return None, "an input of the model"
-    return None, f"computed in the graph by {' of '.join([*through, operation.type])}"
+    made = computed(tensor.name, lambda name: _constant(tensor.graph, name), lambda name: _step(tensor.graph, name))
+    said = f"computed in the graph by {' of '.join([*through, operation.type])}"
+    return (None, said) if made is None else (made.array, made.folded or said)
+
+
+NUMBERWISE: Mapping[str, str] = {"RealDiv": "div", "AddV2": "add", "Inv": "reciprocal"} | {
+    name: name.lower()
+    for name in ("Mul", "Add", "Sub", "Pow", "Sqrt", "Rsqrt", "Square", "Reciprocal", "Neg", "Abs", "Maximum",
+                 "Identity", "ReadVariableOp", "Cast")
+}  # fmt: skip
+"""TensorFlow's operators on numbers, by what they are; a variable that is read is a constant here."""
+
+
+def _constant(graph: Any, name: str) -> Array | None:
+    operation = graph.get_tensor_by_name(name).op
+    if operation.type != "Const":
+        return None
+    numbers: Array = tensorflow.make_ndarray(operation.get_attr("value"))
+    return numbers
+
+
+def _step(graph: Any, name: str) -> Step | None:
+    """What the operator computes whose answer has a name; None where it is no arithmetic."""
+    operation = graph.get_tensor_by_name(name).op
+    operands = [tensor.name for tensor in operation.inputs]
+    if operation.type in NUMBERWISE:
+        return Step(ARITHMETIC[NUMBERWISE[operation.type]], operands)
+    if operation.type == "Sum":
+        keep = bool(operation.get_attr("keep_dims"))
+        return Step(lambda x, axes: reducing("sum", np.ravel(axes).tolist(), keep)(x), operands)
+    if operation.type == "Reshape":
+        return Step(reshaped, operands)
+    if operation.type == "Transpose":
+        return Step(np.transpose, operands)
+    return None
 
 
 def open_model(path: Path) -> GraphModel | KerasModel:

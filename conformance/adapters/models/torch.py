@@ -17,11 +17,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from conformance.adapters.models._aten import call_text
+from conformance.adapters.models._computed import WEIGHT_NORM
 from conformance.adapters.models.base import Extents, NativeLayer, RefusedError, UnfitError
 from conformance.io.bounded import LARGEST_TEXT, open_regular
 from conformance.layout import Array
 from conformance.problem import Ints
 
+WEIGHT_NORMS = ("aten._weight_norm.default", "aten._weight_norm_interface.default")
 CALLS = ("aten.convolution.default", "aten._convolution.default", "aten._convolution.deprecated")
 WORDS = ("stride", "padding", "dilation")
 _UNSAFE = re.compile(
@@ -39,6 +41,8 @@ class _Watched:
     reason: str = ""
     stack: list[str] = field(default_factory=list)
     layers: list[tuple[str, str, Sequence[Any]]] = field(default_factory=list)
+    normed: list[Any] = field(default_factory=list)
+    """The answers of weight norms, which are kept so that nothing else lies in their places."""
 
 
 class _Watch(TorchDispatchMode):
@@ -52,7 +56,10 @@ class _Watch(TorchDispatchMode):
         if str(func) in CALLS and args[6]:
             self._watched.layers.append((self._watched.stack[-1] if self._watched.stack else "", str(func), args))
         try:
-            return func(*args, **(kwargs or {}))
+            answer = func(*args, **(kwargs or {}))
+            if str(func) in WEIGHT_NORMS:
+                self._watched.normed.append(answer[0] if isinstance(answer, tuple) else answer)
+            return answer
         except Exception as error:
             self._watched.reason = f"{type(error).__name__}: {_line(error)}"
             raise
@@ -93,16 +100,18 @@ class TorchModel:
         finally:
             for handle in handles:
                 handle.remove()
-        return [self._layer(at, len(watched.layers), each, known.get(at)) for at, each in enumerate(watched.layers)]
+        return [self._layer(at, watched, each, known.get(at)) for at, each in enumerate(watched.layers)]
 
-    def _layer(self, at: int, of: int, seen: tuple[str, str, Sequence[Any]], known: NativeLayer | None) -> NativeLayer:
+    def _layer(
+        self, at: int, watched: _Watched, seen: tuple[str, str, Sequence[Any]], known: NativeLayer | None
+    ) -> NativeLayer:
         module, function, (x, weight, bias, *rest) = seen
         words = dict(zip(WORDS, rest, strict=False)) | {"output_padding": rest[4], "groups": rest[5]}
         names = {} if known else _parameters(self.module)
         name = known.name if known else module or _owner(names.get(_place(weight), "")) or f"convolution.{at + 1}"
-        stored = known.provenance if known else ("stored" if _place(weight) in names else "computed in the model")
+        stored = known.provenance if known else _provenance(weight, names, watched.normed)
         return NativeLayer(
-            name, f"call {at + 1} of {of}, {function.rpartition('.')[0]}",
+            name, f"call {at + 1} of {len(watched.layers)}, {function.rpartition('.')[0]}",
             call_text(x.dim() - 2, bias=bias is not None, words=words),
             {"x": tuple(x.shape), "w": tuple(weight.shape)}, str(x.dtype).removeprefix("torch."), stored,
             known.weight if known else _array(weight), known.bias if known else _array(bias),
@@ -124,6 +133,12 @@ def _parameters(module: Any) -> dict[int, str]:
 
 def _place(tensor: Any) -> int:
     return int(tensor.data_ptr())
+
+
+def _provenance(weight: Any, names: Mapping[int, str], normed: Sequence[Any]) -> str:
+    if _place(weight) in names:
+        return "stored"
+    return WEIGHT_NORM if _place(weight) in map(_place, normed) else "computed in the model"
 
 
 def _owner(parameter: str) -> str:

@@ -2,20 +2,22 @@
 
 import mmap
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, shape_inference
 
+from conformance.adapters.models._computed import Computed, computed
 from conformance.idioms.base import Claim, Refusal
 from conformance.problem import Ints
 from conformance.scan.formats import _conv_transpose as conv_transpose
 from conformance.scan.formats._protobuf import MARK, RAW, Buffer, tagged
+from conformance.scan.formats._steps import step
 from conformance.scan.layer import STORED, Array, Extent, Layer, ScanError, SizeError, Weight
 
 OPERATOR = "ConvTranspose"
@@ -50,6 +52,8 @@ class OnnxModel:
     buffer: Buffer
     proto: ModelProto
     kind: str = "ONNX"
+    _told: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    """The dtype of each weight that is computed, and what it is folded with, by graph and name; they need numbers."""
 
     @property
     def inputs(self) -> Mapping[str, Sequence[Extent]]:
@@ -81,6 +85,10 @@ class OnnxModel:
         bias, _ = _stored(given[2], tensors, producers) if given[2] else (None, "")
         shapes = {"x": known.get(given[0]), "w": tuple(weight.dims) if weight else known.get(given[1])}
         dtype = TYPES.get(weight.data_type if weight else 0, ("", ""))[0]
+        made = self._weight(weight, bias if given[2] else None, bool(given[2]))
+        if weight is None and (told := self._computed(at.path, given[1], tensors, producers)):
+            (dtype, folded), numbers = told
+            made, provenance = self._beside(numbers, bias, bool(given[2])), folded or provenance
         text = conv_transpose.text(attributes, bias=bool(given[2]))
         claim: Claim | None = None
         unknown = _lacking(shapes, given, producers)
@@ -91,14 +99,49 @@ class OnnxModel:
                 unknown = str(reason)
         return Layer(
             _name(at), f"{at.path}node {at.number} of {at.of}, {OPERATOR}",
-            text, claim, dtype or "float32",
-            self._weight(weight, bias if given[2] else None, bool(given[2])), provenance, unknown,
+            text, claim, dtype or "float32", made, provenance, unknown,
         )  # fmt: skip
 
     def _weight(self, weight: TensorProto | None, bias: TensorProto | None, biased: bool) -> Weight | None:
-        if weight is None or weight.data_type not in TYPES or (biased and bias is None):
+        if weight is None or weight.data_type not in TYPES:
             return None
-        return Weight(lambda: self.array(weight), None if bias is None else lambda: self.array(bias))
+        return self._beside(lambda: self.array(weight), bias, biased)
+
+    def _beside(self, weight: Callable[[], Array], bias: TensorProto | None, biased: bool) -> Weight | None:
+        """A weight with its bias; None where that is not stored."""
+        if biased and bias is None:
+            return None
+        return Weight(weight, None if bias is None else lambda: self.array(bias))
+
+    def _computed(
+        self, path: str, name: str, tensors: Mapping[str, TensorProto], producers: Mapping[str, NodeProto]
+    ) -> tuple[tuple[str, str], Callable[[], Array]] | None:  # fmt: skip
+        """The dtype and normalization of a weight that is computed of stored numbers alone, and what computes it."""
+
+        def made() -> Computed | None:
+            return computed(name, lambda each: self._given(each, tensors, producers),
+                            lambda each: step(producers.get(each)))  # fmt: skip
+
+        if (path, name) not in self._told:
+            first = made()
+            self._told[path, name] = ("", "") if first is None else (first.array.dtype.name, first.folded)
+        told = self._told[path, name]
+        return (told, lambda: cast(Computed, made()).array) if told[0] else None
+
+    def _given(
+        self, name: str, tensors: Mapping[str, TensorProto], producers: Mapping[str, NodeProto]
+    ) -> Array | None:  # fmt: skip
+        """The numbers of a stored tensor or a constant; None of any other name."""
+        node = producers.get(name)
+        tensor = tensors.get(name)
+        if tensor is None and node is not None and node.op_type == "Constant":
+            value = onnx.helper.get_attribute_value(node.attribute[0]) if node.attribute else None
+            if not isinstance(value, TensorProto):
+                return None if value is None or isinstance(value, bytes) else np.asarray(value)
+            tensor = value
+        if tensor is None:
+            return None
+        return self.array(tensor) if tensor.data_type in TYPES else np.asarray(onnx.numpy_helper.to_array(tensor))
 
     def array(self, tensor: TensorProto) -> Array:
         """The numbers of a stored tensor. Raises ScanError where they are missing, or are not as many as it says."""

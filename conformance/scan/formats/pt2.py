@@ -6,16 +6,18 @@ PyTorch's own loader is not used: it evaluates text of the file and may unpickle
 import ast
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from math import ceil, floor, prod
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from conformance import idioms
 from conformance.adapters.models._aten import call_text
+from conformance.adapters.models._computed import ARITHMETIC, Computed, Step, computed, reducing, weight_norm
 from conformance.idioms.base import Claim, Refusal
 from conformance.io.bounded import LARGEST_ARRAY, LARGEST_TEXT, BoundError, open_regular, read_json
 from conformance.problem import Ints
@@ -42,6 +44,8 @@ class ExportedModel:
     ranges: Mapping[str, Any]
     parameters: Mapping[str, Any]
     kind: str = "torch.export"
+    _folded: dict[str, str | None] = field(default_factory=dict)
+    """What each weight that is computed is folded with, by its name; None where it depends on more than parameters."""
 
     @property
     def inputs(self) -> Mapping[str, Sequence[Extent]]:
@@ -91,9 +95,10 @@ class ExportedModel:
             except Refusal as reason:
                 unknown = str(reason)
         dtype = TYPES.get(self.graph["tensor_values"][words["weight"]]["dtype"], ("float32", ""))[0]
+        weight, folded = self._weight(words)
         return Layer(
             _name(node), f"transposed convolution {number} of {of}, node {node.get('name') or node['outputs']}", text,
-            claim, dtype, self._weight(words), self._provenance(words["weight"]), unknown,
+            claim, dtype, weight, folded or self._provenance(words["weight"]), unknown,
         )  # fmt: skip
 
     def _shapes(self, words: Mapping[str, Any], symbols: Mapping[str, int]) -> tuple[dict[str, Ints], str]:
@@ -109,8 +114,7 @@ class ExportedModel:
         if name in self._stored():
             return STORED
         through: list[str] = []
-        producers = {output["as_tensor"]["name"]: node for node in self.graph["nodes"]
-                     for output in node["outputs"] if "as_tensor" in output}  # fmt: skip
+        producers = self._producers()
         while name in producers and len(through) < UPSTREAM:
             node = producers[name]
             through.append(str(node["target"]).removeprefix("torch.ops.aten.").partition(".")[0])
@@ -127,13 +131,32 @@ class ExportedModel:
             for each in self.specifications for kind in ("parameter", "buffer") if kind in each
         }  # fmt: skip
 
-    def _weight(self, words: Mapping[str, Any]) -> Weight | None:
+    def _producers(self) -> dict[str, Mapping[str, Any]]:
+        """The nodes by the names of their answers; of several answers, the first."""
+        firsts = ((node, next(iter(_tensors(node)), "")) for node in self.graph["nodes"])
+        return {name: node for node, name in firsts if name}
+
+    def _weight(self, words: Mapping[str, Any]) -> tuple[Weight | None, str]:
+        """The weight and bias where the file holds or says them, and what a weight is folded with."""
         stored = self._stored()
-        names = [stored.get(words["weight"]), stored.get(words["bias"]) if words.get("bias") else None]
-        if names[0] is None or (words.get("bias") and names[1] is None):
-            return None
-        weight, bias = names
-        return Weight(lambda: self.array(str(weight)), None if bias is None else lambda: self.array(str(bias)))
+        bias = stored.get(words["bias"]) if words.get("bias") else None
+        if words.get("bias") and bias is None:
+            return None, ""
+        read = None if bias is None else partial(self.array, bias)
+        if (name := stored.get(words["weight"])) is not None:
+            return Weight(partial(self.array, name), read), ""
+        made = partial(self._computed, words["weight"])
+        if words["weight"] not in self._folded:
+            first = made()
+            self._folded[words["weight"]] = None if first is None else first.folded
+        folded = self._folded[words["weight"]]
+        return (None, "") if folded is None else (Weight(lambda: cast(Computed, made()).array, read), folded)
+
+    def _computed(self, name: str) -> Computed | None:
+        """What the graph computes under a name of parameters alone."""
+        stored, producers = self._stored(), self._producers()
+        return computed(name, lambda each: self.array(stored[each]) if each in stored else None,
+                        lambda each: _step(producers.get(each)))  # fmt: skip
 
     def array(self, name: str) -> Array:
         """A parameter. Raises ScanError where it is missing, or is not as long as it says."""
@@ -211,6 +234,36 @@ def _transposes(node: Mapping[str, Any]) -> bool:
     if target.startswith(GENERAL):
         return any(each["name"] == "transposed" and each["arg"].get("as_bool") for each in node["inputs"])
     return target.startswith(TARGETS)
+
+
+def _tensors(node: Mapping[str, Any]) -> Iterator[str]:
+    """The names of the answers of a node."""
+    for output in node["outputs"]:
+        several = output["as_tensors"] if "as_tensors" in output else [output.get("as_tensor") or {}]
+        yield from (each["name"] for each in several if "name" in each)
+
+
+WEIGHT_NORMS = ("_weight_norm", "_weight_norm_interface")
+NUMBERWISE = ("mul", "div", "add", "sub", "pow", "sqrt", "rsqrt", "reciprocal", "neg", "abs")
+"""Operators of ATen on numbers, whose operands are tensors or numbers."""
+REDUCTIONS: Mapping[str, str] = {"linalg_vector_norm": "norm", "norm": "norm", "sum": "sum"}
+
+
+def _step(node: Mapping[str, Any] | None) -> Step | None:
+    """What a node computes; None where it is no arithmetic that is known here."""
+    if node is None:
+        return None
+    name = str(node["target"]).removeprefix("torch.ops.aten.").partition(".")[0]
+    words = {each["name"]: each["arg"] for each in node["inputs"]}
+    values = {each: _value(arg) for each, arg in words.items()}
+    operands = [values[each] for each, arg in words.items() if "as_tensor" in arg]
+    if name in WEIGHT_NORMS:
+        return Step(weight_norm, operands)
+    if name in NUMBERWISE and len(operands) == len(words):
+        return Step(ARITHMETIC[name], operands)
+    if name in REDUCTIONS and values.get("ord", values.get("p", 2)) in (2, None):
+        return Step(reducing(REDUCTIONS[name], values.get("dim"), bool(values.get("keepdim"))), operands)
+    return None
 
 
 def _value(arg: Mapping[str, Any]) -> Any:
