@@ -169,9 +169,9 @@ def _judged(framework: str, path: Path, status: int, said: str, folder: Path) ->
         return f"died of signal {-status}", wrong
     if f"{MARK}{line}" in said:
         return "refused", wrong
-    if _by_command(path):
-        wrong.append(f"ended with a traceback: {line}")
-    return "out of memory" if exhausted(said) else "refused by its traceback", wrong
+    if exhausted(said) and not _by_command(path):
+        return "out of memory", wrong
+    return "refused by its traceback", [*wrong, f"ended with a traceback: {line}"]
 
 
 def _in_process(framework: str, path: Path, inputs: Sequence[str], folder: Path) -> tuple[int, str, float, int]:

@@ -26,6 +26,7 @@ from conformance.suites.scans import file as scan_file
 SECONDS, PATIENCE = 300, 3600
 """What a framework may take to be imported and to read a model: of CPU time, and of time on a machine that is busy."""
 SCAN, JOB = "scan.jsonl", "job.json"
+LONGEST_REASON = 200
 MARK = "conformance: "
 """What stands before the reason of a refusal, so that it is told from what a framework prints."""
 
@@ -68,6 +69,16 @@ def _why(name: str, framework: str, status: int, said: str) -> str:
     return told or f"{name}: {framework} does not read it: {reason}: export the model again"
 
 
+def _reason(error: Exception, model: str, framework: str, **_: object) -> str:
+    """Why a model is not read: what is known of it here, or what its framework says."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return explain(error)
+    if type(error).__module__.startswith("conformance."):
+        return str(error)
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason")[:LONGEST_REASON]
+    return f"{model}: {framework} does not read it ({type(error).__name__}: {said}): export the model again"
+
+
 def main(folder: Path) -> int:
     """Do the job of a folder; a refusal is one line on standard error."""
     from conformance.scan import scanning
@@ -78,11 +89,10 @@ def main(folder: Path) -> int:
     try:
         model = open_model(job["framework"], job["model"])
         scanned = scanning.of_model(job["model"], model, parse(job["inputs"]))
-    except (ValueError, OSError) as error:
-        said = explain(error) if isinstance(error, OSError) and error.filename is not None else str(error)
-        if isinstance(error, ValueError) and not type(error).__module__.startswith("conformance."):
-            said = f"{job['model']}: {job['framework']} does not read it: {said}: export the model again"
-        sys.stderr.write(f"\n{MARK}{one_line(said)}\n")
+    except Exception as error:  # whatever a framework raises of a file that is none of its own
+        if isinstance(error, MemoryError) or exhausted(str(error)):
+            raise
+        sys.stderr.write(f"\n{MARK}{one_line(_reason(error, **job))}\n")
         return USAGE
     (folder / SCAN).write_bytes(scanned.scan.content)
     scan_file.weights_beside(folder / SCAN).write_bytes(scanning.stored(scanned.weights))
