@@ -334,9 +334,10 @@ def load(lane: Lane) -> Adapter:
         with _quiet():
             return cast(Adapter, importlib.import_module(place.module if place else f"{__name__}.{lane.framework}"))
     except ImportError as error:
+        others = [name for name in variants(lane.framework) if name != lane.variant]
         raise AdapterError(
             f"{lane.framework} cannot be imported ({error}): install it, or use its environment: "
-            f"`tox run -e {lane.framework}`"
+            f"`tox run -e {lane.framework}`" + (f"; or give another --variant: {', '.join(others)}" if others else "")
         ) from None
 
 

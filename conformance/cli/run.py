@@ -195,13 +195,13 @@ def told(runs: Sequence[Run], folder: Path) -> int:
 
 def _outcome(runs: Sequence[Run], folder: Path) -> "Outcome | None":
     """Whether whole runs are green or red, and why; None where there are none."""
+    if not runs:
+        return None
     from conformance.analysis.reasons import of_expectations, of_floors
     from conformance.cli.expect import held
     from conformance.report.integrity import Integrity, measure_integrity
     from conformance.report.outcome import outcome_of
 
-    if not runs:
-        return None
     whole = all(run.header.shard == (1, 1) for run in runs)
     reasons = [
         reason for framework, findings, _ in held(runs, folder) for reason in of_expectations(framework, findings)

@@ -120,6 +120,12 @@ class Journal:
             shutil.rmtree(self._folder)
         self.leave()
 
+    def abandon(self) -> None:
+        """Let go of the files; where no record came, nothing of them stays."""
+        if not self._offsets:
+            shutil.rmtree(self._folder)
+        self.leave()
+
     def leave(self) -> None:
         """Let go of the files; what they hold stays for another process."""
         for file in (self._lines, self._arrays, self._lock):

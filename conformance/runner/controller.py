@@ -42,6 +42,7 @@ class Controller:
         self._nodeids: list[str] = []
         self._deaths = 0
         self._unwritable = False
+        self._unusable = ""
         self._again: dict[str, str] = {}
         """The items to be tried again, alone, and why if that is to be told."""
         self._overseer = Overseer()
@@ -169,7 +170,11 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        self._environment = getattr(node, "workeroutput", {}).get("conformance") or self._environment
+        output = getattr(node, "workeroutput", {})
+        self._environment = output.get("conformance") or self._environment
+        if reason := output.get("conformance_unusable", ""):
+            self._unusable = reason
+            pytest.exit(reason, returncode=USAGE)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -182,6 +187,12 @@ class Controller:
     def _write(self, session: pytest.Session) -> None:
         items = session.config.pluginmanager.get_plugin("conformance-items")
         assert isinstance(items, LaneItems)
+        if reason := self._unusable or items.unusable:
+            echo(f"{self._lane}: {one_line(reason)}", err=True)
+            for part in self.parts:
+                part.abandon()
+            session.exitstatus = USAGE
+            return
         environment = self._environment or items.environment()
         incomplete = [part for part in self.parts if not part.is_complete]
         begun = [part for part in self.parts if part.is_begun] or self.parts

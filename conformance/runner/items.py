@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property, partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from conformance import adapters
 from conformance.adapters.base import Adapter, Lane
+from conformance.io.exit_status import USAGE
 from conformance.io.folders import cases_folder
 from conformance.numerics.operands import HALVES, drawn_for
 from conformance.problem import FORWARD
@@ -91,6 +92,8 @@ class LaneItems:
         self._log: IO[str] | None = None
         self._pulse: Pulse | None = None
         self._told = False
+        self.unusable = ""
+        """Why the lane cannot be loaded; empty as long as nobody tried, or could."""
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """In a worker: a crash leaves its trace where the controller finds it."""
@@ -125,8 +128,11 @@ class LaneItems:
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         started = time.time()
-        with self._pulse.at_work(self._seconds(item)) if self._pulse else nullcontext():
-            result = self._blocks.result(item)
+        try:
+            with self._pulse.at_work(self._seconds(item)) if self._pulse else nullcontext():
+                result = self._blocks.result(item)
+        except adapters.AdapterError as error:
+            self._end(item.config, str(error))
         if result is not None:
             report = self._report(item, result, started)
             item.ihook.pytest_runtest_logreport(report=report)
@@ -134,6 +140,13 @@ class LaneItems:
                 item.ihook.pytest_runtest_logreport(report=_teardown(report))
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
+
+    def _end(self, config: pytest.Config, reason: str) -> NoReturn:
+        """End a session whose lane cannot be loaded; the controller, here or elsewhere, says why."""
+        self.unusable = reason
+        if hasattr(config, "workeroutput"):
+            config.workeroutput["conformance_unusable"] = reason
+        pytest.exit(reason, returncode=USAGE)
 
     def _seconds(self, item: CaseItem) -> float:
         """What an item may take, unless it may take as long as any other, as a block does."""

@@ -74,6 +74,10 @@ class Part:
         facts = lack(header, self._journal.verdicts) if complete else ""
         return f"{self.selection.suite.name} {facts}" if facts else ""
 
+    def abandon(self) -> None:
+        """Let go of the journal; where no record came, nothing of it stays."""
+        self._journal.abandon()
+
     def _header(self, environment: Mapping[str, str]) -> Header:
         selection = self.selection
         return Header(

@@ -458,3 +458,30 @@ class TestKnownDivergences:
         assert known == 0, output
         (slow,) = [each for each in read(tmp_path / "known").records if each.verdict == "timed-out"]
         assert (slow.case, slow.message) == (CASE, SLEPT.replace("after 5 s", f"after {SLOW:g} s"))
+
+
+BROKEN = """
+VARIANTS = {"whole": {}, "half": {}}
+REFUSALS = ()
+BLOCK = 1
+describe = translate = run = array = tensor = None
+if True:
+    import a_module_that_nobody_has
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_lane_that_cannot_be_imported_ends_in_a_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: None, workers: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "broken_adapter.py").write_text(BROKEN)
+    monkeypatch.setenv("CONFORMANCE_ADAPTERS", str(tmp_path / "in"))
+    process = conformance_process(tmp_path / "records", f"-n{workers}", "--variant=half", framework="broken_adapter")
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == exit_status.USAGE
+    assert said.strip() == (
+        "broken_adapter-half: broken_adapter cannot be imported (No module named 'a_module_that_nobody_has'): install "
+        "it, or use its environment: `tox run -e broken_adapter`; or give another --variant: whole"
+    )
+    assert list((tmp_path / "records").iterdir()) == []
