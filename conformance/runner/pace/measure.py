@@ -25,8 +25,9 @@ MORE_PAIRS = (4, 8)
 """How many more pairs of what is suspect then, and of what still is."""
 AGAIN, PAIRS_AGAIN = 8, 12
 """How many new pairs of processes measure what is suspect at most, and how many pairs of times each takes."""
-SAMPLE = 0.004
-"""Seconds that a sample takes at least, of as many calls as that needs; the quickest counts."""
+SAMPLE, SAMPLE_AGAIN = 0.004, 0.02
+"""Seconds that a sample takes at least, at first and of what is suspect, of as many calls as that needs; the quickest
+counts, and the more there are, the less the others tell of what else the machine did."""
 MOST_CALLS, FIRST = 64, 5
 """Calls of a sample at most, and by how many times the first call may be longer than the others."""
 PLACING = {"MALLOC_MMAP_THRESHOLD_": str(1 << 16)}
@@ -72,7 +73,7 @@ def measure(sides: Sides, cases: Sequence[Asked], say: Callable[[str], None]) ->
         say(f"{sides[0].lane}: {len(suspects)} of {len(cases)} timed again, by new processes")
         with _clocks(sides, turned=number % 2 == 0) as clocks:
             for asked in suspects:
-                pairs = _pairs(clocks, asked, PAIRS_AGAIN)
+                pairs = _pairs(clocks, asked, PAIRS_AGAIN, SAMPLE_AGAIN)
                 times[asked] += pairs
                 again[asked].append(_ratios(pairs))
     return {
@@ -100,14 +101,14 @@ def _screened(clocks: Sequence["_Clock"], asked: Asked) -> list[Pair]:
     return pairs
 
 
-def _pairs(clocks: Sequence["_Clock"], asked: Asked, count: int = 0) -> list[Pair]:
+def _pairs(clocks: Sequence["_Clock"], asked: Asked, count: int = 0, sample: float = SAMPLE) -> list[Pair]:
     """Pairs of times of a call, whichever of the builds goes first taking turns; by default as many as it is long."""
     for clock in clocks:
         clock.ask(asked, 1)  # what is compiled, allocated and read for the first time: by both at once
     long = max([clock.taken(asked) for clock in clocks])
     if long < FIRST * SAMPLE:
         long = clocks[0].seconds(asked, 1)
-    calls = min(MOST_CALLS, ceil(SAMPLE / long))
+    calls = min(MOST_CALLS, ceil(sample / long))
     pairs = []
     for number in range(count or (PAIRS if long > QUICK else QUICK_PAIRS)):
         order = (0, 1) if number % 2 else (1, 0)
