@@ -17,7 +17,6 @@ from conformance.layout import Array
 from conformance.problem import Problem
 
 VARIANTS: Mapping[str, Mapping[str, str]] = {"cpu": {}}
-HOW_OFTEN = "weekly"
 REFUSALS = (ValueError, RuntimeError)
 BLOCK = 1
 mx.set_default_device(mx.cpu)
