@@ -173,7 +173,7 @@ def _written_to(exposed: _Exposed, job: Job) -> str:
 
 
 def _certificate(job: Job) -> Certificate:
-    return Certificate(job.reference.largest, SIGNIFICAND[job.dtype], job.reference.terms)
+    return Certificate(job.reference.largest, job.dtype, job.reference.terms)
 
 
 def _compare(lane: Lane, trial: _Trial, answer: Answered) -> Result:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from conformance import oracle
 from conformance.adapters.base import Call, Lane, Unsupported, Widened, extends, finish
+from conformance.diagnosis.explain import sentences
 from conformance.numerics.deviation import fingerprint
+from conformance.numerics.operands import INTEGERS, SIGNIFICAND
 from conformance.problem import Problem, Window
 from conformance.processes.attempt import LONGEST_MESSAGE
 from conformance.records.record import Record, Verdict
@@ -164,6 +166,66 @@ def test_an_answer_that_cannot_become_an_array_is_no_refusal_in_half_precision()
     record = result(Unreadable(), job(dtype="bfloat16")).record
     assert record.verdict is Verdict.ERRORED
     assert record.message == "converting: RefusalError: unsupported ScalarType BFloat16"
+
+
+@dataclass
+class Whole(Fake):
+    """An adapter that computes in integers, too, in the dtype of its operands."""
+
+    DTYPES: tuple[str, ...] = ("float32", *INTEGERS)
+
+    def translate(self, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+        call = super().translate(problem, x, weight, bias)
+        return replace(call, function=lambda *given, **options: call.function(*given, **options).astype(x.dtype))
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_right_answer_in_integers_conforms(dtype: str) -> None:
+    record = result(Whole(), job(dtype=dtype)).record
+    assert (record.verdict, record.dtype, record.composed) == (Verdict.CONFORMS, dtype, ())
+    assert record.certificate is not None
+    assert record.certificate["largest"] < 1 << record.certificate["bits"] == 1 << SIGNIFICAND[dtype]
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_wrong_answer_in_integers_diverges_and_is_explained(dtype: str) -> None:
+    class Reversing(Whole):
+        def translate(self, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+            return super().translate(problem, x, weight[..., ::-1], bias)
+
+    given = job("i3 k3 s2 oc2 bias", dtype)
+    record, arrays = result(Reversing(), given)
+    assert (record.verdict, record.kind) == (Verdict.DIVERGES, "value")
+    assert arrays["actual"].dtype == arrays["expected"].dtype == dtype
+    (said,) = sentences(given.case.problem, given.reference.arrays, arrays["actual"])
+    assert said == "equals the oracle with taps reversed on axis 0"
+
+
+def test_an_answer_in_a_wider_integer_diverges() -> None:
+    class Wide(Whole):
+        def array(self, result: Any) -> Any:
+            return result.astype("int32")
+
+    record = result(Wide(), job(dtype="int8")).record
+    assert (record.kind, record.message) == ("dtype", "dtype is int32, expected int8")
+
+
+def test_a_difference_of_integers_does_not_wrap_around() -> None:
+    def opposite(y: Array) -> Array:
+        return np.where(y > 0, -128, 127)
+
+    record, arrays = result(Whole(opposite), job(dtype="int8"))
+    assert record.deviation is not None
+    difference = np.abs(arrays["actual"].astype(int) - arrays["expected"].astype(int))
+    assert float(record.deviation["largest"]) == difference.max() > 127
+
+
+@pytest.mark.parametrize(("channels", "exact"), [(127, True), (128, False)])
+def test_in_int8_a_sum_has_127_terms_at_most(channels: int, exact: bool) -> None:
+    record = result(Whole(), job(f"i3 k1 ic{channels}", "int8")).record
+    assert record.verdict is (Verdict.CONFORMS if exact else Verdict.INCONCLUSIVE)
+    assert record.undrawn is not exact
+    assert not record.fails
 
 
 def test_where_no_operands_are_exact_nothing_is_judged_and_nobody_fails() -> None:

@@ -29,7 +29,7 @@ VARIANTS = {
 }  # fmt: skip
 LIBRARIES = {"jit": {"xla": ["XLA_FLAGS"]}}
 DISTRIBUTIONS = ("flax", "jaxlib", "ml_dtypes", "scipy")
-DTYPES = ("bfloat16", "float16", "float32", "float64")
+DTYPES = ("bfloat16", "float16", "float32", "float64", "int8", "int32", "int64")
 ACCUMULATION = {"bfloat16": "A", "float16": "A"}
 REFUSALS = (ValueError, TypeError, NotImplementedError, jax.errors.JaxRuntimeError)
 BLOCK = 128

@@ -3,7 +3,7 @@
 Data NC*, weight (in, out/groups, *kernel), kernel as stored. `pad` and `adj` mean the window (pad, pad - adj), so one
 call says every window with lo >= 0 and 0 <= lo - hi < stride; any other is cut from the whole stamp. A negative `adj`
 is refused but for a few shapes, so none is sent. Half precision has no kernel on a CPU: in float16 every call ends with
-"FP16 gemm on cpu not implemented!", and there is no bfloat16 tensor to give.
+"FP16 gemm on cpu not implemented!", and there is no bfloat16 tensor to give. Integers are refused.
 """
 
 import os

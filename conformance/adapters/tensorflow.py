@@ -44,7 +44,7 @@ LIBRARIES = {
 }
 DISTRIBUTIONS = ("keras", "ml_dtypes")
 UNREPEATED = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
-DTYPES = ("bfloat16", "float16", "float32", "float64")
+DTYPES = ("bfloat16", "float16", "float32", "float64", "int32")
 ACCUMULATION = {"bfloat16": "B", "float16": "B"}
 REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, ValueError, TypeError)
 BLOCK = 1

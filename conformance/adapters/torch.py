@@ -2,6 +2,8 @@
 
 Data NC*, weight (in, out/groups, *kernel), kernel as stored. `padding` and `output_padding` mean the window
 (p, p - op), so one call says every window with 0 <= lo - hi < max(stride, dilation) and lo >= 0.
+
+Of the integers int64 has a kernel on a CPU; narrower ones are refused.
 """
 
 import os
@@ -20,7 +22,7 @@ VARIANTS = {"eager": {"OMP_NUM_THREADS": "{threads}", "MKL_NUM_THREADS": "{threa
 LIBRARIES = {"eager": {"aten": ["ATEN_CPU_CAPABILITY"], "onednn": ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"]}}
 DISTRIBUTIONS = ("scikit-learn",)
 UNREPEATED = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
-DTYPES = ("bfloat16", "float16", "float32", "float64")
+DTYPES = ("bfloat16", "float16", "float32", "float64", "int64")
 ACCUMULATION = {"bfloat16": "S", "float16": "S"}
 REFUSALS = (RuntimeError, ValueError, TypeError)
 BLOCK = 1

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from conformance.audit.kills import ENOUGH, shapes
 from conformance.audit.mutants.gradients import MUTANTS, GradientMutant, applies
 from conformance.io.terminal import progress
-from conformance.numerics.operands import HALVES, SIGNIFICAND, Certificate, modified
+from conformance.numerics.operands import HALVES, Certificate, modified
 from conformance.problem import Ints
 from conformance.records.record import GRADIENTS
 from conformance.suites.case import Case
@@ -57,7 +57,7 @@ def _killers(mutant: GradientMutant, dtype: str, drawn: Callable[[Case, str], Re
 def is_wrong(run: Callable[..., Array], case: Case, reference: Reference, dtype: str) -> bool:
     """Whether a record of a gradient would not be one that conforms; of data that is not exact there is no such."""
     assert reference.upstream is not None, "a gradient's reference has what comes from above"
-    if not Certificate(reference.largest, SIGNIFICAND[dtype], reference.terms).holds:
+    if not Certificate(reference.largest, dtype, reference.terms).holds:
         return False
     held = "float32" if dtype in HALVES else dtype
     arrays, upstream = reference.arrays.astype(held), reference.upstream.astype(held)

@@ -16,7 +16,7 @@ from conformance.calls.meaning.other_lanes import OtherLane, answered_elsewhere,
 from conformance.calls.meaning.wording import as_json, lines
 from conformance.cli.options import VERBOSE
 from conformance.idioms import Reading, arithmetic
-from conformance.idioms.base import DTYPES, HALVES, ClaimedCall, Refusal
+from conformance.idioms.base import DTYPES, HALVES, INTEGERS, ClaimedCall, Refusal
 from conformance.io.bounded import read_source, require_no_path
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import abridged, echo, plural
@@ -44,7 +44,7 @@ class ShapeError(ValueError):
     "--let", "lets", multiple=True, metavar="NAME=VALUE", help="The value of a name, such as ngf=64; repeatable."
 )
 @click.option("--variant", help="How the framework executes (default: its first variant).")
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice((*DTYPES, *HALVES)))
+@click.option("--dtype", default="float32", show_default=True, type=click.Choice((*DTYPES, *HALVES, *INTEGERS)))
 @click.option(
     "--pass", "direction", default=FORWARD, show_default=True, type=click.Choice(PASSES),
     help="Forward, or the gradient of the problem that it means, with respect to an operand.",
@@ -70,6 +70,7 @@ def command(
     compares. A layer's input is called x. Write None for an extent that is not known. For a file, such as model.py, or
     for several calls, it lists what each call means; model.py:12 is the call on line 12. Nothing in them is evaluated.
     With --pass it asks the lane for a gradient of the problem that the call means, and with --lane other lanes of it.
+    In an integer dtype it asks the lane of that problem, too, since the weights of a layer are floats.
     Exit status: 0 the call does what is claimed, 1 it does not. If no call is made: 0 it has a meaning, 1 the framework
     is claimed to refuse it. 2 usage, or nothing is claimed of the call.
     """
@@ -100,7 +101,7 @@ def command(
         echo(abridged(line))
     if point is None:
         return DIVERGED if meaning.refused else OK
-    if elsewhere_or_back:
+    if elsewhere_or_back or dtype in INTEGERS:
         return _ask(lane, lanes, point, dtype, direction, case_id)
     return _make(lane, point, dtype, case_id)
 

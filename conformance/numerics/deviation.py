@@ -20,6 +20,7 @@ from numpy import (
     logical_or,
     maximum,
     not_equal,
+    subtract,
     where,
 )
 from numpy.typing import NDArray
@@ -68,7 +69,8 @@ def measure_deviation(actual: Array, expected: Array) -> Deviation | None:
     finite = isfinite(actual) & isfinite(expected)
     both = differs & finite
     with errstate(over="ignore"):
-        largest = maximum.reduce(absolute(actual[both] - expected[both]), initial=0)
+        wide = "float64" if actual.dtype.kind in "iu" else None  # in which no difference wraps around
+        largest = maximum.reduce(absolute(subtract(actual[both], expected[both], dtype=wide)), initial=0)
     kind = "nonfinite" if _any(differs & ~finite) else "value"
     count = int(count_nonzero(differs))
     first = f"{written(actual[index])}, expected {written(expected[index])}"

@@ -20,22 +20,27 @@ from conformance.problem import Problem
 
 Array = NDArray[Any]
 
-SIGNIFICAND = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
-"""Bits in which a partial sum may be stored, per dtype: integers up to 2**bits are exact."""
+SIGNIFICAND = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8, "int64": 53, "int32": 31, "int8": 7}
+"""Bits in which a partial sum may be stored, per dtype: whole numbers are exact up to 2**bits, in `INTEGERS` below it.
+
+Of the 63 bits of int64 as many are used as float64 has, in which arrays are explained."""
 DTYPES = ("float32", "float64")
 """Those that a suite runs in unless it has others."""
 HALVES = ("bfloat16", "float16")
 """Those of half precision, each of which has data of its own, with fewer bits."""
+INTEGERS = ("int8", "int32", "int64")
+"""Those of whole numbers, which have data of their own, too, and no gradients."""
 
 EXACT_IN = "float32"
 """The narrowest dtype that the data of `DTYPES` is drawn for."""
 ROOM = 1 << SIGNIFICAND[EXACT_IN]
-"""What a sum of magnitudes may reach."""
+"""What a sum of magnitudes may reach in it: `room` has that of every dtype."""
 
 NARROW, NARROW_BIAS = 9, 99
 """Largest values of an operand that leaves its room to another one, and of a bias that does."""
 HALF_NARROW, BIAS_SHARE = 3, 8
-"""The same in half precision, of a bias as one part in so many: a wide operand of float16 has more bits than 8."""
+"""The same where there is less room, of a bias as one part in so many: a wide operand of float16 has more than 8 bits.
+"""
 TURNS = ("weight", "x", "both", "bias", "sum")
 """Which operand a case's numbers make as wide as there is room, by the case's id. In a turn of "sum" all are positive
 and of the upper half of their range, so that answers come near to the limit."""
@@ -87,19 +92,24 @@ class Arrays(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Why every order of summation is exact: no partial sum can exceed `largest`, and `largest` <= 2**`bits`."""
+    """Why every order of summation is exact in a dtype: no partial sum can exceed `largest`, for which it has room."""
 
     largest: int
-    bits: int
+    dtype: str
     terms: int
 
     @property
     def holds(self) -> bool:
-        return self.largest <= 1 << self.bits
+        return self.largest <= room(self.dtype)
 
     def evidence(self) -> dict[str, int]:
-        """The numbers, by name."""
-        return {"largest": self.largest, "bits": self.bits, "terms": self.terms}
+        """The numbers, by name; `bits` are those of the dtype."""
+        return {"largest": self.largest, "bits": SIGNIFICAND[self.dtype], "terms": self.terms}
+
+
+def room(dtype: str) -> int:
+    """What a sum of magnitudes may reach so that every partial sum is exact: 2**bits, or the largest integer."""
+    return (1 << SIGNIFICAND[dtype]) - (dtype in INTEGERS)
 
 
 def held_in(dtype: str) -> str:
@@ -109,14 +119,14 @@ def held_in(dtype: str) -> str:
 
 def drawn_for(dtype: str) -> str:
     """The dtype whose data a dtype has: that of float32 is float64's too."""
-    return dtype if dtype in HALVES else EXACT_IN
+    return EXACT_IN if dtype in DTYPES else dtype
 
 
 def draw(case_id: str, problem: Problem, dtype: str = EXACT_IN) -> Arrays:
     """The int64 arrays of a case: the first draw that sees every fault, as wide as its sums are exact in a dtype.
 
-    Raises DataError where there is none. Half precision has no room for sums of many terms: where no draw is exact in
-    it, one is given that sees every fault, and whose certificate does not hold.
+    Raises DataError where there is none. Dtypes of few bits have no room for sums of many terms: where no draw is exact
+    in one, one is given that sees every fault, and whose certificate does not hold.
     """
     room = 1 << SIGNIFICAND[drawn_for(dtype)]
 
@@ -131,19 +141,19 @@ def draw_with(
     summed: Callable[[Problem, Arrays], Sums], case_id: str, problem: Problem, dtype: str = EXACT_IN
 ) -> tuple[Arrays, Sums]:
     """What `draw` gives, with its sums, which `summed` computes: every draw that sees every fault is asked for them."""
-    room = 1 << SIGNIFICAND[drawn_for(dtype)]
+    whole = room(drawn_for(dtype))
     turn = TURNS[int(words(f"{case_id} turn", (1,))[0] % np.uint64(len(TURNS)))]
-    widths = widths_of(problem, turn, room)
+    widths = widths_of(problem, turn, whole)
     inexact = None
     for attempt in range(DRAWS):
         arrays = _draw(f"{case_id}#{attempt}", problem, widths)
         if not _sees_every_fault(problem, arrays):
             continue
         sums = summed(problem, arrays)
-        if sums.largest <= room:
+        if sums.largest <= whole:
             return arrays, sums
         inexact = arrays, sums
-    if inexact is not None and dtype in HALVES:
+    if inexact is not None and dtype not in DTYPES:
         return inexact
     raise DataError(
         f"{case_id}: no draw of {DRAWS} for '{problem}' is asymmetric and exact: give it another id or size"
@@ -152,17 +162,17 @@ def draw_with(
 
 def widths_of(problem: Problem, turn: str, whole: int = ROOM) -> Widths:
     """The largest values in a turn for which no sum of magnitudes leaves the whole room that there is."""
-    small, small_bias = (NARROW, NARROW_BIAS) if whole == ROOM else (HALF_NARROW, whole // BIAS_SHARE)
+    small, small_bias = (NARROW, NARROW_BIAS) if whole >= ROOM else (HALF_NARROW, whole // BIAS_SHARE)
     bias = (whole // 2 if turn == "bias" else small_bias) if problem.bias else 0
-    room = max(1, (whole - bias) // most_terms(problem))
-    narrow = min(small, isqrt(room))
+    left = max(1, (whole - bias) // most_terms(problem))
+    narrow = min(small, isqrt(left))
     match turn:
         case "x":
-            return Widths(room // narrow, narrow, bias)
+            return Widths(left // narrow, narrow, bias)
         case "both" | "sum":
-            return Widths(isqrt(room), isqrt(room), bias, heavy=turn == "sum" and isqrt(room) >= LEAST_HEAVY)
+            return Widths(isqrt(left), isqrt(left), bias, heavy=turn == "sum" and isqrt(left) >= LEAST_HEAVY)
         case _:
-            return Widths(narrow, room // narrow, bias)
+            return Widths(narrow, left // narrow, bias)
 
 
 def most_terms(problem: Problem) -> int:

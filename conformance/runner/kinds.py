@@ -6,6 +6,7 @@ from typing import Protocol
 
 from conformance.adapters.base import Adapter, Lane
 from conformance.idioms.base import ClaimedCall
+from conformance.numerics.operands import HALVES, INTEGERS
 from conformance.run import Job, Result, evaluate
 from conformance.runner import negative
 from conformance.suites.case import Asked, Case, Exact, LedgerClaim, Rounded
@@ -29,14 +30,14 @@ class Kind:
     """How cases are evaluated: each in a process of its own if `alone`, several at once if `in_blocks`.
 
     An implementation from outside can be asked if `outside`: the case needs no call that is written in advance. There
-    is data of half precision if `half`, and there are gradients if `backward`.
+    is data in `dtypes` beside those of every suite, and there are gradients if `backward`.
     """
 
     evaluate: Evaluator
     alone: bool = False
     in_blocks: bool = True
     outside: bool = True
-    half: bool = False
+    dtypes: tuple[str, ...] = ()
     backward: bool = False
 
 
@@ -55,8 +56,8 @@ def _unchecked(lane: Lane, adapter: Adapter, asked: Sequence[Asked], reference: 
 
 
 KINDS: Mapping[type, Kind] = {
-    Exact: Kind(_compared, half=True, backward=True),
-    Rounded: Kind(_compared, half=True),
+    Exact: Kind(_compared, dtypes=(*HALVES, *INTEGERS), backward=True),
+    Rounded: Kind(_compared, dtypes=HALVES),
     ClaimedCall: Kind(_compared, outside=False),
     LedgerClaim: Kind(_measured, in_blocks=False),
     Departure: Kind(_unchecked, alone=True, outside=False),
@@ -67,4 +68,4 @@ KINDS: Mapping[type, Kind] = {
 def kind_of(case: Case) -> Kind:
     """How a case is evaluated; with a model's own weight, which half precision does not hold, not in that."""
     kind = KINDS[type(case.subject)]
-    return replace(kind, half=False) if isinstance(case.subject, Rounded) and case.subject.learnt else kind
+    return replace(kind, dtypes=()) if isinstance(case.subject, Rounded) and case.subject.learnt else kind

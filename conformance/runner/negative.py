@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from conformance.adapters.base import Adapter, Call, Lane, Unsupported, finish
 from conformance.calls import unchecked
 from conformance.numerics.deviation import fingerprint, measure_deviation
-from conformance.numerics.operands import SIGNIFICAND, Certificate
+from conformance.numerics.operands import Certificate
 from conformance.problem import broken_rule
 from conformance.processes.attempt import Ended, begin, failed, make
 from conformance.records.calls import RecordedCall
@@ -97,7 +97,7 @@ def judged(record: Record, case: Case, arrays: Mapping[str, Array], actual: Arra
     if dtype != (wanted := departure.dtype_of(unlike, record.dtype)):
         facts = f"dtype is {dtype}, expected {wanted}"
         return Result(replace(record, verdict=Verdict.DIVERGES, kind="dtype", message=facts))
-    certificate = Certificate(departure.largest_sum(case.problem, unlike), SIGNIFICAND[wanted], case.problem.terms)
+    certificate = Certificate(departure.largest_sum(case.problem, unlike), wanted, case.problem.terms)
     if not certificate.holds:
         facts = f"data is not exact in {wanted}: {certificate}"
         return Result(replace(record, verdict=Verdict.INCONCLUSIVE, message=facts))

@@ -10,9 +10,20 @@ from conformance.adapters.base import Lane
 from conformance.calls.suites import SUITES
 from conformance.claims import ledger
 from conformance.numerics.gradients import passes_of
-from conformance.numerics.operands import DTYPES, HALVES, SIGNIFICAND, DataError
+from conformance.numerics.operands import DTYPES, INTEGERS, SIGNIFICAND, DataError
 from conformance.problem import FORWARD, PASSES
-from conformance.records.record import CLAIMS, GRADIENTS, HALF, IDIOMS, NEGATIVE, PORTS, ROUNDING, Header, Key
+from conformance.records.record import (
+    CLAIMS,
+    GRADIENTS,
+    HALF,
+    IDIOMS,
+    INTEGER,
+    NEGATIVE,
+    PORTS,
+    ROUNDING,
+    Header,
+    Key,
+)
 from conformance.runner.kinds import kind_of
 from conformance.suites import cases
 from conformance.suites.case import Asked, Case, Suite
@@ -20,7 +31,7 @@ from conformance.suites.expectation_files import ExpectationError
 from conformance.suites.expectations import Expectation, expected_here
 from conformance.suites.scans.cases import OWN, is_scan
 
-NIGHTLY = ("core", "extreme", "models", HALF, GRADIENTS, ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)
+NIGHTLY = ("core", "extreme", "models", HALF, INTEGER, GRADIENTS, ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)
 """The suites that every lane is to run in a night, as `tox.ini` says too: what expectations are held against."""
 
 
@@ -177,8 +188,11 @@ def require_runnable(
         raise SelectionError(f"suite {suite.name!r} has no gradients: run it without --pass")
     for dtype in dtypes:
         require_computed(framework, dtype)
-        if dtype in HALVES and not kind_of(suite.cases[0]).half:
-            raise SelectionError(f"suite {suite.name!r} has no data in {dtype}: run it in {' or '.join(DTYPES)}")
+        has = (*DTYPES, *kind_of(suite.cases[0]).dtypes)
+        if dtype not in has:
+            raise SelectionError(f"suite {suite.name!r} has no data in {dtype}: run it in {' or '.join(has)}")
+        if dtype in INTEGERS and directions != (FORWARD,):
+            raise SelectionError(f"there are no gradients in {dtype}: leave out --pass, or run it in another dtype")
 
 
 def require_computed(framework: str, dtype: str) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 
 from conformance.io.bounded import read_json, read_text
 from conformance.io.folders import cases_folder
-from conformance.numerics.operands import DTYPES, HALVES
+from conformance.numerics.operands import DTYPES, HALVES, INTEGERS
 from conformance.problem import BACKWARD, FORWARD, Problem, ProblemError, broken_rule
-from conformance.records.record import GRADIENTS, HALF, NEGATIVE, ROUNDING
+from conformance.records.record import GRADIENTS, HALF, INTEGER, NEGATIVE, ROUNDING
 from conformance.suites.case import Case, Rounded, Suite
 from conformance.suites.departure import OPERANDS, Departure, DepartureError, misfit, read
 from conformance.suites.scans.cases import is_scan, suite_of
@@ -35,6 +35,7 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "extreme": ("extreme/*.toml",),
     ROUNDING: ("rounding.jsonl",),
     HALF: ("chosen/vectors.toml", "chosen/half.toml"),
+    INTEGER: ("chosen/gradients.toml",),
     GRADIENTS: ("chosen/gradients.toml",),
     NEGATIVE: ("negative/*.toml", "negative/*.jsonl"),
 }
@@ -46,6 +47,7 @@ OF_PROBLEMS = ("core", "extreme", ROUNDING, "models")
 ONLY_IN: Mapping[str, tuple[str, ...]] = {
     NEGATIVE: ("float32",),
     HALF: HALVES,
+    INTEGER: INTEGERS,
     GRADIENTS: (*DTYPES, *HALVES),
     ROUNDING: (*DTYPES, *HALVES),
 }

@@ -22,7 +22,7 @@ from conformance.audit.stated import ANYTHING, Statement, files, held, unshown
 from conformance.audit.stated.files import StatementError
 from conformance.layout import Array
 from conformance.numerics import gradients
-from conformance.numerics.operands import Arrays
+from conformance.numerics.operands import INTEGERS, Arrays
 from conformance.predicates.predicate import Predicate
 from conformance.problem import BACKWARD, FORWARD, INPUT, WEIGHT, Problem
 from conformance.suites import cases
@@ -162,6 +162,47 @@ def test_an_answer_beyond_half_precision_is_due_as_infinity() -> None:
     assert exact.max() >= 2.0**16
     with np.errstate(over="ignore"):
         assert (right(one.special.problem, x, weight, None).ravel() == exact.astype(np.float16)).all()
+
+
+def in_integers(answer: Implementation, dtype: str) -> list[Measured]:
+    """What an implementation does in integers with what is beyond them."""
+    chosen = [case for case in cases.read_suite("smoke").cases if case.problem.multiplies < SMALL]
+    made = [each for case in chosen for each in experiments(case.id, case.problem, dtype)]
+    assert {(each.value, each.operand) for each in made} == {("overflow", ANSWER)}
+    return list(shown_by(Adapter(answer), made, dtype))
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_in_integers_an_answer_beyond_the_dtype_is_due_as_wrapped_around(dtype: str) -> None:
+    assert {one.does for one in in_integers(right, dtype)} == {()}
+    (one,) = experiments("a", Problem.parse("i1 k2"), dtype)
+    x, weight, _ = one.special.arrays
+    exact = [int(x.item()) * int(tap) for tap in weight.ravel()]
+    bits = np.iinfo(dtype).bits
+    assert max(exact) > np.iinfo(dtype).max
+    wrapped = [(value + 2 ** (bits - 1)) % 2**bits - 2 ** (bits - 1) for value in exact]
+    assert right(one.special.problem, x, weight, None).ravel().tolist() == wrapped
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_an_answer_that_saturates_in_integers_is_seen(dtype: str) -> None:
+    ends = np.iinfo(dtype)
+
+    def saturating(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:
+        exact = oracle.of_any_size(problem, x.astype(float), weight.astype(float), None)
+        return np.where(exact < ends.max, np.minimum(exact, 2.0 ** (ends.bits - 2)), ends.max).astype(dtype)
+
+    def by_floats(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:
+        exact = oracle.of_any_size(problem, x.astype(float), weight.astype(float), None)
+        return np.where(exact < 2.0 ** (ends.bits - 1), exact, ends.min).astype(dtype)
+
+    for wrong in (saturating, by_floats):
+        assert "changed" in {does for one in in_integers(wrong, dtype) for does in one.does}
+
+
+@pytest.mark.parametrize("way", BACKWARD)
+def test_integers_have_no_gradients(way: str) -> None:
+    assert list(experiments("a", Problem.parse("i3 k2 bias"), "int32", way)) == []
 
 
 def measured(problem: str, *does: str, dtype: str = "float32") -> Measured:

@@ -190,5 +190,5 @@ def test_the_order_of_classes_is_one() -> None:
 
 def test_the_own_weights_of_a_model_have_no_half_precision() -> None:
     learnt = Rounded(Learnt("file", "w", "d", "i o k", reverse=False, bias=False))
-    assert kind_of(CASES[0]).half
-    assert not kind_of(replace(CASES[0], subject=learnt)).half
+    assert kind_of(CASES[0]).dtypes == HALVES
+    assert kind_of(replace(CASES[0], subject=learnt)).dtypes == ()

@@ -167,18 +167,18 @@ def test_certificate_holds_for_every_case(dtype: str, bits: int) -> None:
     assert SIGNIFICAND[dtype] == bits == np.finfo(dtype).nmant + 1
     for case in CORE:
         largest = largest_sum(case.problem, DRAWN[case.id])
-        assert Certificate(largest, bits, case.problem.terms).holds, case.id
+        assert Certificate(largest, dtype, case.problem.terms).holds, case.id
         assert 0 <= largest <= ROOM
 
 
 @pytest.mark.parametrize(("largest", "holds"), [(2**24, True), (2**24 + 1, False)])
 def test_certificate_ends_at_the_last_exact_integer(largest: int, holds: bool) -> None:
-    assert Certificate(largest, 24, 1).holds is holds
+    assert Certificate(largest, "float32", 1).holds is holds
     assert (int(np.float32(largest)) == largest) is holds
 
 
 def test_certificate_is_evidence() -> None:
-    assert Certificate(9, 24, 3).evidence() == {"largest": 9, "bits": 24, "terms": 3}
+    assert Certificate(9, "float32", 3).evidence() == {"largest": 9, "bits": 24, "terms": 3}
 
 
 def test_symmetric_draws_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from conformance import adapters
 from conformance.idioms import base
-from conformance.numerics.operands import DTYPES, HALVES, SIGNIFICAND
-from conformance.records.record import HALF, NEGATIVE, ROUNDING
+from conformance.numerics.operands import DTYPES, HALVES, INTEGERS, SIGNIFICAND
+from conformance.records.record import HALF, INTEGER, NEGATIVE, ROUNDING
 from conformance.runner.kinds import kind_of
 from conformance.runner.selection import (
     NIGHTLY,
@@ -25,9 +25,9 @@ EVERY = {*HALVES, *DTYPES}
 @pytest.mark.parametrize(
     ("framework", "dtypes"),
     [
-        ("torch", {*HALVES, *DTYPES}),
-        ("tensorflow", {*HALVES, *DTYPES}),
-        ("jax", {*HALVES, *DTYPES}),
+        ("torch", {*HALVES, *DTYPES, "int64"}),
+        ("tensorflow", {*HALVES, *DTYPES, "int32"}),
+        ("jax", {*HALVES, *DTYPES, *INTEGERS}),
         ("mxnet", {*DTYPES}),
     ],
 )
@@ -43,7 +43,7 @@ def test_the_suite_half_runs_in_half_precision_and_the_others_do_not() -> None:
 
 def test_the_night_of_a_framework_without_half_precision_leaves_the_suite_half_out() -> None:
     assert nightly("torch") == list(NIGHTLY)
-    assert nightly("mxnet") == [suite for suite in NIGHTLY if suite != HALF]
+    assert nightly("mxnet") == [suite for suite in NIGHTLY if suite not in (HALF, INTEGER)]
     assert is_for("mxnet", "core")
     assert not is_for("mxnet", HALF)
 
@@ -64,16 +64,16 @@ def test_a_suite_without_data_of_half_precision_is_refused_in_it() -> None:
 
 def test_a_dtype_that_there_is_not_is_refused() -> None:
     require_dtypes(SIGNIFICAND)
-    with pytest.raises(SelectionError, match="there is no dtype 'int8' to run: the dtypes are float64,"):
-        require_dtypes(["int8"])
+    with pytest.raises(SelectionError, match="there is no dtype 'int16' to run: the dtypes are float64,"):
+        require_dtypes(["int16"])
 
 
 def test_only_problems_have_data_of_half_precision() -> None:
     with_data = {name for name in ("smoke", "core", "extreme", HALF, ROUNDING, NEGATIVE)
-                 if kind_of(read_suite(name).cases[0]).half}  # fmt: skip
+                 if {*HALVES} <= {*kind_of(read_suite(name).cases[0]).dtypes}}  # fmt: skip
     assert with_data == {"smoke", "core", "extreme", HALF, ROUNDING}
 
 
 def test_the_dtypes_that_calls_are_read_in_are_those_that_data_is_drawn_for() -> None:
-    assert (base.DTYPES, base.HALVES) == (DTYPES, HALVES)
-    assert {*DTYPES, *HALVES} == SIGNIFICAND.keys()
+    assert (base.DTYPES, base.HALVES, base.INTEGERS) == (DTYPES, HALVES, INTEGERS)
+    assert {*DTYPES, *HALVES, *INTEGERS} == SIGNIFICAND.keys()

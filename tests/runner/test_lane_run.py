@@ -298,7 +298,7 @@ class TestMistakes:
             ("--timeout=nan", "--timeout nan is no limit of time"),
             ("--timeout=inf", "--timeout inf is no limit of time"),
             ("-n-3", "-n -3 is no number of workers: give auto, or 0, 1, 2 and so on"),
-            ("--suite=nosuch", "half, gradients, negative, idioms, ports, claims"),
+            ("--suite=nosuch", "half, integers, gradients, negative, idioms, ports, claims"),
         ],
     )
     @pytest.mark.parametrize("command", [pytest_process, conformance_process])

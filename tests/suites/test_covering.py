@@ -6,9 +6,9 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from conformance.numerics.operands import HALVES
+from conformance.numerics.operands import HALVES, INTEGERS
 from conformance.problem import BACKWARD, FORWARD, Problem
-from conformance.records.record import GRADIENTS, HALF
+from conformance.records.record import GRADIENTS, HALF, INTEGER
 from conformance.suites.case import Case
 from conformance.suites.cases import read_suite
 from conformance.suites.covering import covering_array
@@ -89,13 +89,15 @@ def test_every_pair_of_levels_is_in_core(rank: int) -> None:
     assert missing(units, rows(read_suite("core").cases, f"smoke-{rank}d-"), 2) == []
 
 
-@pytest.mark.parametrize("name", [HALF, GRADIENTS])
+@pytest.mark.parametrize(("name", "dtypes"), [(HALF, HALVES), (INTEGER, INTEGERS), (GRADIENTS, HALVES)])
 @pytest.mark.parametrize("rank", [1, 2, 3])
-def test_every_pair_of_levels_is_met_in_every_dtype_of_half_precision_and_in_every_pass(rank: int, name: str) -> None:
+def test_every_pair_of_levels_is_met_in_every_dtype_and_in_every_pass(
+    rank: int, name: str, dtypes: Sequence[str]
+) -> None:
     suite = read_suite(name)
     units = [axes(SMOKE[rank])] * rank + [channels()]
     assert missing(units, [row(case.problem) for case in suite.cases if case.problem.rank == rank], 2) == []
-    assert {*HALVES} <= {*suite.dtypes}
+    assert {*dtypes} <= {*suite.dtypes}
     assert suite.directions == (BACKWARD if name == GRADIENTS else (FORWARD,))
 
 

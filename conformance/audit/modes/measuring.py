@@ -16,7 +16,7 @@ from conformance.adapters.base import Adapter, Call, Casting, Lane, Widened
 from conformance.adapters.modes import load_modes
 from conformance.adapters.modes.base import Inferred, Modes
 from conformance.audit.properties.checking import finished
-from conformance.numerics.operands import SIGNIFICAND, Arrays, draw, held_in, largest_sum
+from conformance.numerics.operands import Arrays, draw, held_in, largest_sum, room
 from conformance.problem import Problem
 from conformance.processes.attempt import Answered, Ended, begin, make
 from conformance.processes.isolation import Death, Isolation
@@ -197,7 +197,7 @@ def _eager(adapter: Adapter, problems: Sequence[Named], dtype: str) -> Iterator[
     made: list[tuple[Problem, Call, Array]] = []
     for key, problem in problems:
         drawn = draw(key, problem, dtype)
-        if largest_sum(problem, drawn) > 1 << SIGNIFICAND[dtype]:
+        if largest_sum(problem, drawn) > room(dtype):
             continue
         arrays = drawn.astype(dtype)
         call = begin(lambda problem=problem, arrays=arrays: _call(adapter, problem, dtype, arrays))  # type: ignore[misc]  # defaults

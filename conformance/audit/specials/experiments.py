@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 
 from conformance import oracle
 from conformance.numerics import gradients, upstream
-from conformance.numerics.operands import SIGNIFICAND, Arrays, DataError, draw, held_in, largest_sum, words
+from conformance.numerics.operands import (
+    INTEGERS,
+    SIGNIFICAND,
+    Arrays,
+    DataError,
+    draw,
+    held_in,
+    largest_sum,
+    room,
+    words,
+)
 from conformance.problem import BIAS, FORWARD, INPUT, WEIGHT, Problem
 
 Array = NDArray[Any]
@@ -47,7 +57,7 @@ DOES = {
 }
 """What a lane may do other than what IEEE 754 and the definition say, as what a special value does."""
 
-LARGEST = {"float16": 16, "bfloat16": 128, "float32": 128, "float64": 1024}
+LARGEST = {"float16": 16, "bfloat16": 128, "float32": 128, "float64": 1024, "int8": 7, "int32": 31, "int64": 63}
 """The power of two from which on a number is beyond a dtype."""
 SMALLEST = {"float16": -24, "bfloat16": -133, "float32": -149, "float64": -1074}
 """The power of two that is the smallest subnormal number."""
@@ -108,9 +118,15 @@ class Experiment:
 
 
 def experiments(key: str, problem: Problem, dtype: str, direction: str = FORWARD) -> Iterator[Experiment]:
-    """All that is tried on a problem in a pass, with data drawn from a key; nothing where there is no exact data."""
+    """All that is tried on a problem in a pass, with data drawn from a key; nothing where there is no exact data.
+
+    An integer dtype has no special values, so that its answers alone can be beyond it, and no gradients.
+    """
     drawn = _drawn(key, problem, dtype, direction)
     if drawn is None:
+        return
+    if dtype in INTEGERS:
+        yield from _overflow(drawn.without_bias, dtype)
         return
     plain = drawn.astype(dtype)
     without = plain.without_bias
@@ -126,15 +142,15 @@ def _drawn(key: str, problem: Problem, dtype: str, direction: str) -> Asked | No
     """The operands of a problem as whole numbers; none where their sums are not exact in the dtype."""
     if direction == FORWARD:
         arrays = draw(key, problem, dtype)
-        return Asked(problem, arrays) if largest_sum(problem, arrays) <= 1 << SIGNIFICAND[dtype] else None
-    if direction not in gradients.passes_of(problem):
+        return Asked(problem, arrays) if largest_sum(problem, arrays) <= room(dtype) else None
+    if dtype in INTEGERS or direction not in gradients.passes_of(problem):
         return None
     try:
         drawn = upstream.draw(key, problem, dtype)
     except DataError:
         return None
     largest = gradients.magnitudes(problem, direction, *drawn).max()
-    return Asked(problem, *drawn, direction) if largest <= 1 << SIGNIFICAND[dtype] else None
+    return Asked(problem, *drawn, direction) if largest <= room(dtype) else None
 
 
 def _spread(key: str, plain: Asked, drawn: Asked, operand: str, value: float) -> Experiment:
@@ -235,7 +251,10 @@ def _indicator(key: str, array: Array) -> Array:
 
 
 def _times(array: Array, power: int) -> Array:
-    """An array times a power of two; infinite where that is beyond its dtype."""
+    """An array times a power of two; infinite where that is beyond its dtype, wrapped around in an integer one."""
+    if array.dtype.kind == "i":
+        wrapped: Array = array << array.dtype.type(power)
+        return wrapped
     with np.errstate(over="ignore", under="ignore"):
         return np.ldexp(array, power)
 

@@ -65,7 +65,7 @@ def claim(
     """The claim of a call whose answer has the extents `size`, which a `given` argument, by its name, moves one for
     one; `first` with the channels before the spatial axes.
 
-    Pairs and float64 run on Eigen even where oneDNN is on, and on a CPU Eigen knows neither dilation, groups nor
+    Pairs, float64 and int32 run on Eigen even where oneDNN is on, and on a CPU Eigen knows neither dilation, groups nor
     channels first. Half precision runs on Eigen on some CPUs, so that nothing is claimed of these.
     """
     eigen = use.variant == "eigen" or use.dtype != FLOAT32 or not isinstance(padding, str)
@@ -79,6 +79,7 @@ def claim(
             ("dilation without oneDNN", lambda _: eigen and max(dilation) > 1),
             ("groups without oneDNN", lambda p: eigen and p.groups > 1),
             ("groups in 3-D", lambda p: p.rank == 3 and p.groups > 1),
+            ("3-D in int32", lambda p: p.rank == 3 and use.dtype == "int32"),
             *([refused_size(given, size, padding, truncated=not eigen)] if given else []),
         ],
         **rest,
