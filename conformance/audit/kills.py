@@ -19,9 +19,9 @@ from conformance.audit import mutants
 from conformance.audit.mutants import Mutant
 from conformance.audit.mutants.base import Implementation
 from conformance.io.terminal import progress
-from conformance.numerics.operands import modified
+from conformance.numerics.operands import HALVES, modified
 from conformance.problem import Ints, Problem
-from conformance.records.record import HALF
+from conformance.records.record import HALF, INTEGER
 from conformance.suites import cases
 from conformance.suites.case import Case, Suite
 from conformance.suites.reference_cache import References
@@ -38,6 +38,8 @@ ENOUGH = 2
 """How many cases of core, no two of one shape, must kill a mutant."""
 
 DTYPE = "float32"
+SUITE_OF = {**dict.fromkeys(HALVES, HALF), "int8": INTEGER}
+"""The suite with data of a narrower dtype, which float32 holds."""
 BLOCK = 16
 
 
@@ -65,11 +67,11 @@ def sightings(chosen: Sequence[Mutant] = mutants.EVERY) -> list[Sighting]:
 
 
 def sightings_in(dtype: str, chosen: Sequence[Mutant] = mutants.EVERY) -> list[Sighting]:
-    """Every chosen mutant on all cores, on the cases of the suite half with their data of a dtype, until enough have.
+    """Every chosen mutant on all cores, on the cases of the suite of a dtype with their data of it, until enough have.
 
     Mutants compute in float32, which holds that data and its sums.
     """
-    References(cases.read_suite(HALF), dtype)
+    References(cases.read_suite(SUITE_OF[dtype]), dtype)
     with ProcessPoolExecutor() as pool:
         numbers = [mutants.EVERY.index(mutant) for mutant in chosen]
         seen = pool.map(partial(_killers_in, dtype), numbers, chunksize=8)
@@ -80,8 +82,8 @@ def sightings_in(dtype: str, chosen: Sequence[Mutant] = mutants.EVERY) -> list[S
 
 
 def _killers_in(dtype: str, number: int) -> Sequence[str]:
-    half, references = _suite_with_references(HALF, dtype)
-    return sighting(mutants.EVERY[number], (), half.cases, references).killers
+    suite, references = _suite_with_references(SUITE_OF[dtype], dtype)
+    return sighting(mutants.EVERY[number], (), suite.cases, references).killers
 
 
 def _seen(number: int) -> tuple[bool, Sequence[str]]:

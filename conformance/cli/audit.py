@@ -14,6 +14,7 @@ from conformance.audit.kills import (
     ENOUGH,
     LEAST,
     SMOKE,
+    SUITE_OF,
     SUITES,
     Matrix,
     Sighting,
@@ -27,9 +28,8 @@ from conformance.cli.options import QUIET, VERBOSE
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo, first, numbers
-from conformance.numerics.operands import EXACT_IN, HALVES
+from conformance.numerics.operands import EXACT_IN, INTEGERS
 from conformance.problem import BACKWARD
-from conformance.records.record import HALF
 from conformance.report.content.audit import FORMAT, Audit, FakeRow, Killer, MutantRow, StruckRow, dump
 from conformance.runner.selection import ALL
 from conformance.suites import cases
@@ -55,7 +55,10 @@ FEW = 3
 @VERBOSE
 @click.option("--to", type=Path, help="Write the result to a file. The report makes a page of it.")
 @click.option("--json", "as_json", is_flag=True, help="Print that file instead of a table.")
-@click.option("--dtype", type=click.Choice(HALVES), help="Only say what the suite half sees with data of this dtype.")
+@click.option(
+    "--dtype", type=click.Choice(list(SUITE_OF)),
+    help="Only say what the suite half, or integers, sees with data of this dtype.",
+)  # fmt: skip
 @click.option(
     "--pass",
     "passes",
@@ -86,6 +89,8 @@ def command(
     if only_kinds:
         echo("\n".join(kinds.table()))
         return OK
+    if passes and dtype in INTEGERS:
+        raise click.UsageError(f"there are no gradients in {dtype}: leave out --pass, or give another --dtype")
     if passes:
         seen = gradients.seen_in(dtype or EXACT_IN, BACKWARD if ALL in passes else passes)
         echo("\n".join(gradient_lines(dtype or EXACT_IN, seen)))
@@ -205,7 +210,7 @@ def _curve(audited: Audit) -> Iterator[str]:
 
 
 def half_lines(dtype: str) -> Iterator[str]:
-    """How many mutants of each family the suite half sees with its data of a dtype, and which functions it does not."""
+    """How many mutants of each family the suite of a dtype sees with its data, and which functions it does not."""
     seen = [sighting for sighting in sightings_in(dtype) if not sighting.mutant.equivalent]
     rows = [
         [name, str(len(those)), str(sum(those))]
@@ -213,7 +218,7 @@ def half_lines(dtype: str) -> Iterator[str]:
             [(sighting.mutant.family, bool(sighting.killers)) for sighting in seen], "all functions"
         )
     ]
-    yield from numbers([f"seen in {dtype}", "mutants", HALF], rows)
+    yield from numbers([f"seen in {dtype}", "mutants", SUITE_OF[dtype]], rows)
     yield f"not seen: {'; '.join(sighting.mutant.name for sighting in seen if not sighting.killers) or 'none'}"
 
 

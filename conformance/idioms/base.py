@@ -25,8 +25,7 @@ LARGEST = 2**31 - 1
 FLOAT32 = "float32"
 """The dtype that a call is read in unless another is given."""
 DTYPES = (FLOAT32, "float64")
-HALVES = ("bfloat16", "float16")
-INTEGERS = ("int8", "int32", "int64")
+HALVES, INTEGERS = ("bfloat16", "float16"), ("int8", "int32", "int64")
 """Those of exact data, which `numerics.operands` has the significands of."""
 
 Layer = tuple[int | None, int, Ints]

@@ -185,16 +185,19 @@ def test_in_integers_an_answer_beyond_the_dtype_is_due_as_wrapped_around(dtype: 
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)
-def test_an_answer_that_saturates_in_integers_is_seen(dtype: str) -> None:
+def test_an_answer_that_saturates_or_was_added_up_in_floats_is_seen_in_integers(dtype: str) -> None:
     ends = np.iinfo(dtype)
 
+    def beyond(problem: Problem, x: Array, weight: Array) -> Array:
+        in_floats: Array = oracle.of_any_size(problem, x.astype(float), weight.astype(float), None)
+        return in_floats >= 2.0 ** (ends.bits - 1)
+
     def saturating(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:
-        exact = oracle.of_any_size(problem, x.astype(float), weight.astype(float), None)
-        return np.where(exact < ends.max, np.minimum(exact, 2.0 ** (ends.bits - 2)), ends.max).astype(dtype)
+        return np.where(beyond(problem, x, weight), x.dtype.type(ends.max), right(problem, x, weight, bias))
 
     def by_floats(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:
-        exact = oracle.of_any_size(problem, x.astype(float), weight.astype(float), None)
-        return np.where(exact < 2.0 ** (ends.bits - 1), exact, ends.min).astype(dtype)
+        """As CPUs convert floats that are beyond an integer."""
+        return np.where(beyond(problem, x, weight), x.dtype.type(ends.min), right(problem, x, weight, bias))
 
     for wrong in (saturating, by_floats):
         assert "changed" in {does for one in in_integers(wrong, dtype) for does in one.does}

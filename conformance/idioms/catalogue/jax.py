@@ -357,7 +357,7 @@ DIALECT = Dialect(
     arrays="jax.numpy",
     native=lambda name: f"jax.lax.{name}",
     prelude=("jax.config.update('jax_enable_x64', True)",),
-    precision={"float64": {"JAX_ENABLE_X64": "1"}},
+    precision={dtype: {"JAX_ENABLE_X64": "1"} for dtype in ("float64", "int64")},
     bfloat16=("{}.astype(jax.numpy.bfloat16)", "{}.astype(jax.numpy.float32)"),
 )
 
