@@ -80,7 +80,8 @@ PLACES = (
     Place("conformance run torch --suite extreme --caps all", file="toxfile.py",
           words='"CONFORMANCE_CAPS": "--caps all"'),
     Place("conformance run torch --suite (integers|gradients|negative)", file="tox.ini",
-          words="--suite integers --suite gradients --suite rounding --suite idioms --suite ports --suite claims --suite negative"),
+          words="--suite integers --suite gradients --suite rounding --suite idioms --suite ports --suite claims "
+          "--suite negative"),
     Place("conformance audit properties torch", file="tox.ini", words="conformance audit properties {env_name}"),
     Place("conformance audit specials( torch)?", file="tox.ini", words="conformance audit specials {env_name}"),
     Place("conformance audit modes torch( --suite smoke --slow)?", file="tox.ini",
