@@ -295,7 +295,8 @@ def _places(adapter: Adapter, problem: Problem, number: int) -> Array:
     size = int(np.prod(shapes[number]))
     if number == BACKWARD.index(BIAS):
         return np.arange(size)
-    x, weight, bias = (np.arange(np.prod(shape), dtype=np.float64).reshape(shape) for shape in shapes)
+    widest = np.float64 if "float64" in getattr(adapter, "DTYPES", DTYPES) else np.float32
+    x, weight, bias = (np.arange(np.prod(shape), dtype=widest).reshape(shape) for shape in shapes)
     operand = adapter.translate(problem, x, weight, bias if problem.bias else None).operands[number]
     places = np.asarray(adapter.array(operand)).astype(np.int64)
     if not np.array_equal(np.sort(places, axis=None), np.arange(size)):

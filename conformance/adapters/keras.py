@@ -9,13 +9,14 @@ Every other window is cut from the whole stamp, by "valid" with an output_paddin
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 
-from conformance.adapters.base import Call, Unsupported
+from conformance.adapters.base import OPERANDS, Call, Unsupported
 from conformance.layout import Array
 from conformance.problem import Ints, Problem, Window
 
@@ -45,10 +46,27 @@ if os.environ["KERAS_BACKEND"] == "tensorflow":  # no other backend is there to 
     import tensorflow as tf
 
     REFUSALS += (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
+
+    def _pulled_back(answer: Callable[[Any], Any], of: Any, above: Any) -> Any:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(of)
+            result = answer(of)
+        return tape.gradient(result, of, above)
+
 elif os.environ["KERAS_BACKEND"] == "jax":
     import jax
 
     REFUSALS += (jax.errors.JaxRuntimeError,)
+
+    def _pulled_back(answer: Callable[[Any], Any], of: Any, above: Any) -> Any:
+        return jax.vjp(answer, of)[1](above)[0]
+
+else:
+    import torch
+
+    def _pulled_back(answer: Callable[[Any], Any], of: Any, above: Any) -> Any:
+        of = of.detach().requires_grad_()
+        return torch.autograd.grad(answer(of), of, above)[0]
 
 
 def describe() -> Mapping[str, str]:
@@ -66,6 +84,25 @@ def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> 
     }  # fmt: skip
     operands = tensor(x.transpose(0, *axes, 1)), tensor(weight.transpose(*axes, 1, 0))
     return Call(keras.ops.conv_transpose, operands, options, window, bias, layout="n k c")
+
+
+def gradient(call: Call, upstream: Array, operand: int) -> Call:
+    added = len(call.operands) == operand  # the bias, of which the call knows nothing
+
+    def differentiated(*tensors: Any, **options: Any) -> Any:
+        *given, above = tensors
+
+        def answer(of: Any) -> Any:
+            changed = [*given[:operand], of, *given[operand + 1 :]]
+            result = call.function(*changed[:2], **options)
+            return keras.ops.add(result, changed[2]) if added else result
+
+        return _pulled_back(answer, given[operand], above)
+
+    text = f"the gradient by {OPERANDS[operand]} of {call}{' + bias' * added} for {list(upstream.shape)}"
+    biases = (tensor(call.bias),) if added and call.bias is not None else ()
+    operands = (*call.operands, *biases, tensor(upstream))
+    return replace(call, function=differentiated, operands=operands, text=text)
 
 
 def run(calls: Sequence[Call]) -> Sequence[Any]:

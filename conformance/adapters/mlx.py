@@ -2,21 +2,23 @@
 
 Data N*C, weight (out, *kernel, in/groups) with `out` group by group, kernel as stored; there is no bias argument.
 `padding` and `output_padding` mean the window (p, p - op), and any output_padding is taken, negative ones too, so that
-one call says every window that does not begin before the stamp.
+one call says every window that does not begin before the stamp. An array of float64 becomes one of float32.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
 
-from conformance.adapters.base import Call, Unsupported
+from conformance.adapters.base import OPERANDS, Call, Unsupported, Widened
 from conformance.layout import Array
 from conformance.problem import Problem
 
 VARIANTS: Mapping[str, Mapping[str, str]] = {"cpu": {}}
+DTYPES = ("bfloat16", "float16", "float32")
 REFUSALS = (ValueError, RuntimeError)
 BLOCK = 1
 mx.set_default_device(mx.cpu)
@@ -29,8 +31,6 @@ def describe() -> Mapping[str, str]:
 
 
 def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
-    if x.dtype != np.float32:
-        raise Unsupported("an array of float64 becomes one of float32")
     if problem.rank not in FUNCTIONS:
         raise Unsupported(f"{problem.rank} spatial axes: there is conv_transpose1d to conv_transpose3d")
     grouped = weight.reshape(problem.groups, problem.in_channels, problem.out_channels, *problem.kernel)
@@ -44,18 +44,43 @@ def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> 
     return Call(FUNCTIONS[problem.rank], operands, options, window, bias, layout="n k c")
 
 
+def gradient(call: Call, upstream: Array, operand: int) -> Call:
+    added = len(call.operands) == operand  # the bias, of which the call knows nothing
+
+    def differentiated(*arrays: Any, **options: Any) -> Any:
+        *given, above = arrays
+
+        def answer(of: Any) -> Any:
+            changed = [*given[:operand], of, *given[operand + 1 :]]
+            result = call.function(*changed[:2], **options)
+            return result + changed[2] if added else result
+
+        return mx.vjp(answer, [given[operand]], [above])[1][0]
+
+    text = f"mx.vjp({call}{' + bias' * added}, {OPERANDS[operand]}, {list(upstream.shape)})"
+    biases = (tensor(call.bias),) if added and call.bias is not None else ()
+    operands = (*call.operands, *biases, tensor(upstream))
+    return replace(call, function=differentiated, operands=operands, text=text)
+
+
 def run(calls: Sequence[Call]) -> Sequence[Any]:
     results = [call() for call in calls]
     mx.eval(results)
     return results
 
 
-def array(result: Any) -> Array:
+def array(result: Any) -> Array | Widened:
+    if result.dtype == mx.bfloat16:  # which NumPy has not
+        return Widened(np.array(result.astype(mx.float32)), "bfloat16")
     return np.array(result)
 
 
 def tensor(array: Array) -> Any:
     return mx.array(np.ascontiguousarray(array))
+
+
+def cast(call: Call, dtype: str) -> Call:
+    return replace(call, operands=tuple(operand.astype(getattr(mx, dtype)) for operand in call.operands))
 
 
 def _plain(numbers: Sequence[int]) -> int | tuple[int, ...]:

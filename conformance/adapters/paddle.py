@@ -5,12 +5,13 @@ Data NC*, weight (in, out/groups, *kernel), kernel as stored. `padding` (begin, 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import paddle
 
 from conformance.adapters._plain import run as run
-from conformance.adapters.base import Call, Unsupported
+from conformance.adapters.base import OPERANDS, Call, Unsupported
 from conformance.layout import Array
 from conformance.problem import Problem
 
@@ -44,6 +45,24 @@ def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> 
     options |= {"padding": [end for ends in pads for end in ends], "output_padding": list(back)}
     biases = () if bias is None else (tensor(bias),)
     return Call(FUNCTIONS[problem.rank], (*operands, *biases), options)
+
+
+def gradient(call: Call, upstream: Array, operand: int) -> Call:
+    added = len(call.operands) == operand  # the bias, of which the call knows nothing
+
+    def differentiated(*tensors: Any, **options: Any) -> Any:
+        *given, above = tensors
+        with paddle.enable_grad():
+            given[operand] = given[operand].detach()
+            given[operand].stop_gradient = False
+            answer = call.function(*(given[:-1] if added else given), **options)
+            answer = answer + given[-1].reshape([1, -1, *[1] * (answer.ndim - 2)]) if added else answer
+        return paddle.grad(answer, given[operand], above)[0]
+
+    text = f"paddle.grad({call}{' + bias' * added}, {OPERANDS[operand]}, {list(upstream.shape)})"
+    biases = (tensor(call.bias),) if added and call.bias is not None else ()
+    operands = (*call.operands, *biases, tensor(upstream))
+    return replace(call, function=differentiated, operands=operands, text=text)
 
 
 def array(result: Any) -> Array:

@@ -47,7 +47,7 @@ MADE: Mapping[str, Callable[[str, str], Suite]] = {**SUITES, CLAIMS: ledger.suit
 
 
 ALL = "all"
-"""What stands for every pass."""
+"""What stands for every pass, and for every dtype."""
 
 
 class SelectionError(ValueError):
@@ -97,11 +97,12 @@ class Selection:
 
     @property
     def asked(self) -> Iterator[Asked]:
-        """All that the run is to have a record of; the gradient of a bias only where there is one."""
+        """All that the run is to have a record of: the gradient of a bias where there is one, none in integers."""
         for case in self.cases:
             directions = [FORWARD, *passes_of(case.problem)] if self.directions != (FORWARD,) else [FORWARD]
             for dtype in self.dtypes:
-                yield from (Asked(case, dtype, name) for name in self.directions if name in directions)
+                there = (FORWARD,) if dtype in INTEGERS else directions
+                yield from (Asked(case, dtype, name) for name in self.directions if name in there)
 
 
 def select(
@@ -118,7 +119,7 @@ def select(
     """A checked selection. Raises one of USER_ERRORS, which says what would help."""
     lane = adapters.lane(framework, variant)
     adapters.require_installed(framework)
-    require_dtypes(dtypes)
+    require_dtypes(dtype for dtype in dtypes if dtype != ALL)
     part = parse_shard(shard)
     known_suites = (*cases.SUITES, *MADE)
     if suite not in known_suites and not is_scan(suite):
@@ -128,8 +129,9 @@ def select(
     if suite in _MADE_OF and (reason := why_not(framework, suite)):
         raise SelectionError(f"suite {suite!r} is not for {framework}: {reason}")
     whole = MADE[suite](lane.framework, lane.variant) if suite in MADE else cases.read_suite(suite)
-    chosen_dtypes = tuple(dtypes) or dtypes_on(framework, whole)
     directions = passes_named(passes) or whole.directions
+    chosen_dtypes = every_dtype(framework, whole, directions) if ALL in dtypes else tuple(dtypes)
+    chosen_dtypes = chosen_dtypes or dtypes_on(framework, whole)
     require_runnable(framework, whole, chosen_dtypes, directions)
     known = expected_here(lane)
     chosen = cases.find(whole, ids) if ids else whole
@@ -168,9 +170,16 @@ def passes_named(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def dtypes_on(framework: str, suite: Suite) -> tuple[str, ...]:
-    """Those of a suite with dtypes of its own that a framework computes in; all of them where it has none."""
+    """Those of a suite that a framework computes in; all of them where it has none."""
     has = adapters.dtypes(framework)
-    return tuple(dtype for dtype in suite.dtypes if dtype in has) or dtypes_of(suite)
+    return tuple(dtype for dtype in dtypes_of(suite) if dtype in has) or dtypes_of(suite)
+
+
+def every_dtype(framework: str, suite: Suite, directions: Sequence[str]) -> tuple[str, ...]:
+    """The dtypes that a framework computes in and a suite has data in; the integers only if it is run forward."""
+    data = (*DTYPES, *kind_of(suite.cases[0]).dtypes)
+    has = [dtype for dtype in data if dtype in adapters.dtypes(framework)]
+    return tuple(dtype for dtype in has if dtype not in INTEGERS or FORWARD in directions)
 
 
 def require_dtypes(dtypes: Iterable[str]) -> None:
@@ -191,7 +200,7 @@ def require_runnable(
         has = (*DTYPES, *kind_of(suite.cases[0]).dtypes)
         if dtype not in has:
             raise SelectionError(f"suite {suite.name!r} has no data in {dtype}: run it in {' or '.join(has)}")
-        if dtype in INTEGERS and directions != (FORWARD,):
+        if dtype in INTEGERS and tuple(directions) not in ((FORWARD,), PASSES):
             raise SelectionError(f"there are no gradients in {dtype}: leave out --pass, or run it in another dtype")
 
 

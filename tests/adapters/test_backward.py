@@ -161,9 +161,21 @@ def test_a_translation_that_changes_the_operand_has_no_gradient_of_it() -> None:
         differentiated(Doubling(), problem, call, WEIGHT, np.ones(problem.output_shape))
 
 
+def test_a_framework_without_float64_is_asked_for_places_in_float32() -> None:
+    class Narrow(Whole):
+        DTYPES = ("float32",)
+
+        def translate(self, problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
+            assert x.dtype == weight.dtype == np.float32
+            return super().translate(problem, x, weight, bias)
+
+    (result,) = evaluate(LANE, Narrow(), [job(PROBLEMS[0], WEIGHT)])
+    assert result.record.verdict is Verdict.CONFORMS
+
+
 def test_every_framework_that_trains_has_gradients() -> None:
     trains = {framework for framework in adapters.own() if adapters.differentiates(framework)}
-    assert trains == {"jax", "mxnet", "tensorflow", "torch"}
+    assert trains == {"jax", "keras", "mlx", "mxnet", "paddle", "tensorflow", "torch"}
 
 
 def test_a_forward_record_says_so() -> None:

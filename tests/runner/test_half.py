@@ -11,6 +11,7 @@ from conformance.runner.selection import (
     NIGHTLY,
     SelectionError,
     dtypes_of,
+    dtypes_on,
     is_for,
     nightly,
     require_dtypes,
@@ -29,6 +30,7 @@ EVERY = {*HALVES, *DTYPES}
         ("tensorflow", {*HALVES, *DTYPES, "int32"}),
         ("jax", {*HALVES, *DTYPES, *INTEGERS}),
         ("mxnet", {*DTYPES}),
+        ("mlx", {*HALVES, "float32"}),
     ],
 )
 def test_a_framework_computes_in_the_dtypes_that_its_adapter_names(framework: str, dtypes: set[str]) -> None:
@@ -39,6 +41,12 @@ def test_the_suite_half_runs_in_half_precision_and_the_others_do_not() -> None:
     assert dtypes_of(read_suite(HALF)) == HALVES
     assert {dtypes_of(read_suite(name)) for name in ("smoke", "core", "extreme")} == {DTYPES}
     assert set(dtypes_of(read_suite(ROUNDING))) == EVERY
+
+
+def test_a_suite_runs_in_those_of_its_dtypes_that_a_framework_has() -> None:
+    assert dtypes_on("torch", SMOKE) == DTYPES
+    assert dtypes_on("mlx", SMOKE) == ("float32",)
+    assert dtypes_on("mlx", read_suite(HALF)) == HALVES
 
 
 def test_the_night_of_a_framework_without_half_precision_leaves_the_suite_half_out() -> None:
