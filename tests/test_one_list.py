@@ -20,19 +20,21 @@ ROOT = Path(__file__).parent.parent
 TOX = configparser.ConfigParser(interpolation=None)
 TOX.read(ROOT / "tox.ini")
 MODES = {f"modes-{name}" for name in modes.frameworks()}
+PRODUCT = {f"product-{name}" for name in adapters.frameworks() if adapters.has_operators(name)}
+"""The whole product of dtypes and passes is of the frameworks that every suite is for."""
 LABELS = dict(re.findall(r"(\w+) = (.*)", TOX["tox"]["labels"]))
 
 
 def test_tox_has_an_environment_for_each_framework() -> None:
     plain = {"programs", "cluster", "replay", "report", "tests", "lint", "browser", "fuzz", "readme"}
     environments = {name.partition(":")[2] for name in TOX.sections() if ":" in name}
-    assert environments - plain - MODES == set(adapters.frameworks())
-    assert environments >= MODES
+    assert environments - plain - MODES - PRODUCT == set(adapters.frameworks())
+    assert environments >= MODES | PRODUCT
 
 
 @pytest.mark.parametrize(
     ("label", "rest"),
-    [("weekly", {"programs", "report", *MODES}), ("nightly", {"programs", "report"})],
+    [("weekly", {"programs", "report", *MODES, *PRODUCT}), ("nightly", {"programs", "report"})],
 )
 def test_tox_labels_run_every_framework(label: str, rest: set[str]) -> None:
     frameworks = {name for name in adapters.frameworks() if label == "weekly" or adapters.is_nightly(name)}
@@ -60,7 +62,7 @@ def test_the_weekly_workflow_runs_what_no_night_runs() -> None:
     listed = re.search(r"environment: \[(.*)\]", workflow)
     assert listed
     weekly = {name for name in adapters.frameworks() if not adapters.is_nightly(name)}
-    assert set(listed[1].split(", ")) == {*weekly, *MODES, "replay"}
+    assert set(listed[1].split(", ")) == {*weekly, *MODES, *PRODUCT, "replay"}
 
 
 def test_the_report_of_a_night_reads_what_is_known_of_programs_from_beside_them() -> None:

@@ -62,7 +62,9 @@ BARE = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--ca
 @click.option("--suite", "suites", multiple=True, default=["core"], show_default=True, help="Which cases; repeatable.")
 @click.option("--weights", is_flag=True, help="Run a scan with the model's own weights, too.")
 @click.option("--case", "cases", multiple=True, metavar="ID", help="Only this case; repeatable.")
-@click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable.")
+@click.option(
+    "--dtype", "dtypes", multiple=True, help="Only this dtype, or all that the framework computes in; repeatable."
+)
 @click.option("--pass", "passes", multiple=True, type=click.Choice((*PASSES, ALL)), help=PASS_HELP)
 @click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th case, from the I-th on.")
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes; 0 runs without any.")

@@ -23,7 +23,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--variant", help="how the framework executes (default: its first variant)")
     group.addoption("--suite", action="append", default=[], help="which cases; repeatable (default: core)")
     group.addoption("--case", action="append", default=[], metavar="ID", help="only this case; repeatable")
-    group.addoption("--dtype", action="append", default=[], help="only this dtype; repeatable")
+    group.addoption(
+        "--dtype",
+        action="append",
+        default=[],
+        help="only this dtype, or all that the framework computes in; repeatable",
+    )
     group.addoption("--pass", action="append", dest="passes", default=[], help="only this pass; repeatable")
     group.addoption("--shard", default="1/1", metavar="I/N", help="only every N-th case, from the I-th on")
     group.addoption("--records", default="reports/records", metavar="DIR", help="where to write (default: %(default)s)")

@@ -1,21 +1,28 @@
 """Integer dtypes as they are selected: which lanes compute in them, which suites have data in them, in which pass."""
 
+from itertools import product
+
 import pytest
 
+from conformance.adapters.base import Lane
 from conformance.numerics.operands import DTYPES, HALVES, INTEGERS
+from conformance.problem import FORWARD, PASSES
 from conformance.records.record import HALF, INTEGER, NEGATIVE, ROUNDING
 from conformance.runner.kinds import kind_of
 from conformance.runner.selection import (
     NIGHTLY,
+    Selection,
     SelectionError,
     dtypes_of,
     dtypes_on,
+    every_dtype,
     is_for,
     require_runnable,
     why_not,
 )
 from conformance.suites.cases import read_suite
 
+LANE = Lane("jax", "jit")
 SUITE, SMOKE = read_suite(INTEGER), read_suite("smoke")
 
 
@@ -55,3 +62,15 @@ def test_what_rounds_and_what_is_no_problem_has_no_data_of_integers() -> None:
 def test_there_are_no_gradients_in_integers() -> None:
     with pytest.raises(SelectionError, match="there are no gradients in int64: leave out --pass, or run it in another"):
         require_runnable("torch", SMOKE, ["float32", "int64"], ["weight"])
+
+
+def test_all_stands_for_every_dtype_and_pass_that_there_is() -> None:
+    every = every_dtype("jax", SMOKE, PASSES)
+    assert every == (*DTYPES, *HALVES, *INTEGERS)
+    assert every_dtype("jax", SMOKE, ("weight",)) == (*DTYPES, *HALVES)
+    assert every_dtype("mxnet", SMOKE, PASSES) == DTYPES
+    require_runnable("jax", SMOKE, every, PASSES)
+    asked = [*Selection(LANE, SMOKE, SMOKE.cases, every, (1, 1), (), (), directions=PASSES).asked]
+    assert {(each.dtype, each.direction) for each in asked} == {
+        *product((*DTYPES, *HALVES), PASSES), *product(INTEGERS, (FORWARD,))
+    }  # fmt: skip
