@@ -27,7 +27,7 @@ from conformance.report.outcome import (
     Outcome,
     Reason,
 )
-from conformance.suites.expectations import expected_of, fails, read_floors
+from conformance.suites.expectations import expected_of, fails, floor_of
 
 PROPERTIES, SPECIALS, MODES = "properties", "specials", "modes"
 BORDERS, CONFIRMED, STATUS = "borders", "confirmed", "status"
@@ -64,8 +64,7 @@ def of_floors(runs: Iterable[Run]) -> Reasons:
     """The runs that answer less than their lane must; those that are no evidence at all are told as such."""
     for run in runs:
         header = run.header
-        floor = read_floors(header.framework).get((header.variant, header.suite))
-        if (facts := below_floor(run.verdicts, floor)) and not absent_evidence(header, run.verdicts):
+        if (facts := below_floor(run.verdicts, floor_of(header))) and not absent_evidence(header, run.verdicts):
             command = of_suites(header.lane, [header.suite])
             yield Reason(SHORT, f"{header.lane}, {header.suite}", f"it {facts}", command, header.framework, header.lane)
 

@@ -25,12 +25,14 @@ from packaging.version import InvalidVersion, Version
 from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.io.bounded import read_text
+from conformance.numerics.operands import DTYPES
 from conformance.predicates.condition import Condition
 from conformance.predicates.predicate import Predicate, PredicateError
-from conformance.problem import BACKWARD, Problem
+from conformance.problem import BACKWARD, FORWARD, Problem
 from conformance.records.evidence import Floor, absent_evidence, below_floor
 from conformance.records.machine import Machine
 from conformance.records.record import Header, Record, Run, SubjectKind, Verdict
+from conformance.suites.cases import ONLY_IN, PASSES_OF
 from conformance.suites.expectation_files import ExpectationError, path
 
 _KEYS = {"id": str, "when": str, "verdict": str, "reason": str, "upstream": str, "since": date}
@@ -185,8 +187,14 @@ def _floor_of(where: str, stated: Any) -> Floor:
 
 def lack(header: Header, verdicts: Mapping[Any, int]) -> str:
     """Why a run is no evidence, or answers less than it must, in words that follow its name; empty where it is well."""
-    floor = read_floors(header.framework).get((header.variant, header.suite))
-    return absent_evidence(header, verdicts) or below_floor(verdicts, floor)
+    return absent_evidence(header, verdicts) or below_floor(verdicts, floor_of(header))
+
+
+def floor_of(header: Header) -> Floor | None:
+    """How much a run must answer; not stated of dtypes and passes that are not its suite's own."""
+    dtypes, passes = ONLY_IN.get(header.suite, DTYPES), PASSES_OF.get(header.suite, (FORWARD,))
+    own = {*header.dtypes} <= {*dtypes} and {*header.directions} <= {*passes}
+    return read_floors(header.framework).get((header.variant, header.suite)) if own else None
 
 
 def applying(expectations: Iterable[Expectation], version: str, day: date, machine: Machine) -> tuple[Expectation, ...]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,3 +64,10 @@ def test_a_run_below_its_floor_lacks_something_in_whole_and_in_part(write: Path)
     part = replace(HEADER, selection="-k grid")
     assert lack(part, {"unsupported": 3}) == ""
     assert lack(part, {"unsupported": 4}) == "answers 0 of 4 records, its floor is 1, since its suite's is 7 of 10"
+
+
+@pytest.mark.parametrize("more", [{"dtypes": ("float32", "bfloat16")}, {"directions": ("forward", "weight")}])
+def test_a_floor_says_nothing_of_dtypes_and_passes_that_its_suite_is_not_for(write: Path, more: dict[str, Any]) -> None:  # noqa: F811  # pytest gives the fixture that is imported
+    write.write_text("[floor.eager]\ncore = {answered = 7, of = 10}\n")
+    assert lack(replace(HEADER, **more), {"conforms": 1, "unsupported": 9}) == ""
+    assert lack(replace(HEADER, dtypes=("float64",)), {"conforms": 1, "unsupported": 9}) != ""
