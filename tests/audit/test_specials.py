@@ -260,7 +260,7 @@ def test_where_nobody_measured_nothing_is_judged() -> None:
 
 
 def test_every_lane_of_a_night_that_is_asked_has_a_statement_and_each_says_why() -> None:
-    asked = {str(lane) for lane in adapters.lanes() if adapters.differentiates(lane.framework)}
+    asked = {str(lane) for lane in adapters.lanes() if adapters.has_operators(lane.framework)}
     assert {lane for each in STATED.read() for lane in each.lanes} == asked
     assert all(each.reason.endswith(".") and (not each.partly or each.partly.endswith(".")) for each in STATED.read())
 
