@@ -266,7 +266,7 @@ class TestDeaths:
         os.killpg(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 3
-        assert "conforms" in output
+        assert "conform" in output
         assert not read(tmp_path).complete
         assert [path.name for path in tmp_path.glob("*.jsonl")] == ["oracle_adapter-single-smoke.jsonl"]
 
