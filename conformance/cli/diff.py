@@ -67,7 +67,8 @@ def command(
     weights. Repeated runs of a build are in repeats/2, repeats/3 and so on beside a record file; `conformance run
     --repeat` writes them. Exit status: 0 nothing worse, 1 something is, 2 usage, 3 a run is incomplete or absent.
     """
-    if is_scan(old) and is_scan(new):
+    if is_scan(old) or is_scan(new):
+        _require_scans(old, new)
         return _compare_scans(old, new, as_json)
     fails = chosen(fail_on)
     require_ours(markdown=markdown, junit=junit, html=html)
@@ -84,6 +85,14 @@ def is_scan(path: Path) -> bool:
         return False
     with open_regular(path) as file:
         return file.read(len(MARK)) == MARK.encode()
+
+
+def _require_scans(*paths: Path) -> None:
+    """Raises UsageError where one of two files is a scan and the other is none."""
+    for path in paths:
+        if not is_scan(path):
+            fact = "is no scan, and the other file is one" if path.exists() else "there is no such file"
+            raise click.UsageError(f"{path}: {fact}: give two scans, which `conformance scan MODEL --to FILE` writes")
 
 
 def _compare_scans(old: Path, new: Path, as_json: bool) -> int:

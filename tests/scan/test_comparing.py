@@ -71,3 +71,12 @@ def test_a_layer_that_is_gone_is_told(tmp_path: Path) -> None:
     assert [each.line for each in rest] == [
         "h3 -> nothing: is in one of them alone", "up3 -> nothing: is in one of them alone",
     ]  # fmt: skip
+
+
+def test_a_second_file_that_is_no_scan_is_named(conformance: Command, tmp_path: Path) -> None:
+    old, other = scanned(decoder(tmp_path / "m.onnx"), "old"), tmp_path / "other.jsonl"
+    ended = conformance("diff", old, other)
+    assert (ended.status, "other.jsonl: there is no such file: give two scans" in ended.err) == (2, True)
+    other.write_text("nothing\n")
+    ended = conformance("diff", old, other)
+    assert (ended.status, "other.jsonl: is no scan, and the other file is one" in ended.err) == (2, True)
