@@ -64,6 +64,9 @@ def test_demo_answers_each_question(conformance: Command) -> None:
     assert "leaves (14, 14)" in ended.out
     assert "return w.transpose(3, 2, 0, 1)" in ended.out
     assert "padding=3, output_padding=1" in ended.out
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    for figure in (r"\d+ to \d+ minutes", r"\d+ to \d+ GB of disk"):  # of a night
+        assert re.findall(figure, ended.out) == re.findall(figure, readme)
 
 
 def test_lanes_says_where_each_is_and_when_it_last_ran(conformance: Command, tmp_path: Path) -> None:
