@@ -1,14 +1,17 @@
 """What options of several verbs have in common."""
 
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import click
 
 from conformance import adapters
-from conformance.io.terminal import amount
+from conformance.io.exit_status import INCOMPLETE, OK
+from conformance.io.terminal import amount, echo
 
 
 def _amount(name: str) -> Callable[[click.Context, click.Parameter, bool], None]:
@@ -43,9 +46,18 @@ def number(_: click.Context, __: click.Parameter, value: float) -> float:
 
 
 def each_variant(framework: str, *words: str) -> int:
-    """The highest exit status of a command on the variants of a framework.
+    """The highest exit status of a command on the variants of a framework, as many at once as there are cores.
 
-    Each runs in a process of its own, since a framework reads its environment once.
+    Each runs in a process of its own, since a framework reads its environment once. What they print comes in order.
     """
     program = [sys.executable, "-c", "from conformance.cli import main; main()", *words]
-    return max(subprocess.call([*program, f"--variant={name}"]) for name in adapters.variants(framework))
+
+    def ended(variant: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*program, f"--variant={variant}"], check=False, stdout=subprocess.PIPE, text=True)
+
+    status = OK
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for process in pool.map(ended, adapters.variants(framework)):
+            echo(process.stdout.rstrip("\n"))
+            status = max(status, process.returncode if process.returncode >= 0 else INCOMPLETE)
+    return status
