@@ -19,6 +19,7 @@ from conformance.problem import Problem
 
 VARIANTS: Mapping[str, Mapping[str, str]] = {"cpu": {}}
 DTYPES = ("bfloat16", "float16", "float32")
+ACCUMULATION = {"bfloat16": "A", "float16": "A"}
 REFUSALS = (ValueError, RuntimeError)
 BLOCK = 1
 mx.set_default_device(mx.cpu)

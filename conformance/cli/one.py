@@ -67,6 +67,8 @@ def command(
     status: 0 conforms, refuses or is unsupported; 1 diverges, crashes or fails in another way; 2 usage.
     """
     if claim:
+        if descriptor is not None:
+            adapters.lane(framework, variant)  # which says that there is none, and no more of it is asked
         return _claim(descriptor or framework)
     if lanes:
         return everywhere(lanes, [framework, *filter(None, [descriptor, variant, case])], dtype, direction, json_=json_)

@@ -42,4 +42,4 @@ def test_the_front_page_says_what_changed_and_where_to_read_on(nights: tuple[Pat
 
 def test_a_night_like_the_one_before_has_no_change(nights: tuple[Path, Path], tmp_path: Path) -> None:
     _, front = report(nights[0], nights[0], tmp_path / "index.html")
-    assert "Nothing, against the run that this one was compared with." in front
+    assert "Nothing changed since the run that this one was compared with." in front

@@ -33,7 +33,10 @@ def test_the_suite_of_gradients_is_of_every_night_but_for_lanes_without_them(mon
     assert GRADIENTS in NIGHTLY
     assert {framework for framework in adapters.own() if is_for(framework, GRADIENTS)} == {
         "jax",
+        "keras",
+        "mlx",
         "mxnet",
+        "paddle",
         "tensorflow",
         "torch",
     }

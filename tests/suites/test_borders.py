@@ -185,5 +185,5 @@ def test_what_is_wrong_by_chance_is_run_again_and_counted(tmp_path: Path) -> Non
     assert status == 0, out
     line = next(each for each in out.splitlines() if "planted (chance)" in each)
     counts = {word: int(count) for count, word in (pair.split() for pair in line.partition("inside: ")[2].split(", "))}
-    assert set(counts) == {"conforms", "diverges"}
+    assert set(counts) == {"conform", "diverge"}
     assert sum(counts.values()) == 30
