@@ -171,7 +171,7 @@ def torch_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ref
     (folder / "greedy_of_a_test.py").write_text(GREEDY)
     monkeypatch.syspath_prepend(str(folder))
     torch.jit.save(importlib.import_module("greedy_of_a_test").make(), str(folder / "greedy.pt"))
-    yield Refused("greedy.pt", "you tried to allocate 4000000000000 bytes", ("x=1",))
+    yield Refused("greedy.pt", "takes more memory to read it than 4 GiB and 8 times its size", ("x=1",))
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(folder / "whole.pt"))
     (folder / "half.pt").write_bytes((folder / "whole.pt").read_bytes()[:700])
     yield Refused("half.pt", "no whole file")
