@@ -58,10 +58,7 @@ def command(
     of = asked(framework, variant, suite, shard, folder)
     statements = stated_here(of.lane, STATED.read())
     directions = passes or (PASSES if adapters.differentiates(framework) else (FORWARD,))
-    found = [
-        one for dtype in dtypes or adapters.dtypes(framework) for each in directions
-        for one in measured(of.lane, of.problems, dtype, each)
-    ]  # fmt: skip
+    found = [*measured(of.lane, of.problems, dtypes or adapters.dtypes(framework), directions)]
     departures = [each.facts for each in held(of.lane, statements, found, DOES)]
     if shard == WHOLE and not dtypes and not passes:  # of a part, nothing need show what is so of a part
         departures += unshown(of.lane, statements, found, DOES)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from conformance.adapters.base import Call, Lane
 from conformance.audit.mutants import FUNCTIONS
 from conformance.audit.mutants.base import Implementation, right
 from conformance.audit.specials.experiments import ANSWER, DOES, OPERANDS_OF, VALUES, experiments
-from conformance.audit.specials.measuring import Measured, shown_by
+from conformance.audit.specials.measuring import Measured, answered_by, shown_by
 from conformance.audit.specials.statements import STATED
 from conformance.audit.stated import ANYTHING, Statement, files, held, unshown
 from conformance.audit.stated.files import StatementError
@@ -41,7 +42,7 @@ def shown(answer: Implementation, dtype: str = "float32") -> set[tuple[str, str,
     chosen = [case for case in cases.read_suite("smoke").cases if case.problem.multiplies < SMALL]
     made = [each for case in chosen for each in experiments(case.id, case.problem, dtype)]
     with np.errstate(all="ignore"):
-        found = list(shown_by(Adapter(answer), made, dtype))
+        found = list(shown_by(partial(answered_by, Adapter(answer)), made))
     assert {(one.value, one.operand) for one in found} == {
         *((value, operand) for value in VALUES[:4] for operand in OPERANDS_OF[FORWARD]), ("overflow", ANSWER)
     }  # fmt: skip
@@ -65,7 +66,7 @@ def of_gradients(
     chosen = [case for case in cases.read_suite("smoke").cases if case.problem.multiplies < SMALL]
     made = [each for case in chosen for way in BACKWARD for each in experiments(case.id, case.problem, dtype, way)]
     with np.errstate(all="ignore"):
-        found = list(shown_by(Deriving(right), made, dtype))
+        found = list(shown_by(partial(answered_by, Deriving(right)), made))
     assert {(one.direction, one.operand) for one in found if one.value == "inf"} == {
         (way, operand) for way in BACKWARD for operand in OPERANDS_OF[way]
     }
@@ -169,7 +170,7 @@ def in_integers(answer: Implementation, dtype: str) -> list[Measured]:
     chosen = [case for case in cases.read_suite("smoke").cases if case.problem.multiplies < SMALL]
     made = [each for case in chosen for each in experiments(case.id, case.problem, dtype)]
     assert {(each.value, each.operand) for each in made} == {("overflow", ANSWER)}
-    return list(shown_by(Adapter(answer), made, dtype))
+    return list(shown_by(partial(answered_by, Adapter(answer)), made))
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)
@@ -312,7 +313,7 @@ from conformance.audit.specials.measuring import measured
 from conformance.problem import Problem
 if __name__ == "__main__":
     problems = [("a", Problem.parse("i2 k2 s2")), ("b", Problem.parse("i1 k1"))]
-    for one in measured(Lane("oracle_adapter", "single"), problems, "float32"):
+    for one in measured(Lane("oracle_adapter", "single"), problems, ["float32"]):
         print(one.problem, one.value, *one.does, sep=",")
 """
 

@@ -66,12 +66,13 @@ Judge = Callable[[Array, Array], frozenset[str]]
 
 
 class Asked(NamedTuple):
-    """A problem with its operands in a pass, as the lane is asked; `upstream` is a gradient's."""
+    """A problem with its operands in a pass, for a dtype, as the lane is asked; `upstream` is a gradient's."""
 
     problem: Problem
     arrays: Arrays
     upstream: Array | None = None
     direction: str = FORWARD
+    dtype: str = ""
 
     @property
     def expected(self) -> Array:
@@ -103,7 +104,7 @@ class Asked(NamedTuple):
     def astype(self, dtype: str) -> "Asked":
         """The same, held for a dtype."""
         upstream = None if self.upstream is None else self.upstream.astype(held_in(dtype))
-        return self._replace(arrays=self.arrays.astype(dtype), upstream=upstream)
+        return self._replace(arrays=self.arrays.astype(dtype), upstream=upstream, dtype=dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,11 @@ class Experiment:
     plain: Asked
     special: Asked
     judge: Judge
+
+    @property
+    def kind(self) -> str:
+        """What is put where."""
+        return f"{self.value} {self.operand}"
 
 
 def experiments(key: str, problem: Problem, dtype: str, direction: str = FORWARD) -> Iterator[Experiment]:
