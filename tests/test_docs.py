@@ -41,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", HERE)
 def test_a_command_that_needs_no_framework_runs_as_it_is_shown(command: str, folder: Path) -> None:
     done = run(command, folder)

@@ -26,7 +26,7 @@ LABELS = dict(re.findall(r"(\w+) = (.*)", TOX["tox"]["labels"]))
 
 
 def test_tox_has_an_environment_for_each_framework() -> None:
-    plain = {"programs", "cluster", "replay", "report", "tests", "lint", "browser", "fuzz", "readme"}
+    plain = {"programs", "cluster", "replay", "report", "tests", "quick", "lint", "browser", "fuzz", "readme"}
     environments = {name.partition(":")[2] for name in TOX.sections() if ":" in name}
     assert environments - plain - MODES - PRODUCT == set(adapters.frameworks())
     assert environments >= MODES | PRODUCT

@@ -281,6 +281,7 @@ def test_a_small_window_of_a_huge_stamp_takes_the_memory_of_the_window(descripto
         np.testing.assert_array_equal(other, answers[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("derivation", [oracle.by_zero_insertion, oracle.by_matrix])
 def test_derivations_agree_on_every_case(derivation: Any) -> None:
     for case in (*read_suite("core").cases, *read_suite("extreme").cases):

@@ -5,16 +5,22 @@ or beside those that are named, as in `pytest --framework mylib --suite smoke te
 Workers evaluate and attach each record to its report; the controller alone writes (`controller`). Without it, inert.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:  # it imports much, which a session without a lane does not need
+    from conformance.runner.selection import Selection
 
 TIMEOUT = 120.0
 """Seconds of CPU time, or asleep, that an item may take without --timeout; a block counts as its first item."""
 
-RESTARTS = 20
-"""Workers that may die before a run gives up, unless --max-worker-restart says otherwise."""
+RESTARTS, OFTEN = 20, 1000
+"""Workers that may die before a run gives up, unless --max-worker-restart says otherwise: so many in each suite, and
+one for so many cases."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -63,8 +69,6 @@ def _configure_lane(config: pytest.Config) -> None:
     _add_place_of_cases(config)
     if getattr(option, "timeout", 0) is None:
         option.timeout = TIMEOUT
-    if getattr(option, "maxworkerrestart", "") is None:
-        option.maxworkerrestart = str(RESTARTS * len(_suites(config)))
     for name, plugin in plugins.items():
         config.pluginmanager.register(plugin, name)
 
@@ -99,11 +103,17 @@ def _plugins(config: pytest.Config) -> dict[str, object]:
         done = [frozenset(map(tuple, keys)) for keys in config.workerinput["conformance_done"]]
     else:
         plugins["conformance-controller"] = controller = Controller(config, selections)
+        if getattr(config.option, "maxworkerrestart", "") is None:
+            config.option.maxworkerrestart = str(_restarts(selections))
         done = [part.done for part in controller.parts]
     plugins["conformance-items"] = LaneItems(
         config, [replace(selection, done=keys) for selection, keys in zip(selections, done, strict=True)]
     )
     return plugins
+
+
+def _restarts(selections: Sequence["Selection"]) -> int:
+    return sum(RESTARTS + sum(1 for _ in selection.asked) // OFTEN for selection in selections)
 
 
 def _suites(config: pytest.Config) -> list[str]:

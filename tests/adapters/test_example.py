@@ -38,6 +38,7 @@ def test_the_table_has_every_field_of_a_problem_in_order() -> None:
     assert re.findall(r"^\| `(\w+)` \|", table, re.M) == [field.name for field in fields(Problem)]
 
 
+@pytest.mark.slow
 def test_the_example_conforms_in_every_case(folder: Path) -> None:
     ended, out = conformance(folder, "run", "stamps", "--suite", "smoke", "-n", "0")
     assert ended == 0, out
@@ -46,6 +47,7 @@ def test_the_example_conforms_in_every_case(folder: Path) -> None:
     assert set(run.verdicts) == {"conforms"}
 
 
+@pytest.mark.slow
 def test_a_fault_in_the_example_is_named_as_the_page_says(folder: Path) -> None:
     adapter = folder / "mine" / "stamps.py"
     code = adapter.read_text(encoding="utf-8")
@@ -57,6 +59,7 @@ def test_a_fault_in_the_example_is_named_as_the_page_says(folder: Path) -> None:
     assert "diagnosis: equals the oracle with dilation ignored" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "text"),
     [
@@ -81,6 +84,7 @@ def test_an_adapter_that_lacks_something_is_told_in_a_line(
     assert "tox" not in out
 
 
+@pytest.mark.slow
 def test_an_annotated_literal_is_a_literal(folder: Path) -> None:
     adapter = folder / "mine" / "stamps.py"
     code = adapter.read_text(encoding="utf-8").replace("VARIANTS = ", "VARIANTS: dict[str, dict[str, str]] = ")

@@ -227,6 +227,7 @@ def test_what_the_smallest_records_have_is_tried_on_the_others() -> None:
     }
 
 
+@pytest.mark.slow
 def test_many_records_are_explained_on_all_cores_as_few_are_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     arrays = {one.key: (one, array) for one, array in wrong_by_two()}
     records = [one for one, _ in arrays.values()]

@@ -25,6 +25,7 @@ def book() -> Handbook:
     return handbook.build(Proofs({"torch-eager": proved}))
 
 
+@pytest.mark.slow
 def test_every_law_and_idiom_is_in_it(book: Handbook) -> None:
     text = markdown(book)
     assert all(f"### {law.title}\n" in text for law in laws.LAWS)
@@ -56,6 +57,7 @@ def test_every_ordered_pair_of_frameworks_has_copied_calls(book: Handbook) -> No
     assert all(each.how for each in book.copies if each.kind != "same")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [1, 3])
 def test_copying_gives_the_same_kind_of_result_in_every_rank(rank: int) -> None:
     pairs = {(each.source.idiom.id, each.target) for each in copies.outcomes(rank)}

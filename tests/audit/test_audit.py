@@ -69,6 +69,7 @@ def test_there_are_mutants_of_every_family() -> None:
     assert len({mutant.name for mutant in EVERY}) == families.total() + regional.total()
 
 
+@pytest.mark.slow
 def test_the_right_answer_is_killed_by_nothing() -> None:
     assert not killers(Mutant("none", "none", lambda: right), *answered(CORE)).any()
 
@@ -93,6 +94,7 @@ FEWER_BITS = ("numerics", "combinations", "ranges")
 """The families with mutants that are wrong for want of bits that half precision has not either."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", HALVES)
 def test_with_data_of_half_precision_only_a_lack_of_bits_is_not_seen(dtype: str) -> None:
     told = [mutant for mutant in EVERY if not mutant.equivalent]
@@ -114,6 +116,7 @@ PLAIN = ("window", "taps", "axes", "boundary", "contract", "memory", "numerics")
 """The families of function mutants, whose region is everywhere."""
 
 
+@pytest.mark.slow
 def test_with_data_of_int8_every_fault_of_windows_taps_and_axes_is_seen() -> None:
     told = [mutant for mutant in EVERY if not mutant.equivalent]
     seen = [one.mutant for one in sightings_in("int8", told) if one.killers]
@@ -159,6 +162,7 @@ class Adapter:
         return array
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", [*FUNCTIONS, *REGIONAL[::7]], ids=lambda mutant: mutant.name)
 def test_a_case_kills_where_a_run_would_not_conform(mutant: Mutant) -> None:
     suite, answers = answered("smoke")
@@ -209,6 +213,7 @@ def audited(told: Sequence[Sighting], struck: Sequence[Struck] = ()) -> Audit:
     return audit(told, {}, None, struck)
 
 
+@pytest.mark.slow
 def test_smoke_has_enough_at_75_percent_and_not_below() -> None:
     assert not is_enough(audited([seen(number, number < 74) for number in range(100)]))
     found = audited([seen(number, number < 75) for number in range(100)])
@@ -216,6 +221,7 @@ def test_smoke_has_enough_at_75_percent_and_not_below() -> None:
     assert [len(survivors(found, suite)) for suite in (SMOKE, CORE)] == [25, 0]
 
 
+@pytest.mark.slow
 def test_core_has_enough_where_two_cases_see_every_mutant() -> None:
     assert is_enough(audited([seen(0, True)]))
     one, never = audited([seen(1, True, IDS[:1])]), audited([seen(2, False, [])])
@@ -224,6 +230,7 @@ def test_core_has_enough_where_two_cases_see_every_mutant() -> None:
     assert not is_enough(audited([seen(0, True)], [Struck("hangs", "conforms", "", "wrong")]))
 
 
+@pytest.mark.slow
 def test_a_mutant_that_was_proved_equivalent_and_is_killed_is_not_enough() -> None:
     same = Sighting(replace(FUNCTIONS[0], equivalent="It is the same."), False, [])
     assert is_enough(audited([seen(0, True), same]))
@@ -240,6 +247,7 @@ def test_the_curve_has_a_line_a_family_and_the_unseen_are_named() -> None:
     assert any(line == "killed by cases of one shape alone: window: 1" for line in _unseen(found))
 
 
+@pytest.mark.slow
 def test_the_audit_keeps_what_was_seen_everywhere_and_how_many_cases_of_each_suite_kill() -> None:
     suite = cases.read_suite(SMOKE)
     kills = np.zeros((1, len(suite.cases)), bool)
@@ -261,6 +269,7 @@ def test_the_smallest_problem_of_a_kind_tells_it(kind: Kind) -> None:
     assert any(_wrong(kind.mutant.make(), drawn, [compute(case) for case in drawn]))
 
 
+@pytest.mark.slow
 def test_the_document_says_how_many_cases_tell_each_kind() -> None:
     lines = list(table())
     assert "\n".join(lines) in (Path(__file__).parents[2] / "docs/audit.md").read_text()
@@ -279,6 +288,7 @@ def test_the_matrix_counts_the_killers_of_every_mutant() -> None:
     assert lines[1].split()[:2] == ["window", "2/2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "fault", "sees"),
     [
@@ -296,6 +306,7 @@ def test_a_mutant_is_seen_elsewhere(place: str, fault: str, sees: bool) -> None:
     assert elsewhere.PLACES[place](mutant) is sees
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", elsewhere.PLACES)
 def test_the_right_answer_is_right_elsewhere(place: str) -> None:
     assert elsewhere.PLACES[place](Mutant("none", "none", lambda: right)) is False
@@ -305,6 +316,7 @@ FEW_FAMILIES = {"properties": (FAMILIES | REGIONAL_FAMILIES) - {"numerics", "ran
 """The families that are asked again, where some of them take long: those which no property sees."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", elsewhere.PLACES)
 def test_the_document_says_how_many_mutants_are_seen_elsewhere(place: str) -> None:
     text = (Path(__file__).parents[2] / "docs/audit.md").read_text()
@@ -323,6 +335,7 @@ def test_the_document_says_how_many_mutants_are_seen_elsewhere(place: str) -> No
 
 
 class TestProcessMutants:
+    @pytest.mark.slow
     def test_noise_and_exhausted_memory_harm_no_other_case(self) -> None:
         prints, exhausts = process_mutants(["prints", "exhausts"])
         assert (prints.verdict, prints.wrong) == ("conforms", "")

@@ -42,6 +42,7 @@ def test_the_file_says_what_wrote_it() -> None:
     assert path().is_relative_to(cases_folder())
 
 
+@pytest.mark.slow
 def test_chosen_cases_stand_in_order_of_size_and_each_fault_has_one() -> None:
     sizes = [size(case) for case in chosen().cases]
     assert sizes == sorted(sizes)

@@ -188,6 +188,7 @@ def test_every_ending_of_a_script_is_told_apart(script: str, finding: Finding, m
     assert message in found.message
 
 
+@pytest.mark.slow
 def test_a_script_that_hangs_costs_no_other_its_confirmation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def written(made: Record) -> reproducer.Reproducer:
         problem = Problem.parse(PROBLEM)

@@ -24,6 +24,7 @@ def made() -> dict[tuple[str, str], Faked]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 class TestFakes:
+    @pytest.mark.slow
     @pytest.mark.parametrize("route", ROUTES)
     @pytest.mark.parametrize("name", SAID)
     def test_it_is_red_everywhere(self, made: dict[tuple[str, str], Faked], name: str, route: str) -> None:
@@ -40,6 +41,7 @@ def faked(route: str = ADAPTER, status: int = 1, reasons: tuple[str, ...] = ("no
     return Faked("zeros", route, status, {"diverges": 6}, reasons, badge)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("one", "where"),
     [

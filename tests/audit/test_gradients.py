@@ -30,10 +30,12 @@ def seen(dtype: str) -> Sequence[Seen]:
     return seen_in(dtype, BACKWARD)
 
 
+@pytest.mark.slow
 def test_the_suite_of_gradients_sees_each_wrong_gradient_twice() -> None:
     assert [one.mutant.name for one in seen("float32") if len(one.killers) < ENOUGH] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_misses_nothing_but_narrower_numbers(dtype: str) -> None:
     missed = [one.mutant for one in seen(dtype) if not one.killers]

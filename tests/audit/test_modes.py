@@ -203,6 +203,7 @@ MODES, SLOW, INFERENCES, NEEDS = {"die": die, "same": same}, {}, {}, {}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "said"),
     [("", ["i2 k2 s2,die,crashed", "i2 k2 s2,same"]), ("segfault@s2", ["i2 k2 s2,eager,crashed"] * 2)],

@@ -105,6 +105,7 @@ OF_ANSWERS = [name for name in PROPERTIES if name not in ("repeated-gradients", 
 """Properties for which the answer itself is asked, which a gradient here is not made of."""
 
 
+@pytest.mark.slow
 def test_every_property_holds_of_the_definition_wherever_it_applies() -> None:
     outcomes = Counter((each.property, each.outcome) for each in findings(right))
     assert {name for name, _ in outcomes} == PROPERTIES.keys()
@@ -279,12 +280,14 @@ def test_a_dilation_of_one_that_is_not_none_is_seen() -> None:
     assert finding.outcome == FAILS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["contract: answers in a wider type", "contract: right values, channels last"])
 def test_an_answer_of_another_shape_or_dtype_holds_nothing(fault: str) -> None:
     (mutant,) = (each for each in FUNCTIONS if each.name == fault)
     assert {(each.outcome, each.message[:9]) for each in findings(mutant.make(), OF_ANSWERS)} == {(FAILS, "an answer")}
 
 
+@pytest.mark.slow
 def test_a_refusal_is_neither_held_nor_failed() -> None:
     def refuse(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Array:
         raise ArithmeticError("not today")
@@ -303,6 +306,7 @@ def properties(folder: Path, fault: str = "", adapter: str = "oracle_adapter") -
     return subprocess.run(command + options, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_what_holds_is_written_beside_what_does_not(tmp_path: Path) -> None:
     done = properties(tmp_path)
     assert done.returncode == 0, done.stderr
@@ -316,6 +320,7 @@ def test_what_holds_is_written_beside_what_does_not(tmp_path: Path) -> None:
     assert outcomes == {(HOLDS, ""), *((REFUSED, message) for message in refused)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "status", "says"),
     [("wrong@s2", 1, "2 fail, 2 of them new"), ("segfault@d2", 1, "killed by SIGSEGV"), ("refuse@", 3, "holds")],
@@ -326,12 +331,14 @@ def test_a_fault_that_is_not_known_fails_the_run(fault: str, status: int, says: 
     assert says in done.stdout
 
 
+@pytest.mark.slow
 def test_an_implementation_from_outside_does_not_judge_its_properties(tmp_path: Path) -> None:
     done = properties(tmp_path, adapter="odd_adapter")
     assert done.returncode == 1, done.stderr
     assert "translated: 5 fail, 5 of them new" in done.stdout
 
 
+@pytest.mark.slow
 def test_an_implementation_from_outside_does_not_judge_what_is_drawn(tmp_path: Path) -> None:
     done = fuzz(tmp_path, "", "--minutes", "0.5", adapter="odd_adapter")
     assert done.returncode == 1, done.stderr
@@ -351,6 +358,7 @@ def fuzz(folder: Path, fault: str, *options: str, adapter: str = "oracle_adapter
     )
 
 
+@pytest.mark.slow
 def test_a_planted_fault_is_found_shrunk_and_written_as_a_case(tmp_path: Path) -> None:
     done = fuzz(tmp_path, "wrong@d2", "--minutes", "1")
     assert done.returncode == 1, done.stderr
@@ -360,12 +368,14 @@ def test_a_planted_fault_is_found_shrunk_and_written_as_a_case(tmp_path: Path) -
     assert next(iter(read_file(path))).descriptor == "i1 k1 d2"
 
 
+@pytest.mark.slow
 def test_a_crash_is_found_too(tmp_path: Path) -> None:
     done = fuzz(tmp_path, "segfault@s2", "--minutes", "1")
     assert "crashed" in done.stdout
     assert '"i1 k1 s2"' in done.stdout
 
 
+@pytest.mark.slow
 def test_a_search_without_findings_remembers_where_it_ended(tmp_path: Path) -> None:
     done = fuzz(tmp_path, "", "--minutes", "0.15")
     assert done.returncode == 0, done.stderr
@@ -377,6 +387,7 @@ def test_a_search_without_findings_remembers_where_it_ended(tmp_path: Path) -> N
     assert json.loads(state.read_text())["next"] > number, again.stderr
 
 
+@pytest.mark.slow
 def test_a_finding_is_the_first_problem_of_the_next_search(tmp_path: Path) -> None:
     found, again = (fuzz(tmp_path, "wrong@d2", "--minutes", "1") for _ in range(2))
     assert found.stdout == again.stdout

@@ -239,6 +239,7 @@ def test_the_converted_weight_means_what_the_source_claims() -> None:
     np.testing.assert_array_equal(y, oracle.expected(claim.problem, x, canonical, None))
 
 
+@pytest.mark.slow
 def test_the_suite_of_ports_has_every_pair_and_every_rank() -> None:
     suite = ports("torch", "eager")
     names = {(case.subject.name, case.problem.rank) for case in suite.cases if isinstance(case.subject, ClaimedCall)}

@@ -66,6 +66,7 @@ def forms(framework: str, problem: Problem) -> Iterator[tuple[str, dict[str, Int
             yield text, {"x": (1, i, 1), "w": (k, 1, 1)}
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(st.sampled_from(["torch", "mxnet", "tensorflow"]), SIZES.map(lambda sizes: sizes | {"rank": 1, "g": 1}))
 def test_every_window_that_a_layer_can_have_for_two_sizes_is_named(framework: str, sizes: dict[str, int]) -> None:
@@ -131,6 +132,7 @@ def test_an_idiom_that_says_no_sizes_is_refused_with_those_that_do() -> None:
         Target("torch", idiom="torch-autograd").idioms()
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.sampled_from(["torch", "mxnet", "tensorflow"]), SIZES.map(lambda sizes: sizes | {"rank": 1, "g": 1}))
 def test_no_size_nearer_than_the_nearest_can_be_had(framework: str, sizes: dict[str, int]) -> None:
@@ -143,6 +145,7 @@ def test_no_size_nearer_than_the_nearest_can_be_had(framework: str, sizes: dict[
         assert not texts(framework, with_output(problem, (out,)))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(SIZES.map(lambda sizes: sizes | {"rank": 1, "g": 1}), st.integers(0, 4))
 def test_no_size_nearer_than_the_nearest_can_be_had_with_a_padding(sizes: dict[str, int], padding: int) -> None:
@@ -155,6 +158,7 @@ def test_no_size_nearer_than_the_nearest_can_be_had_with_a_padding(sizes: dict[s
     assert abs(found[0] - sizes["out"]) == min(abs(out - sizes["out"]) for out in legal)
 
 
+@pytest.mark.slow
 def test_the_nearest_size_is_found_however_far_an_axis_is() -> None:
     problem = asked((286, 300), (571, 300), 4, 2)
     near = nearest(Target("torch", given={"padding": (1,)}), problem)
@@ -209,6 +213,7 @@ def test_only_the_axis_that_does_not_fit_is_changed() -> None:
     assert [call.claim.problem.output for call in nearest(Target("torch"), problem)] == [(9, 9, 8)]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 3))
 def test_a_proposal_has_the_sizes(i: int, out: int, rank: int) -> None:

@@ -375,6 +375,7 @@ def test_a_part_that_is_none_or_stands_in_others_is_refused(name: str, message: 
         part_of("torch", MODULES, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layers", "rule"),
     [

@@ -116,6 +116,7 @@ def test_a_verdict_is_earned_where_both_operators_are_right(claim: Claim) -> Non
     assert examine(claim, bench()).fault == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "at_least"),
     [

@@ -39,6 +39,7 @@ def done(*words: str) -> Result:
     return CliRunner().invoke(command, words, standalone_mode=False)
 
 
+@pytest.mark.slow
 def test_a_right_function_is_green_and_leaves_its_record_file(folder: Path) -> None:
     result = done("library_to_check:right", "--suite", "smoke", "--tensor", "library_to_check:foreign")
     file = Path("reports/records/right-function-smoke.jsonl")

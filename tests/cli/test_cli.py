@@ -333,6 +333,7 @@ def test_shows_the_shape_of_a_large_array_only(conformance: Command) -> None:
     assert len(ended.out) < 3000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", SUITES)
 def test_counts_every_suite(conformance: Command, suite: str) -> None:
     ended = conformance("cases", "count")
@@ -422,6 +423,7 @@ def test_a_command_without_its_verb_is_shown_the_verbs(conformance: Command) -> 
     assert "Commands:\n" in ended.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("closing", "told"), [(">&-", True), ("<&-", True), ("2>&-", False)])
 def test_a_closed_standard_stream_ends_no_verb_with_a_traceback(closing: str, told: bool) -> None:
     program = f"'{sys.executable}' -m conformance"

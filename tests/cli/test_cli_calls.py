@@ -37,6 +37,7 @@ def test_a_call_is_explained_without_its_framework() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_port_that_is_not_run_says_what_was_proved() -> None:
     done = conformance(*PORT)
     assert done.returncode == 0
@@ -62,12 +63,14 @@ def test_a_side_that_dies_is_told_in_a_line() -> None:
     assert "def conv_transpose(x, w, b):" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_port_is_data_for_other_programs() -> None:
     said = json.loads(conformance(*PORT, "--json").stdout)
     assert (said["problem"], said["steps"], said["output"]) == ("i5x7 k3 s2 ic8 oc4 bias", [], [1, 11, 15, 4])
     compile(said["code"], "port", "exec")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -55,6 +55,7 @@ def ran(folder: Path) -> tuple[int, Any, str]:
     return status, outcome, errors
 
 
+@pytest.mark.slow
 def test_a_run_prints_its_outcome_alone_and_all_else_on_stderr(ran: tuple[int, Any, str], folder: Path) -> None:
     status, outcome, errors = ran
     assert keys(outcome) == documented("run")
@@ -77,6 +78,7 @@ def test_expect_check_prints_an_object_a_framework(folder: Path) -> None:
     assert checked["without_floor"] == [f"{LANE} smoke"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ran")
 def test_history_prints_an_object_a_line_for_runs_a_case_and_a_region(folder: Path) -> None:
     status, (kept,), errors = conformance("history", "--add", "reports/records", "--runs", folder=folder)
@@ -92,6 +94,7 @@ def test_history_prints_an_object_a_line_for_runs_a_case_and_a_region(folder: Pa
     assert keys(kept) | keys(case) | keys(region) == documented("history")
 
 
+@pytest.mark.slow
 def test_lanes_cases_and_claims_print_an_object_a_line(folder: Path) -> None:
     for words in (("lanes",), ("cases", "list"), ("claims", "list")):
         _, lines, _ = conformance(*words, folder=folder)
@@ -99,6 +102,7 @@ def test_lanes_cases_and_claims_print_an_object_a_line(folder: Path) -> None:
         assert all(set(line) == documented(" ".join(words)) for line in lines)
 
 
+@pytest.mark.slow
 def test_a_quiet_run_prints_its_outcome_alone(folder: Path) -> None:
     words = [sys.executable, "-m", "conformance", "run", "oracle_adapter", "--variant", "single", "--suite", "smoke",
              "-n0", "--records", "quiet", "--case", "smoke-1d-01"]  # fmt: skip
@@ -121,6 +125,7 @@ def test_one_prints_the_record_and_the_arrays() -> None:
     assert set(evaluated["arrays"]) >= {"x", "weight", "expected", "actual"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["claims list", "lanes", "cases list"])
 def test_a_list_has_an_object_a_line(verb: str, tmp_path: Path) -> None:
     status, entries, _ = conformance(*verb.split(), folder=tmp_path)

@@ -235,11 +235,13 @@ def test_a_command_that_is_killed_leaves_the_old_or_the_new_and_is_run_again(
     kill(name, seed, KILLS, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_command_that_is_killed_once_leaves_the_old_or_the_new(name: str, tmp_path: Path) -> None:
     kill(name, 0, 1, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "steps"), [("report", 3), ("merge", 2)])
 def test_old_and_new_stand_together_only_between_the_last_two_steps(name: str, steps: int, tmp_path: Path) -> None:
     """No system call replaces two names at once, so that there is one such moment, and the next command ends it."""

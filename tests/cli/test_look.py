@@ -189,6 +189,7 @@ def test_doctor_says_what_is_lacking_and_how_to_get_it(
     assert re.search(r"^no +mxnet ", conformance("doctor").out, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_doctor_ends_with_1_where_something_is_to_be_mended(
     conformance: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

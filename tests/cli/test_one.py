@@ -20,6 +20,7 @@ def one(fault: str, descriptor: str = "i3 k2", adapter: str = "oracle_adapter") 
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "status", "texts"),
     [
@@ -47,6 +48,7 @@ def test_an_implementation_from_outside_is_not_judged_where_it_answers(cheat: st
     assert (status, out.splitlines()[0]) == (1, "diverges value: odd_adapter-only float32 'i3 k2'")
 
 
+@pytest.mark.slow
 def test_what_a_framework_prints_is_not_among_the_answers() -> None:
     status, out, _ = one("print")
     assert status == 0

@@ -37,6 +37,7 @@ def conformance(*words: str, **variables: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "status", "text"),
     [
@@ -65,6 +66,7 @@ def test_a_verb_needs_no_adapter_or_says_how_to_give_it(
     assert ended == status, out
 
 
+@pytest.mark.slow
 def test_a_report_of_a_night_expects_each_lane_of_the_adapters_that_are_given_and_none_of_this_package(
     tmp_path: Path, records: Path
 ) -> None:
@@ -79,6 +81,7 @@ def test_a_report_of_a_night_expects_each_lane_of_the_adapters_that_are_given_an
     assert "torch-eager" not in out
 
 
+@pytest.mark.slow
 def test_a_report_judges_what_was_run_and_names_what_was_not(tmp_path: Path, records: Path) -> None:
     (tmp_path / "adapters").mkdir()
     shutil.copy(ADAPTERS / "region_adapter.py", tmp_path / "adapters")
@@ -91,6 +94,7 @@ def test_a_report_judges_what_was_run_and_names_what_was_not(tmp_path: Path, rec
     )
 
 
+@pytest.mark.slow
 def test_a_report_is_shown_in_the_browser_that_is_named(tmp_path: Path, records: Path) -> None:
     (tmp_path / "adapters").mkdir()
     shutil.copy(ADAPTERS / "oracle_adapter.py", tmp_path / "adapters")

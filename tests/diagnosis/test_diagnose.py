@@ -334,6 +334,7 @@ IN_ORDER = "in channels in the order "
 SPECIAL = ("stamps met", "overlapping", "beyond the stamp")  # what the oracle cannot be told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("descriptor", [RICH, SQUARE, "i4x3 k2x3 s2x3 p1x2 op1 d2x1 ic2 bias", "i6 k4 s3 d2 n2 oc2"])
 @pytest.mark.parametrize("size", [2, 3])
 def test_names_statements_together(descriptor: str, size: int) -> None:

@@ -74,6 +74,7 @@ def changed(sizes: tuple[int, ...], at: int, value: int) -> tuple[int, ...]:
     return (*sizes[:at], value, *sizes[at + 1 :])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", idioms.frameworks())
 def test_what_a_refusal_of_a_size_names_is_taken(framework: str) -> None:
     """Taken on that axis: another axis may be refused in its turn, which is then the one that is named."""
@@ -88,6 +89,7 @@ def test_what_a_refusal_of_a_size_names_is_taken(framework: str) -> None:
     assert tried == set(SIZES[framework])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", idioms.frameworks())
 def test_what_a_refusal_of_a_size_does_not_name_is_not_taken(framework: str) -> None:
     for point, variant in islice(refused(framework, 61), 0, None, 5):

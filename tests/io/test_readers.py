@@ -21,6 +21,7 @@ from tests.fuzz_readers import READERS, Reader, claiming, feed
 from tests.records.test_record import RUN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
 def test_only_documented_errors_come_out(reader: Reader) -> None:
     endings = feed(reader, 150)
@@ -50,6 +51,7 @@ def test_objects_are_never_unpickled(tmp_path: Path) -> None:
         read_array(tmp_path / "a.npy")
 
 
+@pytest.mark.slow
 def test_a_member_that_unfolds_to_gigabytes_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "bomb.npz"
     with (

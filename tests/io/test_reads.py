@@ -56,6 +56,7 @@ def reads(source: Path) -> Iterator[str]:
                 yield f"{called}:{node.lineno}"
 
 
+@pytest.mark.slow
 def test_every_read_is_bounded_or_has_a_reason() -> None:
     sources = {path.relative_to(PACKAGE).as_posix(): list(reads(path)) for path in PACKAGE.rglob("*.py")}
     unbounded = {name: calls for name, calls in sources.items() if calls and name != "io/bounded.py"}

@@ -57,6 +57,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [
     "lanes", "cases list", "cases count", "claims list", "doctor", "replay --list", "show jax-eigen-negative-padding",
     "domain --records a",

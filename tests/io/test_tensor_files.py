@@ -277,6 +277,7 @@ def test_other_files_are_refused_with_those_that_are_read() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".pt", ".safetensors"])
 def test_a_file_without_end_is_not_read(suffix: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / f"y{suffix}")

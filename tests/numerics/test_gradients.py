@@ -52,6 +52,7 @@ def test_a_gradient_is_adjoint_to_the_answer(problem: Problem, seed: int) -> Non
     assert inner[INPUT] == inner[WEIGHT] == of_answer - inner.get(BIAS, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", *HALVES])
 def test_every_case_has_operands_that_are_exact_in_every_pass_or_too_many_terms(dtype: str) -> None:
     bits = SIGNIFICAND[dtype]

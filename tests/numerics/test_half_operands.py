@@ -28,6 +28,7 @@ SUITE = read_suite(HALF)
 WIDE = Problem.parse("i3 k1 ic577")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", HALVES)
 def test_every_case_of_half_sees_every_fault_and_is_exact_but_for_sums_of_too_many_terms(dtype: str) -> None:
     for case in SUITE.cases:

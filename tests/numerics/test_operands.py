@@ -155,6 +155,7 @@ def test_no_case_is_symmetric() -> None:
     assert [found for case in CORE for found in symmetries(case, DRAWN[case.id])] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", sorted(SUITES.keys() - {NEGATIVE}))
 def test_no_kernel_is_constant(suite: str) -> None:
     for case in read_suite(suite).cases:

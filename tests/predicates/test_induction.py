@@ -154,6 +154,7 @@ def test_nothing_inside_is_refused() -> None:
         induce([], FACTS)
 
 
+@pytest.mark.slow
 @given(st.lists(problems(), min_size=2, max_size=6))
 def test_a_column_is_what_the_predicate_says_of_every_case(given: list[Problem]) -> None:
     facts = [Facts(problem, "torch", dtype=dtype) for problem in given for dtype in ("float32", "float64")]

@@ -81,6 +81,7 @@ def test_a_death_names_its_signal_or_status_the_function_and_the_last_words(
     assert found.trace[-1] == "kernel.cc:610] Check failed: x"
 
 
+@pytest.mark.slow
 def test_an_answer_that_comes_late_is_nobodys(isolation: Isolation) -> None:
     """The process sleeps past its limit; what it would have answered is not what the next calls get."""
     found = death(isolation.call(late, 3.0, 1))
@@ -114,6 +115,7 @@ def test_an_error_of_this_project_is_raised_and_is_no_death(isolation: Isolation
     assert isolation.call(number, 3) == 3
 
 
+@pytest.mark.slow
 def test_a_framework_that_dies_at_import_is_started_a_bounded_number_of_times(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +152,7 @@ def test_memory_that_ran_out_is_recognised_in_what_frameworks_say(text: str) -> 
     assert not exhausted("output size is too small")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "verdict", "message"),
     [("segfault", Verdict.CRASHED, "SIGSEGV"), ("exit", Verdict.CRASHED, "status 7"),

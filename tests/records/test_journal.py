@@ -184,6 +184,7 @@ def test_reader_that_opened_the_old_file_keeps_it(tmp_path: Path) -> None:
         assert reader.read() == b"old"
 
 
+@pytest.mark.slow
 def test_a_run_whose_records_another_run_writes_is_a_user_error(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "conformance", "run", "oracle_adapter", "--variant=single", "-n0"]
     variables = os.environ | {"CONFORMANCE_ADAPTERS": str(Path(__file__).parents[1] / "adapters"), "FAULT": "hang@"}

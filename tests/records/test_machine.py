@@ -164,6 +164,7 @@ def test_what_cannot_be_judged_here_is_named_with_the_reason() -> None:
     assert unjudged(told, [run(Verdict.CONFORMS, SSE), run(Verdict.CRASHED, AVX2)]) == {}
 
 
+@pytest.mark.slow
 def test_a_record_file_without_a_machine_is_read_and_one_with_it_comes_back(tmp_path: Path) -> None:
     path, made = tmp_path / "torch-eager-core.jsonl", run(Verdict.CONFORMS, AVX2)
     record_file.write(path, made)

@@ -140,6 +140,7 @@ def test_file_cut_after_any_line_is_refused(tmp_path: Path, lines: list[str], ke
     assert "header of format 'conformance-record/1'" in said or "is no footer" in said
 
 
+@pytest.mark.slow
 def test_file_cut_after_any_byte_is_refused(tmp_path: Path, lines: list[str]) -> None:
     content = "".join(lines).encode()
     for size in range(0, len(content) - 1, 7):

@@ -79,6 +79,7 @@ def test_the_first_version_is_found_in_few_runs(sizes: tuple[int, int]) -> None:
     assert len(asked) == len(set(asked))
 
 
+@pytest.mark.slow
 def test_the_worst_change_is_searched_for_or_the_one_that_is_asked() -> None:
     new = run(crashed, "rank == 3", run(refused, "rank == 2").records)
     comparison = compare([run()], [new])

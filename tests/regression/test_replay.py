@@ -43,10 +43,12 @@ def wrongs(asked: Replay) -> list[str]:
     return [outcome.wrong for outcome in replay.replay(asked, print)]
 
 
+@pytest.mark.slow
 def test_a_replay_is_proved_where_both_versions_do_what_is_on_file() -> None:
     assert wrongs(one(red=Seen("diverges", "of 4 values differ"))) == ["", ""]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "first", "last"),
     [
@@ -62,6 +64,7 @@ def test_what_is_not_proved_says_how(changed: dict[str, object], first: str, las
     assert wrongs(one(**changed)) == [first, last]
 
 
+@pytest.mark.slow
 def test_what_is_unfixed_is_asked_of_one_version() -> None:
     assert wrongs(one(red=Seen("diverges"), fixed="", unfixed=date(2026, 11, 29))) == [""]
 

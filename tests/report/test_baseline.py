@@ -29,6 +29,7 @@ def report(records: Path, baseline: Path, page: Path) -> tuple[int, str]:
     return int(result.return_value), page.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_front_page_says_what_changed_and_where_to_read_on(nights: tuple[Path, Path], tmp_path: Path) -> None:
     status, front = report(nights[1], nights[0], tmp_path / "index.html")
     assert status == 1

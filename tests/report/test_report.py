@@ -340,6 +340,7 @@ def test_every_verdict_is_explained(tmp_path: Path) -> None:
     assert all(f'id="verdict-{verdict}"' in page(tmp_path, TORCH) for verdict in Verdict)
 
 
+@pytest.mark.slow
 def test_many_records_are_all_present_and_every_page_stays_small(tmp_path: Path) -> None:
     records = mixed(20_000)
     front = page(tmp_path, run(records=records))

@@ -401,6 +401,7 @@ def test_a_fault_says_since_when_and_every_night_in_which_it_changed(
     ]
 
 
+@pytest.mark.slow
 def test_the_front_page_says_since_when_a_new_fault_is_there_and_a_case_what_it_was(tmp_path: Path) -> None:
     records = tmp_path / "records"
     (run,) = history_of([(1, ""), (2, ""), (3, "torch-eager")], tmp_path / "h")

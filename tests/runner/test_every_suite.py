@@ -52,6 +52,7 @@ def night(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "arguments", "said"),
     [
@@ -80,6 +81,7 @@ def test_a_verb_reads_a_whole_night(
     assert said in result.output + capfd.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["diff {night} {changed}", "report --records {changed} --baseline {night} --to {to}"])
 def test_a_change_of_every_kind_of_record_is_told(verb: str, night: Path, tmp_path: Path) -> None:
     changed = tmp_path / "changed"

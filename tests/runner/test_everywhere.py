@@ -78,6 +78,7 @@ def one(*words: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_the_command_asks_each_lane_in_a_process_of_its_own() -> None:
     status, out, err = one("i3 k2", "--lane", "oracle_adapter", "--lane", "block_adapter")
     assert (status, err) == (0, "")

@@ -23,6 +23,7 @@ from tests.runner.test_lane_run import ADAPTERS
 SUITE = read_suite(GRADIENTS)
 
 
+@pytest.mark.slow
 def test_the_suite_of_gradients_runs_in_their_passes_and_all_dtypes() -> None:
     assert SUITE.directions == BACKWARD
     assert SUITE.dtypes == (*DTYPES, *HALVES)
@@ -120,6 +121,7 @@ def test_a_problem_without_a_bias_has_no_gradient_of_one() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_in_every_pass_has_a_record_of_each(tmp_path: Path) -> None:
     words = ("--suite", "smoke", "--case", "smoke-2d-05", "--case", "smoke-2d-07", "--pass", "all", "-n", "0")
     done = conformance("run", "oracle_adapter", "--variant", "single", *words, "--records", str(tmp_path))
@@ -139,6 +141,7 @@ def has(case_id: str, name: str) -> bool:
     return name in (FORWARD, *passes_of(case.problem))
 
 
+@pytest.mark.slow
 def test_a_lane_that_answers_no_gradient_is_not_green(tmp_path: Path) -> None:
     done = conformance("run", "oracle_adapter", "--variant", "single", "--suite", "gradients", "-n", "0",
                        "--records", str(tmp_path))  # fmt: skip

@@ -177,6 +177,7 @@ def test_calls_in_forks_and_their_servers_killed_at_random_lose_nothing(
     require_calls_survive(KILLS, seed, tmp_path, monkeypatch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
 def test_a_command_that_is_ended_takes_all_of_its_processes_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
@@ -197,6 +198,7 @@ def test_a_command_that_is_ended_takes_all_of_its_processes_with_it(
     assert (again.returncode, read(tmp_path).verdicts) == (0, {"conforms": RECORDS})
 
 
+@pytest.mark.slow
 def test_a_run_that_another_holds_is_told_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANGS", str(tmp_path / "hangs"))
     process = started(tmp_path, fault=f"hang@{descriptor('wide-2d-078')}")

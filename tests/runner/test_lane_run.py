@@ -104,6 +104,7 @@ def body(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.usefixtures("environment")
 class TestRecords:
+    @pytest.mark.slow
     def test_every_case_and_dtype_has_a_record(self, tmp_path: Path) -> None:
         status, output = lane(tmp_path, "-n2")
         run = read(tmp_path)
@@ -113,6 +114,7 @@ class TestRecords:
         assert {each.dtype for each in run.records} == {"float32", "float64"}
         assert run.header.environment["variant"] == "single"
 
+    @pytest.mark.slow
     def test_one_process_and_four_write_the_same_records(self, tmp_path: Path) -> None:
         fault = f"wrong@{descriptor(CASE)}"
         for workers in ("0", "4"):
@@ -145,6 +147,7 @@ class TestRecords:
         (partial,) = tmp_path.rglob("*.jsonl")
         assert partial.parent.name == "partial"
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("number", "file"), [(1, "oracle_adapter-single-smoke.1of60.jsonl"), (5, "partial")])
     def test_a_shard_is_whole_where_the_cases_that_are_named_are_its_own(
         self, tmp_path: Path, number: int, file: str
@@ -158,6 +161,7 @@ class TestRecords:
         assert str(made) in output
         assert record_file.read(made).complete
 
+    @pytest.mark.slow
     def test_shards_together_are_the_whole(self, tmp_path: Path) -> None:
         lane(tmp_path / "whole", "-n0")
         for shard in ("1/3", "2/3", "3/3"):
@@ -172,6 +176,7 @@ class TestRecords:
 
 @pytest.mark.usefixtures("environment")
 class TestOutcomes:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("fault", "verdict", "message", "status"),
         [
@@ -199,6 +204,7 @@ class TestOutcomes:
         assert 'name="verdict" value="rejects"' in junit.read_text()
         assert junit.read_text().count("<testcase ") == RECORDS
 
+    @pytest.mark.slow
     def test_last_failed_runs_what_diverged(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cache = ("-o", f"cache_dir={tmp_path / 'cache'}")
         lane(tmp_path, "-n0", *cache, fault=f"wrong@{descriptor(CASE)}")
@@ -208,6 +214,7 @@ class TestOutcomes:
 
 @pytest.mark.usefixtures("inside")
 class TestDeaths:
+    @pytest.mark.slow
     @pytest.mark.parametrize("framework", ["oracle_adapter", "block_adapter"])
     @pytest.mark.parametrize(
         ("fault", "verdict", "message"),
@@ -232,12 +239,14 @@ class TestDeaths:
         (dead,) = [each for each in run.records if each.verdict == verdict]
         assert (dead.case, dead.dtype, dead.message) == (CASE, "float32", message)
 
+    @pytest.mark.slow
     def test_too_many_deaths_end_the_run_as_incomplete(self, tmp_path: Path) -> None:
         code, output = lane(tmp_path, "-n1", "--max-worker-restart=2", fault="segfault@")
         assert code != 0
         assert "3 workers died and 2 may" in output
         assert not read(tmp_path).complete
 
+    @pytest.mark.slow
     def test_an_interrupt_keeps_what_was_finished(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HANGS", str(tmp_path / "hangs"))
         process = pytest_process(tmp_path, "-n1", fault=f"hang@{descriptor('wide-2d-078')}")
@@ -250,6 +259,7 @@ class TestDeaths:
         assert run.header.expected == RECORDS
         assert process.returncode != 0
 
+    @pytest.mark.slow
     def test_the_command_line_keeps_it_too(self, tmp_path: Path) -> None:
         command = [sys.executable, "-c", "from conformance.cli import main; main()", "run", "oracle_adapter"]
         options = ["--suite=smoke", "--suite=curated", "-n1", f"--records={tmp_path}"]
@@ -270,6 +280,7 @@ class TestDeaths:
         assert not read(tmp_path).complete
         assert [path.name for path in tmp_path.glob("*.jsonl")] == ["oracle_adapter-single-smoke.jsonl"]
 
+    @pytest.mark.slow
     def test_a_killed_controller_leaves_the_last_good_record(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -285,6 +296,7 @@ class TestDeaths:
 
 @pytest.mark.usefixtures("environment")
 class TestMistakes:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("option", "message"),
         [
@@ -334,6 +346,7 @@ def tensor(array):
 
 
 class TestEvidence:
+    @pytest.mark.slow
     @pytest.mark.parametrize("command", [pytest_process, conformance_process])
     def test_a_lane_that_answers_nothing_fails_and_says_so_in_a_line(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
@@ -380,6 +393,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.mark.usefixtures("environment")
 class TestBesideOwnTests:
+    @pytest.mark.slow
     @pytest.mark.parametrize("workers", ["0", "2"])
     def test_own_tests_and_cases_run_in_one_session(self, tmp_path: Path, workers: str) -> None:
         own = tmp_path / "own"
@@ -395,6 +409,7 @@ class TestBesideOwnTests:
         status, output = lane(tmp_path / "records", f"-n{workers}", str(own / "test_mine.py::test_right"))
         assert status == 0, output
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("options", "passed"), [((), 2), (("-n0",), 2), (("-k", "not other"), 1)])
     def test_in_a_strangers_folder_his_own_settings_and_fixtures_hold(
         self, tmp_path: Path, options: tuple[str, ...], passed: int
@@ -414,6 +429,7 @@ class TestBesideOwnTests:
 
 @pytest.mark.usefixtures("environment")
 class TestKnownDivergences:
+    @pytest.mark.slow
     def test_a_known_divergence_does_not_fail_and_a_new_one_does(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -429,6 +445,7 @@ class TestKnownDivergences:
         assert new == 1
         assert "1 diverges" in output
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("fault", ["", "refuse", "segfault"])
     def test_what_was_expected_and_is_no_longer_so_fails(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
@@ -445,6 +462,7 @@ class TestKnownDivergences:
         assert status == 1, output
         assert "expected by known: diverges" in junit.read_text()
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("inside")
     def test_what_is_known_to_time_out_is_not_waited_for_as_long_and_not_tried_again(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -470,6 +488,7 @@ if True:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_lane_that_cannot_be_imported_ends_in_a_line_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: None, workers: str

@@ -105,6 +105,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path, str]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 class TestOddBehaviour:
+    @pytest.mark.slow
     @pytest.mark.parametrize("behaviour", ENDS)
     def test_it_ends_in_one_record_that_says_what_happened(self, odd: tuple[Run, Path, str], behaviour: str) -> None:
         case = cases.read_suite("smoke").cases[list(ENDS).index(behaviour)].id

@@ -27,6 +27,7 @@ def from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONFORMANCE_ADAPTERS", str(ADAPTERS))
 
 
+@pytest.mark.slow
 def test_the_one_call_that_became_slower_is_told_with_its_times() -> None:
     asked = [Asked("smoke", case.id, "float32") for case in CASES]
     said: list[str] = []

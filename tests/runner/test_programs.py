@@ -182,6 +182,7 @@ class TestFile:
 
 @pytest.mark.usefixtures("odd")
 class TestCheck:
+    @pytest.mark.slow
     def test_of_a_program_that_answers_all_but_the_plainest_wrongly_says_what_to_mend(self) -> None:
         done = CliRunner().invoke(command, ["check", "odd"], standalone_mode=False)
         assert done.return_value == 1
@@ -190,12 +191,14 @@ class TestCheck:
         assert "conformance call odd 'i3 k2' --variant program --dtype float32" in done.output
         assert "stop: ok" in done.output
 
+    @pytest.mark.slow
     def test_of_a_program_that_refuses_everything_is_red(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ODD_PROGRAM", "unsupported")
         done = CliRunner().invoke(command, ["check", "odd"], standalone_mode=False)
         assert done.return_value == 1
         assert "MEND no problem was answered rightly" in done.output
 
+    @pytest.mark.slow
     def test_of_a_program_that_says_no_goodbye_names_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ODD_PROGRAM", "no goodbye")
         done = CliRunner().invoke(command, ["check", "odd"], standalone_mode=False)

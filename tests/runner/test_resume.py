@@ -86,6 +86,7 @@ def test_a_controller_killed_at_random_points_loses_nothing(seed: int, tmp_path:
 
 
 class TestResume:
+    @pytest.mark.slow
     def test_what_was_done_is_not_run_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HANGS", str(tmp_path / "hangs"))
         process = pytest_process(tmp_path, "-n1", fault=f"hang@{descriptor('wide-2d-078')}")
@@ -102,6 +103,7 @@ class TestResume:
         assert f"{RECORDS - done} conforms" in output
         assert (read(tmp_path).verdicts, read(tmp_path).complete) == ({"conforms": RECORDS}, True)
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("inside")
     def test_an_incomplete_run_is_gone_on_with(self, tmp_path: Path) -> None:
         lane(tmp_path, "-n1", "--max-worker-restart=0", fault=f"segfault@{descriptor(CASE)}")
@@ -111,6 +113,7 @@ class TestResume:
         assert run.complete
         assert run.verdicts == {"conforms": RECORDS - 1, "crashed": 1}
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("inside")
     def test_a_run_under_other_caps_is_refused_by_name_and_waits_for_its_own_machine(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -127,6 +130,7 @@ class TestResume:
         lane(tmp_path, "-n1", "--resume")
         assert read(tmp_path).complete
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("inside")
     def test_without_resume_everything_is_run(self, tmp_path: Path) -> None:
         lane(tmp_path, "-n1", "--max-worker-restart=0", fault=f"segfault@{descriptor(CASE)}")

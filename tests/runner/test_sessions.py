@@ -24,6 +24,7 @@ def test_units_are_of_one_suite() -> None:
     assert unit_starts(items) == [0, 0, 0, 3, 3, 5, 6, 7, 7, 7, 10]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("environment", "inside")
 @pytest.mark.parametrize(("framework", "variant"), [("oracle_adapter", "single"), ("block_adapter", "blocks")])
 def test_the_records_are_those_of_a_session_a_suite(tmp_path: Path, framework: str, variant: str) -> None:
@@ -39,6 +40,7 @@ def test_the_records_are_those_of_a_session_a_suite(tmp_path: Path, framework: s
     assert headers[0] == headers[1]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("environment", "inside")
 @pytest.mark.parametrize("framework", ["oracle_adapter", "block_adapter"])
 def test_a_death_is_of_its_case_in_its_suite(tmp_path: Path, framework: str) -> None:
@@ -54,6 +56,7 @@ def test_a_death_is_of_its_case_in_its_suite(tmp_path: Path, framework: str) -> 
     assert all(run.complete for run in runs.values())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("environment")
 def test_a_case_that_two_suites_have_is_run_in_both(tmp_path: Path) -> None:
     status, output = lane(tmp_path, "-n2", "--suite=smoke", "--suite=core", "--case=smoke-1d-01", "--dtype=float32")
@@ -63,6 +66,7 @@ def test_a_case_that_two_suites_have_is_run_in_both(tmp_path: Path) -> None:
         assert record.case == "smoke-1d-01"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("environment")
 def test_what_was_interrupted_goes_on_in_every_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANGS", str(tmp_path / "hangs"))

@@ -96,6 +96,7 @@ def test_a_lane_that_is_compared_at_home_gives_what_one_from_outside_gives(
     assert parse(home.kept.decode()).problem == problem(3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "verdict", "message"), [
     ("segfault", "crashed", "killed by SIGSEGV in answer"),
     ("exit", "crashed", "exited with status 7"),
@@ -148,6 +149,7 @@ def test_a_lane_that_does_not_start_is_told() -> None:
         process.swept(Task(SWEEP, 0, 3))
 
 
+@pytest.mark.slow
 def test_parts_and_the_whole_have_the_same_records(tmp_path: Path) -> None:
     whole, joined = tmp_path / "whole", tmp_path / "joined"
     assert sweep("small", *WORDS, "--to", str(whole), "--keep", "all")[0] == 0

@@ -121,6 +121,7 @@ def borders(
     return done.returncode, done.stdout
 
 
+@pytest.mark.slow
 def test_an_exact_expectation_holds_and_its_records_can_be_read(tmp_path: Path) -> None:
     status, out = borders(tmp_path, TRUE)
     assert status == 0, out
@@ -174,12 +175,14 @@ def _turned(descriptor: str) -> set[str]:
     return {str(turned(order)) for order in permutations(range(problem.rank))}
 
 
+@pytest.mark.slow
 def test_a_fault_that_is_gone_is_stale(tmp_path: Path) -> None:
     status, out = borders(tmp_path, TRUE, true="rank > 3")
     assert status == 1
     assert "planted: stale: " in out
 
 
+@pytest.mark.slow
 def test_what_is_wrong_by_chance_is_run_again_and_counted(tmp_path: Path) -> None:
     status, out = borders(tmp_path, TRUE, more='chance = "a coin"', COIN="1")
     assert status == 0, out

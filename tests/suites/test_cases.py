@@ -248,6 +248,7 @@ def test_found_cases_stand_in_file_order() -> None:
     assert found.name == "smoke"
 
 
+@pytest.mark.slow
 def test_ids_are_unique_over_all_files() -> None:
     paths = [path for path in cases_folder().rglob("*") if path.suffix in (".toml", ".jsonl")]
     others = {"expectations", "external", "claims", "chosen", "replay", "spaces", "specials.toml", "modes.toml"}

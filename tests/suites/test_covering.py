@@ -106,6 +106,7 @@ def test_every_pair_of_levels_in_one_and_two_dimensions_is_in_smoke() -> None:
     assert {case_id for case_id in core if case_id.startswith(("smoke-1d-", "smoke-2d-"))} <= chosen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_every_triple_of_levels_is_in_covering(rank: int) -> None:
     units = [axes(COVERING[rank])] * rank + [channels()]

@@ -140,6 +140,7 @@ def conformance(*words: str, module: str = "conformance") -> tuple[int, str]:
 class TestCommands:
     """Each reads the same file, and refuses the same file."""
 
+    @pytest.mark.slow
     def test_a_run_a_check_and_a_report_know_what_the_users_file_says(self, here: Path) -> None:
         project(here, NAMED.replace("mylib =", "oracle_adapter ="))
         ended, out = conformance("run", *LANE, "--records", "records")
@@ -159,6 +160,7 @@ class TestCommands:
         ended, out = conformance("report", *lane, *given)
         assert (ended, "0 new, 1 known" in out) == (0, True), out
 
+    @pytest.mark.slow
     def test_pytest_knows_it_too(self, here: Path) -> None:
         words = ("--framework", "oracle_adapter", *LANE[1:], "-p", "no:cacheprovider", "-n0")
         assert conformance(*words, module="pytest")[0] == 1
@@ -166,6 +168,7 @@ class TestCommands:
         ended, out = conformance(*words, *given, module="pytest")
         assert ended == 0, out
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("verb", "module"),
         [

@@ -92,6 +92,7 @@ def test_every_reason_stands_alone_since_it_is_shown_without_its_neighbours() ->
     assert [name for name, reason in reasons if "as above" in reason.lower() or reason.startswith("The same")] == []
 
 
+@pytest.mark.slow
 def test_every_expectation_has_a_case_in_its_region() -> None:
     suite = [case for name in ("negative", "extreme", "core") for case in cases.read_suite(name).cases]
     for lane in adapters.lanes():

@@ -30,6 +30,7 @@ def committed(tmp_path: Path, files: Mapping[str, str], monkeypatch: pytest.Monk
     return tmp_path
 
 
+@pytest.mark.slow
 def test_committed_files_are_what_is_generated(committed: Path) -> None:
     assert generate.differences(committed, generate.files()) == []
 

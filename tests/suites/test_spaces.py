@@ -189,6 +189,7 @@ def test_sums_of_products_are_those_of_the_definition(problem: Problem) -> None:
     assert terms_of(problem) == problem.terms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 def test_sums_of_swept_problems_are_those_of_the_definition(name: str) -> None:
     space = read_space(name, seed=7)

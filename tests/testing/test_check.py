@@ -195,6 +195,7 @@ BEHAVIOURS: dict[str, tuple[Callable[[Any], Any], str, str]] = {
 }
 
 
+@pytest.mark.slow
 def test_whatever_a_function_does_is_one_record_and_changes_nothing_here(tmp_path: Path) -> None:
     chosen = [case for case in SMOKE if case.problem.rank == 1] + [case for case in SMOKE if case.problem.rank == 2]
     inputs = (compute(case.case).arrays.x.astype("float32").tobytes() for case in chosen)
@@ -219,6 +220,7 @@ def test_whatever_a_function_does_is_one_record_and_changes_nothing_here(tmp_pat
     assert {records[name].verdict for name in rest} == {"conforms"}
 
 
+@pytest.mark.slow
 def test_answers_that_are_looked_up_by_the_operands_of_cases_are_no_answers() -> None:
     known = {
         reference.arrays.x.astype(dtype).tobytes(): reference.expected.astype(dtype)
@@ -270,6 +272,7 @@ def test_what_a_function_takes_is_read_from_its_signature(function: Any, options
     assert taken(function) == (frozenset(options), bias)
 
 
+@pytest.mark.slow
 def test_record_files_of_a_function_make_a_report(tmp_path: Path) -> None:
     def zeros(x: Any, weight: Any, bias: Any = None, **options: Any) -> Any:
         return np.zeros_like(right(x, weight, bias, **options))

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PART = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Test your own\n")[2].partition("\n## ")[0]
 FUNCTION, TESTS = re.findall(r"```python\n(.*?)```", PART, re.DOTALL)
@@ -28,6 +30,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_function_is_checked_and_its_records_are_written(tmp_path: Path) -> None:
     assert HOLE in FUNCTION
     (tmp_path / "script.py").write_text(FUNCTION.replace(HOLE, BODY), encoding="utf-8")
@@ -45,6 +48,7 @@ def test_a_function_without_a_body_is_red(tmp_path: Path) -> None:
     assert "120 reject: NotImplementedError: not yet" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_tests_run_and_a_failure_is_diagnosed(tmp_path: Path) -> None:
     (tmp_path / "mylib.py").write_text(LIBRARY, encoding="utf-8")
     (tmp_path / "test_mine.py").write_text(TESTS, encoding="utf-8")
