@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +27,8 @@ class Saved(NamedTuple):
 
     name: str
     inputs: tuple[str, ...]
-    rows: list[tuple[str, str, Array | None, str]]
+    rows: Sequence[tuple[str, str, Array | None, str]]
+    dtype: str = "float32"
 
 
 class Refused(NamedTuple):
@@ -139,6 +140,7 @@ def older():
 def weight_norms_of_torch() -> Iterator[Saved]:
     """Weights that are computed whenever they are taken: by PyTorch as it runs, and of the numbers of a file."""
     import torch
+    from torch.nn.utils import parametrizations
 
     module = importlib.import_module("vocoder_of_a_test")
     model, x = module.make(), torch.zeros(1, 4, 5)
@@ -147,18 +149,41 @@ def weight_norms_of_torch() -> Iterator[Saved]:
     run = [(name, problem, layer.weight.detach().numpy(), folded) for name, (layer, problem) in layers.items()]
     yield Saved("vocoder_of_a_test:make", ("x=1,4,5",), run)
     yield Saved("vocoder_of_a_test:older", ("x=1,4,5",), run)
-    exact = []
-    for name, (layer, problem) in layers.items():
-        g, v = (part.detach().double() for part in
-                (layer.parametrizations.weight.original0, layer.parametrizations.weight.original1))  # fmt: skip
-        axes = [axis for axis in range(3) if g.shape[axis] == 1]
-        norm = (v * v).sum(axes, keepdim=True).sqrt()
-        exact.append((name, problem, (g * v / norm).float().numpy(), folded))
-    program = torch.export.export(model, (x,))
-    torch.export.save(program, "norms.pt2")
-    yield Saved("norms.pt2", (), exact)
-    torch.export.save(program.run_decompositions(), "decomposed.pt2")
-    yield Saved("decomposed.pt2", (), exact)
+    for name, dtype in (("norms", torch.float32), ("half_norms", torch.bfloat16)):
+        model, x = model.to(dtype), x.to(dtype)
+        rows = [(layer, problem, norm_of(module), folded) for layer, (module, problem) in layers.items()]
+        yield from exported(name, model, x, rows)
+    torch.jit.save(torch.jit.trace(model, x), "half_norms.pt")
+    run = [(f"convolution.{at}", problem, layer.weight.detach().float().numpy(), folded)
+           for at, (layer, problem) in enumerate(layers.values(), 1)]  # fmt: skip
+    yield Saved("half_norms.pt", ("x=1,4,5",), run, "bfloat16")
+    for axis in (1, 2, None):
+        module = parametrizations.weight_norm(torch.nn.ConvTranspose1d(4, 3, 8, 4, 2), dim=axis)
+        rows = [("0", "i5 k8 s4 p2 ic4 oc3 bias", norm_of(module), folded)]
+        yield from exported(f"along_{axis}", torch.nn.Sequential(module), torch.zeros(1, 4, 5), rows)
+
+
+def norm_of(module: Any) -> Array:
+    """The weight of a module under a weight norm, computed in float64 and rounded once; bfloat16 in float32."""
+    parts = module.parametrizations.weight
+    g, v = parts.original0.detach().double(), parts.original1.detach().double()
+    axes = [axis for axis in range(v.dim()) if not g.dim() or g.shape[axis] == 1]
+    exact = g * v / (v * v).sum(axes, keepdim=True).sqrt()
+    rounded = exact.to(parts.original1.dtype)
+    weight: Array = (rounded.float() if rounded.element_size() == 2 else rounded).numpy()
+    return weight
+
+
+def exported(name: str, model: Any, x: Any, rows: Sequence[tuple[str, str, Array | None, str]]) -> Iterator[Saved]:
+    """A module by torch.export, as it is and with its operators decomposed."""
+    import torch
+
+    program = torch.export.export(model.eval(), (x,))
+    dtype = str(x.dtype).removeprefix("torch.")
+    torch.export.save(program, f"{name}.pt2")
+    yield Saved(f"{name}.pt2", (), rows, dtype)
+    torch.export.save(program.run_decompositions(), f"{name}_decomposed.pt2")
+    yield Saved(f"{name}_decomposed.pt2", (), rows, dtype)
 
 
 def torch_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Refused]:
@@ -220,11 +245,62 @@ def tensorflow_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     Path("frozen.pb").write_bytes(frozen.SerializeToString())
     yield Saved("frozen.pb", (), rows(*(name.replace("_1/", "_1/").replace("functional_1", "functional_1")
                                          for name in _operators(frozen))))  # fmt: skip
+    yield from weight_norms_of_tensorflow()
+    yield from halves_of_keras()
     if importlib.util.find_spec("tflite"):
         fixed = keras.Sequential([keras.Input((8, 10, 3)), *(layer for layer in model.layers[1:])])
         Path("model.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(fixed).convert())
         scanned = scanning.scan("model.tflite").scan.rows
         yield Saved("model.tflite", (), rows(*(row.layer for row in scanned)))
+
+
+def weight_norms_of_tensorflow() -> Iterator[Saved]:
+    """Weights that are computed of variables, each way once in a SavedModel and once in a frozen graph."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    rng = np.random.default_rng(0)
+    v, g = rng.standard_normal((4, 4, 6, 3)), rng.uniform(0.5, 2, (1, 1, 6, 1))
+    for dtype in (tf.float32, tf.bfloat16):
+        module = tf.Module()
+        module.v, module.g = tf.Variable(tf.cast(v, dtype)), tf.Variable(tf.cast(g, dtype))
+        written = {
+            "by_a_sum": lambda m=module: m.g * m.v / tf.sqrt(tf.reduce_sum(tf.square(m.v), (0, 1, 3), keepdims=True)),
+            "by_l2_normalize": lambda m=module: m.g * tf.nn.l2_normalize(m.v, (0, 1, 3)),
+        }
+        held_g, held_v = (tf.cast(part, tf.float64).numpy() for part in (module.g, module.v))
+        exact = held_g * held_v / np.sqrt((held_v**2).sum((0, 1, 3), keepdims=True))
+        rounded = tf.cast(tf.cast(exact, dtype), tf.float32).numpy()
+        rows = [("conv2d_transpose", "i8x10 k4 s2 p1 ic3 oc6", np.transpose(rounded, (3, 2, 0, 1)),
+                 "folded with weight norm")]  # fmt: skip
+        for how, weight in written.items():
+            call = tf.function(lambda x, w=weight: tf.nn.conv2d_transpose(x, w(), (1, 16, 20, 6), 2, "SAME"))
+            signature = call.get_concrete_function(tf.TensorSpec((1, 8, 10, 3), dtype, name="x"))
+            name = f"{how}_{dtype.name}"
+            if (how == "by_a_sum") == (dtype == tf.bfloat16):
+                tf.saved_model.save(module, name, signatures=signature)
+            else:
+                graph = convert_variables_to_constants_v2(signature).graph.as_graph_def()
+                Path(name := f"{name}.pb").write_bytes(graph.SerializeToString())
+            yield Saved(name, (), rows, dtype.name)
+
+
+def halves_of_keras() -> Iterator[Saved]:
+    """Layers that compute in bfloat16, of weights in bfloat16 and in float32; as files of Keras and exported."""
+    import keras
+    import tensorflow as tf
+
+    stored = {"bfloat16": "stored", "mixed_bfloat16": "stored in float32"}
+    exported = {"bfloat16": "stored", "mixed_bfloat16": "computed in the graph by Cast of Const"}
+    for policy in stored:
+        layer = keras.layers.Conv2DTranspose(6, 4, strides=2, padding="same", dtype=policy, name="up")
+        model = keras.Sequential([keras.Input((8, 10, 3)), layer], name=policy)
+        weight = np.transpose(tf.cast(tf.cast(layer.kernel.value, tf.bfloat16), tf.float32).numpy(), (3, 2, 0, 1))
+        model.save(f"{policy}.keras")
+        yield Saved(f"{policy}.keras", (), [("up", "i8x10 k4 s2 p1 ic3 oc6 bias", weight, stored[policy])], "bfloat16")
+        model.export(policy, verbose=False)
+        name = f"{policy}_1/up_1/conv_transpose"
+        yield Saved(policy, (), [(name, "i8x10 k4 s2 p1 ic3 oc6", weight, exported[policy])], "bfloat16")
 
 
 def _operators(graph: Any) -> list[str]:
@@ -321,6 +397,7 @@ def test_models_are_scanned_back(framework: str, tmp_path: Path, monkeypatch: py
             (layer, problem, "" if weight is None else digest_of(np.ascontiguousarray(weight)), provenance)
             for layer, problem, weight, provenance in saved.rows
         ], saved.name  # fmt: skip
+        assert {row.dtype for row in scanned.scan.rows} == {saved.dtype}, saved.name
         assert {row.layer for row in scanned.scan.rows} <= {*scanned.weights}
         count += 1
     assert count
@@ -329,7 +406,7 @@ def test_models_are_scanned_back(framework: str, tmp_path: Path, monkeypatch: py
 def fields(row: Row) -> tuple[str, str, str, str]:
     assert row.place
     assert row.call.endswith(")")
-    assert (row.dtype, row.unknown) == ("float32", "")
+    assert row.unknown == ""
     return row.layer, row.problem, row.digest, row.provenance
 
 

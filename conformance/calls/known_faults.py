@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from conformance import adapters
@@ -120,9 +120,13 @@ def _of_lane(asked: "_Asked", dtypes_asked: Sequence[str]) -> Iterator[KnownFaul
     yield from faults.values()
 
 
+_version = cache(adapters.installed_version)
+"""The version that is installed here, looked up once: a scan asks of each lane at each size."""
+
+
 def _applying(framework: str) -> Iterator[Expectation]:
     """What is expected of a framework in the version that is installed here, or in any, on some machine."""
-    version, today = adapters.installed_version(framework), datetime.now(UTC).date()
+    version, today = _version(framework), datetime.now(UTC).date()
     for expectation in read_expectations(framework):
         if expectation.verdict in SAID and expectation.applies(version, today):
             yield expectation

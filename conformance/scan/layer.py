@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from conformance.idioms.base import Claim
+from conformance.numerics.formats import BFLOAT16, rounded
+from conformance.numerics.operands import held_in
 from conformance.problem import Ints
 
 Array = NDArray[Any]
@@ -49,6 +52,14 @@ class Layer:
     weight: Weight | None
     provenance: str
     unknown: str = ""
+
+
+def in_dtype(weight: Array, dtype: str) -> Array:
+    """A weight as a layer of a dtype takes it, rounded once; in float32 for bfloat16, which NumPy has not."""
+    if dtype == BFLOAT16.name:
+        weight = rounded(BFLOAT16.bits, weight.astype(np.float64))
+    made: Array = weight.astype(held_in(dtype), copy=False)
+    return made
 
 
 class Model(Protocol):

@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load
 
+from conformance.numerics.formats import rounded
 from conformance.scan import scanning
 from conformance.scan.layer import Array, ScanError
 from conformance.suites.scans.file import Row, read
@@ -160,6 +161,21 @@ def test_a_weight_norm_is_told_with_the_weight_that_it_gives(tmp_path: Path, nod
     assert row.digest == digest_of(exact.astype("f4"))
     np.testing.assert_array_equal(weights[row.layer], exact.astype("f4"))
     np.testing.assert_array_equal(weights[f"{row.layer}.bias"], BIAS)
+
+
+@pytest.mark.parametrize(("stored", "taken"), [("FLOAT16", "FLOAT"), ("FLOAT", "BFLOAT16")])
+def test_a_weight_that_is_cast_has_the_dtype_that_the_layer_takes(tmp_path: Path, stored: str, taken: str) -> None:
+    kinds = {name: getattr(onnx.TensorProto, name) for name in (stored, taken)}
+    held = UP1.astype("f2" if stored == "FLOAT16" else "f4")
+    graph = helper.make_graph(
+        [helper.make_node("Cast", ["a"], ["w"], to=kinds[taken]), node("x", "w", to="y")], "g",
+        [helper.make_tensor_value_info("x", kinds[taken], [1, 3, 8, 8])],
+        [helper.make_tensor_value_info("y", kinds[taken], None)], [numpy_helper.from_array(held, "a")],
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)]), tmp_path / "m.onnx")
+    (row,) = rows(tmp_path / "m.onnx")
+    assert row.dtype == {"FLOAT": "float32", "BFLOAT16": "bfloat16"}[taken]
+    assert row.digest == digest_of(held.astype("f4") if taken == "FLOAT" else rounded(8, held))
 
 
 @pytest.mark.parametrize("nodes", [

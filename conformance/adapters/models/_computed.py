@@ -1,4 +1,4 @@
-"""Weights that a graph computes of stored numbers alone, by NumPy in float64, and rounded once.
+"""Weights that a graph computes of stored numbers alone, by NumPy in float64.
 
 Only arithmetic is known, and no operator that makes more numbers than one of its operands has. A weight norm is
 recognized by its numbers.
@@ -35,9 +35,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A weight that is computed, and which normalization it is folded with, or nothing."""
+    """A weight that is computed, in float64, and which normalization it is folded with, or nothing."""
 
-    array: Array
+    exact: Array
     folded: str
 
 
@@ -70,7 +70,7 @@ def computed(name: str, stored: Callable[[str], Array | None], step: Callable[[s
     widest = max(floats, key=lambda leaf: leaf.size, default=None)
     if widest is None or exact.size > widest.size or widest.dtype.name not in DTYPES:
         return None
-    return Computed(exact.astype(widest.dtype), WEIGHT_NORM if _is_weight_norm(exact, floats) else "")
+    return Computed(exact.astype(np.float64), WEIGHT_NORM if _is_weight_norm(exact, floats) else "")
 
 
 def _is_bounded(compute: np.ufunc, operands: Sequence[Array]) -> bool:

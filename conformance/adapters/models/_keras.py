@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow
 
 from conformance.adapters.models.base import Extents, NativeLayer, RefusedError, UnfitError
+from conformance.layout import Array
 from conformance.problem import Ints
 
 LAYERS = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
@@ -86,13 +87,19 @@ def _watching() -> Iterator[list[tuple[Any, tuple[int | None, ...]]]]:
 
 def _layer(layer: Any, shape: tuple[int | None, ...], number: int, of: int) -> NativeLayer:
     known = None not in shape
-    weight = np.asarray(layer.kernel)
     return NativeLayer(
         layer.path, f"layer {number} of {of}, {type(layer).__name__}", _text(layer),
-        {"x": tuple(extent or 0 for extent in shape)} if known else {}, weight.dtype.name, "stored", weight,
-        None if layer.bias is None else np.asarray(layer.bias),
+        {"x": tuple(extent or 0 for extent in shape)} if known else {}, layer.compute_dtype,
+        "stored" if layer.compute_dtype == layer.variable_dtype else f"stored in {layer.variable_dtype}",
+        _numbers(layer.kernel), None if layer.bias is None else _numbers(layer.bias),
         "" if known else "its extents do not follow from the sizes of the inputs: give all of them by --input",
     )  # fmt: skip
+
+
+def _numbers(variable: Any) -> Array:
+    """The numbers of a variable; in float32 those of bfloat16, which NumPy has not."""
+    array: Array = np.asarray(variable)
+    return array.astype(np.float32) if variable.dtype == "bfloat16" else array
 
 
 def _text(layer: Any) -> str:

@@ -107,12 +107,12 @@ def _stored(tensor: Any) -> tuple[Array | None, str]:
         through += [] if operation.type == "Identity" else [operation.type]
         operation = operation.inputs[0].op
     if operation.type == "Const" and not through:
-        return tensorflow.make_ndarray(operation.get_attr("value")), "stored"
+        return _constant(tensor.graph, operation.outputs[0].name), "stored"
     if operation.type == "Placeholder":
         return None, "an input of the model"
     made = computed(tensor.name, lambda name: _constant(tensor.graph, name), lambda name: _step(tensor.graph, name))
     said = f"computed in the graph by {' of '.join([*through, operation.type])}"
-    return (None, said) if made is None else (made.array, made.folded or said)
+    return (None, said) if made is None else (made.exact, made.folded or said)
 
 
 NUMBERWISE: Mapping[str, str] = {"RealDiv": "div", "AddV2": "add", "Inv": "reciprocal"} | {
@@ -128,7 +128,7 @@ def _constant(graph: Any, name: str) -> Array | None:
     if operation.type != "Const":
         return None
     numbers: Array = tensorflow.make_ndarray(operation.get_attr("value"))
-    return numbers
+    return numbers.astype(np.float32) if operation.outputs[0].dtype == tensorflow.bfloat16 else numbers
 
 
 def _step(graph: Any, name: str) -> Step | None:

@@ -81,13 +81,12 @@ class TorchModel:
             raise RefusedError("takes inputs of which it does not say the sizes: give them by --input, as in "
                                "--input x=1,3,64,64")  # fmt: skip
         if not self._real or self.scripted:
-            self._real = self._run([torch.zeros(shape) for shape in sizes.values()], {})
+            self._real = self._run(_zeros(self.module, sizes), {})
             return self._real
         from torch._subclasses.fake_tensor import FakeTensorMode
 
         with FakeTensorMode(allow_non_fake_inputs=True):
-            inputs = [torch.zeros(shape) for shape in sizes.values()]
-            return self._run(inputs, dict(enumerate(self._real)))
+            return self._run(_zeros(self.module, sizes), dict(enumerate(self._real)))
 
     def _run(self, inputs: Sequence[Any], known: Mapping[int, NativeLayer]) -> list[NativeLayer]:
         watched = _Watched()
@@ -116,6 +115,13 @@ class TorchModel:
             {"x": tuple(x.shape), "w": tuple(weight.shape)}, str(x.dtype).removeprefix("torch."), stored,
             known.weight if known else _array(weight), known.bias if known else _array(bias),
         )  # fmt: skip
+
+
+def _zeros(module: Any, sizes: Mapping[str, Ints]) -> list[Any]:
+    """Inputs of these sizes, in the floating-point dtype of the module's parameters where they have one."""
+    kinds = {tensor.dtype for tensor in module.parameters() if tensor.is_floating_point()}
+    kind = kinds.pop() if len(kinds) == 1 else torch.float32
+    return [torch.zeros(shape, dtype=kind) for shape in sizes.values()]
 
 
 def _hooks(module: Any, watched: _Watched) -> Iterator[Any]:

@@ -11,10 +11,9 @@ from conformance.adapters.models.base import NativeLayer, NativeModel, RefusedEr
 from conformance.idioms import IdiomError
 from conformance.idioms.base import Claim, Refusal
 from conformance.idioms.expression import ExpressionError
-from conformance.layout import Array
 from conformance.problem import Ints
 from conformance.processes.memory import MEMORY, bound_memory
-from conformance.scan.layer import Extent, Layer, ScanError, SizeError, Weight
+from conformance.scan.layer import Extent, Layer, ScanError, SizeError, Weight, in_dtype
 
 ROOM = 8
 """How many times the bytes of a model's files may be taken of memory as they are read, besides `MEMORY`."""
@@ -49,7 +48,7 @@ class Loaded:
 
     def _layer(self, layer: NativeLayer) -> Layer:
         claim, unknown = (None, layer.unknown) if layer.unknown else self._claim(layer)
-        return Layer(layer.name, layer.place, layer.call, claim, layer.dtype, _weight(layer.weight, layer.bias),
+        return Layer(layer.name, layer.place, layer.call, claim, layer.dtype, _weight(layer),
                      layer.provenance, unknown)  # fmt: skip
 
     def _claim(self, layer: NativeLayer) -> tuple[Claim | None, str]:
@@ -61,7 +60,9 @@ class Loaded:
             return None, str(reason)
 
 
-def _weight(weight: Array | None, bias: Array | None) -> Weight | None:
+def _weight(layer: NativeLayer) -> Weight | None:
+    """The weight and bias in the dtype that the layer computes in, which may be another than the file has."""
+    weight, bias = (None if each is None else in_dtype(each, layer.dtype) for each in (layer.weight, layer.bias))
     return None if weight is None else Weight(lambda: weight, None if bias is None else lambda: bias)
 
 

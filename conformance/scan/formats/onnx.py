@@ -18,7 +18,7 @@ from conformance.problem import Ints
 from conformance.scan.formats import _conv_transpose as conv_transpose
 from conformance.scan.formats._protobuf import MARK, RAW, Buffer, tagged
 from conformance.scan.formats._steps import step
-from conformance.scan.layer import STORED, Array, Extent, Layer, ScanError, SizeError, Weight
+from conformance.scan.layer import STORED, Array, Extent, Layer, ScanError, SizeError, Weight, in_dtype
 
 OPERATOR = "ConvTranspose"
 PLAIN = ("", "ai.onnx")
@@ -52,8 +52,8 @@ class OnnxModel:
     buffer: Buffer
     proto: ModelProto
     kind: str = "ONNX"
-    _told: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
-    """The dtype of each weight that is computed, and what it is folded with, by graph and name; they need numbers."""
+    _folded: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    """What each weight that is computed is folded with, by graph and name; None where it needs more than numbers."""
 
     @property
     def inputs(self) -> Mapping[str, Sequence[Extent]]:
@@ -71,24 +71,25 @@ class OnnxModel:
             return []
         inferred = _inferred(self.proto, sizes)
         return [
-            self._layer(node, _known(inferred, node.graph), _tensors(inferred.graph, node.graph))
+            self._layer(node, inferred, _tensors(inferred.graph, node.graph))
             for node in _nodes(inferred.graph)
             if node.node.op_type == OPERATOR and node.node.domain in PLAIN
         ]
 
-    def _layer(self, at: _Node, known: Mapping[str, Any], tensors: Mapping[str, TensorProto]) -> Layer:
-        node = at.node
+    def _layer(self, at: _Node, inferred: ModelProto, tensors: Mapping[str, TensorProto]) -> Layer:
+        node, known = at.node, _known(inferred, at.graph)
         attributes = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
         given = [*node.input, "", "", ""][:3]
         producers = {output: each for each in at.graph.node for output in each.output}
         weight, provenance = _stored(given[1], tensors, producers)
         bias, _ = _stored(given[2], tensors, producers) if given[2] else (None, "")
         shapes = {"x": known.get(given[0]), "w": tuple(weight.dims) if weight else known.get(given[1])}
-        dtype = TYPES.get(weight.data_type if weight else 0, ("", ""))[0]
+        dtype = TYPES.get(weight.data_type if weight else _element(inferred, at.graph, given), ("float32", ""))[0]
         made = self._weight(weight, bias if given[2] else None, bool(given[2]))
         if weight is None and (told := self._computed(at.path, given[1], tensors, producers)):
-            (dtype, folded), numbers = told
-            made, provenance = self._beside(numbers, bias, bool(given[2])), folded or provenance
+            exact, folded = told
+            made = self._beside(lambda: in_dtype(exact(), dtype), bias, bool(given[2]))
+            provenance = folded or provenance
         text = conv_transpose.text(attributes, bias=bool(given[2]))
         claim: Claim | None = None
         unknown = _lacking(shapes, given, producers)
@@ -99,7 +100,7 @@ class OnnxModel:
                 unknown = str(reason)
         return Layer(
             _name(at), f"{at.path}node {at.number} of {at.of}, {OPERATOR}",
-            text, claim, dtype or "float32", made, provenance, unknown,
+            text, claim, dtype, made, provenance, unknown,
         )  # fmt: skip
 
     def _weight(self, weight: TensorProto | None, bias: TensorProto | None, biased: bool) -> Weight | None:
@@ -115,18 +116,18 @@ class OnnxModel:
 
     def _computed(
         self, path: str, name: str, tensors: Mapping[str, TensorProto], producers: Mapping[str, NodeProto]
-    ) -> tuple[tuple[str, str], Callable[[], Array]] | None:  # fmt: skip
-        """The dtype and normalization of a weight that is computed of stored numbers alone, and what computes it."""
+    ) -> tuple[Callable[[], Array], str] | None:  # fmt: skip
+        """What computes a weight of stored numbers alone, in float64, and what it is folded with."""
 
         def made() -> Computed | None:
             return computed(name, lambda each: self._given(each, tensors, producers),
                             lambda each: step(producers.get(each)))  # fmt: skip
 
-        if (path, name) not in self._told:
+        if (path, name) not in self._folded:
             first = made()
-            self._told[path, name] = ("", "") if first is None else (first.array.dtype.name, first.folded)
-        told = self._told[path, name]
-        return (told, lambda: cast(Computed, made()).array) if told[0] else None
+            self._folded[path, name] = None if first is None else first.folded
+        folded = self._folded[path, name]
+        return None if folded is None else (lambda: cast(Computed, made()).exact, folded)
 
     def _given(
         self, name: str, tensors: Mapping[str, TensorProto], producers: Mapping[str, NodeProto]
@@ -266,6 +267,14 @@ def _known(model: ModelProto, graph: GraphProto) -> dict[str, Ints]:
                 shapes[value.name] = tuple(int(dim or 0) for dim in dims)
         shapes |= {tensor.name: tuple(tensor.dims) for tensor in each.initializer}
     return shapes
+
+
+def _element(model: ModelProto, graph: GraphProto, names: Sequence[str]) -> int:
+    """ONNX's number for the dtype of the first of these tensors whose dtype is known; 0 where none is."""
+    parts = {id(part): part for part in (model.graph, graph)}.values()
+    types = {value.name: value.type.tensor_type.elem_type for each in parts
+             for value in (*each.input, *each.value_info, *each.output)}  # fmt: skip
+    return next((types[name] for name in names if types.get(name)), 0)
 
 
 def _tensors(*graphs: GraphProto) -> dict[str, TensorProto]:

@@ -17,11 +17,21 @@ import numpy as np
 
 from conformance import idioms
 from conformance.adapters.models._aten import call_text
-from conformance.adapters.models._computed import ARITHMETIC, Computed, Step, computed, reducing, weight_norm
+from conformance.adapters.models._computed import (
+    ARITHMETIC,
+    Computed,
+    Computing,
+    Step,
+    computed,
+    reducing,
+    reshaped,
+    same,
+    weight_norm,
+)
 from conformance.idioms.base import Claim, Refusal
 from conformance.io.bounded import LARGEST_ARRAY, LARGEST_TEXT, BoundError, open_regular, read_json
 from conformance.problem import Ints
-from conformance.scan.layer import STORED, Array, Extent, Layer, ScanError, SizeError, Weight
+from conformance.scan.layer import STORED, Array, Extent, Layer, ScanError, SizeError, Weight, in_dtype
 
 FRAMEWORK = "torch"
 MODEL, CONFIG, WEIGHTS = "models/model.json", "data/weights/model_weights_config.json", "data/weights/"
@@ -95,7 +105,7 @@ class ExportedModel:
             except Refusal as reason:
                 unknown = str(reason)
         dtype = TYPES.get(self.graph["tensor_values"][words["weight"]]["dtype"], ("float32", ""))[0]
-        weight, folded = self._weight(words)
+        weight, folded = self._weight(words, dtype)
         return Layer(
             _name(node), f"transposed convolution {number} of {of}, node {node.get('name') or node['outputs']}", text,
             claim, dtype, weight, folded or self._provenance(words["weight"]), unknown,
@@ -136,7 +146,7 @@ class ExportedModel:
         firsts = ((node, next(iter(_tensors(node)), "")) for node in self.graph["nodes"])
         return {name: node for node, name in firsts if name}
 
-    def _weight(self, words: Mapping[str, Any]) -> tuple[Weight | None, str]:
+    def _weight(self, words: Mapping[str, Any], dtype: str) -> tuple[Weight | None, str]:
         """The weight and bias where the file holds or says them, and what a weight is folded with."""
         stored = self._stored()
         bias = stored.get(words["bias"]) if words.get("bias") else None
@@ -150,7 +160,9 @@ class ExportedModel:
             first = made()
             self._folded[words["weight"]] = None if first is None else first.folded
         folded = self._folded[words["weight"]]
-        return (None, "") if folded is None else (Weight(lambda: cast(Computed, made()).array, read), folded)
+        if folded is None:
+            return None, ""
+        return Weight(lambda: in_dtype(cast(Computed, made()).exact, dtype), read), folded
 
     def _computed(self, name: str) -> Computed | None:
         """What the graph computes under a name of parameters alone."""
@@ -246,6 +258,11 @@ def _tensors(node: Mapping[str, Any]) -> Iterator[str]:
 WEIGHT_NORMS = ("_weight_norm", "_weight_norm_interface")
 NUMBERWISE = ("mul", "div", "add", "sub", "pow", "sqrt", "rsqrt", "reciprocal", "neg", "abs")
 """Operators of ATen on numbers, whose operands are tensors or numbers."""
+SHAPING: Mapping[str, tuple[Computing, str]] = {
+    "view": (reshaped, "size"), "reshape": (reshaped, "shape"), "_unsafe_view": (reshaped, "size"),
+    "permute": (np.transpose, "dims"), "unsqueeze": (np.expand_dims, "dim"),
+}  # fmt: skip
+COPIES = ("clone", "_to_copy", "contiguous", "detach", "alias", "lift_fresh_copy")
 REDUCTIONS: Mapping[str, str] = {"linalg_vector_norm": "norm", "norm": "norm", "sum": "sum"}
 
 
@@ -261,6 +278,11 @@ def _step(node: Mapping[str, Any] | None) -> Step | None:
         return Step(weight_norm, operands)
     if name in NUMBERWISE and len(operands) == len(words):
         return Step(ARITHMETIC[name], operands)
+    if name in COPIES:
+        return Step(same, operands)
+    if name in SHAPING:
+        compute, argument = SHAPING[name]
+        return Step(lambda x: compute(x, values[argument]), operands)
     if name in REDUCTIONS and values.get("ord", values.get("p", 2)) in (2, None):
         return Step(reducing(REDUCTIONS[name], values.get("dim"), bool(values.get("keepdim"))), operands)
     return None
