@@ -7,7 +7,7 @@ Integers give exact int64 answers, floats are computed in float64.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
-from math import prod
+from math import gcd, prod
 from typing import Any
 
 import numpy as np
@@ -91,10 +91,9 @@ def _stamp(problem: Problem, x: Array, weight: Array) -> Array:
     """
     if x.dtype != np.int64 or weight.dtype != np.int64 or problem.multiplies < MANY:
         return _walked(problem, x, weight, _contracted)
-    count = problem.in_channels * min(prod(problem.input), prod(problem.kernel))
     return reduce(np.add, (
         _shifted(_walked(problem, part_x, part_weight, _multiplied).astype(np.int64), shift)
-        for shift, part_x, part_weight in _parts(x, weight, count)
+        for shift, part_x, part_weight in _parts(problem, x, weight)
     ))  # fmt: skip
 
 
@@ -126,11 +125,12 @@ def _walked(problem: Problem, x: Array, weight: Array, contracted: Callable[[Arr
     return _joined(problem, y)
 
 
-def _parts(x: Array, weight: Array, count: int) -> Iterator[tuple[int, Array, Array]]:
-    """Operands as sums of parts in floats, with the power of two that a product of two counts: no sum of `count` such
-    products leaves the whole numbers that the floats hold, so that each order of summation is exact."""
+def _parts(problem: Problem, x: Array, weight: Array) -> Iterator[tuple[int, Array, Array]]:
+    """Operands as sums of parts in floats, with the power of two that a product of two counts: no sum of products that
+    an output has leaves the whole numbers that the floats hold, so that each order of summation is exact."""
+    count = problem.in_channels * min(prod(problem.input), prod(problem.kernel))
     most = [max(map(abs, _ends(array)), default=0) for array in (x, weight)]
-    if most[0] * most[1] * count <= 1 << HOLDS[np.float32]:
+    if most[1] * count < 1 << HOLDS[np.float32] and most[0] * _meeting(problem, weight) <= 1 << HOLDS[np.float32]:
         yield 0, x.astype(np.float32), weight.astype(np.float32)
         return
     bits, room = [number.bit_length() for number in most], HOLDS[np.float64] - count.bit_length()
@@ -139,6 +139,18 @@ def _parts(x: Array, weight: Array, count: int) -> Iterator[tuple[int, Array, Ar
     for shift_x, part_x in _cut(x, -(-bits[0] // cuts[0]), cuts[0]):
         for shift_weight, part_weight in _cut(weight, -(-bits[1] // cuts[1]), cuts[1]):
             yield shift_x + shift_weight, part_x, part_weight
+
+
+def _meeting(problem: Problem, weight: Array) -> int:
+    """The largest sum of magnitudes of a weight that an output can have: of taps whose distances are multiples of the
+    stride, in the channels of a group."""
+    taps = np.abs(weight).reshape(problem.groups, problem.in_channels, *weight.shape[1:]).sum(axis=1)
+    every = [step // gcd(step, apart) for step, apart in zip(problem.stride, problem.dilation, strict=True)]
+    spatial = tuple(range(2, taps.ndim))
+    return max(
+        int(taps[(..., *(slice(at, None, step) for at, step in zip(first, every, strict=True)))].sum(spatial).max())
+        for first in np.ndindex(*map(min, every, problem.kernel))
+    )
 
 
 def _cut(array: Array, bits: int, count: int) -> Iterator[tuple[int, Array]]:

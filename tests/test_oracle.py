@@ -364,14 +364,17 @@ def test_many_products_are_added_up_in_floats_without_a_rounding(
     assert np.array_equal(oracle.expected(problem, np.abs(x) * 0, weight, None), one_by_one * 0)
 
 
-def test_no_sum_of_parts_leaves_what_floats_hold() -> None:
-    rng = np.random.default_rng(0)
-    for width in (3, 1 << 10, 1 << 11, 1 << 20, 1 << 28):
-        for count in (1, 100, 1 << 13):
-            x, weight = (rng.integers(-width, width + 1, 50) for _ in range(2))
-            parts = list(oracle._parts(x, weight, count))
-            for _, part_x, part_weight in parts:
-                held = oracle.HOLDS[part_x.dtype.type]
-                assert int(np.abs(part_x).max()) * int(np.abs(part_weight).max()) * count <= 1 << held
-            whole = sum(int(p.astype(np.int64) @ q.astype(np.int64)) << shift for shift, p, q in parts)
-            assert whole == sum(int(a) * int(b) for a, b in zip(x, weight, strict=True))
+@pytest.mark.parametrize(
+    "descriptor", ["i9x7 k4x3 s2 p1 ic5 oc6 n2", "i12 k16 s8 p4 g3 ic4 oc2", "i9x8 k5x6 s3x2 d2 ic7 oc5", "i3 k1 s2"]
+)
+def test_no_sum_of_parts_leaves_what_floats_hold(descriptor: str) -> None:
+    """Whatever is added first: magnitudes are what no partial sum is larger than."""
+    problem, floats = Problem.parse(descriptor), set()
+    for width in [*(int(2 ** (at / 8)) for at in range(64, 112)), 1 << 20, 1 << 28, 1 << 53]:
+        x, weight = (np.full(shape, width) for shape in (problem.input_shape, problem.weight_shape))
+        for _, part_x, part_weight in oracle._parts(problem, x, weight):
+            whole_x, whole_weight = (abs(part.astype(np.int64).astype(object)) for part in (part_x, part_weight))
+            largest = oracle.expected(problem, whole_x, whole_weight, None)
+            assert largest.max() <= 1 << oracle.HOLDS[part_x.dtype.type]
+            floats.add(part_x.dtype.name)
+    assert floats == {"float32", "float64"}
