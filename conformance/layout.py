@@ -183,10 +183,12 @@ def conversion(name: str, source: str, target: str, extents: Mapping[str, Any], 
         old, new = ([[letter for letter in axis if letter != "g"] for axis in axes] for axes in (old, new))
     if sorted(old) != sorted(new):
         of = {**extents, **{f"k{axis}": extent for axis, extent in enumerate(extents["k"])}}
-        name += f".reshape({_joined(of[letter] for axis in old for letter in axis)})"
+        if any(len(axis) != 1 for axis in old):
+            name += f".reshape({_joined(of[letter] for axis in old for letter in axis)})"
         name = _transposed(name, [[letter] for axis in old for letter in axis],
                            [[letter] for axis in new for letter in axis])  # fmt: skip
-        name += f".reshape({_joined(prod(of[letter] for letter in axis) for axis in new)})"
+        if any(len(axis) != 1 for axis in new):
+            name += f".reshape({_joined(prod(of[letter] for letter in axis) for axis in new)})"
     else:
         name = _transposed(name, old, new)
     if reverse:

@@ -215,10 +215,9 @@ def require_installed(framework: str) -> None:
     names |= {str(node.module) for node in imports if isinstance(node, ast.ImportFrom) and not node.level}
     for root in sorted({name.partition(".")[0] for name in names}):
         if find_spec(root) is None:
-            raise AdapterError(
-                f"{framework} needs {root}, which is not installed here: install it"
-                + ("" if is_outside(framework) else f", or run its lane: `tox run -e {framework}`")
-            )
+            subject = framework if root == framework else f"{framework} needs {root}, which"
+            ours = f", or use .tox/{framework}, which `tox run -e {framework} --notest` makes"
+            raise AdapterError(f"{subject} is not installed here: install it{'' if is_outside(framework) else ours}")
 
 
 def installed_version(framework: str) -> str:

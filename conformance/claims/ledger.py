@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ARRAYS = "arrays.toml"
 """Arrays that several claims share, under names that they are referred to by, as in "@FIG_X"."""
 
-_ID = re.compile(r"[A-Z][0-9]?-[0-9]{2,3}[a-z]?")
+ID = re.compile(r"[A-Z][0-9]?-[0-9]{2,3}[a-z]?")
 _RESERVED = ("measure", "law", "when", "truth", "frameworks", "given")
 
 
@@ -176,7 +176,7 @@ def _claim(where: str, source: str, document: str, table: Mapping[str, Any], arr
     for name in (*_TEXTS, "condition", "correction"):
         if not isinstance(table.get(name, "text"), str) or not table.get(name, "text").strip():
             raise ClaimError(f"{where}: {name} is {table[name]!r}: give text that says something")
-    if not _ID.fullmatch(table["id"]):
+    if not ID.fullmatch(table["id"]):
         raise ClaimError(f"{where}: the id is not like D1-92 or D1-92b: give the ledger's")
     try:
         standing = Standing(table["verdict"])

@@ -14,7 +14,7 @@ from conformance.adapters.base import Lane
 from conformance.calls.meaning import Meaning, understand
 from conformance.calls.meaning.other_lanes import OtherLane, answered_elsewhere, as_data, other_lanes
 from conformance.calls.meaning.wording import as_json, lines
-from conformance.cli.options import VERBOSE
+from conformance.cli.options import VERBOSE, framework_of
 from conformance.idioms import Reading, arithmetic
 from conformance.idioms.base import DTYPES, HALVES, INTEGERS, ClaimedCall, Refusal
 from conformance.io.bounded import read_source, require_no_path
@@ -74,9 +74,9 @@ def command(
     Exit status: 0 the call does what is claimed, 1 it does not. If no call is made: 0 it has a meaning, 1 the framework
     is claimed to refuse it. 2 usage, or nothing is claimed of the call.
     """
-    framework = idioms.framework_of(framework)
+    named, framework = framework, framework_of(framework)
     lane = adapters.lane(framework, variant)
-    name, picked, text = _source(expression)
+    name, picked, text = source_of(expression)
     given = parse_lets(lets, text)
     entries = list(idioms.read_all(framework, text, given))
     file = bool(name) and picked is None
@@ -87,7 +87,7 @@ def command(
     _require_asked(case_id, elsewhere_or_back, bool(lanes), listed=listed, made=not (claim or json_ or listed))
     if listed:
         return _list(lane, expression if file else "line", dtype, json_, entries)
-    reading = idioms.reading(framework, expression, given) if picked is None else _of_line(name, picked, entries)
+    reading = idioms.reading(framework, expression, given) if picked is None else of_line(name, picked, entries)
     of = parse_shapes(shapes)
     meaning = _understood(lane, reading, of, dtype, expression, json_=json_)
     others = other_lanes(lane, reading, of, dtype, meaning)
@@ -103,10 +103,11 @@ def command(
         return DIVERGED if meaning.refused else OK
     if elsewhere_or_back or dtype in INTEGERS:
         return _ask(lane, lanes, point, dtype, direction, case_id)
+    _require_installed(lane, named)
     return _make(lane, point, dtype, case_id)
 
 
-def _source(expression: str) -> tuple[str, int | None, str]:
+def source_of(expression: str) -> tuple[str, int | None, str]:
     """The source file of an expression and the line in it, if there are any, and the text that is to be read."""
     name, picked = _file_and_line(expression)
     if not name:
@@ -152,7 +153,7 @@ def _file_and_line(expression: str) -> tuple[str, int | None]:
     return (expression, None) if expression.endswith(".py") else ("", None)
 
 
-def _of_line(file: str, line: int, entries: Sequence[tuple[int, Reading | str]]) -> Reading:
+def of_line(file: str, line: int, entries: Sequence[tuple[int, Reading | str]]) -> Reading:
     """The one call on a line of a file. Raises IdiomError where there is none, several, or one that cannot be read."""
     of_line = [entry for at, entry in entries if at == line]
     if len(of_line) != 1:
@@ -183,13 +184,21 @@ def _require_case(lane: Lane, case_id: str) -> None:
     require_case(lane, case_id, IDIOMS, PORTS)
 
 
+def _require_installed(lane: Lane, named: str) -> None:
+    """Raises AdapterError for a framework that is not installed, by the name that was given."""
+    try:
+        adapters.require_installed(lane.framework)
+    except adapters.AdapterError as error:
+        module = "" if named == lane.framework else f"{named}: "
+        raise adapters.AdapterError(f"{module}{error}; with --claim, what is said above is all that is asked") from None
+
+
 def _make(lane: Lane, point: ClaimedCall, dtype: str, case_id: str | None) -> int:
     """Make the call on exact data, and judge the answer."""
     from conformance.calls import suites
     from conformance.cli.one import show
     from conformance.suites.case import Asked
 
-    adapters.require_installed(lane.framework)
     case = suites.case_of(point, lane.framework)
     return show(lane, Asked(case if case_id is None else replace(case, id=case_id), dtype))
 

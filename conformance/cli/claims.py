@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,7 @@ def list_(verdict: str | None, framework: str | None, json_: bool) -> None:
 @click.argument("claim_id", metavar="ID")
 def show(claim_id: str) -> None:
     """Show one claim: where it is written, its verdict, and how it is checked."""
-    claim = ledger.find(claim_id)
-    echo(_text(claim))
-    for test in claim.tests:
-        echo(_test_text(test))
+    echo("\n".join(about(ledger.find(claim_id))))
 
 
 @command.command()
@@ -150,6 +148,12 @@ def _installed(claim: Claim) -> list[str]:
             continue
         listed += [framework] if claim.applies(framework) else []
     return listed
+
+
+def about(claim: Claim) -> Iterator[str]:
+    """Where a claim is written, its verdict, and how it is checked."""
+    yield _text(claim)
+    yield from map(_test_text, claim.tests)
 
 
 def _text(claim: Claim) -> str:

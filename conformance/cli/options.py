@@ -61,3 +61,18 @@ def each_variant(framework: str, *words: str) -> int:
             echo(process.stdout.rstrip("\n"))
             status = max(status, process.returncode if process.returncode >= 0 else INCOMPLETE)
     return status
+
+
+def framework_of(name: str) -> str:
+    """The framework of a name. Raises IdiomError for any other, with what can be asked of a lane instead."""
+    from conformance import idioms
+
+    try:
+        return idioms.framework_of(name)
+    except idioms.IdiomError:
+        if name not in adapters.frameworks():
+            raise
+        raise idioms.IdiomError(
+            f"no calls of {name} are read or written, which has lanes alone: those with calls are "
+            f'{", ".join(idioms.frameworks())}. Give a problem: `conformance call {name} "i5x7 k3 s2 p1"`'
+        ) from None

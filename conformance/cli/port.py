@@ -14,10 +14,9 @@ from conformance.calls.meaning import of_point
 from conformance.calls.meaning.wording import as_json
 from conformance.calls.port import Port
 from conformance.calls.verify import Verification, VerifyError, python_for, verify
-from conformance.cli.call import ShapeError, each_once, parse_lets, parse_shapes
-from conformance.cli.options import VERBOSE
+from conformance.cli.call import ShapeError, each_once, of_line, parse_lets, parse_shapes, source_of
+from conformance.cli.options import VERBOSE, framework_of
 from conformance.idioms import Refusal
-from conformance.io.bounded import require_no_path
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.terminal import abridged, echo, one_line
 
@@ -53,9 +52,10 @@ def command(
     """Print code of one framework that does what EXPRESSION does in another.
 
     EXPRESSION is a call or layer as people write it, such as 'keras.layers.Conv2DTranspose(64, 5, strides=2,
-    padding="same")' with --shape x=1,7,7,32; it is read, and never evaluated. A layer's input is called x. You may name
-    a framework by a module of it, such as keras. --model takes a scan that `conformance scan MODEL --to` wrote, and
-    prints the code of each layer; --out writes the weights as the code takes them, and --verify runs the code on them.
+    padding="same")' with --shape x=1,7,7,32, or the line of one in a source file, such as model.py:12. It is read, and
+    never evaluated. A layer's input is called x. You may name a framework by a module of it, such as keras. --model
+    takes a scan that `conformance scan MODEL --to` wrote, and prints the code of each layer; --out writes the weights
+    as the code takes them, and --verify runs the code on them.
     Exit status: 0 ported and, with --verify, proved; 1 the two sides differ, no code says the call, or its own
     framework refuses it; 2 usage; 3 --verify could not run it.
     """
@@ -63,8 +63,7 @@ def command(
         return _port_model(model, target, variant, pythons, run=run, out=out)
     if not (expression and source):
         raise click.UsageError("give an expression and --from, or a scan by --model")
-    require_no_path(expression, "give a call; the calls of a source file are read by `conformance call`")
-    module, source, target = target, idioms.framework_of(source), idioms.framework_of(target)
+    module, source, target = target, framework_of(source), framework_of(target)
     lanes = adapters.lane(source), adapters.lane(target, variant)
     of = parse_shapes(shapes)
     if unknown := next((name for name, shape in of.items() if None in shape), ""):
@@ -72,8 +71,8 @@ def command(
     if pythons and not run:
         raise VerifyError(f"--python {pythons[0]}: nothing is run without --verify: give it, or leave --python out")
     chosen = _interpreters(pythons, {source, target})
-    words = {"variant": lanes[1].variant, "idiom": idiom, "given": parse_lets(lets, expression), "module": module}
-    made = _ported(expression, source, target, of, json_=json_, **words)
+    words = {"variant": lanes[1].variant, "idiom": idiom, "module": module}
+    made = _ported(expression, source, target, of, lets, json_=json_, **words)
     faults = known_faults(made, lanes[1])
     if not json_:  # before anything is run, since a known fault may end that
         said = (*port.explain(made), *fault_lines(faults))
@@ -83,17 +82,20 @@ def command(
     results = verify(batches, *lanes, chosen) if batches else []
     if json_:
         echo(json.dumps({**_json(made, results), "known_faults": [as_data(fault) for fault in faults]}, indent=2))
-    for line in () if json_ else _proof(made, batches, results, missing):
+    for line in () if json_ else _proof(made, batches, results, missing, known=bool(faults)):
         echo(line)
     if missing:
         return INCOMPLETE
     return OK if all(result.holds for result in results) else DIVERGED
 
 
-def _ported(expression: str, source: str, target: str, of: Any, *, json_: bool, **words: Any) -> port.Port:
+def _ported(
+    expression: str, source: str, target: str, of: Any, lets: Sequence[str], *, json_: bool, **words: Any
+) -> port.Port:  # fmt: skip
     """The port of a call. Raises IdiomError where its own framework refuses it, and otherwise ends with status 1."""
+    reading = _one_call(expression, source, lets)
     try:
-        return port.port(expression, source, target, of, **words)
+        return port.port_of(reading, source, target, of, **words)
     except (Refusal, port.PortError) as reason:
         if json_:
             echo(json.dumps({"framework": target, "call": expression, "refused": str(reason)}, indent=2))
@@ -102,12 +104,28 @@ def _ported(expression: str, source: str, target: str, of: Any, *, json_: bool, 
         raise click.ClickException(str(reason)) from None
 
 
-def _proof(made: port.Port, batches: Sequence[port.Port], results: Sequence[Any], missing: list[str]) -> Iterator[str]:
+def _one_call(expression: str, source: str, lets: Sequence[str]) -> idioms.Reading:
+    """The call that is to be ported, which may be on a line of a source file."""
+    name, picked, text = source_of(expression)
+    given = parse_lets(lets, text)
+    if not name:
+        return idioms.reading(source, text, given)
+    entries = list(idioms.read_all(source, text, given))
+    if picked is None:
+        lines = ", ".join(f"{name}:{at}" for at, _ in entries) or "none"
+        raise idioms.IdiomError(f"{name}: give one call by its line ({lines}), or port a whole model: "
+                                "`conformance scan MODULE:FACTORY --to FILE`, then `port --model FILE`")  # fmt: skip
+    return of_line(name, picked, entries)
+
+
+def _proof(
+    made: port.Port, batches: Sequence[port.Port], results: Sequence[Any], missing: list[str], *, known: bool
+) -> Iterator[str]:  # fmt: skip
     """What running both sides gave, or else what the evidence is."""
     for ported, result in zip(batches, results, strict=True):
         yield from _verified(ported.source.claim.problem.batch, result)
     if not results:
-        yield from _evidence(made, missing)
+        yield from _evidence(made, missing, known=known)
 
 
 def _port_model(
@@ -119,7 +137,7 @@ def _port_model(
     from conformance.scan import porting
     from conformance.suites.scans import file as scan_file
 
-    module, target = target, idioms.framework_of(target)
+    module, target = target, framework_of(target)
     lane = adapters.lane(target, variant)
     layers = porting.ported(scan_file.read(model).rows, target, lane.variant, module)
     kept = scan_file.weights_beside(model)
@@ -174,7 +192,7 @@ def _verified(batch: int, result: Verification) -> list[str]:
     return [f"# verified by running both on exact data, of batch {batch}: they {word}", *sides]
 
 
-def _evidence(made: Port, missing: list[str]) -> list[str]:
+def _evidence(made: Port, missing: list[str], *, known: bool) -> list[str]:
     """What is known of both calls without running them."""
     from conformance.analysis import proofs
 
@@ -186,6 +204,8 @@ def _evidence(made: Port, missing: list[str]) -> list[str]:
     if evidence:
         step = "" if missing else "not run here: --verify runs both sides. "
         lines.append(f"# {step}What runs of calls like these two gave, on their own frameworks:")
+    if any("known fault" in line for line in evidence):
+        evidence.append(f"# of those known faults, this call has {'the ones named above' if known else 'none'}")
     return [*lines, *evidence]
 
 

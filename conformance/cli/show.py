@@ -1,4 +1,4 @@
-"""conformance show: a case, an expectation, a fault or a record, with what every lane made of it."""
+"""conformance show: a case, a claim, an expectation, a fault or a record, with what every lane made of it."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from conformance import adapters
+from conformance.claims import ledger
+from conformance.cli.claims import about
 from conformance.cli.expect import RECORDS
 from conformance.io.bounded import read_bytes, require_no_path
 from conformance.io.terminal import columns, echo, plural, wrapped
@@ -36,7 +38,7 @@ WITNESSES = 5
 def command(name: str, case: str | None, records: Path) -> None:
     """Show what NAME is, and what the record files in a folder say about it.
 
-    NAME is the id of a case or of an expectation, the name of a fault's page in the report, such as
+    NAME is the id of a case, of a claim or of an expectation, the name of a fault's page in the report, such as
     fault-mxnet-taps-reversed-12ab34, or a record file followed by a CASE of it. For a case: why it is there, and its
     verdict in each lane. For an expectation: where it holds, why, what is known upstream, and how many records it
     covers. For all but a case: the verdict, the diagnosis, the smallest witness with its command and its script, and
@@ -49,6 +51,8 @@ def command(name: str, case: str | None, records: Path) -> None:
         raise click.UsageError(f"{name!r} is no record file, and takes no CASE: leave {case!r} out")
     elif name.startswith("fault-"):
         lines = _of_fault(name, records)
+    elif ledger.ID.fullmatch(name):
+        lines = _of_claim(name, records)
     elif (expectation := _expectations().get(name)) is not None:
         lines = _of_expectation(*expectation, _files(records))
     else:
@@ -81,6 +85,14 @@ def _of_case(name: str, records: Path) -> list[str]:
         )
     page = _page(records, f"case.html#{name}") if verdicts else []
     return [*(_about(case) if case else [name]), "", *(verdicts or [f"{records} has no record of it"]), *page]
+
+
+def _of_claim(name: str, records: Path) -> Iterator[str]:
+    """What a claim says, how it is checked, and what every lane made of it."""
+    claim = ledger.find(name)
+    yield from about(claim)
+    if verdicts := list(_verdicts(claim.id, _files(records))):
+        yield from ("", *verdicts)
 
 
 def _about(case: Case) -> list[str]:

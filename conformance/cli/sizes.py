@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from conformance import idioms
 from conformance.calls.sizes.answers import answer, answer_lines, as_data
 from conformance.calls.sizes.proposals import SizesError, Wanted
 from conformance.calls.sizes.spellings import Target
+from conformance.cli.options import framework_of
 from conformance.io.bounded import read_source
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import abridged, echo
@@ -52,7 +52,7 @@ def command(
     or a part of it such as model.py:Net. For a stack it says which input sizes pass, which level breaks, and how to
     fix it. Exit status: 0 something fits or passes, 1 nothing does, 2 usage.
     """
-    named, framework = framework, idioms.framework_of(framework)
+    named, framework = framework, framework_of(framework)
     if variant:
         _require_variant(framework, variant)
     if stack is not None or thens:

@@ -88,9 +88,24 @@ def no_idiom(framework: str, name: str, what: str, able: Sequence[str]) -> Idiom
 def framework_of(name: str) -> str:
     """The framework of a name, which may be a module's, such as keras. Raises IdiomError for any other."""
     name = ALIASES.get(name, name)
-    framework = name if name in frameworks() else owners().get(name, name)
+    framework = name if name in frameworks() else owners().get(name.partition(".")[0], name)
+    if "." in name and framework in frameworks() and name not in _modules(framework):
+        near = get_close_matches(name, _modules(framework), 1)
+        hint = f", the nearest is {near[0]!r}" if near else ""
+        raise IdiomError(f"no call of a module {name!r} is read{hint}: those of {framework} are "
+                         f"{', '.join(_modules(framework))}")  # fmt: skip
     idioms(framework)
     return framework
+
+
+def _modules(framework: str) -> list[str]:
+    """The modules, with those they are in, of the functions that a framework's idioms call, sorted."""
+    names = {
+        name for idiom in idioms(framework) for name in idiom.functions.values() if name.replace(".", "").isidentifier()
+    }
+    return sorted(
+        {".".join(parts[:count]) for name in names for parts in [name.split(".")] for count in range(1, len(parts))}
+    )
 
 
 def idioms_of(name: str) -> tuple[Idiom, ...]:
@@ -112,6 +127,8 @@ def _hint(name: str) -> str:
     """Where a name that is no framework's may belong, such as keras."""
     if owner := owners().get(name):
         return f", it is among the idioms of {owner!r}"
+    if inner := [each for other in frameworks() for each in _modules(other) if each.endswith(f".{name}")]:
+        return f", {inner[0]!r} is the module's whole name"
     near = get_close_matches(name, {*frameworks(), *owners()}, 1)
     return f", the nearest is {near[0]!r}" if near else ""
 
@@ -241,9 +258,14 @@ def _unsaid(reading: Reading, reason: str) -> str:
     values = (value for name, value in reading.arguments.items() if name not in reviewed)
     parts = (part for value in values for part in (value if isinstance(value, list | tuple) else [value]))
     unsaid = next((part for part in parts if isinstance(part, Name) and part.text in reason), None)
+    if unsaid is None or "--let" in reason:
+        return ""
+    if strings := re.findall(r'"([\w-]+)"', reason.partition("it takes ")[2]):
+        if unsaid.text in strings:
+            return f', and {unsaid} stands there without quotes: write "{unsaid}"'
+        return f", and the text does not say the value of {unsaid}: give it by --let '{unsaid}=\"{strings[0]}\"'"
     extents = re.search(r"it takes (\d) extents", reason)
-    example = f"({', '.join('1888888'[: int(extents[1])])})" if extents else "2"
-    return "" if unsaid is None or "--let" in reason else how_to_give(unsaid, example)
+    return how_to_give(unsaid, f"({', '.join('1888888'[: int(extents[1])])})" if extents else "2")
 
 
 def operands(reading: Reading, shapes: Mapping[str, Any]) -> dict[str, Any]:

@@ -373,4 +373,5 @@ def how_to_give(value: Any, example: str = "2") -> str:
     if unknown is None:
         return ""
     where = "" if unknown.at is None else f" (at character {unknown.at + 1})"
-    return f', and {unknown}{where} has none before it runs: write its value, or give it: --let "{unknown}={example}"'
+    step = f'write it, or give it by --let "{unknown}={example}"'
+    return f", and the text does not say the value of {unknown}{where}: {step}"

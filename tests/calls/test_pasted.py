@@ -125,7 +125,7 @@ def test_a_source_file_is_listed_call_by_call(tmp_path: Path) -> None:
     assert "window: ((4, 4)) " not in done.output
     assert "which leaves (8*i,)" in done.output
     assert "'args' at line 14, character 45 unpacks arguments" in done.output
-    assert "self.stride (at character 55) has none before it runs" in done.output
+    assert "the value of self.stride (at character 55)" in done.output
     assert "which leaves (2*i + k - 2, 2*i + k - 2)" in done.output
     assert lines[-1] == "6 calls, 3 of them not read"
 

@@ -136,6 +136,25 @@ def test_a_port_that_takes_groups_one_by_one_names_the_layer() -> None:
     assert "--idiom keras-layer makes one layer of it, whose kernel has zeros between the groups" in made.notes
 
 
+def test_a_layer_that_cannot_be_made_of_groups_is_not_named_and_the_reason_is_of_the_whole_kernel() -> None:
+    layer, shapes = "torch.nn.ConvTranspose2d(4, 4, 3, stride=2, groups=2, dilation=2)", {"x": (1, 4, 5, 5)}
+    assert not [note for note in port(layer, "torch", "tensorflow", shapes).notes if "--idiom" in note]
+    with pytest.raises(PortError, match=r"keras-layer: a stride above 1 together with a dilation above 1[^;]*$"):
+        port(layer, "torch", "tensorflow", shapes, idiom="keras-layer")
+
+
+def test_a_weight_is_not_given_the_shape_that_it_has() -> None:
+    made = port(
+        "torch.nn.ConvTranspose2d(4, 4, 3, groups=2)", "torch", "tensorflow", {"x": (1, 4, 5, 5)}, idiom="keras-layer"
+    )
+    assert "groups = w.reshape(2, 2, 2, 3, 3)" in [line.strip() for line in made.definitions]
+
+
+def test_the_imports_of_an_engine_stand_before_its_definitions() -> None:
+    made = port("torch.nn.ConvTranspose2d(4, 4, 3)", "torch", "onnx", {"x": (1, 4, 5, 5)})
+    assert made.code.startswith("import numpy as np\nimport onnx\nimport onnxruntime\n\n\ndef model_of(")
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(2, 4), st.integers(1, 3), st.integers(1, 3), st.tuples(st.integers(1, 3), st.integers(1, 3)),
@@ -186,7 +205,7 @@ def test_a_module_is_ported_to_by_its_own_calls_alone(framework: str, module: st
 
 
 def test_what_no_call_says_is_not_expressible_because() -> None:
-    with pytest.raises(PortError, match=r"not expressible in mxnet native: .*without oneDNN there is no 3-D"):
+    with pytest.raises(PortError, match=r"no code of mxnet says it on mxnet-native: .*without oneDNN there is no 3-D"):
         port(
             "F.conv_transpose3d(x, w)", "torch", "mxnet", {"x": (1, 1, 3, 3, 3), "w": (1, 1, 2, 2, 2)}, variant="native"
         )

@@ -85,14 +85,21 @@ def test_a_port_is_data_for_other_programs() -> None:
         (("call", "torch", "nn.ConvTranspose2d(8, 4, 3, stride=(2, 2, 2))", *SHAPE), "it takes 2 numbers"),
         (
             ("call", "torch", "nn.ConvTranspose2d(8, 4, open('x'))", *SHAPE),
-            "open('x') (at character 26) has none before",
+            "the value of open('x') (at character 26)",
         ),
         (
             ("call", "torch", LAYER, *SHAPE, "--case", "nosuch"),
             "suite 'core or extreme or models or idioms or ports' has no case",
         ),
         (("call", "torch", LAYER, *SHAPE, "--variant", "lazy"), "torch has no variant 'lazy'"),
-        (("port", LAYER, "--from", "torch", "--to", "paddle", *SHAPE), "there is no framework 'paddle'"),
+        (("port", LAYER, "--from", "torch", "--to", "paddle", *SHAPE), "no calls of paddle are read or written"),
+        (("port", LAYER, "--from", "torch", "--to", "nnx", *SHAPE), "'flax.nnx' is the module's whole name"),
+        (("port", LAYER, "--from", "torch", "--to", "flax.nx", *SHAPE), "the nearest is 'flax.nnx'"),
+        (
+            ("call", "keras", "Conv1DTranspose(4, 3, padding=same)", "--claim"),
+            'same stands there without quotes: write "same"',
+        ),
+        (("call", "keras", "Conv1DTranspose(4, 3, padding=how)", "--claim"), "give it by --let 'how=\"valid\"'"),
         ((*PORT, "--idiom", "tf-layer"), "no idiom 'tf-layer' to port to: those are"),
         ((*PORT, "--verify", "--python", "torch=/nowhere"), "give a framework and its interpreter"),
         ((*PORT, "--python", f"torch={sys.executable}"), "nothing is run without --verify"),
@@ -118,6 +125,23 @@ def test_a_mistake_gets_one_line_and_status_2(arguments: tuple[str, ...], messag
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
+
+
+def test_the_call_on_a_line_of_a_file_is_ported_and_a_whole_file_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "model.py"
+    path.write_text(f"from torch import nn\n\nup = {LAYER}\n", encoding="utf-8")
+    done = conformance("port", f"{path}:3", "--from", "torch", "--to", "flax.nnx", *SHAPE)
+    assert done.returncode == 0, done.stderr
+    assert "# in jax: flax.nnx.ConvTranspose(8, 4, " in done.stdout
+    whole = conformance("port", str(path), "--from", "torch", "--to", "flax.nnx", *SHAPE)
+    assert (whole.returncode, whole.stdout) == (2, "")
+    assert f"give one call by its line ({path}:3), or port a whole model: `conformance scan" in whole.stderr
+
+
+def test_a_refused_stride_of_0_is_data_too() -> None:
+    done = conformance("call", "torch", "nn.ConvTranspose2d(8, 4, 3, stride=0)", *SHAPE, "--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["refused"], said["overlap"]) == (1, "stride and dilation must be at least 1", None)
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "bytes that are no text"])

@@ -168,6 +168,12 @@ def _write_run(folder: Path) -> None:
     np.savez(folder / "torch-eager-core.npz", **kept)
 
 
+def test_show_tells_a_claim_and_how_it_is_checked(conformance: Command, tmp_path: Path) -> None:
+    lines = conformance("show", "D0-04", "--records", tmp_path).out.splitlines()
+    assert lines[0] == "D0-04 (Transposed convolution by matrices, matrix form; cases/claims/000.toml)"
+    assert any(line.startswith("  convolution-rows on jax") for line in lines)
+
+
 def test_show_names_the_nearest(conformance: Command, tmp_path: Path) -> None:
     ended = conformance("show", "cover-2d-1488", "--records", tmp_path)
     assert (ended.status, ended.out, ended.err.count("\n")) == (2, "", 1)

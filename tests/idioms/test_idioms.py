@@ -91,11 +91,21 @@ def test_what_no_idiom_knows_names_the_nearest(
         ("nn.ConvTranspose2d(a, b, 3)", "in channels is a: it takes a whole number"),
         ("nn.ConvTranspose2d(4, 4, 0)", "kernel \\(0, 0\\): nothing is claimed of extents below 1"),
         ("torch.nn.grad.conv2d_input(5, w, x)", "input_size is 5: it takes 4 extents"),
+        ("torch.nn.grad.conv2d_input((1, 1, 9, 9), w, x, padding='same')", "padding is 'same': it takes whole numbers"),
+        (
+            "nn.ConvTranspose2d(4, 4, 3)(x, output_size=[4, 7, 9])",
+            r"output_size is \(4, 7, 9\): it takes 2 extents, or 4",
+        ),
     ],
 )
 def test_arguments_that_say_no_problem_are_refused(text: str, message: str) -> None:
     with pytest.raises(Refusal, match=message):
         idioms.read("torch", text, {"x": SHAPES["x"]} if text.startswith("nn.Conv") else SHAPES)
+
+
+def test_what_is_done_to_a_tensor_or_to_an_answer_is_named() -> None:
+    point = idioms.read("torch", "F.conv_transpose2d(x[None], w) * 2", {"x": (4, 5, 7), "w": SHAPES["w"]})
+    assert {"x is x[None]", "around the call: an operation"} <= set(point.aside)
 
 
 def test_draws_are_the_same_ones_for_a_key_and_never_twice() -> None:

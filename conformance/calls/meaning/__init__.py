@@ -51,7 +51,7 @@ class Meaning:
     unknown: tuple[str, ...]
     refused: str
     stamps: Problem | None = None
-    """A problem whose stamps overlap as the call's do; None where the kernel is not known."""
+    """A problem whose stamps overlap as the call's do; None where the kernel is not known, or a step is below 1."""
     line: int = 1
 
     @property
@@ -67,7 +67,7 @@ def of_point(framework: str, point: ClaimedCall) -> Meaning:
         framework, point.idiom.id, made.law, point.text, point.text.partition("(")[0], str(problem), problem.window,
         problem.full, problem.output, made.data, made.weight, made.reversed, point.aside,
         tuple(filter(None, [too_large(made)])), made.refused,
-        problem,
+        problem if min(*problem.stride, *problem.dilation) > 0 else None,
     )  # fmt: skip
 
 

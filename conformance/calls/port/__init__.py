@@ -8,6 +8,7 @@ groups are taken one by one.
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from conformance import adapters, idioms, layout
 from conformance.calls.port import code
 from conformance.calls.port.reductions import Reduction
 from conformance.calls.port.reductions import reductions as reductions
-from conformance.idioms import expression
+from conformance.idioms import Reading, expression
 from conformance.idioms.base import Claim, ClaimedCall, Idiom, Refusal, Shapes, engine, with_window
 from conformance.idioms.expression import ASSUMED
 from conformance.idioms.sizes.legal import too_large
@@ -83,9 +84,19 @@ def port(
     text; `module`, such as keras, the one whose idioms alone are used. Raises PortError where there is none, IdiomError
     for an idiom that the target has not, and what `idioms.read` raises.
     """
-    point = idioms.read(source, text, shapes, adapters.lane(source).variant, given=given)
+    return port_of(
+        idioms.reading(source, text, given), source, target, shapes, variant=variant, idiom=idiom, module=module
+    )
+
+
+def port_of(
+    reading: Reading, source: str, target: str, shapes: Mapping[str, Any], *, variant: str = "", idiom: str = "",
+    module: str = "",
+) -> Port:  # fmt: skip
+    """The same of a call that has been read, such as one of a source file."""
+    point = idioms.point(reading, shapes, adapters.lane(source).variant)
     if point.claim.refused:
-        raise PortError(f"{text}: {source} refuses this itself: {point.claim.refused}")
+        raise PortError(f"{reading.text}: {source} refuses this itself: {point.claim.refused}")
     return translate(point, source, target, variant=variant, idiom=idiom, module=module)
 
 
@@ -127,6 +138,7 @@ def translate(
         raise idioms.no_idiom(target, idiom, "to port to", [each.id for each in idioms.idioms(target) if each.say])
     known.sort(key=lambda idiom: idiom.layer != point.idiom.layer)
     refusals: dict[str, None] = {}
+    last: dict[str, Refusal] = {}
     for reduction in reductions(point.claim.problem):
         for choice in known:
             if choice.layer and {"stretch", "groups"} & set(reduction.steps):  # a layer is one call
@@ -135,10 +147,11 @@ def translate(
                 claimed_call = _call_meaning(choice, target, reduction.problem, variant)
             except Refusal as reason:
                 refusals[f"{choice.id}: {reason}"] = None
+                last[choice.id] = reason  # in the end, of the most reduced problem
                 continue
             return _port(point, claimed_call, (source, target), reduction, tuple(refusals))
-    tried = list(refusals)[::-1][:2]  # the last are of the most reduced problems
-    raise PortError(f"{point.text}: not expressible in {module or target} {variant}: {'; '.join(tried)}")
+    tried = "; ".join(f"{name}: {reason}" for name, reason in [*last.items()][:2])
+    raise PortError(f"{point.text}: no code of {module or target} says it on {target}-{variant}: {tried}")
 
 
 def _call_meaning(idiom: Idiom, framework: str, problem: Problem, variant: str) -> ClaimedCall:
@@ -169,8 +182,12 @@ def _port(
     called = code.conv_transpose(source.claim.problem, target, reduction, dialect, frameworks[1])
     numpy = ["import numpy as np"] if any("np." in line for line in weight) else []
     needed = (*target.idiom.imports, *engine(target.idiom.engines, target.variant), *dialect.imports, *numpy)
-    imports = sorted({*map(_without_own_name, needed)}, key=lambda text: ("\n" in text, text))
-    notes = (*_notes(source, target, reduction, refusals), *_as_one_layer(source, frameworks[1], reduction))
+    pieces = {piece for text in needed for piece in _pieces(text)}
+    imports = sorted(pieces, key=lambda text: ("\n" in text, text))
+    notes = (
+        *_notes(source, target, reduction, refusals),
+        *_as_one_layer(source, frameworks, target.variant, reduction),
+    )
     return Port(source, target, *frameworks, reduction.steps, tuple(imports), (*weight, "", "", *called), notes)
 
 
@@ -190,18 +207,26 @@ def _notes(
         yield from (f"a single call cannot say it: {reason}" for reason in refusals[:1])
 
 
-def _as_one_layer(source: ClaimedCall, framework: str, reduction: Reduction) -> Iterator[str]:
+def _as_one_layer(
+    source: ClaimedCall, frameworks: tuple[str, str], variant: str, reduction: Reduction
+) -> Iterator[str]:  # fmt: skip
     """The idioms that make one layer of groups that are taken one by one."""
     if "groups" in reduction.steps and source.idiom.layer:
-        layers = (idiom.id for idiom in idioms.idioms(framework) if idiom.layer and idiom.say is not None)
-        yield from (
-            f"--idiom {name} makes one layer of it, whose kernel has zeros between the groups" for name in layers
-        )
+        for idiom in idioms.idioms(frameworks[1]):
+            if idiom.layer and idiom.say is not None:
+                with suppress(PortError):
+                    translate(source, *frameworks, variant=variant, idiom=idiom.id)
+                    yield f"--idiom {idiom.id} makes one layer of it, whose kernel has zeros between the groups"
 
 
-def _without_own_name(text: str) -> str:
-    """Definitions that a call needs around it, without one that has the name of the printed function."""
-    return "\n\n\n".join(part for part in text.split("\n\n\n") if not part.startswith("def conv_transpose(")).rstrip()
+def _pieces(text: str) -> Iterator[str]:
+    """What a call needs around it: each import, and definitions, without one that is named as the printed function."""
+    first, *rest = text.rstrip().split("\n\n\n")
+    imports = first.splitlines() if first.startswith(("import ", "from ")) else []
+    parts = rest if imports else [first, *rest]
+    yield from imports
+    if defined := [part for part in parts if not part.startswith("def conv_transpose(")]:
+        yield "\n\n\n".join(defined)
 
 
 def _with_batch(point: ClaimedCall, batch: str) -> ClaimedCall:

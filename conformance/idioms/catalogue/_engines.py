@@ -131,6 +131,7 @@ def _reference(asked: Asked) -> list[Rule]:
 
 _MODEL = '''
 
+
 def model_of(node, x, constants):
     """A model of one node, whose first input is x and whose others are constants."""
     element = onnx.helper.np_dtype_to_tensor_dtype(x.dtype)

@@ -119,9 +119,10 @@ def _read_layer(use: Use) -> Claim:
     size, padding = use["output_size"], use.per_axis("padding")
     if not isinstance(size, list | tuple):
         raise Refusal(f"output_size is {size!r}: it takes a list")
+    whole = len(use.shapes["x"])
+    if len(size) not in (use.rank, whole):
+        raise Refusal(f"output_size is {tuple(size)!r}: it takes {use.rank} extents, or {whole} with those before them")
     size = tuple(size)[-use.rank :]
-    if len(size) != use.rank:
-        raise Refusal(f"output_size is {size!r}: it takes {use.rank} extents")
     return use.claim(
         "output-size", data=_batched(use), stride=use.per_axis("stride"), dilation=use.per_axis("dilation"),
         window=lambda p: tuple((pad, full - pad - out) for pad, full, out in zip(padding, p.full, size, strict=True)),
@@ -183,6 +184,8 @@ def _read_input_gradient(use: Use) -> Claim:
     size = use["input_size"]
     if not isinstance(size, list | tuple) or len(size) != use.rank + 2:
         raise Refusal(f"input_size is {size!r}: it takes {use.rank + 2} extents")
+    if isinstance(use["padding"], str):
+        raise Refusal(f"padding is {use['padding']!r}: it takes whole numbers, and no string as conv{use.rank}d does")
     if use.shapes["x"][1:2] != use.shapes["w"][:1]:
         raise Refusal(f"the weight is of {use.shapes['w'][:1]} channels, the input of {use.shapes['x'][1:2]}: some are "
                       "taken, in groups and in float64, and nothing is claimed of them")  # fmt: skip
