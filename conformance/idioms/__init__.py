@@ -257,7 +257,7 @@ def _unsaid(reading: Reading, reason: str) -> str:
     reviewed = {*reading.idiom.tensors.values(), *reading.idiom.aside}
     values = (value for name, value in reading.arguments.items() if name not in reviewed)
     parts = (part for value in values for part in (value if isinstance(value, list | tuple) else [value]))
-    unsaid = next((part for part in parts if isinstance(part, Name) and part.text in reason), None)
+    unsaid = next((part for part in parts if isinstance(part, Name) and _named(part.text, reason)), None)
     if unsaid is None or "--let" in reason:
         return ""
     if strings := re.findall(r'"([\w-]+)"', reason.partition("it takes ")[2]):
@@ -266,6 +266,11 @@ def _unsaid(reading: Reading, reason: str) -> str:
         return f", and the text does not say the value of {unsaid}: give it by --let '{unsaid}=\"{strings[0]}\"'"
     extents = re.search(r"it takes (\d) extents", reason)
     return how_to_give(unsaid, f"({', '.join('1888888'[: int(extents[1])])})" if extents else "2")
+
+
+def _named(text: str, reason: str) -> bool:
+    """Whether a reason has a text, and not as a part of a word."""
+    return bool(re.search(rf"(?<!\w){re.escape(text)}(?!\w)", reason))
 
 
 def operands(reading: Reading, shapes: Mapping[str, Any]) -> dict[str, Any]:

@@ -106,6 +106,8 @@ class Use:
         """
         _require_whole(groups, layer)
         of_x = self._sizes("x", data, {})
+        if of_x.get("n", 1) < 1:
+            raise Refusal("the batch of x is empty: nothing is claimed of it")
         channels, out, kernel, refused = self._weight(of_x["c"], weight, groups, layer)
         for what, extents in (("input", of_x["k"]), ("kernel", kernel), ("channels", (channels, out))):
             if min(extents) < 1:

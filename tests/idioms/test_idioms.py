@@ -6,7 +6,7 @@ from conformance import adapters, idioms
 from conformance.calls.native import program
 from conformance.idioms import IdiomError, laws
 from conformance.idioms._edges import draws
-from conformance.idioms.base import Example, Refusal
+from conformance.idioms.base import Example, Refusal, Shapes
 
 FUNCTION = "torch.nn.functional.conv_transpose2d(x, w, stride=2, padding=1, output_padding=1)"
 SHAPES = {"x": (1, 4, 5, 7), "w": (4, 2, 3, 3)}
@@ -103,6 +103,35 @@ def test_arguments_that_say_no_problem_are_refused(text: str, message: str) -> N
         idioms.read("torch", text, {"x": SHAPES["x"]} if text.startswith("nn.Conv") else SHAPES)
 
 
+@pytest.mark.parametrize(
+    ("text", "shapes", "refused"),
+    [
+        ("torch.nn.grad.conv1d_input((1, 4, 6), w, x)", {}, "input_size has (1, 4) in batch and channels"),
+        ("torch.nn.grad.conv1d_input((2, 3, 6), w, x)", {}, "input_size has (2, 3) in batch and channels"),
+        ("torch.nn.grad.conv1d_input((1, 3, 6), w, x)", {}, ""),
+        ("torch.nn.grad.conv1d_input((1, 3, 4), w, x, 1, -1)", {}, "negative padding is not supported"),
+        ("torch.autograd.grad(F.conv1d(z, w), z, x)[0]", {"z": (1, 2, 6)}, "z has (1, 2) in batch and channels"),
+        ("torch.autograd.grad(F.conv1d(z, w, None, (1,)), z, x)[0]", {"z": (1, 3, 6)}, ""),
+    ],
+)
+def test_the_gradient_of_a_convolution_needs_an_input_that_fits(text: str, shapes: Shapes, refused: str) -> None:
+    claim = idioms.read("torch", text, {"x": (1, 2, 4), "w": (2, 3, 3), **shapes}).claim
+    assert claim.refused.startswith(refused)
+    assert bool(claim.refused) is bool(refused)
+
+
+def test_a_sequence_of_one_number_is_of_every_axis_in_pytorch() -> None:
+    text = "F.conv_transpose2d(x, w, stride=(2,), padding=(1,), output_padding=[1], dilation=(1,))"
+    assert str(idioms.read("torch", text, SHAPES).claim.problem) == "i5x7 k3 s2 p1 op1 ic4 oc2"
+    aten = "torch.ops.aten.convolution(x, w, None, [2], [1], [1], 1, [0], 1)"
+    assert str(idioms.read("torch", aten, SHAPES).claim.problem) == "i5x7 k3 s2 p1 ic4 oc2"
+
+
+def test_nothing_is_claimed_of_an_empty_batch() -> None:
+    with pytest.raises(Refusal, match="the batch of x is empty"):
+        idioms.read("torch", "F.conv_transpose2d(x, w)", {**SHAPES, "x": (0, 4, 5, 7)})
+
+
 def test_what_is_done_to_a_tensor_or_to_an_answer_is_named() -> None:
     point = idioms.read("torch", "F.conv_transpose2d(x[None], w) * 2", {"x": (4, 5, 7), "w": SHAPES["w"]})
     assert {"x is x[None]", "around the call: an operation"} <= set(point.aside)
@@ -150,5 +179,5 @@ def test_same_crops_seven_to_fourteen_by_one_and_two() -> None:
 
 def test_a_gradient_of_an_input_with_too_few_axes_says_no_problem() -> None:
     text = "torch.autograd.grad(F.conv2d(z, w, stride=2, padding=1), z, x)[0]"
-    with pytest.raises(Refusal, match=r"z \(1, 3, 8\) has 3 axes: it takes 4"):
+    with pytest.raises(Refusal, match=r"z \(1, 3, 8\) has 3 axes: nothing is claimed"):
         idioms.read("torch", text, {"x": (1, 8, 4, 4), "w": (8, 3, 3, 3), "z": (1, 3, 8)})

@@ -35,6 +35,14 @@ def test_lanes_that_are_wrong_are_named_with_their_counts_then_those_that_are_si
     )
 
 
+def test_of_many_lanes_those_with_most_wrong_answers_are_named() -> None:
+    runs = [run(f"lane-{number}", [WRONG] * number + [RIGHT] * 10) for number in range(1, 8)]
+    assert answer(runs) == (
+        "No: 7 of 7 lanes give another answer than expected to some valid calls: "
+        "lane-7 (7 of 17), lane-6 (6 of 16), lane-5 (5 of 15) and 4 more."
+    )
+
+
 def test_lanes_agree_where_none_of_them_is_wrong() -> None:
     assert answer([run("torch-eager", [RIGHT]), run("jax-jit", [RIGHT, REFUSED])]) == (
         "Yes, where they answer: no lane gives another answer than expected to a valid call. "

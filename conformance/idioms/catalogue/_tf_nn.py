@@ -167,7 +167,7 @@ def _output(use: Use, name: str, *, first: bool) -> tuple[Ints, int, str]:
     if not isinstance(size, list | tuple) or not (alone or len(size) == use.rank + 2):
         raise Refusal(f"{name} is {size!r}: it takes {use.rank + 2} extents")
     if not all(isinstance(extent, int) and extent > 0 for extent in size):
-        raise Refusal(f"{name} is {size!r}: it takes numbers of at least 1")
+        raise Refusal(f"{name} is {size!r}: nothing is claimed of extents below 1: give the batch of x in place of -1")
     if len(weight) != use.rank + 2:
         raise Refusal(
             f"filter {weight} has {len(weight)} axes, '{WEIGHT}' of {use.rank} spatial ones has {use.rank + 2}"

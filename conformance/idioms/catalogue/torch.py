@@ -55,6 +55,13 @@ def _batched(use: Use) -> str:
     return "n c k" if len(use.shapes["x"]) == use.rank + 2 else "c k"
 
 
+def _each(use: Use, name: str) -> Ints:
+    """A number for each axis; a sequence of one is of all axes."""
+    value = use[name]
+    alone = isinstance(value, list | tuple) and len(value) == 1 and type(value[0]) is int
+    return (value[0],) * use.rank if alone else use.per_axis(name)
+
+
 def _claim_padding(use: Use) -> Claim:
     """`padding` cuts both ends of the stamp, `output_padding` gives back at the end: window (p, p - op)."""
     return _padded(use, use.has("bias"))
@@ -63,9 +70,9 @@ def _claim_padding(use: Use) -> Claim:
 def _padded(use: Use, bias: bool, layer: tuple[int, int, Ints] | None = None) -> Claim:
     if isinstance(use["padding"], str):
         raise Refusal(no_name(use, layer[2] if layer else None))
-    padding, output_padding = use.per_axis("padding"), use.per_axis("output_padding")
+    padding, output_padding = _each(use, "padding"), _each(use, "output_padding")
     return use.claim(
-        "padding", data=_batched(use), stride=use.per_axis("stride"), dilation=use.per_axis("dilation"),
+        "padding", data=_batched(use), stride=_each(use, "stride"), dilation=_each(use, "dilation"),
         pads=padding, output_padding=output_padding, groups=use["groups"], bias=bias, layer=layer,
         refusals=[
             ("stride and dilation must be at least 1", lambda p: min(*p.stride, *p.dilation) < 1),
@@ -118,7 +125,7 @@ def _read_layer(use: Use) -> Claim:
         return _padded(use, bool(use["bias"]), layer)
     size, padding = use["output_size"], use.per_axis("padding")
     if not isinstance(size, list | tuple):
-        raise Refusal(f"output_size is {size!r}: it takes a list")
+        raise Refusal(f"output_size is {size!r}: it takes {use.rank} extents")
     whole = len(use.shapes["x"])
     if len(size) not in (use.rank, whole):
         raise Refusal(f"output_size is {tuple(size)!r}: it takes {use.rank} extents, or {whole} with those before them")
@@ -193,16 +200,17 @@ def _read_input_gradient(use: Use) -> Claim:
 
 
 def _gradient(use: Use, name: str, size: Ints) -> Claim:
-    stride, dilation = use.per_axis("stride"), use.per_axis("dilation")
+    each = _each if name == "z" else Use.per_axis
+    stride, dilation = each(use, "stride"), each(use, "dilation")
     padding, out = use["padding"], size[2:]
     if min(stride) < 1:
         raise Refusal(f"stride is {use['stride']!r}: it takes numbers of at least 1")
     if len(out) != use.rank:
-        raise Refusal(f"z {size} has {len(size)} axes: it takes {use.rank + 2}")
+        raise Refusal(f"z {size} has {len(size)} axes: nothing is claimed of it but with {use.rank + 2}")
     if isinstance(padding, str) and padding not in ("same", "valid"):
         raise Refusal(f"padding is {padding!r}: the strings are 'same' and 'valid'")
     same = padding == "same"
-    pads = (0,) * use.rank if isinstance(padding, str) else use.per_axis("padding")
+    pads = (0,) * use.rank if isinstance(padding, str) else each(use, "padding")
 
     def begin(problem: Problem) -> Sequence[int]:
         return [(ke - 1) // 2 for ke in problem.effective_kernel] if same else pads
@@ -215,6 +223,10 @@ def _gradient(use: Use, name: str, size: Ints) -> Claim:
         window=lambda p: tuple((lo, full - lo - o) for lo, full, o in zip(begin(p), p.full, out, strict=True)),
         refusals=[
             ("padding 'same' needs stride 1", lambda p: same and max(stride) > 1),
+            (NEGATIVE, lambda _: min(pads) < 0),
+            (lambda p: f"{name} has {size[:2]} in batch and channels, and x and the weight say "
+                       f"{(p.batch, p.groups * p.out_channels)}",
+             lambda p: size[:2] != (p.batch, p.groups * p.out_channels)),
             legal_alone("the shape of z is not the convolution's", name, out, lambda p: [
                 range(max(full - lo - hi, 1), full - lo - hi + s)
                 for full, lo, hi, s in zip(p.full, begin(p), ends(p), stride, strict=True)]),
@@ -274,10 +286,10 @@ def _reach_input_gradient(problem: Problem) -> Iterator[str]:
 
 def _read_aten(use: Use) -> Claim:
     """The operator under all of them: arguments as in the function, groups last, `transposed` True."""
-    if use["transposed"] is not True:
+    if use["transposed"] not in (True, 1):
         raise Refusal("transposed is not True: it is an ordinary convolution: give its gradient with respect to its "
                       "input, such as torch.autograd.grad(F.conv2d(z, w, ...), z, x)[0]")  # fmt: skip
-    if min(use.per_axis("dilation")) < 1:
+    if min(_each(use, "dilation")) < 1:
         raise Refusal(f"dilation is {use['dilation']!r}: the operator takes 0 of some shapes, nothing is claimed of it")
     return _padded(use, use.has("bias"))
 

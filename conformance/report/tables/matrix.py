@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from conformance.io.terminal import plural
 from conformance.records.record import NEGATIVE, Record, Run, SubjectKind, Verdict
 
+NAMED = 3
+"""How many lanes a sentence names, if there are at least two more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -82,12 +85,10 @@ def answer(runs: Sequence[Run]) -> str:
     lanes = _valid_calls(runs)
     if not lanes:
         return "These records hold no valid call, so they do not say whether the frameworks agree."
-    wrong = [f"{lane} ({counts.wrong:,} of {counts.calls:,})" for lane, counts in lanes.items() if counts.wrong]
-    silent = [
-        f"{lane} ({counts.unanswered:,} of {counts.calls:,})"
-        for lane, counts in lanes.items()
-        if counts.unanswered and not counts.wrong
-    ]
+    wrong = _most_first({lane: (counts.wrong, counts.calls) for lane, counts in lanes.items()})
+    silent = _most_first({
+        lane: (counts.unanswered, counts.calls) for lane, counts in lanes.items() if not counts.wrong
+    })  # fmt: skip
     right = [lane for lane, counts in lanes.items() if not (counts.unanswered or counts.wrong)]
     if wrong:
         text = (
@@ -104,6 +105,12 @@ def answer(runs: Sequence[Run]) -> str:
     if right:
         text += f" Right every time: {_list(right)}."
     return text
+
+
+def _most_first(counts: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Lanes with how many of their calls are counted, the most of these first; lanes with none are left out."""
+    lanes = sorted((lane for lane, (some, _) in counts.items() if some), key=lambda lane: -counts[lane][0])
+    return [f"{lane} ({counts[lane][0]:,} of {counts[lane][1]:,})" for lane in lanes]
 
 
 @dataclass(slots=True)
@@ -140,5 +147,7 @@ def _verb(lanes: Sequence[str], one: str, many: str) -> str:
 
 
 def _list(names: Sequence[str]) -> str:
-    """Names in a row, the last joined by "and"."""
+    """The first names in a row, and how many others there are."""
+    if len(names) > NAMED + 1:
+        names = [*names[:NAMED], f"{len(names) - NAMED} more"]
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
