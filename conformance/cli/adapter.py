@@ -141,7 +141,9 @@ class Check:
         counts = Counter(record.verdict for record in records)
         echo(verdict_counts(dict(sorted(counts.items()))))
         if not counts[Verdict.CONFORMS]:
-            self._fix("no problem was answered rightly", "answer 'i1 k1' first: y = x * w")
+            first = records[0]
+            step = "begin with what is named first" if first.verdict in FAULTS else "answer 'i1 k1' first: y = x * w"
+            self._fix("no problem was answered rightly", step)
         return DIVERGED if self._failed else OK
 
     def _alone(self, process: LaneProcess) -> list[Record]:
@@ -175,7 +177,7 @@ class Check:
         if changed:
             self._fix(f"in turns of {block}, backwards: {changed[0]}", "let no job change what another one gets")
         else:
-            echo(f"in turns of {block}, backwards: ok, as before")
+            echo(f"in turns of {block}, backwards: the same verdicts")
 
     def _ends(self) -> None:
         """Hold that a process which is told to stop says so."""
@@ -195,7 +197,7 @@ class Check:
 
     def _fix(self, fault: str, step: str) -> None:
         self._failed = True
-        echo(f"MEND {fault}\n     {step}")
+        echo(f"FIX {fault}\n     {step}")
 
 
 def _next_step(lane: Lane, case: Case, record: Record, dtype: str) -> tuple[str, str]:

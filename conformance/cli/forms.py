@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-DESCRIPTOR = re.compile(r"\s*i\d[\dx]*\s+k\d")
+DESCRIPTOR = re.compile(r"\s*i\d[\dx]*(\s+[a-z]|\s*$)")
 """How the descriptor of a problem begins, which no call does."""
 PINNED = re.compile(r"\s*[A-Za-z][\w.-]*(\[[\w,-]+\])?\s*==")
 """How the version of a framework begins, which no file that we write does."""

@@ -162,7 +162,7 @@ def test_what_is_passed_over_in_a_file_is_said_with_its_line() -> None:
         (b"\xff\xfe\0\0", "is not UTF-8 text: "),
         (b"x = 1\0\n", "is not Python: source code string cannot contain null bytes: fix the file"),
         (b"x = 1\ndef f(:\n", ":2: character 7: is not Python: invalid syntax: fix the file"),
-        (b"x = " + b"-" * 200_000 + b"1", "is not Python: "),
+        (b"x = " + b"-" * 200_000 + b"1", "is not Python: nested too deeply: fix the file"),
     ],
 )
 def test_a_file_that_is_no_source_is_named_with_its_line(
@@ -174,6 +174,12 @@ def test_a_file_that_is_no_source_is_named_with_its_line(
     assert isinstance(refused, ValueError)
     assert str(refused).startswith(f"{path}")
     assert message in str(refused)
+
+
+def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "model.py"
+    path.write_bytes(b"\xef\xbb\xbfnn.ConvTranspose2d(8, 4, 3)\n")
+    assert f"{path}:1: torch.nn.ConvTranspose2d" in invoke("call", "torch", str(path)).output
 
 
 @pytest.mark.parametrize("digits", [19, 5000])

@@ -103,6 +103,7 @@ def test_a_pass_is_asked_of_each_lane() -> None:
     [
         (["i3 k2", "--lane", "all", "--pass", "bias"], "'i3 k2' has no bias, so that there is no gradient of one"),
         (["i3 k2"], "give FRAMEWORK and DESCRIPTOR"),
+        (["torch", "i3"], "kernel"),
         (["torch", "i3 k2", "--lane", "all"], "leave out 'i3 k2'"),
         (["i3 k2 op9", "--lane", "all"], "output_padding"),
     ],

@@ -187,7 +187,7 @@ class TestCheck:
         done = CliRunner().invoke(command, ["check", "odd"], standalone_mode=False)
         assert done.return_value == 1
         assert "'i1 k1': conforms" in done.output
-        assert "MEND diverges" in done.output
+        assert "FIX diverges" in done.output
         assert "conformance call odd 'i3 k2' --variant program --dtype float32" in done.output
         assert "stop: ok" in done.output
 
@@ -196,13 +196,13 @@ class TestCheck:
         monkeypatch.setenv("ODD_PROGRAM", "unsupported")
         done = CliRunner().invoke(command, ["check", "odd"], standalone_mode=False)
         assert done.return_value == 1
-        assert "MEND no problem was answered rightly" in done.output
+        assert "FIX no problem was answered rightly" in done.output
 
     @pytest.mark.slow
     def test_of_a_program_that_says_no_goodbye_names_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ODD_PROGRAM", "no goodbye")
         done = CliRunner().invoke(command, ["check", "odd"], standalone_mode=False)
-        assert 'MEND stop: something else than {"bye": true}' in done.output
+        assert 'FIX stop: something else than {"bye": true}' in done.output
 
     def test_of_a_program_that_does_not_start_names_the_violation(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ODD_PROGRAM", "unknown field at the start")
