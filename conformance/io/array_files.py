@@ -38,7 +38,7 @@ def parse_array(content: bytes, kinds: str = NUMBERS) -> NDArray[Any]:
     """The array of numbers in a .npy file's bytes. Raises BoundError for anything else."""
     array = parse_any_array(content)
     if array.dtype.kind not in kinds:
-        raise BoundError(f"is an array of {array.dtype}, not of numbers: save one array of numbers with numpy.save")
+        raise BoundError(f"is an array of {array.dtype}, not of real numbers: save one array of these with numpy.save")
     return array
 
 
@@ -52,7 +52,7 @@ def parse_any_array(content: bytes) -> NDArray[Any]:
     except Exception:  # whatever NumPy's parser makes of bytes that are no header
         raise BoundError("is not an array file: save it with numpy.save") from None
     if dtype.kind not in ANSWERS + "V" or dtype.shape or dtype.fields:
-        raise BoundError(f"is an array of {dtype}, not of numbers: save one array of numbers with numpy.save")
+        raise BoundError(f"is an array of {dtype}, not of real numbers: save one array of these with numpy.save")
     size, left = math.prod(shape) * dtype.itemsize, len(content) - file.tell()
     if len(shape) > MOST_AXES:
         raise BoundError(f"claims shape {str(shape)[:60]} of {len(shape)} axes, and at most {MOST_AXES} are read: "

@@ -112,7 +112,7 @@ def _parsed(content: bytes) -> Tensor:
     if array.dtype.str[1:] == "V2":
         return widened(np.ascontiguousarray(array))
     if array.dtype.kind not in NUMBERS:
-        raise BoundError(f"is an array of {array.dtype}, not of numbers: save one array of numbers with numpy.save")
+        raise BoundError(f"is an array of {array.dtype}, not of real numbers: save one array of these with numpy.save")
     return Tensor(array)
 
 

@@ -117,7 +117,7 @@ def environment(build: Build, say: Say) -> Path:
     done = folder / "made"
     if done.exists():
         return folder / build.framework
-    say(f"making an environment with {build}")
+    say(f"making an environment with {build} in {folder}: this takes minutes; delete it to free the disk")
     command = [*tox_command(), "run", "-q", "-e", build.framework, "--notest", "--workdir", str(folder)]
     result = subprocess.run(
         command,

@@ -106,11 +106,15 @@ def test_arguments_that_say_no_problem_are_refused(text: str, message: str) -> N
 @pytest.mark.parametrize(
     ("text", "shapes", "refused"),
     [
-        ("torch.nn.grad.conv1d_input((1, 4, 6), w, x)", {}, "input_size has (1, 4) in batch and channels"),
-        ("torch.nn.grad.conv1d_input((2, 3, 6), w, x)", {}, "input_size has (2, 3) in batch and channels"),
+        ("torch.nn.grad.conv1d_input((1, 4, 6), w, x)", {}, "the batch or the channels of input_size are not"),
+        ("torch.nn.grad.conv1d_input((2, 3, 6), w, x)", {}, "the batch or the channels of input_size are not"),
         ("torch.nn.grad.conv1d_input((1, 3, 6), w, x)", {}, ""),
         ("torch.nn.grad.conv1d_input((1, 3, 4), w, x, 1, -1)", {}, "negative padding is not supported"),
-        ("torch.autograd.grad(F.conv1d(z, w), z, x)[0]", {"z": (1, 2, 6)}, "z has (1, 2) in batch and channels"),
+        (
+            "torch.autograd.grad(F.conv1d(z, w), z, x)[0]",
+            {"z": (1, 2, 6)},
+            "the batch or the channels of z are not those",
+        ),
         ("torch.autograd.grad(F.conv1d(z, w, None, (1,)), z, x)[0]", {"z": (1, 3, 6)}, ""),
     ],
 )

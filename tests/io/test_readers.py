@@ -47,7 +47,7 @@ def test_a_header_cannot_claim_more_than_there_is(shape: tuple[int, ...]) -> Non
 
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{}, []], dtype=object), allow_pickle=True)
-    with pytest.raises(BoundError, match="is an array of object, not of numbers"):
+    with pytest.raises(BoundError, match="is an array of object, not of real numbers"):
         read_array(tmp_path / "a.npy")
 
 

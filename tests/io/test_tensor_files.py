@@ -100,13 +100,13 @@ class TestNumPy:
 
     def test_objects_are_not_unpickled(self, tmp_path: Path) -> None:
         np.save(tmp_path / "y.npy", np.array([Running(tmp_path)], object), allow_pickle=True)
-        assert "is an array of object, not of numbers" in refused(tmp_path / "y.npy")
+        assert "is an array of object, not of real numbers" in refused(tmp_path / "y.npy")
         assert not (tmp_path / "ran").exists()
 
     @pytest.mark.parametrize("dtype", ["U3", "M8[s]", "?", "c8", "V3", [("a", "f4")]])
     def test_what_is_no_number_is_refused(self, dtype: Any, tmp_path: Path) -> None:
         np.save(tmp_path / "y.npy", np.zeros(2, dtype))
-        assert "not of numbers" in refused(tmp_path / "y.npy")
+        assert "not of real numbers" in refused(tmp_path / "y.npy")
 
 
 class Running:

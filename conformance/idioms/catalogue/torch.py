@@ -224,8 +224,7 @@ def _gradient(use: Use, name: str, size: Ints) -> Claim:
         refusals=[
             ("padding 'same' needs stride 1", lambda p: same and max(stride) > 1),
             (NEGATIVE, lambda _: min(pads) < 0),
-            (lambda p: f"{name} has {size[:2]} in batch and channels, and x and the weight say "
-                       f"{(p.batch, p.groups * p.out_channels)}",
+            (f"the batch or the channels of {name} are not those of x and the weight",
              lambda p: size[:2] != (p.batch, p.groups * p.out_channels)),
             legal_alone("the shape of z is not the convolution's", name, out, lambda p: [
                 range(max(full - lo - hi, 1), full - lo - hi + s)
