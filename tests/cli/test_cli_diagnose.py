@@ -144,7 +144,7 @@ def problem_of_call(**changed: Any) -> dict[str, Any]:
         ({"x": lambda x: x[:, :1]}, 2, "refused: the layer has 2 in channels, the input 1: give the arrays of"),
         ({"x": lambda x: np.where(x > 2, np.nan, x)}, 2, "no sum with it can be judged: give finite numbers"),
         ({"actual": lambda y: y > 0}, 2, "actual.npy: is an array of bool, not of real numbers: save one"),
-        ({"actual": lambda y: y.astype(complex)}, 2, "actual.npy: is an array of complex128, not of real numbers: save one"),
+        ({"actual": lambda y: y.astype(complex)}, 2, "is an array of complex128, not of real numbers: save one"),
         ({"bias": lambda _: np.zeros(3)}, 2, "the call has no bias, and --bias is given: give the arrays"),
     ],
 )  # fmt: skip
