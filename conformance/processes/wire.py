@@ -228,9 +228,8 @@ def decode(line: bytes) -> Mapping[str, Any]:
     try:
         message = msgspec.json.decode(line)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise ViolationError(
-            f"a line that is not of the protocol: {plain(repr(line[:60]))} {error}: print all else to standard error"
-        ) from None
+        facts = f"{plain(repr(line[:60]))} {error}: print all else to standard error"
+        raise ViolationError(f"a line that is not of the protocol: {facts}") from None
     if not isinstance(message, dict):
         raise ViolationError(f"a line that is no message: {plain(repr(line[:60]))}")
     return message
@@ -367,7 +366,7 @@ def _call(reply: Reply, axes: str, arrays: Sequence[Array], rank: int) -> Call:
         _require_window(reply.window, arrays, axes, rank)
     return Call(
         _made_elsewhere, (), window=reply.window, bias=arrays[1] if reply.bias and len(arrays) > 1 else None,
-        prepared=tuple(map(plain, reply.prepared)), layout=axes, text=plain(reply.text) or MADE,
+        prepared=tuple(map(plain, reply.prepared)), layout=axes, text=plain(reply.text) or "in another process",
     )  # fmt: skip
 
 
@@ -385,10 +384,6 @@ def _require_window(window: Pairs, arrays: Sequence[Array], axes: str, rank: int
     )
     if max(arrays[0].nbytes, 1) * grown > LARGEST_ARRAY:
         raise ViolationError(f"the window {plain(repr(window))[:60]}, which makes too much of {arrays[0].shape}")
-
-
-MADE = "a call in another process, which gave no text of it"
-"""What stands for a call whose process says nothing of it."""
 
 
 def _made_elsewhere() -> None:
