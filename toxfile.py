@@ -101,9 +101,10 @@ def _command(outcome: Outcome) -> str:
 
 
 def _said(outcome: Outcome) -> str:
-    """The last line that a command wrote to standard error; nothing where it succeeded."""
+    """The last line that a command wrote to standard error, but what libraries log; nothing where it succeeded."""
     lines = outcome.err.replace("\r", "\n").split("\n") if outcome.exit_code else []
-    return next((line.strip()[:SAID] for line in reversed(lines) if line.strip()), "")
+    told = (line.strip() for line in reversed(lines) if line.strip() and not line.startswith("INFO:"))
+    return next((line[:SAID] for line in told), "")
 
 
 def _tell() -> None:

@@ -41,7 +41,9 @@ class OverwriteError(ValueError):
 
 
 def explain(error: OSError) -> str:
-    """What failed, why, and the next step, in a line; without a file's name it was standard output."""
+    """What failed, why, and the next step, in a line; without a file's name it was standard output, or this folder."""
+    if error.errno == errno.ENOENT and error.filename is None:
+        return "the working folder: it was deleted: go to another one"
     next_step = _NEXT_STEPS.get(error.errno or 0, "check the path and its permissions")
     return f"{error.filename or 'standard output'}: {error.strerror or error}: {next_step}"
 

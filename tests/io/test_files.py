@@ -354,3 +354,12 @@ def test_a_record_that_a_full_disk_does_not_take_is_not_counted(tmp_path: Path) 
     assert raised.value.filename == str(tmp_path / "journal")
     assert len(journal) == 0
     journal.leave()
+
+
+def test_a_working_folder_that_was_deleted_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(OSError, match="No such file") as raised:
+        Path.cwd()
+    assert explain(raised.value) == "the working folder: it was deleted: go to another one"
