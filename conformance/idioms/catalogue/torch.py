@@ -191,6 +191,8 @@ def _read_input_gradient(use: Use) -> Claim:
     size = use["input_size"]
     if not isinstance(size, list | tuple) or len(size) != use.rank + 2:
         raise Refusal(f"input_size is {size!r}: it takes {use.rank + 2} extents")
+    if 0 in size[:2]:
+        raise Refusal(f"input_size is {size!r}: nothing is claimed of an empty batch, or of no channels")
     if isinstance(use["padding"], str):
         raise Refusal(f"padding is {use['padding']!r}: it takes whole numbers, and no string as conv{use.rank}d does")
     if use.shapes["x"][1:2] != use.shapes["w"][:1]:
