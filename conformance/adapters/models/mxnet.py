@@ -59,7 +59,9 @@ class MxnetModel:
         attributes = node.get("attrs") or node.get("param") or {}
         arrays = [self.parameters.get(name) for name in names[1:]]
         weight, bias = (*(None if array is None else array.asnumpy() for array in arrays), None, None)[:2]
-        unknown = "" if {"x", "w"} <= given.keys() else "its extents do not follow from the sizes of the inputs"
+        unknown = (
+            "" if {"x", "w"} <= given.keys() else "its extents are not known: give the sizes of the inputs by --input"
+        )
         return NativeLayer(
             node["name"], f"{OPERATOR} {number} of {of}", call_text(attributes, len(names) > 2), given,
             str(weight.dtype) if weight is not None else "float32", self._provenance(node, arrays[0]), weight, bias,
