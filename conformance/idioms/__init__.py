@@ -237,13 +237,19 @@ def claim_of(reading: Reading, shapes: Shapes, variant: str, dtype: str) -> tupl
 
 def _unsaid(reading: Reading, reason: str) -> str:
     """How a value can be given that a refusal names, and that the text does not say."""
-    reviewed = {*reading.idiom.tensors.values(), *reading.idiom.aside}
+    listed = "".join(reading.idiom.lists.values())
+    reviewed = {*reading.idiom.tensors.values(), *reading.idiom.aside, *listed}
     values = (value for name, value in reading.arguments.items() if name not in reviewed)
     parts = (part for value in values for part in (value if isinstance(value, list | tuple) else [value]))
-    unsaid = next((part for part in parts if isinstance(part, Name) and part.text in reason), None)
+    unsaid = next((part for part in parts if isinstance(part, Name) and _named(part.text, reason)), None)
     extents = re.search(r"it takes (\d) extents", reason)
     example = f"({', '.join('1888888'[: int(extents[1])])})" if extents else "2"
     return "" if unsaid is None or "--let" in reason else how_to_give(unsaid, example)
+
+
+def _named(name: str, reason: str) -> bool:
+    """Whether a name stands in a reason as a word of its own."""
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", reason) is not None
 
 
 def operands(reading: Reading, shapes: Mapping[str, Any]) -> dict[str, Any]:
