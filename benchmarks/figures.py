@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from conformance import adapters
 from conformance.io.atomic import write_atomically
 from conformance.records import record_file
 from conformance.records.record import Run, Verdict
+from conformance.runner.selection import nightly
 
 README = Path(__file__).parent.parent / "README.md"
 TABLE = re.compile(r"^\| lane \| [^|\n]* \| (?P<suite>\w+), [\d,]+ records \|\n(?:\|.*\n)+", re.MULTILINE)
@@ -52,7 +52,7 @@ def without_run(text: str, runs: Mapping[tuple[str, str], Run], suites: Sequence
     for suite, those in lanes(text).items():
         digests = {run.header.cases for (name, _), run in runs.items() if name == suite}
         for lane in those if not suites or suite in suites else ():
-            if adapters.is_nightly(lane.partition("-")[0]) and ((suite, lane) not in runs or len(digests) > 1):
+            if suite in nightly(lane.partition("-")[0]) and ((suite, lane) not in runs or len(digests) > 1):
                 yield f"{lane} {suite}" + " on the same cases" * (len(digests) > 1)
 
 

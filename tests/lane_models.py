@@ -375,10 +375,17 @@ def mxnet_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Save
 
 
 def mxnet_refused(folder: Path, _: pytest.MonkeyPatch) -> Iterator[Refused]:
+    import mxnet as mx
+
     (folder / "m-symbol.json").write_text('{"nodes": [{"op": "Custom", "name": "a", "inputs": []}]}')
     yield Refused("m-symbol.json", "has an operator Custom, whose code would be run")
     (folder / "n-symbol.json").write_text('{"nodes": [{"op": "Deconvolution", "name": "a", "inputs": [[7, 0]]}]}')
     yield Refused("n-symbol.json", "is no symbol of MXNet")
+    (folder / "p-symbol.json").write_text(
+        mx.sym.Deconvolution(mx.sym.Variable("data"), kernel=(2,), num_filter=1).tojson()
+    )
+    (folder / "p-0000.params").write_bytes(b"nothing")
+    yield Refused("p-symbol.json", "its parameters p-0000.params are not read: MXNetError: Check failed")
 
 
 Models = Callable[[Path, pytest.MonkeyPatch], Iterator[Saved]]

@@ -9,6 +9,7 @@ from benchmarks.figures import README, TABLE, figures, lanes, without_run, writt
 from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.records.record import Header, Record, Run, Verdict
+from conformance.runner.selection import nightly
 
 TEXT = README.read_text(encoding="utf-8")
 
@@ -72,12 +73,12 @@ def test_what_files_of_an_environment_take_is_counted_without_links(tmp_path: Pa
 
 
 def test_each_lane_of_a_night_has_a_run_of_the_same_cases() -> None:
-    nightly = [lane for lane in lanes(TEXT)["half"] if adapters.is_nightly(lane.partition("-")[0])]
-    runs = {("half", lane): run("half", lane, Verdict.CONFORMS) for lane in nightly}
+    each = [lane for lane in lanes(TEXT)["half"] if "half" in nightly(lane.partition("-")[0])]
+    runs = {("half", lane): run("half", lane, Verdict.CONFORMS) for lane in each}
     assert list(without_run(TEXT, runs, ["half"])) == []
-    assert f"{nightly[0]} core" in without_run(TEXT, runs, [])
-    other = runs["half", nightly[0]]
-    runs["half", nightly[0]] = replace(other, header=replace(other.header, cases="d"))
-    assert list(without_run(TEXT, runs, ["half"])) == [f"{lane} half on the same cases" for lane in nightly]
-    del runs["half", nightly[0]]
-    assert list(without_run(TEXT, runs, ["half"])) == [f"{nightly[0]} half"]
+    assert f"{each[0]} core" in without_run(TEXT, runs, [])
+    other = runs["half", each[0]]
+    runs["half", each[0]] = replace(other, header=replace(other.header, cases="d"))
+    assert list(without_run(TEXT, runs, ["half"])) == [f"{lane} half on the same cases" for lane in each]
+    del runs["half", each[0]]
+    assert list(without_run(TEXT, runs, ["half"])) == [f"{each[0]} half"]

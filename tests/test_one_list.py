@@ -3,6 +3,7 @@
 import ast
 import configparser
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from conformance.adapters import AdapterError, modes
 from conformance.adapters.base import Lane
 from conformance.records import record, record_file
 from conformance.records.record import Verdict
-from conformance.runner.selection import NIGHTLY
+from conformance.runner.selection import NIGHTLY, nightly, weekly
 from conformance.suites import references
 from conformance.suites.cases import PROBES
 
@@ -37,8 +38,7 @@ def test_tox_has_an_environment_for_each_framework() -> None:
     [("weekly", {"programs", "report", *MODES, *PRODUCT}), ("nightly", {"programs", "report"})],
 )
 def test_tox_labels_run_every_framework(label: str, rest: set[str]) -> None:
-    frameworks = {name for name in adapters.frameworks() if label == "weekly" or adapters.is_nightly(name)}
-    assert set(LABELS[label].split(", ")) == {*frameworks, *rest}
+    assert set(LABELS[label].split(", ")) == {*adapters.frameworks(), *rest}
 
 
 @pytest.mark.parametrize(("label", "rest"), [("smoke", set()), ("machines", set()), ("test", {"lint", "tests"})])
@@ -54,15 +54,24 @@ def test_the_workflow_runs_every_framework() -> None:
     workflow = (ROOT / ".github/workflows/nightly.yml").read_text()
     listed = re.search(r"framework: \[(.*)\]", workflow)
     assert listed
-    assert listed[1].split(", ") == sorted(filter(adapters.is_nightly, adapters.frameworks()))
+    assert listed[1].split(", ") == sorted(adapters.frameworks())
 
 
 def test_the_weekly_workflow_runs_what_no_night_runs() -> None:
     workflow = (ROOT / ".github/workflows/weekly.yml").read_text()
     listed = re.search(r"environment: \[(.*)\]", workflow)
     assert listed
-    weekly = {name for name in adapters.frameworks() if not adapters.is_nightly(name)}
-    assert set(listed[1].split(", ")) == {*weekly, *MODES, *PRODUCT, "replay"}
+    more = {name for name in adapters.frameworks() if nightly(name) != weekly(name)}
+    assert set(listed[1].split(", ")) == {*more, *MODES, *PRODUCT, "replay"}
+    often = re.findall(r"CONFORMANCE_OFTEN\"?: \"?(\w+)", workflow + (ROOT / "toxfile.py").read_text())
+    assert often == ["weekly", "weekly"]
+
+
+def test_a_week_has_all_that_a_night_has_and_both_have_sixteen_lanes_beside_the_four_frameworks() -> None:
+    assert all({*nightly(name)} <= {*weekly(name)} for name in adapters.frameworks())
+    programs = (tomllib.loads(path.read_text())["variants"] for path in ROOT.glob("programs/*.toml"))
+    beside = [lane for lane in adapters.lanes() if not adapters.has_operators(lane.framework)]
+    assert len(beside) + sum(map(len, programs)) >= 16
 
 
 def test_the_report_of_a_night_reads_what_is_known_of_programs_from_beside_them() -> None:

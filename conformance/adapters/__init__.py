@@ -275,22 +275,19 @@ def lane(framework: str, variant: str | None = None) -> Lane:
     return Lane(framework, variant or next(iter(known)))
 
 
-def is_nightly(framework: str) -> bool:
-    """Whether a framework is run in every night; one whose adapter has HOW_OFTEN = "weekly" is not."""
-    try:
-        return bool(_literal_in(_source(framework), "HOW_OFTEN") != "weekly")
-    except LookupError:
-        return True
-
-
 def suites(framework: str) -> tuple[str, ...]:
     """The suites that a framework is asked, where its adapter has SUITES; none where that is all that are for it."""
-    if is_outside(framework):
-        return ()
-    try:
-        return tuple(_literal_in(_source(framework), "SUITES"))
-    except LookupError:
-        return ()
+    return _names(framework, "SUITES")
+
+
+def night(framework: str) -> tuple[str, ...]:
+    """The suites that a night has the time for, where its adapter has NIGHT; none where that is all that are asked."""
+    return _names(framework, "NIGHT")
+
+
+def _names(framework: str, literal: str) -> tuple[str, ...]:
+    """The names in a literal of an adapter of this package; none where it has none."""
+    return () if is_outside(framework) else tuple(_literal_or_none(framework, literal))
 
 
 def lanes() -> tuple[Lane, ...]:

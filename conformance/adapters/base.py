@@ -96,7 +96,8 @@ class Adapter(Protocol):
     of the packages whose versions belong to the build; and DTYPES, the dtypes that the framework computes in, where
     they are others than `DTYPES` here; with bfloat16 among them, which NumPy has not, it is a `Casting` one;
     ACCUMULATION, the class of `numerics.accumulation` by which it adds up in each dtype of half precision, if not "A";
-    HOW_OFTEN, which is "weekly" where no night has the time for it, and SUITES, those that are asked where not all are.
+    SUITES, those that are asked where not all are, and NIGHT, those that a night has the time for, where all that are
+    asked are run once a week.
     """
 
     VARIANTS: Mapping[str, Mapping[str, str]]

@@ -38,7 +38,7 @@ LIBRARIES = {
     "jax": {"xla": ["XLA_FLAGS"]},
 }
 DISTRIBUTIONS = ("tensorflow", "torch", "jax", "jaxlib")
-HOW_OFTEN = "weekly"
+NIGHT = ("smoke",)
 BLOCK = 1
 REFUSALS: tuple[type[Exception], ...] = (ValueError, TypeError, RuntimeError, NotImplementedError)
 

@@ -22,7 +22,7 @@ from conformance.layout import Array
 from conformance.problem import Problem
 
 VARIANTS = {"cpu": {"OMP_NUM_THREADS": "{threads}"}}
-HOW_OFTEN = "weekly"
+NIGHT = ("smoke", "models")
 REFUSALS = (RuntimeError,)
 BLOCK = 1
 OPERATORS = opset13.convolution_backprop_data, opset13.group_convolution_backprop_data

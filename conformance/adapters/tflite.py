@@ -31,7 +31,7 @@ VARIANTS = {
     "tensorflow": {"TFLITE_ENGINE": "tensorflow", "OMP_NUM_THREADS": "{threads}", "TF_CPP_MIN_LOG_LEVEL": "3",
                    "CUDA_VISIBLE_DEVICES": "-1"},
 }  # fmt: skip
-HOW_OFTEN = "weekly"
+NIGHT = ("smoke", "models")
 BLOCK = 1
 REFUSALS = (ValueError, RuntimeError)
 ENGINE = os.environ["TFLITE_ENGINE"]

@@ -19,7 +19,7 @@ VARIANTS: Mapping[str, Mapping[str, str]] = {"cpu": {}}
 DISTRIBUTIONS = ("onnx",)
 REFUSALS = (tract.TractError,)
 BLOCK = 1
-HOW_OFTEN = "weekly"
+NIGHT = ("smoke",)
 
 
 def describe() -> Mapping[str, str]:

@@ -21,7 +21,6 @@ from conformance.layout import Array
 from conformance.problem import Problem
 
 VARIANTS = {"llvm": {"TVM_NUM_THREADS": "{threads}", "OMP_NUM_THREADS": "{threads}"}}
-HOW_OFTEN = "weekly"
 SUITES = ("smoke",)
 REFUSALS = (RuntimeError, ValueError, TypeError, tvm.error.OpError)
 BLOCK = 1

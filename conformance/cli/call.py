@@ -11,7 +11,7 @@ import click
 
 from conformance import adapters, idioms
 from conformance.adapters.base import Lane
-from conformance.calls.meaning import Meaning, understand
+from conformance.calls.meaning import Meaning, pointed, understand
 from conformance.calls.meaning.other_lanes import OtherLane, answered_elsewhere, as_data, other_lanes
 from conformance.calls.meaning.wording import as_json, lines
 from conformance.cli.options import VERBOSE, framework_of
@@ -227,7 +227,7 @@ def _point(lane: Lane, reading: Reading, shapes: Mapping[str, Any], dtype: str) 
         raise idioms.IdiomError(f"{reading.function}: {unknown} has an extent that is not known, so that no call can "
                                 "be made: give all of them, or --claim")  # fmt: skip
     try:
-        return idioms.point(reading, shapes, lane.variant, dtype)
+        return pointed(lane.framework, reading, shapes, lane.variant, dtype)
     except Refusal as reason:
         raise idioms.IdiomError(f"{reading.text}: {reason}") from None
 

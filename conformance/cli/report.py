@@ -162,13 +162,12 @@ def _without_adapter(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _lanes_of_a_night(runs: Sequence[Run]) -> list[str]:
-    """Every lane of this package that a night has, or that has a record, unless all records are of others; and each
-    from outside that is given and has no record."""
+    """Every lane of this package, unless all records are of others; and each from outside that is given and has no
+    record."""
     recorded = {run.header.lane for run in runs}
-    own = [lane for lane in adapters.lanes() if not adapters.is_outside(lane.framework)]
-    ours = [str(lane) for lane in own if adapters.is_nightly(lane.framework) or str(lane) in recorded]
+    ours = [str(lane) for lane in adapters.lanes() if not adapters.is_outside(lane.framework)]
     theirs = {str(lane) for lane in adapters.lanes() if adapters.is_outside(lane.framework)}
-    return [*(ours if not recorded or recorded & {str(lane) for lane in own} else []), *sorted(theirs - recorded)]
+    return [*(ours if not recorded or recorded.intersection(ours) else []), *sorted(theirs - recorded)]
 
 
 def _expectations(runs: Sequence[Run], records: Path) -> Iterator[Reason]:

@@ -36,8 +36,10 @@ from conformance.regression.comparison import REPEATS, unsteady
 from conformance.runner.plugin import TIMEOUT
 from conformance.runner.selection import (
     ALL,
+    OFTEN,
     Selection,
     is_for,
+    named_suites,
     require_seconds,
     require_workers,
     select,
@@ -59,7 +61,10 @@ BARE = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--ca
 @click.command()
 @click.argument("framework")
 @click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
-@click.option("--suite", "suites", multiple=True, default=["core"], show_default=True, help="Which cases; repeatable.")
+@click.option(
+    "--suite", "suites", multiple=True, default=["core"], show_default=True,
+    help=f"Which cases; {' or '.join(OFTEN)} is all that the framework is asked so often; repeatable.",
+)  # fmt: skip
 @click.option("--weights", is_flag=True, help="Run a scan with the model's own weights, too.")
 @click.option("--case", "cases", multiple=True, metavar="ID", help="Only this case; repeatable.")
 @click.option(
@@ -102,7 +107,7 @@ def command(
     require_seconds(timeout)
     require_workers(workers)
     require_asked(give(expectations), [framework])
-    suites = tuple(dict.fromkeys(with_weights(suites, own=weights)))
+    suites = named_suites(framework, with_weights(suites, own=weights))
     part = {"case": cases, "dtype": dtypes, "pass": passes}
     selections = _selections(framework, variant, suites, part, shard, isolated=isolated)
     records.mkdir(parents=True, exist_ok=True)

@@ -65,7 +65,9 @@ def command(
     for line in _json(scanned.scan, lanes) if json_ else _text(scanned.scan, lanes):
         echo(line if json_ else abridged(line))
     if target is not None and not json_:
-        echo(f"{target}: {_cases(scanned.scan)}: conformance run LANE --suite {target}")
+        known = any(row.problem for row in scanned.scan.rows)
+        then = f"conformance run LANE --suite {target}" if known else "a row without a problem has its reason above"
+        echo(f"{target}: {_cases(scanned.scan)}: {then}")
     return DIVERGED if any(any(regions.known(row, lanes).values()) for row in scanned.scan.rows) else OK
 
 

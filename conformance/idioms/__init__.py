@@ -254,23 +254,24 @@ def claim_of(reading: Reading, shapes: Shapes, variant: str, dtype: str) -> tupl
 
 def _unsaid(reading: Reading, reason: str) -> str:
     """How a value can be given that a refusal names, and that the text does not say."""
-    reviewed = {*reading.idiom.tensors.values(), *reading.idiom.aside}
+    listed = "".join(reading.idiom.lists.values())
+    reviewed = {*reading.idiom.tensors.values(), *reading.idiom.aside, *listed}
     values = (value for name, value in reading.arguments.items() if name not in reviewed)
     parts = (part for value in values for part in (value if isinstance(value, list | tuple) else [value]))
     unsaid = next((part for part in parts if isinstance(part, Name) and _named(part.text, reason)), None)
+    extents = re.search(r"it takes (\d) extents", reason)
     if unsaid is None or "--let" in reason:
         return ""
     if strings := re.findall(r'"([\w-]+)"', reason.partition("it takes ")[2]):
         if unsaid.text in strings:
             return f', and {unsaid} stands there without quotes: write "{unsaid}"'
         return f", and the text does not say the value of {unsaid}: give it by --let '{unsaid}=\"{strings[0]}\"'"
-    extents = re.search(r"it takes (\d) extents", reason)
     return how_to_give(unsaid, f"({', '.join('1888888'[: int(extents[1])])})" if extents else "2")
 
 
-def _named(text: str, reason: str) -> bool:
-    """Whether a reason has a text, and not as a part of a word."""
-    return bool(re.search(rf"(?<!\w){re.escape(text)}(?!\w)", reason))
+def _named(name: str, reason: str) -> bool:
+    """Whether a name stands in a reason as a word of its own."""
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", reason) is not None
 
 
 def operands(reading: Reading, shapes: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,11 +20,11 @@ IN_A_ROW = frozenset({"Sequential", "HybridSequential"})
 """Those of them that run what they hold, one after the other."""
 CASTS = {"half": "float16", "double": "float64", "float": "float32", "bfloat16": "bfloat16"}
 """Suffixes that change the dtype."""
-AROUND = {
-    ast.Subscript: "a subscript", ast.BinOp: "an operation", ast.UnaryOp: "an operation", ast.BoolOp: "an operation",
-    ast.Compare: "a comparison", ast.Await: "await",
+AROUND: Mapping[type[ast.AST], str] = {
+    ast.Subscript: "a subscript", ast.BinOp: "an operation", ast.UnaryOp: "an operation with one operand",
+    ast.BoolOp: "a boolean operation", ast.Compare: "a comparison", ast.Await: "an await",
 }  # fmt: skip
-"""What is done to the answer of a call, by the expression that it stands in."""
+"""What expressions that a call stands in are called."""
 LIKE = re.compile(r"conv\w*transpose|transpose\w*conv|deconv", re.IGNORECASE)
 """Names of functions that are likely to be transposed convolutions."""
 OVERLOADS = ".default", ".input"
@@ -232,8 +232,8 @@ def _surroundings(call: ast.Call, parents: Mapping[ast.AST, ast.AST]) -> (
             around.append(f"{name or '...'}(...)")
         elif isinstance(parent, ast.Call) and name.rpartition(".")[2] in IN_A_ROW:
             around += [f"{name}(...) with {', '.join(others)}"] if (others := _others(parent, path)) else []
-        elif word := AROUND.get(type(parent)):
-            around.append(word)
+        elif type(parent) in AROUND:
+            around.append(AROUND[type(parent)])
         node = parent
     return outer, tuple(around), tuple(casts)
 

@@ -68,7 +68,7 @@ def value(node: ast.expr, given: Mapping[str, Any]) -> Any:
     raise NotLiteral(node)
 
 
-STACKS = frozenset({"stack", "pack", "convert_to_tensor", "TensorShape"})
+STACKS = frozenset({"stack", "pack", "convert_to_tensor", "TensorShape", "Size"})
 """Calls, by their last names, that make a shape of the list in them."""
 
 

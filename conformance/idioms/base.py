@@ -76,8 +76,8 @@ class Use:
         """Whether an optional tensor is given."""
         return isinstance(self.arguments.get(name), Name)
 
-    def per_axis(self, name: str, default: int = 1) -> Ints:
-        """An argument that is one whole number, or one a spatial axis; `default` for None."""
+    def per_axis(self, name: str, default: int | None = None) -> Ints:
+        """An argument that is one whole number, or one a spatial axis; `default`, where there is one, for None."""
         value = self.arguments[name]
         return per_axis(name, default if value is None else value, self.rank)
 
@@ -106,8 +106,6 @@ class Use:
         """
         _require_whole(groups, layer)
         of_x = self._sizes("x", data, {})
-        if of_x.get("n", 1) < 1:
-            raise Refusal("the batch of x is empty: nothing is claimed of it")
         channels, out, kernel, refused = self._weight(of_x["c"], weight, groups, layer)
         for what, extents in (("input", of_x["k"]), ("kernel", kernel), ("channels", (channels, out))):
             if min(extents) < 1:
@@ -294,6 +292,8 @@ class Dialect:
     """Environment variables without which the framework does not compute in a dtype, by dtype."""
     engines: Mapping[str, str] = field(default_factory=dict)
     """As an idiom's: what defines the functions that `native` names, by variant."""
+    kernels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The dtypes that a variant computes in, or "" for each of them; a framework without any computes in all."""
     bfloat16: tuple[str, str] = ("{}", "{}")
     """A tensor of float32 as one of bfloat16, which NumPy has not, and back."""
 
@@ -351,7 +351,7 @@ def _require_whole(groups: Any, layer: Layer | None) -> None:
     """Raises Refusal for a number of groups or channels that is none."""
     channels = zip(("in channels", "out channels"), (layer or ())[:2], strict=False)
     for what, value in (("groups", groups), *channels):
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        if value is not None and not is_whole(value):
             raise Refusal(f"{what} is {value!r}: it takes a whole number{how_to_give(value)}")
     if groups < 1:
         raise Refusal(f"{groups} groups: there is at least one")
@@ -359,13 +359,18 @@ def _require_whole(groups: Any, layer: Layer | None) -> None:
 
 def per_axis(name: str, value: Any, rank: int) -> Ints:
     """A whole number for every axis, or a sequence of one an axis. Raises Refusal for anything else."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if is_whole(value):
         return (value,) * rank
-    if isinstance(value, list | tuple) and all(isinstance(entry, int) for entry in value):
+    if isinstance(value, list | tuple) and all(map(is_whole, value)):
         if len(value) == rank:
             return tuple(value)
         raise Refusal(f"{name} is {value!r}: it takes {rank} numbers here")
     raise Refusal(f"{name} is {value!r}: it takes a whole number, or {rank} of them{how_to_give(value)}")
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number, which True and False are not."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def how_to_give(value: Any, example: str = "2") -> str:

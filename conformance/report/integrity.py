@@ -80,13 +80,17 @@ def _absent(
 def absent(
     runs: Sequence[Run], lanes: Sequence[str], is_for: Callable[[str, str], bool]
 ) -> Iterator[tuple[str, list[str], bool]]:
-    """Of some lanes those without a record in a suite that is here: these suites, and whether they are all."""
+    """Of some lanes those without a record in a suite that is here and asked of them, or in any.
+
+    Each with these suites, and whether they are all.
+    """
     present = {(run.header.suite, run.header.lane) for run in runs}
     every = sorted({suite for suite, _ in present})
+    recorded = {lane for _, lane in present}
     for lane in lanes:
         suites = [suite for suite in every if is_for(lane.partition("-")[0], suite)]
         missing = [suite for suite in suites if (suite, lane) not in present]
-        if missing or not every:
+        if missing or lane not in recorded:
             yield lane, missing, missing == suites
 
 

@@ -32,14 +32,30 @@ from conformance.suites.expectations import Expectation, expected_here
 from conformance.suites.scans.cases import OWN, is_scan
 
 NIGHTLY = ("core", "extreme", "models", HALF, INTEGER, GRADIENTS, ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)
-"""The suites that every lane is to run in a night, as `tox.ini` says too: what expectations are held against."""
+"""The suites that every lane is to run, as `tox.ini` says too: what expectations are held against."""
 
 
 def nightly(framework: str) -> list[str]:
-    """The suites that a framework's lanes are to run: those of its adapter, or for dtypes and passes that it has."""
+    """The suites that a framework's lanes run in a night: all, or those that a night has the time for."""
+    return weekly(framework) if not adapters.is_known(framework) else [*adapters.night(framework)] or weekly(framework)
+
+
+def weekly(framework: str) -> list[str]:
+    """All suites that a framework's lanes are to run: those of its adapter, or for dtypes and passes that it has."""
     if not adapters.is_known(framework):
         return [*NIGHTLY]
-    return [*adapters.suites(framework)] or [suite for suite in NIGHTLY if is_for(framework, suite)]
+    every = [*adapters.night(framework), *(suite for suite in NIGHTLY if is_for(framework, suite))]
+    return [*adapters.suites(framework)] or every
+
+
+OFTEN: Mapping[str, Callable[[str], list[str]]] = {"nightly": nightly, "weekly": weekly}
+"""What stands for all suites that a framework is asked in a night, or in a week."""
+
+
+def named_suites(framework: str, names: Iterable[str]) -> tuple[str, ...]:
+    """The suites of these names, each once; a word of `OFTEN` is several."""
+    suites = (suite for name in names for suite in (OFTEN[name](framework) if name in OFTEN else [name]))
+    return tuple(dict.fromkeys(suites))
 
 
 MADE: Mapping[str, Callable[[str, str], Suite]] = {**SUITES, CLAIMS: ledger.suite}
@@ -221,7 +237,8 @@ def is_awaited(framework: str, suite: str) -> bool:
     Of an adapter from outside, or one that is not here, it is not known whether it has idioms or gradients.
     """
     if framework in adapters.own():
-        return is_for(framework, suite)
+        of_a_night = any(suite in nightly(each) for each in adapters.own())
+        return suite in nightly(framework) if of_a_night else is_for(framework, suite)
     return suite not in _MADE_OF and suite not in cases.PASSES_OF and suite not in cases.ONLY_IN
 
 
@@ -251,7 +268,7 @@ _MADE_OF: Mapping[str, tuple[str, Callable[[str], bool]]] = {
 
 
 def absent(framework: str, headers: Iterable[Header]) -> list[str]:
-    """The lanes and suites of a framework's night of which no run is whole, such as "jax-jit core".
+    """The lanes and suites of a framework's week of which no run is whole, such as "jax-jit core".
 
     The lanes of a framework whose adapter is not here are those of the headers.
     """
@@ -261,7 +278,7 @@ def absent(framework: str, headers: Iterable[Header]) -> list[str]:
         lanes = [f"{framework}-{variant}" for variant in adapters.variants(framework)]
     else:
         lanes = sorted({header.lane for header in headers})
-    return [f"{lane} {suite}" for lane in lanes for suite in nightly(framework) if (lane, suite) not in whole]
+    return [f"{lane} {suite}" for lane in lanes for suite in weekly(framework) if (lane, suite) not in whole]
 
 
 def require_seconds(seconds: float) -> None:

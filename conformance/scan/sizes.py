@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
-from math import gcd
+from operator import eq
 from typing import TypeVar
 
 from conformance.problem import Ints
@@ -44,7 +44,8 @@ def _range(text: str, extent: str) -> Range:
     least, _, largest = extent.partition("..")
     low, high = int(least[:12]), int((largest or least)[:12])
     if not 1 <= low <= high <= LARGEST:
-        raise ScanError(f"--input {text}: {extent} is no range from 1 to {LARGEST}: give the lesser end first")
+        raise ScanError(f"--input {text}: {extent} is not within 1 to {LARGEST}, the lesser end first: give "
+                        "such a number or range")  # fmt: skip
     return low, high
 
 
@@ -79,7 +80,9 @@ def of_inputs(name: str, declared: Mapping[str, Sequence[Extent]], asked: Asked)
 
 def _fitting(model: str, name: str, extents: Sequence[Extent], asked: tuple[Range, ...]) -> tuple[Range, ...]:
     if extents and len(asked) != len(extents):
-        raise ScanError(f"--input {name}: {len(asked)} extents are given, and {model} has {len(extents)} there")
+        like = ",".join(str(each if isinstance(each, int) else 64 if at else 1) for at, each in enumerate(extents))
+        raise ScanError(f"--input {name}: {len(asked)} extents are given, and {model} has {len(extents)} there: give "
+                        f"as many, as in --input {name}={like}")  # fmt: skip
     for at, (extent, (low, high)) in enumerate(zip(extents, asked, strict=False)):
         if isinstance(extent, int) and (low, high) != (extent, extent):
             given = low if low == high else f"{low}..{high}"
@@ -139,7 +142,9 @@ def _with(base: Sizes, axis: Axis, extent: int) -> dict[str, Ints]:
 def _least(asked: Asked, axes: Sequence[Axis], at: Callable[[Sizes], Found]) -> tuple[Sizes, Found]:
     """The smallest sizes that are taken, all ranges in step."""
     reason = ""
-    for offset in range(FURTHEST if axes else 1):
+    widest = max((high - low for ranges in asked.values() for low, high in ranges[1:]), default=0)
+    further = min(FURTHEST - 1, widest) if axes else 0
+    for offset in range(further + 1):
         sizes = {name: tuple(min(low + offset * (axis > 0), high) for axis, (low, high) in enumerate(ranges))
                  for name, ranges in asked.items()}  # fmt: skip
         try:
@@ -147,7 +152,7 @@ def _least(asked: Asked, axes: Sequence[Axis], at: Callable[[Sizes], Found]) -> 
         except SizeError as error:
             reason = reason or str(error)
     said = "; ".join(f"{name}={','.join(str(low) for low, _ in ranges)}" for name, ranges in asked.items())
-    more = f" nor any of the next {FURTHEST - 1}" if axes else ""
+    more = f" nor any of the next {further}" if further else ""
     raise ScanError(f"--input {said}: the model takes no input of this size{more}: {reason}")
 
 
@@ -155,14 +160,25 @@ def _law(taken: Sequence[int], low: int, high: int, axis: int) -> tuple[str, int
     """Which extents are taken, in words, and the largest of them as far as the law goes; 0 where there is none."""
     if axis == 0 or len(taken) == 1:
         return " and ".join(map(str, taken)) + " of those tried", taken[-1]
-    step = gcd(*(b - a for a, b in pairwise(taken)))
-    rest = taken[0] % step
-    if any(b - a != step for a, b in pairwise(taken)):
+    step = _period([b - a for a, b in pairwise(taken)])
+    if not step:
         return "", 0
-    top = high - (high - taken[0]) % step
+    rests = sorted({extent % step for extent in taken})
+    after = range(taken[0], max(_candidates(low, high, axis)) + 1)
+    if any(extent % step in rests and extent not in taken for extent in after):
+        return "", 0
+    top = next(extent for extent in range(high, low - 1, -1) if extent % step in rests)
     if step == 1:
         return "every extent" if taken[0] == low else f"every extent from {taken[0]} on", top
-    return (f"multiples of {step}" if not rest else f"multiples of {step} and {rest} more"), top
+    if len(rests) > 1:
+        return f"{' or '.join(map(str, rests))} more than a multiple of {step}", top
+    return f"multiples of {step}" + (f" and {rests[0]} more" if rests[0] else ""), top
+
+
+def _period(gaps: Sequence[int]) -> int:
+    """The sum of the gaps after which the gaps repeat, at least twice; 0 where they do not."""
+    lengths = (count for count in range(1, len(gaps) // 2 + 1) if all(map(eq, gaps, gaps[count:])))
+    return gaps[0] if len(gaps) == 1 else sum(gaps[: next(lengths, 0)])
 
 
 def _at(at: Callable[[Sizes], Found], base: Sizes, axis: Axis, extent: int) -> Found:

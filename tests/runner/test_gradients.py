@@ -49,6 +49,8 @@ def test_the_suite_of_gradients_is_of_every_night_but_for_lanes_without_them(mon
     ("framework", "suite", "awaited"),
     [
         ("torch", GRADIENTS, True), ("opencv", GRADIENTS, False), ("opencv", "core", True),
+        ("keras", "core", False), ("keras", "smoke", True), ("torch", "smoke", False), ("tvm", "core", False),
+        ("torch", "covering", True),
         ("is-not-here", "core", True), ("is-not-here", "models", True), ("is-not-here", GRADIENTS, False),
         ("is-not-here", "idioms", False), ("is-not-here", "half", False),
     ],

@@ -75,3 +75,15 @@ def test_a_scan_that_fails_writes_nothing(conformance: Command, tmp_path: Path) 
     assert (ended.status, sorted(path.name for path in tmp_path.iterdir())) == (
         0, ["m.onnx", "s.jsonl", "t.jsonl", "t.safetensors"],
     )  # fmt: skip
+
+
+def test_a_scan_without_problems_does_not_say_to_run_them(conformance: Command, tmp_path: Path) -> None:
+    model, target = decoder(tmp_path / "m.onnx", (1, 3, "h", "w")), tmp_path / "s.jsonl"
+    assert (
+        f"{target}: 0 cases: a row without a problem has its reason above"
+        in conformance("scan", model, "--to", target).out
+    )
+    assert (
+        f"{target}: 3 cases: conformance run LANE --suite {target}"
+        in conformance("scan", model, "--input", "x=1,3,8,8", "--to", target).out
+    )

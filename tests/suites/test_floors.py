@@ -10,7 +10,7 @@ from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.records.evidence import Floor
 from conformance.records.record import Header
-from conformance.runner.selection import nightly
+from conformance.runner.selection import weekly
 from conformance.suites.expectation_files import ExpectationError
 from conformance.suites.expectations import lack, read_expectations, read_floors
 from tests.suites.test_expectations import GOOD, write  # noqa: F401  # a fixture
@@ -21,9 +21,9 @@ HEADER = Header("torch", "eager", "core", ("float32",), ("forward",), "x", 10, "
 @pytest.mark.parametrize(
     "lane", [lane for lane in adapters.lanes() if not adapters.is_outside(lane.framework)], ids=str
 )
-def test_every_lane_states_how_much_of_every_suite_of_a_night_it_must_answer(lane: Lane) -> None:
+def test_every_lane_states_how_much_of_every_suite_it_must_answer(lane: Lane) -> None:
     floors = read_floors(lane.framework)
-    assert {suite for variant, suite in floors if variant == lane.variant} == set(nightly(lane.framework))
+    assert {suite for variant, suite in floors if variant == lane.variant} == set(weekly(lane.framework))
     assert {variant for variant, _ in floors} == set(adapters.variants(lane.framework))
 
 

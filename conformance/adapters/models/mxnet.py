@@ -44,8 +44,7 @@ class MxnetModel:
         try:
             _, outputs, _ = internals.infer_shape_partial(**sizes)
         except (mxnet.base.MXNetError, ValueError) as error:
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            raise UnfitError(next((line for line in lines if "Check failed" in line), lines[0])[:200]) from None
+            raise UnfitError(_said(error)) from None
         return {
             name.removesuffix("_output"): tuple(shape)
             for name, shape in zip(internals.list_outputs(), outputs or (), strict=False)
@@ -59,7 +58,9 @@ class MxnetModel:
         attributes = node.get("attrs") or node.get("param") or {}
         arrays = [self.parameters.get(name) for name in names[1:]]
         weight, bias = (*(None if array is None else array.asnumpy() for array in arrays), None, None)[:2]
-        unknown = "" if {"x", "w"} <= given.keys() else "its extents do not follow from the sizes of the inputs"
+        unknown = (
+            "" if {"x", "w"} <= given.keys() else "its extents are not known: give the sizes of the inputs by --input"
+        )
         return NativeLayer(
             node["name"], f"{OPERATOR} {number} of {of}", call_text(attributes, len(names) > 2), given,
             str(weight.dtype) if weight is not None else "float32", self._provenance(node, arrays[0]), weight, bias,
@@ -74,13 +75,20 @@ class MxnetModel:
             f"computed in the graph by {producer['op']}")  # fmt: skip
 
 
+def _said(error: Exception) -> str:
+    """What MXNet says failed; where it was may stand above."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    first = lines[-1] if lines[0].startswith("Traceback") else lines[0]
+    return next((line for line in lines if "Check failed" in line), first)[:200]
+
+
 def open_model(path: Path) -> MxnetModel:
     """The model of a symbol's file. Raises RefusedError, and OSError."""
     text, nodes = read_nodes(path)
     try:
         symbol = mxnet.sym.load_json(text)
     except mxnet.base.MXNetError as error:
-        raise RefusedError(f"is no symbol of this MXNet: {str(error).splitlines()[0][:200]}: export it again") from None
+        raise RefusedError(f"is no symbol of this MXNet: {_said(error)}: export it again") from None
     return MxnetModel(symbol, nodes, _parameters(path))
 
 
@@ -92,6 +100,6 @@ def _parameters(path: Path) -> dict[str, Any]:
     try:
         loaded = mxnet.nd.load(str(files[-1]))
     except mxnet.base.MXNetError as error:
-        raise RefusedError(f"its parameters {files[-1].name} are not read: {str(error).splitlines()[0][:200]}: "
+        raise RefusedError(f"its parameters {files[-1].name} are not read: {_said(error)}: "
                            "save them again") from None  # fmt: skip
     return {name.partition(":")[2] or name: array for name, array in loaded.items()}

@@ -11,7 +11,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from conformance import idioms
+from conformance import adapters, idioms
 from conformance.calls.meaning.stand_ins import StandIns, layouts, of_role, spread, stand_in
 from conformance.idioms import expression
 from conformance.idioms._reading import IdiomError, Reading
@@ -51,7 +51,8 @@ class Meaning:
     unknown: tuple[str, ...]
     refused: str
     stamps: Problem | None = None
-    """A problem whose stamps overlap as the call's do; None where the kernel is not known, or a step is below 1."""
+    """A problem whose stamps overlap as the call's do; None where the kernel is not known, and for a stride or a
+    dilation below 1, which has no stamps."""
     line: int = 1
 
     @property
@@ -82,9 +83,26 @@ def understand(
     of = idioms.operands(reading, shapes)
     reading = with_sizes(reading, of)
     if _known(reading, of):
-        point = idioms.point(reading, of, variant, dtype)
+        point = pointed(framework, reading, of, variant, dtype)
         return replace(of_point(framework, point), function=reading.function, line=reading.line)
-    return _formula(framework, reading, of, variant, dtype)
+    meaning = _formula(framework, reading, of, variant, dtype)
+    return replace(meaning, refused=meaning.refused or without_kernel(framework, variant, dtype))
+
+
+def pointed(
+    framework: str, reading: Reading, shapes: Mapping[str, Any], variant: str = "", dtype: str = FLOAT32
+) -> ClaimedCall:  # fmt: skip
+    """A call on tensors of these shapes, with its claim: refused where there is no kernel of the dtype."""
+    point = idioms.point(reading, shapes, variant, dtype)
+    reason = "" if point.claim.refused else without_kernel(framework, variant, dtype)
+    return replace(point, claim=replace(point.claim, refused=reason)) if reason else point
+
+
+def without_kernel(framework: str, variant: str, dtype: str) -> str:
+    """Why a call in a dtype is refused of which a lane has no kernel; empty where it has one."""
+    kernels = idioms.dialect(framework).kernels
+    dtypes = kernels.get(variant or adapters.lane(framework).variant, kernels.get(""))
+    return "" if dtypes is None or dtype in dtypes else f"no kernel in {dtype}: those are in {', '.join(dtypes)}"
 
 
 def claim_on(reading: Reading, extents: Ints, variant: str = "", dtype: str = FLOAT32) -> Claim:

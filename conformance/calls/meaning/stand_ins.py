@@ -158,7 +158,7 @@ def layouts(reading: Reading, rank: int, variant: str = "", dtype: str = "float3
     arguments, (data, weight) = reading.arguments, (reading.idiom.data, reading.idiom.weight)
     spelt = arguments.get("data_format") or arguments.get("layout")
     if isinstance(spelt, str):
-        return ("n c k" if spelt == "channels_first" or spelt.startswith("NC") else "n k c"), weight
+        return ("n c k" if spelt.lower() == "channels_first" or spelt.startswith("NC") else "n k c"), weight
     for extent in (CHANNELS, 4 * CHANNELS, 16 * CHANNELS) if "dimension_numbers" in arguments else ():
         shape = (extent * _groups(reading),) * (rank + 2)
         with suppress(Refusal, idioms.IdiomError):

@@ -75,6 +75,7 @@ def _window(asked: Asked, problem: Problem) -> Window:
 
 def _onnxruntime(asked: Asked) -> list[Rule]:
     return [
+        ("strides and dilations are at least 1", lambda p: min(*p.stride, *p.dilation) < 1),
         ("kernel_shape is not that of the weight", lambda p: asked.kernel not in (None, p.kernel)),
         ("pads are not negative", lambda p: min(*asked.begins, *asked.ends) < 0),
         ("pads and auto_pad exclude each other", lambda p: asked.padded and asked.auto != "NOTSET"),
@@ -124,6 +125,7 @@ def _reference(asked: Asked) -> list[Rule]:
 
     by_size = asked.sizes is not None and (asked.padded or asked.auto not in SAME)
     return [
+        ("an empty batch", lambda p: p.batch == 0),
         ("groups of several channels raise", lambda p: p.groups > 1 and (p.in_channels, p.out_channels) != (1, 1)),
         *(_sized(asked, reached) if by_size else [_less_than_stride(asked)]),
     ]  # fmt: skip

@@ -49,9 +49,10 @@ def _claim_layer(use: Use, layer: tuple[int | None, int, Ints], lists: bool) -> 
     if use["mask"] is not None:
         raise Refusal("a mask: it changes the kernel")
     return _lax.claim(
-        use, _canonical(use["padding"], use.rank, lists), stride=use.per_axis("strides"),
-        dilation=use.per_axis("kernel_dilation"), data="n k c", weight="k o i" if use["transpose_kernel"] else "k i o",
-        reversed=not use["transpose_kernel"], layer=layer, bias=bool(use["use_bias"]),
+        use, _canonical(use["padding"], use.rank, lists), stride=use.per_axis("strides", 1),
+        dilation=use.per_axis("kernel_dilation", 1),
+        data="n k c", weight="k o i" if use["transpose_kernel"] else "k i o", reversed=not use["transpose_kernel"],
+        layer=layer, bias=bool(use["use_bias"]),
     )  # fmt: skip
 
 

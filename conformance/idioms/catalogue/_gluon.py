@@ -4,7 +4,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from conformance.idioms.base import FLOAT32, Claim, Example, Refusal, Use
-from conformance.idioms.catalogue._nd import CHANNELS, arguments, data_layout, padded, picks, written
+from conformance.idioms.catalogue._nd import (
+    CHANNELS,
+    arguments,
+    data_layout,
+    padded,
+    picks,
+    require_count,
+    unless_empty,
+    written,
+)
 from conformance.idioms.expression import write
 from conformance.problem import Ints, Problem
 
@@ -22,16 +31,17 @@ def read(use: Use) -> Claim:
     if use.dtype != FLOAT32:
         raise Refusal(f"the layer is of float32, and takes {use.dtype} only without a bias: nothing is claimed of it")
     data, weight, refusals = data_layout(use)
-    groups = use["groups"]
+    groups, padding, output_padding = use["groups"], unless_empty(use, "padding", 0), use.per_axis("output_padding")
+    require_count("in_channels", use["in_channels"])
     return use.claim(
-        "padding", data=data, weight=weight, stride=use.per_axis("strides"), dilation=use.per_axis("dilation"),
-        pads=use.per_axis("padding"), output_padding=use.per_axis("output_padding"), groups=groups,
+        "padding", data=data, weight=weight, stride=unless_empty(use, "strides", 1),
+        dilation=unless_empty(use, "dilation", 1), pads=padding, output_padding=output_padding, groups=groups,
         bias=bool(use["use_bias"]),
         layer=(use["in_channels"] or None, use["channels"], use.per_axis("kernel_size")),
         refusals=[
             *refusals,
             ("groups need in_channels", lambda p: not use["in_channels"] and UNKNOWN % groups > 0),
-            *padded(use, ("padding", use.per_axis("padding")), ("output_padding", use.per_axis("output_padding"))),
+            *padded(use, ("padding", padding), ("output_padding", output_padding)),
         ],
     )  # fmt: skip
 

@@ -106,11 +106,11 @@ def _read_ops(use: Use) -> Claim:
 
 def _claim(use: Use, stride: Ints, dilation: Ints, output_padding: Ints | None, **rest: Any) -> Claim:
     padding, formats = use["padding"], {None: False, "channels_last": False, "channels_first": True}
+    data_format = use["data_format"].lower() if isinstance(use["data_format"], str) else use["data_format"]
     if not isinstance(padding, str) or padding.lower() not in ("same", "valid"):
         raise Refusal(f'padding is {padding!r}: it takes "valid" or "same"')
-    data_format = use["data_format"].lower() if isinstance(use["data_format"], str) else use["data_format"]
     if isinstance(data_format, Name) or data_format not in formats:
-        raise Refusal(f'data_format is {data_format!r}: it takes "channels_last" or "channels_first"')
+        raise Refusal(f'data_format is {use["data_format"]!r}: it takes "channels_last" or "channels_first"')
     if min(*stride, *dilation, 1) < 1:
         raise Refusal("strides and dilation_rate are at least 1")
     padding = padding.lower()

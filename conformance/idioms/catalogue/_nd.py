@@ -6,8 +6,8 @@ from typing import Any
 from conformance.idioms._edges import draws
 from conformance.idioms._windows import sized
 from conformance.idioms._words import B, W, X
-from conformance.idioms.base import FLOAT32, Claim, Example, Refusal, Rule, Use
-from conformance.idioms.expression import write
+from conformance.idioms.base import FLOAT32, Claim, Example, Refusal, Rule, Use, is_whole
+from conformance.idioms.expression import Name, write
 from conformance.idioms.sizes.legal import given_back, legal_alone
 from conformance.idioms.sizes.windows import windows
 from conformance.problem import Ints, Problem
@@ -64,16 +64,29 @@ def written(options: dict[str, Any]) -> dict[str, Any]:
 
 def _axes(use: Use, name: str, default: int) -> Ints:
     """An argument of one number an axis; a bare number is one axis."""
-    value = use[name]
-    if isinstance(value, int) and use.rank > 1:
-        raise Refusal(f"{name} is {value!r}: it takes {use.rank} numbers here")
-    return use.per_axis(name, default)
+    if isinstance(use[name], int) and use.rank > 1:
+        raise Refusal(f"{name} is {use[name]!r}: it takes {use.rank} numbers here")
+    return unless_empty(use, name, default)
+
+
+def unless_empty(use: Use, name: str, default: int) -> Ints:
+    """An argument of one number an axis, of which an empty sequence is the default; None is refused."""
+    return (default,) * use.rank if use[name] in ((), []) else use.per_axis(name)
+
+
+def require_count(name: str, value: Any) -> None:
+    """Raises Refusal for what is no whole number; some strings are taken, and nothing is claimed of them."""
+    if not is_whole(value):
+        raise Refusal(f"{name} is {value!r}: it takes a whole number")
 
 
 def operator(use: Use, filters: Callable[[Problem], int]) -> tuple[Ints, Ints, Ints, list[Rule]]:
     """Stride, dilation and pad of an operator, and why kernel, num_filter and num_group may not fit its weight."""
-    if use["kernel"] is None or use["num_filter"] is None:
+    if use["kernel"] in (None, (), []) or use["num_filter"] is None:
         raise Refusal("kernel and num_filter are required")
+    require_count("num_filter", use["num_filter"])
+    if not isinstance(use["no_bias"], Name) and use["no_bias"] not in (True, False):
+        raise Refusal(f"no_bias is {use['no_bias']!r}: it takes True or False")
     kernel, count = _axes(use, "kernel", 0), use["num_filter"]
     reason = f"the weight is not of kernel {kernel} and {count} filters"
     misfits: list[Rule] = [(reason, lambda p: (p.kernel, filters(p)) != (kernel, count))]
@@ -87,6 +100,7 @@ def _limits(use: Use) -> list[Rule]:
         ("stride and dilation are at least 1", lambda p: min(*p.stride, *p.dilation) < 1),
         (FLAT, lambda p: p.rank == 3 and max(p.dilation) > 1),
         ("without oneDNN there is no 3-D", lambda p: p.rank == 3 and without_onednn(use)),
+        ("an empty batch", lambda p: p.batch == 0),
         ("pad is not negative", lambda p: min(lo for lo, _ in p.window) < 0),
     ]  # fmt: skip
 
@@ -157,7 +171,7 @@ def read(use: Use) -> Claim:
     data, weight, refusals = data_layout(use)
     stride, dilation, pad, misfits = operator(use, lambda p: p.groups * p.out_channels)
     adj = _axes(use, "adj", 0)
-    target = (0,) if use["target_shape"] is None else _axes(use, "target_shape", 0)
+    target = (0,) if _is_zero(use["target_shape"]) else _axes(use, "target_shape", 0)
     bias = use.has("bias")
     unlike = "a bias takes no_bias=False" if bias else "no_bias=False takes a bias"
     refusals += [*misfits, (unlike, lambda p: bias == bool(use["no_bias"]))]
@@ -175,6 +189,13 @@ def read(use: Use) -> Claim:
         law, data=data, weight=weight, stride=stride, dilation=dilation, window=window, groups=use["num_group"],
         bias=bias, refusals=[*refusals, *sizes],
     )  # fmt: skip
+
+
+def _is_zero(target: Any) -> bool:
+    """Whether a target_shape is of zeros alone, which say none, however many there are."""
+    return all(
+        is_whole(extent) and extent == 0 for extent in (target if isinstance(target, list | tuple) else [target])
+    )
 
 
 def say(problem: Problem) -> str:

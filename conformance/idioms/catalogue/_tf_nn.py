@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.idioms._words import W, X, require
-from conformance.idioms.base import Claim, Refusal, Use
+from conformance.idioms.base import FLOAT32, HALVES, Claim, Refusal, Use, is_whole
 from conformance.idioms.catalogue._tf import WEIGHT, Padding, claim, legal, refused_size, window
 from conformance.idioms.expression import write
 from conformance.idioms.sizes.legal import listed
@@ -121,7 +121,7 @@ def _spatial(use: Use, name: str, *, first: bool) -> tuple[Ints, str]:
     """The spatial part of 1, rank or rank + 2 numbers, and why the rest of them is refused."""
     value = 1 if use[name] is None else use[name]
     values = list(value) if isinstance(value, list | tuple) else [value]
-    if not all(isinstance(stride, int) and stride > 0 for stride in values) or len(values) not in (
+    if not all(is_whole(stride) and stride > 0 for stride in values) or len(values) not in (
         1,
         use.rank,
         use.rank + 2,
@@ -166,8 +166,13 @@ def _output(use: Use, name: str, *, first: bool) -> tuple[Ints, int, str]:
     alone = use.rank == 2 and isinstance(size, list | tuple) and len(size) == 2 and "rate" not in use.arguments
     if not isinstance(size, list | tuple) or not (alone or len(size) == use.rank + 2):
         raise Refusal(f"{name} is {size!r}: it takes {use.rank + 2} extents")
-    if not all(isinstance(extent, int) and extent > 0 for extent in size):
-        raise Refusal(f"{name} is {size!r}: nothing is claimed of extents below 1: give the batch of x in place of -1")
+    refused, of_x = "", use.shapes["x"][0]
+    if not alone and size[0] == -1:
+        refused, size = _whole_batch(use, name), (of_x, *size[1:])
+    if not all(is_whole(extent) and extent > 0 for extent in size):
+        raise Refusal(
+            f"{name} is {use[name]!r}: it takes numbers of at least 1{', and -1 for the batch' * (not alone)}"
+        )
     if len(weight) != use.rank + 2:
         raise Refusal(
             f"filter {weight} has {len(weight)} axes, '{WEIGHT}' of {use.rank} spatial ones has {use.rank + 2}"
@@ -182,9 +187,23 @@ def _output(use: Use, name: str, *, first: bool) -> tuple[Ints, int, str]:
         taken = listed([weight[-2] * count for count in range(1, weight[-1] + 1) if weight[-1] % count == 0])
         return tuple(spatial), 1, (f"{channels} channels do not divide into groups of a filter of {weight[-2]} to "
                                    f"{weight[-1]}: {name} takes {taken} channels here")  # fmt: skip
-    of_x = use.shapes["x"][0]
-    refused = "" if batch == of_x else f"x has a batch of {of_x}: {name} takes {of_x} there, not {batch}"
-    return tuple(spatial), groups, refused
+    other = f"x has a batch of {of_x}: {name} takes {of_x} there, not {batch}"
+    return tuple(spatial), groups, refused or ("" if batch == of_x else other)
+
+
+def _whole_batch(use: Use, name: str) -> str:
+    """Why a batch of -1, which stands for that of x, is refused: oneDNN takes it, and Eigen does not.
+
+    Raises Refusal where it may end the process, and where it depends on the CPU which of them takes the call.
+    """
+    if use.arguments.get("rate", 1) != 1:
+        raise Refusal(
+            f"{name} is {use[name]!r}: a batch of -1 can end the process where rate is above 1: give that of x"
+        )
+    if use.dtype in HALVES and use.variant != "eigen":
+        raise Refusal(f"in {use.dtype} it depends on the CPU whether a batch of -1 is taken: give that of x")
+    eigen = use.variant == "eigen" or use.dtype != FLOAT32 or not isinstance(use["padding"], str)
+    return f"a batch of -1 without oneDNN: {name} takes {use.shapes['x'][0]} there" if eigen else ""
 
 
 def _by_name(problem: Problem) -> Iterator[dict[str, Any]]:

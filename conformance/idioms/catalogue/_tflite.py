@@ -11,7 +11,7 @@ from typing import Any
 
 from conformance.idioms._edges import draws
 from conformance.idioms._words import W, X
-from conformance.idioms.base import FLOAT32, Claim, Example, Idiom, Refusal, Spelling, Use
+from conformance.idioms.base import FLOAT32, Claim, Example, Idiom, Refusal, Spelling, Use, is_whole
 from conformance.idioms.catalogue._tf import legal, legal_sizes, window
 from conformance.idioms.expression import Name, write
 from conformance.idioms.names.meanings import AFTER
@@ -52,7 +52,7 @@ def _read(use: Use, weights: str) -> Claim:
         raise Refusal(f"padding is {padding!r}: it takes 'SAME' or 'VALID'")
     if not isinstance(size, list | tuple) or len(size) != use.rank + 2:
         raise Refusal(f"output_shape is {size!r}: it takes {use.rank + 2} extents")
-    if not all(isinstance(extent, int) and extent > 0 for extent in size):
+    if not all(is_whole(extent) and extent > 0 for extent in size):
         raise Refusal(f"output_shape is {size!r}: it takes numbers of at least 1")
     stride = tuple(use.per_axis(name)[0] for name in STRIDES[use.rank])
     if min(stride) < 1:

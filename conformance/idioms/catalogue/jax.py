@@ -69,7 +69,7 @@ def _claim_conv_transpose(use: Use) -> Claim:
     data, weight = _lax.layouts(use["dimension_numbers"], CHANNELS_LAST, use.rank, roles)
     claim = _lax.claim(
         use, use["padding"], consistent=bool(use["use_consistent_padding"]), data=data, weight=weight,
-        stride=use.per_axis("strides"), dilation=use.per_axis("rhs_dilation"), reversed=not use["transpose_kernel"],
+        stride=use.per_axis("strides"), dilation=use.per_axis("rhs_dilation", 1), reversed=not use["transpose_kernel"],
         refusals=[_lax.sequences(use, "strides", "rhs_dilation")],
     )  # fmt: skip
     return _lax.swapped(claim) if use["transpose_kernel"] else claim
@@ -98,7 +98,7 @@ def _read_general(use: Use) -> Claim:
     data, weight = _lax.layouts(use["dimension_numbers"], CHANNELS_FIRST, use.rank, {"I": "i", "O": "(g o)"})
     return _lax.claim(
         use, use["padding"], named=False, data=data, weight=weight, groups=use["feature_group_count"], reversed=True,
-        stride=use.per_axis("lhs_dilation"), dilation=use.per_axis("rhs_dilation"),
+        stride=use.per_axis("lhs_dilation", 1), dilation=use.per_axis("rhs_dilation", 1),
         refusals=[_lax.sequences(use, "window_strides", "lhs_dilation", "rhs_dilation")],
     )  # fmt: skip
 
@@ -119,11 +119,11 @@ def _read_gradient(use: Use) -> Claim:
     Seen from here the convolution's O is (g i) and its I is o: the default weight is (g i) o *, kernel as stored.
     "SAME" is t = max((ceil(z/s) - 1)*s + ke - z, 0), lo = t//2; "SAME_LOWER" lo = ceil(t/2); in any case of letters.
     """
-    if set(use.per_axis("lhs_dilation")) != {1} or use["batch_group_count"] != 1:
+    if set(use.per_axis("lhs_dilation", 1)) != {1} or use["batch_group_count"] != 1:
         raise Refusal("the gradient of a convolution with lhs_dilation or batch_group_count is no transposed one")
     data, weight = _lax.layouts(use["dimension_numbers"], CHANNELS_FIRST, use.rank, {"I": "o", "O": "(g i)"})
     rule = _lax.sequences(use, "window_strides", "lhs_dilation", "rhs_dilation")
-    return _gradient(use, data, weight, use.per_axis("rhs_dilation"), use["feature_group_count"], rule)
+    return _gradient(use, data, weight, use.per_axis("rhs_dilation", 1), use["feature_group_count"], rule)
 
 
 def _read_plain_gradient(use: Use) -> Claim:

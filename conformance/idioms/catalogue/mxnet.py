@@ -8,9 +8,9 @@ from typing import Any
 
 from conformance.idioms._edges import draws
 from conformance.idioms._words import W, Words, X, canonical
-from conformance.idioms.base import Claim, Copied, Dialect, Example, Idiom, Refusal, Use, Widths
+from conformance.idioms.base import DTYPES, Claim, Copied, Dialect, Example, Idiom, Refusal, Use, Widths
 from conformance.idioms.catalogue import _gluon, _nd
-from conformance.idioms.catalogue._nd import PLAIN, operator, without_onednn, written
+from conformance.idioms.catalogue._nd import PLAIN, operator, require_count, without_onednn, written
 from conformance.idioms.expression import Name, write
 from conformance.idioms.names.meanings import AFTER, EFFORT, LABEL, SYMBOL, VALUES
 from conformance.idioms.sizes.legal import legal_alone
@@ -47,6 +47,7 @@ def _read_gradient(use: Use) -> Claim:
         "gradient", stride=stride, dilation=dilation, groups=use["num_group"],
         window=lambda p: tuple((lo, full - lo - o) for lo, full, o in zip(pad, p.full, z[2:], strict=True)),
         refusals=[
+            ("an empty batch", lambda p: p.batch == 0),
             ("no_bias=False, its default, takes a bias", lambda p: not use["no_bias"]),
             *misfits,
             ("z has other channels or another batch", lambda p: z[:2] != (p.batch, p.groups * p.out_channels)),
@@ -106,12 +107,14 @@ def _read_upsampling(use: Use) -> Claim:
     scale, channels = use["scale"], use.shapes["x"][1]
     if not isinstance(scale, int) or scale < 1:
         raise Refusal(f"scale is {scale!r}: it takes a whole number of at least 1")
+    require_count("num_filter", use["num_filter"])
     if not use["num_filter"]:
         raise Refusal("num_filter is 0, its default: it ends the process, give the number of channels")
     kernel, pad = 2 * scale - scale % 2, scale // 2
     return use.claim(
         "upsampling", stride=(scale, scale), dilation=(1, 1), pads=pad, groups=channels,
         refusals=[
+            ("an empty batch", lambda p: p.batch == 0),
             ("num_filter is not the number of channels", lambda p: use["num_filter"] != channels),
             (f"the weight is not (channels, 1, {kernel}, {kernel})", lambda p: (
                 (p.in_channels, p.out_channels, p.kernel) != (1, 1, (kernel, kernel)))),
@@ -161,6 +164,7 @@ DIALECT = Dialect(
         "mxnet.gluon": ("mx.gluon",),
     },
     roots=("mxnet", "mx"),
+    kernels={"": DTYPES},
     arrays="mxnet.nd",
     native=lambda name: f"mxnet.nd.{name}",
 )
@@ -182,8 +186,8 @@ IDIOMS = (
     Idiom(
         id="mx-deconvolution",
         functions=dict.fromkeys((1, 2, 3), "mxnet.nd.Deconvolution"),
-        signature="data, weight=None, bias=None, kernel=None, stride=None, dilate=None, pad=None, adj=None, "
-                  "target_shape=None, num_filter=None, num_group=1, workspace=512, no_bias=True, cudnn_tune=None, "
+        signature="data, weight=None, bias=None, kernel=None, stride=(), dilate=(), pad=(), adj=(), "
+                  "target_shape=(), num_filter=None, num_group=1, workspace=512, no_bias=True, cudnn_tune=None, "
                   "cudnn_off=False, layout=None, name=None, attr=None, out=None",
         tensors={"x": "data", "w": "weight", "b": "bias"}, variables=_nd.variables,
         aside={**ASIDE, "name": LABEL, "attr": SYMBOL}, only={"out": (None,)},
@@ -206,7 +210,7 @@ IDIOMS = (
     Idiom(
         id="mx-autograd",
         functions=dict.fromkeys((1, 2, 3), "mxnet.nd.Convolution"),
-        signature="data, weight, bias=None, kernel=None, stride=None, dilate=None, pad=None, num_filter=None, "
+        signature="data, weight, bias=None, kernel=None, stride=(), dilate=(), pad=(), num_filter=None, "
                   "num_group=1, workspace=1024, no_bias=False, cudnn_tune=None, cudnn_off=False, layout=None",
         tensors={"z": "data", "w": "weight", "x": "x"},
         form="mxnet.autograd.grad(CALL, [z], head_grads=[x])[0]", aside=ASIDE,

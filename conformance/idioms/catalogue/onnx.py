@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from conformance.idioms._edges import draws
-from conformance.idioms.base import Claim, Dialect, Example, Idiom, Refusal, Use, Widths, with_window
+from conformance.idioms.base import Claim, Dialect, Example, Idiom, Refusal, Use, Widths, per_axis, with_window
 from conformance.idioms.catalogue._engines import DEFAULT, ENGINES, SAME, TEXTS, Asked
 from conformance.idioms.expression import Name, write
 from conformance.idioms.names.meanings import LABEL
@@ -52,7 +52,7 @@ def _ints(use: Use, name: str, default: int, count: int) -> Ints:
         raise Refusal(f"{name} is {value!r}: it takes a list of {count} numbers here")
     if isinstance(value, list | tuple) and len(value) != count and all(isinstance(each, int) for each in value):
         raise Refusal(f"{name} is {value!r}: it takes {count} numbers here")
-    return (default,) * count if value is None else Use(count, {name: value}, {}, "").per_axis(name)
+    return (default,) * count if value is None else per_axis(name, value, count)
 
 
 def _read(use: Use) -> Claim:
@@ -66,11 +66,11 @@ def _read(use: Use) -> Claim:
     rank = use.rank
     stride, dilation = _ints(use, "strides", 1, rank), _ints(use, "dilations", 1, rank)
     pads, back = _ints(use, "pads", 0, 2 * rank), _ints(use, "output_padding", 0, rank)
-    if use["auto_pad"] not in ("NOTSET", "VALID", *SAME):
+    if use["auto_pad"] not in (None, "NOTSET", "VALID", *SAME):
         raise Refusal(f"auto_pad is {use['auto_pad']!r}: it takes 'NOTSET', 'SAME_UPPER', 'SAME_LOWER' or 'VALID'")
     sizes = None if use["output_shape"] is None else _ints(use, "output_shape", 0, rank)
     kernel = None if use["kernel_shape"] is None else _ints(use, "kernel_shape", 0, rank)
-    asked = Asked(pads[:rank], pads[rank:], use["pads"] is not None, back, use["auto_pad"], sizes, kernel)
+    asked = Asked(pads[:rank], pads[rank:], use["pads"] is not None, back, use["auto_pad"] or "NOTSET", sizes, kernel)
     engine = ENGINES.get(use.variant, ENGINES[DEFAULT])
     law = "output-shape" if sizes else "auto-pad" if use["auto_pad"] in SAME else "begins-ends"
     return use.claim(
@@ -146,6 +146,7 @@ DIALECT = Dialect(
     pad=_pad,
     concat=lambda parts, axis: f"np.concatenate({parts}, {axis})",
     roots=("onnx",),
+    kernels={"onnxruntime": ("float16", "float32")},
     arrays="np",
     engines=TEXTS,
 )

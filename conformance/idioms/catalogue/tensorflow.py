@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.idioms._words import Words, channels_last
-from conformance.idioms.base import Copied, Dialect, Idiom, Spelling, Widths
+from conformance.idioms.base import DTYPES, HALVES, Copied, Dialect, Idiom, Spelling, Widths
 from conformance.idioms.catalogue import _keras, _tf_examples, _tf_nn, _tflite
 from conformance.idioms.catalogue._tf import WEIGHT, distinct
 from conformance.idioms.expression import Name, write
@@ -27,6 +27,7 @@ DIALECT = Dialect(
     pad=_pad,
     concat=lambda parts, axis: f"tf.concat({parts}, {axis})",
     batch="tf.shape(x)[0]",
+    kernels={"": (*HALVES, *DTYPES, "int32")},
     bfloat16=("tf.cast({}, tf.bfloat16)", "tf.cast({}, tf.float32)"),
     modules={
         "tf": ("tensorflow",),

@@ -5,9 +5,22 @@ from contextlib import suppress
 from typing import Any
 
 from conformance.idioms._edges import draws
-from conformance.idioms._words import Words, canonical, require
-from conformance.idioms.base import Claim, Copied, Dialect, Example, Idiom, Refusal, Use, Widths, with_window
-from conformance.idioms.catalogue._torch import ATEN, CONVOLUTION, FUNCTION, LAYER, LAZY, SPELLINGS, no_name
+from conformance.idioms._words import Words, canonical
+from conformance.idioms.base import (
+    DTYPES,
+    HALVES,
+    Claim,
+    Copied,
+    Dialect,
+    Example,
+    Idiom,
+    Refusal,
+    Use,
+    Widths,
+    with_window,
+)  # fmt: skip
+from conformance.idioms.catalogue import _torch
+from conformance.idioms.catalogue._torch import axes
 from conformance.idioms.expression import Name, write
 from conformance.idioms.names.meanings import NO_PART, PLACE
 from conformance.idioms.sizes.legal import given_back, legal_alone
@@ -55,26 +68,21 @@ def _batched(use: Use) -> str:
     return "n c k" if len(use.shapes["x"]) == use.rank + 2 else "c k"
 
 
-def _each(use: Use, name: str) -> Ints:
-    """A number for each axis; a sequence of one is of all axes."""
-    value = use[name]
-    alone = isinstance(value, list | tuple) and len(value) == 1 and type(value[0]) is int
-    return (value[0],) * use.rank if alone else use.per_axis(name)
-
-
 def _claim_padding(use: Use) -> Claim:
     """`padding` cuts both ends of the stamp, `output_padding` gives back at the end: window (p, p - op)."""
     return _padded(use, use.has("bias"))
 
 
-def _padded(use: Use, bias: bool, layer: tuple[int, int, Ints] | None = None) -> Claim:
+def _padded(use: Use, bias: bool, layer: tuple[int, int, Ints] | None = None, listed: bool = False) -> Claim:
+    """The claim of a padding and an output_padding; `listed` where a number alone is refused."""
     if isinstance(use["padding"], str):
-        raise Refusal(no_name(use, layer[2] if layer else None))
-    padding, output_padding = _each(use, "padding"), _each(use, "output_padding")
+        raise Refusal(_torch.no_name(use, layer[2] if layer else None))
+    padding, output_padding = axes(use, "padding"), axes(use, "output_padding")
     return use.claim(
-        "padding", data=_batched(use), stride=_each(use, "stride"), dilation=_each(use, "dilation"),
+        "padding", data=_batched(use), stride=axes(use, "stride"), dilation=axes(use, "dilation"),
         pads=padding, output_padding=output_padding, groups=use["groups"], bias=bias, layer=layer,
         refusals=[
+            *([_torch.unlisted(use)] if listed else []),
             ("stride and dilation must be at least 1", lambda p: min(*p.stride, *p.dilation) < 1),
             (NEGATIVE, lambda _: min(*padding, *output_padding, 0) < 0),
             legal_alone(LIMIT, "output_padding", output_padding, lambda p: [
@@ -118,23 +126,23 @@ def _picks(key: str, count: int, rank: int) -> Iterator[dict[str, Any]]:
 def _read_layer(use: Use) -> Claim:
     """Without output_size as the function; with it the window begins at `padding` and ends where the size is reached.
 
-    `output_size` may be (n, c, *) or (*), each extent from (i - 1)*s + ke - 2p up to stride - 1 more.
+    `output_size` may be (*), or have as many numbers as x has axes, of which those of batch and channels are passed
+    over; each extent is from (i - 1)*s + ke - 2p up to stride - 1 more.
     """
     layer = use["in_channels"], use["out_channels"], use.per_axis("kernel_size")
     if use["output_size"] is None:
         return _padded(use, bool(use["bias"]), layer)
-    size, padding = use["output_size"], use.per_axis("padding")
-    if not isinstance(size, list | tuple):
-        raise Refusal(f"output_size is {size!r}: it takes {use.rank} extents")
-    whole = len(use.shapes["x"])
-    if len(size) not in (use.rank, whole):
-        raise Refusal(f"output_size is {tuple(size)!r}: it takes {use.rank} extents, or {whole} with those before them")
-    size = tuple(size)[-use.rank :]
+    given, padding = use["output_size"], use.per_axis("padding")
+    if not isinstance(given, list | tuple):
+        raise Refusal(f"output_size is {given!r}: it takes a list")
+    size, whole = _torch.require_extents("output_size", given[-use.rank :], use.rank), len(use.shapes["x"])
     return use.claim(
         "output-size", data=_batched(use), stride=use.per_axis("stride"), dilation=use.per_axis("dilation"),
         window=lambda p: tuple((pad, full - pad - out) for pad, full, out in zip(padding, p.full, size, strict=True)),
         groups=use["groups"], bias=bool(use["bias"]), layer=layer,
         refusals=[
+            (f"output_size has {len(given)} numbers: x has {whole} axes, so it takes {use.rank} or {whole}",
+             lambda _: len(given) not in (use.rank, whole)),
             legal_alone("output_size is out of reach", "output_size", size, lambda p: [
                 range(max(full - 2 * pad, 1), full - 2 * pad + s)
                 for full, pad, s in zip(p.full, padding, p.stride, strict=True)]),
@@ -188,31 +196,31 @@ def _read_gradient(use: Use) -> Claim:
 
 def _read_input_gradient(use: Use) -> Claim:
     """As the gradient by autograd: `input_size` is the size of the answer, `padding` that of the convolution."""
-    size = use["input_size"]
-    if not isinstance(size, list | tuple) or len(size) != use.rank + 2:
-        raise Refusal(f"input_size is {size!r}: it takes {use.rank + 2} extents")
-    if 0 in size[:2]:
-        raise Refusal(f"input_size is {size!r}: nothing is claimed of an empty batch, or of no channels")
+    size = _torch.require_extents("input_size", use["input_size"], use.rank + 2)
     if isinstance(use["padding"], str):
-        raise Refusal(f"padding is {use['padding']!r}: it takes whole numbers, and no string as conv{use.rank}d does")
+        raise Refusal(f"padding is {use['padding']!r}: it takes whole numbers here, and no string as the convolution "
+                      "does")  # fmt: skip
+    if size[0] != use.shapes["x"][0]:
+        raise Refusal(f"input_size has a batch of {size[0]}, grad_output one of {use.shapes['x'][0]}: some are taken, "
+                      "and nothing is claimed of them")  # fmt: skip
+    _torch.require_dilation(use)
     if use.shapes["x"][1:2] != use.shapes["w"][:1]:
         raise Refusal(f"the weight is of {use.shapes['w'][:1]} channels, the input of {use.shapes['x'][1:2]}: some are "
                       "taken, in groups and in float64, and nothing is claimed of them")  # fmt: skip
-    return _gradient(use, "input_size", tuple(size))
+    return _gradient(use, "input_size", size)
 
 
 def _gradient(use: Use, name: str, size: Ints) -> Claim:
-    each = _each if name == "z" else Use.per_axis
-    stride, dilation = each(use, "stride"), each(use, "dilation")
-    padding, out = use["padding"], size[2:]
+    stride, dilation = axes(use, "stride"), axes(use, "dilation")
+    padding, out = use["padding"], size[-use.rank :]
     if min(stride) < 1:
         raise Refusal(f"stride is {use['stride']!r}: it takes numbers of at least 1")
-    if len(out) != use.rank:
-        raise Refusal(f"z {size} has {len(size)} axes: nothing is claimed of it but with {use.rank + 2}")
+    if len(size) != len(use.shapes["x"]):
+        raise Refusal(f"z {size} has {len(size)} axes: it takes {len(use.shapes['x'])}")
     if isinstance(padding, str) and padding not in ("same", "valid"):
         raise Refusal(f"padding is {padding!r}: the strings are 'same' and 'valid'")
     same = padding == "same"
-    pads = (0,) * use.rank if isinstance(padding, str) else each(use, "padding")
+    pads = (0,) * use.rank if isinstance(padding, str) else axes(use, "padding")
 
     def begin(problem: Problem) -> Sequence[int]:
         return [(ke - 1) // 2 for ke in problem.effective_kernel] if same else pads
@@ -221,13 +229,13 @@ def _gradient(use: Use, name: str, size: Ints) -> Claim:
         return [ke - 1 - (ke - 1) // 2 for ke in problem.effective_kernel] if same else pads
 
     return use.claim(
-        "gradient", stride=stride, dilation=dilation, groups=use["groups"],
+        "gradient", data=_batched(use), stride=stride, dilation=dilation, groups=use["groups"],
         window=lambda p: tuple((lo, full - lo - o) for lo, full, o in zip(begin(p), p.full, out, strict=True)),
         refusals=[
             ("padding 'same' needs stride 1", lambda p: same and max(stride) > 1),
+            ("dilation is at least 1", lambda _: min(dilation) < 1),
             (NEGATIVE, lambda _: min(pads) < 0),
-            (f"the batch or the channels of {name} are not those of x and the weight",
-             lambda p: size[:2] != (p.batch, p.groups * p.out_channels)),
+            _torch.other_than(name, size, use.rank),
             legal_alone("the shape of z is not the convolution's", name, out, lambda p: [
                 range(max(full - lo - hi, 1), full - lo - hi + s)
                 for full, lo, hi, s in zip(p.full, begin(p), ends(p), stride, strict=True)]),
@@ -287,12 +295,11 @@ def _reach_input_gradient(problem: Problem) -> Iterator[str]:
 
 def _read_aten(use: Use) -> Claim:
     """The operator under all of them: arguments as in the function, groups last, `transposed` True."""
-    if use["transposed"] not in (True, 1):
+    if isinstance(use["transposed"], Name) or use["transposed"] != 1:
         raise Refusal("transposed is not True: it is an ordinary convolution: give its gradient with respect to its "
                       "input, such as torch.autograd.grad(F.conv2d(z, w, ...), z, x)[0]")  # fmt: skip
-    if min(_each(use, "dilation")) < 1:
-        raise Refusal(f"dilation is {use['dilation']!r}: the operator takes 0 of some shapes, nothing is claimed of it")
-    return _padded(use, use.has("bias"))
+    _torch.require_dilation(use)
+    return _padded(use, use.has("bias"), listed=True)
 
 
 def _reach_aten(problem: Problem) -> Iterator[str]:
@@ -331,22 +338,13 @@ DIALECT = Dialect(
     roots=("torch", "pytorch"),
     arrays="torch",
     native=lambda name: f"torch.nn.functional.{name}",
+    kernels={"": (*HALVES, *DTYPES, "int64")},
     bfloat16=("{}.bfloat16()", "{}.float()"),
 )
 
 
-def _unchecked(problem: Problem) -> str:
-    """torch.nn.functional: the window (padding, padding - output_padding)."""
-    require(problem, problem.rank in (1, 2, 3), "conv_transpose has one to three spatial axes")
-    return write(
-        f"torch.nn.functional.conv_transpose{problem.rank}d", X, W, *[B] * problem.bias, stride=problem.stride,
-        padding=tuple(lo for lo, _ in problem.window), output_padding=tuple(lo - hi for lo, hi in problem.window),
-        groups=problem.groups, dilation=problem.dilation,
-    )  # fmt: skip
-
-
 WORDS = Words(
-    _unchecked, canonical, "n c k", {"torch": "torch"}, views=True,
+    _torch.unchecked, canonical, "n c k", {"torch": "torch"}, views=True,
     functions=frozenset({
         *(f"torch.nn.functional.conv_transpose{rank}d" for rank in (1, 2, 3)),
         "torch.ops.aten.slow_conv_transpose3d", "torch.ops.aten.convolution",
@@ -358,14 +356,14 @@ IDIOMS = (
     Idiom(
         id="torch-functional",
         functions={rank: f"torch.nn.functional.conv_transpose{rank}d" for rank in (1, 2, 3)},
-        signature=FUNCTION, spellings=SPELLINGS,
+        signature=_torch.FUNCTION, spellings=_torch.SPELLINGS,
         tensors={"x": "input", "w": "weight", "b": "bias"},
         imports=("import torch",), read=_claim_padding, say=_say, examples=_examples, copied=Copied("function"),
     ),
     Idiom(
         id="torch-layer",
         functions={rank: f"torch.nn.ConvTranspose{rank}d" for rank in (1, 2, 3)},
-        signature=f"in_channels, {LAYER}", spellings=(LAZY,),
+        signature=f"in_channels, {_torch.LAYER}", spellings=(_torch.LAZY,),
         outer="input, output_size=None",
         tensors={"x": "input"},
         aside={"device": PLACE}, only={"padding_mode": ("zeros",)}, dtypes=frozenset({"dtype"}),
@@ -392,7 +390,7 @@ IDIOMS = (
     Idiom(
         id="torch-aten",
         functions=dict.fromkeys((1, 2, 3), "torch.ops.aten.convolution"),
-        signature=ATEN, spellings=(CONVOLUTION,),
+        signature=_torch.ATEN, spellings=(_torch.CONVOLUTION,),
         tensors={"x": "input", "w": "weight", "b": "bias"},
         imports=("import torch",), read=_read_aten, reach=_reach_aten, examples=_aten_examples,
     ),

@@ -19,7 +19,7 @@ def _convolution(use: Use) -> SizeLaw:
 
     Padding may be a number for all ends, one an axis, or (begin, end) pairs.
     """
-    if use.per_axis("input_dilation") != (1,) * use.rank:
+    if use.per_axis("input_dilation", 1) != (1,) * use.rank:
         raise Refusal("input_dilation stretches the input: it is a transposed convolution")
     return _law(use, _kernel(use, "kernel_size"), _kernel(use, "kernel_dilation", 1))
 
@@ -38,7 +38,7 @@ def _kernel(use: Use, name: str, default: int = 0) -> Ints:
 
 
 def _law(use: Use, kernel: Ints, dilation: Ints) -> SizeLaw:
-    padding, stride = use["padding"], use.per_axis("strides")
+    padding, stride = use["padding"], use.per_axis("strides", 1)
     if isinstance(padding, str) and padding.upper() in NAMED:
         return same_law(stride)
     return window_law(kernel, stride, _pads(padding, use.rank), dilation)

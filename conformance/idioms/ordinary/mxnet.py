@@ -19,7 +19,7 @@ def _convolution(use: Use) -> SizeLaw:
 
 
 def _operator(use: Use) -> SizeLaw:
-    kernel, stride, dilation = use.per_axis("kernel"), use.per_axis("stride"), use.per_axis("dilate")
+    kernel, stride, dilation = use.per_axis("kernel"), use.per_axis("stride", 1), use.per_axis("dilate", 1)
     return window_law(kernel, stride, equal_pads(use.per_axis("pad", 0)), dilation)
 
 
@@ -37,7 +37,7 @@ def _pooling_operator(use: Use) -> SizeLaw:
     convention = use["pooling_convention"]
     if convention not in ("valid", "full"):
         raise Refusal(f"pooling_convention is {convention!r}: it takes 'valid' or 'full' here")
-    return _pooled(use, "pad", use.per_axis("kernel"), use.per_axis("stride"), up=convention == "full")
+    return _pooled(use, "pad", use.per_axis("kernel"), use.per_axis("stride", 1), up=convention == "full")
 
 
 def _pooled(use: Use, name: str, kernel: tuple[int, ...], stride: tuple[int, ...], *, up: bool) -> SizeLaw:

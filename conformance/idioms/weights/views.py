@@ -17,7 +17,8 @@ Order = list[tuple[int, bool]]
 """For each axis of what the call takes: the axis of w that it is, and whether it is reversed."""
 Step = Callable[[Order], Order]
 
-_PLAIN = re.compile(r"[A-Za-z_][\w.]*(\[(?!None\])[\w\"']+\])*", re.ASCII)
+_PLAIN = re.compile(r"[A-Za-z_][\w.]*(\[(?!(None|newaxis)\])[\w\"']+\])*", re.ASCII)
+"""A name, or what stands in it by a key or a number; a subscript that adds an axis is none."""
 _KEPT = {"contiguous", "detach", "clone", "copy", "stop_gradient"}
 _AXES = {"dims", "axis", "axes", "perm"}
 _ARRAYS = ("np", "numpy", "jnp")
