@@ -280,7 +280,8 @@ def unwindowed(window: Window, y: Array) -> Array:
     inside = [(max(lo, 0), max(lo, 0, end - max(hi, 0))) for end, (lo, hi) in zip(full, window, strict=True)]
     whole = np.zeros((*y.shape[:2], *full), y.dtype)
     kept: Any = (..., *(slice(start - lo, stop - lo) for (start, stop), (lo, _) in zip(inside, window, strict=True)))
-    whole[(..., *(slice(*ends) for ends in inside))] = y[kept]
+    place: Any = (..., *(slice(*ends) for ends in inside))
+    whole[place] = y[kept]
     return whole
 
 
