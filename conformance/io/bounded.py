@@ -93,7 +93,7 @@ def read_named_text(path: Path) -> str:
 
 def read_source(path: Path) -> str:
     """A Python file's text. Raises BoundError with its name, and the line, where it is none, and OSError."""
-    text = read_named_text(path)
+    text = read_named_text(path).removeprefix("\ufeff")  # by which some editors mark UTF-8
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what the file's own author is told
@@ -102,7 +102,7 @@ def read_source(path: Path) -> str:
         place = f":{error.lineno}: character {error.offset}" if error.lineno else ""
         raise BoundError(f"{path}{place}: is not Python: {error.msg}: fix the file") from None
     except (ValueError, RecursionError, MemoryError) as error:
-        raise BoundError(f"{path}: is not Python: {error or 'nested too deeply'}: fix the file") from None
+        raise BoundError(f"{path}: is not Python: {str(error) or 'nested too deeply'}: fix the file") from None
     return text
 
 
