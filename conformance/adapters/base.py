@@ -276,10 +276,13 @@ def unwindowed(window: Window, y: Array) -> Array:
     """An array of the output's extents, back in its place in the full extents: the transpose of cutting the window."""
     import numpy as np
 
-    widen = [(max(lo, 0), max(hi, 0)) for lo, hi in window]
-    ends = zip(y.shape[2:], window, strict=True)
-    keep: Any = (..., *(slice(max(-lo, 0), extent - max(-hi, 0)) for extent, (lo, hi) in ends))
-    return np.pad(y[keep], [(0, 0), (0, 0), *widen])
+    full = [lo + extent + hi for extent, (lo, hi) in zip(y.shape[2:], window, strict=True)]
+    inside = [(max(lo, 0), max(lo, 0, end - max(hi, 0))) for end, (lo, hi) in zip(full, window, strict=True)]
+    whole = np.zeros((*y.shape[:2], *full), y.dtype)
+    kept: Any = (..., *(slice(start - lo, stop - lo) for (start, stop), (lo, _) in zip(inside, window, strict=True)))
+    place: Any = (..., *(slice(*ends) for ends in inside))
+    whole[place] = y[kept]
+    return whole
 
 
 def _places(adapter: Adapter, problem: Problem, number: int) -> Array:

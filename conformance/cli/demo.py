@@ -35,4 +35,4 @@ def command(ctx: click.Context) -> None:
             verb.invoke(asked)
         echo()
     echo("Next: `conformance --help` lists the verbs. `pip install tox && tox run -m nightly` runs every case on every "
-         "framework: it takes 20 to 70 minutes and 5 to 9 GB of disk.")  # fmt: skip
+         "framework: it takes 20 to 70 minutes and 14 to 22 GB of disk.")  # fmt: skip

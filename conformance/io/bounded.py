@@ -93,7 +93,7 @@ def read_named_text(path: Path) -> str:
 
 def read_source(path: Path) -> str:
     """A Python file's text. Raises BoundError with its name, and the line, where it is none, and OSError."""
-    text = read_named_text(path).removeprefix("\ufeff")  # which Python takes, too
+    text = read_named_text(path).removeprefix("\ufeff")  # by which some editors mark UTF-8
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what the file's own author is told

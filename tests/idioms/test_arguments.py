@@ -1,5 +1,6 @@
 """Arguments of the wrong length, type or value are read as the frameworks take them: each row was asked of one."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from conformance.calls.meaning.wording import as_json
 from conformance.idioms import IdiomError
 from conformance.idioms.base import Refusal
 from conformance.idioms.expression import ExpressionError
+from conformance.io.bounded import BoundError, read_source
 
 PLANE = {"x": (2, 4, 5, 6), "w": (4, 3, 3, 2)}
 LINE = {"x": (1, 2, 4), "w": (2, 3, 3)}
@@ -81,6 +83,7 @@ def test_a_call_is_refused_for_its_arguments(framework: str, text: str, shapes: 
         ("mxnet", "mx.nd.Deconvolution(x, w, kernel=(3, 2), num_filter=3.0)", PLANE, "num_filter is 3.0"),
         ("mxnet", "mx.nd.Deconvolution(x, w, kernel=(3, 2), num_filter=3, no_bias=2)", PLANE, "no_bias is 2"),
         ("onnx", f"{NODE}, output_padding=[True, 0])", PLANE, "output_padding is"),
+        ("tensorflow", "tf.nn.conv_transpose(x, w, (10, 12), 2)", LAST, "it takes 4 extents here"),
         ("tensorflow", "tf.nn.atrous_conv2d_transpose(x, w, (-1, 5, 6, 3), 2, 'SAME')", LAST, "can end the process"),
     ],
 )  # fmt: skip
@@ -185,3 +188,12 @@ def test_a_value_is_asked_for_only_where_the_reason_names_it() -> None:
         idioms.read("onnx", f"{NODE}, strides=[2, 2], pads=[5, 5, 6, 6])", PLANE)
     with pytest.raises(Refusal, match="give it: --let"):
         idioms.read("torch", "F.conv_transpose2d(x, w, stride=s)", PLANE)
+
+
+def test_a_source_file_may_be_marked_as_utf_8_and_one_that_is_nested_too_deeply_says_so(tmp_path: Path) -> None:
+    marked, deep = tmp_path / "marked.py", tmp_path / "deep.py"
+    marked.write_bytes(b"\xef\xbb\xbfnn.ConvTranspose2d(1, 1, 3)\n")
+    deep.write_text(f"f({'-' * 20000}3)")
+    assert read_source(marked) == "nn.ConvTranspose2d(1, 1, 3)\n"
+    with pytest.raises(BoundError, match=r"is not Python: \S.*: fix the file"):
+        read_source(deep)

@@ -58,6 +58,15 @@ def read(use: Use) -> Claim:
     return _sized(use, "output_shape", "filters", "pairs")
 
 
+def read_rank_free(use: Use) -> Claim:
+    if isinstance(size := use["output_shape"], list | tuple) and len(size) != use.rank + 2:
+        raise Refusal(f"output_shape is {size!r}: it takes {use.rank + 2} extents here")
+    return read(use)
+
+
+read_rank_free.__doc__ = read.__doc__
+
+
 def read_gradient(use: Use) -> Claim:
     """The gradient of an ordinary convolution by its input, which is of `input_sizes`; as tf.nn.conv2d_transpose.
 

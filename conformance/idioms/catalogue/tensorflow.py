@@ -77,7 +77,7 @@ def _nn(id: str, functions: Mapping[int, str], **rest: Any) -> Idiom:
         id=id, functions=functions,
         signature="input, filters, output_shape, strides, padding='SAME', data_format=None, dilations=None, name=None",
         tensors={"x": "input", "w": "filters"},
-        data="n k c", weight=WEIGHT, imports=("import tensorflow as tf",), read=_tf_nn.read,
+        data="n k c", weight=WEIGHT, imports=("import tensorflow as tf",),
         aside={"name": LABEL}, **rest,
     )  # fmt: skip
 
@@ -115,11 +115,12 @@ OLDER = (
 
 IDIOMS = (
     _nn("tf-nn", {rank: f"tf.nn.conv{rank}d_transpose" for rank in (1, 2, 3)},
-        say=_tf_nn.say, reach=_tf_nn.reach, examples=lambda: distinct(_tf_examples.examples()), spellings=OLDER,
+        read=_tf_nn.read, say=_tf_nn.say, reach=_tf_nn.reach,
+        examples=lambda: distinct(_tf_examples.examples()), spellings=OLDER,
         copied=Copied("function", pairs="all")),
     *_keras.IDIOMS,
     _nn("tf-nn-rank-free", dict.fromkeys((1, 2, 3), "tf.nn.conv_transpose"),
-        say=_tf_nn.say_rank_free, reach=_tf_nn.reach_rank_free,
+        read=_tf_nn.read_rank_free, say=_tf_nn.say_rank_free, reach=_tf_nn.reach_rank_free,
         examples=lambda: distinct(_tf_examples.rank_free_examples())),
     Idiom(
         id="tf-backprop-input",
