@@ -234,6 +234,12 @@ def _difference(actual: Array, expected: Array) -> str:
     return deviation.message if deviation else ""
 
 
+def _version(lane: Lane, described: Mapping[str, str]) -> str:
+    """The framework's version, with that of the engine that its variant is named after."""
+    engine = described.get(lane.variant)
+    return described[lane.framework] + (f" ({lane.variant} {engine})" if engine else "")
+
+
 def main(folders: Sequence[Path]) -> None:
     """Run one side: each job and its operands lie in a folder, its answer is put there."""
     for folder in folders:
@@ -251,7 +257,7 @@ def main(folders: Sequence[Path]) -> None:
         if isinstance(answer, Ended):
             raise SystemExit(answer.message)
         np.save(folder / "answer.npy", finish(call, answer.array))
-        (folder / "version").write_text(adapter.describe()[lane.framework], encoding="utf-8")
+        (folder / "version").write_text(_version(lane, adapter.describe()), encoding="utf-8")
 
 
 if __name__ == "__main__":

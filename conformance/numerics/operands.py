@@ -264,6 +264,8 @@ def _sees_every_fault(problem: Problem, arrays: Arrays) -> bool:
 
 def _asymmetric(array: Array) -> bool:
     """Whether reversing any axis longer than 1 changes the array; mostly the two ends of an edge tell."""
+    if not array.size:
+        return True
     first = array.item(0)
     return not any(
         extent > 1

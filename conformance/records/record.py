@@ -83,7 +83,8 @@ class RecordError(ValueError):
 
 Key = tuple[str, str, str]
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$(?!\n)")]
+NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
+Name = Annotated[str, Meta(pattern=rf"^{NAME}$(?!\n)")]
 """Text that can be part of a file's name, and never of another folder's."""
 
 Label = Annotated[str, Meta(min_length=1, description="Text on one line, of which a terminal shows every character.")]

@@ -6,6 +6,7 @@ Neither the function nor the judge can change anything in the user's process. Wh
 """
 
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -26,7 +27,7 @@ from conformance.processes import lane_process
 from conformance.processes.tree import adopt_orphans, die_with, end_strays, end_tree
 from conformance.records.journal import Journal
 from conformance.records.machine import measure_machine
-from conformance.records.record import FUNCTION, Header, path
+from conformance.records.record import FUNCTION, NAME, Header, path
 from conformance.run import Job
 from conformance.runner.items import npy
 from conformance.runner.kinds import kind_of
@@ -96,6 +97,8 @@ def check(
         raise CheckError(f"function is {function!r}: give something that can be called")
     if not 0 < seconds < float("inf"):
         raise CheckError(f"seconds is {seconds!r}: give a number above 0")
+    if name and not re.fullmatch(NAME, name):
+        raise CheckError(f"name is {name!r}: give at most 100 letters, digits, _, . and -, and no . or - first")
     whole, chosen, asked_in = _asked(suite, _listed(cases), _listed(dtypes))
     lane = Lane(name or lane_name(function), FUNCTION)
     plan = _Plan(lane, whole, chosen, asked_in, Function(function, data, weight, tensor), seconds)

@@ -186,7 +186,7 @@ def test_an_axis_that_is_added_to_a_tensor_is_said(tensor: str) -> None:
 def test_a_value_is_asked_for_only_where_the_reason_names_it() -> None:
     with pytest.raises(Refusal, match=r"nothing is claimed of an empty answer: cut less$"):
         idioms.read("onnx", f"{NODE}, strides=[2, 2], pads=[5, 5, 6, 6])", PLANE)
-    with pytest.raises(Refusal, match="give it: --let"):
+    with pytest.raises(Refusal, match="give it by --let"):
         idioms.read("torch", "F.conv_transpose2d(x, w, stride=s)", PLANE)
 
 

@@ -253,6 +253,8 @@ def test_a_question_that_cannot_be_answered_is_refused_by_name(options: dict[str
 
 
 def test_what_cannot_be_called_is_no_function() -> None:
+    with pytest.raises(CheckError, match=r"name is '../f': give at most 100 letters"):
+        check(right, name="../f")
     with pytest.raises(CheckError, match="function is 5"):
         check(5)  # type: ignore[arg-type]  # on purpose
 
