@@ -10,6 +10,7 @@ import ast
 import importlib
 import os
 import platform
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,13 +24,14 @@ from typing import TYPE_CHECKING, Any, cast
 import conformance
 from conformance.adapters.base import DTYPES, Adapter, Lane
 from conformance.io.bounded import read_named_text
-from conformance.io.folders import cache_folder
+from conformance.io.folders import cache_folder, where_it_runs
 from conformance.records.machine import Machine, measure_machine, threads
 
 if TYPE_CHECKING:
     from conformance.adapters._outside import Place
     from conformance.adapters._programs import Program
 
+_PLACEHOLDER = re.compile(r"\{cache\}|\{threads\}")
 FOLDERS = "CONFORMANCE_ADAPTERS"
 """The environment variable that lists folders with adapters from outside."""
 
@@ -215,9 +217,11 @@ def require_installed(framework: str) -> None:
     names |= {str(node.module) for node in imports if isinstance(node, ast.ImportFrom) and not node.level}
     for root in sorted({name.partition(".")[0] for name in names}):
         if find_spec(root) is None:
-            subject = framework if root == framework else f"{framework} needs {root}, which"
-            ours = f", or use .tox/{framework}, which `tox run -e {framework} --notest` makes"
-            raise AdapterError(f"{subject} is not installed here: install it{'' if is_outside(framework) else ours}")
+            raise AdapterError(
+                (f"{framework} is" if framework == root else f"{framework} needs {root}, which is")
+                + " not installed here: "
+                + ("install it" if is_outside(framework) else where_it_runs(framework))
+            )
 
 
 def installed_version(framework: str) -> str:
@@ -234,10 +238,13 @@ def variants(framework: str) -> Mapping[str, Mapping[str, str]]:
 
 
 def how_to_run(lane: Lane, other: str) -> str:
-    """What is set for a lane where it is not for another variant, and when the framework runs so by itself."""
+    """What is set for a lane where it is not for another variant, and when the framework runs so by itself.
+
+    How many threads a call may use, and where our cache is, does not tell a lane from another.
+    """
     settings = variants(lane.framework)
     unlike = sorted(settings[lane.variant].items() - settings[other].items())
-    how = " ".join(f"{name}={value}" for name, value in unlike)
+    how = " ".join(f"{name}={value}" for name, value in unlike if not _PLACEHOLDER.search(value))
     by_itself = {} if program(lane.framework) else _literal_or_none(lane.framework, "BY_ITSELF")
     when = f" ({lane.framework} is so by itself only {by_itself[lane.variant]})" if lane.variant in by_itself else ""
     return f"set {how} before the import{when}"
@@ -298,10 +305,8 @@ def lanes() -> tuple[Lane, ...]:
 def settings(lane: Lane) -> dict[str, str]:
     """A lane's environment variables; `{cache}` is the cache folder, `{threads}` how many threads a call may use."""
     given = variants(lane.framework)[lane.variant]
-    return {
-        name: value.replace("{cache}", str(cache_folder())).replace("{threads}", threads())
-        for name, value in given.items()
-    }
+    filled = {"{cache}": str(cache_folder()), "{threads}": threads()}
+    return {name: _PLACEHOLDER.sub(lambda found: filled[found[0]], value) for name, value in given.items()}
 
 
 def unrepeated(framework: str) -> Mapping[str, str]:

@@ -27,7 +27,7 @@ from conformance.calls.native import operands, translate
 from conformance.calls.port import Port
 from conformance.io.array_files import read_array
 from conformance.io.bounded import BoundError, read_json, read_text
-from conformance.io.folders import PACKAGE
+from conformance.io.folders import making, tox_folders
 from conformance.numerics.deviation import measure_deviation
 from conformance.numerics.operands import Arrays
 from conformance.processes.attempt import Ended, make
@@ -39,7 +39,6 @@ TIMEOUT = 600
 """Seconds that both sides may take, the imports of their frameworks included."""
 POLLED = 0.1
 """Seconds between two looks at what is answered."""
-CHECKOUT = PACKAGE.parent
 
 
 class VerifyError(ValueError):
@@ -70,13 +69,13 @@ class Verification:
 
 
 def python_for(framework: str, chosen: Mapping[str, str]) -> str | None:
-    """An interpreter that has a framework: the chosen one, this one, or that of the framework's tox environment."""
+    """An interpreter that has a framework: the chosen one, this one, or that of the lane's environment, .tox/NAME."""
     if framework in chosen:
         return chosen[framework]
     try:
         adapters.require_installed(framework)
     except AdapterError:
-        places = [root / ".tox" / framework / "bin" / "python" for root in (Path.cwd(), CHECKOUT)]
+        places = (folder / framework / "bin" / "python" for folder in tox_folders())
         return next((str(place) for place in places if place.exists()), None)
     return sys.executable
 
@@ -147,8 +146,8 @@ def _python(lane: Lane, pythons: Mapping[str, str]) -> str:
     python = python_for(lane.framework, pythons)
     if python is None:
         name = lane.framework
-        raise VerifyError(f"no environment here has {name}: `tox run -e {name} --notest` makes one; or give one by "
-                          f"--python {name}=PATH")  # fmt: skip
+        raise VerifyError(f"no environment here has {name}: {making(name)} makes one; or give one by --python "
+                          f"{name}=PATH")  # fmt: skip
     return python
 
 

@@ -14,6 +14,7 @@ from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.bounded import read_named_text
 from conformance.io.folders import cases_folder
 from conformance.io.terminal import columns, echo
+from conformance.predicates.predicate import Predicate
 from conformance.records.record import ROUNDING
 from conformance.suites import cases
 from conformance.suites.case import Case, Suite
@@ -36,12 +37,15 @@ def command() -> None:
 @command.command(name="list")
 @suite_option
 @click.option("--probes", help="Only cases that probe this.")
+@click.option("--where", default="", metavar="PREDICATE", help="Only problems of this kind, such as 'rank == 2'.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
-def list_(suite: str, probes: str | None, as_json: bool) -> None:
+def list_(suite: str, probes: str | None, where: str, as_json: bool) -> None:
     """List the cases of a suite: id and descriptor."""
     if probes is not None and probes not in cases.PROBES:
         raise cases.CaseError(f"nothing probes {probes!r}: the probes are {', '.join(cases.PROBES)}")
-    chosen = [case for case in cases.read_suite(suite).cases if probes is None or probes in case.probes]
+    holds = Predicate.parse(where or "rank >= 1")
+    chosen = [case for case in cases.read_suite(suite).cases
+              if (probes is None or probes in case.probes) and holds(case.problem)]  # fmt: skip
     for line in map(_json, chosen) if as_json else columns((case.id, case.descriptor) for case in chosen):
         echo(line)
 

@@ -1,27 +1,32 @@
 """conformance check: a function of yours put to a suite."""
 
 import importlib
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import click
 
 import conformance
-from conformance.cli.options import EXPECTATIONS, QUIET
+from conformance.cli.options import EXPECTATIONS, QUIET, number
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo, one_line
+from conformance.suites.cases import SUITES
 from conformance.suites.expectation_files import give, require_asked
 
 REFERENCE = "MODULE:FUNCTION"
+SECONDS: float = signature(conformance.check).parameters["seconds"].default
 
 
 @click.command()
 @click.argument("function", metavar=REFERENCE)
 @click.option("--suite", default="", help="Which cases (default: core, or the suite that has the cases of --case).")
 @click.option("--case", "cases", multiple=True, metavar="ID", help="Only this case; repeatable.")
+@click.option("--where", default="", metavar="PREDICATE", help="Only problems of this kind, such as 'rank == 2'.")
 @click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable.")
 @click.option("--data", default="n c k", show_default=True, help="The order of axes of data.")
 @click.option("--weight", default="(g i) o k", show_default=True, help="The order of axes of the weight.")
@@ -30,6 +35,8 @@ REFERENCE = "MODULE:FUNCTION"
     metavar=REFERENCE,
     help="The function that turns a NumPy array into an operand, such as torch:from_numpy.",
 )
+@click.option("--seconds", default=SECONDS, show_default=True, type=float, callback=number,
+              help="CPU time that a call may take, or time asleep.")  # fmt: skip
 @click.option("--name", default="", help="Its name in records (default: the function's name).")
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="Where the record file goes.")
 @EXPECTATIONS
@@ -38,10 +45,12 @@ def command(
     function: str,
     suite: str,
     cases: Sequence[str],
+    where: str,
     dtypes: Sequence[str],
     data: str,
     weight: str,
     tensor: str | None,
+    seconds: float,
     name: str,
     records: Path,
     expectations: Sequence[str],
@@ -52,16 +61,31 @@ def command(
     g groups, i and o channels of a group in and out, k all spatial axes. Exit status: 0 all as expected, 1 some case
     diverges or fails in another way, or nothing conforms, 2 usage.
     """
+    options = {"--data": data, "--weight": weight, "--tensor": tensor, "--seconds": seconds, "--name": name}
+    given = _words(function, options, suite)
     name = name or function.rpartition(":")[2].rpartition(".")[2]
     require_asked(give(expectations), [name])
     sys.path.insert(0, str(Path.cwd()))
     report = conformance.check(
-        _named(function), data=data, weight=weight, suite=suite, cases=cases, dtypes=dtypes,
-        tensor=None if tensor is None else _named(tensor), name=name,
+        _named(function), data=data, weight=weight, suite=suite, cases=cases, where=where,
+        dtypes=dtypes, tensor=None if tensor is None else _named(tensor), name=name, seconds=seconds,
     )  # fmt: skip
+    report.again = lambda record: shlex.join([*given, "--case", record.case, "--dtype", record.dtype])
     file = report.write(records)
     echo(f"{report}\n{file}")
+    if report.faults:
+        witness = shlex.quote(report.faults[0].witness.case)
+        echo(f"next: `conformance show {file} {witness}` has the smallest case in whole; `conformance report --records "
+             f"{file.parent}` makes pages of all")  # fmt: skip
     return OK if report.conforms else DIVERGED
+
+
+def _words(function: str, options: Mapping[str, object], suite: str) -> list[str]:
+    """The command that puts a case to a function again, but for the case: the options that were given."""
+    defaults = {option.opts[0]: option.default for option in command.params}
+    given = [(name, str(value)) for name, value in options.items() if value and value != defaults[name]]
+    given += [("--suite", suite)] if suite and suite not in SUITES else []
+    return ["conformance", "check", function, *(word for pair in given for word in pair)]
 
 
 def _named(reference: str) -> Any:

@@ -15,7 +15,7 @@ from conformance.cli.options import VERBOSE
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.bounded import read_named_bytes
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.folders import PACKAGE
+from conformance.io.folders import PACKAGE, making
 from conformance.io.terminal import columns, echo, first
 
 SHOWN = 12
@@ -136,7 +136,7 @@ def _step(claim: Claim) -> str:
     asked = _frameworks_of(claim)
     if not asked:
         return f"`conformance claims show {claim.id}` says why"
-    return f"`tox run -e {asked[0]} --notest` makes an environment, .tox/{asked[0]}, that can judge it"
+    return f"{making(asked[0])} makes an environment, .tox/{asked[0]}, that can judge it"
 
 
 def _installed(claim: Claim) -> list[str]:

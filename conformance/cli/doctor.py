@@ -15,7 +15,7 @@ import click
 from conformance import adapters
 from conformance.cli.lanes import installed
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.folders import cache_folder, cases_folder
+from conformance.io.folders import cache_folder, cases_folder, tox_run
 from conformance.io.terminal import columns, echo
 from conformance.regression.environments import VersionError, tox_command
 
@@ -78,7 +78,7 @@ def _lanes() -> Iterator[Check]:
             yield Check(framework, f"{version or 'installed'} in {environment}")
         else:
             outside = adapters.is_outside(framework)
-            fix = "install what its adapter imports" if outside else f"`tox run -e {framework} --notest`"
+            fix = "install what its adapter imports" if outside else tox_run(framework)
             yield Check(framework, "not installed", fix, f"for `conformance run {framework}`", optional=True)
 
 

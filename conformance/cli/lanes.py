@@ -11,11 +11,9 @@ from pathlib import Path
 import click
 
 from conformance import adapters
+from conformance.io.folders import tox_folders, tox_run
 from conformance.io.terminal import columns, echo
 from conformance.records import record_file
-
-ELSEWHERE = Path(".tox")
-"""Where the environments of this package's frameworks are, below the checkout."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Standing:
         """The lane, its last run to the minute, and where it is installed, or how to get it."""
         framework = self.lane.partition("-")[0]
         installed = f"{self.version or 'installed'} in {self.environment}" if self.environment else (
-            f"not installed: `tox run -e {framework} --notest`"
+            f"not installed: {tox_run(framework)}"
         )  # fmt: skip
         return self.lane, _to_the_minute(self.last_run) if self.last_run else "no records", installed
 
@@ -47,7 +45,7 @@ def _to_the_minute(time: str) -> str:
 def command(records: Path, json_: bool) -> None:
     """List the lanes: where each is installed, in which version, and when it last ran. No framework is imported.
 
-    A framework is looked for in this environment, and then in .tox/NAME of this folder.
+    A framework is looked for in this environment, then in .tox/NAME of this folder, then in that of the clone.
     """
     last = _last_runs(records)
     rows = [
@@ -68,9 +66,11 @@ def installed(framework: str) -> tuple[str, str]:
 
 
 def _in_tox(framework: str) -> Iterator[tuple[str, str]]:
-    for packages in (ELSEWHERE / framework).glob("lib/python*/site-packages"):
-        for distribution in distributions(name=framework, path=[str(packages)]):
-            yield str(ELSEWHERE / framework), distribution.version
+    for folder in tox_folders():
+        for packages in (folder / framework).glob("lib/python*/site-packages"):
+            for distribution in distributions(name=framework, path=[str(packages)]):
+                here = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+                yield str(here / framework), distribution.version
 
 
 def _last_runs(folder: Path) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ from conformance.cli.call import ShapeError, each_once, of_line, parse_lets, par
 from conformance.cli.options import VERBOSE, framework_of
 from conformance.idioms import Refusal
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
+from conformance.io.folders import making
 from conformance.io.terminal import abridged, echo, one_line
 
 
@@ -60,7 +61,8 @@ def command(
     framework refuses it; 2 usage; 3 --verify could not run it.
     """
     if model is not None:
-        return _port_model(model, target, variant, pythons, run=run, out=out)
+        _require_of_model(expression, {"--from": source, "--shape": shapes, "--let": lets, "--json": json_})
+        return _port_model(model, target, variant, idiom, pythons, run=run, out=out)
     if not (expression and source):
         raise click.UsageError("give an expression and --from, or a scan by --model")
     module, source, target = target, framework_of(source), framework_of(target)
@@ -87,6 +89,14 @@ def command(
     if missing:
         return INCOMPLETE
     return OK if all(result.holds for result in results) else DIVERGED
+
+
+def _require_of_model(expression: str, options: Mapping[str, object]) -> None:
+    """Raise UsageError for what is of a single call, beside a model, whose scan says all of that."""
+    given = [repr(expression)] if expression else [name for name, value in options.items() if value]
+    if given:
+        raise click.UsageError(f"{given[0]} is of a single call, and --model is a scan, which says all of its calls: "
+                               "leave one of them out")  # fmt: skip
 
 
 def _ported(
@@ -129,7 +139,7 @@ def _proof(
 
 
 def _port_model(
-    model: Path, target: str, variant: str | None, pythons: Sequence[str], *, run: bool, out: Path | None
+    model: Path, target: str, variant: str | None, idiom: str, pythons: Sequence[str], *, run: bool, out: Path | None
 ) -> int:
     """Print the code of every layer of a scan, write the weights, and prove each on its own."""
     from safetensors.numpy import load_file
@@ -139,7 +149,12 @@ def _port_model(
 
     module, target = target, framework_of(target)
     lane = adapters.lane(target, variant)
-    layers = porting.ported(scan_file.read(model).rows, target, lane.variant, module)
+    able = [each.id for each in idioms.idioms(target) if each.say]
+    if idiom and idiom not in able:
+        raise idioms.no_idiom(target, idiom, "to port to", able)
+    if pythons and not run:
+        raise VerifyError(f"--python {pythons[0]}: nothing is run without --verify: give it, or leave --python out")
+    layers = porting.ported(scan_file.read(model).rows, porting.Into(lane, module, idiom))
     kept = scan_file.weights_beside(model)
     weights = load_file(kept) if kept.is_file() else {}
     if (run or out is not None) and not weights:
@@ -197,8 +212,8 @@ def _evidence(made: Port, missing: list[str], *, known: bool) -> list[str]:
     from conformance.analysis import proofs
 
     proved = proofs.read()
-    lines = [f"# {framework}: not run, since no environment here has it: `tox run -e {framework} --notest` makes one, "
-             f"or give one by --python {framework}=PATH"
+    lines = [f"# {framework}: not run, since no environment here has it: {making(framework)} makes one, or give one by "
+             f"--python {framework}=PATH"
              for framework in missing]  # fmt: skip
     evidence = [f"#   {line}" for point in (made.source, made.target) for line in proved.of(point.name)]
     if evidence:

@@ -17,6 +17,7 @@ from conformance.calls.verify import VerifyError, python_for
 from conformance.cli.diagnose import text_lines
 from conformance.cli.options import QUIET
 from conformance.io.exit_status import DIVERGED, OK
+from conformance.io.folders import making
 from conformance.io.terminal import echo, plural, progress, verdict_count, verdict_counts
 from conformance.numerics.operands import DTYPES
 from conformance.records.record import Verdict
@@ -265,8 +266,8 @@ def _python(lane: Lane, pythons: Mapping[str, str]) -> str:
     python = python_for(lane.framework, pythons)
     if python is None:
         framework = lane.framework
-        raise VerifyError(f"no environment here has {framework}: `tox run -e {framework} --notest` makes one; or give "
-                          f"one by --python {framework}=PATH")  # fmt: skip
+        raise VerifyError(f"no environment here has {framework}: {making(framework)} makes one; or give one by "
+                          f"--python {framework}=PATH")  # fmt: skip
     return python
 
 

@@ -6,12 +6,10 @@ selected. So the same question is answered from the cache, and a version that wa
 
 import configparser
 import hashlib
-import importlib.util
 import os
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
-from conformance.io.folders import PACKAGE, cache_folder, cases_folder
+from conformance.io.folders import cache_folder, checkout, tox_program
 from conformance.records.record import PARTIAL
 from conformance.records.record_file import read
 from conformance.regression.comparison import REPEATS
@@ -100,9 +98,10 @@ def _installed(framework: str) -> str:
 
 
 def _root() -> Path:
-    root = PACKAGE.parent
-    if not (root / "tox.ini").exists():
-        raise VersionError(f"{root} has no tox.ini, which has the lanes' pins: run this from a checkout")
+    """The clone, which has the lanes' pins, and whose source and cases run in the environments."""
+    if (root := checkout()) is None:
+        raise VersionError("the lanes' pins stand in tox.ini of a clone of this project, and there is none here, nor "
+                           "where the package was installed from: run this in the folder of a clone")  # fmt: skip
     return root
 
 
@@ -136,11 +135,8 @@ def environment(build: Build, say: Say) -> Path:
 
 def tox_command() -> list[str]:
     """How tox is started here. Raises VersionError where there is none."""
-    if importlib.util.find_spec("tox"):
-        return [sys.executable, "-m", "tox"]
-    beside = _root() / ".venv" / "bin"  # where the README puts it
-    if tox := shutil.which("tox") or shutil.which("tox", path=str(beside)):
-        return [tox]
+    if command := tox_program():
+        return command
     raise VersionError("there is no tox, which makes the environments: `pip install tox`")
 
 
@@ -200,12 +196,13 @@ def clean() -> dict[str, str]:
 
     An environment is shared by checkouts, and so is told which of them is at work.
     """
-    return {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "PYTHONHASHSEED": "0"}
+    return {**os.environ, "PYTHONPATH": str(_root()), "PYTHONHASHSEED": "0"}
 
 
 def _source() -> str:
-    """Hash of the source and the cases that decide records."""
-    files = [*PACKAGE.rglob("*.py"), *cases_folder().rglob("*.jsonl"), *cases_folder().rglob("*.toml")]
+    """Hash of the source and the cases that decide records: those of the clone, which are run."""
+    cases = Path(os.environ.get("CONFORMANCE_CASES") or _root() / "cases")
+    files = [*(_root() / "conformance").rglob("*.py"), *cases.rglob("*.jsonl"), *cases.rglob("*.toml")]
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(file.as_posix().encode() + file.read_bytes())

@@ -3,7 +3,6 @@
 `cases/replay/*.toml` say which; each version gets an environment of its own lane, as `conformance diff` makes them.
 """
 
-import os
 import re
 import shlex
 import subprocess
@@ -19,7 +18,7 @@ from msgspec import Meta, Struct
 from conformance.io.bounded import read_named_text
 from conformance.io.folders import cases_folder
 from conformance.records.record import Verdict
-from conformance.regression.environments import Say, environment, parse
+from conformance.regression.environments import Say, clean, environment, parse
 
 SECONDS = 900
 """What one version may take for one call, its framework's start included."""
@@ -136,9 +135,8 @@ def _words(one: Replay, framework: str) -> list[str]:
 
 def _ask(python: object, words: Sequence[str]) -> str:
     """What a command of this program prints in another environment."""
-    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PYTHONHASHSEED": "0"}
     try:
-        done = subprocess.run([str(python), "-m", "conformance", *words], env=variables, capture_output=True,
+        done = subprocess.run([str(python), "-m", "conformance", *words], env=clean(), capture_output=True,
                               encoding="utf-8", errors="replace", timeout=SECONDS)  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"said nothing for {SECONDS} seconds"

@@ -31,39 +31,49 @@ class PortedLayer:
     refused: str = ""
 
 
-def ported(rows: Sequence[Row], target: str, variant: str, module: str) -> list[PortedLayer]:
+@dataclass(frozen=True, slots=True)
+class Into:
+    """What layers are ported to: a lane, the module whose idioms alone are used, and the id of one, if it is chosen."""
+
+    lane: Lane
+    module: str = ""
+    idiom: str = ""
+
+
+def ported(rows: Sequence[Row], into: Into) -> list[PortedLayer]:
     """The first row of each layer in the target's words."""
     first = {row.layer: row for row in reversed(rows)}
-    return [_ported(first[name], target, variant, module) for name in dict.fromkeys(row.layer for row in rows)]
+    return [_ported(first[name], into) for name in dict.fromkeys(row.layer for row in rows)]
 
 
-def _ported(row: Row, target: str, variant: str, module: str) -> PortedLayer:
+def _ported(row: Row, into: Into) -> PortedLayer:
     problem = row.known
     if problem is None or row.unknown:
         return PortedLayer(row, None, row.unknown or "its extents are not known")
     try:
-        return PortedLayer(row, _port(row, problem, target, variant, module))
+        return PortedLayer(row, _port(row, problem, into))
     except PortError as reason:
-        return PortedLayer(row, None, f"{reason}; {_nearest(row, problem, target, variant)}")
+        return PortedLayer(row, None, f"{reason}; {_nearest(row, problem, into.lane)}")
     except (Refusal, IdiomError, ExpressionError) as reason:
         return PortedLayer(row, None, str(reason))
 
 
-def _port(row: Row, problem: Problem, target: str, variant: str, module: str) -> Port:
+def _port(row: Row, problem: Problem, into: Into) -> Port:
     source = idioms.framework_of(row.call.partition("(")[0].partition(".")[0])
     tensors = idioms.reading(source, row.call).tensors
     every = {"x": _shape(row.data, problem, problem.input), "w": _shape(row.weight, problem, problem.kernel)}
     shapes = {name: every[name] for name in ("x", "w") if name in tensors}
-    return port(row.call, source, target, shapes, variant=variant, module=module)
+    return port(row.call, source, into.lane.framework, shapes, variant=into.lane.variant, module=into.module,
+                idiom=into.idiom)  # fmt: skip
 
 
-def _nearest(row: Row, problem: Problem, target: str, variant: str) -> str:
+def _nearest(row: Row, problem: Problem, asked: Lane) -> str:
     """The nearest that says what a target does not, in words: another module of it, another lane, another framework."""
-    lanes = [Lane(target, each) for each in (variant, *adapters.variants(target))]
-    lanes += [adapters.lane(each) for each in idioms.frameworks() if each != target]
+    lanes = [Lane(asked.framework, each) for each in (asked.variant, *adapters.variants(asked.framework))]
+    lanes += [adapters.lane(each) for each in idioms.frameworks() if each != asked.framework]
     for lane in lanes:
         try:
-            made = _port(row, problem, lane.framework, lane.variant, "")
+            made = _port(row, problem, Into(lane))
         except PortError:
             continue
         around = f", and {' and '.join(made.steps)} around it" if made.steps else ""

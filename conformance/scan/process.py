@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 from conformance.io.atomic import explain
 from conformance.io.bounded import read_json, read_text
 from conformance.io.exit_status import USAGE
+from conformance.io.folders import making
 from conformance.io.terminal import one_line
 from conformance.processes.memory import MEMORY, exhausted
 from conformance.scan.formats.native import ROOM
@@ -36,8 +37,8 @@ def scan(name: str, framework: str, inputs: Sequence[str], python: str) -> tuple
 ]:  # fmt: skip
     """The scan of a model by an interpreter that has its framework, and its weights. Raises ScanError."""
     if not python:
-        raise ScanError(f"{name}: it is read by {framework}, and no environment here has that: `tox run -e {framework} "
-                        f"--notest` makes one, or give one by --python {framework}=PATH")  # fmt: skip
+        raise ScanError(f"{name}: it is read by {framework}, and no environment here has that: {making(framework)} "
+                        f"makes one, or give one by --python {framework}=PATH")  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="conformance-") as temporary:
         folder = Path(temporary)
         job = {"model": name, "framework": framework, "inputs": list(inputs)}

@@ -10,10 +10,11 @@ import re
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from inspect import signature
 from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,12 +23,13 @@ from conformance.adapters.base import Lane
 from conformance.io.terminal import progress
 from conformance.layout import Array
 from conformance.numerics.operands import DTYPES
+from conformance.predicates.predicate import Predicate
 from conformance.problem import FORWARD
 from conformance.processes import lane_process
 from conformance.processes.tree import adopt_orphans, die_with, end_strays, end_tree
 from conformance.records.journal import Journal
 from conformance.records.machine import measure_machine
-from conformance.records.record import FUNCTION, NAME, Header, path
+from conformance.records.record import FUNCTION, NAME, Header, Record, path
 from conformance.run import Job
 from conformance.runner.items import npy
 from conformance.runner.kinds import kind_of
@@ -35,6 +37,7 @@ from conformance.runner.outside import LaneProcess, evaluate
 from conformance.runner.outside.forked import Forked, fork, open_files
 from conformance.suites import cases as case_files
 from conformance.suites.case import Case, Suite
+from conformance.suites.cases import SUITES
 from conformance.suites.reference_cache import References
 from conformance.suites.references import Reference, compute, oracle_digest
 from conformance.testing.function import CheckError, Function, lane_name, require_layouts
@@ -57,11 +60,13 @@ class _Plan:
     dtypes: tuple[str, ...]
     function: Function
     seconds: float
+    where: str = ""
 
     @property
     def narrowed(self) -> str:
         """What made this less than the suite; empty where it is the whole."""
         ids = [f"case={case.id}" for case in self.cases] if self.cases != self.suite.cases else []
+        ids = [f"where={self.where}"] if ids and self.where else ids
         names = [f"dtype={dtype}" for dtype in self.dtypes] if self.dtypes != (self.suite.dtypes or DTYPES) else []
         return " ".join([*ids, *names])
 
@@ -73,6 +78,7 @@ def check(
     weight: str = "(g i) o k",
     suite: str = "",
     cases: Sequence[str] = (),
+    where: str = "",
     dtypes: Sequence[str] = (),
     tensor: Callable[[Array], Any] | None = None,
     name: str = "",
@@ -87,9 +93,10 @@ def check(
     as `torch.from_numpy`, and returns an array of any library that has `__array__` or `__dlpack__`.
 
     `suite` is by default core, or the suite that has the `cases`, which are ids and by default all of the suite;
-    `name` is by default the function's; a call may take `seconds` of CPU
-    time, or asleep. The calls are made in a process that is forked from this one, so that the function may be any, and
-    whatever it does ends in a record. Raises CheckError, and CaseError for a suite or case that there is not.
+    `where` is a predicate over their problems, such as "rank == 2 and multiplies < 1000000", and leaves all others out.
+    `name` is by default the function's; a call may take `seconds` of CPU time, or asleep. The calls are made in a
+    process that is forked from this one, so that the function may be any, and whatever it does ends in a record. Raises
+    CheckError, PredicateError, and CaseError for a suite or case that there is not.
     """
     require_layouts(data, weight)
     _require_forkable()
@@ -101,9 +108,33 @@ def check(
         raise CheckError(f"name is {name!r}: give at most 100 letters, digits, _, . and -, and no . or - first")
     whole, chosen, asked_in = _asked(suite, _listed(cases), _listed(dtypes))
     lane = Lane(name or lane_name(function), FUNCTION)
-    plan = _Plan(lane, whole, chosen, asked_in, Function(function, data, weight, tensor), seconds)
+    plan = _Plan(lane, whole, _within(whole, chosen, where), asked_in, Function(function, data, weight, tensor),
+                 seconds, where)  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
-        return _judged(plan, Path(folder))
+        report = _judged(plan, Path(folder))
+    report.again = partial(_again, {"function": function, "data": data, "weight": weight, "suite": suite,
+                                    "tensor": tensor, "name": name, "seconds": seconds})  # fmt: skip
+    return report
+
+
+def _again(given: Mapping[str, Any], record: Record) -> str:
+    """The line of Python that puts a record's case to the function again, with the arguments that were given."""
+    words = [f"cases=[{record.case!r}]", f"dtypes=[{record.dtype!r}]"]
+    for name, parameter in signature(check).parameters.items():
+        value = given.get(name, parameter.default)
+        if name != "function" and value != parameter.default and (name != "suite" or value not in SUITES):
+            words.append(f"{name}={lane_name(value) if callable(value) else repr(value)}")
+    return f"conformance.check({lane_name(given['function'])}, {', '.join(words)})"
+
+
+def _within(suite: Suite, chosen: tuple[Case, ...], where: str) -> tuple[Case, ...]:
+    """The cases whose problems a predicate holds of. Raises CheckError where there are none, and PredicateError."""
+    if not where:
+        return chosen
+    holds = Predicate.parse(where)
+    if not (within := tuple(case for case in chosen if holds(case.problem))):
+        raise CheckError(f"none of the {len(chosen):,} cases of {suite.name!r} is where {where!r}: give a wider one")
+    return within
 
 
 def _listed(texts: Sequence[str]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What came of a function's cases: a page of text, record files, and an error where something is not as it is to be."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +24,10 @@ from conformance.suites.expectations import expected_of, fails, lack
 
 SHOWN = 10
 """Faults that are printed."""
+LONGER = (
+    "give a call more time by `seconds` (--seconds in a shell), or leave large problems out by `where` (--where), as "
+    "in 'multiplies < 1000000'"
+)
 SOUGHT = 64
 """Diverging records that are diagnosed, the smallest problems first."""
 
@@ -43,10 +47,12 @@ class Fault:
 
 
 class Report:
-    """A run of a function: `run` has the records. Printed, it is a page of text."""
+    """A run of a function: `run` has the records. Printed, it is a page of text; `again` is how it says that a record
+    is judged again."""
 
     def __init__(self, run: Run, arrays: bytes | None) -> None:
         self.run, self._arrays = run, arrays
+        self.again: Callable[[Record], str] = reproduction
 
     @classmethod
     def read(cls, file: Path) -> "Report":
@@ -135,7 +141,9 @@ class Report:
             witness = fault.witness
             yield f"   smallest: case {witness.case!r} in {witness.dtype}: {witness.problem}"
             yield f"      {witness.message}"
-            yield f"      {reproduction(witness)}"
+            yield f"      {self.again(witness)}"
+            if witness.verdict is Verdict.TIMED_OUT:
+                yield f"      {LONGER}"
         if len(self.faults) > SHOWN:
             yield f"and {plural(len(self.faults) - SHOWN, 'more kind')} of failure"
         yield from self._unsupported()

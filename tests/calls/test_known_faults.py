@@ -93,3 +93,11 @@ def test_no_other_variant_is_told_as_a_help_where_it_refuses_as_well() -> None:
     refused = [fault for fault in known_faults(made, lane) if "float64" in fault.dtypes]
     assert refused
     assert [way for fault in refused for way in fault.helps if "run it as" in way] == []
+
+
+@pytest.mark.parametrize("lane", adapters.lanes(), ids=str)
+def test_what_is_to_be_set_can_be_typed(lane: Lane) -> None:
+    for other in adapters.variants(lane.framework):
+        said = adapters.how_to_run(lane, other)
+        assert "{" not in said
+        assert other == lane.variant or "=" in said

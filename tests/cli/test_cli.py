@@ -310,6 +310,12 @@ def test_lists_every_case_of_a_suite(conformance: Command, suite: str) -> None:
     ]
 
 
+def test_lists_the_cases_of_a_kind(conformance: Command) -> None:
+    ended = conformance("cases", "list", "--suite=smoke", "--where=rank == 3 and bias")
+    ids = [case.id for case in read_suite("smoke").cases if case.problem.rank == 3 and case.problem.bias]
+    assert [line.split()[0] for line in ended.out.splitlines()] == ids != []
+
+
 def test_lists_cases_as_json(conformance: Command) -> None:
     ended = conformance("cases", "list", "--suite=curated", "--probes=dilation", "--json")
     listed = [json.loads(line) for line in ended.out.splitlines()]

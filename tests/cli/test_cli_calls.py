@@ -49,7 +49,7 @@ def test_a_port_without_environments_is_not_proved_and_says_which_are_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(verify, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(verify, "tox_folders", lambda: ())
     done = CliRunner().invoke(commands, [*PORT, "--verify"], standalone_mode=False)
     assert done.return_value == INCOMPLETE
     assert "# tensorflow: not run, since no environment here has it: `tox run -e tensorflow --notest`" in done.output

@@ -15,6 +15,7 @@ from conformance import oracle
 from conformance.cli import GROUPS, VERBS, doctor
 from conformance.cli.demo import QUESTIONS
 from conformance.cli.forms import BEFORE
+from conformance.io import folders
 from conformance.io.folders import cases_folder
 from conformance.numerics.operands import draw
 from conformance.records.arrays import member
@@ -189,7 +190,7 @@ def test_doctor_says_what_is_lacking_and_how_to_get_it(
     checks = {check["name"]: check for check in map(json.loads, ended.out.splitlines())}
     assert checks["cases"]["here"] == str(cases_folder())
     assert checks["cache"]["here"] == f"{tmp_path / 'cache'}, 0 MB"
-    assert checks["mxnet"]["fix"] == "`tox run -e mxnet --notest`"
+    assert checks["mxnet"]["fix"] == f"`tox run -e mxnet --notest` in {folders.checkout()}"
     assert ended.status == 0
     assert list(tmp_path.iterdir()) == []
     assert re.search(r"^no +mxnet ", conformance("doctor").out, re.MULTILINE)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.cli import bisect, main
+from conformance.io import folders
 from conformance.records.record_file import write
 from conformance.regression import environments
 from conformance.regression.change import Change
@@ -94,7 +95,7 @@ def test_the_worst_change_is_searched_for_or_the_one_that_is_asked() -> None:
 def test_tox_is_found_where_the_readme_puts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
-    monkeypatch.setattr(environments, "_root", lambda: tmp_path)
+    monkeypatch.setattr(folders, "checkout", lambda: tmp_path)
     with pytest.raises(VersionError, match="there is no tox, which makes the environments: `pip install tox`"):
         environments.tox_command()
     tox = tmp_path / ".venv" / "bin" / "tox"
@@ -193,6 +194,22 @@ class TestRuns:
         assert not pages.exists()
         assert not list((tmp_path / "cache" / "environments").glob("*"))
         assert len(lane) == 1
+
+
+def test_a_package_that_was_installed_runs_the_clone_of_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(environments.__file__).parents[2]
+    source = environments._source()
+    monkeypatch.setattr(folders, "PACKAGE", tmp_path / "site-packages" / "conformance")
+    monkeypatch.chdir(root / "conformance")
+    assert parse("torch==2.12.0").framework == "torch"
+    assert environments.clean()["PYTHONPATH"] == str(root)
+    assert environments._source() == source
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(folders, "_installed_from", lambda: None)
+    with pytest.raises(VersionError, match="run this in the folder of a clone"):
+        parse("torch==2.12.0")
 
 
 def test_an_environment_runs_the_checkout_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """Which files are read, and what is said of the others."""
 
 import os
+import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,25 @@ def test_another_file_is_told_what_to_give_instead(name: str, message: str, tmp_
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(ScanError, match=message):
         scanning.scan(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth"])
+def test_weights_and_pickles_are_refused_before_pytorch_is_asked_for(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanning, "python_for", lambda framework, chosen: None)
+    for name, members, message in (
+        ("state", ("state/data.pkl",), "holds weights, or a pickle .* and no graph: give package.module:factory"),
+        ("old", (), "is a pickle, which would be run as it is loaded"),
+        ("script", ("script/code/__torch__.py",), "is read by torch, and no environment here has that"),
+    ):
+        path = tmp_path / f"{name}{suffix}"
+        path.write_bytes(pickle.dumps({"a": 1}))
+        if members:
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr(members[0], "x = 1")
+        with pytest.raises(ScanError, match=message):
+            scanning.scan(str(path))
 
 
 @pytest.mark.parametrize("suffix", BY_SUFFIX)

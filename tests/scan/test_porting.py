@@ -1,10 +1,12 @@
 """A model's layers in another framework's words, with their weights as that takes them."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from conformance.adapters.base import Lane
 from conformance.layout import parted
 from conformance.scan import porting, scanning
 from conformance.suites.scans.file import read
@@ -37,10 +39,39 @@ def test_each_layer_is_said_with_its_weight_turned(conformance: Command, scan: P
 
 
 def test_a_weight_is_converted_by_the_code_that_is_printed(scan: Path) -> None:
-    *_, last = porting.ported(read(scan).rows, "torch", "eager", "torch")
+    *_, last = porting.ported(read(scan).rows, porting.Into(Lane("torch", "eager"), "torch"))
     assert last.port is not None
     assert np.array_equal(porting.converted(last.port, UP3), UP3)
     assert parted(UP3, "(g i) o k", {"g": 2})[0].shape == (2, 2, 2, 2, 2)
+
+
+def test_every_layer_is_said_in_the_idiom_that_is_chosen(conformance: Command, scan: Path) -> None:
+    free = conformance("port", "--model", scan, "--to", "keras")
+    assert "keras.ops.conv_transpose(" in free.out
+    chosen = conformance("port", "--model", scan, "--to", "keras", "--idiom", "keras-layer")
+    assert chosen.status == 0
+    assert "keras.ops.conv_transpose(" not in chosen.out
+    assert chosen.out.count("layer = keras.layers.Conv") == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--idiom", "nosuch"), "no idiom 'nosuch' to port to: those are"),
+        (("--from", "torch"), "--from is of a single call, and --model is a scan"),
+        (("--shape", "x=1,2,3"), "--shape is of a single call, and --model is a scan"),
+        (("--let", "n=2"), "--let is of a single call, and --model is a scan"),
+        (("--json",), "--json is of a single call, and --model is a scan"),
+        (("nn.ConvTranspose2d(1, 1, 1)",), "'nn.ConvTranspose2d(1, 1, 1)' is of a single call, and --model is a scan"),
+        (("--python", f"tensorflow={sys.executable}"), "nothing is run without --verify"),
+    ],
+)
+def test_what_a_scan_says_itself_is_not_given_beside_it(
+    conformance: Command, scan: Path, words: tuple[str, ...], said: str
+) -> None:
+    ended = conformance("port", *words, "--model", scan, "--to", "keras")
+    assert (ended.status, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert said in ended.err
 
 
 def test_a_layer_without_extents_says_why(conformance: Command, tmp_path: Path) -> None:

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import conformance
 from conformance import CheckError, NonconformityError, cases, check, oracle
 from conformance.records import record_file
 from conformance.suites.references import compute
 from conformance.testing.function import taken
+from conformance.testing.report import Report
 from tests.testing.test_public import Foreign
 
 SMOKE = cases("smoke")
@@ -243,6 +245,8 @@ def test_answers_that_are_looked_up_by_the_operands_of_cases_are_no_answers() ->
         ({"data": "n c"}, "the data layout 'n c'"),
         ({"weight": "i j k"}, "the weight layout 'i j k'"),
         ({"dtypes": ["int8"]}, "no function is checked in 'int8'"),
+        ({"where": "rank == 9"}, "none of the 6,462 cases of 'core' is where 'rank == 9'"),
+        ({"where": "rank = 2"}, "not an expression"),
         ({"seconds": 0}, "seconds is 0: give a number above 0"),
         ({"cases": ["none-such"], "suite": "smoke"}, "has no case 'none-such'"),
     ],
@@ -257,6 +261,20 @@ def test_what_cannot_be_called_is_no_function() -> None:
         check(right, name="../f")
     with pytest.raises(CheckError, match="function is 5"):
         check(5)  # type: ignore[arg-type]  # on purpose
+
+
+def test_the_line_that_asks_again_has_the_arguments_that_were_given() -> None:
+    def last(x: Any, weight: Any, bias: Any = None, **options: Any) -> Any:
+        return -right(x.transpose(0, 2, 1), weight, bias, **options).transpose(0, 2, 1)
+
+    report = check(last, data="n k c", suite="smoke", where="rank == 1 and groups == 1", seconds=9.0, name="mine")
+    line = next(
+        line.strip() for line in str(report).splitlines() if line.strip().startswith("conformance.check(last, ")
+    )
+    more = line.removesuffix(")").partition(", dtypes=")[2].partition("], ")[2]
+    assert more == "data='n k c', name='mine', seconds=9.0"
+    again: Report = eval(line, {"conformance": conformance, "last": last})
+    assert [record.verdict for record in again.run.records] == ["diverges"]
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,7 @@ A file that is a pickle alone holds no graph, and is refused too.
 """
 
 import importlib
-import re
 import sys
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,17 +16,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from conformance.adapters.models._aten import call_text
 from conformance.adapters.models._computed import WEIGHT_NORM
+from conformance.adapters.models._script import require_script
 from conformance.adapters.models.base import Extents, NativeLayer, RefusedError, UnfitError
-from conformance.io.bounded import LARGEST_TEXT, open_regular
 from conformance.layout import Array
 from conformance.problem import Ints
 
 WEIGHT_NORMS = ("aten._weight_norm.default", "aten._weight_norm_interface.default")
 CALLS = ("aten.convolution.default", "aten._convolution.default", "aten._convolution.deprecated")
 WORDS = ("stride", "padding", "dilation")
-_UNSAFE = re.compile(
-    r"\bops\.(?!prim\b|aten\b)\w+|\b(?:torch|aten)\.(?:save|from_file|load)\b|\bimport\b(?! __torch__)"
-)
 
 
 @dataclass
@@ -172,7 +167,7 @@ def open_model(path: Path) -> TorchModel:
     torch.manual_seed(0)  # of factories that draw their weights
     if not path.exists():
         return TorchModel(_made(str(path)), "torch.nn.Module")
-    _require_script(path)
+    require_script(path)
     try:
         module = torch.jit.load(str(path), map_location="cpu").eval()
     except (RuntimeError, ValueError) as error:
@@ -195,25 +190,3 @@ def _made(name: str) -> Any:
     if not isinstance(made, torch.nn.Module):
         raise RefusedError(f"makes a {type(made).__name__}: give a function that returns a torch.nn.Module")
     return made.eval()
-
-
-def _require_script(path: Path) -> None:
-    """Raises RefusedError for a file that is no TorchScript, or whose code does more than compute."""
-    try:
-        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
-            members = archive.infolist()
-            code = [member for member in members if "/code/" in member.filename and member.filename.endswith(".py")]
-            if not code:
-                raise RefusedError("holds weights, or a pickle that would be run as it is loaded, and no graph: give "
-                                   "package.module:factory, or export the module by torch.export.save")  # fmt: skip
-            if sum(member.file_size for member in code) > LARGEST_TEXT:
-                raise RefusedError("holds too much code: give a smaller model")
-            for member in code:
-                if found := _UNSAFE.search(archive.read(member).decode("utf-8", "replace")):
-                    raise RefusedError(f"has code with {found[0]!r}, which is not run: export the module by "
-                                       "torch.export.save")  # fmt: skip
-    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
-        if isinstance(error, RefusedError):
-            raise
-        raise RefusedError("is a pickle, which would be run as it is loaded, or no whole file: give "
-                           "package.module:factory, or export the module by torch.export.save") from None  # fmt: skip

@@ -11,7 +11,7 @@ from conformance.idioms import _words
 from conformance.idioms._windows import sized
 from conformance.idioms._words import W, X, require
 from conformance.idioms.base import Claim, Refusal, Rule, Use
-from conformance.idioms.expression import write
+from conformance.idioms.expression import Name, write
 from conformance.layout import Array
 from conformance.problem import Ints, Problem, Window
 
@@ -147,6 +147,8 @@ def claim(
 
     `named` says whether "SAME" and "VALID" mean laws of their own, `consistent` whether pairs are the window outright.
     """
+    if isinstance(given, Name):
+        raise Refusal(f'padding is {given}: it takes "SAME", "VALID", or a pair for each axis')
     if consistent and isinstance(given, list | tuple):
         given = given[: use.rank]  # pairs beyond the axes are passed over in silence
     law, zeros = "stretched", ((0, 0),) * use.rank

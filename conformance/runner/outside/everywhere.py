@@ -14,7 +14,7 @@ from typing import Any
 from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.calls.verify import python_for
-from conformance.io.folders import PACKAGE
+from conformance.io.folders import PACKAGE, checkout, tox_run
 from conformance.io.terminal import columns, one_line
 from conformance.problem import FORWARD
 from conformance.records.messages import without_numbers
@@ -80,7 +80,7 @@ def ask(lanes: Sequence[Lane], descriptor: str, dtype: str, direction: str = FOR
 def _asked(lane: Lane, descriptor: str, dtype: str, direction: str) -> Answer:
     python, variables = _place(lane)
     if python is None:
-        return Answer(lane, {}, missing=f"not installed: `tox run -e {_environment(lane)} --notest`")
+        return Answer(lane, {}, missing=f"not installed: {tox_run(_environment(lane))}")
     words = [
         "call",
         lane.framework,
@@ -104,7 +104,7 @@ def _asked(lane: Lane, descriptor: str, dtype: str, direction: str) -> Answer:
         return Answer(lane, {}, missing=f"said nothing for {SECONDS:g} seconds")
     except (ValueError, LookupError):
         last = next((line for line in reversed(made.stderr.splitlines()) if line.strip()), f"status {made.returncode}")
-        anew = f": `tox run -e {_environment(lane)} --notest` installs what is missing"
+        anew = f": {tox_run(_environment(lane))} installs what is missing"
         return Answer(lane, {}, missing=one_line(last.strip())[:200] + anew * last.startswith("ModuleNotFoundError"))
 
 
@@ -114,10 +114,11 @@ def _environment(lane: Lane) -> str:
 
 def _place(lane: Lane) -> tuple[str | None, Mapping[str, str]]:
     """The interpreter that has a lane, and the variables it is started with; None where there is none."""
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")])}
+    root = checkout() or PACKAGE.parent  # a clone brings no packages of this environment along
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
     if adapters.program(lane.framework) is None:
         return python_for(lane.framework, {}), variables
-    tox = PACKAGE.parent / ".tox" / PROGRAMS
+    tox = root / ".tox" / PROGRAMS
     if (tox / "bin").exists():
         paths = [str(tox / "bin"), os.environ.get("PATH", "")]
         variables |= {"PATH": os.pathsep.join(paths), "NODE_PATH": str(tox / "node_modules")}

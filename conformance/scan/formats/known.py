@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance.adapters.models._script import require_script
+from conformance.adapters.models.base import RefusedError
 from conformance.io.bounded import open_regular
 from conformance.scan.layer import ScanError
 
@@ -22,13 +24,14 @@ class Format:
     module reads what it can."""
 
 
+SCRIPT = "TorchScript"
 BY_SUFFIX: Mapping[str, Format] = {
     ".onnx": Format("ONNX", "onnx", ("onnx",)),
     "-symbol.json": Format("MXNet symbol", "symbol", framework="mxnet"),
     ".tflite": Format("TFLite", "tflite", ("flatbuffers", "tflite")),
     ".pt2": Format("torch.export", "pt2"),
-    ".pt": Format("TorchScript", framework="torch"),
-    ".pth": Format("TorchScript", framework="torch"),
+    ".pt": Format(SCRIPT, framework="torch"),
+    ".pth": Format(SCRIPT, framework="torch"),
     ".keras": Format("Keras", framework="tensorflow"),
     ".pb": Format("TensorFlow graph", framework="tensorflow"),
 }
@@ -67,11 +70,21 @@ def format_of(name: str) -> Format:
     if found is None:
         instead = INSTEAD.get(path.suffix.lower(), f"give one of {', '.join(BY_SUFFIX)}, or a SavedModel's folder")
         raise ScanError(f"{name}: is none of the models that are read: {instead}")
+    if found.name == SCRIPT:
+        _require_script(path)
     for package in found.packages:
         if importlib.util.find_spec(package) is None:
             raise ScanError(f"{name}: a file of {found.name} takes the package {package} to be read: "
                             "pip install 'conformance[scan]'")  # fmt: skip
     return found
+
+
+def _require_script(path: Path) -> None:
+    """Raises ScanError for weights or a pickle, before PyTorch is asked for."""
+    try:
+        require_script(path)
+    except RefusedError as reason:
+        raise ScanError(f"{path}: {reason}") from None
 
 
 def _require_regular(path: Path) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 from conformance.adapters.models._symbol import OPERATOR, call_text, read_nodes
 from conformance.adapters.models.base import RefusedError
+from conformance.io.folders import making
 from conformance.problem import Ints
 from conformance.scan.layer import Extent, Layer, ScanError
 
-UNKNOWN = ("its extents and its weight are read by mxnet, which no environment here has: `tox run -e mxnet --notest` "
-           "makes one")  # fmt: skip
+UNKNOWN = "its extents and its weight are read by mxnet, which no environment here has: {} makes one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class SymbolModel:
             Layer(
                 str(node["name"]), f"{OPERATOR} {number} of {len(found)}",
                 call_text(node.get("attrs") or node.get("param") or {}, len(node["inputs"]) > 2), None, "float32", None,
-                "", UNKNOWN,
+                "", UNKNOWN.format(making("mxnet")),
             )
             for number, node in enumerate(found, 1)
         ]  # fmt: skip
