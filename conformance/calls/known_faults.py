@@ -11,8 +11,9 @@ from fnmatch import fnmatchcase
 from functools import cache, partial
 from typing import Any
 
-from conformance import adapters
+from conformance import adapters, idioms
 from conformance.adapters.base import Lane
+from conformance.calls.meaning import without_kernel
 from conformance.calls.port import Port, reductions
 from conformance.idioms.base import DTYPES, Refusal, Use
 from conformance.problem import FORWARD, Problem
@@ -159,7 +160,8 @@ class _Asked:
     def helps(self, dtypes: Sequence[str]) -> Iterator[str]:
         """What is in no region: another dtype, another way to execute, or steps around the call."""
         problem, ours = self.problem, self.lane.variant
-        yield from (f"compute in {dtype}" for dtype in DTYPES if self.sound(ours, dtype, problem))
+        there = (dtype for dtype in DTYPES if _computes(self.lane, dtype) and self.sound(ours, dtype, problem))
+        yield from (f"compute in {dtype}" for dtype in there)
         ways: dict[str, list[str]] = {}
         for dtype in dtypes:
             for way in (*self.variants(dtype), *self._steps(dtype)):
@@ -177,6 +179,11 @@ class _Asked:
         apart = (way for way in reductions(self.problem) if set(way.steps) - {"bias"})
         if way := next((way for way in apart if self.sound(self.lane.variant, dtype, way.problem)), None):
             yield " and ".join(HELPS[step] for step in way.steps if step in HELPS)
+
+
+def _computes(lane: Lane, dtype: str) -> bool:
+    """Whether a lane is known to compute in a dtype, which is said of those alone whose calls are read."""
+    return lane.framework in idioms.frameworks() and not without_kernel(lane.framework, lane.variant, dtype)
 
 
 def _refused(port: Port, asked: _Asked, told: Set[str]) -> Iterator[KnownFault]:

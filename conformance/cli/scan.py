@@ -122,12 +122,15 @@ def _layer(name: str, rows: list[Row], lanes: "Sequence[Lane]") -> Iterator[str]
 
 
 def _known(row: Row, lanes: "Sequence[Lane]") -> Iterator[str]:
-    """What is known of a row in each lane: those that answer in one line, then the others with the reason."""
+    """What is known of a row in each lane: the lanes of which nothing is known, then the others with the reason."""
     from conformance.scan import regions
 
-    faults = regions.known(row, lanes)
-    if answering := [str(lane) for lane, each in faults.items() if not each]:
-        yield f"answered by {', '.join(answering)}"
+    faults = regions.known(row, regions.computing(lanes, row.dtype))
+    if clear := [str(lane) for lane, each in faults.items() if not each]:
+        yield f"no fault or refusal is known in {', '.join(clear)}"
+        yield f"whether they have a call for it: conformance call '{row.problem}' --lane all"
+    if others := [str(lane) for lane in lanes if lane not in faults]:
+        yield f"not asked in {row.dtype}: {', '.join(others)}"
     told: set[str] = set()
     for each in faults.values():
         for fault in each:

@@ -27,6 +27,11 @@ def lanes(names: Sequence[str]) -> list[Lane]:
     return chosen
 
 
+def computing(lanes: Sequence[Lane], dtype: str) -> list[Lane]:
+    """Those of lanes whose framework is asked in a dtype."""
+    return [lane for lane in lanes if dtype in adapters.dtypes(lane.framework)]
+
+
 def known(row: Row, lanes: Sequence[Lane]) -> Mapping[Lane, list[KnownFault]]:
     """What each lane is known to do with a row's problem other than to answer; none of a row without a problem."""
     problem = row.known

@@ -29,7 +29,7 @@ def test_a_refusal_comes_with_its_reason_its_link_and_what_helps() -> None:
     assert any("run it as onednn" in way for way in fault.helps)
 
 
-def test_a_plain_layer_is_answered_in_all_lanes() -> None:
+def test_nothing_is_known_against_a_plain_layer_in_any_lane() -> None:
     known = regions.known(row("i8x8 k3 s2 p1 op1 ic3 oc8"), regions.lanes(["all"]))
     assert [*known] == list(adapters.lanes())
     assert not any(known.values())
@@ -58,6 +58,18 @@ def test_the_command_exits_with_1_where_a_lane_is_known_not_to_answer(conformanc
     assert last["lanes"]["tensorflow-eigen"][0]["id"] == "tensorflow-eigen-groups"
     shown = conformance("scan", model, "--lane", "all")
     assert "known in float32 on tensorflow-eigen: tensorflow refuses this" in shown.out
+    clear = [line for line in shown.out.splitlines() if "no fault or refusal is known in" in line]
+    assert clear
+    assert all("torch-eager" in line for line in clear)
+    assert "compute in float64" not in shown.out
+
+
+def test_lanes_are_asked_in_the_dtypes_of_their_framework() -> None:
+    every = regions.lanes(["all"])
+    assert regions.computing(every, "float32") == every
+    assert {lane.framework for lane in regions.computing(every, "bfloat16")} == {
+        "jax", "mlx", "tensorflow", "torch",
+    }  # fmt: skip
 
 
 def test_a_scan_that_fails_writes_nothing(conformance: Command, tmp_path: Path) -> None:
