@@ -91,10 +91,10 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
-        if all(part.selection.block == 1 for part in self.parts):
-            return None
-        from conformance.runner.scheduling import BlockScheduling
+        from conformance.runner.scheduling import BlockScheduling, CaseScheduling
 
+        if all(part.selection.block == 1 for part in self.parts):
+            return CaseScheduling(config, log) if config.getvalue("dist") == "load" else None
         return BlockScheduling(config, log, self._unit_starts)
 
     def _unit_starts(self, nodeids: Sequence[str]) -> list[int]:

@@ -1,10 +1,22 @@
-"""Blocks of items as units of work for pytest-xdist."""
+"""Items as units of work for pytest-xdist, one by one or in blocks, where workers die."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
+from xdist.scheduler import LoadScheduling, LoadScopeScheduling
+
+
+class CaseScheduling(LoadScheduling):
+    """Gives single items; goes on where a worker has died and its death is not told yet.
+
+    The class beneath ends the session then. What the worker was given is handed out again once its death is told.
+    """
+
+    def _send_tests(self, node: Any, num: int) -> None:
+        with suppress(OSError):
+            super()._send_tests(node, num)
 
 
 class BlockScheduling(LoadScopeScheduling):
@@ -42,7 +54,8 @@ class BlockScheduling(LoadScopeScheduling):
     def _assign_work_unit(self, node: Any) -> None:
         if node not in self.registered_collections:
             return  # still starting; it asks for work itself
-        super()._assign_work_unit(node)
+        with suppress(OSError):  # it has died, which is told next
+            super()._assign_work_unit(node)
         if not self.workqueue:
             node.shutdown()  # after what it has been given
 
