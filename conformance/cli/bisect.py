@@ -9,7 +9,7 @@ from conformance.cli.diff import compare_folders
 from conformance.cli.options import QUIET
 from conformance.cli.upgrade import say
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, plural
 from conformance.records import record_file
 from conformance.records.record import Record
 from conformance.records.reproduction import reproduction
@@ -40,7 +40,10 @@ def command(old: str, new: str, suites: tuple[str, ...], variant: str | None, ch
     require_suites(suites)
     require_workers(workers)
     first, last = environments.parse(old), environments.parse(new)
+    environments.announce((first, last), say)
     names = environments.released(first, last, say)
+    tried = len(names[1:-1]).bit_length()
+    say(f"{plural(len(names), 'version')}: of those between the two at most {tried} get an environment")
     options = [f"--workers={workers}"] + ([f"--variant={variant}"] if variant else [])
     whole = [*options, *(f"--suite={suite}" for suite in suites)]
     comparisons, _ = compare_folders(*(environments.run(build, whole, say) for build in (first, last)))

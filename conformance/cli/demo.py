@@ -5,6 +5,7 @@ import shlex
 import click
 
 from conformance.io.terminal import echo
+from conformance.regression.room import NIGHT
 
 QUESTIONS = {
     "What does this layer of a Keras model do, and which size comes out?":
@@ -34,5 +35,6 @@ def command(ctx: click.Context) -> None:
         with verb.make_context(name, arguments, parent=ctx.find_root()) as asked:
             verb.invoke(asked)
         echo()
+    least, most = NIGHT
     echo("Next: `conformance --help` lists the verbs. `pip install tox && tox run -m nightly` runs every case on every "
-         "framework: it takes 20 to 70 minutes and 14 to 22 GB of disk.")  # fmt: skip
+         f"framework: it takes 20 to 70 minutes and {least} to {most} GB of disk.")  # fmt: skip

@@ -17,10 +17,8 @@ from conformance.cli.lanes import installed
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.folders import cache_folder, cases_folder, tox_run
 from conformance.io.terminal import columns, echo
+from conformance.regression import room
 from conformance.regression.environments import VersionError, tox_command
-
-NIGHT = 8 * 2**30
-"""Bytes that the environments of a night take at most, and those of a PyTorch with CUDA."""
 
 PYTHON = (3, 11)
 """The version that every pinned framework has packages for."""
@@ -93,9 +91,10 @@ def _programs() -> Iterator[Check]:
 
 
 def _room() -> Iterator[Check]:
-    free = shutil.disk_usage(Path.cwd()).free
-    fix = "" if free >= NIGHT else f"free {(NIGHT - free) / 2**30:.1f} GB"
-    yield Check("disk", f"{free / 2**30:.0f} GB are free here", fix, "for the environments of a night")
+    free, (least, most) = shutil.disk_usage(Path.cwd()).free / 1e9, room.NIGHT
+    fix = "" if free >= least else f"free {least - free:.1f} GB"
+    here = f"{free:.0f} GB are free here; the environments of a night take {least}, or {most} with PyTorch's CUDA"
+    yield Check("disk", here, fix, "for the environments of a night")
     yield Check("cpu", f"{len(os.sched_getaffinity(0))} cores for this process")
     yield Check("cases", str(cases_folder()))
     yield _cache(cache_folder())

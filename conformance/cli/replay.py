@@ -8,7 +8,7 @@ from conformance.cli.options import QUIET
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo, note, one_line, wrapped
-from conformance.regression.replay import Replay, chosen, read, replay
+from conformance.regression.replay import Replay, announce, chosen, read, replay
 from conformance.report.content.replays import DEFAULT, ReplayRow, Replays, Side, dump
 
 
@@ -36,7 +36,9 @@ def command(ids: tuple[str, ...], all_: bool, list_: bool, to: Path | None) -> i
         raise click.UsageError("give an ID, --all or --list")
     if to is not None:
         require_our_file(to, '{\n "format": "conformance-replays/')
-    rows = [_row(one) for one in (replays if all_ else chosen(replays, ids))]
+    asked = replays if all_ else chosen(replays, ids)
+    announce(asked, note)
+    rows = [_row(one) for one in asked]
     if to is not None:
         to.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(to, [dump(Replays(rows=rows))])

@@ -61,6 +61,7 @@ def command(
     page = folder / f"{builds[0].framework}.html"
     markdown, junit = page.with_suffix(".md"), page.with_suffix(".xml")
     require_ours(markdown=markdown, junit=junit, html=page)
+    environments.announce(builds, say)
     for build in builds:  # both are made before one is run, so that a version that does not exist costs nothing
         environments.environment(build, say)
     runs = [environments.run(build, options, say, repeat=repeat) for build in builds]

@@ -5,7 +5,9 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import zip_longest
 from typing import TypeVar
 
@@ -184,3 +186,31 @@ def progress(steps: Iterable[Step], what: str, unit: str, total: int | None = No
     from tqdm import tqdm
 
     return iter(tqdm(steps, what, total, unit=f" {unit}", disable=_Amount.quiet or None, leave=False))
+
+
+@contextmanager
+def meter(what: str, unit: str, measured: Callable[[], int], total: int = 0) -> Iterator[None]:
+    """A bar as that of `progress`, of a quantity that is measured once a second for as long as the block takes.
+
+    `total` is what it may come to, where that is known.
+    """
+    from tqdm import tqdm
+
+    ended = threading.Event()
+    with tqdm(
+        desc=what, total=total or None, unit=unit, unit_scale=True, disable=_Amount.quiet or None, leave=False
+    ) as bar:
+
+        def watch() -> None:
+            while not ended.wait(1.0):
+                bar.update(measured() - bar.n)
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        if not bar.disable:
+            watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            if not bar.disable:
+                watcher.join()

@@ -10,6 +10,8 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +21,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
 from conformance.io.folders import cache_folder, checkout, tox_program
+from conformance.io.terminal import is_quiet, meter
 from conformance.records.record import PARTIAL
 from conformance.records.record_file import read
+from conformance.regression import room
 from conformance.regression.comparison import REPEATS
 
 _PIN = re.compile(r"\{env:(CONFORMANCE_\w+):([^}]+)\}")
@@ -64,7 +68,7 @@ def parse(text: str, framework: str = "", without: Sequence[str] = ()) -> Build:
         if requirement.name not in pins:
             raise VersionError(f"{requirement.name!r} is no pin of a lane: the pins are {', '.join(pins)}")
         able &= pins[requirement.name].keys()
-        chosen[requirement.name] = word
+        chosen[requirement.name] = _spelt(requirement, word)
     able = able & {*chosen} or able  # of several that have a pin, the lane that bears its name
     if len(able) != 1 or not chosen:
         owners = {framework for name in chosen for framework in ({name} & pins[name].keys() or pins[name])}
@@ -73,6 +77,17 @@ def parse(text: str, framework: str = "", without: Sequence[str] = ()) -> Build:
     framework = able.pop()
     words = {pins[name][framework]: word for name, word in chosen.items()}
     return Build(framework, {**words, **{pins[name][framework]: "" for name in without}})
+
+
+def _spelt(requirement: Requirement, word: str) -> str:
+    """A requirement as a version is released: "torch==2.12" means torch==2.12.0, whose environment is the same."""
+    match [*requirement.specifier]:
+        case [only] if only.operator == "==" and not only.version.endswith(".*"):
+            version = Version(only.version)
+            release = ".".join(map(str, (*version.release, 0, 0)[: max(3, len(version.release))]))
+            written = str(version).replace(".".join(map(str, version.release)), release, 1)
+            return word.replace(f"=={only.version}", f"=={written}")
+    return word
 
 
 def _pins() -> dict[str, dict[str, str]]:
@@ -105,31 +120,46 @@ def _root() -> Path:
     return root
 
 
+def announce(builds: Sequence[Build], say: Say) -> None:
+    """Say what making the environments of builds takes of the disk and of time, of those that are not there yet."""
+    lacking = {
+        folder: build.framework for build in builds if not (folder := _folder(build)).joinpath(room.MADE).exists()
+    }
+    if lacking:
+        say(room.sentence(list(lacking.values()), [*_pins()["torch"]], cache_folder() / "environments"))
+
+
+def _folder(build: Build) -> Path:
+    """Where the environment of a build is, or is to be."""
+    pins = _installed(build.framework) + str(sorted(build.requirements.items()))
+    name = re.sub(r"[^\w.]+", "-", str(build))
+    return cache_folder() / "environments" / f"{name}-{hashlib.sha256(pins.encode()).hexdigest()[:8]}"
+
+
 def environment(build: Build, say: Say) -> Path:
     """The folder of an environment that has a build's requirements and the lane's other pins; made where there is none.
 
     Raises VersionError with the line that says why there can be none.
     """
-    pins = _installed(build.framework) + str(sorted(build.requirements.items()))
-    name = re.sub(r"[^\w.]+", "-", str(build))
-    folder = cache_folder() / "environments" / f"{name}-{hashlib.sha256(pins.encode()).hexdigest()[:8]}"
-    done = folder / "made"
-    if done.exists():
+    folder = _folder(build)
+    if (folder / room.MADE).exists():
         return folder / build.framework
-    say(f"making an environment with {build} in {folder}: this takes minutes; delete it to free the disk")
+    say(f"making an environment with {build} in {folder}: delete it to free the disk")
     command = [*tox_command(), "run", "-q", "-e", build.framework, "--notest", "--workdir", str(folder)]
-    result = subprocess.run(
-        command,
-        cwd=_root(),
-        env=os.environ | dict(build.requirements),
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-    )
+    started, size = time.monotonic(), room.gigabytes(build.framework)
+    with meter(str(build), "B", lambda: room.bytes_in(folder), round(size * 1e9)):
+        result = subprocess.run(
+            command,
+            cwd=_root(),
+            env=os.environ | dict(build.requirements),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+        )
     if result.returncode:
         shutil.rmtree(folder, ignore_errors=True)
         raise VersionError(f"{build}: no such environment can be made: {_why(result.stdout + result.stderr)}")
-    done.touch()
+    room.finish(folder, build.framework, time.monotonic() - started)
     return folder / build.framework
 
 
@@ -165,11 +195,14 @@ def run(build: Build, options: Sequence[str], say: Say, *, repeat: int = 1) -> P
         say(f"running {build}")
         command = [str(bin_ / "conformance"), "run", build.framework, *options, "--records", str(folder)]
         command += [f"--repeat={repeat}"] if repeat > 1 else []
+        shown = sys.stderr.isatty() and not is_quiet()  # then so is the progress of the run, and why it failed
         result = subprocess.run(
-            command, cwd=_root(), env=clean(), capture_output=True, encoding="utf-8", errors="replace"
-        )
+            command, cwd=_root(), env=clean(), stdout=subprocess.PIPE, stderr=None if shown else subprocess.PIPE,
+            encoding="utf-8", errors="replace",
+        )  # fmt: skip
         if result.returncode not in (0, 1):
-            raise VersionError(f"{build}: the run ended with status {result.returncode}: {_why(result.stderr)}")
+            why = "as it says above" if shown else _why(result.stderr)
+            raise VersionError(f"{build}: the run ended with status {result.returncode}: {why}")
         _require_complete(folder, build)
         (folder / "done").touch()
     narrowed = folder / PARTIAL

@@ -18,7 +18,8 @@ from msgspec import Meta, Struct
 from conformance.io.bounded import read_named_text
 from conformance.io.folders import cases_folder
 from conformance.records.record import Verdict
-from conformance.regression.environments import Say, clean, environment, parse
+from conformance.regression import environments
+from conformance.regression.environments import Build, Say, clean, environment, parse
 
 SECONDS = 900
 """What one version may take for one call, its framework's start included."""
@@ -104,6 +105,15 @@ def _require_meaning(replay: Replay) -> None:
         raise ReplayError(f"{replay.id}: give the version that it is fixed in, or since when it is known as unfixed")
 
 
+def announce(replays: Sequence[Replay], say: Say) -> None:
+    """Say what making their environments takes, of those that are not there yet. Raises VersionError."""
+    environments.announce([_build(one, version) for one in replays for version in (one.bad, one.fixed) if version], say)
+
+
+def _build(one: Replay, requirements: str) -> Build:
+    return parse(requirements, one.lane.partition("-")[0], one.without)
+
+
 def replay(one: Replay, say: Say) -> Iterator[Outcome]:
     """What the bad version makes of a replay, then the fixed one. Raises VersionError where one cannot be had."""
     for requirements, expected in ((one.bad, one.red), (one.fixed, one.green)):
@@ -113,7 +123,7 @@ def replay(one: Replay, say: Say) -> Iterator[Outcome]:
 
 def _outcome(one: Replay, requirements: str, expected: Seen, say: Say) -> Outcome:
     framework, _, variant = one.lane.partition("-")
-    folder = environment(parse(requirements, framework, one.without), say)
+    folder = environment(_build(one, requirements), say)
     said = _ask(folder / "bin" / "python", [*_words(one, framework), "--variant", variant, "--dtype", one.dtype])
     verdict = _verdict(said)
     wrong = "" if verdict == expected.verdict else f"it {verdict or 'said nothing'}, expected {expected.verdict}"

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import termios
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -152,14 +153,23 @@ echo(sum(progress([1, 2, 3], "numbers", "numbers")))
 """
 
 
-def test_progress_is_shown_on_a_terminal_and_leaves_nothing_behind() -> None:
+def on_a_terminal(program: str) -> tuple[str, str]:
+    """What a program prints, and what a terminal of 80 columns is told by its standard error."""
     ours, theirs = os.openpty()
     termios.tcsetwinsize(ours, (24, 80))
-    done = subprocess.run([sys.executable, "-c", PROGRAM], stderr=theirs, stdout=subprocess.PIPE, text=True, check=True)
-    shown = os.read(ours, 10_000).decode()
+    done = subprocess.run([sys.executable, "-c", program], stderr=theirs, stdout=subprocess.PIPE, text=True, check=True)
     os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # which is how Linux says that all of it was read
+        while read := os.read(ours, 10_000):
+            shown += read
     os.close(ours)
-    assert done.stdout == "6\n"
+    return done.stdout, shown.decode()
+
+
+def test_progress_is_shown_on_a_terminal_and_leaves_nothing_behind() -> None:
+    printed, shown = on_a_terminal(PROGRAM)
+    assert printed == "6\n"
     assert "numbers:   0%" in shown
     assert not shown.rpartition("\r")[2].strip()
 
@@ -167,3 +177,23 @@ def test_progress_is_shown_on_a_terminal_and_leaves_nothing_behind() -> None:
 def test_progress_is_not_shown_where_nobody_sees_it() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("6\n", "")
+
+
+METER = """
+import time
+from conformance.io.terminal import meter
+begun = time.monotonic()
+with meter("torch", "B", lambda: int(1000 * (time.monotonic() - begun)), 4000):
+    time.sleep(2.2)
+print("made")
+"""
+
+
+@pytest.mark.slow
+def test_what_is_measured_while_others_work_has_a_rate_and_a_remaining_time_on_a_terminal_alone() -> None:
+    printed, shown = on_a_terminal(METER)
+    assert printed == "made\n"
+    assert re.search(r"torch: +\d+%.*k/4\.00k \[\d\d:\d\d<\d\d:\d\d, .*B/s\]", shown), shown
+    assert not shown.rpartition("\r")[2].strip()
+    unseen = subprocess.run([sys.executable, "-c", METER], capture_output=True, text=True, check=True)
+    assert (unseen.stdout, unseen.stderr) == ("made\n", "")

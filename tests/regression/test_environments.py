@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance import adapters
 from conformance.cli import bisect, main
 from conformance.io import folders
 from conformance.records.record_file import write
-from conformance.regression import environments
+from conformance.regression import environments, room
 from conformance.regression.change import Change
 from conformance.regression.comparison import compare
 from conformance.regression.environments import Build, VersionError, parse
@@ -35,6 +36,27 @@ def test_requirements_replace_the_pins_of_their_lane() -> None:
     assert {parse(f"{name}==1").framework for name in ("torch", "tensorflow", "jax", "mxnet")} == {
         "torch", "tensorflow", "jax", "mxnet",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("torch==2.12", "torch==2.12.0"),
+        ("torch==2", "torch==2.0.0"),
+        ("torch==v2.12+cpu", "torch==2.12.0+cpu"),
+        ("jax==0.9 flax==0.12.3", "jax==0.9.0 flax==0.12.3"),
+    ],
+)
+def test_one_version_in_two_spellings_is_one_build(one: str, other: str) -> None:
+    assert parse(one) == parse(other)
+    assert str(parse(one)) == other
+
+
+@pytest.mark.parametrize(
+    "text", ["torch==2.12.*", "torch>=2.12", "torch==2.13.0.post1", "opencv-python-headless==5.0.0.93"]
+)
+def test_what_is_no_release_of_two_numbers_stays_as_it_was_written(text: str) -> None:
+    assert str(parse(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -140,6 +162,26 @@ class TestRuns:
         environments.run(parse("mxnet==1.8.0"), ["--suite=core"], quiet)
         assert len(lane) == 5
 
+    def test_what_environments_take_is_said_before_they_are_made_and_not_of_those_that_are_there(
+        self, lane: list[Sequence[str]]
+    ) -> None:
+        builds, said = [parse("mxnet==1.9.1"), parse("mxnet==1.8"), parse("mxnet==1.8.0")], list[str]()
+        environments.announce(builds, said.append)
+        (line,) = said
+        assert line.startswith("2 environments to make in ")
+        assert f": about {2 * room.gigabytes('mxnet'):.1f} GB, of " in line
+        assert " GB free; each takes minutes" in line
+        assert "CUDA" not in line
+        environments.environment(builds[0], quiet)
+        environments.announce(builds, said.append)
+        assert said[-1].startswith("1 environment to make in ")
+        assert said[-1].endswith("the last one took 0 seconds")
+        environments.announce([parse("torch==2.12.0")], said.append)
+        assert f", or {room.gigabytes('torch') + room.CUDA:.1f} GB where pip gets PyTorch with CUDA" in said[-1]
+        environments.environment(builds[1], quiet)
+        environments.announce(builds, said.append)
+        assert len(said) == 3
+
     def test_an_environment_is_made_anew_where_its_own_section_or_a_need_of_the_package_changes(
         self, lane: list[Sequence[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -189,7 +231,7 @@ class TestRuns:
             main()
         assert exit_.value.code == 2
         said = capsys.readouterr().err.splitlines()[-1]
-        assert said.startswith("conformance: mxnet==99: no such environment can be made: ")
+        assert said.startswith("conformance: mxnet==99.0.0: no such environment can be made: ")
         assert line in said
         assert not pages.exists()
         assert not list((tmp_path / "cache" / "environments").glob("*"))
@@ -215,3 +257,9 @@ def test_a_package_that_was_installed_runs_the_clone_of_the_working_folder(
 def test_an_environment_runs_the_checkout_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     assert environments.clean()["PYTHONPATH"] == str(Path(environments.__file__).parents[2])
+
+
+@pytest.mark.parametrize("framework", adapters.own())
+def test_what_an_environment_takes_is_on_file_for_every_lane(framework: str) -> None:
+    assert 0.1 < room.gigabytes(framework) < 10
+    assert room.gigabytes("nowhere") == 0.0
