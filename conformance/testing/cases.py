@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ Array = NDArray[Any]
 DTYPE = "float32"
 """Of the operands where no other is asked for."""
 
+UNEXPLAINED = "no small misreading of the problem gives it"
 SPARSE = 32
 """One case in so many has operands that were never seen before, so that answers that are looked up are told."""
 
@@ -132,13 +134,27 @@ def expected(problem: Problem | str, x: Any, weight: Any, bias: Any = None) -> A
     return oracle.of_any_size(asked, *arrays)
 
 
-def diagnose(actual: Any, problem: Problem | str, x: Any, weight: Any, bias: Any = None) -> tuple[Diagnosis, ...]:
+class Diagnoses(tuple[Diagnosis, ...]):
+    """Misreadings of a problem, each of which gives an array: printed, a sentence a line."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self)) or UNEXPLAINED
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a row for each."""
+        rows = "".join(f"<tr><td>{escape(str(one))}</td></tr>" for one in self)
+        return f"<table>{rows}</table>" if rows else f"<p>{UNEXPLAINED}</p>"
+
+
+def diagnose(actual: Any, problem: Problem | str, x: Any, weight: Any, bias: Any = None) -> Diagnoses:
     """Every smallest misreading of a problem that gives an array; none where nothing explains it.
 
-    `str` of one is a sentence. Raises ProblemError as `expected` does, and DiagnosisError for what cannot be searched.
+    Printed, each is a sentence. Raises ProblemError as `expected` does, and DiagnosisError for what cannot be searched.
     """
     asked = _problem(problem)
-    return diagnoses_of(asked, _operands(asked, x, weight, bias), _numbers("actual", actual))
+    return Diagnoses(diagnoses_of(asked, _operands(asked, x, weight, bias), _numbers("actual", actual)))
 
 
 def assert_conforms(actual: Any, case: ArrayCase, dtype: str = DTYPE) -> None:
@@ -173,7 +189,7 @@ def _sentences(problem: Problem, operands: Arrays, actual: Array) -> Iterator[st
         return
     yield from map(str, found[:FEW])
     if not found:
-        yield "no small misreading of the problem gives it"
+        yield UNEXPLAINED
 
 
 def _problem(problem: Problem | str) -> Problem:

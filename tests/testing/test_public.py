@@ -146,6 +146,17 @@ def test_the_failure_text_is_the_diagnosis() -> None:
     assert next(str(found) for found in diagnose(wrong, CASE.problem, X, WEIGHT, BIAS)) in text
 
 
+def test_explanations_are_printed_as_sentences_and_shown_as_rows() -> None:
+    wrong = expected(CASE.problem, X, np.flip(WEIGHT, -1), BIAS).astype("float32")
+    found = diagnose(wrong, CASE.problem, X, WEIGHT, BIAS)
+    assert str(found) == "\n".join(str(one) for one in found) != ""
+    assert "(misreadings=" not in str(found)
+    assert found._repr_html_().count("<tr>") == len(found)
+    none = diagnose(wrong + 0.5, CASE.problem, X, WEIGHT, BIAS)
+    assert (len(none), str(none)) == (0, "no small misreading of the problem gives it")
+    assert "no small misreading" in none._repr_html_()
+
+
 RIGHT = CASE.expected.astype("float32")
 
 
