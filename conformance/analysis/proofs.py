@@ -4,9 +4,9 @@ It is made from record files of the suite `idioms`, so that a call can be explai
 """
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +22,22 @@ class EvidenceError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Points of one claim in one lane: those answered and refused as claimed, known faults, and all others."""
+    """Points of one claim in one lane: those answered and refused as claimed, those of each known fault by its id, and
+    all others."""
 
     answered: int = 0
     refused: int = 0
-    known: int = 0
+    known: Mapping[str, int] = field(default_factory=dict)
     failed: int = 0
 
     @property
     def points(self) -> int:
-        return self.answered + self.refused + self.known + self.failed
+        return self.answered + self.refused + sum(self.known.values()) + self.failed
 
     def __str__(self) -> str:
-        words = {
-            "answered": "answered as claimed",
-            "refused": "refused as claimed",
-            "known": "known faults",
-            "failed": "FAIL",
-        }
-        counts = asdict(self)
-        return ", ".join(f"{counts[name]:,} {word}" for name, word in words.items() if counts[name])
+        words = [(self.answered, "answered as claimed"), (self.refused, "refused as claimed")]
+        words += [(count, f"of the known fault {fault}") for fault, count in self.known.items()]
+        return ", ".join(f"{count:,} {word}" for count, word in [*words, (self.failed, "FAIL")] if count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +84,8 @@ def _proofs(lane: Mapping[str, Any]) -> dict[str, Proof]:
     return {claim: Proof(**counts) for claim, counts in lane["claims"].items()}
 
 
-def collect(runs: Sequence[Run], known: Callable[[Record], Any]) -> Proofs:
-    """The evidence that runs of the suite give; `known` says whether a record was expected not to hold."""
+def collect(runs: Sequence[Run], known: Callable[[Record], str]) -> Proofs:
+    """The evidence that runs of the suite give; `known` is the id of the fault that a record shows, or empty."""
     lanes: dict[str, LaneProofs] = {}
     for run in sorted(runs, key=lambda run: (run.header.lane, run.header.suite)):
         header = run.header
@@ -100,17 +96,18 @@ def collect(runs: Sequence[Run], known: Callable[[Record], Any]) -> Proofs:
     return Proofs(lanes)
 
 
-def _claims(records: Sequence[Record], known: Callable[[Record], Any]) -> dict[str, Proof]:
-    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+def _claims(records: Sequence[Record], known: Callable[[Record], str]) -> dict[str, Proof]:
+    alike: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        counts[record.idiom][_kind(record, known)] += 1
-    return {claim: Proof(**counts[claim]) for claim in sorted(counts)}
+        alike[record.idiom].append(record)
+    return {claim: _proof(alike[claim], known) for claim in sorted(alike)}
 
 
-def _kind(record: Record, known: Callable[[Record], Any]) -> str:
-    if not record.fails:
-        return "refused" if record.claimed == "rejects" else "answered"
-    return "known" if known(record) else "failed"
+def _proof(records: Sequence[Record], known: Callable[[Record], str]) -> Proof:
+    held = Counter(record.claimed == "rejects" for record in records if not record.fails)
+    faults = Counter(known(record) for record in records if record.fails)
+    failed = faults.pop("", 0)
+    return Proof(held[False], held[True], dict(sorted(faults.items())), failed)
 
 
 def merged(evidence: Proofs) -> Proofs:

@@ -220,7 +220,8 @@ def _evidence(made: Port, missing: list[str], *, known: bool) -> list[str]:
         step = "" if missing else "not run here: --verify runs both sides. "
         lines.append(f"# {step}What runs of calls like these two gave, on their own frameworks:")
     if any("known fault" in line for line in evidence):
-        evidence.append(f"# of those known faults, this call has {'the ones named above' if known else 'none'}")
+        evidence.append(f"# of those known faults, this call has {'the ones named above' if known else 'none'}; "
+                        "`conformance show FAULT` tells one")  # fmt: skip
     return [*lines, *evidence]
 
 

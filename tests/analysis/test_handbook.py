@@ -103,8 +103,8 @@ def test_evidence_counts_what_held_what_was_refused_and_what_failed(
     )
     header = Header("torch", "eager", IDIOMS, ("float32",), ("forward",), "", 5, "", environment={"torch": "2.13.0"},
                     started="2026-11-22T01:02:03+00:00")  # fmt: skip
-    found = proofs.collect([Run(header, records, True)], lambda each: each.case == "e")
-    proof = Proof(answered=1, refused=1, known=1, failed=2)
+    found = proofs.collect([Run(header, records, True)], lambda each: "a-fault" if each.case == "e" else "")
+    proof = Proof(answered=1, refused=1, known={"a-fault": 1}, failed=2)
     assert found.lanes == {"torch-eager": LaneProofs("2.13.0", "2026-11-22", {"torch-layer/padding": proof})}
     monkeypatch.setenv("CONFORMANCE_CASES", str(tmp_path))
     assert proofs.read() == Proofs({})
@@ -112,7 +112,7 @@ def test_evidence_counts_what_held_what_was_refused_and_what_failed(
     assert proofs.read() == found
     assert list(found.of("torch-layer/padding")) == [
         "torch-layer/padding on torch-eager 2.13.0, 2026-11-22: "
-        "1 answered as claimed, 1 refused as claimed, 1 known faults, 2 FAIL"
+        "1 answered as claimed, 1 refused as claimed, 1 of the known fault a-fault, 2 FAIL"
     ]
 
 

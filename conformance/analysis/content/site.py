@@ -32,7 +32,7 @@ def gather(
     kept = read(history, runs) if history else NOTHING
     arrays = read_arrays(folder, runs)
     on_file, known = expected(runs)
-    proved = proofs.collect(runs, known)
+    proved = proofs.collect(runs, lambda record: expectation.id if (expectation := known(record)) else "")
     everything = Proofs({**proofs.read().lanes, **proved.lanes})
     faults_found = tuple(
         replace(fault, past=of_fault(fault.records, kept)) for fault in find_faults(runs, arrays, known)
