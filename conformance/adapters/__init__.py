@@ -212,21 +212,34 @@ def require_installed(framework: str) -> None:
     if (started := program(framework)) is not None:
         started.require_executable(framework)
         return
-    imports = [node for node in _source(framework).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    body = _source(framework).body
+    either = [[*map(_lacking, (node.body, node.orelse))] for node in body if isinstance(node, ast.If) and node.orelse]
+    lacking = _lacking(body) or next((branches[0] for branches in either if all(branches)), "")
+    if lacking:
+        raise AdapterError(
+            (f"{framework} is" if framework == lacking else f"{framework} needs {lacking}, which is")
+            + " not installed here: "
+            + ("install it" if is_outside(framework) else where_it_runs(framework))
+        )
+
+
+def _lacking(body: Iterable[ast.stmt]) -> str:
+    """The first package, by name, that statements import and that is not here; empty where there is none."""
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in imports if isinstance(node, ast.ImportFrom) and not node.level}
-    for root in sorted({name.partition(".")[0] for name in names}):
-        if find_spec(root) is None:
-            raise AdapterError(
-                (f"{framework} is" if framework == root else f"{framework} needs {root}, which is")
-                + " not installed here: "
-                + ("install it" if is_outside(framework) else where_it_runs(framework))
-            )
+    roots = sorted({name.partition(".")[0] for name in names})
+    return next((root for root in roots if find_spec(root) is None), "")
+
+
+def package(framework: str) -> str:
+    """The name that pip knows a framework by."""
+    return "".join(_literal_or_none(framework, "PACKAGE")) or framework
 
 
 def installed_version(framework: str) -> str:
     """The framework's version, "" where no distribution has its name; no framework is imported."""
-    return dict(_distributions([framework])).get(framework, "")
+    return dict(_distributions([package(framework)])).get(package(framework), "")
 
 
 @cache

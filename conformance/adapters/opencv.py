@@ -15,6 +15,7 @@ from conformance.adapters.base import Call
 from conformance.layout import Array
 from conformance.problem import Problem
 
+PACKAGE = "opencv-python-headless"
 VARIANTS = {"dnn": {"OMP_NUM_THREADS": "{threads}", "OPENCV_LOG_LEVEL": "SILENT"}}
 DISTRIBUTIONS = ("onnx",)
 REFUSALS = (cv2.error,)

@@ -15,6 +15,7 @@ from conformance.adapters.base import OPERANDS, Call, Unsupported
 from conformance.layout import Array
 from conformance.problem import Problem
 
+PACKAGE = "paddlepaddle"
 VARIANTS = {"cpu": {"OMP_NUM_THREADS": "{threads}", "MKL_NUM_THREADS": "{threads}", "GLOG_minloglevel": "3"}}
 REFUSALS = (ValueError, RuntimeError, TypeError)
 BLOCK = 1

@@ -26,6 +26,7 @@ from conformance.adapters.base import UNIT_AXIS, Call, Unsupported, extends
 from conformance.layout import Array
 from conformance.problem import Ints, Problem, Window
 
+PACKAGE = "ai-edge-litert"
 VARIANTS = {
     "litert": {"TFLITE_ENGINE": "litert", "OMP_NUM_THREADS": "{threads}"},
     "tensorflow": {"TFLITE_ENGINE": "tensorflow", "OMP_NUM_THREADS": "{threads}", "TF_CPP_MIN_LOG_LEVEL": "3",

@@ -20,6 +20,7 @@ from conformance.adapters.base import Call, Unsupported, extends
 from conformance.layout import Array
 from conformance.problem import Problem
 
+PACKAGE = "apache-tvm"
 VARIANTS = {"llvm": {"TVM_NUM_THREADS": "{threads}", "OMP_NUM_THREADS": "{threads}"}}
 SUITES = ("smoke",)
 REFUSALS = (RuntimeError, ValueError, TypeError, tvm.error.OpError)

@@ -68,7 +68,7 @@ def installed(framework: str) -> tuple[str, str]:
 def _in_tox(framework: str) -> Iterator[tuple[str, str]]:
     for folder in tox_folders():
         for packages in (folder / framework).glob("lib/python*/site-packages"):
-            for distribution in distributions(name=framework, path=[str(packages)]):
+            for distribution in distributions(name=adapters.package(framework), path=[str(packages)]):
                 here = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
                 yield str(here / framework), distribution.version
 

@@ -1,5 +1,6 @@
 """demo, lanes, show and doctor: what there is, told without any framework."""
 
+import configparser
 import json
 import re
 import subprocess
@@ -11,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance import oracle
-from conformance.cli import GROUPS, VERBS, doctor
+from conformance import adapters, oracle
+from conformance.cli import GROUPS, VERBS
 from conformance.cli.demo import QUESTIONS
 from conformance.cli.forms import BEFORE
 from conformance.io import folders
@@ -21,6 +22,7 @@ from conformance.numerics.operands import draw
 from conformance.records.arrays import member
 from conformance.records.record import Run, Verdict
 from conformance.records.record_file import write
+from conformance.regression import room
 from conformance.suites.cases import read_suite
 from conformance.suites.expectations import read_expectations
 from tests.cli.test_cli import Command
@@ -92,17 +94,40 @@ def clone(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return root
 
 
+@pytest.mark.parametrize(
+    ("lane", "package"), [("mxnet-native", "mxnet"), ("paddle-cpu", "paddlepaddle"), ("tvm-llvm", "apache-tvm")]
+)
 def test_lanes_finds_an_environment_of_tox(
-    conformance: Command, clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    conformance: Command, clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lane: str, package: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    about = tmp_path / ".tox/mxnet/lib/python3.11/site-packages/mxnet-1.9.1.dist-info"
+    framework = lane.partition("-")[0]
+    about = tmp_path / f".tox/{framework}/lib/python3.11/site-packages/{package.replace('-', '_')}-1.9.1.dist-info"
     about.mkdir(parents=True)
-    (about / "METADATA").write_text("Name: mxnet\nVersion: 1.9.1\n")
-    (line,) = (line for line in conformance("lanes").out.splitlines() if line.startswith("mxnet-native"))
-    assert "1.9.1 in .tox/mxnet" in line
+    (about / "METADATA").write_text(f"Name: {package}\nVersion: 1.9.1\n")
+    (line,) = (line for line in conformance("lanes").out.splitlines() if line.startswith(lane))
+    assert f"1.9.1 in .tox/{framework}" in line
     (line,) = (line for line in conformance("lanes").out.splitlines() if line.startswith("jax-jit"))
     assert f"not installed: `tox run -e jax --notest` in {clone}" in line
+
+
+@pytest.mark.parametrize("name", sorted(adapters.own()))
+def test_an_environment_of_tox_installs_the_package_that_the_adapter_names(name: str) -> None:
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(Path(__file__).parents[2] / "tox.ini")
+    assert re.search(rf"[:\s]{adapters.package(name)}(\[\w+\])?==", settings[f"testenv:{name}"]["deps"], re.IGNORECASE)
+
+
+def test_a_framework_with_several_engines_is_not_installed_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = {"ai_edge_litert", "flatbuffers", "numpy", "conformance", "os", "warnings", "collections", "typing",
+            "importlib"}  # fmt: skip
+    monkeypatch.setattr(adapters, "find_spec", lambda name: name if name in here else None)
+    adapters.require_installed("tflite")
+    here.remove("ai_edge_litert")
+    with pytest.raises(adapters.AdapterError, match="tflite needs ai_edge_litert, which is not installed here"):
+        adapters.require_installed("tflite")
 
 
 def test_show_tells_a_case_with_its_verdicts(conformance: Command, tmp_path: Path) -> None:
@@ -208,7 +233,7 @@ def test_doctor_says_what_is_lacking_and_how_to_get_it(
 def test_doctor_ends_with_1_where_something_is_to_be_mended(
     conformance: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "NIGHT", 2**60)
+    monkeypatch.setattr(room, "NIGHT", (2**60, 2**61))
     ended = conformance("doctor")
     assert ended.status == 1
     assert "lacks  disk" in ended.out
