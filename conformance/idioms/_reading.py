@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
+from types import NoneType
 from typing import Any
 
 from conformance.idioms import _source, expression
@@ -13,7 +14,7 @@ from conformance.idioms.arithmetic import value_or_name
 from conformance.idioms.base import Dialect, Idiom, Spelling
 from conformance.idioms.expression import ASSUMED, ExpressionError, Invocation, Name, write
 from conformance.idioms.names.catalogue import Catalogue
-from conformance.idioms.names.meanings import AFTER, PLACE, SYMBOL
+from conformance.idioms.names.meanings import AFTER, PLACE, SYMBOL, TAKES
 from conformance.idioms.names.parameters import bind, in_another_order
 from conformance.idioms.names.unread import foreign, several, unknown
 from conformance.idioms.weights.views import View, is_plain, view_of
@@ -182,11 +183,14 @@ def _with_variables(idiom: Idiom, invocation: Invocation) -> Invocation:
     return replace(invocation, positional=positional, named=given)
 
 
-def _require_tensors(idiom: Idiom, function: str, arguments: Mapping[str, Any]) -> None:
-    """Raises ExpressionError where a literal, or what `--let` gave, stands for a tensor."""
+def _require_tensors(
+    idiom: Idiom, function: str, arguments: Mapping[str, Any], required: str = ""
+) -> None:  # fmt: skip
+    """Raises ExpressionError where a literal, or what `--let` gave, stands for a tensor, or None for a required one."""
     for operand, name in idiom.tensors.items():
         tensor = arguments.get(name)
-        if operand in "xwbz" and not isinstance(tensor, Name | None):
+        taken = Name if operand in required and name in arguments else Name | None
+        if operand in "xwbz" and not isinstance(tensor, taken):
             raise ExpressionError(f"{function}: {name} is {tensor!r}, and takes a tensor: write its name, such as "
                                   f"{operand}")  # fmt: skip
 
@@ -276,6 +280,8 @@ def _set_aside(idiom: Idiom, name: str, value: Any, aside: list[str]) -> bool:
     reason = idiom.aside.get(name)
     if reason is None or value == expression.signature(idiom.signature).parameters[name].default:
         return False
+    if reason in TAKES and not isinstance(value, (*TAKES[reason], Name, NoneType)):
+        raise ExpressionError(f"{name} is {value!r}: it is {reason}, which {value!r} cannot be")
     aside.append(f"{name}={value!r}: {reason}")
     return name not in idiom.tensors.values() and (reason in (AFTER, PLACE, SYMBOL) or _opaque(value))
 
@@ -313,6 +319,7 @@ def _formed(catalogue: Catalogue, text: str, given: Values) -> Reading | None:
         if invocation is None or invocation.function not in names:
             continue
         arguments, written = bind(idiom.signature, invocation)
+        _require_tensors(idiom, invocation.function, arguments, "xwz")
         aside: list[str] = []
         for name in written:
             if _set_aside(idiom, name, arguments[name], aside):

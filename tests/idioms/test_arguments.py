@@ -74,6 +74,16 @@ def test_a_call_is_refused_for_its_arguments(framework: str, text: str, shapes: 
         )),
         *(("torch", f"torch.nn.grad.conv{rank}d_input({size}, w, x, padding='{name}')", shapes, "no string")
           for rank, size, shapes in ((1, (1, 3, 4), LINE), (2, (2, 3, 5, 6), PLANE)) for name in ("same", "valid")),
+        *(("torch", f"torch.autograd.grad(F.conv1d({given}, w), z, x)[0]", {**LINE, "z": (1, 3, 6)}, "takes a tensor")
+          for given in ("(2,)", "'z'", "3", "None")),
+        ("jax", "jax.vjp(lambda a: jax.lax.conv(None, w, (1,), 'SAME'), z)[1](x)[0]",
+         {"x": (1, 3, 4), "w": (3, 1, 3), "z": (1, 1, 4)}, "takes a tensor"),
+        ("jax", "jax.lax.conv_general_dilated(x, w, (1,), [(True, 1)])", {"x": (1, 4, 5), "w": (2, 4, 3)},
+         "it takes pairs of whole numbers"),
+        ("tensorflow", "keras.layers.Conv2DTranspose(3, 3, name=(2, 1))(x)", LAST, "name is (2, 1): it is a name"),
+        ("tensorflow", "keras.layers.Conv2DTranspose(3, 3, activation=2)(x)", LAST, "activation is 2: it is applied"),
+        ("mxnet", "mx.gluon.nn.Conv2DTranspose(3, 3, weight_initializer=2.5)(x)", PLANE, "weight_initializer is 2.5"),
+        ("onnx", f"{NODE}, doc_string=[1])", PLANE, "doc_string is [1]: it is a name"),
         ("torch", "torch.nn.grad.conv1d_input((2, 3, 6), w, x)", LINE, "a batch of 2, grad_output one of 1"),
         ("torch", "torch.nn.grad.conv1d_input((1, 3, 6), w, x, dilation=0)", LINE, "nothing is claimed of it"),
         ("torch", "F.conv_transpose2d(x, w, stride=((1, 1),))", PLANE, "stride is"),

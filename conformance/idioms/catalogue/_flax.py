@@ -12,7 +12,7 @@ from conformance.idioms._edges import draws
 from conformance.idioms.base import Claim, Copied, Example, Idiom, Refusal, Use, with_window
 from conformance.idioms.catalogue import _lax
 from conformance.idioms.expression import Name, write
-from conformance.idioms.names.meanings import EFFORT, LABEL, VALUES
+from conformance.idioms.names.meanings import BESIDE, EFFORT, LABEL, VALUES
 from conformance.idioms.sizes.windows import windows
 from conformance.problem import Ints, Problem
 
@@ -205,7 +205,7 @@ IDIOMS = (
                   "bias_init=None, transpose_kernel=False, promote_dtype=None, preferred_element_type=None, rngs, "
                   "kernel_metadata=None, bias_metadata=None",
         outer="inputs", dtypes=TYPES, only={"promote_dtype": (None,)}, unsized=frozenset({"transpose_kernel"}),
-        aside={**ASIDE, "kernel_metadata": LABEL, "bias_metadata": LABEL, "rngs": VALUES},
+        aside={**ASIDE, "kernel_metadata": BESIDE, "bias_metadata": BESIDE, "rngs": VALUES},
         tensors={"x": "inputs", "rngs": "rngs"}, data="n k c", weight="k o i",
         imports=("import flax.nnx",),
         read=_read_nnx, say=_say_nnx, reach=_reach_nnx, examples=partial(_examples, True), program=_run_nnx,

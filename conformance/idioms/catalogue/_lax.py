@@ -102,7 +102,12 @@ def padding(problem: Problem) -> str | list[tuple[int, int]]:
 
 
 def pairs(given: Any, rank: int) -> Window | None:
-    """Padding as (begin, end) pairs of whole numbers, one an axis; None for anything else."""
+    """Padding as (begin, end) pairs of whole numbers, one an axis; None for anything else. Raises Refusal for True and
+    False, which JAX takes for numbers."""
+    if isinstance(given, list | tuple) and any(
+        isinstance(end, bool) for ends in given if isinstance(ends, list | tuple) for end in ends
+    ):
+        raise Refusal(f"padding is {given!r}: it takes pairs of whole numbers")
     whole = isinstance(given, list | tuple) and len(given) == rank and all(
         isinstance(ends, list | tuple) and len(ends) == 2 and all(isinstance(end, int) for end in ends)
         for ends in given

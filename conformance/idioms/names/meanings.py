@@ -10,6 +10,10 @@ EFFORT = "how it is computed"
 LABEL = "a name"
 SYMBOL = "of the symbol alone"
 NO_PART = "has no part in this answer"
+BESIDE = "is kept beside its values"
+
+TAKES: Mapping[str, tuple[type, ...]] = {LABEL: (str,), VALUES: (str, dict), AFTER: (str,)}
+"""The literals, beside None, that an argument can be which is set aside for such a reason."""
 
 MEANINGS: Mapping[str, frozenset[str]] = {
     "stride": frozenset({"stride", "strides", "window_strides"}),
