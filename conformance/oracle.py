@@ -5,15 +5,16 @@ transpose of an ordinary convolution's matrix. None of them stores what the wind
 Integers give exact int64 answers, floats are computed in float64.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import reduce
-from math import gcd, prod
+from collections.abc import Iterator, Sequence
+from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
-from conformance.problem import PerAxis, Problem, ProblemError, whole
+from conformance.problem import Axis, PerAxis, Phases, Problem, ProblemError, whole
 
 Array = NDArray[Any]
 Index = tuple[Any, ...]
@@ -22,6 +23,10 @@ HOLDS = {np.float32: 24, np.float64: 53}
 """Bits of the whole numbers that floats hold, so that sums of them are exact."""
 MANY = 1 << 18
 """Products from which on they are taken as products of matrices."""
+BLOCK = 1 << 21
+"""Numbers that an operand and the answer of one product of matrices have, if a column has no more of them."""
+COPIED, ADDED = 50, 100
+"""Products of matrices that take as long as copying a number into one, and as adding one to an answer."""
 
 
 def conv_transpose(
@@ -90,49 +95,38 @@ def _stamp(problem: Problem, x: Array, weight: Array) -> Array:
     Of whole numbers and many products, the sums are taken in floats, part by part, which hold each of them exactly.
     """
     if x.dtype != np.int64 or weight.dtype != np.int64 or problem.multiplies < MANY:
-        return _walked(problem, x, weight, _contracted)
-    return reduce(np.add, (
-        _shifted(_walked(problem, part_x, part_weight, _multiplied).astype(np.int64), shift)
-        for shift, part_x, part_weight in _parts(problem, x, weight)
-    ))  # fmt: skip
+        return _joined(problem, _walked(problem, *_grouped(problem, x, weight)))
+    y = _zeros(problem, np.int64)
+    for shift, *parts in _parts(problem, x, weight):
+        for place, sums in _by_matrices(problem, *_grouped(problem, *parts)):
+            y[place] = y[place] + (sums.astype(np.int64) << shift) if shift else sums
+    return _joined(problem, y)
 
 
-def _shifted(y: Array, bits: int) -> Array:
-    return y << bits if bits else y
-
-
-def _walked(problem: Problem, x: Array, weight: Array, contracted: Callable[[Array, Array], Array]) -> Array:
+def _walked(problem: Problem, x: Array, weight: Array) -> Array:
     """The stamp by a sum over channels. Taps are walked one by one and elements all at once, or the other way round
     where there are fewer elements."""
-    grouped_x, grouped_weight = _grouped(problem, x, weight)
     y = _zeros(problem, np.result_type(x, weight))
     by_tap = prod(problem.kernel) <= prod(problem.input)
-    walked, step = (problem.kernel, problem.dilation) if by_tap else (problem.input, problem.stride)
-    others, spacing = (problem.input, problem.stride) if by_tap else (problem.kernel, problem.dilation)
-    for place in np.ndindex(walked):
-        kept, to = zip(
-            *(
-                _inside(at * by - lo, space, count, out)
-                for at, by, space, count, (lo, _), out in zip(
-                    place, step, spacing, others, problem.window, problem.output, strict=True
-                )
-            ),
-            strict=True,
-        )
+    axes = problem.axes if by_tap else [axis.turned for axis in problem.axes]
+    for place in np.ndindex(*(axis.kernel for axis in axes)):
+        offsets = [at * axis.dilation - axis.lo for at, axis in zip(place, axes, strict=True)]
+        kept, to = _landing(axes, offsets, [slice(0, axis.input) for axis in axes])
         one, many = (..., *place), (..., *kept)
-        given = (grouped_x[many], grouped_weight[one]) if by_tap else (grouped_x[one], grouped_weight[many])
-        y[(..., *to)] += contracted(*given)
-    return _joined(problem, y)
+        y[(..., *to)] += _contracted(x[many], weight[one]) if by_tap else _contracted(x[one], weight[many])
+    return y
 
 
 def _parts(problem: Problem, x: Array, weight: Array) -> Iterator[tuple[int, Array, Array]]:
     """Operands as sums of parts in floats, with the power of two that a product of two counts: no sum of products that
     an output has leaves the whole numbers that the floats hold, so that each order of summation is exact."""
-    count = problem.in_channels * min(prod(problem.input), prod(problem.kernel))
+    count, held = problem.in_channels * prod(axis.most for axis in problem.axes), 1 << HOLDS[np.float32]
     most = [max(map(abs, _ends(array)), default=0) for array in (x, weight)]
-    if most[1] * count < 1 << HOLDS[np.float32] and most[0] * _meeting(problem, weight) <= 1 << HOLDS[np.float32]:
-        yield 0, x.astype(np.float32), weight.astype(np.float32)
-        return
+    if most[1] * count < held:
+        narrow = weight.astype(np.float32)
+        if prod(most) * count <= held or most[0] * _meeting(problem, narrow) <= held:
+            yield 0, x.astype(np.float32), narrow
+            return
     bits, room = [number.bit_length() for number in most], HOLDS[np.float64] - count.bit_length()
     pieces = [(a, b) for a in range(1, 64) for b in range(1, 64) if -(-bits[0] // a) + -(-bits[1] // b) <= room]
     cuts = min(pieces, key=lambda piece: (piece[0] * piece[1], piece))
@@ -145,10 +139,9 @@ def _meeting(problem: Problem, weight: Array) -> int:
     """The largest sum of magnitudes of a weight that an output can have: of taps whose distances are multiples of the
     stride, in the channels of a group."""
     taps = np.abs(weight).reshape(problem.groups, problem.in_channels, *weight.shape[1:]).sum(axis=1)
-    every = [step // gcd(step, apart) for step, apart in zip(problem.stride, problem.dilation, strict=True)]
-    spatial = tuple(range(2, taps.ndim))
+    every, axes = [axis.every for axis in problem.axes], tuple(range(2, taps.ndim))
     return max(
-        int(taps[(..., *(slice(at, None, step) for at, step in zip(first, every, strict=True)))].sum(spatial).max())
+        int(taps[(..., *(slice(at, None, step) for at, step in zip(first, every, strict=True)))].sum(axes).max())
         for first in np.ndindex(*map(min, every, problem.kernel))
     )
 
@@ -160,14 +153,105 @@ def _cut(array: Array, bits: int, count: int) -> Iterator[tuple[int, Array]]:
         yield bits * at, (rest if at == count - 1 else rest & ((1 << bits) - 1)).astype(np.float64)
 
 
-def _multiplied(x: Array, weight: Array) -> Array:
-    """What `_contracted` gives, as products of matrices."""
-    if weight.ndim == 3:
-        turned = np.ascontiguousarray(weight.swapaxes(1, 2))  # as BLAS takes it
-        product: Array = turned @ x.reshape(*x.shape[:3], -1)
-        return product.reshape(*product.shape[:3], *x.shape[3:])
-    rows = np.moveaxis(x, 0, 1) @ weight.reshape(*weight.shape[:2], -1)
-    return np.moveaxis(rows, 1, 0).reshape(x.shape[0], weight.shape[0], *weight.shape[2:])
+def _by_matrices(problem: Problem, x: Array, weight: Array) -> Iterator[tuple[Index, Array]]:
+    """The stamp of floats: places of the answer, each of them once, and the sums there.
+
+    Elements and taps change roles, and so do batch and channels out, where that is less work.
+    """
+    axes, spatial = problem.axes, prod(problem.input) * prod(problem.kernel)
+    turned = [axis.turned for axis in axes]
+    added = spatial * (1 + ADDED / max(1, problem.in_channels))
+    gathered = _gathered(axes, problem.out_channels), _gathered(turned, problem.batch)
+    by_tap = prod(problem.kernel) <= prod(problem.input) if added < min(gathered) else gathered[0] <= gathered[1]
+    way = _stamped if added < min(gathered) else _in_phases
+    if by_tap:
+        yield from way(axes, x, weight)
+    else:
+        for (out, groups, batch, *to), sums in way(turned, np.moveaxis(weight, 2, 0), np.moveaxis(x, 0, 2)):
+            yield (batch, groups, out, *to), sums.swapaxes(0, 2)
+
+
+def _gathered(axes: Sequence[Axis], out: int) -> float:
+    """What `_in_phases` takes for each channel in and out, in products."""
+    phases = prod(min(axis.every, axis.kernel) for axis in axes)
+    return prod(axis.work for axis in axes) * (1 + COPIED / max(1, out * phases))
+
+
+def _stamped(axes: Sequence[Axis], x: Array, weight: Array) -> Iterator[tuple[Index, Array]]:
+    """The stamp as products of matrices, (taps and out, in) times (in, elements), in blocks, added where taps land."""
+    out, taps, elements = weight.shape[2], weight.shape[3:], x.shape[3:]
+    rows = np.moveaxis(weight, (1, 2), (-1, -2)).reshape(len(weight), prod(taps) * out, -1)
+    y = np.zeros((len(weight), out, *(axis.output for axis in axes), len(x)), x.dtype)
+    most = max(1, BLOCK // max(1, *rows.shape[1:]))
+    for groups, batch, *block in _blocks((len(weight), len(x), *elements), most):
+        columns = np.moveaxis(x[(batch, groups, slice(None), *block)], 0, -1)
+        sums = rows[groups] @ columns.reshape(*columns.shape[:2], -1)
+        sums = sums.reshape(len(columns), *taps, out, *columns.shape[2:])
+        for tap in np.ndindex(*taps):
+            offsets = [k * axis.dilation - axis.lo for k, axis in zip(tap, axes, strict=True)]
+            kept, to = _landing(axes, offsets, block)
+            y[(groups, slice(None), *to, batch)] += sums[(slice(None), *tap, slice(None), *kept)]
+    yield (slice(None),) * y.ndim, np.moveaxis(y, -1, 0)
+
+
+def _landing(axes: Sequence[Axis], offsets: Sequence[int], block: Sequence[slice]) -> tuple[Index, Index]:
+    """Which of a block's places n have an output at n*stride + offset, counted from the block's first; and which."""
+    kept, to = zip(*(
+        _inside(offset + part.start * axis.stride, axis.stride, part.stop - part.start, axis.output)
+        for axis, offset, part in zip(axes, offsets, block, strict=True)
+    ), strict=True)  # fmt: skip
+    return kept, to
+
+
+def _in_phases(axes: Sequence[Axis], x: Array, weight: Array) -> Iterator[tuple[Index, Array]]:
+    """The stamp as products of matrices, (phases and out, in and taps) times (in and taps, places), in blocks."""
+    for chosen in product(*(axis.phases for axis in axes)):
+        pairs = [*zip(axes, chosen, strict=True)]
+        rows, met = _rows(pairs, weight), _met_by_phases(pairs, x)
+        places, phases = [some.end - some.begin for some in chosen], [some.number for some in chosen]
+        for groups, batch, *block in _blocks((len(rows), len(x), *places), max(1, BLOCK // max(1, *rows.shape[1:]))):
+            columns = met[(groups, ..., batch, *block)]
+            sums = rows[groups] @ columns.reshape(len(columns), rows.shape[2], -1)
+            sums = sums.reshape(len(columns), *phases, weight.shape[2], *columns.shape[-len(block) - 1 :])
+            for phase in np.ndindex(*phases):
+                offsets = [
+                    some.begin * axis.stride + (some.first + at) * axis.dilation - axis.lo
+                    for at, (axis, some) in zip(phase, pairs, strict=True)
+                ]
+                kept, to = _landing(axes, offsets, block)
+                yield (batch, groups, slice(None), *to), np.moveaxis(sums[(slice(None), *phase, ..., *kept)], 2, 0)
+
+
+def _rows(pairs: Sequence[tuple[Axis, Phases]], weight: Array) -> Array:
+    """A weight as (groups, phases and out, in and taps), the last tap first."""
+    counts, taps = [some.number for _, some in pairs], [some.taps for _, some in pairs]
+    rows = np.empty((*weight.shape[:2], *taps, *counts, weight.shape[2]), weight.dtype)
+    for place in np.ndindex(*taps):
+        firsts = [some.first + axis.every * (some.taps - 1 - at) for at, (axis, some) in zip(place, pairs, strict=True)]
+        of_tap: Index = (..., *(slice(first, first + count) for first, count in zip(firsts, counts, strict=True)))
+        rows[(slice(None), slice(None), *place)] = np.moveaxis(weight[of_tap], 2, -1)
+    return rows.reshape(len(rows), weight.shape[1] * prod(taps), -1).swapaxes(1, 2)
+
+
+def _met_by_phases(pairs: Sequence[tuple[Axis, Phases]], x: Array) -> Array:
+    """What taps, the last one first, meet at places: (groups, in, *taps, batch, *places), a view of x and zeros."""
+    reaches = [(some.taps - 1) * axis.apart for axis, some in pairs]
+    ends = [(some.begin - reach, some.end - axis.input) for reach, (axis, some) in zip(reaches, pairs, strict=True)]
+    kept: Index = (..., *(slice(max(0, first), min(0, last) or None) for first, last in ends))
+    padded = np.pad(x[kept], [(0, 0)] * 3 + [(max(0, -first), max(0, last)) for first, last in ends])
+    spatial = tuple(range(3, x.ndim))
+    windows = sliding_window_view(padded, [reach + 1 for reach in reaches], spatial)
+    every: Index = (..., *(slice(None, None, axis.apart) for axis, _ in pairs))
+    return windows[every].transpose(1, 2, *range(x.ndim, windows.ndim), 0, *spatial)
+
+
+def _blocks(extents: Sequence[int], most: int) -> Iterator[Index]:
+    """Slices of an array of these extents, each of at most so many elements."""
+    first, *rest = extents
+    step = max(1, most // max(1, prod(rest)))
+    for at in range(0, first, step):
+        inner = [(slice(0, extent) for extent in rest)] if prod(rest) <= most else _blocks(rest, most)
+        yield from ((slice(at, min(at + step, first)), *others) for others in inner)
 
 
 def _inside(offset: int, step: int, count: int, extent: int) -> tuple[slice, slice]:
@@ -202,8 +286,7 @@ def by_zero_insertion(problem: Problem, x: Array, weight: Array, bias: Array | N
 
 def _met(problem: Problem, x: Array, tap: Sequence[int]) -> Array:
     """What a tap meets at every output, (batch, groups, in, *output)."""
-    axes = zip(tap, problem.input, problem.stride, problem.dilation, problem.window, problem.output, strict=True)
-    for axis, (k, i, s, d, (lo, _), out) in enumerate(axes, start=3):
+    for axis, (k, (i, s, _, d, lo, out)) in enumerate(zip(tap, problem.axes, strict=True), start=3):
         element, rest = np.divmod(np.arange(out) + (lo - k * d), s)
         there = (rest == 0) & (element >= 0) & (element < i)
         taken = np.take(x, np.where(there, element, 0), axis)
@@ -236,9 +319,7 @@ def matrix(problem: Problem, weight: Array) -> Array:
 def _entries(problem: Problem) -> tuple[Array, Array, Array]:
     """Where C is not zero by its form: the numbers of input, tap and output, each counted over all axes."""
     row, tap, column = (np.zeros(1, np.int64) for _ in range(3))
-    for i, k, s, d, (lo, _), out in zip(
-        problem.input, problem.kernel, problem.stride, problem.dilation, problem.window, problem.output, strict=True
-    ):
+    for i, s, k, d, lo, out in problem.axes:
         at = s * np.arange(i)[:, None] + d * np.arange(k) - lo
         element, through = np.nonzero((at >= 0) & (at < out))
         row = np.add.outer(row * i, element).ravel()

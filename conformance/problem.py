@@ -12,9 +12,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from math import prod
+from math import gcd, prod
 from operator import index
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 Ints = tuple[int, ...]
 PerAxis = int | Sequence[int]
@@ -151,6 +151,12 @@ class Problem:
         return tuple(extent - lo - hi for extent, (lo, hi) in zip(self.full, self.window, strict=True))
 
     @property
+    def axes(self) -> "list[Axis]":
+        """The spatial axes, each with all that is said of it."""
+        lows = [lo for lo, _ in self.window]
+        return [*map(Axis, self.input, self.stride, self.kernel, self.dilation, lows, self.output)]
+
+    @property
     def input_shape(self) -> Ints:
         return (self.batch, self.groups * self.in_channels, *self.input)
 
@@ -177,12 +183,71 @@ class Problem:
         if max(i * k for i, k in zip(self.input, self.kernel, strict=True)) > COUNTED:
             raise ProblemError(f"'{self}' has too many products on an axis to count: give at most {COUNTED}")
         overlap = 1
-        for i, k, s, d, (lo, _), out in zip(
-            self.input, self.kernel, self.stride, self.dilation, self.window, self.output, strict=True
-        ):
+        for i, s, k, d, lo, out in self.axes:
             hits = Counter(x * s + t * d for x in range(i) for t in range(k))
             overlap *= max((n for at, n in hits.items() if lo <= at < lo + out), default=0)
         return self.in_channels * overlap
+
+
+class Phases(NamedTuple):
+    """Phases of an axis that have equally many taps: the first taps of theirs are `first`, `first + 1`, ..., and the
+    places from `begin` to before `end` have an output in some of them."""
+
+    first: int
+    number: int
+    taps: int
+    begin: int
+    end: int
+
+
+class Axis(NamedTuple):
+    """One axis of a problem: element i and tap k meet at output i*stride + k*dilation - lo."""
+
+    input: int
+    stride: int
+    kernel: int
+    dilation: int
+    lo: int
+    output: int
+
+    @property
+    def turned(self) -> "Axis":
+        """The same axis with elements and taps in each other's place."""
+        return Axis(self.kernel, self.dilation, self.input, self.stride, self.lo, self.output)
+
+    @property
+    def every(self) -> int:
+        """How many taps are from one to the next that meets at the same output."""
+        return self.stride // gcd(self.stride, self.dilation)
+
+    @property
+    def apart(self) -> int:
+        """How many elements are between those that two such taps meet."""
+        return self.dilation // gcd(self.stride, self.dilation)
+
+    @property
+    def most(self) -> int:
+        """A bound of the products that meet at an output, which the whole stamp reaches."""
+        return min((self.input - 1) // self.apart, (self.kernel - 1) // self.every) + 1
+
+    @property
+    def phases(self) -> list[Phases]:
+        """The axis as ordinary convolutions of stride 1: place m of the phase that tap k begins, k < every, is output
+        m*stride + k*dilation - lo, where element m - j*apart meets tap k + j*every for each j."""
+        taps, more = divmod(self.kernel, self.every)
+        found = []
+        for first, stop, count in ((0, more, taps + 1), (more, self.every, taps)):
+            begin = max(0, -(((stop - 1) * self.dilation - self.lo) // self.stride))
+            last = (self.output - 1 + self.lo - first * self.dilation) // self.stride
+            end = min(last + 1, self.input + (count - 1) * self.apart)
+            if count and first < stop and begin < end:
+                found.append(Phases(first, stop - first, count, begin, end))
+        return found
+
+    @property
+    def work(self) -> int:
+        """Products that the phases take, with the zeros around the elements."""
+        return sum(some.number * some.taps * (some.end - some.begin) for some in self.phases)
 
 
 FIELDS = {

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from conformance import oracle
 from conformance.numerics.operands import draw
 from conformance.oracle import conv_transpose
-from conformance.problem import Problem, ProblemError
+from conformance.problem import Phases, Problem, ProblemError
 from conformance.suites.cases import read_suite
 from tests import strategies
 from tests.strategies import operands, seeds
@@ -362,6 +363,60 @@ def test_many_products_are_added_up_in_floats_without_a_rounding(
     monkeypatch.setattr(oracle, "MANY", 0)
     assert np.array_equal(oracle.expected(problem, x, weight, None), one_by_one)
     assert np.array_equal(oracle.expected(problem, np.abs(x) * 0, weight, None), one_by_one * 0)
+
+
+@given(strategies.problems(), seeds, st.sampled_from([1, 50, 1 << 21]), st.sampled_from(["_stamped", "_in_phases"]))
+def test_products_of_matrices_are_the_stamp_in_blocks_of_any_size(
+    problem: Problem, seed: int, block: int, way: str
+) -> None:
+    x, weight, _ = operands(problem, seed)
+    by_zero_insertion = oracle.by_zero_insertion(problem, x, weight, None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(oracle, "MANY", 0)
+        patch.setattr(oracle, "BLOCK", block)
+        patch.setattr(oracle, "_stamped", getattr(oracle, way))
+        patch.setattr(oracle, "_in_phases", getattr(oracle, way))
+        np.testing.assert_array_equal(oracle.expected(problem, x, weight, None), by_zero_insertion)
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "axes"),
+    [
+        ("i5 k7 s3", [[Phases(0, 1, 3, 0, 7), Phases(1, 2, 2, 0, 6)]]),
+        ("i5 k2 s3", [[Phases(0, 2, 1, 0, 5)]]),
+        ("i5 k5 s4 d6", [[Phases(0, 1, 3, 0, 11), Phases(1, 1, 2, 0, 8)]]),
+        ("i5 k7 s3 p8:9", [[Phases(0, 1, 3, 3, 4), Phases(1, 2, 2, 2, 3)]]),
+        ("i5x4 k7x4 s3x2 p0x3", [[Phases(0, 1, 3, 0, 7), Phases(1, 2, 2, 0, 6)], [Phases(0, 2, 2, 1, 4)]]),
+    ],
+)
+def test_an_axis_as_ordinary_convolutions_by_hand(descriptor: str, axes: list[list[Phases]]) -> None:
+    problem = Problem.parse(descriptor)
+    assert [axis.phases for axis in problem.axes] == axes
+    assert [axis.turned.turned for axis in problem.axes] == problem.axes
+
+
+@pytest.mark.parametrize(
+    "descriptor", ["i12x12x12 k3 s2 ic9 oc31", "i300 k31 s4 ic20 oc30 g3", "i40 k2 s1 n20 ic40 oc40"]
+)
+def test_products_of_matrices_take_little_more_memory_than_the_answer(descriptor: str) -> None:
+    problem = Problem.parse(descriptor)
+    x, weight, _ = draw(descriptor, problem)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(oracle, "BLOCK", 1 << 12)
+        tracemalloc.start()
+        answer = oracle.expected(problem, x, weight, None)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert problem.multiplies > oracle.MANY
+    assert peak < answer.nbytes + 2 * (x.nbytes + weight.nbytes) + (1 << 18)
+
+
+@pytest.mark.parametrize("descriptor", HUGE)
+def test_products_of_matrices_do_not_fill_a_huge_stamp_with_zeros(
+    descriptor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oracle, "MANY", 0)
+    test_a_small_window_of_a_huge_stamp_takes_the_memory_of_the_window(descriptor)
 
 
 @pytest.mark.parametrize(

@@ -136,9 +136,7 @@ def terms(problem: Problem, direction: str) -> int:
     if direction == BIAS:
         return problem.batch * prod(problem.output)
     count = problem.out_channels if direction == INPUT else problem.batch
-    for i, k, s, d, (lo, _), out in zip(
-        problem.input, problem.kernel, problem.stride, problem.dilation, problem.window, problem.output, strict=True
-    ):
+    for i, s, k, d, lo, out in problem.axes:
         at = s * np.arange(i)[:, None] + d * np.arange(k) - lo
         inside = (at >= 0) & (at < out)
         count *= int(inside.sum(axis=1 if direction == INPUT else 0).max())

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import accumulate, pairwise
-from math import gcd, isqrt, prod
+from math import isqrt, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -177,11 +177,7 @@ def widths_of(problem: Problem, turn: str, whole: int = ROOM) -> Widths:
 
 def most_terms(problem: Problem) -> int:
     """A bound of the products that are summed into one output element, which the whole stamp reaches."""
-    most = problem.in_channels
-    for i, k, s, d in zip(problem.input, problem.kernel, problem.stride, problem.dilation, strict=True):
-        common = gcd(s, d)
-        most *= min((i - 1) // (d // common), (k - 1) // (s // common)) + 1
-    return most
+    return problem.in_channels * prod(axis.most for axis in problem.axes)
 
 
 def _bound(problem: Problem, arrays: Arrays) -> int:
