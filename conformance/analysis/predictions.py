@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from conformance.adapters.base import Lane
 from conformance.analysis.exactness import Finding, Flaw, check
+from conformance.io.terminal import progress
 from conformance.numerics.operands import DTYPES
 from conformance.predicates.comparisons import smallest
 from conformance.problem import FORWARD, Problem
@@ -58,7 +59,7 @@ def run(
     """The outcomes of draws, in order, until the time is over; those for which no exact data is found are left out."""
     by_id = {expectation.id: expectation for expectation in expectations}
     until, outcomes = time.monotonic() + seconds, []
-    for draw in draws:
+    for draw in progress(draws, "borders", "problems"):
         if time.monotonic() > until:
             break
         record = evaluate(case_of(draw.problem), draw.dtype)

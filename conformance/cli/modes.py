@@ -13,7 +13,7 @@ from conformance.audit.modes.measuring import DOES, EAGER, Measured, Named, meas
 from conformance.audit.modes.statements import STATED
 from conformance.audit.stated import held, stated_here, unshown
 from conformance.cli.held import asked, tell
-from conformance.cli.options import each_variant
+from conformance.cli.options import QUIET, each_variant
 from conformance.io.exit_status import OK
 from conformance.io.terminal import echo, numbers
 from conformance.numerics.operands import DTYPES
@@ -31,6 +31,7 @@ from conformance.suites.expectations import expected_here, known
 @click.option("--dtype", "dtypes", multiple=True, default=DTYPES, show_default=True, help="Of the operands.")
 @click.option("--mode", "chosen", multiple=True, help="Only this mode; repeatable.")
 @click.option("--slow", is_flag=True, help="Those modes, too, that compile or export each call.")
+@QUIET
 @click.option("--to", "folder", default="reports/modes", show_default=True, type=Path, help="Where results go.")
 def command(
     framework: str | None, variant: str | None, suite: str, shard: str, dtypes: tuple[str, ...],

@@ -12,7 +12,7 @@ from conformance.audit.specials.measuring import Measured, measured
 from conformance.audit.specials.statements import STATED
 from conformance.audit.stated import held, stated_here, unshown
 from conformance.cli.held import asked, tell
-from conformance.cli.options import each_variant
+from conformance.cli.options import QUIET, each_variant
 from conformance.io.exit_status import OK
 from conformance.io.terminal import echo
 from conformance.problem import FORWARD, PASSES
@@ -31,6 +31,7 @@ WHOLE = "1/1"
     "--pass", "passes", multiple=True, type=click.Choice(PASSES),
     help="Only this pass; repeatable (default: the answer, and all gradients that the framework is asked for).",
 )  # fmt: skip
+@QUIET
 @click.option("--to", "folder", default="reports/specials", show_default=True, type=Path, help="Where results go.")
 def command(
     framework: str | None, variant: str | None, suite: str, shard: str, dtypes: tuple[str, ...],

@@ -10,7 +10,7 @@ import click
 from conformance.cli.options import QUIET
 from conformance.io.atomic import replace_folder, require_our_folder
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import echo, plural, progress
+from conformance.io.terminal import echo, plural
 from conformance.vectors.changes import changes, read_index
 from conformance.vectors.chosen import SUITES
 
@@ -46,7 +46,7 @@ def command(suite: str, out: Path | None, with_onnx: bool, diff: tuple[Path, Pat
     from conformance.vectors import writing  # slow, and --diff needs none of it
 
     require_our_folder(out, lambda _: False)
-    vectors = list(progress(writing.made(suite), "vectors", "vectors"))
+    vectors = list(writing.made(suite))
     files = [*writing.files(suite, vectors), *(_onnx_files(vectors) if with_onnx else ())]
     replace_folder(out, files)
     size = sum(len(content) for _, content in files)

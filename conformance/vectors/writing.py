@@ -9,8 +9,10 @@ import msgspec
 
 import conformance
 from conformance.io.bounded import read_text
+from conformance.io.terminal import progress
+from conformance.suites.case import Case
 from conformance.suites.cases import read_suite
-from conformance.suites.references import oracle_digest
+from conformance.suites.references import Reference, oracle_digest
 from conformance.vectors.chosen import CORE, chosen_of, path
 from conformance.vectors.data import data, published
 from conformance.vectors.faults import known
@@ -22,11 +24,10 @@ INDEX_FILE = "index.json"
 
 def made(suite: str) -> Iterator[Made]:
     """The vectors of a suite: of its chosen cases, and with those of core the published ones. Raises CaseError."""
-    for case in chosen_of(suite).cases:
-        yield make(case, data()[case])
-    if suite == CORE:
-        for case, reference in published():
-            yield make(case, reference)
+    asked: list[tuple[Case, Reference | None]] = [(case, None) for case in chosen_of(suite).cases]
+    asked += published() if suite == CORE else []
+    for case, reference in progress(asked, "vectors", "vectors"):
+        yield make(case, reference or data()[case])
 
 
 def files(suite: str, vectors: list[Made]) -> Iterator[tuple[str, bytes]]:

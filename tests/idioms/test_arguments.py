@@ -93,6 +93,7 @@ def test_a_call_is_refused_for_its_arguments(framework: str, text: str, shapes: 
         ("mxnet", "mx.nd.Deconvolution(x, w, kernel=(3, 2), num_filter=3.0)", PLANE, "num_filter is 3.0"),
         ("mxnet", "mx.nd.Deconvolution(x, w, kernel=(3, 2), num_filter=3, no_bias=2)", PLANE, "no_bias is 2"),
         ("onnx", f"{NODE}, output_padding=[True, 0])", PLANE, "output_padding is"),
+        ("tensorflow", "tf.nn.conv2d_transpose(x, w, (0, 5, 6, 3), 1)", LAST, "of which TensorFlow takes 0"),
         ("tensorflow", "tf.nn.conv_transpose(x, w, (10, 12), 2)", LAST, "it takes 4 extents here"),
         ("tensorflow", "tf.nn.atrous_conv2d_transpose(x, w, (-1, 5, 6, 3), 2, 'SAME')", LAST, "can end the process"),
     ],

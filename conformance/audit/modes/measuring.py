@@ -16,6 +16,7 @@ from conformance.adapters.base import Adapter, Call, Casting, Lane, Widened
 from conformance.adapters.modes import load_modes
 from conformance.adapters.modes.base import Inferred, Modes
 from conformance.audit.properties.checking import finished
+from conformance.io.terminal import progress
 from conformance.numerics.operands import Arrays, draw, held_in, largest_sum, room
 from conformance.problem import Problem
 from conformance.processes.attempt import Answered, Ended, begin, make
@@ -102,7 +103,7 @@ class _Eager(NamedTuple):
 def measured(lane: Lane, problems: Sequence[Named], dtype: str, modes: Sequence[str]) -> Iterator[Measured]:
     """What modes of a lane do on problems. Of a problem that no call says, nothing is said."""
     isolation = Isolation(lane)
-    for start in range(0, len(problems), TOGETHER):
+    for start in progress(range(0, len(problems), TOGETHER), f"{lane} {dtype} in {len(modes)} modes", "blocks"):
         yield from _apart(isolation, lane, problems[start : start + TOGETHER], dtype, modes)
 
 

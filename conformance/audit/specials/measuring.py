@@ -10,6 +10,7 @@ from conformance import adapters
 from conformance.adapters.base import Adapter, Call, Casting, Lane, differentiated
 from conformance.audit.properties.checking import finished
 from conformance.audit.specials.experiments import CRASHED, REFUSED, UPSTREAM, Array, Asked, Experiment, experiments
+from conformance.io.terminal import progress
 from conformance.numerics.operands import held_in
 from conformance.problem import BIAS, FORWARD, Problem
 from conformance.processes.attempt import Ended, begin, make
@@ -78,7 +79,7 @@ def measured(
     """What a lane makes of special values. Of a problem that it does not answer without, nothing is said."""
     ask = partial(_apart, Isolation(lane), lane)
     jobs = [(*named, dtype, each) for dtype in dtypes for each in directions for named in problems]
-    for start in range(0, len(jobs), TOGETHER):
+    for start in progress(range(0, len(jobs), TOGETHER), f"{lane} special values", "blocks"):
         yield from shown_by(ask, [each for job in jobs[start : start + TOGETHER] for each in experiments(*job)])
 
 

@@ -179,9 +179,8 @@ def _output(use: Use, name: str, *, first: bool) -> tuple[Ints, int, str]:
     if not alone and size[0] == -1:
         refused, size = _whole_batch(use, name), (of_x, *size[1:])
     if not all(is_whole(extent) and extent > 0 for extent in size):
-        raise Refusal(
-            f"{name} is {use[name]!r}: it takes numbers of at least 1{', and -1 for the batch' * (not alone)}"
-        )
+        raise Refusal(f"{name} is {use[name]!r}: nothing is claimed of extents below 1, of which TensorFlow takes 0: "
+                      f"give numbers of at least 1{', or -1 for the batch' * (not alone)}")  # fmt: skip
     if len(weight) != use.rank + 2:
         raise Refusal(
             f"filter {weight} has {len(weight)} axes, '{WEIGHT}' of {use.rank} spatial ones has {use.rank + 2}"
