@@ -121,11 +121,15 @@ def _root() -> Path:
 
 
 def announce(builds: Sequence[Build], say: Say) -> None:
-    """Say what making the environments of builds takes of the disk and of time, of those that are not there yet."""
+    """Say what making the environments of builds takes of the disk and of time, of those that are not there yet.
+
+    Raises VersionError where there is nothing to make them with.
+    """
     lacking = {
         folder: build.framework for build in builds if not (folder := _folder(build)).joinpath(room.MADE).exists()
     }
     if lacking:
+        tox_command()
         say(room.sentence(list(lacking.values()), [*_pins()["torch"]], cache_folder() / "environments"))
 
 
