@@ -66,15 +66,18 @@ def tox_add_core_config(core_conf: ConfigSet, state: State) -> None:
 
 @impl
 def tox_after_run_commands(tox_env: ToxEnv, exit_code: int, outcomes: list[Outcome]) -> None:
-    """Keep how an environment's commands ended."""
-    _end(tox_env, outcomes)
+    """Keep how an environment's commands ended; others than tox.ini has are none of a night."""
+    if not tox_env.options.override:
+        _end(tox_env, outcomes)
 
 
 @impl
 def tox_env_teardown(tox_env: ToxEnv) -> None:
     """Keep that an environment ended whose commands were to run and did not."""
     options = tox_env.options
-    to_run = getattr(options, "command", "") in RUNS and not options.no_test and not options.package_only
+    to_run = getattr(options, "command", "") in RUNS and not (
+        options.no_test or options.package_only or options.override
+    )
     if isinstance(tox_env, RunToxEnv) and to_run and tox_env.conf.name not in _ENDED:
         _end(tox_env, ())
 

@@ -4,6 +4,7 @@ import { encode, serve } from "../templates/javascript/lane.mjs";
 
 const require = createRequire(import.meta.url);
 const tf = require("@tensorflow/tfjs");
+globalThis.fetch = undefined; // wasm builds of 3.x take it for a browser's, and give it a path
 if (process.env.TFJS_BACKEND === "wasm") require("@tensorflow/tfjs-backend-wasm");
 await tf.setBackend(process.env.TFJS_BACKEND);
 

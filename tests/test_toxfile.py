@@ -76,6 +76,7 @@ def test_environments_of_their_own_end_with_each_command_that_failed(tmp_path: P
 @pytest.mark.slow
 def test_what_only_installs_says_and_leaves_nothing(tmp_path: Path) -> None:
     assert tox(tmp_path, "-e", "good", "--notest") == (0, [])
+    assert tox(tmp_path, "-e", "good", "--override", "testenv:good.commands=") == (0, [])
     assert not (tmp_path / "reports").exists()
 
 

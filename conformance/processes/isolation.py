@@ -37,7 +37,7 @@ _MOURNING = 0.5  # until a dead server can be told from a living one
 _FOREIGN = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT, 255}
 """How a process ends that others kill, or their memory's shortage; 255 is what is known where the server died."""
 _PREFIX = re.compile(r"^[FEIW]\d{4} \S+\s+\d+ ")  # of a line in Google's logs: a date and a process, which never recur
-_NOISE = re.compile(r"^(WARNING: All log|I0000|W0000|\s*$|Extension modules:)")
+_NOISE = re.compile(r"^(WARNING: All log|I0000|W0000|\s*$|Extension modules:|Node\.js v)")
 
 
 class Limits(NamedTuple):

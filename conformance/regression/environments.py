@@ -27,11 +27,15 @@ from conformance.records.record_file import read
 from conformance.regression import room
 from conformance.regression.comparison import REPEATS
 
+PROGRAMS = "programs"
+"""The environment of tox that all lanes share which are programs; packages of npm are among its pins."""
 _PIN = re.compile(r"\{env:(CONFORMANCE_\w+):([^}]+)\}")
+_NPM = re.compile(r"(?P<name>@?[\w./-]+)@\d[\w.-]*")
+"""A package of npm with its version, such as @tensorflow/tfjs@4.22.0."""
 _FAILURES = (
-    "No matching distribution found", "depends on", "ResolutionImpossible", "conflicting dependencies",
-    "Temporary failure", "ConnectionError", "Could not fetch URL", "Could not find a version",
-    "Requires-Python", "error:", "ERROR",
+    "No matching distribution found", "No matching version found", "depends on", "ResolutionImpossible",
+    "conflicting dependencies", "Temporary failure", "ConnectionError", "Could not fetch URL",
+    "Could not find a version", "Requires-Python", "error:", "ERROR",
 )  # fmt: skip
 """What tells the lines of pip's output that say why an environment cannot be made, the most telling first."""
 
@@ -55,20 +59,17 @@ class Build:
 
 def parse(text: str, framework: str = "", without: Sequence[str] = ()) -> Build:
     """The build that requirements such as "jax==0.9.0 flax==0.12.3" mean, of a lane's framework where several have the
-    pin, and `without` others of its pins. Raises VersionError."""
+    pin, and `without` others of its pins. Those of a program are packages of npm, too. Raises VersionError."""
     pins = _pins()
     chosen: dict[str, str] = {}
-    able = {framework} if framework else {each for owners in pins.values() for each in owners}
+    lanes = {each for owners in pins.values() for each in owners} - {PROGRAMS}
+    able = {framework if framework in lanes else PROGRAMS} if framework else lanes
     for word in text.split():
-        try:
-            requirement = Requirement(word)
-        except InvalidRequirement as error:
-            reason = str(error).splitlines()[0]  # the rest is a drawing
-            raise VersionError(f"{word!r} is no requirement ({reason}): give one such as jax==0.9.0") from None
-        if requirement.name not in pins:
-            raise VersionError(f"{requirement.name!r} is no pin of a lane: the pins are {', '.join(pins)}")
-        able &= pins[requirement.name].keys()
-        chosen[requirement.name] = _spelt(requirement, word)
+        name, requirement = _read(word)
+        if name not in pins:
+            raise VersionError(f"{name!r} is no pin of a lane: the pins are {', '.join(pins)}")
+        able &= pins[name].keys()
+        chosen[name] = requirement
     able = able & {*chosen} or able  # of several that have a pin, the lane that bears its name
     if len(able) != 1 or not chosen:
         owners = {framework for name in chosen for framework in ({name} & pins[name].keys() or pins[name])}
@@ -77,6 +78,18 @@ def parse(text: str, framework: str = "", without: Sequence[str] = ()) -> Build:
     framework = able.pop()
     words = {pins[name][framework]: word for name, word in chosen.items()}
     return Build(framework, {**words, **{pins[name][framework]: "" for name in without}})
+
+
+def _read(word: str) -> tuple[str, str]:
+    """The package that a requirement is of, and the requirement as a version is released. Raises VersionError."""
+    if package := _NPM.fullmatch(word):
+        return package["name"], word
+    try:
+        requirement = Requirement(word)
+    except InvalidRequirement as error:
+        reason = str(error).splitlines()[0]  # the rest is a drawing
+        raise VersionError(f"{word!r} is no requirement ({reason}): give one such as jax==0.9.0") from None
+    return requirement.name, _spelt(requirement, word)
 
 
 def _spelt(requirement: Requirement, word: str) -> str:
@@ -95,8 +108,9 @@ def _pins() -> dict[str, dict[str, str]]:
     config = _settings()
     pins: dict[str, dict[str, str]] = {}
     for section in config.sections():
-        for variable, requirement in _PIN.findall(config[section].get("deps", "")):
-            pins.setdefault(Requirement(requirement).name, {})[section.removeprefix("testenv:")] = variable
+        installed = config[section].get("deps", "") + config[section].get("commands_pre", "")
+        for variable, requirement in _PIN.findall(installed):
+            pins.setdefault(_read(requirement)[0], {})[section.removeprefix("testenv:")] = variable
     return pins
 
 
@@ -149,7 +163,9 @@ def environment(build: Build, say: Say) -> Path:
     if (folder / room.MADE).exists():
         return folder / build.framework
     say(f"making an environment with {build} in {folder}: delete it to free the disk")
-    command = [*tox_command(), "run", "-q", "-e", build.framework, "--notest", "--workdir", str(folder)]
+    # npm is a command of the programs' environment, which `--notest` would leave out
+    only = ["--override", f"testenv:{PROGRAMS}.commands="] if build.framework == PROGRAMS else ["--notest"]
+    command = [*tox_command(), "run", "-q", "-e", build.framework, *only, "--workdir", str(folder)]
     started, size = time.monotonic(), room.gigabytes(build.framework)
     with meter(str(build), "B", lambda: room.bytes_in(folder), round(size * 1e9)):
         result = subprocess.run(
@@ -228,12 +244,18 @@ def _require_complete(folder: Path, build: Build) -> None:
         raise VersionError(f"{build}: its run is incomplete: look at it with `conformance run {build.framework}`")
 
 
-def clean() -> dict[str, str]:
+def clean(programs: Path | None = None) -> dict[str, str]:
     """The environment variables for a run elsewhere: none that would bring this interpreter's packages along.
 
-    An environment is shared by checkouts, and so is told which of them is at work.
+    An environment is shared by checkouts, and so is told which of them is at work; and that of `programs`, whose folder
+    is given, where they are and which packages of npm are theirs.
     """
-    return {**os.environ, "PYTHONPATH": str(_root()), "PYTHONHASHSEED": "0"}
+    variables = {**os.environ, "PYTHONPATH": str(_root()), "PYTHONHASHSEED": "0"}
+    if programs is None:
+        return variables
+    paths = {"PATH": (programs / "bin", os.environ.get("PATH", "")), "NODE_PATH": (programs / "node_modules",),
+             "CONFORMANCE_ADAPTERS": (_root() / PROGRAMS,)}  # fmt: skip
+    return variables | {name: os.pathsep.join(map(str, each)) for name, each in paths.items()}
 
 
 def _source() -> str:

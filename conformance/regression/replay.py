@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -19,7 +20,7 @@ from conformance.io.bounded import read_named_text
 from conformance.io.folders import cases_folder
 from conformance.records.record import Verdict
 from conformance.regression import environments
-from conformance.regression.environments import Build, Say, clean, environment, parse
+from conformance.regression.environments import PROGRAMS, Build, Say, clean, environment, parse
 
 SECONDS = 900
 """What one version may take for one call, its framework's start included."""
@@ -123,15 +124,17 @@ def replay(one: Replay, say: Say) -> Iterator[Outcome]:
 
 def _outcome(one: Replay, requirements: str, expected: Seen, say: Say) -> Outcome:
     framework, _, variant = one.lane.partition("-")
-    folder = environment(_build(one, requirements), say)
-    said = _ask(folder / "bin" / "python", [*_words(one, framework), "--variant", variant, "--dtype", one.dtype])
+    build = _build(one, requirements)
+    folder = environment(build, say)
+    programs = folder if build.framework == PROGRAMS else None
+    said = _ask(folder, programs, [*_words(one, framework), "--variant", variant, "--dtype", one.dtype])
     verdict = _verdict(said)
     wrong = "" if verdict == expected.verdict else f"it {verdict or 'said nothing'}, expected {expected.verdict}"
     if not wrong and expected.says not in said:
         wrong = f"{expected.says!r} is not in what it says"
     for problem in one.beside if not wrong else ():
         words = ["call", framework, problem, "--variant", variant, "--dtype", one.dtype]
-        if (other := _verdict(_ask(folder / "bin" / "python", words))) != "conforms":
+        if (other := _verdict(_ask(folder, programs, words))) != "conforms":
             wrong = f"'{problem}' beside it {other or 'said nothing'}, expected conforms"
     return Outcome(requirements, expected.verdict, verdict, said, wrong)
 
@@ -143,11 +146,11 @@ def _words(one: Replay, framework: str) -> list[str]:
     return ["call", framework, one.call, *shapes]
 
 
-def _ask(python: object, words: Sequence[str]) -> str:
-    """What a command of this program prints in another environment."""
+def _ask(folder: Path, programs: Path | None, words: Sequence[str]) -> str:
+    """What a command of this program prints in another environment, which may be that of programs."""
     try:
-        done = subprocess.run([str(python), "-m", "conformance", *words], env=clean(), capture_output=True,
-                              encoding="utf-8", errors="replace", timeout=SECONDS)  # fmt: skip
+        done = subprocess.run([str(folder / "bin" / "python"), "-m", "conformance", *words], env=clean(programs),
+                              capture_output=True, encoding="utf-8", errors="replace", timeout=SECONDS)  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"said nothing for {SECONDS} seconds"
     return done.stdout + done.stderr

