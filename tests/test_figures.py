@@ -62,7 +62,21 @@ def test_only_what_was_measured_is_written_into_the_table_of_costs() -> None:
     made = costs.written(text, {"torch-eager": measured}, {"torch": 1234})
     (row,) = set(made.splitlines()) - set(text.splitlines())
     lines = costs.lines(Lane("torch", "eager"))
-    assert row == f"| `torch-eager` | 9.1 | {lines} | 1,234 | 4 | 0 | 1 | 1 | 1 | 1 |"
+    assert row == f"| `torch-eager` | 9.1 | {lines} | 1,234 | 4 | not measured | 1 | 1 | 1 | 1 |"
+    program = replace(one, header=replace(one.header, framework="tfjs", variant="wasm",
+                                          environment={"tfjs": "9.2", "node": "v9"}))  # fmt: skip
+    other = replace(program, header=replace(program.header, framework="onnxruntime_js", variant="node",
+                                            environment={"onnxruntime-node": "9.3", "node": "v9"}))  # fmt: skip
+    made = costs.written(text, {"tfjs-wasm": program, "onnxruntime_js-node": other}, {"programs": 56})
+    rows = [row.split(" | ")[:4] for row in made.splitlines() if row.startswith(("| `tfjs", "| `onnxruntime_js"))]
+    assert [row[0] for row in rows] == [
+        "| `onnxruntime_js-node`",
+        "| `onnxruntime_js-web`",
+        "| `tfjs-cpu`",
+        "| `tfjs-wasm`",
+    ]
+    assert (rows[0][1], rows[3][1]) == ("9.3", "9.2")
+    assert {row[3] for row in rows} == {"56"}
 
 
 def test_what_files_of_an_environment_take_is_counted_without_links(tmp_path: Path) -> None:
