@@ -146,4 +146,5 @@ def _row(answer: Answer, letter: str) -> tuple[str, ...]:
     record = answer.record
     verdict = f"{record['verdict']} {record.get('kind', '')}".strip()
     said = answer.diagnosis[0] if answer.diagnosis else str(record.get("message", ""))
-    return str(answer.lane), letter, verdict, f"{record.get('seconds', 0) * 1000:7.1f} ms", said
+    took = f"{record['seconds'] * 1000:7.1f} ms" if record.get("seconds") else ""  # a program tells none
+    return str(answer.lane), letter, verdict, took, said
