@@ -8,6 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from conformance import adapters, idioms
+from conformance.calls.kept import kept_suite
 from conformance.calls.port import PortError, translate
 from conformance.idioms import laws
 from conformance.idioms._edges import edges
@@ -32,13 +33,15 @@ def suite(framework: str, variant: str) -> Suite:
 
     A case's id is made of the call and stays as long as that does.
     """
-    return Suite(IDIOMS, tuple(_cases(framework, variant)), ("float32",))
+    return kept_suite(
+        IDIOMS, framework, variant, lambda: Suite(IDIOMS, tuple(_cases(framework, variant)), ("float32",))
+    )
 
 
 @cache
 def ports(framework: str, variant: str) -> Suite:
     """Calls of all other frameworks ported into one: a sample of every idiom's examples."""
-    return Suite(PORTS, tuple(_ported(framework, variant)), ("float32",))
+    return kept_suite(PORTS, framework, variant, lambda: Suite(PORTS, tuple(_ported(framework, variant)), ("float32",)))
 
 
 def _ported(framework: str, variant: str) -> Iterator[Case]:

@@ -1,8 +1,9 @@
-"""Files that are written whole or not at all, and never over what is not ours."""
+"""Files that are written whole or not at all, and never over what is not ours; results that are kept in such files."""
 
 import ctypes
 import errno
 import fcntl
+import hashlib
 import os
 import re
 import secrets
@@ -12,7 +13,7 @@ from glob import escape as glob_escape
 from pathlib import Path
 from shutil import rmtree
 
-from conformance.io.bounded import open_regular, read_named_bytes
+from conformance.io.bounded import LARGEST_ARRAY, BoundError, open_regular, read_bytes, read_named_bytes
 
 _LIBC = ctypes.CDLL(None)
 _HERE, _EXCHANGE = -100, 2  # of renameat2: paths are as everywhere, and two of them change places
@@ -23,6 +24,8 @@ LIST = "written.txt"
 """The file in a folder of ours that names every other file in it."""
 
 _LIST_HEAD = "Written by conformance, which replaces these files and no others:"
+CHECKSUM = 32
+"""Bytes of a SHA-256."""
 START = 4096
 """Bytes of a file among which its mark is."""
 
@@ -54,6 +57,22 @@ def write_atomically(path: Path, content: Content) -> None:
     Raises OSError, which names the file, and OverwriteError where a folder, device or the like has its name.
     """
     write_together({path: content})
+
+
+def kept(path: Path, make: Callable[[], bytes]) -> memoryview:
+    """What a file keeps behind its checksum; what is made, and kept from now on, where there is none or it is damaged.
+
+    The file's name is to be a hash of all that decides its content. Raises what `write_atomically` does.
+    """
+    if path.exists():
+        with suppress(BoundError):  # a file that large is not ours, and is written anew like a damaged one
+            content = read_bytes(path, LARGEST_ARRAY)
+            body = memoryview(content)[CHECKSUM:]
+            if content[:CHECKSUM] == hashlib.sha256(body).digest():
+                return body
+    made = make()
+    write_atomically(path, hashlib.sha256(made).digest() + made)
+    return memoryview(made)
 
 
 def write_together(contents: Mapping[Path, Content | None]) -> None:

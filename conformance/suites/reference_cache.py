@@ -1,21 +1,19 @@
 """The references of a suite, computed once and shared by every lane.
 
 They are kept in one flat int64 file whose name is the hash of all that decides its content: the cases, and the source
-of the modules that draw, compute and lay out. It begins with a checksum of the rest; a damaged file is made anew.
+of the modules that draw, compute and lay out.
 """
 
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.io.atomic import write_atomically
-from conformance.io.bounded import LARGEST_ARRAY, BoundError, read_bytes
+from conformance.io.atomic import kept
 from conformance.io.folders import cache_folder
 from conformance.numerics.operands import EXACT_IN, Arrays, drawn_for
 from conformance.problem import Problem
@@ -24,15 +22,13 @@ from conformance.suites.references import Reference, compute, oracle_digest
 
 Flat = NDArray[np.int64]
 
-CHECKSUM = 4  # int64 words: a SHA-256
-
 
 class References:
     """The references of a suite in a dtype, by case id, read from the cache or computed and put there."""
 
     def __init__(self, suite: Suite, dtype: str = EXACT_IN) -> None:
         self._flat = _load(suite, drawn_for(dtype))
-        offsets = accumulate((_length(case.drawn) for case in suite.cases), initial=CHECKSUM)
+        offsets = accumulate((_length(case.drawn) for case in suite.cases), initial=0)
         self._offsets = {case.id: offset for case, offset in zip(suite.cases, offsets, strict=False)}
 
     def __getitem__(self, case: Case) -> Reference:
@@ -58,26 +54,18 @@ def _load(suite: Suite, dtype: str) -> Flat:
     drawn = [(case.id, case.descriptor, case.refused, _data_of(case)) for case in suite.cases]
     key = f"{oracle_digest()} {layout} {dtype} {drawn}"
     path = cache_folder() / "answers" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
-    if path.exists():
-        with suppress(BoundError):  # a file that large is not ours, and is written anew like a damaged one
-            content = read_bytes(path, LARGEST_ARRAY)
-            flat = np.frombuffer(content, np.int64, len(content) // 8)
-            if flat[:CHECKSUM].tobytes() == _checksum(flat[CHECKSUM:]):
-                return flat
-    body = np.concatenate([part for case in suite.cases for part in _pack(compute(case, dtype))])
-    content = _checksum(body) + body.tobytes()
-    write_atomically(path, content)
-    return np.frombuffer(content, np.int64)
+    body = kept(path, lambda: _computed(suite, dtype))
+    return np.frombuffer(body, np.int64, len(body) // 8)
+
+
+def _computed(suite: Suite, dtype: str) -> bytes:
+    return np.concatenate([part for case in suite.cases for part in _pack(compute(case, dtype))]).tobytes()
 
 
 def _data_of(case: Case) -> bool | str:
     """Which operands a case has beside what its id decides: whether they must round, and the digest of own weights."""
     rounded = case.subject if isinstance(case.subject, Rounded) else None
     return rounded.learnt.digest if rounded and rounded.learnt else rounded is not None
-
-
-def _checksum(body: Flat) -> bytes:
-    return hashlib.sha256(body.data).digest()
 
 
 def _shapes(problem: Problem) -> Sequence[tuple[int, ...]]:
