@@ -62,6 +62,7 @@ def frameworks() -> tuple[str, ...]:
     return tuple(sorted({path.stem for folder in __path__ for path in _registered(folder) if path.stem != "base"}))
 
 
+@cache
 def own() -> tuple[str, ...]:
     """The frameworks of this package, each of which has an environment of tox."""
     return tuple(sorted({path.stem for path in _registered(_OWN)} - {"base"}))
@@ -263,6 +264,7 @@ def how_to_run(lane: Lane, other: str) -> str:
     return f"set {how} before the import{when}"
 
 
+@cache
 def block(framework: str) -> int:
     """How many calls the framework's adapter takes at once."""
     if (started := program(framework)) is not None:
