@@ -55,7 +55,12 @@ if TYPE_CHECKING:
 SHOWN = 12
 MACHINES = "machines"
 """The folder beside the record files for runs under caps, in a folder for each."""
-BARE = ("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging", "--capture=no")
+BARE = (
+    *(f"-pno:{plugin}" for plugin in ("terminal", "cacheprovider", "logging", "unraisableexception")),
+    "--capture=no",
+    "--assert=plain",
+)
+"""What a run leaves out of pytest: the last of these plugins collects garbage five times before a process ends."""
 
 
 @click.command()
