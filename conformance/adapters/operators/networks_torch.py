@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,9 +72,11 @@ class Trained(NamedTuple):
 @cache
 def digits() -> torch.Tensor:
     """scikit-learn's 1797 scanned digits, 8 x 8, enlarged to 20 x 20 in a border of 4: (n, 1, 28, 28), 0 to 1."""
-    from sklearn.datasets import load_digits
-
-    scanned = torch.from_numpy(load_digits().images.astype(np.float32) / 16)[:, None]
+    package = find_spec("sklearn")  # whose own reader imports SciPy first, for seconds
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
+    rows = np.loadtxt(Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", np.float32, delimiter=",")
+    scanned = torch.from_numpy(rows[:, :-1].reshape(-1, 8, 8) / 16)[:, None]
     enlarged = F.interpolate(scanned, size=(20, 20), mode="bilinear")
     return F.pad(enlarged, (4, 4, 4, 4))
 
