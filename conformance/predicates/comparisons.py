@@ -17,7 +17,7 @@ from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem, ProblemError
 from conformance.records.record import Key, Record
 
-Numbers = NDArray[np.int64]
+Numbers = NDArray[np.signedinteger[Any]]
 Truths = NDArray[np.bool_]
 Named = tuple[str, Truths]
 
@@ -101,20 +101,26 @@ def of_axes(facts: Sequence[Facts]) -> tuple[Truths, list[Named]]:
     """Which axes there are, (axes, cases), and comparisons of what each has, of the same shape."""
     there = np.arange(MOST_AXES)[:, None] < np.array([fact.problem.rank for fact in facts])
     values = _fields(facts)
-    return there, [(text, column & there) for text, column in _of_fields(values, there)]
+    return there, [(text, np.logical_and(column, there, out=column)) for text, column in _of_fields(values, there)]
 
 
 def _fields(facts: Sequence[Facts]) -> dict[str, Numbers]:
     """The fields of every axis, (axes, cases), zero where there is no axis."""
-
     along = _numbers(facts)[:, : MOST_AXES * len(_ALONG_AXES)].T.reshape(len(_ALONG_AXES), MOST_AXES, -1)
     values = dict(zip(_ALONG_AXES, along, strict=True))
     begin, end = values.pop("pad_begin"), values.pop("pad_end")
     reach = values["dilation"] * (values["kernel"] - 1) + 1
     lo, hi = begin, end - values["output_padding"]
     output = (values["input"] - 1) * values["stride"] + reach - lo - hi
-    return values | {"pad_begin": begin, "pad_end": end, "lo": lo, "hi": hi, "output": output,
-                     "effective_kernel": reach}  # fmt: skip
+    return _narrow(values | {"pad_begin": begin, "pad_end": end, "lo": lo, "hi": hi, "output": output,
+                             "effective_kernel": reach})  # fmt: skip
+
+
+def _narrow(values: dict[str, Numbers]) -> dict[str, Numbers]:
+    """The same in the narrowest whole numbers that hold them and their sums: hundreds of comparisons read them all."""
+    largest = max(int(np.abs(numbers).max(initial=0)) for numbers in values.values())
+    width = next((width for width in (np.int16, np.int32) if largest <= np.iinfo(width).max // 8), np.int64)
+    return {name: numbers.astype(width) for name, numbers in values.items()}
 
 
 def _numbers(facts: Sequence[Facts]) -> Numbers:
