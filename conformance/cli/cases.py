@@ -13,7 +13,7 @@ import click
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.bounded import read_named_text
 from conformance.io.folders import cases_folder
-from conformance.io.terminal import columns, echo
+from conformance.io.terminal import columns, echo, plural
 from conformance.predicates.predicate import Predicate
 from conformance.records.record import ROUNDING
 from conformance.suites import cases
@@ -62,7 +62,7 @@ def show(case_id: str) -> None:
     echo(f"{case.id} ({case.source})\n{case.why}\nprobes: {', '.join(case.probes)}\n\n{case.descriptor}")
     echo(f"x {problem.input_shape}, weight {problem.weight_shape}, output {problem.output_shape}")
     echo(f"window {problem.window} of {problem.full}, {problem.multiplies} multiplications")
-    echo(f"no partial sum of the {answer.terms} terms exceeds {answer.largest}")
+    echo(f"no partial sum of {plural(answer.terms, 'term')} exceeds {answer.largest}")
     for name, array in {**answer.arrays._asdict(), "expected": answer.expected}.items():
         if array is not None:
             echo(f"\n{name} {array.shape}" + (f"\n{array}" if array.size <= SMALL else ": too large to print"))

@@ -43,7 +43,7 @@ document.addEventListener("DOMContentLoaded", () => {
       record.composed && fact("Assisted by", record.composed),
       record.deviation && fact("Deviation", listed(record.deviation)),
       record.rounding && record.rounding.rho !== undefined && fact("Rounded", `by up to ${record.rounding.rho} u (|x|*|w| + |bias|), ${(record.rounding.share * 100).toFixed(1)} % of what any order of summing ${record.rounding.terms} terms can err by`),
-      record.certificate && !record.rounding && fact("Exact because", `no partial sum of ${record.certificate.terms} terms exceeds ${record.certificate.largest}, at most 2^${record.certificate.bits}`),
+      record.certificate && !record.rounding && fact("Exact because", `no partial sum of ${record.certificate.terms} term${record.certificate.terms === 1 ? "" : "s"} exceeds ${record.certificate.largest}, at most 2^${record.certificate.bits}`),
       (record.expected || record.actual) && fact("Fingerprints", record.actual === record.expected ? code(record.actual)
         : element("span", {}, "actual ", code(record.actual || "none"), ", expected ", code(record.expected || "none"))),
       record.seconds && fact("Native call", `${(record.seconds * 1000).toFixed(3)} ms`),
