@@ -118,7 +118,7 @@ def _layer(name: str, rows: list[Row], lanes: "Sequence[Lane]") -> Iterator[str]
         if row.unknown:
             yield f"  {'refused' if row.problem else 'not known'}: {row.unknown}"
     if first.dynamic:
-        yield f"  dynamic: {'; '.join(first.dynamic)}"
+        yield f"  dynamic in the model: {'; '.join(first.dynamic)}"
 
 
 def _known(row: Row, lanes: "Sequence[Lane]") -> Iterator[str]:

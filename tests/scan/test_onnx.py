@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load
 
+from conformance.cli import commands
 from conformance.numerics.formats import rounded
 from conformance.scan import scanning
 from conformance.scan.layer import Array, ScanError
@@ -79,6 +81,8 @@ def test_a_free_axis_is_asked_at_its_ends(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert scan.header.taken == ["axis 2 of x in 5..64: every extent", "axis 3 of x in 5..65: every extent"]
     assert scan.rows[0].dynamic == ["axis 0 of x: 1..8", "axis 2 of x: 5..64", "axis 3 of x: 5..65"]
+    printed = CliRunner().invoke(commands, ["scan", str(model), "--input", "x=1..8,3,5..64,5..65"]).output
+    assert "  dynamic in the model: axis 0 of x: 1..8; axis 2 of x: 5..64; axis 3 of x: 5..65\n" in printed
 
 
 def test_the_sizes_that_a_model_takes_are_told(tmp_path: Path) -> None:
