@@ -244,7 +244,7 @@ def publish(
     if as_json:
         echo(json.dumps(changes.document(comparisons, fails), indent=1))
         return
-    for line in (*_text(comparisons), *map(str, contents), changes.total(comparisons, fails)):
+    for line in (*_text(changes.ordered(comparisons, fails)), *map(str, contents), changes.total(comparisons, fails)):
         echo(line)
 
 

@@ -153,7 +153,7 @@ def markdown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> 
     """All of it for a pull request, or for the summary of a job: what fails first, what did not change in a line."""
     lines = [f"# {_verdict(comparisons, fail_on)}", *MARKS["markdown"], "", *_layers_md(comparisons)]
     told = [comparison for comparison in comparisons if comparison.incomplete or _groups_shown(comparison)]
-    for one_comparison in sorted(told, key=lambda one: not any(group.fails(fail_on) for group in one.groups)):
+    for one_comparison in ordered(told, fail_on):
         lines += [f"## {_md(one_comparison.title)}", "", _md(summary(one_comparison)), ""]
         lines += [_md(moved(one_comparison)), ""] if one_comparison.machines else []
         if groups := _groups_shown(one_comparison):
@@ -281,15 +281,21 @@ def _rank(group: Group, fail_on: Collection[Change]) -> int:
     return 2 + (group.change in _QUIET) if group.change in (*_QUIET, Change.CHANGED_MESSAGE) else 1
 
 
+def _first_rank(comparison: Comparison, fail_on: Collection[Change]) -> int:
+    return min((_rank(group, fail_on) for group in comparison.groups), default=len(_RANKS))
+
+
+def ordered(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> list[Comparison]:
+    """What fails first, and last where only words changed."""
+    return sorted(comparisons, key=lambda one: _first_rank(one, fail_on))
+
+
 def _shown(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> Mapping[str, Any]:
     """What both pages are made of."""
-    ordered = sorted(
-        enumerate(comparisons),
-        key=lambda each: min((_rank(group, fail_on) for group in each[1].groups), default=len(_RANKS)),
-    )
+    places = sorted(enumerate(comparisons), key=lambda each: _first_rank(each[1], fail_on))
     return {
         "layers": layers(comparisons), "worse": worse, "times_of": times_of,
-        "verdict": _verdict(comparisons, fail_on), "comparisons": ordered, "fail_on": fail_on, "meaning": MEANING,
+        "verdict": _verdict(comparisons, fail_on), "comparisons": places, "fail_on": fail_on, "meaning": MEANING,
         "rank": _rank, "ranks": _RANKS, "shown": SHOWN, "summary": summary, "coverage": coverage, "witness": witness,
         "moved": moved,
     }  # fmt: skip

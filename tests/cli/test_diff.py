@@ -18,7 +18,9 @@ from conformance.numerics import operands
 from conformance.problem import Problem
 from conformance.records.record import Record, Run
 from conformance.records.record_file import write
-from conformance.regression.change import Change
+from conformance.regression.change import WORSE, Change
+from conformance.regression.comparison import compare
+from conformance.report import changes
 from tests.regression.test_comparison import (
     HEADER,
     PLANTED,
@@ -313,3 +315,9 @@ def test_what_is_expected_of_the_new_run_fails_only_without_the_option(diff: Dif
     assert status == 1
     assert "crash: conforms -> crashed" in out
     assert diff(run(), run(lambda each: diverging(each)), "--unless-expected")[0] == 1
+
+
+def test_the_lane_with_the_most_telling_change_comes_first() -> None:
+    same, mended = compare([run()], [run()]), compare([run(refused, "rank == 2")], [run()])
+    worse = compare([run()], [run(refused, "rank == 2")])
+    assert changes.ordered([same, mended, worse], WORSE) == [worse, mended, same]
