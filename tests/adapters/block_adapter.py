@@ -1,6 +1,6 @@
 """The oracle adapter in blocks, as a framework that compiles would be."""
 
-from conformance.adapters.oracle_adapter import (  # type: ignore[import-untyped]  # found at run time
+from conformance.adapters.oracle_adapter import (
     array,
     convolve,
     describe,
