@@ -329,6 +329,30 @@ def test_a_map_is_filtered_by_the_other_parameters_and_keeps_them_in_its_address
     assert page.inner_text("#status") == f"{expected} records of torch-eager."
 
 
+def test_the_cells_of_a_map_are_reached_by_arrow_keys(folder: Path, opened: Opening) -> None:
+    page = opened(address(folder, "site/maps.html", "lane:torch-eager"))
+    page.wait_for_function(SETTLED)
+    place = "link => [link.closest('tr').sectionRowIndex, link.closest('td').cellIndex]"
+    table = page.locator("table.map").first
+    places = [tuple(each) for each in table.evaluate(f"table => [...table.querySelectorAll('td a')].map({place})")]
+    start = places[0]
+    row = [each for each in places if each[0] == start[0]]
+    column = [each for each in places if each[1] == start[1]]
+    assert len(row) > 1
+    assert len(column) > 1
+    assert table.locator("a[tabindex='0']").count() == 1
+    table.locator("a[tabindex='0']").focus()
+    for key, way in (
+        ("ArrowRight", row[1:]), ("ArrowLeft", row[-2::-1]), ("ArrowDown", column[1:]), ("ArrowUp", column[-2::-1]),
+    ):  # fmt: skip
+        for expected in (*way, way[-1]):  # there is no cell behind the last one
+            page.keyboard.press(key)
+            assert tuple(page.evaluate(f"({place})(document.activeElement)")) == expected
+    assert table.locator("a[tabindex='0']").count() == 1
+    page.keyboard.press("Enter")
+    page.wait_for_function(ANSWERED)
+
+
 def test_hostile_text_is_shown_whole_and_not_obeyed(folder: Path, opened: Opening) -> None:
     page = opened(address(folder, "site/case.html", "odd-0"))
     page.wait_for_selector("#case h2")

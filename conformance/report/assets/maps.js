@@ -64,12 +64,28 @@ document.addEventListener("DOMContentLoaded", async () => {
       ...across.slice(0, MOST).map((value) => element("th", { scope: "col", class: "number" }, String(value))));
     const body = down.slice(0, MOST).map((value) => element("tr", {}, element("th", { scope: "row", class: "number" }, String(value)),
       ...across.slice(0, MOST).map((other) => cellOf(cells.get(`${value},${other}`), `${query} ${rows}=${value}&${columns}=${other}`))));
+    body.flatMap((row) => [...row.querySelectorAll("a")]).forEach((link, at) => { link.tabIndex = at ? -1 : 0; });
     const rest = left.down + left.across ? ` ${left.down} rows and ${left.across} columns of larger values are left out.` : "";
     return element("section", { "aria-labelledby": `${id}-title` }, element("h2", { id: `${id}-title` }, title),
       element("div", { class: "scroll few", role: "region", "aria-labelledby": id, tabindex: "0" },
-        element("table", { class: "map" }, element("caption", { id }, element("span", {}, `${title}: records of each verdict.${rest}`)),
+        element("table", { class: "map", role: "grid" }, element("caption", { id }, element("span", {}, `${title}: records of each verdict.${rest}`)),
           element("thead", {}, head), element("tbody", {}, ...body))));
   }
+
+  /* Tab leads to a map and on to the next one; within a map, arrow keys lead to the next cell that has records. */
+  const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+  maps.addEventListener("keydown", (event) => {
+    const [down, right] = STEPS[event.key] || [0, 0], cell = event.target.closest("td");
+    if (!(down || right) || !cell || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    const rows = cell.closest("tbody").rows;
+    let row = cell.parentElement.sectionRowIndex, column = cell.cellIndex, next = null;
+    do next = rows[row += down]?.cells[column += right]; while (next && !next.querySelector("a"));
+    if (!next) return;
+    event.preventDefault();
+    event.target.tabIndex = -1;
+    next.querySelector("a").tabIndex = 0;
+    next.querySelector("a").focus();
+  });
 
   async function run() {
     const now = state();
