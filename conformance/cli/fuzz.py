@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import click
 import msgspec
@@ -66,13 +67,16 @@ def command(
     lane, space = adapters.lane(framework, variant), read_space(name, seed)
     state = folder / f"{lane}-{dtype}-{Path(name).stem}-{seed}.json"
     require_our_file(state, '{"next": ')
+    start, begun = _next(state) if first is None else first, monotonic()
 
     def remember(number: int) -> None:
         write_atomically(state, json.dumps({"next": number}).encode() + b"\n")
-        note(f"{number} of {space.size} problems: nothing new")
+        passed = monotonic() - begun
+        note(f"{number:,} of {space.size:,} problems, {(number - start) / passed:,.0f} a second, "
+             f"{max(60 * minutes - passed, 0):.0f} seconds left: nothing new")  # fmt: skip
 
     found = fuzzing.search(
-        lane, dtype, space, first=_next(state) if first is None else first, seconds=60 * minutes,
+        lane, dtype, space, first=start, seconds=60 * minutes,
         expectations=() if with_known else expected_here(lane), reached=remember,
     )  # fmt: skip
     if found is None:
