@@ -58,8 +58,13 @@ def is_of_layers(suite: str) -> bool:
     return suite.startswith(SUITE) or suite == MODELS
 
 
+def has_own_weights(suite: str) -> bool:
+    """Whether a model's own weights are the data of a suite."""
+    return suite.startswith(SUITE) and suite.endswith(OWN)
+
+
 def _of_one(comparison: Comparison) -> Iterator[tuple[LayerRow, bool]]:
-    own = comparison.new.header.suite.endswith(OWN)
+    own = has_own_weights(comparison.new.header.suite)
     changes = {difference.record.key: group.change for group in comparison.groups for difference in group.differences}
     before: Mapping[object, Record] = {record.key: record for record in comparison.old.records}
     for record in comparison.new.records:

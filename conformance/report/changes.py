@@ -18,7 +18,7 @@ from conformance.io.terminal import plural, printable
 from conformance.records.reproduction import reproduction
 from conformance.regression.change import MEANING, Change
 from conformance.regression.comparison import Comparison, Difference, Group
-from conformance.regression.layers import LayerRow, layers, worse
+from conformance.regression.layers import LayerRow, has_own_weights, layers, worse
 from conformance.report.rendering import render
 
 SHOWN = 5
@@ -281,12 +281,13 @@ def _rank(group: Group, fail_on: Collection[Change]) -> int:
     return 2 + (group.change in _QUIET) if group.change in (*_QUIET, Change.CHANGED_MESSAGE) else 1
 
 
-def _first_rank(comparison: Comparison, fail_on: Collection[Change]) -> int:
-    return min((_rank(group, fail_on) for group in comparison.groups), default=len(_RANKS))
+def _first_rank(comparison: Comparison, fail_on: Collection[Change]) -> tuple[int, bool]:
+    rank = min((_rank(group, fail_on) for group in comparison.groups), default=len(_RANKS))
+    return rank, has_own_weights(comparison.new.header.suite)
 
 
 def ordered(comparisons: Sequence[Comparison], fail_on: Collection[Change]) -> list[Comparison]:
-    """What fails first, and last where only words changed."""
+    """What fails first, and last where only words changed; exact data before own weights, which it explains."""
     return sorted(comparisons, key=lambda one: _first_rank(one, fail_on))
 
 

@@ -19,7 +19,7 @@ from conformance.problem import Problem
 from conformance.records.record import Record, Run
 from conformance.records.record_file import write
 from conformance.regression.change import WORSE, Change
-from conformance.regression.comparison import compare
+from conformance.regression.comparison import Comparison, compare
 from conformance.report import changes
 from tests.regression.test_comparison import (
     HEADER,
@@ -321,3 +321,12 @@ def test_the_lane_with_the_most_telling_change_comes_first() -> None:
     same, mended = compare([run()], [run()]), compare([run(refused, "rank == 2")], [run()])
     worse = compare([run()], [run(refused, "rank == 2")])
     assert changes.ordered([same, mended, worse], WORSE) == [worse, mended, same]
+
+
+def test_exact_data_comes_before_own_weights_which_it_explains() -> None:
+    def of(suite: str) -> Comparison:
+        old, new = run(diverging), run()
+        return compare(*([replace(each, header=replace(each.header, suite=suite))] for each in (old, new)))
+
+    exact, own = of("scan-decoder"), of("scan-decoder-weights")
+    assert changes.ordered([own, exact], WORSE) == [exact, own]
