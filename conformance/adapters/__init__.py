@@ -201,7 +201,9 @@ def _literal(framework: str, name: str) -> Any:
 
 
 def _literal_or_none(framework: str, name: str) -> Mapping[str, Any]:
-    """A literal that an adapter may leave out: an empty one where it does."""
+    """A literal that an adapter may leave out, and a program has not: an empty one where there is none."""
+    if program(framework) is not None:
+        return {}
     try:
         return cast(Mapping[str, Any], _literal_in(_source(framework), name))
     except LookupError:
