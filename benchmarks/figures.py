@@ -18,6 +18,8 @@ from conformance.runner.selection import nightly
 README = Path(__file__).parent.parent / "README.md"
 TABLE = re.compile(r"^\| lane \| [^|\n]* \| (?P<suite>\w+), [\d,]+ records \|\n(?:\|.*\n)+", re.MULTILINE)
 SIZE = re.compile(r"[\d,]+(?= records \|\n)")
+MACHINE = re.compile(r"(?<=a CPU on which oneDNN goes up to `)\w+")
+"""What the figures of half precision and of gradients depend on most."""
 ROW = re.compile(r"^(\| `(?P<lane>[\w-]+)` \| (?P<what>[^|]*) \| )(?P<figures>[^|]*)( \|)$", re.MULTILINE)
 WORDS = {
     Verdict.CONFORMS: ("conforms", "conform"), Verdict.DIVERGES: ("diverges", "diverge"),
@@ -62,8 +64,11 @@ def lanes(text: str) -> dict[str, list[str]]:
 
 
 def written(text: str, runs: Mapping[tuple[str, str], Run]) -> str:
-    """README with the figures of these runs, by suite and lane."""
-    return TABLE.sub(lambda table: _table(table, runs), text)
+    """README with the figures of these runs, by suite and lane, and with what they were run on."""
+    sets = [run.header.machine.get("onednn", "").split() for (suite, _), run in runs.items() if suite == "half"]
+    widest = next((names[-1] for names in sets if names), "")
+    text = TABLE.sub(lambda table: _table(table, runs), text)
+    return MACHINE.sub(widest, text) if widest else text
 
 
 def _table(table: re.Match[str], runs: Mapping[tuple[str, str], Run]) -> str:

@@ -50,6 +50,13 @@ def test_a_lane_that_was_not_run_keeps_its_figures() -> None:
     assert len(changed) == 2
 
 
+def test_the_instruction_sets_of_the_figures_are_those_of_their_records() -> None:
+    half = run("half", "torch-eager", Verdict.CONFORMS)
+    measured = replace(half, header=replace(half.header, machine={"onednn": "sse41 avx avx9"}))
+    assert "a CPU on which oneDNN goes up to `avx9`" in written(TEXT, {("half", "torch-eager"): measured})
+    assert "a CPU on which oneDNN goes up to ``" not in written(TEXT, {("half", "torch-eager"): half})
+
+
 def test_the_table_of_costs_has_a_row_for_every_lane_with_the_lines_of_its_adapter() -> None:
     text = costs.PAGE.read_text(encoding="utf-8")
     assert costs.written(text, {}, {}) == text
