@@ -3,14 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from conformance.analysis.groups import by_cause
-from conformance.diagnosis.explain import Actual, Explained, among, causes
+from conformance.diagnosis.explain import Actual, among, explain_run
 from conformance.io.array_files import Archive
 from conformance.io.atomic import write_together
 from conformance.io.terminal import plural, verdict_count, verdict_counts
@@ -29,8 +29,8 @@ LONGER = (
     "give a call more time by `seconds` (--seconds in a shell), or leave large problems out by `where` (--where), as "
     "in 'multiplies < 1000000'"
 )
-SOUGHT = 64
-"""Diverging records that are diagnosed, the smallest problems first."""
+SOUGHT = 10_000
+"""Diverging records that are diagnosed, the smallest problems first: in several seconds."""
 
 
 class NonconformityError(AssertionError):
@@ -39,12 +39,13 @@ class NonconformityError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """So many records that fail alike: what they show, where they are, and the smallest of them."""
+    """So many records that fail alike: what they show, where they are, and the smallest of them, with what it shows."""
 
     count: int
     what: str
     where: Rule
     witness: Record
+    shown: str = ""
 
 
 class Report:
@@ -110,11 +111,13 @@ class Report:
     def _diagnosed(self, records: Sequence[Record], good: Sequence[Facts]) -> Iterator[Fault]:
         chosen = sorted(records, key=size)[:SOUGHT]
         with self._actual() as actual:
-            explained = [Explained(record, causes(record, actual)) for record in chosen]
+            explained = explain_run(chosen, self.run.records, actual)
         for cause, those in by_cause(explained):
-            own = [member.record for member in those]
-            part = "" if len(chosen) == len(records) else f", of the {len(chosen)} smallest that were diagnosed"
-            yield _fault(f"{cause.sentence}{part}", own, good)
+            own = {member.record.key: member for member in those}
+            part = "" if len(chosen) == len(records) else f", of the {len(chosen):,} smallest that were diagnosed"
+            fault = _fault(f"{cause.sentence}{part}", [member.record for member in those], good)
+            shown = (each.sentence for each in own[fault.witness.key].causes if each.kind == cause.kind)
+            yield replace(fault, shown=next(shown, ""))
 
     @contextmanager
     def _actual(self) -> Iterator[Actual]:
@@ -149,6 +152,8 @@ class Report:
             witness = fault.witness
             yield f"   smallest: case {witness.case!r} in {witness.dtype}: {witness.problem}"
             yield f"      {witness.message}"
+            if fault.shown not in ("", fault.what):
+                yield f"      {fault.shown}"
             yield f"      {self.again(witness)}"
             if witness.verdict is Verdict.TIMED_OUT:
                 yield f"      {LONGER}"

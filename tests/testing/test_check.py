@@ -42,6 +42,22 @@ def test_a_right_function_conforms_on_every_case(tmp_path: Path) -> None:
     assert report.run.header.environment["function"] == "right"
 
 
+@pytest.mark.slow
+def test_all_of_many_divergences_are_diagnosed_and_the_smallest_is_told_with_its_numbers() -> None:
+    def begins_late(x: Any, weight: Any, bias: Any = None, *, padding: Any, output_padding: Any, **options: Any) -> Any:
+        """The rows of output_padding are put at the beginning."""
+        stamp = right(x, weight, padding=0, output_padding=0, **options)
+        wide = np.pad(stamp, ((0, 0), (0, 0), *((more, 0) for more in output_padding)))
+        cut = wide[(..., *(slice(p, n - p) for p, n in zip(padding, wide.shape[2:], strict=True)))]
+        return cut if bias is None else cut + bias.reshape(-1, *[1] * (x.ndim - 2))
+
+    report = check(begins_late, suite="grid", dtypes=["float32"])
+    (fault,) = (each for each in report.faults if each.what == "equals the oracle with window moved")
+    assert fault.count == report.verdicts["diverges"] > 200
+    assert "output_padding" in fault.where.sentence or "lo > hi" in fault.where.sentence
+    assert "equals the oracle with window moved by (-1, +1)" in str(report)
+
+
 def test_a_wrong_function_is_diagnosed_with_a_predicate_and_its_smallest_case(tmp_path: Path) -> None:
     def reversed_taps(x: Any, weight: Any, bias: Any = None, **options: Any) -> Any:
         return right(x, np.flip(weight, -1), bias, **options)
