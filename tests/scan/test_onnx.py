@@ -298,3 +298,39 @@ def test_what_is_no_model_is_said_in_a_line(make: Callable[[Path], Path], messag
 
 def test_a_model_without_any_has_no_rows(tmp_path: Path) -> None:
     assert rows(save(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])], {})) == []
+
+
+def casting(*kinds: str) -> list[Any]:
+    names = ["a", *(f"c{at}" for at in range(len(kinds) - 1)), "w"]
+    return [helper.make_node("Cast", [given], [to], to=getattr(TensorProto, kind))
+            for given, to, kind in zip(names, names[1:], kinds, strict=False)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kinds", "gives"), [
+    (("INT8", "FLOAT"), np.trunc(UP1 * 3)), (("FLOAT16", "FLOAT"), (UP1 * 3).astype("f2").astype("f4")),
+    (("BFLOAT16", "FLOAT"), rounded(8, UP1 * 3)), (("DOUBLE", "FLOAT"), UP1 * 3),
+    (("BOOL", "FLOAT"), np.ones(UP1.shape, "f4")),
+], ids=str)  # fmt: skip
+def test_a_weight_that_is_cast_on_its_way_is_told_as_it_arrives(
+    tmp_path: Path, kinds: Sequence[str], gives: Array
+) -> None:  # fmt: skip
+    (row,) = rows(save(tmp_path / "m.onnx", [*casting(*kinds), node("x", "w", to="y")], {"a": UP1 * 3}))
+    assert row.digest == digest_of((gives + np.float32(0)).astype("f4"))
+
+
+HALF = [helper.make_node("Cast", ["w0"], ["w"], to=TensorProto.FLOAT)]
+UNKNOWN: dict[str, tuple[list[Any], dict[str, Array]]] = {
+    "out of the range of what it is cast to": (casting("INT8", "FLOAT"), {"a": UP1 * 1000}),
+    "cast of what is computed": ([helper.make_node("Mul", ["a", "a"], ["w0"]), *HALF], {"a": UP1.astype("f2")}),
+    "a division of whole numbers": (
+        [helper.make_node("Div", ["a", "b"], ["w0"]), *HALF], {"a": (UP1 * 9).astype("i4"), "b": np.array(2, "i4")},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("nodes", "tensors"), UNKNOWN.values(), ids=UNKNOWN)
+def test_a_weight_that_each_framework_may_give_otherwise_is_not_known(
+    tmp_path: Path, nodes: list[Any], tensors: dict[str, Array]
+) -> None:  # fmt: skip
+    (row,) = rows(save(tmp_path / "m.onnx", [*nodes, node("x", "w", to="y")], {**tensors, "f": UP1}))
+    assert (row.digest, row.provenance.partition(" by ")[0]) == ("", "computed in the graph")

@@ -21,16 +21,44 @@ WEIGHT_NORM = "folded with weight norm"
 CLOSE = 1e-5
 """How far apart two ways to compute a weight norm are at most, as a share of each number."""
 DTYPES = ("float16", "float32", "float64")
+BFLOAT16 = "bfloat16"
+HALVES = ("float16", BFLOAT16)
+FLOATS = (*DTYPES, BFLOAT16)
+CAST = (*FLOATS, *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
+"""The dtypes whose numbers a cast is known to give, besides bool."""
 
 Computing = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An operator of a graph: what it computes, and the names of its operands."""
+    """An operator of a graph: what it computes, and the names of its operands; `moves` where it rounds no number."""
 
     compute: Computing
     operands: Sequence[str]
+    moves: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Numbers in a dtype, by its name; numbers that frameworks may cast to different ones are not known."""
+
+    dtype: str
+
+    def __call__(self, x: Array) -> Array:
+        """The numbers as they are cast. Raises ValueError where they are not known."""
+        if self.dtype == "bool":
+            made: Array = x != 0
+            return made
+        if self.dtype not in CAST or (self.dtype not in FLOATS and not _is_within(np.trunc(x), np.dtype(self.dtype))):
+            raise ValueError(self.dtype)
+        made = _as_bfloat16(x) if self.dtype == BFLOAT16 else x.astype(self.dtype)
+        if self.dtype in HALVES:  # frameworks may round to float32 before
+            through = x.astype(np.float32)
+            again = _as_bfloat16(through) if self.dtype == BFLOAT16 else through.astype(self.dtype)
+            if not np.array_equal(made, again, equal_nan=True):
+                raise ValueError(self.dtype)
+        return made.astype(np.float64) if self.dtype in FLOATS else made
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +75,13 @@ def computed(name: str, stored: Callable[[str], Array | None], step: Callable[[s
     `stored` gives the numbers that the file holds, and `step` the operator whose answer has a name.
     """
     leaves: dict[str, Array] = {}
+    unrounded: set[str] = set()
 
     @cache
     def value(name: str, depth: int = 0) -> Array:
         if (numbers := stored(name)) is not None:
             leaves[name] = numbers
+            unrounded.add(name)
             return numbers.astype(np.float64) if numbers.dtype.kind == "f" else numbers
         made = step(name)
         if made is None or depth == DEEPEST:
@@ -59,6 +89,13 @@ def computed(name: str, stored: Callable[[str], Array | None], step: Callable[[s
         operands = [value(operand, depth + 1) for operand in made.operands]
         if isinstance(made.compute, np.ufunc) and not _is_bounded(made.compute, operands):
             raise _UnknownError
+        if made.moves or isinstance(made.compute, Cast):
+            if unrounded.issuperset(made.operands):
+                unrounded.add(name)
+            elif isinstance(made.compute, Cast):
+                raise _UnknownError  # of numbers that are rounded otherwise than in the framework
+        elif not operands or operands[0].dtype.kind != "f":
+            raise _UnknownError  # whole numbers, whose arithmetic is each framework's own
         return np.asarray(made.compute(*operands))
 
     try:
@@ -78,6 +115,22 @@ def _is_bounded(compute: np.ufunc, operands: Sequence[Array]) -> bool:
     sizes = [operand.size for operand in operands]
     made = prod(np.broadcast_shapes(*(operand.shape for operand in operands)))
     return len(operands) == compute.nin and made <= max(sizes)
+
+
+def _is_within(numbers: Array, dtype: np.dtype[Any]) -> bool:
+    """Whether whole numbers are all held by a dtype of whole numbers."""
+    limits = np.iinfo(dtype)
+    return not numbers.size or bool((numbers >= float(limits.min)).all() and (numbers < float(limits.max) + 1).all())
+
+
+def _as_bfloat16(x: Array) -> Array:
+    """Numbers rounded to bfloat16, to even where two are as near. Raises ValueError where one is not finite."""
+    through = x.astype(np.float32)
+    if not np.isfinite(through).all() or not np.array_equal(through, x):
+        raise ValueError(BFLOAT16)
+    bits = through.view(np.uint32)
+    made: Array = (bits + np.uint32(0x7FFF) + (bits >> 16 & 1) & np.uint32(0xFFFF0000)).view(np.float32)
+    return made
 
 
 class _UnknownError(Exception):
@@ -134,14 +187,14 @@ def inverse_root(x: Array) -> Array:
 
 
 def same(x: Array, *_: Array) -> Array:
-    """x, whatever it is cast to: numbers are rounded once, at the end."""
+    """x as it is."""
     return x
 
 
 ARITHMETIC: Mapping[str, Computing] = {
     "mul": np.multiply, "div": np.divide, "add": np.add, "sub": np.subtract, "pow": np.power, "sqrt": np.sqrt,
     "rsqrt": inverse_root, "square": np.square, "reciprocal": np.reciprocal, "neg": np.negative, "abs": np.abs,
-    "maximum": np.maximum, "identity": same, "cast": same, "readvariableop": same,
+    "maximum": np.maximum,
 }  # fmt: skip
 """What is computed number by number, by the names that most formats have for it."""
 

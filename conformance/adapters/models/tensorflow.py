@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow
 
-from conformance.adapters.models._computed import ARITHMETIC, Step, computed, reducing, reshaped
+from conformance.adapters.models._computed import ARITHMETIC, Cast, Step, computed, reducing, reshaped, same
 from conformance.adapters.models._keras import KerasModel, open_keras
 from conformance.adapters.models.base import Extents, NativeLayer, RefusedError, UnfitError
 from conformance.io.bounded import LARGEST_TEXT, BoundError, read_bytes
@@ -117,10 +117,9 @@ def _stored(tensor: Any) -> tuple[Array | None, str]:
 
 NUMBERWISE: Mapping[str, str] = {"RealDiv": "div", "AddV2": "add", "Inv": "reciprocal"} | {
     name: name.lower()
-    for name in ("Mul", "Add", "Sub", "Pow", "Sqrt", "Rsqrt", "Square", "Reciprocal", "Neg", "Abs", "Maximum",
-                 "Identity", "ReadVariableOp", "Cast")
+    for name in ("Mul", "Add", "Sub", "Pow", "Sqrt", "Rsqrt", "Square", "Reciprocal", "Neg", "Abs", "Maximum")
 }  # fmt: skip
-"""TensorFlow's operators on numbers, by what they are; a variable that is read is a constant here."""
+"""TensorFlow's operators on numbers, by what they are."""
 
 
 def _constant(graph: Any, name: str) -> Array | None:
@@ -135,15 +134,19 @@ def _step(graph: Any, name: str) -> Step | None:
     """What the operator computes whose answer has a name; None where it is no arithmetic."""
     operation = graph.get_tensor_by_name(name).op
     operands = [tensor.name for tensor in operation.inputs]
+    if operation.type in ("Identity", "ReadVariableOp"):  # a variable that is read is a constant here
+        return Step(same, operands, moves=True)
+    if operation.type == "Cast":
+        return None if operation.get_attr("Truncate") else Step(Cast(operation.outputs[0].dtype.name), operands)
     if operation.type in NUMBERWISE:
         return Step(ARITHMETIC[NUMBERWISE[operation.type]], operands)
     if operation.type == "Sum":
         keep = bool(operation.get_attr("keep_dims"))
         return Step(lambda x, axes: reducing("sum", np.ravel(axes).tolist(), keep)(x), operands)
     if operation.type == "Reshape":
-        return Step(reshaped, operands)
+        return Step(reshaped, operands, moves=True)
     if operation.type == "Transpose":
-        return Step(np.transpose, operands)
+        return Step(np.transpose, operands, moves=True)
     return None
 
 

@@ -5,13 +5,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from onnx import NodeProto, helper
+from onnx import NodeProto, TensorProto, helper
 
-from conformance.adapters.models._computed import ARITHMETIC, Step, reducing, reshaped
+from conformance.adapters.models._computed import ARITHMETIC, Cast, Step, reducing, reshaped, same
 from conformance.layout import Array
 
 NUMBERWISE: Mapping[str, str] = {"Max": "maximum", "Reciprocal": "reciprocal"} | {
-    name: name.lower() for name in ("Mul", "Div", "Add", "Sub", "Pow", "Sqrt", "Neg", "Abs", "Identity", "Cast")
+    name: name.lower() for name in ("Mul", "Div", "Add", "Sub", "Pow", "Sqrt", "Neg", "Abs")
 }
 """Operators on numbers, by what they are."""
 REDUCTIONS: Mapping[str, str] = {"ReduceL2": "norm", "ReduceSum": "sum", "ReduceSumSquare": "squares"}
@@ -23,12 +23,17 @@ def step(node: NodeProto | None) -> Step | None:
         return None
     options = {each.name: helper.get_attribute_value(each) for each in node.attribute}
     name = node.op_type
+    if name == "Identity":
+        return Step(same, [*node.input], moves=True)
+    if name == "Cast":
+        kind = TensorProto.DataType.Name(options["to"]).lower()
+        return Step(Cast({"float": "float32", "double": "float64"}.get(kind, kind)), [*node.input])
     if name in NUMBERWISE:
         return Step(ARITHMETIC[NUMBERWISE[name]], [*node.input])
     if name in REDUCTIONS:
         return Step(partial(_reduced, REDUCTIONS[name], options), [each for each in node.input if each])
     if name in SHAPING:
-        return Step(partial(SHAPING[name], options), [each for each in node.input if each])
+        return Step(partial(SHAPING[name], options), [each for each in node.input if each], moves=True)
     return None
 
 

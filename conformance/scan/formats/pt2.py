@@ -278,11 +278,11 @@ def _step(node: Mapping[str, Any] | None) -> Step | None:
         return Step(weight_norm, operands)
     if name in NUMBERWISE and len(operands) == len(words):
         return Step(ARITHMETIC[name], operands)
-    if name in COPIES:
-        return Step(same, operands)
+    if name in COPIES:  # into another dtype they are casts, which are not known
+        return Step(same, operands, moves=True) if "as_none" in words.get("dtype", {"as_none": True}) else None
     if name in SHAPING:
         compute, argument = SHAPING[name]
-        return Step(lambda x: compute(x, values[argument]), operands)
+        return Step(lambda x: compute(x, values[argument]), operands, moves=True)
     if name in REDUCTIONS and values.get("ord", values.get("p", 2)) in (2, None):
         return Step(reducing(REDUCTIONS[name], values.get("dim"), bool(values.get("keepdim"))), operands)
     return None
