@@ -268,7 +268,7 @@ def _document(answer: _Answer) -> Any:
 def _beyond(problem: Problem, diagnosis: Diagnosis, observed: Any) -> Iterator[str]:
     """What is to be said of rows that no tap reaches: of the array's where its window was moved."""
     moved = diagnosis.claimed is not None
-    if moved or diagnosis.window == problem.window:
+    if moved or (diagnosis.window == problem.window and observed.shape[2:] == problem.output):
         output = observed.shape[2:] if moved else problem.output
         yield from beyond_stamp(diagnosis.window, output, bias=problem.bias)
 
@@ -281,6 +281,8 @@ def _diagnosis_lines(answer: _Answer) -> Iterator[str]:
             yield f"  set aside: {'; '.join(call.aside)}"
         if call.claim.data.replace(" ", "") != layout.DATA:
             yield f"  indices below are in the order n c k, and the call's data is in '{call.claim.data}'"
+    if diagnoses and observed.shape != problem.output_shape:
+        yield f"its shape is {observed.shape}, and {'the call' if call else 'the problem'} gives {problem.output_shape}"
     for diagnosis in diagnoses[:MOST_SHOWN]:
         yield str(diagnosis)
         yield from (f"  {text}" for text in _beyond(problem, diagnosis, observed))

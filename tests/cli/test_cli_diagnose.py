@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from conformance import oracle
+from conformance.numerics import operands
 from conformance.problem import Problem
 from tests.cli.test_cli import Ended
 
@@ -127,6 +128,7 @@ def problem_of_call(**changed: Any) -> dict[str, Any]:
         ({"actual": lambda y: y.astype("f2")}, 0, "within the rounding of float16, consistent with sums in float32"),
         ({"actual": lambda y: np.pad(y, [(0, 0), (0, 0), (0, 1), (0, 1)])}, 0, "row 11 on axis 1 beyond the stamp, "),
         ({"actual": lambda y: y[:, :, 2:-3, 1:-4]}, 0, "with window (2, 3) x (1, 4) for (0, 0) x (0, 0)"),
+        ({"actual": lambda y: y[:, :, 2:-3]}, 0, "its shape is (5, 3, 4, 11), and the call gives (5, 3, 9, 11)"),
         ({"actual": lambda y: y.transpose(0, 2, 3, 1)}, 0, "with its axes as NHWC where NCHW is expected (np."),
         ({"actual": lambda y: y.transpose(0, 2, 3, 1).reshape(y.shape)}, 0, "with its memory as NHWC where NCHW is "),
         ({"actual": np.zeros_like}, 0, "holds nothing but zeros"),
@@ -157,6 +159,18 @@ def test_what_a_stranger_gives_is_told_in_one_way(
     assert ended.status == status
     assert text in (ended.err if status == 2 else ended.out)
     assert ended.err.count("\n") == (status == 2)
+
+
+def test_rows_beyond_the_stamp_are_not_told_of_an_array_that_has_no_such_rows(diagnose: Diagnose) -> None:
+    problem = Problem.parse("i4 k3 s3 op2 d2 ic2")
+    arrays = operands.draw("k", problem, "float32")
+    actual = oracle.conv_transpose(arrays.x, arrays.weight, stride=3, output_padding=2)
+    ended = diagnose(str(problem), x=arrays.x, weight=arrays.weight, actual=actual)
+    assert ended.out.splitlines()[:2] == [
+        "its shape is (1, 1, 14), and the problem gives (1, 1, 16)",
+        "equals the oracle with dilation ignored",
+    ]
+    assert "beyond the stamp" not in ended.out
 
 
 def test_a_bias_of_another_shape_says_which_it_takes(diagnose: Diagnose) -> None:

@@ -48,7 +48,7 @@ def test_all_of_many_divergences_are_diagnosed_and_the_smallest_is_told_with_its
         """The rows of output_padding are put at the beginning."""
         stamp = right(x, weight, padding=0, output_padding=0, **options)
         wide = np.pad(stamp, ((0, 0), (0, 0), *((more, 0) for more in output_padding)))
-        cut = wide[(..., *(slice(p, n - p) for p, n in zip(padding, wide.shape[2:], strict=True)))]
+        cut = wide[(slice(None), slice(None), *(slice(p, n - p) for p, n in zip(padding, wide.shape[2:], strict=True)))]
         return cut if bias is None else cut + bias.reshape(-1, *[1] * (x.ndim - 2))
 
     report = check(begins_late, suite="grid", dtypes=["float32"])
