@@ -60,6 +60,53 @@ def test_a_formula_is_what_the_claim_says_of_numbers(
 SAME = f"jax.lax.conv_transpose(x, w, (2, 2), 'SAME', {NCHW})"
 
 
+def refused(text: str, shapes: dict[str, Ints]) -> bool:
+    try:
+        return bool(idioms.read("torch", text, shapes).claim.refused)
+    except Refusal:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("text", "rank", "output", "first"),
+    [
+        ("nn.ConvTranspose2d(6, 2, 1, stride=(4, 1), padding=3)", 2, ("4*i - 9", "i - 6"), 7),
+        ("nn.ConvTranspose1d(6, 2, 3, 1, padding=3)", 1, ("i - 4",), 5),
+        ("nn.ConvTranspose1d(6, 2, 3, 1, padding=4)", 1, ("i - 6",), 7),
+        ("nn.ConvTranspose2d(6, 4, 2, padding=4, output_padding=(1, 0), dilation=4, groups=2)", 2,
+         ("i - 3", "i - 4"), 5),
+        ("nn.ConvTranspose1d(6, 2, 1, padding=300)", 1, ("i - 600",), 601),
+        ("nn.ConvTranspose1d(6, 2, 3, stride=2, padding=1000000)", 1, ("2*i - 1999999",), 1000000),
+    ],
+)  # fmt: skip
+def test_a_padding_that_cuts_small_inputs_whole_has_a_formula_and_the_first_input_that_is_answered(
+    text: str, rank: int, output: tuple[str, ...], first: int
+) -> None:
+    meaning = meant("torch", text)
+    assert (meaning.output, meaning.unknown) == (output, (f"i is the input's extent, from {first} on",))
+    for i in (first, first + 1, first + 93):
+        claim = idioms.read("torch", text, {"x": (1, 6, *[i] * rank)}).claim
+        assert (claim.refused, claim.problem.output) == ("", tuple(eval(formula, {"i": i}) for formula in output))
+    assert refused(text, {"x": (1, 6, *[first - 1] * rank)})
+
+
+@pytest.mark.parametrize(("padding", "i"), [(3, 1), (30, 55), (3000, 5995)])
+def test_where_a_padding_needs_a_larger_kernel_the_first_input_is_told_with_its_kernel(padding: int, i: int) -> None:
+    text = f"F.conv_transpose1d(x, w, padding={padding})"
+    meaning = meant("torch", text)
+    assert meaning.output == (f"i + k - {2 * padding + 1}",)
+    assert meaning.unknown[0] == f"i is the input's extent, from {i} on where k is 7"
+    pairs = (i, 7), (i, 6), (i + 1, 6)
+    assert [refused(text, {"x": (1, 2, n), "w": (2, 3, k)}) for n, k in pairs] == [False, True, False]
+
+
+def test_what_every_input_is_refused_for_is_told_with_the_input_that_the_numbers_are_of() -> None:
+    with pytest.raises(Refusal, match=r"padding takes 0 to 127 here \(of an input of 256\)$"):
+        meant("torch", "nn.ConvTranspose1d(6, 2, 1, padding=300000000)")
+    with pytest.raises(Refusal, match=r"negative padding is not supported$"):
+        meant("torch", "nn.ConvTranspose1d(6, 2, 1, padding=-1)")
+
+
 def test_what_is_no_formula_is_told_with_the_option_that_would_say_it() -> None:
     with pytest.raises(Refusal, match=r"the window is no plain formula .*: give --shape w=None,None,3,3"):
         meant("jax", SAME)
@@ -125,6 +172,11 @@ def test_a_size_that_is_given_says_the_extents_of_the_input(
             "tensorflow",
             "tf.nn.conv2d_transpose(x, w, [1, 8, 10, 4], 2)",
             "depends on the kernel: give --shape w=3,3,None,",
+        ),
+        (
+            "tensorflow",
+            "tf.nn.conv2d_transpose(x, w, [1, 9, 9, 4], 1, 'VALID')",
+            "depends on the kernel: give --shape w=",
         ),
         ("tensorflow", "tf.nn.conv2d_transpose(x, w, [1, 8, 10, 4], [1, s, s, 1])", 'the value of s .* --let "s=2"'),
         ("jax", "lax.conv_transpose(x, params['w'], (2, 2), 'SAME')", "give --shape w=3,3,None,None"),

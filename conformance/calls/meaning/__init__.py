@@ -4,10 +4,11 @@ Extents that are not known are tried, one after the other, on the claim itself: 
 same number with every one of the input, that is the formula, and it says from which extent on it holds.
 """
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import combinations, product
 from math import prod
 from typing import Any
 
@@ -22,11 +23,13 @@ from conformance.idioms.weights.shapes import with_sizes
 from conformance.problem import Ints, Problem
 
 TRIED = 5
-"""Extents from 1 on that are tried for one that is not known."""
+"""Extents that are tried for one that is not known, from the first on that is taken."""
 INPUTS = 4096
 """Inputs that are tried at most for an answer whose size is given."""
 FURTHEST = 256
-"""The largest that is tried where none of those is taken, as where the answer's size is given."""
+"""The largest of those that are tried one by one for the first that is taken."""
+FARTHEST = 2**28
+"""The largest that is tried at all, as for a padding of a million."""
 Number = int | str
 """A number, or a formula in the extents: i of the input, k of the kernel."""
 
@@ -146,7 +149,9 @@ def _formula(framework: str, reading: Reading, of: Mapping[str, Any], variant: s
     if not cases and call.open_extents and call.sized:
         return _of_the_one_input(framework, call, variant, dtype, refusals[-1])
     if not cases:
-        raise Refusal(refusals[-1])
+        raise Refusal(_worded(refusals))
+    if call.sized and call.open_extents and call.open_kernel and len({case.i for case in cases}) > 1:
+        raise _depends_on_the_kernel(call)
     try:
         return _fitted(framework, call, cases)
     except _NoFormula as reason:
@@ -156,23 +161,52 @@ def _formula(framework: str, reading: Reading, of: Mapping[str, Any], variant: s
 
 
 def _tried(call: StandIns, variant: str, dtype: str) -> tuple[list[_Case], list[str]]:
-    """The claims on extents from 1 on, and why the others are refused."""
+    """The claims on extents from the first on that is taken, and why others are refused."""
+    if not call.open_extents:
+        return _at(0, call, variant, dtype)
     cases: list[_Case] = []
     refusals: list[str] = []
-    for i in range(1, FURTHEST + 1) if call.open_extents else (0,):
-        if i > TRIED and cases:
-            break
-        for k in range(1, 8) if call.open_kernel else (0,):
-            try:
-                claim, _ = idioms.claim_of(call.told(k), call.shapes(i, k), variant, dtype)
-            except Refusal as reason:
-                refusals.append(str(reason))
-                continue
-            if claim.refused:
-                refusals.append(claim.refused)
-            else:
-                cases.append(_Case(i, k, claim))
+    i, last = 1, FURTHEST
+    while i <= last:
+        more, reasons = _at(i, call, variant, dtype)
+        cases, refusals, i = cases + more, refusals + reasons, i + 1
+        if cases:
+            last = TRIED if call.sized else cases[0].i + TRIED - 1
+    if not cases and not call.sized:
+        first = _first_beyond(call, variant, dtype)
+        cases = [case for i in range(first, first + TRIED if first else 0) for case in _at(i, call, variant, dtype)[0]]
     return cases, refusals
+
+
+def _at(i: int, call: StandIns, variant: str, dtype: str) -> tuple[list[_Case], list[str]]:
+    """The claims on an extent, one for each kernel where that is not known, and why the others are refused."""
+    cases, refusals = [], []
+    for k in range(1, 8) if call.open_kernel else (0,):
+        try:
+            claim, _ = idioms.claim_of(call.told(k), call.shapes(i, k), variant, dtype)
+        except Refusal as reason:
+            refusals.append(str(reason))
+            continue
+        if claim.refused:
+            refusals.append(claim.refused)
+        else:
+            cases.append(_Case(i, k, claim))
+    return cases, refusals
+
+
+def _first_beyond(call: StandIns, variant: str, dtype: str) -> int:
+    """The first extent above FURTHEST that is taken, of a call that takes all from one on; 0 where none is."""
+    low = FURTHEST
+    while low < FARTHEST and not _at(2 * low, call, variant, dtype)[0]:
+        low *= 2
+    if low >= FARTHEST:
+        return 0
+    return bisect_left(range(2 * low), True, low + 1, key=lambda i: bool(_at(i, call, variant, dtype)[0]))
+
+
+def _worded(refusals: Sequence[str]) -> str:
+    """Why every extent is refused: the last reason, with that extent where the reason is not the same for all."""
+    return refusals[-1] + ("" if refusals[0] == refusals[-1] else f" (of an input of {FURTHEST})")
 
 
 def _of_the_one_input(framework: str, call: StandIns, variant: str, dtype: str, refusal: str) -> Meaning:
@@ -183,7 +217,7 @@ def _of_the_one_input(framework: str, call: StandIns, variant: str, dtype: str, 
     if "--let" in refusal:
         raise Refusal(refusal)
     if call.open_kernel:
-        raise Refusal(f"which input has an answer of this size depends on the kernel: give {call.to_give('w')}")
+        raise _depends_on_the_kernel(call)
     claims = []
     for tried in _inputs(call, variant, dtype):
         with suppress(Refusal):
@@ -201,6 +235,10 @@ def _of_the_one_input(framework: str, call: StandIns, variant: str, dtype: str, 
         of_point(framework, point), problem="", function=call.reading.function, line=call.reading.line,
         unknown=(*call.unknown, f"the input's extents, which are {extents} here"),
     )  # fmt: skip
+
+
+def _depends_on_the_kernel(call: StandIns) -> Refusal:
+    return Refusal(f"which input has an answer of this size depends on the kernel: give {call.to_give('w')}")
 
 
 def _inputs(call: StandIns, variant: str, dtype: str) -> Iterator[Ints]:
@@ -253,19 +291,23 @@ def _extents_fixed(cases: list[_Case]) -> list[bool]:
 def _from(cases: list[_Case], fixed: list[bool]) -> str:
     """Which of the tried extents the formula holds for."""
     taken = sorted({case.i for case in cases})
+    first = taken[0]
     if any(fixed):
-        return f", which is {taken[0]} here"
-    if taken != list(range(taken[0], TRIED + 1)):
+        return f", which is {first} here"
+    if taken != [*range(first, first + TRIED)]:
         return f", which is {' or '.join(map(str, taken))} here"
-    return "" if taken[0] == 1 else f", from {taken[0]} on"
+    kernels = [case.k for case in cases if case.i == first]
+    if {*kernels} != {case.k for case in cases}:
+        return f", from {first} on where k is {kernels[0]}"
+    return "" if first == 1 else f", from {first} on"
 
 
 def _number(cases: list[_Case], of: Any, what: str) -> Number:
     """The number that every case has, or a*i + b*k + c; raises _NoFormula where it is of no such form."""
     points = [(case.i, case.k, of(case.claim)) for case in cases]
     i0, k0, value0 = points[0]
-    slopes = [next(((v - value0) / (at[axis] - points[0][axis]) for *at, v in points
-                    if at[axis] != points[0][axis] and at[1 - axis] == points[0][1 - axis]), 0.0)
+    slopes = [next(((one[2] - other[2]) / (one[axis] - other[axis]) for one, other in combinations(points, 2)
+                    if one[axis] != other[axis] and one[1 - axis] == other[1 - axis]), 0.0)
               for axis in (0, 1)]  # fmt: skip
     a, b = (int(slope) for slope in slopes)
     rest = value0 - a * i0 - b * k0
