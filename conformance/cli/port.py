@@ -181,10 +181,11 @@ def _write_weights(out: Path, layers: Sequence[Any], weights: Mapping[str, Any])
 
     from conformance.io.atomic import write_atomically
     from conformance.scan import porting
+    from conformance.suites.scans.weights import bias_of
 
     made = {layer.row.layer: porting.converted(layer.port, weights[layer.row.layer])
             for layer in layers if layer.port is not None and layer.row.layer in weights}  # fmt: skip
-    made |= {name: array for name, array in weights.items() if name.endswith(".bias")}
+    made |= {name: weights[name] for name in map(bias_of, made) if name in weights}
     write_atomically(out, save(made) if out.suffix == ".safetensors" else _npz(made))
 
 

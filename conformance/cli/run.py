@@ -48,6 +48,7 @@ from conformance.runner.selection import (
 )  # fmt: skip
 from conformance.suites.expectation_files import give, require_asked
 from conformance.suites.expectations import Expectation, by_chance, fails, known, lack, unkept
+from conformance.suites.scans.weights import require_weights
 
 if TYPE_CHECKING:
     from conformance.report.outcome import Outcome
@@ -143,6 +144,7 @@ def _selections(
                passes=part["pass"], isolated=isolated)
         for name in variants for suite in runnable
     ]  # fmt: skip
+    require_weights(case for selection in selections[: len(runnable)] for case in selection.suite.cases)
     for suite in sorted({*suites} - {*runnable}):
         echo(f"{framework} {suite}: left out, since {why_not(framework, suite)}")
     return selections

@@ -30,6 +30,7 @@ from conformance.suites.case import Asked, Case, Suite
 from conformance.suites.expectation_files import ExpectationError
 from conformance.suites.expectations import Expectation, expected_here
 from conformance.suites.scans.cases import OWN, is_scan
+from conformance.suites.scans.weights import WeightError
 
 NIGHTLY = ("core", "extreme", "models", HALF, INTEGER, GRADIENTS, ROUNDING, IDIOMS, PORTS, CLAIMS, NEGATIVE)
 """The suites that every lane is to run, as `tox.ini` says too: what expectations are held against."""
@@ -70,7 +71,9 @@ class SelectionError(ValueError):
     """An option that selects nothing that exists."""
 
 
-USER_ERRORS = (adapters.AdapterError, cases.CaseError, ledger.ClaimError, DataError, ExpectationError, SelectionError)
+USER_ERRORS = (
+    adapters.AdapterError, cases.CaseError, ledger.ClaimError, DataError, ExpectationError, SelectionError, WeightError,
+)  # fmt: skip
 """Mistakes in what to run that a user can fix; all that `select` raises is among them."""
 
 

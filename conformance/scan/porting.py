@@ -19,7 +19,7 @@ from conformance.numerics.operands import Arrays
 from conformance.numerics.rounding import measure_rounding
 from conformance.problem import Ints, Problem
 from conformance.suites.scans.file import Row
-from conformance.suites.scans.weights import Array, canonical
+from conformance.suites.scans.weights import Array, bias_of, canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,5 +131,5 @@ def _operands(row: Row, weights: Mapping[str, Array]) -> Arrays:
     problem = row.known
     assert problem is not None
     weight = canonical(weights[row.layer], problem, row.weight, reverse=row.taps == "reversed")
-    bias = weights.get(f"{row.layer}.bias") if problem.bias else None
+    bias = weights.get(bias_of(row.layer)) if problem.bias else None
     return learnt.draw(row.id, problem, weight, bias)

@@ -24,7 +24,7 @@ from conformance.scan.formats.known import format_of
 from conformance.scan.layer import Array, Layer, Model
 from conformance.scan.regions import regions
 from conformance.suites.scans.file import FORMAT, Header, Row, Scan
-from conformance.suites.scans.weights import canonical, digest_of
+from conformance.suites.scans.weights import bias_of, canonical, digest_of
 
 DIGEST_PIECE = 1 << 20
 
@@ -92,7 +92,7 @@ def _rows(found: Sequence[Sequence[Layer]], dynamic: Sequence[str]) -> tuple[lis
             digest = _digest(kept[0], weight.array())
             weights[name] = weight.array
             if weight.bias is not None:
-                weights[f"{name}.bias"] = weight.bias
+                weights[bias_of(name)] = weight.bias
         rows += [_row(name, names.case(name, len(kept) > 1), layer, digest, dynamic) for layer in kept]
     return rows, weights
 
@@ -158,21 +158,23 @@ class _Names:
         self._cases: set[str] = set()
 
     def layer(self, name: str) -> str:
-        return _once(name, ".", self._layers)
+        """A name that is no other layer's, nor that of another's bias, nor has a bias of another layer's name."""
+        made, number = name, 1
+        while not self._layers.isdisjoint({made, bias_of(made)}):
+            number += 1
+            made = f"{name.removesuffix('.1')}.{number}"
+        self._layers |= {made, bias_of(made)}
+        return made
 
     def case(self, layer: str, several: bool) -> str:
         plain = re.sub(r"[^a-z0-9]+", "-", layer.lower()).strip("-") or "layer"
-        return _once(f"{plain}-1" if several else plain, "-", self._cases)
-
-
-def _once(name: str, joint: str, taken: set[str]) -> str:
-    """A name, with a number behind it where it is taken."""
-    made, number = name, 2
-    stem = name.removesuffix(f"{joint}1")
-    while made in taken:
-        made, number = f"{stem}{joint}{number}", number + 1
-    taken.add(made)
-    return made
+        first = f"{plain}-1" if several else plain
+        made, number = first, 1
+        while made in self._cases:
+            number += 1
+            made = f"{first.removesuffix('-1')}-{number}"
+        self._cases.add(made)
+        return made
 
 
 def stored(weights: Mapping[str, Callable[[], Array]]) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from conformance import oracle
 from conformance.numerics import learnt
@@ -27,7 +28,7 @@ from conformance.scan import scanning
 from conformance.suites.case import Case, Rounded
 from conformance.suites.cases import CaseError, read_suite
 from conformance.suites.references import compute
-from tests.scan.test_onnx import UP2, decoder
+from tests.scan.test_onnx import BIAS, UP1, UP2, decoder, node, save
 from tests.test_run import LANE, Fake
 
 RNG = np.random.default_rng(0)
@@ -164,6 +165,41 @@ def test_a_scan_is_run_on_a_lane_with_own_weights(scan: Path, tmp_path: Path) ->
     assert [record.case for record in run.records] == [
         "layer-h3-weights", "layer-up1-convtranspose-weights", "layer-up3-weights",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("h3", "h3: "), ("/up1/ConvTranspose.bias", "/up1/ConvTranspose: its bias is of shape (1,): "),
+])  # fmt: skip
+def test_weights_that_are_not_those_scanned_end_a_run_in_a_line(
+    scan: Path, tmp_path: Path, name: str, message: str
+) -> None:  # fmt: skip
+    kept = scan.with_suffix(".safetensors")
+    held = load_file(kept)
+    held[name] = held[name][:1]
+    save_file(held, kept)
+    ended = subprocess.run(
+        [sys.executable, "-m", "conformance", "run", "oracle_adapter", "--suite", str(scan), "--weights", "-n", "1",
+         "--records", str(tmp_path / "r")], capture_output=True, text=True,
+        env={**os.environ, "CONFORMANCE_ADAPTERS": str(ADAPTERS)}, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    said = [line for line in (ended.stdout + ended.stderr).splitlines() if line]
+    assert len(said) == 1, said
+    assert said[0].startswith(f"conformance: {kept}: {message}")
+    assert said[0].endswith(": scan the model again with --weights")
+
+
+def test_a_layer_that_is_named_like_the_bias_of_another_keeps_its_weight(tmp_path: Path) -> None:
+    nodes = [node("x", "w", "b", to="h", name="up"), node("h", "v", to="y", name="up.bias")]
+    model = save(tmp_path / "m.onnx", nodes, {"w": UP1, "b": BIAS, "v": UP2})
+    scanned = scanning.scan(str(model))
+    assert [row.layer for row in scanned.scan.rows] == ["up", "up.bias.2"]
+    assert {name: read().shape for name, read in scanned.weights.items()} == {
+        "up": UP1.shape, "up.bias": BIAS.shape, "up.bias.2": UP2.shape,
+    }  # fmt: skip
+    nodes = [node("x", "w", to="h", name="up.bias"), node("h", "v", "b", to="y", name="up")]
+    model = save(tmp_path / "m.onnx", nodes, {"w": UP1, "b": BIAS[:4], "v": UP2})
+    assert [row.layer for row in scanning.scan(str(model)).scan.rows] == ["up.bias", "up.2"]
 
 
 def records(suite: str, *rows: tuple[str, str, Verdict, str]) -> Run:

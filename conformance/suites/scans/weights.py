@@ -1,6 +1,6 @@
 """The weights of a scan, in the order of axes and taps that problems have."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from conformance import layout
 from conformance.layout import LayoutError
 from conformance.problem import Problem
-from conformance.suites.case import Case, Learnt
+from conformance.suites.case import Case, Learnt, Rounded
 
 Array = NDArray[Any]
 _PIECE = 1 << 20
@@ -43,11 +43,26 @@ def digest_of(array: Array) -> str:
     return hashed.hexdigest()
 
 
+def bias_of(layer: str) -> str:
+    """The name that a layer's bias has beside a scan."""
+    return f"{layer}.bias"
+
+
+def require_weights(cases: Iterable[Case]) -> None:
+    """Raises WeightError where a case is on own weights that are not beside its scan, or not those scanned."""
+    try:
+        for case in cases:
+            if isinstance(case.subject, Rounded) and case.subject.learnt is not None:
+                weights_of(case, case.subject.learnt)
+    finally:
+        _held.cache_clear()  # the run's own processes read them again
+
+
 def weights_of(case: Case, learnt: Learnt) -> tuple[Array, Array | None]:
     """The weight of a case in canonical order, and its bias. Raises WeightError where they are not those scanned."""
     where = f"{learnt.file}: {learnt.name}"
     held = _held(learnt.file)
-    if learnt.name not in held or (learnt.bias and f"{learnt.name}.bias" not in held):
+    if learnt.name not in held or (learnt.bias and bias_of(learnt.name) not in held):
         raise WeightError(f"{where}: is not in it: scan the model again with --weights")
     try:
         made = canonical(held[learnt.name], case.problem, learnt.axes, reverse=learnt.reverse)
@@ -55,7 +70,10 @@ def weights_of(case: Case, learnt: Learnt) -> tuple[Array, Array | None]:
         raise WeightError(f"{where}: {error}: scan the model again with --weights") from None
     if digest_of(made) != learnt.digest:
         raise WeightError(f"{where}: is another weight than was scanned: scan the model again with --weights")
-    return made, held[f"{learnt.name}.bias"] if learnt.bias else None
+    bias = held[bias_of(learnt.name)] if learnt.bias else None
+    if bias is not None and bias.shape != (case.problem.groups * case.problem.out_channels,):
+        raise WeightError(f"{where}: its bias is of shape {bias.shape}: scan the model again with --weights")
+    return made, bias
 
 
 @lru_cache(maxsize=1)
