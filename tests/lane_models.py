@@ -186,6 +186,85 @@ def exported(name: str, model: Any, x: Any, rows: Sequence[tuple[str, str, Array
     yield Saved(f"{name}_decomposed.pt2", (), rows, dtype)
 
 
+BY_SIZE = """
+import torch
+
+
+class BySize(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.big = torch.nn.ConvTranspose2d(3, 5, 3, stride=2)
+        self.small = torch.nn.ConvTranspose2d(3, 7, 4, stride=3)
+
+    def forward(self, x):
+        return self.big(x) if x.shape[-1] > 10 else self.small(x)
+
+
+class ByData(BySize):
+    def forward(self, x):
+        return self.small(x) if float(x.sum()) < 1 else self.big(x)
+
+
+class Two(BySize):
+    def forward(self, narrow, wide):
+        return self.small(narrow).sum() + self.big(wide).sum()
+
+
+class Quantized(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = torch.ao.nn.quantized.dynamic.ConvTranspose2d(3, 4, 3, stride=2)
+
+    def forward(self, x):
+        return self.up(x)
+
+
+def make():
+    torch.manual_seed(0)
+    return BySize()
+"""
+
+
+@pytest.mark.skipif("torch" not in FRAMEWORKS, reason="PyTorch's environment")
+def test_a_module_that_chooses_by_size_or_data_or_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    (tmp_path / "by_size_of_a_test.py").write_text(BY_SIZE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = importlib.import_module("by_size_of_a_test").make().eval()
+    torch.jit.save(torch.jit.script(module), "scripted.pt")
+    torch.jit.save(torch.jit.freeze(torch.jit.script(module)), "frozen.pt")
+    small, big = ("i8x6 k4 s3 ic3 oc7 bias", "i8x10 k4 s3 ic3 oc7 bias"), ("i8x11 k3 s2 ic3 oc5 bias",)
+    for name, layers in (("by_size_of_a_test:make", ("small", "big")), ("scripted.pt", ("small", "big")),
+                         ("frozen.pt", ("convolution.1", "convolution.2"))):  # fmt: skip
+        rows = scan_of_torch(name, "x=1,3,8,6..11").rows
+        assert [(row.layer, row.problem) for row in rows] == [
+            *((layers[0], problem) for problem in small), *((layers[1], problem) for problem in big),
+        ], name  # fmt: skip
+        weights = [module.small.weight, module.small.weight, module.big.weight]
+        assert [row.digest for row in rows] == [digest_of(each.detach().numpy()) for each in weights], name
+        assert {row.provenance for row in rows} == {"stored"}, name
+
+    (taken,) = scan_of_torch("by_size_of_a_test:ByData", "x=1,3,8,6..9").header.taken
+    assert taken.startswith(
+        "axis 3 of x in 6..9: 6 of those tried: others: cannot be told: what runs depends on numbers"
+    )
+
+    rows = scan_of_torch("by_size_of_a_test:Two", "wide=1,3,8,9", "narrow=1,3,2,3").rows
+    assert [row.problem for row in rows] == ["i2x3 k4 s3 ic3 oc7 bias", "i8x9 k3 s2 ic3 oc5 bias"]
+    with pytest.raises(ScanError, match="forward has no input 'y': its inputs are narrow, wide"):
+        scan_of_torch("by_size_of_a_test:Two", "y=1,3,8,9", "narrow=1,3,2,3")
+
+    (row,) = scan_of_torch("by_size_of_a_test:Quantized", "x=1,3,8,9").rows
+    assert (row.layer, row.problem, row.provenance) == ("up", "", "")
+    assert row.unknown.startswith("quantized.conv_transpose2d_dynamic.default is not read")
+
+
+def scan_of_torch(name: str, *inputs: str) -> Any:
+    return scanning.scan(name, inputs, {"torch": sys.executable}).scan
+
+
 def torch_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Refused]:
     import torch
 

@@ -41,7 +41,8 @@ class Layer:
     """One transposed convolution at one size of the model's inputs.
 
     `call` is in the format's own words, `place` says where it stands in the graph, `provenance` where its weight comes
-    from. `claim` is None where the extents are not known, and `unknown` says why.
+    from. `claim` is None where the extents are not known, and `unknown` says why. `identity` tells layers of one name
+    apart that have other weights at other sizes.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Layer:
     weight: Weight | None
     provenance: str
     unknown: str = ""
+    identity: str = ""
 
 
 def in_dtype(weight: Array, dtype: str) -> Array:

@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import importlib.util
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -83,9 +84,9 @@ def _rows(found: Sequence[Sequence[Layer]], dynamic: Sequence[str]) -> tuple[lis
     rows: list[Row] = []
     weights: dict[str, Callable[[], Array]] = {}
     names = _Names()
-    for number in progress(range(len(found[0])), "scan", "layers"):
-        name = names.layer(found[0][number].name)
-        kept = list(_kept([layers[number] for layers in found if number < len(layers)]))
+    for layers in progress(_by_layer(found), "scan", "layers"):
+        name = names.layer(layers[0].name)
+        kept = list(_kept(layers))
         weight = kept[0].weight
         digest = ""
         if weight is not None:
@@ -95,6 +96,18 @@ def _rows(found: Sequence[Sequence[Layer]], dynamic: Sequence[str]) -> tuple[lis
                 weights[bias_of(name)] = weight.bias
         rows += [_row(name, names.case(name, len(kept) > 1), layer, digest, dynamic) for layer in kept]
     return rows, weights
+
+
+def _by_layer(found: Sequence[Sequence[Layer]]) -> list[list[Layer]]:
+    """Each layer at all sizes at which it runs: the same by name and weight, and by the number of calls."""
+    same: dict[tuple[str, str, int], list[Layer]] = {}
+    for layers in found:
+        times: Counter[tuple[str, str]] = Counter()
+        for layer in layers:
+            like = layer.name, layer.identity
+            times[like] += 1
+            same.setdefault((*like, times[like]), []).append(layer)
+    return [*same.values()]
 
 
 def _digest(layer: Layer, weight: Array) -> str:

@@ -22,7 +22,8 @@ class UnfitError(ValueError):
 class NativeLayer:
     """A transposed convolution as its framework has it: a call as text, on operands of these shapes by their letters.
 
-    `weight` and `bias` are as the call takes them; None where they are not known.
+    `weight` and `bias` are as the call takes them; None where they are not known. `identity` tells layers of one name
+    apart that have other weights at other sizes.
     """
 
     name: str
@@ -34,6 +35,7 @@ class NativeLayer:
     weight: Array | None = None
     bias: Array | None = None
     unknown: str = ""
+    identity: str = ""
 
 
 class NativeModel(Protocol):

@@ -4,15 +4,29 @@ Of TorchScript the code is looked at first: what writes or reads files, and oper
 A file that is a pickle alone holds no graph, and is refused too.
 """
 
+import hashlib
 import importlib
+import inspect
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensor,
+    FakeTensorMode,
+    UnsupportedOperatorException,
+)
+from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from conformance.adapters.models._aten import call_text
 from conformance.adapters.models._computed import WEIGHT_NORM
@@ -23,7 +37,26 @@ from conformance.problem import Ints
 
 WEIGHT_NORMS = ("aten._weight_norm.default", "aten._weight_norm_interface.default")
 CALLS = ("aten.convolution.default", "aten._convolution.default", "aten._convolution.deprecated")
+TRANSPOSED = re.compile(r"conv\w*transpose\w*(?<!prepack)(?<!unpack)\b", re.IGNORECASE)
+"""The names of other operators that may be transposed convolutions, such as quantized ones."""
 WORDS = ("stride", "padding", "dilation")
+UNTOLD = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException)
+"""What a run without numbers ends with where it needs them."""
+INPUT = "input"
+"""The origin of an input, and of what is computed of one."""
+
+
+_Key = tuple[str, str, int]
+"""The module that calls, the origins of the weight and bias, and the number of such a call."""
+
+
+class _Seen(NamedTuple):
+    """A call: the path of its module, its function, its arguments where they are read, and what tells its weight."""
+
+    module: str
+    function: str
+    arguments: Sequence[Any]
+    identity: str
 
 
 @dataclass
@@ -35,9 +68,37 @@ class _Watched:
 
     reason: str = ""
     stack: list[str] = field(default_factory=list)
-    layers: list[tuple[str, str, Sequence[Any]]] = field(default_factory=list)
+    layers: list[_Seen] = field(default_factory=list)
+    origins: Any = field(default_factory=WeakTensorKeyDictionary)
+    """What each answer was made by, down to parameters: it tells the weights of one size from those of another."""
+    names: Mapping[int, str] = field(default_factory=dict)
     normed: list[Any] = field(default_factory=list)
     """The answers of weight norms, which are kept so that nothing else lies in their places."""
+
+    def origin(self, tensor: Any) -> str:
+        """What a tensor is: a parameter by its name, or what it was computed by; empty where it cannot be told."""
+        if tensor in self.origins:
+            return str(self.origins[tensor])
+        if isinstance(tensor, FakeTensor):
+            return ""
+        if (name := self.names.get(_place(tensor))) is not None:
+            return f"{name} {tuple(tensor.shape)} {tuple(tensor.stride())}"
+        with no_dispatch():
+            return _digest(repr(tuple(tensor.shape)), str(tensor.dtype), tensor.detach().cpu().contiguous())
+
+    def identity(self, weight: Any, bias: Any) -> str:
+        """What weight and bias are, where that can be told."""
+        origins = [self.origin(each) for each in (weight, bias) if each is not None]
+        return "" if INPUT in origins or "" in origins else " and ".join(origins)
+
+    def follow(self, function: str, arguments: Any, answer: Any) -> None:
+        """Keep what an operator has made."""
+        operands = [self.origin(each) if isinstance(each, torch.Tensor) else repr(each)
+                    for each in tree_leaves(arguments)]  # fmt: skip
+        made = INPUT if INPUT in operands else "" if "" in operands else _digest(function, *operands)
+        for number, each in enumerate(tree_leaves(answer)):
+            if isinstance(each, torch.Tensor):
+                self.origins[each] = f"{made} {number}" if made not in ("", INPUT) else made
 
 
 class _Watch(TorchDispatchMode):
@@ -48,15 +109,20 @@ class _Watch(TorchDispatchMode):
         self._watched = watched
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        watched = self._watched
+        module = watched.stack[-1] if watched.stack else ""
         if str(func) in CALLS and args[6]:
-            self._watched.layers.append((self._watched.stack[-1] if self._watched.stack else "", str(func), args))
+            watched.layers.append(_Seen(module, str(func), args, watched.identity(*args[1:3])))
+        elif TRANSPOSED.search(str(func)) and str(func).split(".")[0] not in ("aten", "prim"):
+            watched.layers.append(_Seen(module, str(func), (), ""))
         try:
             answer = func(*args, **(kwargs or {}))
+            watched.follow(str(func), (args, kwargs), answer)
             if str(func) in WEIGHT_NORMS:
-                self._watched.normed.append(answer[0] if isinstance(answer, tuple) else answer)
+                watched.normed.append(answer[0] if isinstance(answer, tuple) else answer)
             return answer
         except Exception as error:
-            self._watched.reason = f"{type(error).__name__}: {_line(error)}"
+            watched.reason = f"{type(error).__name__}: {_line(error)}"
             raise
 
 
@@ -68,55 +134,90 @@ class TorchModel:
     kind: str
     scripted: bool = False
     inputs: Mapping[str, Extents] = field(default_factory=dict)
-    _real: list[NativeLayer] = field(default_factory=list)
+    _known: dict[_Key, NativeLayer] = field(default_factory=dict)
 
     def layers(self, sizes: Mapping[str, Ints]) -> list[NativeLayer]:
         """The transposed convolutions of a run. Raises UnfitError where the module fails on such inputs."""
         if not sizes:
             raise RefusedError("takes inputs of which it does not say the sizes: give them by --input, as in "
                                "--input x=1,3,64,64")  # fmt: skip
-        if not self._real or self.scripted:
-            self._real = self._run(_zeros(self.module, sizes), {})
-            return self._real
-        from torch._subclasses.fake_tensor import FakeTensorMode
-
+        if not self._known or self.scripted:
+            self._known = self._run(sizes)
+            return [*self._known.values()]
         with FakeTensorMode(allow_non_fake_inputs=True):
-            return self._run(_zeros(self.module, sizes), dict(enumerate(self._real)))
+            return [*self._run(sizes).values()]
 
-    def _run(self, inputs: Sequence[Any], known: Mapping[int, NativeLayer]) -> list[NativeLayer]:
-        watched = _Watched()
+    def _run(self, sizes: Mapping[str, Ints]) -> dict[_Key, NativeLayer]:
+        """The layers of a run on zeros, each by the module and the weight that it has there."""
+        given, named = bound(self.module, _zeros(self.module, sizes))
+        watched = _Watched(names=_stored(self.module))
+        watched.origins.update(dict.fromkeys([*given, *named.values()], INPUT))
         handles = [] if self.scripted else list(_hooks(self.module, watched))
         try:
             with torch.no_grad(), _Watch(watched):
-                self.module(*inputs)
+                self.module(*given, **named)
+        except UNTOLD as error:
+            raise UnfitError(f"cannot be told: what runs depends on numbers ({type(error).__name__})") from None
         except Exception as error:  # whatever a module raises of what it does not take
             raise UnfitError(watched.reason or f"{type(error).__name__}: {_line(error)}") from None
         finally:
             for handle in handles:
                 handle.remove()
-        return [self._layer(at, watched, each, known.get(at)) for at, each in enumerate(watched.layers)]
+        times: Counter[tuple[str, str]] = Counter()
+        found = {}
+        for at, seen in enumerate(watched.layers):
+            like = seen.module, seen.identity
+            times[like] += 1
+            key = *like, times[like]
+            found[key] = self._layer(at, watched, seen, self._known.get(key))
+        return found
 
-    def _layer(
-        self, at: int, watched: _Watched, seen: tuple[str, str, Sequence[Any]], known: NativeLayer | None
-    ) -> NativeLayer:
-        module, function, (x, weight, bias, *rest) = seen
+    def _layer(self, at: int, watched: _Watched, seen: _Seen, known: NativeLayer | None) -> NativeLayer:
+        place = f"call {at + 1} of {len(watched.layers)}, {seen.function.rpartition('.')[0]}"
+        if not seen.arguments:
+            return NativeLayer(seen.module or f"convolution.{at + 1}", place, f"{seen.function}(...)", {},
+                               "another type", "", unknown=f"{seen.function} is not read: give the module as it was "
+                               "before that was put in its place")  # fmt: skip
+        x, weight, bias, *rest = seen.arguments
         words = dict(zip(WORDS, rest, strict=False)) | {"output_padding": rest[4], "groups": rest[5]}
-        names = {} if known else _parameters(self.module)
-        name = known.name if known else module or _owner(names.get(_place(weight), "")) or f"convolution.{at + 1}"
-        stored = known.provenance if known else _provenance(weight, names, watched.normed)
+        told = known is None and not isinstance(weight, FakeTensor) and not isinstance(bias, FakeTensor)
+        told = told and bool(seen.identity or self.scripted)
+        owner = _owner("" if isinstance(weight, FakeTensor) else watched.names.get(_place(weight), ""))
+        name = known.name if known else seen.module or owner or f"convolution.{at + 1}"
         return NativeLayer(
-            name, f"call {at + 1} of {len(watched.layers)}, {function.rpartition('.')[0]}",
-            call_text(x.dim() - 2, bias=bias is not None, words=words),
-            {"x": tuple(x.shape), "w": tuple(weight.shape)}, str(x.dtype).removeprefix("torch."), stored,
-            known.weight if known else _array(weight), known.bias if known else _array(bias),
+            name, place, call_text(x.dim() - 2, bias=bias is not None, words=words),
+            {"x": tuple(x.shape), "w": tuple(weight.shape)}, str(x.dtype).removeprefix("torch."),
+            known.provenance if known else _provenance(weight, watched),
+            known.weight if known else _array(weight) if told else None,
+            known.bias if known else _array(bias) if told else None, identity=seen.identity,
         )  # fmt: skip
 
 
-def _zeros(module: Any, sizes: Mapping[str, Ints]) -> list[Any]:
+def bound(module: Any, inputs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The inputs as forward takes them: by their names, or the only one, called x, as the first.
+
+    Raises RefusedError for a name that forward does not have.
+    """
+    if isinstance(module, torch.jit.ScriptModule):
+        names, several = [each.name for each in module.forward.schema.arguments[1:]], False
+    else:
+        parameters = inspect.signature(module.forward).parameters.values()
+        names = [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+        several = any(each.kind == each.VAR_POSITIONAL for each in parameters)
+    unknown = [name for name in inputs if name not in names]
+    if not unknown:
+        return [], dict(inputs)
+    if [*inputs] == ["x"] or several:
+        return [*inputs.values()], {}
+    raise RefusedError(f"forward has no input {unknown[0]!r}: its inputs are {', '.join(names) or 'none'}: give those "
+                       "by --input")  # fmt: skip
+
+
+def _zeros(module: Any, sizes: Mapping[str, Ints]) -> dict[str, Any]:
     """Inputs of these sizes, in the floating-point dtype of the module's parameters where they have one."""
     kinds = {tensor.dtype for tensor in module.parameters() if tensor.is_floating_point()}
     kind = kinds.pop() if len(kinds) == 1 else torch.float32
-    return [torch.zeros(shape, dtype=kind) for shape in sizes.values()]
+    return {name: torch.zeros(shape, dtype=kind) for name, shape in sizes.items()}
 
 
 def _hooks(module: Any, watched: _Watched) -> Iterator[Any]:
@@ -126,20 +227,43 @@ def _hooks(module: Any, watched: _Watched) -> Iterator[Any]:
         yield inner.register_forward_hook(lambda *_: watched.stack.pop() and None, always_call=True)
 
 
-def _parameters(module: Any) -> dict[int, str]:
-    """The names of parameters and buffers by where their numbers lie."""
+def _stored(module: Any) -> dict[int, str]:
+    """The names of parameters, buffers and the constants of a frozen graph, by where their numbers lie.
+
+    A constant has no name.
+    """
     tensors = [*module.named_parameters(), *module.named_buffers()]
-    return {_place(tensor): name for name, tensor in tensors}
+    constants: dict[int, str] = {}
+    if isinstance(module, torch.jit.ScriptModule):
+        graph = module.inlined_graph  # which its nodes do not keep
+        nodes = graph.findAllNodes("prim::Constant", recurse=True)
+        constants = {
+            _place(node.t("value")): "" for node in nodes if node.hasAttribute("value") and node.kindOf("value") == "t"
+        }
+    return constants | {_place(tensor): name for name, tensor in tensors}
 
 
 def _place(tensor: Any) -> int:
     return int(tensor.data_ptr())
 
 
-def _provenance(weight: Any, names: Mapping[int, str], normed: Sequence[Any]) -> str:
-    if _place(weight) in names:
+def _provenance(weight: Any, watched: _Watched) -> str:
+    if isinstance(weight, FakeTensor):
+        return "computed in the model"
+    if _place(weight) in watched.names:
         return "stored"
-    return WEIGHT_NORM if _place(weight) in map(_place, normed) else "computed in the model"
+    if _place(weight) in map(_place, watched.normed):
+        return WEIGHT_NORM
+    return "an input of the model, or computed of one" if watched.origin(weight) == INPUT else "computed in the model"
+
+
+def _digest(*parts: Any) -> str:
+    """A hash of texts, and of the numbers of tensors."""
+    hashed = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        hashed.update(part.encode() if isinstance(part, str) else part.flatten().view(torch.uint8).numpy().tobytes())
+        hashed.update(b"\0")
+    return hashed.hexdigest()
 
 
 def _owner(parameter: str) -> str:
@@ -150,8 +274,9 @@ def _owner(parameter: str) -> str:
 def _array(tensor: Any) -> Array | None:
     if tensor is None:
         return None
-    plain = tensor.detach().cpu()
-    made: Array = (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy().copy()
+    with no_dispatch():
+        plain = tensor.detach().cpu()
+        made: Array = (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy().copy()
     return made
 
 

@@ -49,7 +49,7 @@ class Loaded:
     def _layer(self, layer: NativeLayer) -> Layer:
         claim, unknown = (None, layer.unknown) if layer.unknown else self._claim(layer)
         return Layer(layer.name, layer.place, layer.call, claim, layer.dtype, _weight(layer),
-                     layer.provenance, unknown)  # fmt: skip
+                     layer.provenance, unknown, layer.identity)  # fmt: skip
 
     def _claim(self, layer: NativeLayer) -> tuple[Claim | None, str]:
         try:
