@@ -67,7 +67,7 @@ def command(
     if target is not None and not json_:
         known = any(row.problem for row in scanned.scan.rows)
         then = f"conformance run LANE --suite {target}" if known else "a row without a problem has its reason above"
-        echo(f"{target}: {_cases(scanned.scan)}: {then}")
+        echo(f"{one_line(str(target))}: {_cases(scanned.scan)}: {then}")
     return DIVERGED if any(any(regions.known(row, lanes).values()) for row in scanned.scan.rows) else OK
 
 
@@ -96,8 +96,8 @@ def _text(scan: Scan, lanes: "Sequence[Lane]") -> Iterator[str]:
     header = scan.header
     count = f"{len(layers)} transposed convolution{'s' * (len(layers) != 1)}" if layers else "no transposed convolution"
     sizes = "; ".join(f"{name}={extents}" for name, extents in header.inputs.items())
-    yield f"{header.model}: {header.kind}, {count}{f', on {sizes}' if sizes else ''}"
-    yield from (f"  {line}" for line in header.taken)
+    yield f"{one_line(header.model)}: {header.kind}, {count}{f', on {one_line(sizes)}' if sizes else ''}"
+    yield from (f"  {one_line(line)}" for line in header.taken)
     for name, rows in layers.items():
         yield from _layer(name, rows, lanes)
 
@@ -105,9 +105,10 @@ def _text(scan: Scan, lanes: "Sequence[Lane]") -> Iterator[str]:
 def _layer(name: str, rows: list[Row], lanes: "Sequence[Lane]") -> Iterator[str]:
     first = rows[0]
     yield ""
-    yield f"{one_line(name)}: {first.call}"
-    yield f"  place: {first.place}"
-    yield f"  weight: {', '.join(filter(None, [first.dtype, first.digest, first.provenance or 'not known']))}"
+    yield f"{one_line(name)}: {one_line(first.call)}"
+    yield f"  place: {one_line(first.place)}"
+    weight = ", ".join(filter(None, [first.dtype, first.digest, first.provenance or "not known"]))
+    yield f"  weight: {one_line(weight)}"
     if first.problem:
         yield f"  axes: data '{first.data}', weight '{first.weight}', taps {first.taps}"
     for row in rows:
@@ -116,9 +117,9 @@ def _layer(name: str, rows: list[Row], lanes: "Sequence[Lane]") -> Iterator[str]
             yield f"  means: '{problem}', window {window}, which leaves {problem.output}"
             yield from (f"    {line}" for line in _known(row, lanes))
         if row.unknown:
-            yield f"  {'refused' if row.problem else 'not known'}: {row.unknown}"
+            yield f"  {'refused' if row.problem else 'not known'}: {one_line(row.unknown)}"
     if first.dynamic:
-        yield f"  dynamic in the model: {'; '.join(first.dynamic)}"
+        yield f"  dynamic in the model: {one_line('; '.join(first.dynamic))}"
 
 
 def _known(row: Row, lanes: "Sequence[Lane]") -> Iterator[str]:

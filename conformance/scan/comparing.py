@@ -1,45 +1,55 @@
 """Two scans of one model, as before and after it was exported or converted: which layers mean another thing now."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file
 
 from conformance.idioms.base import with_window
+from conformance.io.terminal import one_line
 from conformance.problem import Problem
 from conformance.suites.scans import file as scan_file
 from conformance.suites.scans.file import Row
-from conformance.suites.scans.weights import Array, canonical
+from conformance.suites.scans.weights import Array, bias_of, canonical
 
 SAME = "the same"
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A layer of both scans: its names, and what is not the same in meaning, size and weights, each in words."""
+    """A layer of both scans: its names, and what is not the same in meaning, size and weights, each in words.
+
+    `bias` says why the biases are not compared; empty where they are, or there are none.
+    """
 
     old: str
     new: str
     differences: tuple[str, ...]
+    bias: str = ""
 
     @property
     def line(self) -> str:
         """The layer in a line."""
         name = self.old if self.old == self.new else f"{self.old or 'nothing'} -> {self.new or 'nothing'}"
-        return f"{name}: {'; '.join(self.differences) or SAME}"
+        said = "; ".join(self.differences) or SAME
+        return one_line(f"{name}: {said}{f'; biases are not compared: {self.bias}' if self.bias else ''}")
 
 
 def compare(old: Path, new: Path) -> list[Compared]:
-    """The layers of two scans: those of one name are a pair, or else those of one place in the order."""
+    """The layers of two scans: those of one name are a pair, and the others as they stand in order."""
     before, after = (_layers(scan_file.read(path).rows) for path in (old, new))
     weights = [_weights(path) for path in (old, new)]
-    named = [name for name in before if name in after]
-    pairs = [(name, name) for name in named] if len(named) == len(before) == len(after) else [*_in_order(before, after)]
     return [
-        Compared(one, other, tuple(_differences(before.get(one, ()), after.get(other, ()), weights, (one, other))))
-        for one, other in pairs
+        Compared(
+            one,
+            other,
+            tuple(_differences(before.get(one, ()), after.get(other, ()), weights, (one, other))),
+            _uncompared(before.get(one, ()), after.get(other, ()), weights, (one, other)),
+        )
+        for one, other in _pairs(before, after)
     ]
 
 
@@ -50,10 +60,12 @@ def _layers(rows: Sequence[Row]) -> dict[str, tuple[Row, ...]]:
     return layers
 
 
-def _in_order(before: dict[str, tuple[Row, ...]], after: dict[str, tuple[Row, ...]]) -> Iterator[tuple[str, str]]:
-    ours, theirs = [*before], [*after]
-    for at in range(max(len(ours), len(theirs))):
-        yield (ours[at] if at < len(ours) else ""), (theirs[at] if at < len(theirs) else "")
+def _pairs(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    ours, theirs = ([name for name in names if name not in others]
+                    for names, others in ((before, after), (after, before)))  # fmt: skip
+    other = dict(zip_longest(ours, theirs[: len(ours)], fillvalue=""))
+    yield from ((name, name if name in after else other[name]) for name in before)
+    yield from (("", name) for name in theirs[len(ours) :])
 
 
 def _weights(path: Path) -> dict[str, Array]:
@@ -72,8 +84,39 @@ def _differences(
         yield f"computed in {old[0].dtype}, now in {new[0].dtype}"
     if old[0].digest != new[0].digest or not old[0].digest:
         yield _of_weights(old[0], new[0], [weights[0].get(names[0]), weights[1].get(names[1])])
+    biases = [arrays.get(bias_of(name)) for arrays, name in zip(weights, names, strict=True)]
+    if all(map(_is_biased, (old, new))) and (said := _of_biases(biases)):
+        yield said
     if old[0].provenance != new[0].provenance:
         yield f"weight {old[0].provenance or 'of no known source'}, now {new[0].provenance or 'of no known source'}"
+
+
+def _is_biased(rows: Sequence[Row]) -> bool:
+    return any(row.known.bias for row in rows if row.known is not None)
+
+
+def _uncompared(
+    old: Sequence[Row], new: Sequence[Row], weights: Sequence[Mapping[str, Array]], names: tuple[str, str]
+) -> str:
+    """Why the biases of a layer are not compared; empty where they are, or there is nothing to compare."""
+    biased = [_is_biased(rows) for rows in (old, new)]
+    if not old or not new or not any(biased):
+        return ""
+    if not all(biased):
+        return f"only the {'old' if biased[0] else 'new'} layer has one, as a converter may move it behind"
+    kept = all(bias_of(name) in arrays for arrays, name in zip(weights, names, strict=True))
+    return "" if kept else "scan both with --weights"
+
+
+def _of_biases(biases: Sequence[Array | None]) -> str:
+    """How far biases moved, where both scans kept them; empty where they did not."""
+    made = [array.astype(np.float64) for array in biases if array is not None]
+    if len(made) < len(biases) or np.array_equal(made[0], made[1], equal_nan=True):
+        return ""
+    if made[0].shape != made[1].shape:
+        return f"a bias of {made[0].shape}, now of {made[1].shape}"
+    moved = np.abs(made[0] - made[1])
+    return f"another bias in {int((made[0] != made[1]).sum())} of {moved.size} numbers, at most by {moved.max():.2g}"
 
 
 def _of_meaning(old: Sequence[Row], new: Sequence[Row]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import pytest
 from conformance.scan import scanning
 from conformance.scan.comparing import compare
 from tests.cli.test_cli import Command
-from tests.scan.test_onnx import UP1, UP2, UP3, decoder, node, save
+from tests.scan.test_onnx import BIAS, RNG, UP1, UP2, UP3, decoder, node, save
 
 
 @pytest.fixture
@@ -44,7 +44,35 @@ def test_a_model_that_was_saved_twice_is_the_same(conformance: Command, tmp_path
 
 def test_a_bias_that_is_added_behind_is_no_other_meaning(tmp_path: Path) -> None:
     old, new = scanned(decoder(tmp_path / "m.onnx"), "old"), scanned(converted(tmp_path), "new")
-    assert [each.differences for each in compare(old, new)] == [(), (), ()]
+    compared = compare(old, new)
+    assert [each.differences for each in compared] == [(), (), ()]
+    assert [bool(each.bias) for each in compared] == [True, False, False]
+    assert compared[0].line == ("/up1/ConvTranspose: the same; biases are not compared: only the old layer has one, as "
+                                "a converter may move it behind")  # fmt: skip
+
+
+def test_other_biases_are_told_where_they_were_kept(tmp_path: Path) -> None:
+    nodes = [node("x", "w", "b", to="y", name="u\np")]
+    paths = []
+    for name, bias in (("old", BIAS), ("new", BIAS + np.float32(2))):
+        paths.append(scanned(save(tmp_path / f"{name}.onnx", nodes, {"w": UP1, "b": bias}), name))
+    assert [each.line for each in compare(*paths)] == ["u\\np: another bias in 8 of 8 numbers, at most by 2"]
+    paths[1].with_suffix(".safetensors").unlink()
+    assert [each.line for each in compare(*paths)] == [
+        "u\\np: the same; biases are not compared: scan both with --weights"
+    ]
+
+
+def test_layers_of_equal_names_are_a_pair_before_the_others(tmp_path: Path) -> None:
+    square = RNG.standard_normal((3, 3, 3, 3)).astype("f4")
+    paths = []
+    for names in ("abc", "acd", "xc"):
+        nodes = [node("xyz"[at], "w", to="xyzu"[at + 1], name=name, pads=[1] * 4) for at, name in enumerate(names)]
+        model = save(tmp_path / f"{names}.onnx", nodes, {"w": square}, output="xyzu"[len(names)])
+        paths.append(scanned(model, names))
+    assert [(each.old, each.new) for each in compare(*paths[:2])] == [("a", "a"), ("b", "d"), ("c", "c")]
+    assert [(each.old, each.new) for each in compare(paths[0], paths[2])] == [("a", "x"), ("b", ""), ("c", "c")]
+    assert [(each.old, each.new) for each in compare(paths[2], paths[0])] == [("x", "a"), ("c", "c"), ("", "b")]
 
 
 def test_another_meaning_and_other_weights_are_told(conformance: Command, tmp_path: Path) -> None:

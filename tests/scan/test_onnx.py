@@ -334,3 +334,10 @@ def test_a_weight_that_each_framework_may_give_otherwise_is_not_known(
 ) -> None:  # fmt: skip
     (row,) = rows(save(tmp_path / "m.onnx", [*nodes, node("x", "w", to="y")], {**tensors, "f": UP1}))
     assert (row.digest, row.provenance.partition(" by ")[0]) == ("", "computed in the graph")
+
+
+def test_a_line_feed_in_a_name_does_not_begin_a_line(tmp_path: Path) -> None:
+    model = save(tmp_path / "a\nb.onnx", [node("x", "w", to="y", name="u\np")], {"w": UP1})
+    told = CliRunner().invoke(commands, ["scan", str(model)]).output.splitlines()
+    assert (told[0].partition(":")[0], told[2].partition(":")[0]) == ("a\\nb.onnx", "u\\np")
+    assert all(not line or line.startswith("  ") for line in (told[1], *told[3:]))

@@ -102,4 +102,7 @@ def _parameters(path: Path) -> dict[str, Any]:
     except mxnet.base.MXNetError as error:
         raise RefusedError(f"its parameters {files[-1].name} are not read: {_said(error)}: "
                            "save them again") from None  # fmt: skip
-    return {name.partition(":")[2] or name: array for name, array in loaded.items()}
+    named = loaded.items() if isinstance(loaded, dict) else ()  # a file of none is a list
+    if isinstance(loaded, list) and loaded:
+        raise RefusedError(f"its parameters {files[-1].name} have no names: save them as a dictionary")
+    return {name.partition(":")[2] or name: array for name, array in named}
