@@ -280,7 +280,7 @@ def _step(node: Mapping[str, Any] | None) -> Step | None:
         return Step(ARITHMETIC[name], operands)
     if name in COPIES:  # into another dtype they are casts, which are not known
         return Step(same, operands, moves=True) if "as_none" in words.get("dtype", {"as_none": True}) else None
-    if name in SHAPING:
+    if name in SHAPING and SHAPING[name][1] in values:  # a view in another dtype has no size
         compute, argument = SHAPING[name]
         return Step(lambda x: compute(x, values[argument]), operands, moves=True)
     if name in REDUCTIONS and values.get("ord", values.get("p", 2)) in (2, None):
