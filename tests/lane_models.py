@@ -382,6 +382,62 @@ def halves_of_keras() -> Iterator[Saved]:
         yield Saved(policy, (), [(name, "i8x10 k4 s2 p1 ic3 oc6", weight, exported[policy])], "bfloat16")
 
 
+@pytest.mark.skipif("tensorflow" not in FRAMEWORKS, reason="reads what TensorFlow has saved")
+def test_signatures_and_functions_of_tensorflow_are_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those beside the signature that is served, both branches of a condition, and what stands in the library."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    monkeypatch.chdir(tmp_path)
+    module = tf.Module()
+    module.w = tf.Variable(np.random.default_rng(0).standard_normal((3, 3, 5, 3)).astype("f4"))
+
+    def up(x: Any, size: Any = (1, 13, 15, 5)) -> Any:
+        return tf.nn.conv2d_transpose(x, module.w, size, 2, "VALID")
+
+    given = tf.TensorSpec((1, 6, 7, 3), name="x")
+    one = tf.function(up).get_concrete_function(given)
+    either = tf.function(lambda x: tf.cond(tf.reduce_sum(x) > 0, lambda: up(x), lambda: up(-x)))
+    branches = either.get_concrete_function(given)
+    plain = tf.function(tf.nn.relu).get_concrete_function(given)
+    sized = tf.function(up).get_concrete_function(given, tf.TensorSpec((4,), tf.int32, name="size"))
+    tf.saved_model.save(module, "saved", {"serving_default": plain, "alike": plain, "branches": branches, "up": one,
+                                          "sized": sized})  # fmt: skip
+    scan = scanning.scan("saved", (), {"tensorflow": sys.executable}).scan
+    assert {*scan.header.inputs} == {"x", "branches/x", "up/x", "sized/x", "sized/size"}
+    assert [row.layer.partition("/")[0] for row in scan.rows] == ["branches", "branches", "sized", "up"]
+    weight = digest_of(np.ascontiguousarray(np.transpose(module.w.numpy(), (3, 2, 0, 1))))
+    assert {row.provenance for row in scan.rows} == {"stored"}
+    assert {row.digest for row in scan.rows if row.problem} == {weight}
+    assert {row.problem for row in scan.rows if "sized" not in row.layer} == {"i6x7 k3 s2 ic3 oc5"}
+    assert scan.rows[2].unknown == "the size of its answer is an input of the model, and no number of the file"
+    assert scan.rows[-1].place == "signature up: operator 1 of 1, Conv2DBackpropInput"
+    graph = convert_variables_to_constants_v2(branches, lower_control_flow=False).graph.as_graph_def()
+    (tmp_path / "branches.pb").write_bytes(graph.SerializeToString())
+    rows = scanning.scan("branches.pb", (), {"tensorflow": sys.executable}).scan.rows
+    assert len(rows) == 2
+    assert all("of the graph's library, whose sizes are not inferred" in row.unknown for row in rows)
+
+
+@pytest.mark.skipif("tensorflow" not in FRAMEWORKS, reason="reads what Keras has saved")
+def test_a_layer_of_keras_that_is_applied_twice_is_one_layer_and_inputs_have_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+
+    monkeypatch.chdir(tmp_path)
+    given = {name: keras.Input((extent, 4, 3), name=name) for name, extent in (("b", 3), ("a", 5))}
+    up = keras.layers.Conv2DTranspose(3, 2, 2, name="up")
+    keras.Model(given, [up(given["a"]), up(given["b"])]).save("named.keras")
+    rows = scanning.scan("named.keras", (), {"tensorflow": sys.executable}).scan.rows
+    assert {row.problem for row in rows} == {"i5x4 k2 s2 ic3 oc3 bias", "i3x4 k2 s2 ic3 oc3 bias"}
+    assert [row.place for row in rows] == [
+        "layer 1 of 1, Conv2DTranspose", "layer 1 of 1, Conv2DTranspose, applied for the time 2",
+    ]  # fmt: skip
+
+
 def _operators(graph: Any) -> list[str]:
     return [node.name for node in graph.node if node.op == "Conv2DBackpropInput"]
 

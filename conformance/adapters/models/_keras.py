@@ -1,6 +1,9 @@
 """Keras files: the layers of a model, traced by TensorFlow on inputs of some sizes, which have no numbers."""
 
+import re
+import textwrap
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,16 +54,32 @@ class KerasModel:
                 tensorflow.function(self._applied, autograph=False).get_concrete_function(*specifications)
             except Exception as error:  # whatever a layer raises of what it does not take
                 raise UnfitError(f"{type(error).__name__}: {_reason(error)[:200]}") from None
-        return [_layer(layer, shape, at, len(seen)) for at, (layer, shape) in enumerate(seen, 1)]
+        numbers = {id(layer): number for number, layer in enumerate({id(each): each for each, _ in seen}.values(), 1)}
+        applied: Counter[int] = Counter()
+        made: list[NativeLayer] = []
+        for layer, shape in seen:
+            applied[id(layer)] += 1
+            place = f"layer {numbers[id(layer)]} of {len(numbers)}, {type(layer).__name__}"
+            again = f", applied for the time {applied[id(layer)]}" if applied[id(layer)] > 1 else ""
+            made.append(_layer(layer, shape, place + again))
+        return made
 
     def _applied(self, *tensors: Any) -> Any:
-        return self.model(tensors[0] if len(tensors) == 1 else list(tensors), training=False)
+        """The model's answer; its inputs are given in the structure that it has, such as by their names."""
+        structure = getattr(self.model, "_inputs_struct", None)  # which Keras has no public name for
+        packed = list(tensors) if structure is None else keras.tree.pack_sequence_as(structure, [*tensors])
+        return self.model(tensors[0] if len(tensors) == 1 and structure is None else packed, training=False)
 
 
 def _reason(error: Exception) -> str:
     """The line of an error that says what did not fit, which stands below where Keras was."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in _plain(error).splitlines() if line.strip()]
     return next((line for line in lines if not line.startswith("Exception encountered")), "nothing is said")
+
+
+def _plain(error: Exception) -> str:
+    """What an error says, without the codes by which Keras makes it bold."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", str(error))
 
 
 @contextmanager
@@ -85,10 +104,10 @@ def _watching() -> Iterator[list[tuple[Any, tuple[int | None, ...]]]]:
             layer.call = method
 
 
-def _layer(layer: Any, shape: tuple[int | None, ...], number: int, of: int) -> NativeLayer:
+def _layer(layer: Any, shape: tuple[int | None, ...], place: str) -> NativeLayer:
     known = None not in shape
     return NativeLayer(
-        layer.path, f"layer {number} of {of}, {type(layer).__name__}", _text(layer),
+        layer.path, place, _text(layer),
         {"x": tuple(extent or 0 for extent in shape)} if known else {}, layer.compute_dtype,
         "stored" if layer.compute_dtype == layer.variable_dtype else f"stored in {layer.variable_dtype}",
         _numbers(layer.kernel), None if layer.bias is None else _numbers(layer.bias),
@@ -118,6 +137,13 @@ def _short(value: Any) -> Any:
     return value
 
 
+def _unread(said: str) -> str:
+    """Why Keras does not read a model: the class that it has not, or what it says first, cut between words."""
+    if missing := re.search(r"Could not locate class '(\w+)'", said):
+        return f"it has no class {missing[1]}"
+    return textwrap.shorten(said.partition("config={")[0], 300, placeholder=" ...")
+
+
 def open_keras(path: Path) -> KerasModel:
     """The model in a .keras file, without anything that would run code. Raises RefusedError, and OSError."""
     if not zipfile.is_zipfile(path):
@@ -125,8 +151,7 @@ def open_keras(path: Path) -> KerasModel:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever Keras raises of what it does not know, or will not run
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        said = " ".join(lines[:2])[:300]
+        said = _unread(_plain(error))
         raise RefusedError(
             f"is not read by Keras in its safe mode: {said}: save it with layers of Keras alone"
         ) from None

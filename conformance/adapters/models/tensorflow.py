@@ -6,9 +6,9 @@ operators that call Python or touch files.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow
@@ -28,7 +28,11 @@ UNSAFE = ("PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "WriteFile", "
 SIGNATURE = "serving_default"
 CALLED = "StatefulPartitionedCall/"
 """What stands before the names of a signature's own operators."""
-PASSING = ("Identity", "ReadVariableOp", "Cast")
+PASSING = ("Identity", "ReadVariableOp", "Cast", "Switch", "Enter")
+UNTOUCHED = ("Identity", "Switch", "Enter")
+"""Those of them that give the numbers that they get."""
+NOT_LOOKED_INTO = ("it stands in the function {} of the graph's library, whose sizes are not inferred: freeze the "
+                   "graph with lower_control_flow=True, which puts its operators into the graph")  # fmt: skip
 UPSTREAM = 6
 
 
@@ -56,7 +60,11 @@ class GraphModel:
             except ValueError as error:
                 raise UnfitError(str(error).splitlines()[0][:200]) from None
         found = [operation for operation in graph.get_operations() if operation.type in OPERATORS]
-        return [_layer(operation, at, len(found)) for at, operation in enumerate(found, 1)]
+        free = any(
+            None in sizes.get(name, given) or not (given or name in sizes) for name, given in self.inputs.items()
+        )
+        return [*(_layer(operation, at, len(found), free) for at, operation in enumerate(found, 1)),
+                *_of_library(self.graph)]  # fmt: skip
 
     def _dtype(self, name: str) -> Any:
         wanted = self._names.get(name, name)
@@ -64,19 +72,114 @@ class GraphModel:
         return tensorflow.float32 if node is None else tensorflow.dtypes.as_dtype(node.attr["dtype"].type)
 
 
-def _layer(operation: Any, number: int, of: int) -> NativeLayer:
+@dataclass
+class SavedModel:
+    """The signatures of a SavedModel that differ, the one that is served by default before the others.
+
+    The inputs and the layers of the others have the signature's name before their own.
+    """
+
+    signatures: Mapping[str, GraphModel]
+    kind: str = "TensorFlow SavedModel"
+
+    @property
+    def inputs(self) -> Mapping[str, Extents]:
+        """The extents of each input of each signature."""
+        return {f"{mark}{name}": extents for mark, model in self._marked() for name, extents in model.inputs.items()}
+
+    def layers(self, sizes: Mapping[str, Ints]) -> list[NativeLayer]:
+        """The operators of all signatures. Raises UnfitError where sizes do not fit one."""
+        found: list[NativeLayer] = []
+        for mark, model in self._marked():
+            own = {name: sizes[f"{mark}{name}"] for name in model.inputs if f"{mark}{name}" in sizes}
+            where = f"signature {mark[:-1]}: " if mark else ""
+            found += [replace(layer, name=mark + layer.name, place=where + layer.place) for layer in model.layers(own)]
+        return found
+
+    def _marked(self) -> Iterator[tuple[str, GraphModel]]:
+        """Each signature with what stands before its names."""
+        for number, (name, model) in enumerate(self.signatures.items()):
+            yield f"{name}/" if number else "", model
+
+
+def _of_library(graph: Any) -> Iterator[NativeLayer]:
+    """The operators in functions that are called from the graph, such as the branches of a condition."""
+    functions = {function.signature.name: function for function in graph.library.function}
+    waiting, called = [*graph.node], set[str]()
+    while waiting:
+        node = waiting.pop()
+        names = [each.name for value in node.attr.values() for each in (value.func, *value.list.func)]
+        for name in (node.op, *names):
+            if name in functions and name not in called:
+                called.add(name)
+                waiting += functions[name].node_def
+    for name in sorted(called):
+        found = [node for node in functions[name].node_def if node.op in OPERATORS]
+        for number, node in enumerate(found, 1):
+            yield NativeLayer(
+                f"{name}/{node.name}", f"operator {number} of {len(found)} of the function {name}, {node.op}",
+                _text(_Node(node), OPERATORS[node.op], ()), {}, tensorflow.dtypes.as_dtype(node.attr["T"].type).name,
+                "not looked for in a function", unknown=NOT_LOOKED_INTO.format(name),
+            )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """An operator of a function, whose attributes are asked for as those of one in a graph."""
+
+    node: Any
+    _defaults: ClassVar[Mapping[str, Any]] = {"data_format": b"NHWC", "explicit_paddings": [], "dilations": [1]}
+
+    def get_attr(self, name: str) -> Any:
+        """An attribute's value, or its default."""
+        if name not in self.node.attr:
+            return self._defaults[name]
+        value = self.node.attr[name]
+        return value.s if value.WhichOneof("value") == "s" else value.list.i
+
+
+def _layer(operation: Any, number: int, of: int, free: bool) -> NativeLayer:
     rank = OPERATORS[operation.type]
     answer, x, weight = operation.outputs[0], operation.inputs[X], operation.inputs[FILTER]
     both = (("x", x), ("w", weight))
-    shapes = {letter: tuple(tensor.shape.as_list()) for letter, tensor in both if tensor.shape.rank}
-    output = tuple(answer.shape.as_list()) if answer.shape.rank else ()
-    known = len(shapes) == 2 and all(None not in shape for shape in (*shapes.values(), output)) and bool(output)
+    shapes = {letter: shape for letter, tensor in both if (shape := _shape(tensor))}
+    output = tuple(answer.shape.as_list()) if answer.shape.rank else (None,)
+    sizes, whence = _stored(operation.inputs[SIZES])
+    if None in output and sizes is not None:  # where inference ends at a loop, and the numbers are in the file
+        output = tuple(sizes.tolist())
+    unknown = _lacking(shapes, output, whence, free)
     stored, provenance = _stored(weight)
     return NativeLayer(
         operation.name.removeprefix(CALLED), f"operator {number} of {of}, {operation.type}",
-        _text(operation, rank, output if known else ()), shapes if known else {}, x.dtype.name, provenance, stored,
-        unknown="" if known else "its extents do not follow from the sizes of the inputs: give all of them by --input",
+        _text(operation, rank, () if unknown else output), {} if unknown else _whole(shapes), x.dtype.name, provenance,
+        stored, unknown=unknown,
     )  # fmt: skip
+
+
+def _whole(shapes: Mapping[str, tuple[int | None, ...]]) -> dict[str, Ints]:
+    """Shapes that are known in whole."""
+    return {name: tuple(extent for extent in shape if extent is not None) for name, shape in shapes.items()}
+
+
+def _shape(tensor: Any) -> tuple[int | None, ...]:
+    """The extents of a tensor, or of the one that is handed on to it where inference ends; empty where not known."""
+    for _ in range(UPSTREAM):
+        if tensor.shape.is_fully_defined() or tensor.op.type not in UNTOUCHED or not _passes(tensor.op):
+            break
+        tensor = tensor.op.inputs[0]
+    return tuple(tensor.shape.as_list()) if tensor.shape.rank else ()
+
+
+def _lacking(
+    shapes: Mapping[str, tuple[int | None, ...]], output: Sequence[int | None], whence: str, free: bool
+) -> str:
+    """Why the extents of an operator are not known; empty where they are."""
+    if free and None in (*output, *shapes.get("x", (None,)), *shapes.get("w", (None,))):
+        return "its extents do not follow from the sizes of the inputs: give all of them by --input"
+    for letter in "xw":
+        if None in shapes.get(letter, (None,)):
+            return f"the extents of {letter} do not follow from the sizes of the inputs, all of which are given"
+    return f"the size of its answer is {whence}, and no number of the file" if None in output else ""
 
 
 def _text(operation: Any, rank: int, output: Sequence[int]) -> str:
@@ -103,16 +206,24 @@ def _stored(tensor: Any) -> tuple[Array | None, str]:
     """The numbers of a weight where the graph holds them, and its provenance in words."""
     through: list[str] = []
     operation = tensor.op
-    while operation.type in PASSING and len(through) < UPSTREAM and operation.inputs:
-        through += [] if operation.type == "Identity" else [operation.type]
+    while _passes(operation) and len(through) < UPSTREAM:
+        through += [] if operation.type in UNTOUCHED else [operation.type]
         operation = operation.inputs[0].op
     if operation.type == "Const" and not through:
         return _constant(tensor.graph, operation.outputs[0].name), "stored"
     if operation.type == "Placeholder":
         return None, "an input of the model"
+    if operation.type in ("Enter", "Merge", "NextIteration"):
+        return None, "what a loop or a condition changes"
     made = computed(tensor.name, lambda name: _constant(tensor.graph, name), lambda name: _step(tensor.graph, name))
     said = f"computed in the graph by {' of '.join([*through, operation.type])}"
     return (None, said) if made is None else (made.exact, made.folded or said)
+
+
+def _passes(operation: Any) -> bool:
+    """Whether an operator hands on one tensor: of those that enter a loop, what the loop does not change."""
+    changes = operation.type == "Enter" and not operation.get_attr("is_constant")
+    return operation.type in PASSING and bool(operation.inputs) and not changes
 
 
 NUMBERWISE: Mapping[str, str] = {"RealDiv": "div", "AddV2": "add", "Inv": "reciprocal"} | {
@@ -138,6 +249,8 @@ def _step(graph: Any, name: str) -> Step | None:
         return Step(same, operands, moves=True)
     if operation.type == "Cast":
         return None if operation.get_attr("Truncate") else Step(Cast(operation.outputs[0].dtype.name), operands)
+    if operation.type in ("Switch", "Enter") and _passes(operation):
+        return Step(same, operands[:1], moves=True)
     if operation.type in NUMBERWISE:
         return Step(ARITHMETIC[NUMBERWISE[operation.type]], operands)
     if operation.type == "Sum":
@@ -150,7 +263,7 @@ def _step(graph: Any, name: str) -> Step | None:
     return None
 
 
-def open_model(path: Path) -> GraphModel | KerasModel:
+def open_model(path: Path) -> GraphModel | SavedModel | KerasModel:
     """The model in a file or a folder. Raises RefusedError, and OSError."""
     if path.suffix == ".keras":
         return open_keras(path)
@@ -172,10 +285,9 @@ def _extents(node: Any) -> list[int | None]:
     return [] if shape.unknown_rank else [dim.size if dim.size > 0 else None for dim in shape.dim]
 
 
-def _saved(path: Path) -> GraphModel:
-    """A SavedModel's signature with its variables as constants; nothing of it is called."""
+def _saved(path: Path) -> SavedModel:
+    """A SavedModel's signatures with their variables as constants; nothing of it is called."""
     from tensorflow.core.protobuf import saved_model_pb2
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     saved = saved_model_pb2.SavedModel()
     _parse(saved, _read(path / "saved_model.pb", LARGEST_TEXT), "a SavedModel")
@@ -183,14 +295,21 @@ def _saved(path: Path) -> GraphModel:
         _require_safe(meta.graph_def)
     try:
         loaded = tensorflow.saved_model.load(str(path))
-        signature = loaded.signatures[SIGNATURE] if SIGNATURE in loaded.signatures else next(
-            iter(loaded.signatures.values()))  # fmt: skip
-        frozen = convert_variables_to_constants_v2(signature)
-    except StopIteration:
-        raise RefusedError("has no signature to be called by: save it with one") from None
+        names = sorted(loaded.signatures, key=lambda name: (name != SIGNATURE, name))
+        models = [(name, _signature(loaded.signatures[name])) for name in names]
     except Exception as error:  # whatever TensorFlow makes of a folder that is not whole
         reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
         raise RefusedError(f"is no whole SavedModel: {reason}: save it again") from None
+    if not models:
+        raise RefusedError("has no signature to be called by: save it with one")
+    return SavedModel({name: model for at, (name, model) in enumerate(models)
+                       if all(model != before for _, before in models[:at])})  # fmt: skip
+
+
+def _signature(signature: Any) -> GraphModel:
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    frozen = convert_variables_to_constants_v2(signature)
     _, given = signature.structured_input_signature
     names = {tensor.name.partition(":")[0]: tensor for tensor in frozen.inputs}
     stated = {name: spec.shape.as_list() if spec.shape.rank is not None else [] for name, spec in given.items()}

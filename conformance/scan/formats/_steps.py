@@ -28,6 +28,8 @@ def step(node: NodeProto | None) -> Step | None:
     if name == "Cast":
         kind = TensorProto.DataType.Name(options["to"]).lower()
         return Step(Cast({"float": "float32", "double": "float64"}.get(kind, kind)), [*node.input])
+    if name in NUMBERWISE and "axis" in options:
+        return None  # before opset 7, an operand's axes begin where this says, unlike NumPy's
     if name in NUMBERWISE:
         return Step(ARITHMETIC[NUMBERWISE[name]], [*node.input])
     if name in REDUCTIONS:
