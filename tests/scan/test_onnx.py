@@ -37,6 +37,49 @@ def save(path: Path, nodes: Sequence[Any], tensors: dict[str, Array], shape: Seq
     return path
 
 
+def test_a_graph_that_fits_no_size_is_blamed_and_not_the_size(tmp_path: Path) -> None:
+    save(tmp_path / "m.onnx", [helper.make_node("Transpose", ["w"], ["v"], perm=[0, 1, 2, 9]),
+                               helper.make_node("ConvTranspose", ["x", "v"], ["y"])], {"w": UP1})  # fmt: skip
+    with pytest.raises(ScanError, match="its graph is refused whatever the sizes of its inputs"):
+        scanning.scan(str(tmp_path / "m.onnx"))
+
+
+def test_inner_graphs_have_the_tensors_of_those_around_them_and_a_state_is_no_input(tmp_path: Path) -> None:
+    def graph(name: str, nodes: list[Any], tensors: Sequence[Any] = (), given: Sequence[Any] = ()) -> Any:
+        out = helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, None)
+        return helper.make_graph(nodes, name, list(given), [out], list(tensors))
+
+    def up(weight: str, to: str) -> Any:
+        return helper.make_node("ConvTranspose", ["x", weight], [to], name=to)
+
+    def either(to: str, then: Any, other: Any) -> Any:
+        return helper.make_node("If", ["c"], [to], name=to, then_branch=then, else_branch=other)
+
+    flag = numpy_helper.from_array(np.array(True), "c")
+    middle = graph("m", [either("t", graph("a", [up("w", "p")]), graph("b", [up("w", "q")]))],
+                   [numpy_helper.from_array(UP1, "w")])  # fmt: skip
+    other = graph("o", [up("v", "r")])
+    state = graph("s", [helper.make_node("Identity", ["go"], ["on"]), up("held", "u")], (), [
+        helper.make_tensor_value_info("at", TensorProto.INT64, []),
+        helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+        helper.make_tensor_value_info("held", TensorProto.FLOAT, UP1.shape),
+    ])  # fmt: skip
+    state.output.insert(0, helper.make_tensor_value_info("on", TensorProto.BOOL, []))
+    state.node.append(helper.make_node("Identity", ["held"], ["kept"]))
+    state.output.insert(1, helper.make_tensor_value_info("kept", TensorProto.FLOAT, None))
+    loop = helper.make_node("Loop", ["n", "c", "v"], ["end", "us"], name="loop", body=state)
+    path = save(tmp_path / "m.onnx", [either("y", middle, other), loop], {"v": UP1, "n": np.array(3)})
+    model = onnx.load(path)
+    model.graph.initializer.append(flag)
+    onnx.save(model, path)
+    rows = {row.layer.rpartition("/")[2]: row for row in scanning.scan(str(path)).scan.rows}
+    assert {name: row.provenance for name, row in rows.items()} == {
+        "p": "stored", "q": "stored", "r": "stored",
+        "u": "given to the inner graph loop/body, such as the state of a loop",
+    }  # fmt: skip
+    assert {row.problem for row in rows.values()} == {"i8x8 k4 ic3 oc8"}
+
+
 def node(*operands: str, to: str, **words: Any) -> Any:
     return helper.make_node("ConvTranspose", operands, [to], **words)
 

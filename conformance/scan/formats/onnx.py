@@ -30,15 +30,16 @@ TYPES = {
 """The dtypes that a transposed convolution can have, and how NumPy reads their bytes."""
 UPSTREAM = 6
 """Operators that are named where a weight is computed."""
+INPUT = "an input of the model"
 SCOPES = "pkg.torch.onnx.name_scopes"
 """Where PyTorch's exporter keeps the names of modules."""
 
 
 class _Node(NamedTuple):
-    """A node with the graph that it stands in, and the names of the graphs around that."""
+    """A node with the graphs that it stands in, the outermost first, and the names of the inner ones."""
 
     node: NodeProto
-    graph: GraphProto
+    graphs: tuple[GraphProto, ...]
     path: str
     number: int
     of: int
@@ -69,22 +70,36 @@ class OnnxModel:
         """The ConvTranspose nodes, with extents where the sizes of the inputs tell them."""
         if not any(node.node.op_type == OPERATOR for node in _nodes(self.proto.graph)):
             return []
-        inferred = _inferred(self.proto, sizes)
+        inferred = self._inferred(sizes)
         return [
-            self._layer(node, inferred, _tensors(inferred.graph, node.graph))
+            self._layer(node, inferred)
             for node in _nodes(inferred.graph)
             if node.node.op_type == OPERATOR and node.node.domain in PLAIN
         ]
 
-    def _layer(self, at: _Node, inferred: ModelProto, tensors: Mapping[str, TensorProto]) -> Layer:
-        node, known = at.node, _known(inferred, at.graph)
+    def _inferred(self, sizes: Mapping[str, Ints]) -> ModelProto:
+        """The model with shapes. Raises SizeError, or ScanError where it is refused on inputs of any sizes."""
+        try:
+            return _inferred(self.proto, sizes)
+        except SizeError as refused:
+            try:
+                _inferred(self.proto, None)
+            except SizeError as reason:
+                raise ScanError(f"{self.path}: its graph is refused whatever the sizes of its inputs: {reason}: export "
+                                "the model again") from None  # fmt: skip
+            raise refused
+
+    def _layer(self, at: _Node, inferred: ModelProto) -> Layer:
+        node, tensors, known = at.node, _tensors(at.graphs), _known(at.graphs)
         attributes = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
         given = [*node.input, "", "", ""][:3]
-        producers = {output: each for each in at.graph.node for output in each.output}
+        producers = {output: each for graph in at.graphs for each in graph.node for output in each.output}
         weight, provenance = _stored(given[1], tensors, producers)
+        if provenance == INPUT and given[1] not in {each.name for each in self.proto.graph.input}:
+            provenance = f"given to the inner graph {at.path.removesuffix(': ')}, such as the state of a loop"
         bias, _ = _stored(given[2], tensors, producers) if given[2] else (None, "")
         shapes = {"x": known.get(given[0]), "w": tuple(weight.dims) if weight else known.get(given[1])}
-        dtype = TYPES.get(weight.data_type if weight else _element(inferred, at.graph, given), ("float32", ""))[0]
+        dtype = TYPES.get(weight.data_type if weight else _element(at.graphs, given), ("float32", ""))[0]
         made = self._weight(weight, bias if given[2] else None, bool(given[2]))
         if weight is None and (told := self._computed(at.path, given[1], tensors, producers)):
             exact, folded = told
@@ -209,16 +224,19 @@ def _extent(dim: Any) -> Extent:
     return dim.dim_param or None
 
 
-def _inferred(proto: ModelProto, sizes: Mapping[str, Ints]) -> ModelProto:
-    """The model with shapes, on inputs of these sizes. Raises SizeError where they do not fit it."""
+def _inferred(proto: ModelProto, sizes: Mapping[str, Ints] | None) -> ModelProto:
+    """The model with shapes, on inputs of these sizes, or of any. Raises SizeError where they do not fit it."""
     bound = ModelProto()
     bound.CopyFrom(proto)
     graph = bound.graph
+    bound.ir_version = max(bound.ir_version, 4)  # from which on a stored tensor need not be an input, too
     del graph.value_info[:]
     for each in graph.output:
         each.type.tensor_type.ClearField("shape")
     for given in graph.input:
-        if given.name in sizes:
+        if sizes is None:
+            given.type.tensor_type.ClearField("shape")
+        elif given.name in sizes:
             shape = given.type.tensor_type.shape
             del shape.dim[:]
             for extent in sizes[given.name]:
@@ -247,20 +265,20 @@ def _reason(text: str) -> str:
     return re.sub(r"\[ShapeInferenceError\] |Inference error\(s\): ", "", told)[:200]
 
 
-def _nodes(graph: GraphProto, path: str = "") -> Iterator[_Node]:
+def _nodes(graph: GraphProto, path: str = "", outer: tuple[GraphProto, ...] = ()) -> Iterator[_Node]:
     """Every node of a graph and of the graphs inside of it."""
     for number, node in enumerate(graph.node, 1):
-        yield _Node(node, graph, path, number, len(graph.node))
+        yield _Node(node, (*outer, graph), path, number, len(graph.node))
         for attribute in node.attribute:
             inner = [attribute.g] if attribute.type == AttributeProto.GRAPH else attribute.graphs
             for each in inner:
-                yield from _nodes(each, f"{path}{node.name or node.op_type}/{attribute.name}: ")
+                yield from _nodes(each, f"{path}{node.name or node.op_type}/{attribute.name}: ", (*outer, graph))
 
 
-def _known(model: ModelProto, graph: GraphProto) -> dict[str, Ints]:
-    """The shapes that are known in whole, by name; those of inner graphs are added to the model's."""
+def _known(graphs: Sequence[GraphProto]) -> dict[str, Ints]:
+    """The shapes that are known in whole, by name; those of inner graphs are added to the outer ones."""
     shapes: dict[str, Ints] = {}
-    for each in {id(part): part for part in (model.graph, graph)}.values():
+    for each in graphs:
         for value in (*each.input, *each.value_info, *each.output):
             dims = [_extent(dim) for dim in value.type.tensor_type.shape.dim]
             if dims and all(isinstance(dim, int) for dim in dims):
@@ -269,16 +287,21 @@ def _known(model: ModelProto, graph: GraphProto) -> dict[str, Ints]:
     return shapes
 
 
-def _element(model: ModelProto, graph: GraphProto, names: Sequence[str]) -> int:
+def _element(graphs: Sequence[GraphProto], names: Sequence[str]) -> int:
     """ONNX's number for the dtype of the first of these tensors whose dtype is known; 0 where none is."""
-    parts = {id(part): part for part in (model.graph, graph)}.values()
-    types = {value.name: value.type.tensor_type.elem_type for each in parts
+    types = {value.name: value.type.tensor_type.elem_type for each in graphs
              for value in (*each.input, *each.value_info, *each.output)}  # fmt: skip
     return next((types[name] for name in names if types.get(name)), 0)
 
 
-def _tensors(*graphs: GraphProto) -> dict[str, TensorProto]:
-    return {tensor.name: tensor for graph in graphs for tensor in graph.initializer}
+def _tensors(graphs: Sequence[GraphProto]) -> dict[str, TensorProto]:
+    """The stored tensors by their names, without those of outer graphs that an inner one has an input instead of."""
+    found: dict[str, TensorProto] = {}
+    for number, graph in enumerate(graphs):
+        inside = {each.name for each in graph.input} if number else set()
+        found = {name: tensor for name, tensor in found.items() if name not in inside}
+        found |= {tensor.name: tensor for tensor in graph.initializer}
+    return found
 
 
 def _stored(
@@ -289,7 +312,7 @@ def _stored(
     while name not in tensors:
         node = producers.get(name)
         if node is None:
-            return None, "an input of the model"
+            return None, INPUT
         if node.op_type == "Constant":
             constant = next((each.t for each in node.attribute if each.name == "value"), None)
             return constant, STORED if constant is not None else "computed in the graph by Constant"
