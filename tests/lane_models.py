@@ -183,6 +183,8 @@ def exported(name: str, model: Any, x: Any, rows: Sequence[tuple[str, str, Array
     torch.export.save(program, f"{name}.pt2")
     yield Saved(f"{name}.pt2", (), rows, dtype)
     torch.export.save(program.run_decompositions(), f"{name}_decomposed.pt2")
+    if x.dtype != torch.float32:  # it is computed in float32, and what is computed is then cast
+        rows = [(layer, problem, None, "computed in the graph by mul") for layer, problem, *_ in rows]
     yield Saved(f"{name}_decomposed.pt2", (), rows, dtype)
 
 
@@ -300,6 +302,7 @@ def tensorflow_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     import tensorflow as tf
 
     monkeypatch.chdir(folder)
+    keras.utils.clear_session()  # which counts the names of models
     keras.utils.set_random_seed(0)
     given = keras.Input((None, 10, 3))
     h = keras.layers.Conv2DTranspose(6, 4, strides=2, padding="same", name="up")(given)
@@ -540,7 +543,7 @@ def test_models_are_scanned_back(framework: str, tmp_path: Path, monkeypatch: py
             for layer, problem, weight, provenance in saved.rows
         ], saved.name  # fmt: skip
         assert {row.dtype for row in scanned.scan.rows} == {saved.dtype}, saved.name
-        assert {row.layer for row in scanned.scan.rows} <= {*scanned.weights}
+        assert {row.layer for row in scanned.scan.rows if row.digest} <= {*scanned.weights}
         count += 1
     assert count
 
