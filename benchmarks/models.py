@@ -76,7 +76,8 @@ def compared(shape: str, now: Callable[[], float], rounds: int) -> float:
     padding, options = [begin for begin, _ in problem.pads], (problem.groups, problem.dilation)
 
     def native() -> NDArray[Any]:
-        return function(*tensors, None, problem.stride, padding, 0, *options).numpy()  # type: ignore[no-any-return]
+        answer: NDArray[Any] = function(*tensors, None, problem.stride, padding, 0, *options).numpy()
+        return answer
 
     torch.set_num_threads(int(os.environ[THREADS[0]]))
     sides: dict[str, list[float]] = {"torch": [], "oracle": []}

@@ -16,6 +16,7 @@ from conformance.records.record import Verdict
 from conformance.runner.selection import NIGHTLY, nightly, weekly
 from conformance.suites import references
 from conformance.suites.cases import PROBES
+from tests.adapters import forget_adapters
 
 ROOT = Path(__file__).parent.parent
 TOX = configparser.ConfigParser(interpolation=None)
@@ -160,3 +161,17 @@ def test_every_framework_has_the_operators_that_claims_need() -> None:
         }
         assert names <= functions | constants, framework
     assert len(names) > 5
+
+
+def test_a_program_has_a_version_that_pip_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapters, "__path__", [*adapters.__path__, str(ROOT / "programs")])
+    forget_adapters()
+    try:
+        names = [path.stem for path in ROOT.glob("programs/*.toml")]
+        assert {name: (adapters.package(name), adapters.installed_version(name)) for name in names} == {
+            "tfjs": ("tfjs", ""),
+            "onnxruntime_js": ("onnxruntime_js", ""),
+        }
+    finally:
+        monkeypatch.undo()
+        forget_adapters()
