@@ -8,7 +8,7 @@ from conformance.problem import Problem
 MOST_STATEMENTS = 3
 MOST_OF_LARGE = 2
 """Statements of a problem that is large."""
-LARGEST_OPERAND = 2**20
+LARGEST_OPERAND = 2**18
 """Elements of an operand about which more than one statement is made at once."""
 LARGEST = 2**23
 """Products of one stamp, those of an element and a tap as one, up to which a record's array is searched."""

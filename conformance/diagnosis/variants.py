@@ -1,7 +1,8 @@
 """The values that statements make of an operand: by number of statements, each value once."""
 
 from collections.abc import Callable, Hashable, Iterator
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from hashlib import sha256
 from itertools import combinations, product
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -17,12 +18,22 @@ T = TypeVar("T")
 Way = tuple[int, ...]
 
 
-class Variant(NamedTuple, Generic[T]):
+ROOM = 2**26
+"""Bytes of the values of one operand that are kept; the others are made again where they are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant(Generic[T]):
     """A value that statements make of an operand, and every set of so many of them that makes it, by number."""
 
-    value: T
+    make: Callable[[], T]
     ways: tuple[Way, ...]
     texts: tuple[str, ...]
+
+    @property
+    def value(self) -> T:
+        """The value, which is made anew at each request where there is no room to keep it."""
+        return self.make()
 
     @property
     def said(self) -> Iterator[tuple[str, ...]]:
@@ -44,7 +55,9 @@ class Variants(Generic[T]):
         self._key = key
         self._most = most
         self._values: dict[Way, T] = {(): value}
-        self._by_size = [[Variant(value, ((),), ())]]
+        self._room = ROOM
+        self._made: set[Way] = {()}
+        self._by_size = [[Variant(partial(self._value, ()), ((),), ())]]
 
     @cached_property
     def _statements(self) -> tuple[Statement[T], ...]:
@@ -66,15 +79,25 @@ class Variants(Generic[T]):
         """The variants of so many statements, each from one of fewer and one statement more."""
         ways: dict[Hashable, list[Way]] = {}
         for way in _ways(tuple(statement.family for statement in self._statements), size):
-            if way[:-1] in self._values:
-                value = self._statements[way[-1]].change(self._values[way[:-1]])
+            if way[:-1] in self._made:
+                value = self._value(way)
                 key = self._key(value)
                 if key not in self._seen:
+                    self._keep(way, value)
                     ways.setdefault(key, []).append(way)
-                    self._values[way] = value
         self._seen.update(ways)
         texts = tuple(statement.text for statement in self._statements)
-        return [Variant(self._values[same[0]], tuple(same), texts) for same in ways.values()]
+        return [Variant(partial(self._value, same[0]), tuple(same), texts) for same in ways.values()]
+
+    def _value(self, way: Way) -> T:
+        """What statements make of the operand, one after the other."""
+        return self._values[way] if way in self._values else self._statements[way[-1]].change(self._value(way[:-1]))
+
+    def _keep(self, way: Way, value: T) -> None:
+        self._made.add(way)
+        self._room -= getattr(value, "nbytes", 0)
+        if self._room >= 0:
+            self._values[way] = value
 
 
 def variants_of(operand: Array, catalogue: Iterator[Statement[Array]]) -> Variants[Array]:

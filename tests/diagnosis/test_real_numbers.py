@@ -380,7 +380,7 @@ class TestLarge:
             "searched, since the array is large: statements alone and 2 at once, and windows that are moved by at most "
             "24; not searched: 3 at once, and windows further away"
         )
-        assert "3 at once, two about an operand of more than 1048576 elements, and windows" in bounded(
+        assert "3 at once, two about an operand of more than 262144 elements, and windows" in bounded(
             Problem.parse("i99x99 k3 ic256")
         )
         assert bounded(Problem.parse("i4 k3")) == ""
