@@ -101,9 +101,10 @@ def _induced(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
     facts, sizes = [*inside, *outside], _Sizes(len(inside), len(outside))
     there, conditions = of_axes(facts)
     of_axis = _packed(conditions, sizes.inside)
-    anywhere: list[Named] = [(f"any({text})", np.any(column, axis=0)) for text, column in conditions]
-    everywhere: list[Named] = [(f"all({text})", np.all(column | ~there, axis=0)) for text, column in conditions]
-    single = _without_duplicates(_packed([*of_cases(facts), *anywhere, *everywhere], sizes.inside))
+    of_case = list(of_cases(facts))
+    absent = _packed([("", ~there)], sizes.inside)
+    every = _all_of(_packed(of_case, sizes.inside), *_aggregated(of_axis, absent, first=len(of_case)))
+    single = _without_duplicates(every)
     covering = list(_covering(single, of_axis, sizes))
     exact = covering[-1].take(_counts(covering[-1].outside) == 0)
     if exact.parts:
@@ -123,6 +124,15 @@ def _words(truths: NDArray[np.bool_]) -> Bits:
     room = np.zeros((*packed.shape[:-1], -(-packed.shape[-1] // 8) * 8), np.uint8)
     room[..., : packed.shape[-1]] = packed
     return room.view(np.uint64)
+
+
+def _aggregated(of_axis: _Terms, absent: _Terms, first: int) -> Iterator[_Terms]:
+    """Whether each comparison holds on any axis, then whether on all but the absent ones; numbered from `first` on."""
+    every = of_axis._replace(inside=of_axis.inside | absent.inside, outside=of_axis.outside | absent.outside)
+    for name, terms, over in (("any", of_axis, np.bitwise_or), ("all", every, np.bitwise_and)):
+        parts: list[Parts] = [((first + at, f"{name}({text})"),) for at, text in enumerate(terms.texts())]
+        yield _Terms(parts, over.reduce(terms.inside, axis=1), over.reduce(terms.outside, axis=1))
+        first += len(parts)
 
 
 def _unpacked(bits: Bits) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from conformance import adapters
 from conformance.analysis import domain, proofs
+from conformance.analysis.aside import aside
 from conformance.analysis.content import coverage, handbook, literature
 from conformance.analysis.content.faults import find_faults, read_arrays, where_of
 from conformance.analysis.content.history import NOTHING, of_fault, read
@@ -30,15 +31,16 @@ def gather(
 ) -> Site:
     """The site of some runs, whose arrays lie in a folder. Raises DiagnosisError where arrays are missing."""
     kept = read(history, runs) if history else NOTHING
-    arrays = read_arrays(folder, runs)
     on_file, known = expected(runs)
+    of_lanes = aside(lambda: tuple(domains(runs, on_file)))
+    arrays = read_arrays(folder, runs)
     proved = proofs.collect(runs, lambda record: expectation.id if (expectation := known(record)) else "")
     everything = Proofs({**proofs.read().lanes, **proved.lanes})
     faults_found = tuple(
         replace(fault, past=of_fault(fault.records, kept)) for fault in find_faults(runs, arrays, known)
     )
     return Site(
-        runs, expected_lanes, adapters.own(), known, on_file, faults_found, tuple(domains(runs, on_file)),
+        runs, expected_lanes, adapters.own(), known, on_file, faults_found, of_lanes(),
         handbook.build(everything), _proofs(everything), literature.build(ledger.read_claims(), runs), changes,
         more or {}, kept.kept, coverage.of_lanes(runs), is_for=is_awaited,
     )  # fmt: skip
