@@ -1,7 +1,7 @@
 """The sizes of a model's inputs that are asked for, which of them it takes, and at which of them problems are made."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from operator import eq
@@ -115,16 +115,24 @@ def tried(asked: Asked, at: Callable[[Sizes], Found]) -> tuple[list[Found], list
                 except SizeError as refused:
                     reason = reason or str(refused)
         found += [tries[extent] for extent in sorted(tries)]
-        law, top = _law(sorted(tries), low, high, axis)
-        if not top:  # no law goes as far as the end
-            top, last = _last(tries, high, partial(_at, at, base, (name, axis)))
+        law, top, stride = _law(sorted(tries), low, high, axis)
+        alone = partial(_at, at, base, (name, axis))
+        if top and top not in tries:
+            until, last, why = _until(tries, top, stride, alone)
+            law, top, reason = law if until == top else f"{law}, up to {until}", until, reason or why
+            found += [last]
+        elif not top:  # no law goes as far as the end
+            top, last = _last(tries, high, alone)
             found += [last]
             law = f"{', '.join(map(str, sorted({*tries, top})))} of those tried"
         tops[name, axis] = top
         if reason or axis:
             words.append(f"axis {axis} of {name} in {low}..{high}: {law}" + (f": others: {reason}" if reason else ""))
-    if axes:
-        found += _largest(asked, base, tops, at)
+    if len(axes) > 1:
+        try:
+            found.append(at(_largest(base, tops)))
+        except SizeError as refused:
+            words.append(f"the largest extents together are not taken: {refused}")
     return found, words
 
 
@@ -156,23 +164,24 @@ def _least(asked: Asked, axes: Sequence[Axis], at: Callable[[Sizes], Found]) -> 
     raise ScanError(f"--input {said}: the model takes no input of this size{more}: {reason}")
 
 
-def _law(taken: Sequence[int], low: int, high: int, axis: int) -> tuple[str, int]:
-    """Which extents are taken, in words, and the largest of them as far as the law goes; 0 where there is none."""
+def _law(taken: Sequence[int], low: int, high: int, axis: int) -> tuple[str, int, int]:
+    """Which extents are taken, in words; the largest of them as far as the law goes, 0 where there is none; and the
+    steps that lead there."""
     if axis == 0 or len(taken) == 1:
-        return " and ".join(map(str, taken)) + " of those tried", taken[-1]
+        return " and ".join(map(str, taken)) + " of those tried", taken[-1], 1
     step = _period([b - a for a, b in pairwise(taken)])
     if not step:
-        return "", 0
+        return "", 0, 1
     rests = sorted({extent % step for extent in taken})
     after = range(taken[0], max(_candidates(low, high, axis)) + 1)
     if any(extent % step in rests and extent not in taken for extent in after):
-        return "", 0
+        return "", 0, 1
     top = next(extent for extent in range(high, low - 1, -1) if extent % step in rests)
     if step == 1:
-        return "every extent" if taken[0] == low else f"every extent from {taken[0]} on", top
+        return "every extent" if taken[0] == low else f"every extent from {taken[0]} on", top, step
     if len(rests) > 1:
-        return f"{' or '.join(map(str, rests))} more than a multiple of {step}", top
-    return f"multiples of {step}" + (f" and {rests[0]} more" if rests[0] else ""), top
+        return f"{' or '.join(map(str, rests))} more than a multiple of {step}", top, step
+    return f"multiples of {step}" + (f" and {rests[0]} more" if rests[0] else ""), top, step
 
 
 def _period(gaps: Sequence[int]) -> int:
@@ -195,11 +204,25 @@ def _last(tries: Mapping[int, Found], high: int, at: Callable[[int], Found]) -> 
     return max(tries), tries[max(tries)]
 
 
-def _largest(asked: Asked, base: Sizes, tops: Mapping[Axis, int], at: Callable[[Sizes], Found]) -> Iterator[Found]:
-    """What is given at the largest sizes; nothing where they are not taken."""
-    sizes = {name: tuple(tops.get((name, axis), extent) for axis, extent in enumerate(shape))
-             for name, shape in base.items()}  # fmt: skip
+def _until(tries: Mapping[int, Found], top: int, step: int, at: Callable[[int], Found]) -> tuple[int, Found, str]:
+    """The last extent that is taken from those that were tried to the top, in steps, what is given there, and why the
+    next one is refused; it is looked for by halves, as if none were taken behind one that is refused."""
     try:
-        yield at(sizes)
-    except SizeError:
-        return
+        return top, at(top), ""
+    except SizeError as refused:
+        reason = str(refused)
+    low = max(each for each in tries if (top - each) % step == 0)
+    taken, refused_at = tries[low], top
+    while refused_at - low > step:
+        middle = low + (refused_at - low) // step // 2 * step
+        try:
+            low, taken = middle, at(middle)
+        except SizeError as refused:
+            refused_at, reason = middle, str(refused)
+    return low, taken, reason
+
+
+def _largest(base: Sizes, tops: Mapping[Axis, int]) -> dict[str, Ints]:
+    """The largest extents of all axes together."""
+    return {name: tuple(tops.get((name, axis), extent) for axis, extent in enumerate(shape))
+            for name, shape in base.items()}  # fmt: skip
