@@ -3,6 +3,7 @@
 import mmap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from conformance.idioms.base import Claim, Refusal
 from conformance.idioms.catalogue._tflite import PADDINGS, text
 from conformance.io.bounded import open_regular
 from conformance.problem import Ints
+from conformance.scan.formats._batches import batches
 from conformance.scan.layer import STORED, Array, Extent, Layer, ScanError, SizeError, Weight
 
 MARK = b"TFL3"
@@ -31,6 +33,8 @@ TYPES = {
 RANKS = {PLANE: 2, SOLID: 3}
 SHAPE, WEIGHT, X, BIAS = range(4)
 """The operands in their order."""
+FREE = "its extents are free in the file, whose shapes are not inferred here: convert the model with fixed ones"
+BATCH = "its batch is free in the file, and does not follow from that of the inputs: convert the model with a fixed one"
 TRANSPOSED = "transpos"
 """A part of the names of custom operators that may be transposed convolutions."""
 
@@ -43,6 +47,7 @@ class _Operator(NamedTuple):
     graph: Any
     number: int
     of: int
+    inside: str
     custom: str
 
 
@@ -56,30 +61,55 @@ class TfliteModel:
 
     @property
     def inputs(self) -> Mapping[str, Sequence[Extent]]:
-        """The extents of each input of the first graph; an extent that is free has 1 in its stead in the shapes."""
+        """The extents of each input of the first graph that has axes."""
+        return {name: shape for name, _, shape in self._inputs() if shape}
+
+    def _inputs(self) -> list[tuple[str, int, list[Extent]]]:
         graph = self.model.Subgraphs(0)
-        tensors = (graph.Tensors(graph.Inputs(at)) for at in range(_count(self.path, graph.InputsLength())))
-        return {_name(tensor): _signature(tensor) for tensor in tensors}
+        indices = [int(graph.Inputs(at)) for at in range(_count(self.path, graph.InputsLength()))]
+        return [(_name(tensor), index, _signature(tensor)) for index in indices for tensor in [graph.Tensors(index)]]
 
     def layers(self, sizes: Mapping[str, Ints]) -> list[Layer]:
-        """The operators, on the batch that is asked for. Raises SizeError for other spatial extents than the file's."""
-        batch = _batch(self.inputs, sizes)
-        return [self._layer(each, batch) for each in _operators(self.path, self.model)]
+        """The operators, with the batch where it follows from the inputs'; the file says no other free extent."""
+        given = {index: sizes[name][0] for name, index, shape in self._inputs() if shape and name in sizes}
+        found: list[Layer] = []
+        for number in range(_count(self.path, self.model.SubgraphsLength())):
+            graph = self.model.Subgraphs(number)
+            shape, stored = partial(_shape_of, graph), partial(self._whole_numbers, graph)
+            batch = batches(graph, {} if number else given, self._kind, shape, stored)
+            found += [self._layer(each, batch) for each in _operators(self.path, self.model, number)]
+        return found
 
-    def _layer(self, at: _Operator, batch: int) -> Layer:
-        place = f"operator {at.number} of {at.of}, {at.custom or _NAMES[at.code]}"
+    def _whole_numbers(self, graph: Any, index: int) -> Array | None:
+        """The whole numbers of a tensor that the file holds."""
+        tensor = graph.Tensors(index)
+        if tensor.Type() != tflite.TensorType.INT32 or not self._bytes(tensor):
+            return None
+        return np.frombuffer(self.model.Buffers(tensor.Buffer()).DataAsNumpy(), "<i4")
+
+    def _kind(self, operator: Any) -> int:
+        return _code(self.model.OperatorCodes(operator.OpcodeIndex()))
+
+    def _layer(self, at: _Operator, batch: Callable[[int], int | None]) -> Layer:
+        place = f"operator {at.number} of {at.of}{at.inside}, {at.custom or _NAMES[at.code]}"
         if at.custom:
             unknown = f"{at.custom} is an operator of its author's own, which is not read: convert the model without it"
-            return Layer(at.custom, place, f"{at.custom}(...)", None, "float32", None, "", unknown)
-        operands = [at.graph.Tensors(index) if index >= 0 else None for index in _indices(at.operator)]
+            return Layer(at.custom, place, f"{at.custom}(...)", None, "another type", None, "", unknown)
+        indices = _indices(at.operator)
+        operands = [at.graph.Tensors(index) if index >= 0 else None for index in indices]
         weight, x = operands[WEIGHT], operands[X]
         if weight is None or x is None:
             raise ScanError(f"{self.path}: an operator has no input or no weight: give a whole model file")
         bias = operands[BIAS] if len(operands) > BIAS else None
         answer = at.graph.Tensors(at.operator.Outputs(0))
-        call = _text(at, (batch, *_shape(answer)[1:]), bias=bias is not None)
-        stored, provenance = self._stored(at.graph, _indices(at.operator)[WEIGHT])
-        claim, unknown = _claim(call, (batch, *_shape(x)[1:]), _shape(weight))
+        of = batch(indices[X])
+        taken, made, kernel = (_signature(each) for each in (x, answer, weight))
+        fixed = None not in (*taken[1:], *made[1:], *kernel)
+        known = fixed and of is not None
+        call = _text(at, _whole([made[0] or of, *made[1:]]) if known else (), bias=bias is not None)
+        stored, provenance = self._stored(at.graph, indices[WEIGHT])
+        claim, unknown = _claim(call, _whole([of, *taken[1:]]), _whole(kernel)) if known else (
+            None, BATCH if fixed else FREE)  # fmt: skip
         return Layer(_name(answer), place, call, claim, TYPES.get(x.Type(), "another type"), self._weight(stored, bias),
                      provenance, unknown)  # fmt: skip
 
@@ -160,18 +190,18 @@ def _count(path: Path, count: int) -> int:
     return count
 
 
-def _operators(path: Path, model: Any) -> Iterator[_Operator]:
-    for number in range(_count(path, model.SubgraphsLength())):
-        graph = model.Subgraphs(number)
-        count = _count(path, graph.OperatorsLength())
-        _count(path, graph.TensorsLength())
-        for at in range(count):
-            operator = graph.Operators(at)
-            opcode = model.OperatorCodes(operator.OpcodeIndex())
-            code = _code(opcode)
-            custom = (opcode.CustomCode() or b"").decode("utf-8", "replace") if code == CUSTOM else ""
-            if code in RANKS or TRANSPOSED in custom.lower():
-                yield _Operator(operator, code, graph, at + 1, count, custom)
+def _operators(path: Path, model: Any, number: int) -> Iterator[_Operator]:
+    """The transposed convolutions of a graph."""
+    graph = model.Subgraphs(number)
+    count = _count(path, graph.OperatorsLength())
+    _count(path, graph.TensorsLength())
+    for at in range(count):
+        operator = graph.Operators(at)
+        opcode = model.OperatorCodes(operator.OpcodeIndex())
+        code = _code(opcode)
+        custom = (opcode.CustomCode() or b"").decode("utf-8", "replace") if code == CUSTOM else ""
+        if code in RANKS or TRANSPOSED in custom.lower():
+            yield _Operator(operator, code, graph, at + 1, count, f" of graph {number + 1}" * bool(number), custom)
 
 
 def _code(opcode: Any) -> int:
@@ -196,16 +226,13 @@ def _signature(tensor: Any) -> list[Extent]:
     return [extent if extent > 0 else None for extent in signed]
 
 
-def _batch(declared: Mapping[str, Sequence[Extent]], sizes: Mapping[str, Ints]) -> int:
-    """The batch of the inputs that are given; 1 for none, as in the file's own shapes."""
-    batches = {shape[0] for shape in sizes.values() if shape}
-    if len(batches) > 1:
-        raise SizeError(f"the inputs have batches of {' and '.join(map(str, sorted(batches)))}")
-    for name, extents in declared.items():
-        if name in sizes and any(extent is None for extent in extents[1:]):
-            raise SizeError(f"{name} has extents that are free, and the file says the shapes for one alone: convert it "
-                            "with fixed spatial extents")  # fmt: skip
-    return batches.pop() if batches else 1
+def _shape_of(graph: Any, index: int) -> list[Extent]:
+    return _signature(graph.Tensors(index))
+
+
+def _whole(shape: Sequence[Extent]) -> Ints:
+    """A shape of which each extent is known."""
+    return tuple(extent for extent in shape if isinstance(extent, int))
 
 
 def _text(at: _Operator, size: Ints, *, bias: bool) -> str:
