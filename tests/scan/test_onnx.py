@@ -384,3 +384,46 @@ def test_a_line_feed_in_a_name_does_not_begin_a_line(tmp_path: Path) -> None:
     told = CliRunner().invoke(commands, ["scan", str(model)]).output.splitlines()
     assert (told[0].partition(":")[0], told[2].partition(":")[0]) == ("a\\nb.onnx", "u\\np")
     assert all(not line or line.startswith("  ") for line in (told[1], *told[3:]))
+
+
+def test_a_bias_that_is_computed_of_stored_numbers_is_known(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Neg", ["a"], ["b"]), helper.make_node("ConvTranspose", ["x", "w", "b"], ["y"])]
+    scanned = scanning.scan(str(save(tmp_path / "m.onnx", nodes, {"w": UP1, "a": BIAS})))
+    assert [row.digest for row in scanned.scan.rows] == [digest_of(UP1)]
+    np.testing.assert_array_equal(scanned.weights["y.bias"](), -BIAS)
+
+
+def test_a_bias_that_is_not_known_is_told_beside_the_weight(tmp_path: Path) -> None:
+    nodes = [helper.make_node("ReduceMean", ["x"], ["b"], axes=[0, 1, 3], keepdims=0),
+             helper.make_node("ConvTranspose", ["x", "w", "b"], ["y"])]  # fmt: skip
+    (row,) = rows(save(tmp_path / "m.onnx", nodes, {"w": UP1}))
+    assert (row.digest, row.provenance) == ("", "stored; its bias is computed in the graph by ReduceMean")
+
+
+def test_a_weight_in_whole_numbers_has_its_own_dtype_and_no_meaning(tmp_path: Path) -> None:
+    (row,) = rows(save(tmp_path / "m.onnx", [node("x", "w", to="y")], {"w": UP1.astype(np.int32)}))
+    assert (row.dtype, row.problem, row.unknown) == ("int32", "", "ConvTranspose is not defined on int32")
+
+
+def test_an_attribute_that_no_size_fits_is_blamed_on_the_file(tmp_path: Path) -> None:
+    path = save(tmp_path / "m.onnx", [node("x", "w", to="y", group=0)], {"w": UP1})
+    with pytest.raises(ScanError, match=r"refused on inputs of the sizes that it states: .*group must be > 0"):
+        scanning.scan(str(path))
+
+
+def test_an_extent_of_nothing_and_an_input_without_axes_are_not_free(tmp_path: Path) -> None:
+    path = save(tmp_path / "m.onnx", [node("x", "w", to="y")], {"w": UP1}, (1, 3, 0, 8))
+    model = onnx.load(path)
+    model.graph.input.append(helper.make_tensor_value_info("flag", TensorProto.BOOL, []))
+    onnx.save(model, path)
+    scanned = scanning.scan(str(path)).scan
+    assert scanned.header.inputs == {"x": "1,3,0,8"}
+    assert [(row.dynamic, row.unknown) for row in scanned.rows] == [
+        ([], "input (0, 8): nothing is claimed of extents below 1")
+    ]
+
+
+def test_an_operator_of_another_domain_with_the_name_of_one_is_told(tmp_path: Path) -> None:
+    (row,) = rows(save(tmp_path / "m.onnx", [node("x", "w", to="y", name="up", domain="mine")], {"w": UP1}))
+    assert (row.layer, row.problem) == ("up", "")
+    assert row.unknown == "mine.ConvTranspose is not read: export the model without it"

@@ -2,47 +2,44 @@
 
 import mmap
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, shape_inference
+from onnx import ModelProto, NodeProto, TensorProto, shape_inference
 
 from conformance.adapters.models._computed import Computed, computed
 from conformance.idioms.base import Claim, Refusal
 from conformance.problem import Ints
 from conformance.scan.formats import _conv_transpose as conv_transpose
+from conformance.scan.formats._graphs import (
+    INPUT,
+    OPERATOR,
+    PLAIN,
+    Node,
+    element_of,
+    extent_of,
+    known_shapes,
+    may_transpose,
+    name_of,
+    nodes,
+    stored_tensor,
+    stored_tensors,
+    type_name,
+)
 from conformance.scan.formats._protobuf import MARK, RAW, Buffer, tagged
 from conformance.scan.formats._steps import step
-from conformance.scan.layer import STORED, Array, Extent, Layer, ScanError, SizeError, Weight, in_dtype
+from conformance.scan.layer import Array, Extent, Layer, ScanError, SizeError, Weight, in_dtype
 
-OPERATOR = "ConvTranspose"
-PLAIN = ("", "ai.onnx")
-"""The names of the domain of ONNX's own operators."""
 TYPES = {
     TensorProto.FLOAT: ("float32", "<f4"), TensorProto.DOUBLE: ("float64", "<f8"),
     TensorProto.FLOAT16: ("float16", "<f2"), TensorProto.BFLOAT16: ("bfloat16", "<u2"),
 }  # fmt: skip
 """The dtypes that a transposed convolution can have, and how NumPy reads their bytes."""
-UPSTREAM = 6
-"""Operators that are named where a weight is computed."""
-INPUT = "an input of the model"
-SCOPES = "pkg.torch.onnx.name_scopes"
-"""Where PyTorch's exporter keeps the names of modules."""
-
-
-class _Node(NamedTuple):
-    """A node with the graphs that it stands in, the outermost first, and the names of the inner ones."""
-
-    node: NodeProto
-    graphs: tuple[GraphProto, ...]
-    path: str
-    number: int
-    of: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +55,24 @@ class OnnxModel:
 
     @property
     def inputs(self) -> Mapping[str, Sequence[Extent]]:
-        """The extents of each input that is no stored tensor; none of one whose rank is not stated."""
+        """The extents of each input that is no stored tensor and has axes; none of one whose rank is not stated."""
         stored = {tensor.name for tensor in self.proto.graph.initializer}
-        return {
-            given.name: [_extent(dim) for dim in given.type.tensor_type.shape.dim]
-            for given in self.proto.graph.input
-            if given.name not in stored and given.type.HasField("tensor_type")
-        }
+        tensors = {each.name: each.type.tensor_type for each in self.proto.graph.input
+                   if each.name not in stored and each.type.HasField("tensor_type")}  # fmt: skip
+        return {name: [extent_of(dim) for dim in tensor.shape.dim] for name, tensor in tensors.items()
+                if tensor.shape.dim or not tensor.HasField("shape")}  # fmt: skip
 
     def layers(self, sizes: Mapping[str, Ints]) -> list[Layer]:
         """The ConvTranspose nodes, with extents where the sizes of the inputs tell them."""
-        if not any(node.node.op_type == OPERATOR for node in _nodes(self.proto.graph)):
+        if not any(may_transpose(node.node) for node in nodes(self.proto.graph)):
             return []
         inferred = self._inferred(sizes)
-        return [
-            self._layer(node, inferred)
-            for node in _nodes(inferred.graph)
-            if node.node.op_type == OPERATOR and node.node.domain in PLAIN
-        ]
+        return [self._layer(at, sizes) if at.node.domain in PLAIN and at.node.op_type == OPERATOR else _unread(at)
+                for at in nodes(inferred.graph) if may_transpose(at.node)]  # fmt: skip
 
     def _inferred(self, sizes: Mapping[str, Ints]) -> ModelProto:
-        """The model with shapes. Raises SizeError, or ScanError where it is refused on inputs of any sizes."""
+        """The model with shapes. Raises SizeError, or ScanError where it is refused on inputs of any sizes, or of those
+        that it states."""
         try:
             return _inferred(self.proto, sizes)
         except SizeError as refused:
@@ -87,47 +81,62 @@ class OnnxModel:
             except SizeError as reason:
                 raise ScanError(f"{self.path}: its graph is refused whatever the sizes of its inputs: {reason}: export "
                                 "the model again") from None  # fmt: skip
+            if all(isinstance(extent, int) for extents in self.inputs.values() for extent in extents or (None,)):
+                raise ScanError(f"{self.path}: its graph is refused on inputs of the sizes that it states: {refused}: "
+                                "export the model again") from None  # fmt: skip
             raise refused
 
-    def _layer(self, at: _Node, inferred: ModelProto) -> Layer:
-        node, tensors, known = at.node, _tensors(at.graphs), _known(at.graphs)
+    def _layer(self, at: Node, sizes: Mapping[str, Ints]) -> Layer:
+        node, tensors, known = at.node, stored_tensors(at.graphs), known_shapes(at.graphs)
         attributes = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
         given = [*node.input, "", "", ""][:3]
         producers = {output: each for graph in at.graphs for each in graph.node for output in each.output}
-        weight, provenance = _stored(given[1], tensors, producers)
-        if provenance == INPUT and given[1] not in {each.name for each in self.proto.graph.input}:
-            provenance = f"given to the inner graph {at.path.removesuffix(': ')}, such as the state of a loop"
-        bias, _ = _stored(given[2], tensors, producers) if given[2] else (None, "")
+        weight, _ = stored_tensor(given[1], tensors, producers)
         shapes = {"x": known.get(given[0]), "w": tuple(weight.dims) if weight else known.get(given[1])}
-        dtype = TYPES.get(weight.data_type if weight else _element(at.graphs, given), ("float32", ""))[0]
-        made = self._weight(weight, bias if given[2] else None, bool(given[2]))
-        if weight is None and (told := self._computed(at.path, given[1], tensors, producers)):
-            exact, folded = told
-            made = self._beside(lambda: in_dtype(exact(), dtype), bias, bool(given[2]))
-            provenance = folded or provenance
+        element = weight.data_type if weight else element_of(at.graphs, given)
+        dtype = TYPES[element][0] if element in TYPES else type_name(element)
+        made, provenance = self._weight(at, given, tensors, producers, dtype)
         text = conv_transpose.text(attributes, bias=bool(given[2]))
         claim: Claim | None = None
-        unknown = _lacking(shapes, given, producers)
+        free = any(not isinstance(extent, int) and name not in sizes
+                   for name, extents in self.inputs.items() for extent in extents or (None,))  # fmt: skip
+        unknown = _lacking(shapes, given, producers, free=free)
+        if element not in TYPES and element:
+            unknown = unknown or f"ConvTranspose is not defined on {dtype}"
         if not unknown:
             try:
                 claim = conv_transpose.claim(text, shapes["x"] or (), shapes["w"] or ())
             except (Refusal, ValueError) as reason:
                 unknown = str(reason)
         return Layer(
-            _name(at), f"{at.path}node {at.number} of {at.of}, {OPERATOR}",
+            name_of(at), f"{at.path}node {at.number} of {at.of}, {OPERATOR}",
             text, claim, dtype, made, provenance, unknown,
         )  # fmt: skip
 
-    def _weight(self, weight: TensorProto | None, bias: TensorProto | None, biased: bool) -> Weight | None:
-        if weight is None or weight.data_type not in TYPES:
-            return None
-        return self._beside(lambda: self.array(weight), bias, biased)
+    def _weight(
+        self, at: Node, given: Sequence[str], tensors: Mapping[str, TensorProto], producers: Mapping[str, NodeProto],
+        dtype: str,
+    ) -> tuple[Weight | None, str]:  # fmt: skip
+        """The weight and bias where the numbers of both are known, and where the weight comes from."""
+        read, provenance = self._read(at, given[1], tensors, producers, dtype)
+        bias, whence = self._read(at, given[2], tensors, producers, dtype) if given[2] else (None, "")
+        if given[2] and bias is None:
+            return None, f"{provenance}; its bias is {whence}"
+        return None if read is None else Weight(read, bias), provenance
 
-    def _beside(self, weight: Callable[[], Array], bias: TensorProto | None, biased: bool) -> Weight | None:
-        """A weight with its bias; None where that is not stored."""
-        if biased and bias is None:
-            return None
-        return Weight(weight, None if bias is None else lambda: self.array(bias))
+    def _read(
+        self, at: Node, name: str, tensors: Mapping[str, TensorProto], producers: Mapping[str, NodeProto], dtype: str
+    ) -> tuple[Callable[[], Array] | None, str]:  # fmt: skip
+        """What reads a tensor, where its numbers are known; and where it comes from."""
+        tensor, provenance = stored_tensor(name, tensors, producers)
+        if tensor is not None:
+            return (lambda: self.array(tensor)) if tensor.data_type in TYPES else None, provenance
+        if provenance == INPUT and name not in {each.name for each in self.proto.graph.input}:
+            provenance = f"given to the inner graph {at.path.removesuffix(': ')}, such as the state of a loop"
+        if (told := self._computed(at.path, name, tensors, producers)) is None:
+            return None, provenance
+        exact, folded = told
+        return lambda: in_dtype(exact(), dtype), folded or provenance
 
     def _computed(
         self, path: str, name: str, tensors: Mapping[str, TensorProto], producers: Mapping[str, NodeProto]
@@ -218,10 +227,11 @@ def _inlined(path: Path, proto: ModelProto) -> ModelProto:
                         "functions") from None  # fmt: skip
 
 
-def _extent(dim: Any) -> Extent:
-    if dim.HasField("dim_value"):
-        return int(dim.dim_value) if dim.dim_value > 0 else None
-    return dim.dim_param or None
+def _unread(at: Node) -> Layer:
+    """A node that has the name of a transposed convolution, and is none of ONNX's own."""
+    name = f"{at.node.domain or 'ai.onnx'}.{at.node.op_type}"
+    place, unknown = f"{at.path}node {at.number} of {at.of}, {name}", f"{name} is not read: export the model without it"
+    return Layer(name_of(at), place, f"{name}(...)", None, "another type", None, "", unknown)
 
 
 def _inferred(proto: ModelProto, sizes: Mapping[str, Ints] | None) -> ModelProto:
@@ -265,86 +275,22 @@ def _reason(text: str) -> str:
     return re.sub(r"\[ShapeInferenceError\] |Inference error\(s\): ", "", told)[:200]
 
 
-def _nodes(graph: GraphProto, path: str = "", outer: tuple[GraphProto, ...] = ()) -> Iterator[_Node]:
-    """Every node of a graph and of the graphs inside of it."""
-    for number, node in enumerate(graph.node, 1):
-        yield _Node(node, (*outer, graph), path, number, len(graph.node))
-        for attribute in node.attribute:
-            inner = [attribute.g] if attribute.type == AttributeProto.GRAPH else attribute.graphs
-            for each in inner:
-                yield from _nodes(each, f"{path}{node.name or node.op_type}/{attribute.name}: ", (*outer, graph))
-
-
-def _known(graphs: Sequence[GraphProto]) -> dict[str, Ints]:
-    """The shapes that are known in whole, by name; those of inner graphs are added to the outer ones."""
-    shapes: dict[str, Ints] = {}
-    for each in graphs:
-        for value in (*each.input, *each.value_info, *each.output):
-            dims = [_extent(dim) for dim in value.type.tensor_type.shape.dim]
-            if dims and all(isinstance(dim, int) for dim in dims):
-                shapes[value.name] = tuple(int(dim or 0) for dim in dims)
-        shapes |= {tensor.name: tuple(tensor.dims) for tensor in each.initializer}
-    return shapes
-
-
-def _element(graphs: Sequence[GraphProto], names: Sequence[str]) -> int:
-    """ONNX's number for the dtype of the first of these tensors whose dtype is known; 0 where none is."""
-    types = {value.name: value.type.tensor_type.elem_type for each in graphs
-             for value in (*each.input, *each.value_info, *each.output)}  # fmt: skip
-    return next((types[name] for name in names if types.get(name)), 0)
-
-
-def _tensors(graphs: Sequence[GraphProto]) -> dict[str, TensorProto]:
-    """The stored tensors by their names, without those of outer graphs that an inner one has an input instead of."""
-    found: dict[str, TensorProto] = {}
-    for number, graph in enumerate(graphs):
-        inside = {each.name for each in graph.input} if number else set()
-        found = {name: tensor for name, tensor in found.items() if name not in inside}
-        found |= {tensor.name: tensor for tensor in graph.initializer}
-    return found
-
-
-def _stored(
-    name: str, tensors: Mapping[str, TensorProto], producers: Mapping[str, NodeProto]
-) -> tuple[TensorProto | None, str]:
-    """The tensor of a name where the file holds it, and its provenance in words."""
-    through: list[str] = []
-    while name not in tensors:
-        node = producers.get(name)
-        if node is None:
-            return None, INPUT
-        if node.op_type == "Constant":
-            constant = next((each.t for each in node.attribute if each.name == "value"), None)
-            return constant, STORED if constant is not None else "computed in the graph by Constant"
-        through.append(node.op_type)
-        if node.op_type != "Identity" or len(through) > UPSTREAM:
-            return None, f"computed in the graph by {' of '.join(through)}"
-        name = node.input[0]
-    return tensors[name], STORED
-
-
-def _lacking(shapes: Mapping[str, Any], given: Sequence[str], producers: Mapping[str, NodeProto]) -> str:
-    """Why the extents of a layer are not known; empty where they are."""
+def _lacking(
+    shapes: Mapping[str, Any], given: Sequence[str], producers: Mapping[str, NodeProto], *, free: bool
+) -> str:  # fmt: skip
+    """Why the extents of a layer are not known; empty where they are. `free` tells whether an input's are not known."""
     for operand, name in (("x", given[0]), ("w", given[1])):
         if shapes[operand] is None:
             node = producers.get(name)
             where = f", which {node.op_type} gives{_foreign(node)}," if node else ""
-            return f"the extents of {operand}{where} are not known: give the sizes of the inputs by --input"
+            return f"the extents of {operand}{where} " + (
+                "are not known: give the sizes of the inputs by --input" if free else
+                "do not follow from the sizes of the inputs, all of which are given")  # fmt: skip
     return ""
 
 
 def _foreign(node: NodeProto) -> str:
     return "" if node.domain in PLAIN else f" (of the domain {node.domain}, which is not known)"
-
-
-def _name(at: _Node) -> str:
-    """What people call the node: the module that it was exported of, its own name, or that of its answer."""
-    for entry in at.node.metadata_props:
-        if entry.key == SCOPES:
-            names = [part.strip(" '\"") for part in entry.value.strip("[]").split(",")]
-            if named := next((name for name in reversed(names) if name and not name.startswith(OPERATOR)), ""):
-                return at.path.replace(": ", "/") + named
-    return at.path.replace(": ", "/") + (at.node.name or next(iter(at.node.output), OPERATOR))
 
 
 def _external(path: Path, tensor: TensorProto, dtype: str) -> Array:
