@@ -29,7 +29,7 @@ BY_SUFFIX: Mapping[str, Format] = {
     ".onnx": Format("ONNX", "onnx", ("onnx",)),
     "-symbol.json": Format("MXNet symbol", "symbol", framework="mxnet"),
     ".tflite": Format("TFLite", "tflite", ("flatbuffers", "tflite")),
-    ".pt2": Format("torch.export", "pt2"),
+    ".pt2": Format("torch.export", "exported.model"),
     ".pt": Format(SCRIPT, framework="torch"),
     ".pth": Format(SCRIPT, framework="torch"),
     ".keras": Format("Keras", framework="tensorflow"),
@@ -57,6 +57,8 @@ def format_of(name: str) -> Format:
     Raises ScanError where it is none that is read, or needs a package that is not here, and OSError.
     """
     path = Path(name)
+    if not name:
+        raise ScanError("an empty name is given: give a model's file, or package.module:factory")
     if not path.exists():
         if _FACTORY.fullmatch(name):
             return FACTORY

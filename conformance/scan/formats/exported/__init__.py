@@ -1,0 +1,1 @@
+"""Files of torch.export: the archive, the graph in it, and the expressions that sizes are."""

@@ -1,0 +1,158 @@
+"""The graph of a file of torch.export with the graphs inside of it, such as the branches of a condition."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from conformance.adapters.models._computed import ARITHMETIC, Computing, Step, reducing, reshaped, same, weight_norm
+from conformance.scan.formats.exported.extents import number
+
+Node = Mapping[str, Any]
+ATEN = "torch.ops.aten."
+TARGETS = tuple(f"{ATEN}conv_transpose{rank}d" for rank in (1, 2, 3))
+GENERAL = (f"{ATEN}convolution.", f"{ATEN}_convolution.")
+UNREAD = re.compile(r"conv\w*transpose", re.IGNORECASE)
+"""A part of the names of other operators that may be transposed convolutions, such as quantized ones."""
+BINDING = ("cond", "wrap_with_set_grad_enabled", "wrap_with_autocast", "wrap", "checkpoint", "strict_mode",
+           "invoke_subgraph")  # fmt: skip
+"""Operators that give their last tensors to the inner graph as they are, in its order."""
+DEEPEST = 16
+"""Graphs that stand in each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A graph, the path to it, and the names in it that are of tensors of outer graphs."""
+
+    graph: Mapping[str, Any]
+    path: str
+    outer: Mapping[str, str]
+
+    def name(self, own: str) -> str:
+        """The name of a tensor among those of all graphs."""
+        return self.outer.get(own) or self.path + own
+
+    def sizes(self, own: str) -> Any:
+        """The sizes of a tensor, as the file states them."""
+        return self.graph["tensor_values"][own]["sizes"]
+
+    def value(self, argument: Mapping[str, Any], symbols: Mapping[str, int]) -> Any:
+        """An argument: a number, numbers, or None. Raises ValueError where it is something else, or is not known."""
+        for kind, value in argument.items():
+            match kind:
+                case "as_ints" | "as_int" | "as_bool":
+                    return value
+                case "as_none":
+                    return None
+                case "as_sym_int":
+                    return self._symbolic(value, symbols)
+                case "as_sym_ints":
+                    return [self._symbolic(each, symbols) for each in value]
+        raise ValueError(f"an argument is {str(argument)[:60]}, which is no number")
+
+    def _symbolic(self, value: Mapping[str, Any], symbols: Mapping[str, int]) -> int:
+        stated = self.graph["sym_int_values"][value["as_name"]] if "as_name" in value else value
+        made = number(stated, symbols)
+        if made is None:
+            raise ValueError("an argument depends on sizes or numbers that are not known")
+        return made
+
+
+def scopes(graph: Mapping[str, Any]) -> Iterator[Scope]:
+    """A graph, and those inside of it."""
+    waiting = [(Scope(graph, "", {}), 0)]
+    while waiting:
+        scope, depth = waiting.pop(0)
+        yield scope
+        for node in scope.graph["nodes"] if depth < DEEPEST else ():
+            for given in node["inputs"]:
+                if isinstance(inner := given["arg"].get("as_graph"), dict):
+                    path = f"{scope.path}{node.get('name') or _operator(node)}/{inner['name']}/"
+                    waiting.append((Scope(inner["graph"], path, _bound(scope, node, inner["graph"])), depth + 1))
+
+
+def _bound(scope: Scope, node: Node, inner: Mapping[str, Any]) -> dict[str, str]:
+    """The outer tensors that the inputs of an inner graph are; none where the operator may give it others."""
+    own = [each["as_tensor"]["name"] for each in inner["inputs"] if "as_tensor" in each]
+    given = [name for each in node["inputs"] for name in names_of(each["arg"])][-len(own) :]
+    if _operator(node).rpartition(".")[2] not in BINDING or len(own) != len(inner["inputs"]) or len(given) != len(own):
+        return {}
+    return {name: scope.name(outer) for name, outer in zip(own, given, strict=True)}
+
+
+def _operator(node: Node) -> str:
+    return str(node["target"]).removeprefix("torch.ops.")
+
+
+def transposes(node: Node) -> bool:
+    """Whether a node is a transposed convolution."""
+    if str(node["target"]).startswith(GENERAL):
+        return any(each["name"] == "transposed" and each["arg"].get("as_bool") for each in node["inputs"])
+    return str(node["target"]).startswith(TARGETS)
+
+
+def may_transpose(node: Node) -> bool:
+    """Whether a node is a transposed convolution, or has the name of one."""
+    return transposes(node) or bool(UNREAD.search(_operator(node)))
+
+
+def names_of(argument: Mapping[str, Any]) -> list[str]:
+    """The names of the tensors that an argument is."""
+    if isinstance(one := argument.get("as_tensor"), dict):
+        return [one["name"]]
+    several = argument.get("as_tensors") or ()
+    return [each["name"] for each in several if isinstance(each, dict) and "name" in each]
+
+
+def answers(node: Node) -> list[str]:
+    """The names of the answers of a node."""
+    return [name for output in node["outputs"] for name in names_of(output)]
+
+
+def provided(node: Node) -> str:
+    """What a node is in the words of a provenance."""
+    return _operator(node).removeprefix("aten.").removeprefix("higher_order.").partition(".")[0]
+
+
+WEIGHT_NORMS = ("_weight_norm", "_weight_norm_interface")
+NUMBERWISE = ("mul", "div", "add", "sub", "pow", "sqrt", "rsqrt", "reciprocal", "neg", "abs")
+"""Operators of ATen on numbers, whose operands are tensors or numbers."""
+SHAPING: Mapping[str, tuple[Computing, str]] = {
+    "view": (reshaped, "size"), "reshape": (reshaped, "shape"), "_unsafe_view": (reshaped, "size"),
+    "permute": (np.transpose, "dims"), "unsqueeze": (np.expand_dims, "dim"),
+}  # fmt: skip
+COPIES = ("clone", "_to_copy", "contiguous", "detach", "alias", "lift_fresh_copy")
+REDUCTIONS: Mapping[str, str] = {"linalg_vector_norm": "norm", "norm": "norm", "sum": "sum"}
+
+
+def step(node: Node, known: Callable[[str], str] = str) -> Step | None:
+    """What a node computes; None where it is no arithmetic that is known here. `known` gives the operands' names."""
+    name = str(node["target"]).removeprefix(ATEN).partition(".")[0]
+    words = {each["name"]: each["arg"] for each in node["inputs"]}
+    values = {each: _plain(arg) for each, arg in words.items()}
+    operands = [known(arg["as_tensor"]["name"]) for arg in words.values() if "as_tensor" in arg]
+    if name in WEIGHT_NORMS:
+        return Step(weight_norm, operands)
+    if name in NUMBERWISE and len(operands) == len(words):
+        return Step(ARITHMETIC[name], operands)
+    if name in COPIES:  # into another dtype they are casts, which are not known
+        return Step(same, operands, moves=True) if "as_none" in words.get("dtype", {"as_none": True}) else None
+    if name in SHAPING and SHAPING[name][1] in values:  # a view in another dtype has no size
+        compute, argument = SHAPING[name]
+        return Step(lambda x: compute(x, values[argument]), operands, moves=True)
+    if name == "transpose":
+        return Step(lambda x: np.swapaxes(x, values["dim0"], values["dim1"]), operands, moves=True)
+    if name in REDUCTIONS and values.get("ord", values.get("p", 2)) in (2, None) and values.get("dtype") is None:
+        return Step(reducing(REDUCTIONS[name], values.get("dim"), bool(values.get("keepdim"))), operands)
+    return None
+
+
+def _plain(argument: Mapping[str, Any]) -> Any:
+    """The number, numbers or nothing that an argument is; its text where it is something else."""
+    kinds = ("as_ints", "as_int", "as_bool", "as_float")
+    return (
+        None if "as_none" in argument else next((argument[kind] for kind in kinds if kind in argument), str(argument))
+    )
