@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from conformance import expected
 from conformance.scan import scanning
 from conformance.scan.layer import Array, ScanError
 from conformance.suites.scans.file import Row
@@ -510,6 +511,32 @@ def mxnet_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Save
         ("up", "i8x10 k4 s2 p1 ic3 oc6 bias", arrays["up_weight"], "stored"),
         ("last", "i16x20 k2x3 s2 p0:-1x0 g2 ic3 oc2", arrays["last_weight"], "stored"),
     ])  # fmt: skip
+
+
+def test_inner_graphs_and_windows_that_there_are_not_of_mxnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mx = pytest.importorskip("mxnet", reason="read in the lane of MXNet")
+    monkeypatch.chdir(tmp_path)
+    data, weight = mx.sym.var("data"), mx.sym.var("w")
+
+    def body(given: Any, state: Any) -> Any:
+        return mx.sym.Deconvolution(given, weight=weight, num_filter=4, kernel=(3, 3), name="in"), state
+
+    answer, _ = mx.sym.contrib.foreach(body, data, [mx.sym.var("state")])
+    answer.save("loop-symbol.json")
+    (row,) = scanning.scan("loop-symbol.json").scan.rows
+    assert (row.layer, row.problem) == ("_foreach0/1/in", "")
+    assert row.unknown.startswith("it stands in the inner graph _foreach0/1/, whose sizes are not inferred")
+    for name, pad in (("far", (9, 9)), ("near", (1, 0))):
+        mx.sym.Deconvolution(data, num_filter=4, kernel=(3, 3), stride=(2, 2), target_shape=(14, 15), pad=pad,
+                             name="up").save(f"{name}-symbol.json")  # fmt: skip
+    (row,) = scanning.scan("far-symbol.json", ("data=2,3,7,7",)).scan.rows
+    assert row.problem == ""
+    assert row.unknown.startswith("oneDNN takes target_shape with the pad for it")
+    (row,) = scanning.scan("near-symbol.json", ("data=2,3,7,7",)).scan.rows
+    symbol, x = mx.sym.load("near-symbol.json"), np.arange(294).reshape(2, 3, 7, 7) % 7 - 3
+    w = np.arange(108).reshape(3, 4, 3, 3) % 5 - 2
+    bound = symbol.bind(mx.cpu(), {"data": mx.nd.array(x), "up_weight": mx.nd.array(w)})
+    np.testing.assert_array_equal(bound.forward()[0].asnumpy(), expected(row.problem, x, w))
 
 
 def mxnet_refused(folder: Path, _: pytest.MonkeyPatch) -> Iterator[Refused]:

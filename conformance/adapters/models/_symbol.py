@@ -1,6 +1,6 @@
 """The text of a symbol of MXNet: its nodes, and a Deconvolution among them as a call. MXNet is not needed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ OWN = "Custom"
 OPERATOR = "Deconvolution"
 MOST = 1 << 20
 """Nodes that are read."""
+DEEPEST = 16
+"""Graphs that stand in each other."""
+NOT_LOOKED_INTO = "it stands in the inner graph {}, whose sizes are not inferred: export the model without it"
 
 
 def call_text(attributes: Mapping[str, str], bias: bool) -> str:
@@ -27,18 +30,28 @@ WORDS = frozenset({"kernel", "stride", "dilate", "pad", "adj", "target_shape", "
 """The attributes that change the answer."""
 
 
+def inner_nodes(nodes: Sequence[Any], path: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """The nodes of graphs inside of nodes, such as the body of a loop, each with the path to it."""
+    for node in nodes if depth < DEEPEST else ():
+        for number, graph in enumerate(node.get("subgraphs") or (), 1):
+            inside = f"{path}{node['name']}/{number}/"
+            yield from ((inside, each) for each in graph["nodes"])
+            yield from inner_nodes(graph["nodes"], inside, depth + 1)
+
+
 def read_nodes(path: Path) -> tuple[str, list[Any]]:
     """The text of a symbol's file, and its nodes. Raises RefusedError, and OSError."""
     try:
         text = read_text(path)
         nodes = read_json(text)["nodes"]
-        operators = {str(node["op"]) for node in nodes if str(node["name"]) or node["inputs"] is not None}
-        if len(nodes) > MOST:
+        every = [*nodes, *(node for _, node in inner_nodes(nodes))]
+        operators = {str(node["op"]) for node in every if str(node["name"]) or node["inputs"] is not None}
+        if len(every) > MOST:
             raise BoundError(f"has more than {MOST} nodes")
         for node in nodes:
             for entry in node["inputs"]:
                 str(nodes[entry[0]]["name"])
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise RefusedError(f"is no symbol of MXNet ({error}): give the file that ends with {SYMBOL}") from None
     if OWN in operators:
         raise RefusedError(f"has an operator {OWN}, whose code would be run: export the model without it")

@@ -10,7 +10,7 @@ from typing import Any
 
 import mxnet
 
-from conformance.adapters.models._symbol import OPERATOR, SYMBOL, call_text, read_nodes
+from conformance.adapters.models._symbol import NOT_LOOKED_INTO, OPERATOR, SYMBOL, call_text, inner_nodes, read_nodes
 from conformance.adapters.models.base import Extents, NativeLayer, RefusedError, UnfitError
 from conformance.layout import Array
 from conformance.problem import Ints
@@ -34,16 +34,22 @@ class MxnetModel:
         return {name: [] for name in names if name not in self.parameters and not name.endswith(LEARNT)}
 
     def layers(self, sizes: Mapping[str, Ints]) -> list[NativeLayer]:
-        """The Deconvolution nodes. Raises UnfitError for sizes that MXNet refuses."""
-        shapes = self._shapes(sizes)
+        """The Deconvolution nodes, those of inner graphs behind the others. Raises UnfitError for sizes that MXNet
+        refuses."""
         found = [at for at, node in enumerate(self.nodes) if node["op"] == OPERATOR]
-        return [self._layer(at, number, len(found), shapes) for number, at in enumerate(found, 1)]
+        inner = [(path, node) for path, node in inner_nodes(self.nodes) if node["op"] == OPERATOR]
+        shapes = self._shapes(sizes) if found or sizes else {}
+        of = len(found) + len(inner)
+        return [*(self._layer(at, number, of, shapes) for number, at in enumerate(found, 1)),
+                *(_inner(*each, number, of) for number, each in enumerate(inner, len(found) + 1))]  # fmt: skip
 
     def _shapes(self, sizes: Mapping[str, Ints]) -> dict[str, Ints]:
         internals = self.symbol.get_internals()
         try:
             _, outputs, _ = internals.infer_shape_partial(**sizes)
         except (mxnet.base.MXNetError, ValueError) as error:
+            if not self.inputs.keys() <= sizes.keys():  # of which MXNet takes some to have no axes
+                return {}
             raise UnfitError(_said(error)) from None
         return {
             name.removesuffix("_output"): tuple(shape)
@@ -73,6 +79,15 @@ class MxnetModel:
         producer = self.nodes[node["inputs"][1][0]]
         return "an argument, whose numbers are in no file" if producer["op"] == "null" else (
             f"computed in the graph by {producer['op']}")  # fmt: skip
+
+
+def _inner(path: str, node: Mapping[str, Any], number: int, of: int) -> NativeLayer:
+    """A Deconvolution of an inner graph."""
+    return NativeLayer(
+        f"{path}{node['name']}", f"{OPERATOR} {number} of {of}",
+        call_text(node.get("attrs") or node.get("param") or {}, len(node["inputs"]) > 2), {}, "float32",
+        "not looked for in an inner graph", unknown=NOT_LOOKED_INTO.format(path),
+    )  # fmt: skip
 
 
 def _said(error: Exception) -> str:

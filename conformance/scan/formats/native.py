@@ -19,6 +19,10 @@ ROOM = 8
 """How many times the bytes of a model's files may be taken of memory as they are read, besides `MEMORY`."""
 
 
+WANTING = ("output-size",)
+"""Laws by which a call that is refused has no window: there is none that leaves what it asks for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A loaded model, and the lane that its calls are of."""
@@ -55,7 +59,8 @@ class Loaded:
         try:
             reading = idioms.reading(self.lane.framework, layer.call)
             shapes = {name: shape for name, shape in layer.shapes.items() if name in reading.tensors}
-            return idioms.point(reading, shapes, self.lane.variant).claim, ""
+            claim = idioms.point(reading, shapes, self.lane.variant, layer.dtype).claim
+            return (None, claim.refused) if claim.refused and claim.law in WANTING else (claim, "")
         except (Refusal, IdiomError, ExpressionError) as reason:
             return None, str(reason)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance.adapters.models._symbol import OPERATOR, call_text, read_nodes
+from conformance.adapters.models._symbol import NOT_LOOKED_INTO, OPERATOR, call_text, inner_nodes, read_nodes
 from conformance.adapters.models.base import RefusedError
 from conformance.io.folders import making
 from conformance.problem import Ints
@@ -27,15 +27,16 @@ class SymbolModel:
         return {}
 
     def layers(self, sizes: Mapping[str, Ints]) -> list[Layer]:
-        """The Deconvolution nodes."""
-        found = [node for node in self.nodes if node["op"] == OPERATOR]
+        """The Deconvolution nodes, those of inner graphs behind the others."""
+        both = [*(("", node) for node in self.nodes), *inner_nodes(self.nodes)]
+        found = [(path, node) for path, node in both if node["op"] == OPERATOR]
         return [
             Layer(
-                str(node["name"]), f"{OPERATOR} {number} of {len(found)}",
+                f"{path}{node['name']}", f"{OPERATOR} {number} of {len(found)}",
                 call_text(node.get("attrs") or node.get("param") or {}, len(node["inputs"]) > 2), None, "float32", None,
-                "", UNKNOWN.format(making("mxnet")),
+                "", NOT_LOOKED_INTO.format(path) if path else UNKNOWN.format(making("mxnet")),
             )
-            for number, node in enumerate(found, 1)
+            for number, (path, node) in enumerate(found, 1)
         ]  # fmt: skip
 
 
