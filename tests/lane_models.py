@@ -1,5 +1,6 @@
 """Model files in each lane's own environment: small ones are built, saved and scanned back with all their fields."""
 
+import importlib
 import importlib.util
 import re
 import subprocess
@@ -440,6 +441,76 @@ def test_a_layer_of_keras_that_is_applied_twice_is_one_layer_and_inputs_have_nam
     assert [row.place for row in rows] == [
         "layer 1 of 1, Conv2DTranspose", "layer 1 of 1, Conv2DTranspose, applied for the time 2",
     ]  # fmt: skip
+
+
+def test_a_kernel_that_gets_an_axis_is_known_and_an_input_without_axes_is_not_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tf = pytest.importorskip("tensorflow", reason="read in the lane of TensorFlow")
+    monkeypatch.chdir(tmp_path)
+    kernel = np.arange(60, dtype=np.float32).reshape(4, 5, 3)
+
+    @tf.function(input_signature=[tf.TensorSpec([1, 6, 3], tf.float32, "x"), tf.TensorSpec([], tf.float32, "scale")])  # type: ignore[untyped-decorator]  # TensorFlow has no types
+    def applied(x: Any, scale: Any) -> Any:
+        return tf.nn.conv1d_transpose(x, tf.constant(kernel), [1, 12, 5], 2) * scale
+
+    module = tf.Module()
+    module.applied = applied
+    tf.saved_model.save(module, "m", signatures=applied.get_concrete_function())
+    scanned = scanning.scan("m").scan
+    assert scanned.header.inputs == {"x": "1,6,3"}
+    (row,) = scanned.rows
+    canonical = np.ascontiguousarray(kernel.transpose(2, 1, 0)[:, :, None])
+    assert (row.problem, row.dynamic) == ("i1x6 k1x4 s1x2 p0x1 ic3 oc5", [])
+    assert (row.digest, row.provenance) == (digest_of(canonical), "computed in the graph by ExpandDims")
+
+
+def test_a_factory_that_fails_says_all_that_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="read in the lane of PyTorch")
+    monkeypatch.chdir(tmp_path)
+    Path("failing.py").write_text("def make():\n    raise ValueError('first\\nsecond')\n", encoding="utf-8")
+    with pytest.raises(ScanError, match="cannot be made: ValueError: first second: give the name of a function"):
+        scanning.scan("failing:make", ("x=1,3,8,8",))
+
+
+EXPORTED = """
+import torch
+
+
+class Choosing(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = torch.nn.ConvTranspose2d(3, 4, 2, 2)
+        self.b = torch.nn.ConvTranspose2d(3, 4, 2, 2)
+        self.register_buffer("kernel", torch.randn(4, 2, 3, 3), persistent=False)
+        self.plain = torch.randn(2, 1, 2, 2)
+
+    def forward(self, x):
+        x = torch.cond(x.sum() > 0, lambda x: self.a(x), lambda x: self.b(x), (x,))
+        x = torch.nn.functional.conv_transpose2d(x, self.kernel)
+        with torch.no_grad():
+            x = torch.nn.functional.conv_transpose2d(x, self.plain, stride=2)
+        return torch.nn.functional.conv_transpose2d(x, self.b.weight[:1].transpose(0, 1)[:1])
+"""
+
+
+def test_branches_and_constants_of_an_exported_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch", reason="read in the lane of PyTorch")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    Path("choosing.py").write_text(EXPORTED, encoding="utf-8")
+    module = importlib.import_module("choosing").Choosing().eval()
+    torch.export.save(torch.export.export(module, (torch.randn(1, 3, 4, 5),)), "m.pt2")
+    scanned = scanning.scan("m.pt2").scan
+    digests = {row.digest: row.problem for row in scanned.rows if row.digest}
+    held = (module.a.weight, module.b.weight, module.kernel, module.plain)
+    assert digests == {
+        digest_of(weight.detach().numpy()): problem for weight, problem in zip(held, (
+            "i4x5 k2 s2 ic3 oc4 bias", "i4x5 k2 s2 ic3 oc4 bias", "i8x10 k3 ic4 oc2", "i10x12 k2 s2 ic2",
+        ), strict=True)
+    }  # fmt: skip
+    (last,) = (row for row in scanned.rows if not row.digest)
+    assert (last.problem, last.provenance[:25]) == ("i20x24 k2", "computed in the graph by ")
 
 
 def _operators(graph: Any) -> list[str]:

@@ -34,6 +34,8 @@ UNTOUCHED = ("Identity", "Switch", "Enter")
 NOT_LOOKED_INTO = ("it stands in the function {} of the graph's library, whose sizes are not inferred: freeze the "
                    "graph with lower_control_flow=True, which puts its operators into the graph")  # fmt: skip
 UPSTREAM = 6
+SCALAR = tensorflow.TensorShape([]).as_proto()
+"""The shape of an input without axes."""
 
 
 @dataclass
@@ -258,6 +260,11 @@ def _step(graph: Any, name: str) -> Step | None:
         return Step(lambda x, axes: reducing("sum", np.ravel(axes).tolist(), keep)(x), operands)
     if operation.type == "Reshape":
         return Step(reshaped, operands, moves=True)
+    if operation.type == "ExpandDims":
+        return Step(lambda x, axis: np.expand_dims(x, int(axis)), operands, moves=True)
+    if operation.type == "Squeeze":
+        axes = tuple(operation.get_attr("squeeze_dims"))
+        return Step(lambda x: np.squeeze(x, axes or None), operands, moves=True)
     if operation.type == "Transpose":
         return Step(np.transpose, operands, moves=True)
     return None
@@ -276,7 +283,8 @@ def _frozen(path: Path) -> GraphModel:
     if not graph.node:
         raise RefusedError("is no frozen graph, as it has no nodes: give a whole .pb file, or a SavedModel's folder")
     _require_safe(graph)
-    inputs = {node.name: _extents(node) for node in graph.node if node.op == "Placeholder"}
+    given = [node for node in graph.node if node.op == "Placeholder"]
+    inputs = {node.name: _extents(node) for node in given if node.attr["shape"].shape != SCALAR}
     return GraphModel(graph, "TensorFlow graph", inputs)
 
 
@@ -312,7 +320,8 @@ def _signature(signature: Any) -> GraphModel:
     frozen = convert_variables_to_constants_v2(signature)
     _, given = signature.structured_input_signature
     names = {tensor.name.partition(":")[0]: tensor for tensor in frozen.inputs}
-    stated = {name: spec.shape.as_list() if spec.shape.rank is not None else [] for name, spec in given.items()}
+    stated = {name: spec.shape.as_list() if spec.shape.rank is not None else [] for name, spec in given.items()
+              if spec.shape.rank != 0}  # fmt: skip
     own = {name: name if name in names else next(iter(names), name) for name in stated}
     return GraphModel(frozen.graph.as_graph_def(), "TensorFlow SavedModel", stated, own)
 

@@ -9,6 +9,7 @@ import importlib
 import inspect
 import re
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -287,6 +288,11 @@ def _line(error: Exception) -> str:
     return (lines[-1] if lines else "")[:200]
 
 
+def _whole(error: Exception) -> str:
+    """What an error says, in a line that is cut between words."""
+    return textwrap.shorten(str(error), 300, placeholder=" ...")
+
+
 def open_model(path: Path) -> TorchModel:
     """A module by package.module:factory, or the TorchScript in a file. Raises RefusedError, and OSError."""
     torch.manual_seed(0)  # of factories that draw their weights
@@ -310,7 +316,7 @@ def _made(name: str) -> Any:
             made = getattr(made, part)
         made = made if isinstance(made, torch.nn.Module) else made()
     except Exception as error:  # whatever the caller's code raises
-        raise RefusedError(f"cannot be made: {type(error).__name__}: {_line(error)}: give the name of a function "
+        raise RefusedError(f"cannot be made: {type(error).__name__}: {_whole(error)}: give the name of a function "
                            "without arguments that returns a torch.nn.Module") from None  # fmt: skip
     if not isinstance(made, torch.nn.Module):
         raise RefusedError(f"makes a {type(made).__name__}: give a function that returns a torch.nn.Module")

@@ -9,7 +9,7 @@ from conformance.adapters import models
 from conformance.adapters.base import Lane
 from conformance.adapters.models.base import NativeLayer, NativeModel, RefusedError, UnfitError
 from conformance.idioms import IdiomError
-from conformance.idioms.base import Claim, Refusal
+from conformance.idioms.base import FLOAT32, Claim, Refusal
 from conformance.idioms.expression import ExpressionError
 from conformance.problem import Ints
 from conformance.processes.memory import MEMORY, bound_memory
@@ -59,7 +59,8 @@ class Loaded:
         try:
             reading = idioms.reading(self.lane.framework, layer.call)
             shapes = {name: shape for name, shape in layer.shapes.items() if name in reading.tensors}
-            claim = idioms.point(reading, shapes, self.lane.variant, layer.dtype).claim
+            dtype = FLOAT32 if reading.idiom.dtypes else layer.dtype  # a layer that says its dtype is not asked for it
+            claim = idioms.point(reading, shapes, self.lane.variant, dtype).claim
             return (None, claim.refused) if claim.refused and claim.law in WANTING else (claim, "")
         except (Refusal, IdiomError, ExpressionError) as reason:
             return None, str(reason)
