@@ -351,10 +351,12 @@ def load(lane: Lane) -> Adapter:
     try:
         with _quiet():
             return cast(Adapter, importlib.import_module(place.module if place else f"{__name__}.{lane.framework}"))
-    except ImportError as error:
+    except Exception as error:  # an OSError, too, of a native library that lacks another
         others = [name for name in variants(lane.framework) if name != lane.variant]
+        said = str(error).partition("\n")[0]
+        said = said if isinstance(error, ImportError) else f"{type(error).__name__}: {said}"
         raise AdapterError(
-            f"{lane.framework} cannot be imported ({error}): install it, or use its environment: "
+            f"{lane.framework} cannot be imported ({said}): install it, or use its environment: "
             f"`tox run -e {lane.framework}`" + (f"; or give another --variant: {', '.join(others)}" if others else "")
         ) from None
 

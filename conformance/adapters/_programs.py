@@ -2,6 +2,7 @@
 
     command = ["node", "tfjs.mjs"]      run in the folder of the file
     block = 32                          how many jobs it is given at once
+    install = "npm install"             a command that brings what it needs, which is told where it does not start
     [variants.cpu]                      environment variables of a way to execute; the first variant is the default
 
 What the program then reads and writes stands in `processes.wire`.
@@ -28,6 +29,7 @@ PAGE = "docs/protocol.md"
 class _File(Struct, forbid_unknown_fields=True, frozen=True):
     command: Annotated[tuple[str, ...], Meta(min_length=1)]
     block: Annotated[int, Meta(ge=1, le=1024)] = 16
+    install: str = ""
     variants: Annotated[dict[str, dict[str, str]], Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: {"program": {}}
     )
@@ -35,11 +37,12 @@ class _File(Struct, forbid_unknown_fields=True, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """How a program is started: its command and the folder that it is run in."""
+    """How a program is started: its command and the folder that it is run in; and how to `install` what it needs."""
 
     command: tuple[str, ...]
     folder: Path
     block: int
+    install: str
     variants: Mapping[str, Mapping[str, str]]
 
     def require_executable(self, framework: str) -> None:
@@ -47,8 +50,11 @@ class Program:
         name = self.command[0]
         place = str(self.folder / name) if os.sep in name else name
         if shutil.which(place) is None:
-            where = f"in {self.folder}: build it" if os.sep in name else "on PATH: install it"
-            raise AdapterError(f"{framework} needs {name}, which is no program {where}, or correct {framework}.toml")
+            where, step = (f"in {self.folder}", "build it") if os.sep in name else ("on PATH", "install it")
+            step = f"`{self.install}`" if self.install else step
+            raise AdapterError(
+                f"{framework} needs {name}, which is no program {where}: {step}, or correct {framework}.toml"
+            )
 
 
 def read(path: Path) -> Program:
@@ -57,4 +63,4 @@ def read(path: Path) -> Program:
         given = msgspec.convert(tomllib.loads(read_named_text(path)), _File)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise AdapterError(f"{path}: {error}: give `command = [...]`, see {PAGE}") from None
-    return Program(given.command, path.parent.absolute(), given.block, MappingProxyType(given.variants))
+    return Program(given.command, path.parent.absolute(), given.block, given.install, MappingProxyType(given.variants))

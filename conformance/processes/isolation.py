@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from conformance.adapters import AdapterError
 from conformance.adapters.base import Lane
 from conformance.processes.memory import MEMORY, bound_memory, exhausted
 from conformance.processes.tree import POLL, Watch, adopt_orphans, die_with, end_strays, end_tree, end_watched
@@ -37,6 +38,9 @@ _MOURNING = 0.5  # until a dead server can be told from a living one
 _FOREIGN = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT, 255}
 """How a process ends that others kill, or their memory's shortage; 255 is what is known where the server died."""
 _PREFIX = re.compile(r"^[FEIW]\d{4} \S+\s+\d+ ")  # of a line in Google's logs: a date and a process, which never recur
+_STACK = re.compile(
+    r"^(?:Fatal Python error|Timeout \(|\*\*\* Check failure stack|Require stack:|    at \S)", re.MULTILINE
+)
 _NOISE = re.compile(r"^(WARNING: All log|I0000|W0000|\s*$|Extension modules:|Node\.js v)")
 
 
@@ -74,6 +78,7 @@ class HarnessError(ValueError):
 class _Raised(NamedTuple):
     """What a call's process sends in place of an answer where an error of this project's own ended it."""
 
+    name: str
     message: str
 
 
@@ -98,14 +103,18 @@ class Isolation:
     def call(self, function: Callable[..., Any], *arguments: Any, seconds: float = 0.0) -> Any:
         """What the function returns in a process of its own, or the Death of that process; both must be picklable.
 
-        `seconds`, unless 0, is what this call may take. Raises HarnessError where the function raised an error of this
-        project's own.
+        `seconds`, unless 0, is what this call may take. Raises AdapterError where the lane cannot be imported, and
+        HarnessError where the function raised another error of this project's own.
         """
         reply = self._call(function, arguments, seconds)
         if isinstance(reply, Death) and reply.foreign:
             reply = self._call(function, arguments, seconds)
         if isinstance(reply, _Raised):
-            raise HarnessError(f"{self._lane}: not asked, by an error of conformance itself: {reply.message}")
+            if reply.name == AdapterError.__name__:
+                raise AdapterError(f"{self._lane}: {reply.message}")
+            raise HarnessError(
+                f"{self._lane}: not asked, by an error of conformance itself: {reply.name}: {reply.message}"
+            )
         return reply
 
     def _call(self, function: Callable[..., Any], arguments: Sequence[Any], seconds: float) -> Any:
@@ -174,7 +183,7 @@ def _answer(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
     except Exception as error:
         if type(error).__module__.partition(".")[0] != __package__.partition(".")[0]:
             raise
-        return _Raised(f"{type(error).__name__}: {error}")
+        return _Raised(type(error).__name__, str(error))
 
 
 _server = 0
@@ -203,8 +212,8 @@ def death_of(status: int | None, text: str, passed: str) -> Death:
 
 
 def last_words(text: str) -> tuple[str, ...]:
-    """The last lines that are of the framework, without Python's own trace and the stack of native code."""
-    before = re.split(r"^(?:Fatal Python error|Timeout \(|\*\*\* Check failure stack)", text, maxsplit=1, flags=re.M)[0]
+    """The last lines that are of the framework, without the stacks of Python, of native code and of JavaScript."""
+    before = _STACK.split(text, maxsplit=1)[0]
     lines = [_PREFIX.sub("", line.strip()) for line in before.splitlines() if not _NOISE.match(line)]
     return tuple(lines[-LAST_LINES:])
 

@@ -12,7 +12,7 @@ import pytest
 
 from conformance.adapters.base import Lane
 from conformance.idioms import IdiomError
-from conformance.processes.isolation import STARTS, Death, HarnessError, Isolation, IsolationError, Limits
+from conformance.processes.isolation import STARTS, Death, HarnessError, Isolation, IsolationError, Limits, death_of
 from conformance.processes.memory import exhausted
 from conformance.records import record_file
 from conformance.records.record import Verdict
@@ -79,6 +79,25 @@ def test_a_death_names_its_signal_or_status_the_function_and_the_last_words(
     assert cause in found.message
     assert (" in words" in found.cause) is (how != "exit")
     assert found.trace[-1] == "kernel.cc:610] Check failed: x"
+
+
+NODE = """node:internal/modules/cjs/loader:1228
+  throw err;
+  ^
+
+Error: Cannot find module '@tensorflow/tfjs'
+Require stack:
+- /clone/programs/tfjs.mjs
+    at Function._resolveFilename (node:internal/modules/cjs/loader:1225:15) {
+  code: 'MODULE_NOT_FOUND'
+}
+
+Node.js v20.20.2
+"""
+
+
+def test_the_last_words_of_javascript_are_its_error_and_not_its_stack() -> None:
+    assert death_of(1, NODE, "").message == "exited with status 1: Error: Cannot find module '@tensorflow/tfjs'"
 
 
 @pytest.mark.slow

@@ -484,23 +484,29 @@ REFUSALS = ()
 BLOCK = 1
 describe = translate = run = array = tensor = None
 if True:
-    import a_module_that_nobody_has
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize(
+    ("workers", "fails", "said_of_it"),
+    [
+        ("0", "import a_module_that_nobody_has", "No module named 'a_module_that_nobody_has'"),
+        ("2", "import a_module_that_nobody_has", "No module named 'a_module_that_nobody_has'"),
+        ("2", "raise OSError('undefined symbol: f\\nof lib.so')", "OSError: undefined symbol: f"),
+    ],
+)
 def test_a_lane_that_cannot_be_imported_ends_in_a_line_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: None, workers: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: None, workers: str, fails: str, said_of_it: str
 ) -> None:
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "broken_adapter.py").write_text(BROKEN)
+    (tmp_path / "in" / "broken_adapter.py").write_text(f"{BROKEN}    {fails}\n")
     monkeypatch.setenv("CONFORMANCE_ADAPTERS", str(tmp_path / "in"))
     process = conformance_process(tmp_path / "records", f"-n{workers}", "--variant=half", framework="broken_adapter")
     said, _ = process.communicate(timeout=120)
     assert process.returncode == exit_status.USAGE
     assert said.strip() == (
-        "broken_adapter-half: broken_adapter cannot be imported (No module named 'a_module_that_nobody_has'): install "
+        f"broken_adapter-half: broken_adapter cannot be imported ({said_of_it}): install "
         "it, or use its environment: `tox run -e broken_adapter`; or give another --variant: whole"
     )
     assert list((tmp_path / "records").iterdir()) == []

@@ -173,6 +173,14 @@ class TestFile:
         with pytest.raises(AdapterError, match=f"odd needs {name}, which is no program .*{step}"):
             adapters.require_installed("odd")
 
+    def test_of_what_brings_a_program_is_told_where_it_is_not_there_or_dies_at_its_start(self, folder: Path) -> None:
+        write(folder, 'command = ["nosuchprogram"]\ninstall = "make it"')
+        with pytest.raises(AdapterError, match="which is no program on PATH: `make it`, or correct"):
+            adapters.require_installed("odd")
+        forget_adapters()
+        write(folder, 'command = ["false"]\ninstall = "make it"')
+        assert ends()[1].endswith("odd-program does not start: exited with status 1: `make it` brings what it needs")
+
     def test_names_the_variants(self, folder: Path) -> None:
         write(folder, 'command = ["x"]\n[variants.fast]\nTHREADS = "2"\n[variants.slow]\n')
         assert adapters.lane("odd") == Lane("odd", "fast")

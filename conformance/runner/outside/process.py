@@ -44,7 +44,9 @@ class LaneProcess:
         """`start` gives another process than that of the lane's adapter or program: a Popen, or what is like one."""
         self._lane, self._seconds = lane, seconds
         self._open = start or partial(opened, lane)
-        self._is_program = adapters.program(lane.framework) is not None
+        program = adapters.program(lane.framework)
+        self._is_program = program is not None
+        self._install = f"`{program.install}` brings what it needs" if program and program.install else ""
         self._channel: Channel | None = None
         self._started_as = Started({})
         self._failed, self._why = 0, ""
@@ -113,7 +115,7 @@ class LaneProcess:
             if self._failed >= STARTS:
                 fault = "does not start" if self._is_program else "is broken at import"
                 cause = f"{self._failed} of {STARTS} starts used: {self._lane} {fault}"
-                raise DiedError(Death(Verdict.CRASHED, ": ".join(filter(None, [cause, self._why]))))
+                raise DiedError(Death(Verdict.CRASHED, ": ".join(filter(None, [cause, self._why, self._install]))))
             self._failed += 1
             try:
                 self._start(Channel(self._open()))
