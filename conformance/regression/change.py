@@ -67,19 +67,19 @@ OF_THE_MACHINE = (Change.LESS_PRECISE, Change.MORE_PRECISE, Change.DRIFT, Change
 DRIFT = 2.0
 """The factor by which an error must grow, beyond a single rounding, to be told."""
 
-_RIGHT, _REFUSED, _WRONG, _DEAD = "right", "refused", "wrong", "dead"
+_RIGHT, REFUSED, _WRONG, _DEAD = "right", "refused", "wrong", "dead"
 _CHANGES: Mapping[tuple[str, str], Change] = {
-    (_RIGHT, _REFUSED): Change.NEWLY_REFUSED,
+    (_RIGHT, REFUSED): Change.NEWLY_REFUSED,
     (_RIGHT, _WRONG): Change.BROKEN,
-    (_REFUSED, _WRONG): Change.BROKEN,
-    (_REFUSED, _RIGHT): Change.NEWLY_ACCEPTED,
+    (REFUSED, _WRONG): Change.BROKEN,
+    (REFUSED, _RIGHT): Change.NEWLY_ACCEPTED,
     (_WRONG, _RIGHT): Change.FIXED,
     (_DEAD, _RIGHT): Change.FIXED,
-    (_WRONG, _REFUSED): Change.CONTAINED,
-    (_DEAD, _REFUSED): Change.CONTAINED,
+    (_WRONG, REFUSED): Change.CONTAINED,
+    (_DEAD, REFUSED): Change.CONTAINED,
     (_DEAD, _WRONG): Change.CHANGED_VALUE,
     (_RIGHT, _DEAD): Change.CRASH,
-    (_REFUSED, _DEAD): Change.CRASH,
+    (REFUSED, _DEAD): Change.CRASH,
     (_WRONG, _DEAD): Change.CRASH,
 }
 
@@ -119,7 +119,7 @@ def state_of(record: Record) -> str:
     if record.verdict == (record.claimed or Verdict.CONFORMS):
         return _RIGHT
     if record.verdict in (Verdict.REJECTS, Verdict.UNSUPPORTED):
-        return _REFUSED
+        return REFUSED
     return _DEAD if record.verdict in (Verdict.CRASHED, Verdict.TIMED_OUT) else _WRONG
 
 

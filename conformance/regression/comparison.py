@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-from conformance.predicates.comparisons import Facts, facts, size
-from conformance.predicates.induction import Rule, induce
+from conformance.predicates.comparisons import size
+from conformance.predicates.rule import Rule
 from conformance.records.machine import differing
 from conformance.records.messages import without_numbers
 from conformance.records.record import Key, Record, Run, Verdict
 from conformance.regression.change import (
     DRIFT,
-    MENDED,
     OF_THE_MACHINE,
     WORSE,
     Change,
@@ -27,8 +26,8 @@ from conformance.regression.change import (
     classify,
     plain,
     rho,
-    state_of,
 )
+from conformance.regression.population import Population
 from conformance.regression.side_by_side import Times
 from conformance.regression.timing import Pace, measure_pace
 
@@ -67,7 +66,7 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Cases that changed in the same way, and what tells them from others: see `_Population`."""
+    """Cases that changed in the same way, and what tells them from others: see `Population`."""
 
     change: Change
     before: str
@@ -350,43 +349,13 @@ def _groups(
         for changed, was, now in zip(those, *texts, strict=True):
             alike[change, was, now, changed.expected].append(changed)
     order = list(Change)
-    population = _Population(differences, same) if differences else None
+    population = Population([*((each.old, each.record) for each in differences), *same]) if differences else None
     for (change, was, now, _), those in sorted(
         alike.items(), key=lambda item: (order.index(item[0][0]), -len(item[1]), item[0])
     ):
         assert population is not None
-        where = population.rule(those)
+        where = population.rule(change, [(each.old, each.new) for each in those])
         yield Group(change, was, now, tuple(those), where, min(those, key=lambda difference: size(difference.record)))
-
-
-class _Population:
-    """Every case of both runs, by what it was before: what a group is told from.
-
-    What is mended is told from all other cases, if a predicate does that exactly: it names the region of the fault, of
-    which the cases that were wrong before may have nothing but.
-    """
-
-    def __init__(self, differences: Sequence[Difference], same: Sequence[tuple[Record, Record]]) -> None:
-        every = [*((difference.old, difference.record) for difference in differences), *same]
-        self._facts: dict[str, dict[Key, Facts]] = defaultdict(dict)
-        for old, record in every:
-            self._facts[state_of(old) if old else ""][record.key] = facts(record)
-
-    def rule(self, those: Sequence[Difference]) -> Rule:
-        """What tells the cases of a group from others."""
-        inside = [facts(difference.record) for difference in those]
-        if those[0].change in MENDED and (rule := induce(inside, self._others(those, [*self._facts]))).exact:
-            return rule
-        return induce(inside, self._others(those, self._states(those[0])))
-
-    def _states(self, first: Difference) -> list[str]:
-        """What the others were before: the same; anything where one run lacks the cases."""
-        one_sided = first.old is None or first.new is None
-        return [*self._facts] if one_sided or first.old is None else [state_of(first.old)]
-
-    def _others(self, those: Sequence[Difference], states: Sequence[str]) -> list[Facts]:
-        keys = {difference.record.key for difference in those}
-        return [fact for state in states for key, fact in self._facts[state].items() if key not in keys]
 
 
 def _voted(options: Sequence[tuple[str, ...]]) -> list[str]:

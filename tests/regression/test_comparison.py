@@ -127,6 +127,28 @@ def test_a_fix_never_cancels_a_break() -> None:
     assert found.count(Change.FIXED) == sum(each.fails for each in old.records)
 
 
+def test_a_fix_is_told_from_what_was_right_where_refusals_follow_no_predicate() -> None:
+    """All else that was wrong is of another dtype, from which the dtype alone would tell what is fixed."""
+    odd, where = {each.key for each in RECORDS[::7]}, Predicate.parse("any(kernel > 1 and dilation > 1)")
+
+    def new(each: Record) -> Record:
+        if each.key in odd:
+            return refused(each)
+        return diverging(each, "b") if each.dtype == "float64" else each
+
+    def old(each: Record) -> Record:
+        holds = where(Problem.parse(each.problem), variant=each.variant, dtype=each.dtype, framework=each.framework)
+        made = new(each)
+        return diverging(each) if made == each and holds else made
+
+    (group,) = compare([run(old, "rank > 0")], [run(new, "rank > 0")]).groups
+    assert group.change is Change.FIXED
+    assert (group.where.predicate, group.where.exact) == (
+        "dtype == 'float32' and any(kernel > 1 and dilation > 1)",
+        True,
+    )
+
+
 def test_where_no_predicate_tells_a_fix_from_all_others_it_is_told_from_what_was_wrong_before() -> None:
     odd = [each for number, each in enumerate(RECORDS) if number * 7 % 11 < 3]
     old = run(lambda each: diverging(each) if each in odd else each, "rank > 0")
