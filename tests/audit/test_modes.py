@@ -126,9 +126,9 @@ def test_a_mode_that_cannot_make_a_call_is_left_out() -> None:
     assert found(right, Modes(MODES={"it": mode})) == []
 
 
-def test_the_frameworks_that_have_operators_have_modes_of_names_of_their_own() -> None:
+def test_every_framework_that_has_operators_has_modes() -> None:
     every = [name for framework in modes.frameworks() for name in modes.names(framework)]
-    assert set(modes.frameworks()) == {*filter(adapters.has_operators, adapters.frameworks())}
+    assert {*filter(adapters.has_operators, adapters.frameworks())} < set(modes.frameworks())
     assert len(every) > 15
 
 
