@@ -494,6 +494,39 @@ class Choosing(torch.nn.Module):
 """
 
 
+def test_layers_that_share_a_weight_are_told_apart_by_their_biases_and_gradients_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch", reason="read in the lane of PyTorch")
+    monkeypatch.chdir(tmp_path)
+    tied = torch.nn.Sequential(torch.nn.ConvTranspose2d(3, 3, 3), torch.nn.ConvTranspose2d(3, 3, 3))
+    tied[1].weight = tied[0].weight
+    torch.jit.save(torch.jit.script(tied.eval()), "tied.pt")
+    scanned = scanning.scan("tied.pt", ("x=1,3,4,5",)).scan
+    weight = digest_of(tied[0].weight.detach().numpy())
+    assert [(row.layer, row.problem, row.digest) for row in scanned.rows] == [
+        ("0", "i4x5 k3 ic3 oc3 bias", weight), ("1", "i6x7 k3 ic3 oc3 bias", weight)
+    ]  # fmt: skip
+    Path("gradient.py").write_text(GRADIENT, encoding="utf-8")
+    (row,) = scanning.scan("gradient:Gradient", ("x=1,4,6,6",)).scan.rows
+    assert row.problem == ""
+    assert row.unknown.startswith("aten.convolution_backward.default is not read")
+
+
+GRADIENT = """
+import torch
+
+
+class Gradient(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(4, 3, 3, 3))
+
+    def forward(self, x):
+        return torch.nn.grad.conv2d_input((1, 3, 8, 8), self.weight, x)
+"""
+
+
 def test_branches_and_constants_of_an_exported_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch", reason="read in the lane of PyTorch")
     monkeypatch.chdir(tmp_path)

@@ -22,7 +22,7 @@ from conformance.layout import LayoutError
 from conformance.problem import Problem, broken_rule
 from conformance.scan import process, sizes
 from conformance.scan.formats.known import format_of
-from conformance.scan.layer import Array, Layer, Model
+from conformance.scan.layer import Array, Layer, Model, ScanError
 from conformance.scan.regions import regions
 from conformance.suites.scans.file import FORMAT, Header, Row, Scan
 from conformance.suites.scans.weights import bias_of, canonical, digest_of
@@ -51,7 +51,14 @@ def of_model(name: str, model: Model, asked: sizes.Asked) -> Scanned:
     """The scan of a model that has been opened."""
     path = Path(name)
     ranges, free = sizes.of_inputs(path.name, model.inputs, asked)
-    found, words = sizes.tried(ranges, model.layers)
+    try:
+        found, words = sizes.tried(ranges, model.layers)
+    except ScanError:
+        least = ranges
+        ranges, free = sizes.of_inputs(path.name, model.inputs, asked, batch=2)  # exporters make a case of 1 of its own
+        if ranges == least:
+            raise
+        found, words = sizes.tried(ranges, model.layers)
     rows, weights = _rows(found, _dynamic(ranges, free))
     given = {each: ",".join(str(low) if low == high else f"{low}..{high}" for low, high in extents)
              for each, extents in ranges.items()}  # fmt: skip

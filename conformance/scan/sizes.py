@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 from operator import eq
 from typing import TypeVar
 
@@ -49,8 +49,11 @@ def _range(text: str, extent: str) -> Range:
     return low, high
 
 
-def of_inputs(name: str, declared: Mapping[str, Sequence[Extent]], asked: Asked) -> tuple[Asked, list[str]]:
-    """The ranges of all inputs of a model, and the extents that are free and not asked for, in words.
+def of_inputs(
+    name: str, declared: Mapping[str, Sequence[Extent]], asked: Asked, batch: int = 1
+) -> tuple[Asked, list[str]]:  # fmt: skip
+    """The ranges of all inputs of a model, and the extents that are free and not asked for, in words; a free batch that
+    is not asked for is the one given.
 
     An input that is the only one may be called x; a model that states none has those that are asked for. Raises
     ScanError for what does not fit the file.
@@ -71,10 +74,12 @@ def of_inputs(name: str, declared: Mapping[str, Sequence[Extent]], asked: Asked)
             ranges[given] = _fitting(name, given, extents, asked[given])
         else:
             open_axes = [at for at, extent in enumerate(extents) if not isinstance(extent, int)]
-            said = " (1 here)" if open_axes == [0] else ""
+            said = f" ({batch} here)" if open_axes == [0] else ""
             free += [f"axis {at} of {given}{said}" for at in open_axes] if extents else [given]
             if extents and (not open_axes or open_axes == [0]):  # of a batch, one does
-                ranges[given] = tuple((extent, extent) if isinstance(extent, int) else (1, 1) for extent in extents)
+                ranges[given] = tuple(
+                    (extent, extent) if isinstance(extent, int) else (batch, batch) for extent in extents
+                )
     return ranges, free
 
 
@@ -152,9 +157,11 @@ def _least(asked: Asked, axes: Sequence[Axis], at: Callable[[Sizes], Found]) -> 
     reason = ""
     widest = max((high - low for ranges in asked.values() for low, high in ranges[1:]), default=0)
     further = min(FURTHEST - 1, widest) if axes else 0
-    for offset in range(further + 1):
-        sizes = {name: tuple(min(low + offset * (axis > 0), high) for axis, (low, high) in enumerate(ranges))
+    for later, offset in product((0, 1), range(further + 1)):  # a batch of 1 is often not taken
+        sizes = {name: tuple(min(low + (offset if axis else later), high) for axis, (low, high) in enumerate(ranges))
                  for name, ranges in asked.items()}  # fmt: skip
+        if later and not any(ranges and ranges[0][0] < ranges[0][1] for ranges in asked.values()):
+            break
         try:
             return sizes, at(sizes)
         except SizeError as error:

@@ -427,3 +427,14 @@ def test_an_operator_of_another_domain_with_the_name_of_one_is_told(tmp_path: Pa
     (row,) = rows(save(tmp_path / "m.onnx", [node("x", "w", to="y", name="up", domain="mine")], {"w": UP1}))
     assert (row.layer, row.problem) == ("up", "")
     assert row.unknown == "mine.ConvTranspose is not read: export the model without it"
+
+
+def test_a_sparse_tensor_is_refused_by_name(tmp_path: Path) -> None:
+    path = save(tmp_path / "m.onnx", [node("x", "w", to="y")], {})
+    model = onnx.load(path)
+    values = numpy_helper.from_array(np.ones(1, np.float32), "w")
+    sparse = helper.make_sparse_tensor(values, numpy_helper.from_array(np.zeros(1, np.int64), "at"), [3, 8, 4, 4])
+    model.graph.sparse_initializer.append(sparse)
+    onnx.save(model, path)
+    with pytest.raises(ScanError, match="the tensor 'w' is stored as a sparse one, which is not read"):
+        scanning.scan(str(path))

@@ -116,11 +116,30 @@ def test_a_loop_may_give_its_body_other_tensors_than_it_was_given(tmp_path: Path
     assert (row.digest, row.provenance) == ("", "given to an inner graph, such as the state of a loop")
 
 
-def test_an_operator_with_the_name_of_one_is_told_and_not_read(tmp_path: Path) -> None:
-    packed = node("torch.ops.quantized.conv_transpose2d.default", "q", qx=tensor("x"))
-    (row,) = rows(exported(tmp_path / "m.pt2", graph([packed])))
+@pytest.mark.parametrize("name", ["quantized.conv_transpose2d.default", "aten.convolution_backward.default"])
+def test_an_operator_that_may_be_one_is_told_and_not_read(name: str, tmp_path: Path) -> None:
+    (row,) = rows(exported(tmp_path / "m.pt2", graph([node(f"torch.ops.{name}", "q", qx=tensor("x"))])))
     assert (row.layer, row.problem) == ("q", "")
-    assert row.unknown.startswith("torch.ops.quantized.conv_transpose2d.default is not read")
+    assert row.unknown.startswith(f"torch.ops.{name} is not read")
+
+
+def test_a_layer_in_an_autocast_takes_its_weight_in_the_dtype_that_it_computes_in(tmp_path: Path) -> None:
+    of = graph([convolution("y")])
+    of["tensor_values"]["y"] = meta((1, 3, 5, 6), dtype=6)
+    (row,) = rows(exported(tmp_path / "m.pt2", of))
+    assert (row.dtype, row.provenance) == ("float16", "stored in float32")
+    assert row.digest == digest_of(WEIGHT.astype(np.float16))
+
+
+def test_a_batch_of_1_that_was_not_exported_is_one_of_2(tmp_path: Path) -> None:
+    path = exported(tmp_path / "m.pt2", graph([convolution("y")], x=(SYMBOL, 2, 4, 5)), {"s0": {"min_val": 2}})
+    for inputs, problems in (
+        ((), ["i4x5 k2 ic2 oc3 n2"]),
+        (("x=1..3,2,4,5",), ["i4x5 k2 ic2 oc3 n2", "i4x5 k2 ic2 oc3 n3"]),
+    ):
+        assert [row.problem for row in rows(path, *inputs)] == problems
+    with pytest.raises(ScanError, match="takes no input of this size: s0 is 1, and was exported for 2 to None"):
+        rows(path, "x=1,2,4,5")
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,10 @@ WEIGHT_NORMS = ("aten._weight_norm.default", "aten._weight_norm_interface.defaul
 CALLS = ("aten.convolution.default", "aten._convolution.default", "aten._convolution.deprecated")
 TRANSPOSED = re.compile(r"conv\w*transpose\w*(?<!prepack)(?<!unpack)\b", re.IGNORECASE)
 """The names of other operators that may be transposed convolutions, such as quantized ones."""
+GRADIENTS = ("aten.convolution_backward.default",)
+"""Operators that are transposed convolutions of what an ordinary one answers."""
+OWN = ("aten", "prim")
+"""PyTorch's own operators, whose transposed convolutions are all of `CALLS`."""
 WORDS = ("stride", "padding", "dilation")
 UNTOLD = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException)
 """What a run without numbers ends with where it needs them."""
@@ -114,7 +118,7 @@ class _Watch(TorchDispatchMode):
         module = watched.stack[-1] if watched.stack else ""
         if str(func) in CALLS and args[6]:
             watched.layers.append(_Seen(module, str(func), args, watched.identity(*args[1:3])))
-        elif TRANSPOSED.search(str(func)) and str(func).split(".")[0] not in ("aten", "prim"):
+        elif str(func) in GRADIENTS or (TRANSPOSED.search(str(func)) and str(func).split(".")[0] not in OWN):
             watched.layers.append(_Seen(module, str(func), (), ""))
         try:
             answer = func(*args, **(kwargs or {}))
@@ -183,7 +187,9 @@ class TorchModel:
         words = dict(zip(WORDS, rest, strict=False)) | {"output_padding": rest[4], "groups": rest[5]}
         told = known is None and not isinstance(weight, FakeTensor) and not isinstance(bias, FakeTensor)
         told = told and bool(seen.identity or self.scripted)
-        owner = _owner("" if isinstance(weight, FakeTensor) else watched.names.get(_place(weight), ""))
+        owners = [_owner(watched.names.get(_place(each), "")) for each in (bias, weight)
+                  if each is not None and not isinstance(each, FakeTensor)]  # fmt: skip
+        owner = next(filter(None, owners), "")  # that of the bias, which layers share less than a weight
         name = known.name if known else seen.module or owner or f"convolution.{at + 1}"
         return NativeLayer(
             name, place, call_text(x.dim() - 2, bias=bias is not None, words=words),

@@ -121,7 +121,7 @@ class OnnxModel:
         read, provenance = self._read(at, given[1], tensors, producers, dtype)
         bias, whence = self._read(at, given[2], tensors, producers, dtype) if given[2] else (None, "")
         if given[2] and bias is None:
-            return None, f"{provenance}; its bias is {whence}"
+            return None, f"{provenance}{f'; its bias is {whence}' if read else ''}"
         return None if read is None else Weight(read, bias), provenance
 
     def _read(
@@ -213,6 +213,10 @@ def open_model(path: Path) -> OnnxModel:
                             f"to {latest}: install a newer onnx, or export for one of these")  # fmt: skip
     if proto.functions:
         proto = _inlined(path, proto)
+    if proto.graph.sparse_initializer:
+        name = proto.graph.sparse_initializer[0].values.name
+        raise ScanError(f"{path}: the tensor {name!r} is stored as a sparse one, which is not read: export the model "
+                        "with dense tensors")  # fmt: skip
     return OnnxModel(path, buffer, proto)
 
 

@@ -19,6 +19,9 @@ CONFIGS: Mapping[str, str] = {WEIGHTS: "model_weights_config.json", CONSTANTS: "
 """What says where each parameter lies, and each buffer or constant that is not of the state."""
 TYPES = {6: ("float16", "<f2"), 7: ("float32", "<f4"), 8: ("float64", "<f8"), 13: ("bfloat16", "<u2")}
 """The dtypes of a transposed convolution by their numbers in these files, and how NumPy reads their bytes."""
+OTHERS = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 9: "complex32", 10: "complex64", 11: "complex128",
+          12: "bool"}  # fmt: skip
+"""Further dtypes, of which weights are not read."""
 AGAIN = "export it again by PyTorch 2.8 or newer"
 UNPACKED = 1 << 24
 """Bytes that a part may have which PyTorch has not written: it compresses nothing."""
@@ -35,6 +38,11 @@ class Archive:
     def document(self) -> Any:
         """The model as JSON. Raises BoundError and UnicodeDecodeError for what is no JSON."""
         return read_json(_member(self.path, self.root + MODEL, LARGEST_TEXT).decode("utf-8"))
+
+    def reads(self, name: str) -> bool:
+        """Whether a parameter is of a dtype that is read, or is not there, which `array` says."""
+        entry = self.entries.get(name)
+        return entry is None or (entry.get("tensor_meta") or {}).get("dtype") not in OTHERS
 
     def array(self, name: str) -> Array:
         """A parameter. Raises ScanError where it is missing, or is not as long as it says."""

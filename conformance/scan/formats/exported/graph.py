@@ -14,8 +14,8 @@ Node = Mapping[str, Any]
 ATEN = "torch.ops.aten."
 TARGETS = tuple(f"{ATEN}conv_transpose{rank}d" for rank in (1, 2, 3))
 GENERAL = (f"{ATEN}convolution.", f"{ATEN}_convolution.")
-UNREAD = re.compile(r"conv\w*transpose", re.IGNORECASE)
-"""A part of the names of other operators that may be transposed convolutions, such as quantized ones."""
+UNREAD = re.compile(r"conv\w*transpose|convolution_backward", re.IGNORECASE)
+"""A part of the names of other operators that may be transposed convolutions: quantized ones, and gradients."""
 BINDING = ("cond", "wrap_with_set_grad_enabled", "wrap_with_autocast", "wrap", "checkpoint", "strict_mode",
            "invoke_subgraph")  # fmt: skip
 """Operators that give their last tensors to the inner graph as they are, in its order."""

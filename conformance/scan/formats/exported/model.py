@@ -11,7 +11,7 @@ from conformance.adapters.models._computed import Computed, computed
 from conformance.idioms.base import Claim, Refusal
 from conformance.io.bounded import BoundError
 from conformance.problem import Ints
-from conformance.scan.formats.exported.archive import AGAIN, TYPES, Archive, open_archive
+from conformance.scan.formats.exported.archive import AGAIN, OTHERS, TYPES, Archive, open_archive
 from conformance.scan.formats.exported.extents import UnreadError, extent_of, number, solved
 from conformance.scan.formats.exported.graph import (
     Node,
@@ -130,8 +130,12 @@ class ExportedModel:
                 claim = idioms.read(FRAMEWORK, text, shapes).claim
             except Refusal as reason:
                 unknown = str(reason)
-        dtype = TYPES.get(scope.graph["tensor_values"][weight]["dtype"], ("float32", ""))[0]
+        values, answer = scope.graph["tensor_values"], next(iter(answers(node)), "")
+        stored = _dtype(values[weight])
+        dtype = _dtype(values[answer]) if answer in values else stored  # another one where an autocast is around it
         made, provenance = self._weight(scope.name(weight), scope.name(bias) if bias else "", dtype)
+        if made is not None and dtype != stored:
+            made, provenance = _cast(made, dtype), f"{provenance} in {stored}"
         return Layer(scope.path + _name(node, own), place, text, claim, dtype, made, provenance, unknown)
 
     def _shapes(
@@ -155,13 +159,13 @@ class ExportedModel:
         read, provenance = self._known(weight, dtype)
         beside, whence = self._known(bias, dtype) if bias else (None, "")
         if bias and beside is None:
-            return None, f"{provenance}; its bias is {whence}"
+            return None, f"{provenance}{f'; its bias is {whence}' if read else ''}"
         return None if read is None else Weight(read, beside), provenance
 
     def _known(self, name: str, dtype: str) -> tuple[Callable[[], Array] | None, str]:
         """What reads a tensor, where the file holds or says its numbers; and where it comes from."""
         if (key := self._stored.get(name)) is not None:
-            return lambda: self.array(key), STORED
+            return (lambda: self.array(key)) if self.archive.reads(key) else None, STORED
         if name not in self._made:
             first = self._computed(name)
             self._made[name] = None if first is None else first.folded
@@ -177,7 +181,11 @@ class ExportedModel:
             scope, node = self._producers.get(name, (None, None))
             return None if scope is None or node is None else step(node, scope.name)
 
-        return computed(name, lambda each: self.array(stored[each]) if each in stored else None, made)
+        def numbers(name: str) -> Array | None:
+            key = stored.get(name)
+            return None if key is None or not self.archive.reads(key) else self.array(key)
+
+        return computed(name, numbers, made)
 
     def _provenance(self, name: str) -> str:
         """Where a tensor comes from that the file does not hold."""
@@ -191,6 +199,17 @@ class ExportedModel:
         return (
             "an input of the model" if name in self._given() else "given to an inner graph, such as the state of a loop"
         )
+
+
+def _dtype(meta: Mapping[str, Any]) -> str:
+    """The dtype of a tensor by its name."""
+    return TYPES[meta["dtype"]][0] if meta["dtype"] in TYPES else OTHERS.get(meta["dtype"], "another type")
+
+
+def _cast(weight: Weight, dtype: str) -> Weight:
+    """A weight and bias as a layer takes them that computes in another dtype than they are stored in."""
+    bias = weight.bias
+    return Weight(lambda: in_dtype(weight.array(), dtype), None if bias is None else lambda: in_dtype(bias(), dtype))
 
 
 def _call(
