@@ -1,4 +1,4 @@
-"""The oracle gives ONNX's node tests; where ONNX's reference evaluator differs, it is wrong."""
+"""The oracle gives ONNX's node tests; where ONNX's reference evaluator or shape inference differs, it is wrong."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,6 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from conformance import oracle
+from conformance.adapters.base import Unsupported
+from conformance.adapters.modes.base import Inferred
 from conformance.problem import Problem, Window
 
 onnx = pytest.importorskip("onnx", reason="ONNX's node tests come from its package, which `tox run -e tests` installs")
@@ -15,6 +17,9 @@ onnx = pytest.importorskip("onnx", reason="ONNX's node tests come from its packa
 from onnx.backend.test.case import node  # noqa: E402  # only where there is onnx
 from onnx.backend.test.case.node import convtranspose  # noqa: E402, F401  # its import makes the node tests
 from onnx.reference import ReferenceEvaluator  # noqa: E402  # only where there is onnx
+
+from conformance.adapters._onnx import call_of  # noqa: E402  # only where there is onnx
+from conformance.adapters.modes import onnx as modes  # noqa: E402  # only where there is onnx
 
 Array = NDArray[Any]
 
@@ -98,3 +103,27 @@ def test_onnx_reference_evaluator_is_wrong_for_groups_and_right_for_each_of_them
     else:
         with pytest.raises(ValueError, match=r"could not broadcast|cannot reshape"):
             evaluated(x, weight, bias, problem.groups)
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "by_pads", "by_auto_pad"),
+    [
+        ("i2x3 k3 s2 p1 op1 oc2", (1, 2, 4, 6), (1, 2, 5, 7)),  # of the size that the window leaves, and op more
+        ("i2 k3 s2 p0:1", (1, 1, 4), (1, 1, 4)),
+        ("i2 k3 s2 p1:0", (1, 1, 4), (1, 1, 4)),
+        ("i2 k3 s2", (1, 1, 5), None),  # no auto_pad leaves so much
+        ("i1 k1 s2 op1", (1, 1, 2), (1, 1, 2)),
+    ],
+)
+def test_shape_inference_is_right_of_pads_and_leaves_output_padding_out_of_auto_pad(
+    descriptor: str, by_pads: tuple[int, ...], by_auto_pad: tuple[int, ...] | None
+) -> None:
+    problem = Problem.parse(descriptor)
+    x, weight = (np.ones(shape, "float32") for shape in (problem.input_shape, problem.weight_shape))
+    call = call_of(oracle.expected, problem, x, weight, None)
+    assert modes.infer_shapes(call)() == Inferred(by_pads, "float32")
+    if by_auto_pad is None:
+        with pytest.raises(Unsupported):
+            modes.infer_auto_pad(call)
+    else:
+        assert modes.infer_auto_pad(call)() == Inferred(by_auto_pad, "float32")
