@@ -465,6 +465,20 @@ def test_a_kernel_that_gets_an_axis_is_known_and_an_input_without_axes_is_not_fr
     assert (row.digest, row.provenance) == (digest_of(canonical), "computed in the graph by ExpandDims")
 
 
+def test_an_operator_of_tensorflow_that_may_be_one_is_told_and_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tf = pytest.importorskip("tensorflow", reason="read in the lane of TensorFlow")
+    monkeypatch.chdir(tmp_path)
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, [2, 6, 5, 2], "x")
+        tf.nn.depthwise_conv2d_backprop_input([2, 6, 5, 2], tf.ones([3, 3, 2, 1]), x, [1] * 4, "SAME", name="up")
+    Path("m.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    (row,) = scanning.scan("m.pb").scan.rows
+    assert (row.layer, row.problem) == ("up", "")
+    assert row.unknown.startswith("DepthwiseConv2dNativeBackpropInput is, or may hold, a transposed convolution")
+
+
 def test_a_factory_that_fails_says_all_that_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch", reason="read in the lane of PyTorch")
     monkeypatch.chdir(tmp_path)
@@ -630,6 +644,12 @@ def test_inner_graphs_and_windows_that_there_are_not_of_mxnet(tmp_path: Path, mo
     (row,) = scanning.scan("loop-symbol.json").scan.rows
     assert (row.layer, row.problem) == ("_foreach0/1/in", "")
     assert row.unknown.startswith("it stands in the inner graph _foreach0/1/, whose sizes are not inferred")
+    mx.sym.UpSampling(data, scale=2, sample_type="bilinear", num_filter=3, name="up").save("up-symbol.json")
+    mx.sym.UpSampling(data, scale=2, sample_type="nearest", name="up").save("no-symbol.json")
+    (row,) = scanning.scan("up-symbol.json", ("data=1,3,4,4",)).scan.rows
+    assert (row.layer, row.problem) == ("up", "")
+    assert row.unknown.startswith("MXNet computes it as a transposed convolution, which is not read")
+    assert scanning.scan("no-symbol.json", ("data=1,3,4,4",)).scan.rows == ()
     for name, pad in (("far", (9, 9)), ("near", (1, 0))):
         mx.sym.Deconvolution(data, num_filter=4, kernel=(3, 3), stride=(2, 2), target_shape=(14, 15), pad=pad,
                              name="up").save(f"{name}-symbol.json")  # fmt: skip

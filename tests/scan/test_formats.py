@@ -1,5 +1,6 @@
 """Which files are read, and what is said of the others."""
 
+import json
 import os
 import pickle
 import zipfile
@@ -118,3 +119,28 @@ def test_which_extents_a_model_takes_is_said(takes: object, words: str) -> None:
     assert said[0].startswith(f"axis 1 of x in 5..201: {words}")
     largest = max(extent for extent in range(5, 202) if takes(extent))
     assert found[-1] == largest
+
+
+def test_a_symbol_is_listed_without_mxnet_with_its_inner_graphs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanning, "python_for", lambda framework, chosen: None)
+    node = {"op": "Deconvolution", "name": "in", "attrs": {"kernel": "(3, 3)"}, "inputs": [[0, 0, 0], [0, 0, 0]]}
+    data, loop = {"op": "null", "name": "data", "inputs": []}, {"op": "_foreach", "name": "loop", "inputs": []}
+    up = {"op": "UpSampling", "name": "up", "attrs": {"sample_type": "bilinear"}, "inputs": [[0, 0, 0]]}
+    nodes = [data, node | {"name": "out"}, up, loop | {"subgraphs": [{"nodes": [data, node]}]}]
+    (tmp_path / "m-symbol.json").write_text(json.dumps({"nodes": nodes}), encoding="utf-8")
+    told = [(row.layer, row.unknown[:40]) for row in scanning.scan(str(tmp_path / "m-symbol.json")).scan.rows]
+    assert told == [
+        ("out", "its extents and its weight are read by m"), ("up", "MXNet computes it as a transposed convol"),
+        ("loop/1/in", "it stands in the inner graph loop/1/, wh"),
+    ]  # fmt: skip
+    nodes[3]["subgraphs"][0]["nodes"] = [node | {"op": "Custom"}]  # type: ignore[index]
+    (tmp_path / "m-symbol.json").write_text(json.dumps({"nodes": nodes}), encoding="utf-8")
+    with pytest.raises(ScanError, match="has an operator Custom, whose code would be run"):
+        scanning.scan(str(tmp_path / "m-symbol.json"))
+
+
+def test_an_empty_name_is_no_folder() -> None:
+    with pytest.raises(ScanError, match="an empty name is given: give a model's file"):
+        format_of("")

@@ -27,13 +27,14 @@ class Tensor(NamedTuple):
 
 
 class Operator(NamedTuple):
-    """An operator by its name, on tensors by their numbers; with an axis where it has one."""
+    """An operator by its name, on tensors by their numbers; with an axis where it has one, and a name of its own."""
 
     name: str
     inputs: Sequence[int]
     output: int
     axis: int = 0
     stride: int = 2
+    custom: str = ""
 
 
 def vector(builder: Any, numbers: Sequence[int]) -> int:
@@ -57,9 +58,11 @@ def table(builder: Any, kind: str, **fields: Any) -> int:
 def saved(path: Path, tensors: Sequence[Tensor], operators: Sequence[Operator], given: int = 1) -> Path:
     """A file of one graph, whose first tensors are its inputs."""
     builder = flatbuffers.Builder(1024)
-    codes = sorted({each.name for each in operators})
+    codes = sorted({(each.name, each.custom) for each in operators})
+    named = {own: builder.CreateString(own) for _, own in codes if own}
     told = [table(builder, "OperatorCode", BuiltinCode=getattr(tflite.BuiltinOperator, name),
-                  DeprecatedBuiltinCode=min(127, getattr(tflite.BuiltinOperator, name))) for name in codes]  # fmt: skip
+                  DeprecatedBuiltinCode=min(127, getattr(tflite.BuiltinOperator, name)),
+                  **({"CustomCode": named[own]} if own else {})) for name, own in codes]  # fmt: skip
     buffers, made = [table(builder, "Buffer")], []
     for each in tensors:
         words = {"Name": builder.CreateString(each.name), "Shape": vector(builder, [max(1, at) for at in each.extents]),
@@ -72,7 +75,7 @@ def saved(path: Path, tensors: Sequence[Tensor], operators: Sequence[Operator], 
     run = []
     for one in operators:
         words = {"Inputs": vector(builder, one.inputs), "Outputs": vector(builder, [one.output]),
-                 "OpcodeIndex": codes.index(one.name)}  # fmt: skip
+                 "OpcodeIndex": codes.index((one.name, one.custom))}  # fmt: skip
         if one.name == "TRANSPOSE_CONV":
             words |= {"BuiltinOptions": table(builder, "TransposeConvOptions", Padding=1, StrideH=one.stride,
                                               StrideW=one.stride),
@@ -162,6 +165,21 @@ def test_free_extents_are_not_those_that_stand_in_their_place(tmp_path: Path) ->
         (row,) = rows(path, *inputs)
         assert row.problem == ""
         assert row.unknown.startswith("its extents are free in the file, whose shapes are not inferred here")
+
+
+@pytest.mark.parametrize(
+    ("operator", "layer"),
+    [
+        (Operator("CUSTOM", [0], 1, custom="FlexConv2DBackpropInput"), "FlexConv2DBackpropInput"),
+        (Operator("CUSTOM", [0], 1, custom="Convolution2DTransposeBias"), "Convolution2DTransposeBias"),
+        (Operator("STABLEHLO_CONVOLUTION", [0, 0], 1), "STABLEHLO_CONVOLUTION"),
+        (Operator("CUSTOM", [0], 1, custom="FlexTranspose"), ""),
+    ],
+)
+def test_an_operator_that_may_be_one_is_told_and_not_read(operator: Operator, layer: str, tmp_path: Path) -> None:
+    tensors = [Tensor("x", (1, 6, 7, 4)), Tensor("y", (1, 12, 14, 4))]
+    told = [(row.layer, row.problem, row.unknown) for row in rows(saved(tmp_path / "m.tflite", tensors, [operator]))]
+    assert told == ([(layer, "", f"{layer} is not read: convert the model without it")] if layer else [])
 
 
 def test_operators_in_a_circle_end_no_scan(tmp_path: Path) -> None:

@@ -9,12 +9,23 @@ from conformance.io.bounded import BoundError, read_json, read_text
 
 SYMBOL = "-symbol.json"
 OWN = "Custom"
-OPERATOR = "Deconvolution"
+OPERATOR, UPSAMPLING = "Deconvolution", "UpSampling"
+INSIDE = "MXNet computes it as a transposed convolution, which is not read: write it as Deconvolution"
 MOST = 1 << 20
 """Nodes that are read."""
 DEEPEST = 16
 """Graphs that stand in each other."""
 NOT_LOOKED_INTO = "it stands in the inner graph {}, whose sizes are not inferred: export the model without it"
+
+
+def is_one(node: Any) -> bool:
+    """Whether a node is a transposed convolution, or one that MXNet computes as one."""
+    return bool(node["op"] == OPERATOR or is_upsampling(node))
+
+
+def is_upsampling(node: Any) -> bool:
+    """Whether a node is a bilinear UpSampling, which MXNet computes as a transposed convolution."""
+    return node["op"] == UPSAMPLING and "bilinear" in str(node.get("attrs") or node.get("param") or {})
 
 
 def call_text(attributes: Mapping[str, str], bias: bool) -> str:

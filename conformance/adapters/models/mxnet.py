@@ -10,7 +10,17 @@ from typing import Any
 
 import mxnet
 
-from conformance.adapters.models._symbol import NOT_LOOKED_INTO, OPERATOR, SYMBOL, call_text, inner_nodes, read_nodes
+from conformance.adapters.models._symbol import (
+    INSIDE,
+    NOT_LOOKED_INTO,
+    OPERATOR,
+    SYMBOL,
+    call_text,
+    inner_nodes,
+    is_one,
+    is_upsampling,
+    read_nodes,
+)
 from conformance.adapters.models.base import Extents, NativeLayer, RefusedError, UnfitError
 from conformance.layout import Array
 from conformance.problem import Ints
@@ -36,8 +46,8 @@ class MxnetModel:
     def layers(self, sizes: Mapping[str, Ints]) -> list[NativeLayer]:
         """The Deconvolution nodes, those of inner graphs behind the others. Raises UnfitError for sizes that MXNet
         refuses."""
-        found = [at for at, node in enumerate(self.nodes) if node["op"] == OPERATOR]
-        inner = [(path, node) for path, node in inner_nodes(self.nodes) if node["op"] == OPERATOR]
+        found = [at for at, node in enumerate(self.nodes) if is_one(node)]
+        inner = [(path, node) for path, node in inner_nodes(self.nodes) if is_one(node)]
         shapes = self._shapes(sizes) if found or sizes else {}
         of = len(found) + len(inner)
         return [*(self._layer(at, number, of, shapes) for number, at in enumerate(found, 1)),
@@ -59,6 +69,9 @@ class MxnetModel:
 
     def _layer(self, at: int, number: int, of: int, shapes: Mapping[str, Ints]) -> NativeLayer:
         node = self.nodes[at]
+        if is_upsampling(node):
+            return NativeLayer(node["name"], f"{node['op']} {number} of {of}", f"mxnet.nd.{node['op']}(...)", {},
+                               "another type", "", unknown=INSIDE)  # fmt: skip
         names = [self.nodes[index]["name"] for index, *_ in node["inputs"]]
         given = {letter: shapes[name] for letter, name in zip("xwb", names, strict=False) if name in shapes}
         attributes = node.get("attrs") or node.get("param") or {}

@@ -22,6 +22,8 @@ from conformance.problem import Ints
 
 LARGEST_GRAPH = 1 << 31
 OPERATORS = {"Conv2DBackpropInput": 2, "Conv2DBackpropInputV2": 2, "Conv3DBackpropInputV2": 3}
+UNREAD = ("DepthwiseConv2dNativeBackpropInput", "XlaConv", "XlaConvV2", "XlaCallModule")
+"""Those that are, may be or may hold a transposed convolution, and are not read."""
 SIZES, FILTER, X = range(3)
 """The operands in their order."""
 UNSAFE = ("PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "WriteFile", "MatchingFiles", "LoadLibrary")
@@ -33,6 +35,7 @@ UNTOUCHED = ("Identity", "Switch", "Enter")
 """Those of them that give the numbers that they get."""
 NOT_LOOKED_INTO = ("it stands in the function {} of the graph's library, whose sizes are not inferred: freeze the "
                    "graph with lower_control_flow=True, which puts its operators into the graph")  # fmt: skip
+MAY_HOLD = "{} is, or may hold, a transposed convolution, and is not read: export the model without it"
 UPSTREAM = 6
 SCALAR = tensorflow.TensorShape([]).as_proto()
 """The shape of an input without axes."""
@@ -61,7 +64,7 @@ class GraphModel:
                 )
             except ValueError as error:
                 raise UnfitError(str(error).splitlines()[0][:200]) from None
-        found = [operation for operation in graph.get_operations() if operation.type in OPERATORS]
+        found = [operation for operation in graph.get_operations() if operation.type in (*OPERATORS, *UNREAD)]
         free = any(
             None in sizes.get(name, given) or not (given or name in sizes) for name, given in self.inputs.items()
         )
@@ -116,10 +119,15 @@ def _of_library(graph: Any) -> Iterator[NativeLayer]:
                 called.add(name)
                 waiting += functions[name].node_def
     for name in sorted(called):
-        found = [node for node in functions[name].node_def if node.op in OPERATORS]
+        found = [node for node in functions[name].node_def if node.op in (*OPERATORS, *UNREAD)]
         for number, node in enumerate(found, 1):
+            where = f"operator {number} of {len(found)} of the function {name}, {node.op}"
+            if node.op in UNREAD:
+                yield NativeLayer(f"{name}/{node.name}", where, f"{node.op}(...)", {}, "another type", "",
+                                  unknown=MAY_HOLD.format(node.op))  # fmt: skip
+                continue
             yield NativeLayer(
-                f"{name}/{node.name}", f"operator {number} of {len(found)} of the function {name}, {node.op}",
+                f"{name}/{node.name}", where,
                 _text(_Node(node), OPERATORS[node.op], ()), {}, tensorflow.dtypes.as_dtype(node.attr["T"].type).name,
                 "not looked for in a function", unknown=NOT_LOOKED_INTO.format(name),
             )  # fmt: skip
@@ -141,6 +149,10 @@ class _Node:
 
 
 def _layer(operation: Any, number: int, of: int, free: bool) -> NativeLayer:
+    place = f"operator {number} of {of}, {operation.type}"
+    if operation.type in UNREAD:
+        return NativeLayer(operation.name.removeprefix(CALLED), place, f"{operation.type}(...)", {}, "another type", "",
+                           unknown=MAY_HOLD.format(operation.type))  # fmt: skip
     rank = OPERATORS[operation.type]
     answer, x, weight = operation.outputs[0], operation.inputs[X], operation.inputs[FILTER]
     both = (("x", x), ("w", weight))
@@ -152,7 +164,7 @@ def _layer(operation: Any, number: int, of: int, free: bool) -> NativeLayer:
     unknown = _lacking(shapes, output, whence, free)
     stored, provenance = _stored(weight)
     return NativeLayer(
-        operation.name.removeprefix(CALLED), f"operator {number} of {of}, {operation.type}",
+        operation.name.removeprefix(CALLED), place,
         _text(operation, rank, () if unknown else output), {} if unknown else _whole(shapes), x.dtype.name, provenance,
         stored, unknown=unknown,
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """TFLite: the TRANSPOSE_CONV and CONV_3D_TRANSPOSE operators of a file, with the shapes that its tensors state."""
 
 import mmap
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,8 +36,10 @@ SHAPE, WEIGHT, X, BIAS = range(4)
 """The operands in their order."""
 FREE = "its extents are free in the file, whose shapes are not inferred here: convert the model with fixed ones"
 BATCH = "its batch is free in the file, and does not follow from that of the inputs: convert the model with a fixed one"
-TRANSPOSED = "transpos"
+TRANSPOSED = re.compile(r"conv\w*transpos|transpos\w*conv|deconv|backpropinput", re.IGNORECASE)
 """A part of the names of custom operators that may be transposed convolutions."""
+UNREAD = frozenset({getattr(tflite.BuiltinOperator, "STABLEHLO_CONVOLUTION", -1)})
+"""Further operators that may be transposed convolutions."""
 
 
 class _Operator(NamedTuple):
@@ -93,7 +96,7 @@ class TfliteModel:
     def _layer(self, at: _Operator, batch: Callable[[int], int | None]) -> Layer:
         place = f"operator {at.number} of {at.of}{at.inside}, {at.custom or _NAMES[at.code]}"
         if at.custom:
-            unknown = f"{at.custom} is an operator of its author's own, which is not read: convert the model without it"
+            unknown = f"{at.custom} is not read: convert the model without it"
             return Layer(at.custom, place, f"{at.custom}(...)", None, "another type", None, "", unknown)
         indices = _indices(at.operator)
         operands = [at.graph.Tensors(index) if index >= 0 else None for index in indices]
@@ -200,7 +203,9 @@ def _operators(path: Path, model: Any, number: int) -> Iterator[_Operator]:
         opcode = model.OperatorCodes(operator.OpcodeIndex())
         code = _code(opcode)
         custom = (opcode.CustomCode() or b"").decode("utf-8", "replace") if code == CUSTOM else ""
-        if code in RANKS or TRANSPOSED in custom.lower():
+        if code in UNREAD:
+            custom = _NAMES[code]
+        if code in RANKS or code in UNREAD or TRANSPOSED.search(custom):
             yield _Operator(operator, code, graph, at + 1, count, f" of graph {number + 1}" * bool(number), custom)
 
 
