@@ -521,6 +521,9 @@ def test_layers_that_share_a_weight_are_told_apart_by_their_biases_and_gradients
     assert [(row.layer, row.problem, row.digest) for row in scanned.rows] == [
         ("0", "i4x5 k3 ic3 oc3 bias", weight), ("1", "i6x7 k3 ic3 oc3 bias", weight)
     ]  # fmt: skip
+    Path("choosing.py").write_text(EXPORTED, encoding="utf-8")
+    with pytest.raises(ScanError, match=r"calls cond, whose functions are not watched: export it by torch.export.save"):
+        scanning.scan("choosing:Choosing", ("x=1,3,4,5",))
     Path("gradient.py").write_text(GRADIENT, encoding="utf-8")
     (row,) = scanning.scan("gradient:Gradient", ("x=1,4,6,6",)).scan.rows
     assert row.problem == ""

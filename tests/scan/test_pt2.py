@@ -195,3 +195,13 @@ def test_a_file_that_ends_before_its_model_is_truncated_or_older(tmp_path: Path)
         archive.writestr("m/data.pkl", b"")
     with pytest.raises(ScanError, match=r"is truncated, of an older .*, or no model: give a whole file"):
         scanning.scan(str(tmp_path / "m.pt2"))
+
+
+@pytest.mark.parametrize("ranges", [{"s0": [1]}, {"s0": {"min_val": "2"}}, {"s0": 7}])
+def test_a_document_that_is_another_than_it_should_be_is_said_in_a_line(ranges: Any, tmp_path: Path) -> None:
+    path = exported(tmp_path / "m.pt2", graph([convolution("y")], x=(1, 2, SYMBOL, 5)), ranges)
+    with pytest.raises(
+        ScanError, match=r"is no file of torch.export that is read here \((Attribute|Type)Error"
+    ) as raised:
+        rows(path, "x=1,2,4,5")
+    assert "\n" not in str(raised.value)

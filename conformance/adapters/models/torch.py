@@ -47,6 +47,8 @@ OWN = ("aten", "prim")
 WORDS = ("stride", "padding", "dilation")
 UNTOLD = (DataDependentOutputException, DynamicOutputShapeException, UnsupportedOperatorException)
 """What a run without numbers ends with where it needs them."""
+HIGHER = re.compile(r"no rule registered for HigherOrderOperator (\w+)")
+"""What PyTorch says of an operator that takes functions, such as a condition."""
 INPUT = "input"
 """The origin of an input, and of what is computed of one."""
 
@@ -164,6 +166,9 @@ class TorchModel:
         except UNTOLD as error:
             raise UnfitError(f"cannot be told: what runs depends on numbers ({type(error).__name__})") from None
         except Exception as error:  # whatever a module raises of what it does not take
+            if higher := HIGHER.search(str(error)):
+                raise RefusedError(f"calls {higher[1]}, whose functions are not watched: export it by "
+                                   "torch.export.save, and give the .pt2") from None  # fmt: skip
             raise UnfitError(watched.reason or f"{type(error).__name__}: {_line(error)}") from None
         finally:
             for handle in handles:

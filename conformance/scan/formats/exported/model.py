@@ -9,7 +9,6 @@ from conformance import idioms
 from conformance.adapters.models._aten import DEFAULTS, call_text
 from conformance.adapters.models._computed import Computed, computed
 from conformance.idioms.base import Claim, Refusal
-from conformance.io.bounded import BoundError
 from conformance.problem import Ints
 from conformance.scan.formats.exported.archive import AGAIN, OTHERS, TYPES, Archive, open_archive
 from conformance.scan.formats.exported.extents import UnreadError, extent_of, number, solved
@@ -29,6 +28,8 @@ from conformance.scan.layer import STORED, Array, Extent, Layer, ScanError, Size
 FRAMEWORK = "torch"
 UPSTREAM = 6
 """Operators that are named where a weight is computed."""
+UNREADABLE = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
+"""What reading a document ends with that is another than it should be."""
 KINDS = ("parameter", "buffer", "tensor_constant")
 """What the signature calls the tensors that the file holds."""
 
@@ -65,7 +66,16 @@ class ExportedModel:
         return {name: [extent_of(size) for size in sizes] for name in self._given() if (sizes := self._sizes(name))}
 
     def layers(self, sizes: Mapping[str, Ints]) -> list[Layer]:
-        """The layers on inputs of these sizes. Raises SizeError for sizes that the file's ranges do not hold."""
+        """The layers on inputs of these sizes. Raises SizeError for sizes that the file's ranges do not hold, and
+        ScanError where the graph is none that is read."""
+        try:
+            return self._layers(sizes)
+        except (ScanError, SizeError):
+            raise
+        except UNREADABLE as error:
+            raise _unreadable(self.path, error) from None
+
+    def _layers(self, sizes: Mapping[str, Ints]) -> list[Layer]:
         symbols = self._symbols(sizes)
         free = any(
             isinstance(extent, str) for name, given in self.inputs.items() if name not in sizes for extent in given
@@ -241,11 +251,14 @@ def open_model(path: Path) -> ExportedModel:
         model = ExportedModel(path, archive, [*scopes(module["graph"])], module["signature"]["input_specs"],
                               document["range_constraints"])  # fmt: skip
         model.layers({})
+    except ScanError:
+        raise
     except SizeError as error:
         raise ScanError(f"{path}: {error}: export the model again") from None
-    except (BoundError, LookupError, TypeError, AttributeError, ValueError) as error:
-        if isinstance(error, ScanError):
-            raise
-        raise ScanError(f"{path}: is no file of torch.export that is read here ({type(error).__name__}: {error}): "
-                        f"{AGAIN}") from None  # fmt: skip
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from None
     return model
+
+
+def _unreadable(path: Path, error: Exception) -> ScanError:
+    return ScanError(f"{path}: is no file of torch.export that is read here ({type(error).__name__}: {error}): {AGAIN}")
