@@ -156,8 +156,7 @@ def weight_norms_of_torch() -> Iterator[Saved]:
         rows = [(layer, problem, norm_of(module), folded) for layer, (module, problem) in layers.items()]
         yield from exported(name, model, x, rows)
     torch.jit.save(torch.jit.trace(model, x), "half_norms.pt")
-    run = [(f"convolution.{at}", problem, layer.weight.detach().float().numpy(), folded)
-           for at, (layer, problem) in enumerate(layers.values(), 1)]  # fmt: skip
+    run = [(name, problem, layer.weight.detach().float().numpy(), folded) for name, (layer, problem) in layers.items()]
     yield Saved("half_norms.pt", ("x=1,4,5",), run, "bfloat16")
     for axis in (1, 2, None):
         module = parametrizations.weight_norm(torch.nn.ConvTranspose1d(4, 3, 8, 4, 2), dim=axis)
