@@ -185,7 +185,7 @@ def _compare(old: Build, new: Build, unless_expected: bool, drift: float, timed:
         explain = [explainer([build], stack) for build in (old, new)]
         return compare(
             old.runs, new.runs, by_chance=_by_chance(old, new), explain_old=explain[0], explain_new=explain[1],
-            expected=_expected(new) if unless_expected else lambda _: "", drift=drift,
+            alike=lambda cause: cause.kind, expected=_expected(new) if unless_expected else lambda _: "", drift=drift,
             timed=timed,
         )  # fmt: skip
 

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from conformance.predicates.comparisons import size
 from conformance.predicates.rule import Rule
@@ -169,18 +169,19 @@ def compare(
     expected: Callable[[Record], str] = _not_expected,
     explain_old: Explain = no_diagnosis,
     explain_new: Explain = no_diagnosis,
+    alike: Callable[[Any], object] = str,
     drift: float = DRIFT,
     timed: Mapping[Key, Times] = MappingProxyType({}),
 ) -> Comparison:
     """What changed between two builds, each given by its run and any repetitions of it, of one lane and suite.
 
     `by_chance` says whether a record is of a known kind that no two runs agree on, `expected` why one is as it is, or
-    nothing, `drift` by which factor an error within bounds must grow to be told, `timed` what calls took side by side,
-    which stands above the times of records. Raises GuardError for runs of different suites or oracles, or without a
-    case in common.
+    nothing, `alike` what causes share that are told as one where one build alone is wrong, `drift` by which factor an
+    error within bounds must grow to be told, `timed` what calls took side by side, which stands above the times of
+    records. Raises GuardError for runs of different suites or oracles, or without a case in common.
     """
     _require_comparable([*old, *new])
-    before, after = _Side(old, explain_old), _Side(new, explain_new)
+    before, after = _Side(old, explain_old, alike), _Side(new, explain_new, alike)
     pairs, left_out = _paired(before, after, by_chance)
     if not pairs and not left_out:
         raise GuardError(
@@ -209,10 +210,10 @@ def compare(
 class _Side:
     """The runs of one build: the records of the first, and every answer of all of them."""
 
-    def __init__(self, runs: Sequence[Run], explain: Explain) -> None:
+    def __init__(self, runs: Sequence[Run], explain: Explain, alike: Callable[[Any], object] = str) -> None:
         self.records: Mapping[Key, Record] = {record.key: record for record in runs[0].records}
         self._repeats = [{record.key: record for record in run.records} for run in runs[1:]]
-        self._explain = explain
+        self._explain, self._alike = explain, alike
 
     def answers(self, key: Key) -> list[Record]:
         """One record for each different answer that the runs gave, the first run's first."""
@@ -226,13 +227,14 @@ class _Side:
             [record.seconds for runs in (self.records, *self._repeats) if (record := runs.get(key))] for key in keys
         ]
 
-    def say(self, record: Record | None) -> tuple[str, ...]:
+    def say(self, record: Record | None, change: Change) -> tuple[str, ...]:
         """What a record says, in words that other cases can share; several where the data cannot tell."""
         if record is None:
             return ("absent",)
         causes = self._explain(record) if record.verdict is Verdict.DIVERGES else ()
         if causes:
-            return tuple(f"{_outcome(record)}: {cause}" for cause in causes)
+            named = causes if change is Change.CHANGED_VALUE else map(self._alike, causes)
+            return tuple(dict.fromkeys(f"{_outcome(record)}: {cause}" for cause in named))
         # a diverging record's message is about its own numbers, and its kind says what others can share
         message = "" if record.verdict is Verdict.DIVERGES else without_numbers(plain(record.message))
         return (f"{_outcome(record)}: {message}" if message else _outcome(record),)
@@ -343,8 +345,8 @@ def _groups(
     for change in Change:
         those = [difference for difference in differences if difference.change is change]
         texts = (
-            _voted([before.say(difference.old) for difference in those]),
-            _voted([after.say(difference.new) for difference in those]),
+            _voted([before.say(difference.old, change) for difference in those]),
+            _voted([after.say(difference.new, change) for difference in those]),
         )
         for changed, was, now in zip(those, *texts, strict=True):
             alike[change, was, now, changed.expected].append(changed)

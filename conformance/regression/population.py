@@ -9,6 +9,7 @@ from conformance.predicates.rule import NEAR, Rule
 from conformance.records.record import Key, Record
 from conformance.regression.change import MENDED, REFUSED, Change, state_of
 
+EXACT, ANY = 1.0, 0.0
 Pair = tuple[Record | None, Record | None]
 """A case before and after, of which at least one is there."""
 
@@ -16,8 +17,8 @@ Pair = tuple[Record | None, Record | None]
 class Population:
     """The cases of both runs, changed or not.
 
-    What is mended is told from all other cases, or from all that had an answer, if a predicate does that exactly: it
-    names the region of the fault, of which the cases that were wrong before may have nothing but.
+    What is mended is told from all other cases, if a predicate does that exactly, or from all that had an answer, if
+    one comes near: it names the region of the fault, of which the cases that were wrong before may have nothing but.
     """
 
     def __init__(self, every: Sequence[tuple[Record | None, Record]]) -> None:
@@ -30,19 +31,18 @@ class Population:
         """What tells cases that changed alike from others."""
         changed = [record for old, new in those if (record := new or old)]
         keys, inside = {record.key for record in changed}, [facts(record) for record in changed]
-        rules: list[Rule] = []
-        for states in self._populations(change, *those[0]):
+        for least, states in self._populations(change, *those[0]):
             cases = (case for state in states for case in self._facts[state].items())
-            rules.append(induce(inside, [fact for key, fact in cases if key not in keys]))
-            if rules[-1].exact:
-                return rules[-1]
-        from_answers = rules[1:-1]
-        return next((rule for rule in from_answers if rule.nearness >= NEAR), rules[-1])
+            rule = induce(inside, [fact for key, fact in cases if key not in keys])
+            if rule.nearness >= least:
+                return rule
+        raise AssertionError("the last of what a group is told from is taken whatever the rule is")
 
-    def _populations(self, change: Change, old: Record | None, new: Record | None) -> Iterator[list[str]]:
-        """What the others were before, the widest choice first: at last the same, or anything if a run lacks them."""
+    def _populations(self, change: Change, old: Record | None, new: Record | None) -> Iterator[tuple[float, list[str]]]:
+        """How near a predicate has to be, and what the others were before: at last the same, or anything if a run lacks
+        them."""
         if change in MENDED:
-            yield [*self._facts]
+            yield EXACT, [*self._facts]
             if old and state_of(old) != REFUSED:
-                yield [state for state in self._facts if state != REFUSED]
-        yield [*self._facts] if old is None or new is None else [state_of(old)]
+                yield NEAR, [state for state in self._facts if state != REFUSED]
+        yield ANY, [*self._facts] if old is None or new is None else [state_of(old)]

@@ -149,6 +149,21 @@ def test_a_fix_is_told_from_what_was_right_where_refusals_follow_no_predicate() 
     )
 
 
+def test_causes_that_differ_in_numbers_alone_are_one_where_one_build_is_wrong_and_several_where_both_are() -> None:
+    def moved(record: Record) -> list[str]:
+        return [f"window moved by {Problem.parse(record.problem).rank}"]
+
+    wrong, otherwise = run(diverging), run(lambda each: diverging(each, "b"))
+
+    def said(old: Run, new: Run) -> list[tuple[str, str]]:
+        found = compare([old], [new], explain_old=moved, explain_new=moved, alike=lambda cause: cause[:-5])
+        return sorted((group.before, group.after) for group in found.groups)
+
+    assert said(wrong, run()) == [("diverges (value): window moved", "conforms")]
+    assert len(said(wrong, otherwise)) > 1
+    assert all(before == after != "diverges (value): window moved" for before, after in said(wrong, otherwise))
+
+
 def test_where_no_predicate_tells_a_fix_from_all_others_it_is_told_from_what_was_wrong_before() -> None:
     odd = [each for number, each in enumerate(RECORDS) if number * 7 % 11 < 3]
     old = run(lambda each: diverging(each) if each in odd else each, "rank > 0")
