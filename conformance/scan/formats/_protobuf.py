@@ -79,6 +79,7 @@ class Buffer:
                 yield self.data[kept : field.start]
                 where = f"{MARK}{field.number}:{field.value}:{field.end - field.value}".encode()
                 yield tagged(DOCUMENTATION, where)
+                self.data.madvise(mmap.MADV_DONTNEED)  # the system maps more of a file than is read of it
                 kept = field.end
             elif field.number in inside:
                 yield self.data[kept : field.start]
