@@ -3,10 +3,10 @@
 Outside an aggregate only whole-problem fields have a value; inside `any`, `all`, `min`, `max`, `sum` or `prod` a field
 with axes stands for its value on one axis, and the aggregate runs over the axes. With `where` it runs over the axes of
 which a condition holds, as in NumPy: `prod(input, where=kernel != 2) < prod(kernel, where=kernel != 2)` leaves out
-every axis with a kernel of 2. `last` is whether an axis is the last one, along which memory runs. `in` asks for one of
-a text's words, never for a part of one. A record's dtype, variant, framework and pass are fields too, the verdict that
-an idiom claims for it, the fault of a negative case, and the property that is checked; each is empty where there is
-none.
+every axis with a kernel of 2. `first` and `last` are whether an axis is the first one, such as depth, or the last one,
+along which memory runs. `in` asks for one of a text's words, never for a part of one. A record's dtype, variant,
+framework and pass are fields too, the verdict that an idiom claims for it, the fault of a negative case, and the
+property that is checked; each is empty where there is none.
 """
 
 import ast
@@ -22,7 +22,7 @@ from conformance.problem import Problem
 SCALARS = ("rank", "batch", "groups", "in_channels", "out_channels", "bias", "terms", "multiplies")
 AXES = ("input", "kernel", "stride", "dilation", "output_padding", "effective_kernel", "full", "output")
 ENDS = {"pad_begin": ("pads", 0), "pad_end": ("pads", 1), "lo": ("window", 0), "hi": ("window", 1)}
-LAST = "last"
+FIRST, LAST = "first", "last"
 RUN = ("framework", "variant", "dtype", "direction", "claimed", "fault", "checked")
 _NO_RUN = dict.fromkeys(RUN, "")
 AGGREGATES: Mapping[str, Callable[[Iterable[Any]], Any]] = {
@@ -182,13 +182,15 @@ def _binary(apply: Callable[[Any, Any], Any], a: Meaning, b: Meaning) -> Meaning
 def _field(name: str, *, inside: bool) -> Meaning:
     if name in (*SCALARS, *RUN):
         return lambda values, axis: values[name]
-    if name not in (*AXES, *ENDS, LAST):
-        known = (*SCALARS, *RUN, *AXES, *ENDS, LAST)
+    if name not in (*AXES, *ENDS, FIRST, LAST):
+        known = (*SCALARS, *RUN, *AXES, *ENDS, FIRST, LAST)
         near = get_close_matches(name, known, 1)
         raise PredicateError(f"there is no field {name!r}{f', the nearest is {near[0]!r}' if near else ''}: "
                              f"the fields are {', '.join(known)}")  # fmt: skip
     if not inside:
         raise PredicateError(f"{name!r} has one value an axis: put it inside any(...), all(...), min(...) or the like")
+    if name == FIRST:
+        return lambda values, axis: axis == 0
     if name == LAST:
         return lambda values, axis: axis == values["rank"] - 1
     return lambda values, axis: values[name][axis]

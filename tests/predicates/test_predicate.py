@@ -36,6 +36,7 @@ RUN = {"framework": "torch", "variant": "eager", "dtype": "float32", "direction"
         ("any(full - lo - hi == output)", True),
         ("prod(input, where=kernel != 3) == 7", True),
         ("any(last and kernel == 3)", False),
+        ("any(first and kernel == 3) and not any(first and kernel != 3)", True),
         ("any(not last and kernel == 3) and max(kernel, where=last) == 2", True),
         ("any(kernel == 3) and prod(input, where=kernel != 3) > prod(kernel, where=kernel != 3)", True),
         ("prod(input, where=kernel == 9) == 1 and sum(input, where=kernel == 9) == 0", True),  # of no axis
