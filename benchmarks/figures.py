@@ -66,7 +66,7 @@ def lanes(text: str) -> dict[str, list[str]]:
 def written(text: str, runs: Mapping[tuple[str, str], Run]) -> str:
     """README with the figures of these runs, by suite and lane, and with what they were run on."""
     sets = [run.header.machine.get("onednn", "").split() for (suite, _), run in runs.items() if suite == "half"]
-    widest = next((names[-1] for names in sets if names), "")
+    widest = next((names[-1] for names in sets if names and names != ["off"]), "")
     text = TABLE.sub(lambda table: _table(table, runs), text)
     return MACHINE.sub(widest, text) if widest else text
 

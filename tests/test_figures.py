@@ -54,6 +54,9 @@ def test_the_instruction_sets_of_the_figures_are_those_of_their_records() -> Non
     half = run("half", "torch-eager", Verdict.CONFORMS)
     measured = replace(half, header=replace(half.header, machine={"onednn": "sse41 avx avx9"}))
     assert "a CPU on which oneDNN goes up to `avx9`" in written(TEXT, {("half", "torch-eager"): measured})
+    without = replace(half, header=replace(half.header, variant="eigen", machine={"onednn": "off"}))
+    runs = {("half", "tensorflow-eigen"): without, ("half", "torch-eager"): measured}
+    assert "a CPU on which oneDNN goes up to `avx9`" in written(TEXT, runs)
     assert "a CPU on which oneDNN goes up to ``" not in written(TEXT, {("half", "torch-eager"): half})
 
 
