@@ -26,7 +26,7 @@ from conformance.diagnosis.kept import Requantisation
 from conformance.diagnosis.observation import DiagnosisError
 from conformance.diagnosis.parts import beyond_stamp
 from conformance.idioms.base import ClaimedCall
-from conformance.idioms.names.meanings import AFTER
+from conformance.idioms.names.meanings import AFTER, aside_lines
 from conformance.io.bounded import require_no_path
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.tensor_files import read_tensor
@@ -277,8 +277,7 @@ def _diagnosis_lines(answer: _Answer) -> Iterator[str]:
     problem, call, observed, by, diagnoses, unlike = answer
     if call is not None:
         yield f"the call means '{problem}' ({call.name})"
-        if call.aside:
-            yield f"  set aside: {'; '.join(call.aside)}"
+        yield from (f"  {line}" for line in aside_lines(call.aside))
         if call.claim.data.replace(" ", "") != layout.DATA:
             yield f"  indices below are in the order n c k, and the call's data is in '{call.claim.data}'"
     if diagnoses and observed.shape != problem.output_shape:
@@ -303,7 +302,8 @@ def _hints(
     if observed.dtype.kind in "iu" and observed.dtype.itemsize <= QUANTISED and by is None:
         yield "integers that were requantised are judged with --scale and --zero-point"
     if after := [reason for reason in (call.aside if call else ()) if reason.endswith(AFTER)]:
-        yield f"the call goes on after the transposed convolution ({after[0]}): give the array from before that"
+        name = after[0].removesuffix(f": {AFTER}")
+        yield f"the call goes on after the transposed convolution ({name}): give the array from before that"
 
 
 def _records(path: Path, lines: Any) -> int:

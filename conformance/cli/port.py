@@ -63,8 +63,10 @@ def command(
     if model is not None:
         _require_of_model(expression, {"--from": source, "--shape": shapes, "--let": lets, "--json": json_})
         return _port_model(model, target, variant, idiom, pythons, run=run, out=out)
-    if not (expression and source):
+    if not expression:
         raise click.UsageError("give an expression and --from, or a scan by --model")
+    if not source:
+        raise click.UsageError(f"--from is missing: name the framework that {expression} is of, as in --from torch")
     module, source, target = target, framework_of(source), framework_of(target)
     lanes = adapters.lane(source), adapters.lane(target, variant)
     of = parse_shapes(shapes)

@@ -280,8 +280,9 @@ def _set_aside(idiom: Idiom, name: str, value: Any, aside: list[str]) -> bool:
     reason = idiom.aside.get(name)
     if reason is None or value == expression.signature(idiom.signature).parameters[name].default:
         return False
-    if reason in TAKES and not isinstance(value, (*TAKES[reason], Name, NoneType)):
-        raise ExpressionError(f"{name} is {value!r}: it is {reason}, which {value!r} cannot be")
+    types, words = TAKES.get(reason, ((), ""))
+    if types and not isinstance(value, (*types, Name, NoneType)):
+        raise ExpressionError(f"{name} is {value!r}: it takes {words}")
     aside.append(f"{name}={value!r}: {reason}")
     return name not in idiom.tensors.values() and (reason in (AFTER, PLACE, SYMBOL) or _opaque(value))
 

@@ -69,7 +69,7 @@ def where_it_runs(framework: str) -> str:
     """What to do where a framework is not here: run the same in its lane's environment, or make that first."""
     programs = (folder / framework / "bin" / "conformance" for folder in tox_folders())
     if program := next((program for program in programs if program.exists()), None):
-        return f"its environment is made: run this by {program}"
+        return f"its environment is there: run this by {program}"
     return f"install it, or make its lane's environment, .tox/{framework}, and run this there: {making(framework)}"
 
 

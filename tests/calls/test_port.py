@@ -1,6 +1,7 @@
 """Ports: which call says a problem elsewhere, what stands around it, and the code that comes out."""
 
 import re
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance import adapters, idioms, oracle
-from conformance.calls.port import PortError, canonical, explain, other_batch, port, port_layers, translate
+from conformance.calls.port import PortError, canonical, code, explain, other_batch, port, port_layers, translate
+from conformance.calls.port.reductions import Reduction
 from conformance.calls.suites import case_of, ports
 from conformance.idioms import IdiomError
 from conformance.idioms.base import ClaimedCall, Refusal
@@ -316,3 +318,34 @@ def test_a_port_to_nodes_defines_each_function_once() -> None:
 def test_a_claim_in_place_of_an_idiom_is_told_with_the_idiom() -> None:
     with pytest.raises(IdiomError, match=r"no idiom 'torch-functional/padding' to port to: this is a claim of "):
         port("nn.ConvTranspose2d(8, 4, 3)", "torch", "torch", {"x": (1, 8, 5, 7)}, idiom="torch-functional/padding")
+
+
+def test_a_window_is_told_as_the_code_makes_it_zeros_first_and_the_cut_then() -> None:
+    text = "nn.ConvTranspose2d(6, 4, (3, 5), stride=(2, 3), padding=(0, 1), output_padding=(1, 2), groups=2)"
+    made = port(text, "torch", "tensorflow", {"x": (2, 6, 5, 7)}, module="keras")
+    at = made.code.index
+    assert at("tf.pad(y, [[0, 0], [0, 1], [0, 1], [0, 0]])") < at("y = y[:, :, 1:]") < at("y = y + b")
+    own = "the call's own window is (0, 0) x (0, 0)"
+    window = (f"{own}: after it zeros are added, (0, 1) x (0, 1), and then rows are cut, (0, 0) x (1, 0), at the begin "
+              "and end of each axis")  # fmt: skip
+    said = explain(made)
+    assert said.index(window) + 1 == said.index("the bias is added afterwards")
+    cut = port("nn.ConvTranspose2d(6, 4, 3, padding=2)", "torch", "tensorflow", {"x": (2, 6, 5, 7)}, idiom="keras-ops")
+    assert f"{own}: after it rows are cut, (2, 2) x (2, 2), at the begin and end of each axis" in explain(cut)
+
+
+def test_an_activation_is_left_out_and_not_set_aside() -> None:
+    made = port("keras.layers.Conv2DTranspose(6, 4, activation='relu')", "tensorflow", "mxnet", {"x": (1, 5, 5, 2)})
+    assert "left out: activation='relu': apply it to the answer yourself" in explain(made)
+    assert "relu" not in made.code
+
+
+@pytest.mark.parametrize(
+    ("target", "shape"), [("jax", "*w.shape[:2], 5, 5"), ("tensorflow", "5, 5, *w.shape[2:]")]
+)  # fmt: skip
+def test_a_stretched_kernel_has_no_empty_slice_in_its_shape(target: str, shape: str) -> None:
+    source = idioms.read("torch", "F.conv_transpose2d(x, w, dilation=2)", {"x": (1, 2, 3, 3), "w": (2, 4, 3, 3)})
+    data = {"jax": "o i k", "tensorflow": "k o i"}[target]
+    given = replace(source, claim=replace(source.claim, weight=data))
+    lines = code.convert_weight(source, given, Reduction(source.claim.problem, ("stretch",), None))
+    assert f"    stretched = np.zeros(({shape}), w.dtype)" in lines

@@ -671,7 +671,7 @@ class TestCalls:
     ) -> None:
         status, output = self.run(files, command, "activated")
         assert status == 1
-        assert "(activation='relu': applied to the answer afterwards): give the array from before that" in output
+        assert "(activation='relu'): give the array from before that" in output
 
     def test_an_array_from_after_a_relu_is_told_so(self, files: dict[str, str], command: Command) -> None:
         status, output = self.run(files, command, "clipped")

@@ -37,8 +37,8 @@ def test_the_names_of_the_schema_are_read_as_those_of_the_dialect() -> None:
            'fused_activation_function="RELU")'  # fmt: skip
     point = idioms.read("tensorflow", text, SEVEN)
     assert point.claim.problem.window == ((1, 2), (1, 2))
-    assert point.aside == ("read as tfl.transpose_conv", "fused_activation_function='RELU': applied to the answer "
-                           "afterwards")  # fmt: skip
+    assert point.aside == ("read as tfl.transpose_conv", "fused_activation_function='RELU': apply it to the answer "
+                           "yourself")  # fmt: skip
 
 
 @pytest.mark.parametrize(

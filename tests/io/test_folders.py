@@ -79,4 +79,4 @@ def test_a_framework_that_is_not_here_is_run_in_the_environment_that_has_it(
     program = elsewhere / ".tox/jax/bin/conformance"
     program.parent.mkdir(parents=True)
     program.touch()
-    assert folders.where_it_runs("jax") == f"its environment is made: run this by {program}"
+    assert folders.where_it_runs("jax") == f"its environment is there: run this by {program}"

@@ -84,6 +84,9 @@ def test_a_layer_without_extents_says_why(conformance: Command, tmp_path: Path) 
 
 def test_what_is_missing_is_named(conformance: Command, scan: Path, tmp_path: Path) -> None:
     assert "give an expression and --from, or a scan by --model" in conformance("port", "--to", "torch").err
+    given = conformance("port", "nn.ConvTranspose2d(6, 4, 3)", "--to", "keras", "--shape", "x=2,6,5,7")
+    assert (given.status, given.err.count("\n")) == (2, 1)
+    assert "--from is missing: name the framework that nn.ConvTranspose2d(6, 4, 3) is of" in given.err
     scan.with_suffix(".safetensors").unlink()
     ended = conformance("port", "--model", scan, "--to", "torch", "--out", tmp_path / "w.npz")
     assert (ended.status, ended.err.count("\n")) == (2, 1)

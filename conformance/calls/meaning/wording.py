@@ -7,6 +7,7 @@ from conformance import idioms
 from conformance.calls.meaning import Meaning, Number
 from conformance.calls.sizes import overlap
 from conformance.idioms.expression import ASSUMED
+from conformance.idioms.names.meanings import aside_lines
 from conformance.problem import Problem
 
 SHOWN, ENDS = 8, 3
@@ -29,8 +30,9 @@ def lines(meaning: Meaning) -> Iterator[str]:
             yield from stamp_lines(meaning.stamps)
     if meaning.unknown:
         yield f"  not known: {'; '.join(meaning.unknown)}"
-    if aside := [text for text in meaning.set_aside if not text.startswith(ASSUMED)]:
-        yield f"  set aside: {'; '.join(aside)}"
+    yield from (
+        f"  {line}" for line in aside_lines([text for text in meaning.set_aside if not text.startswith(ASSUMED)])
+    )
     if assumed := [text.removeprefix(ASSUMED) for text in meaning.set_aside if text.startswith(ASSUMED)]:
         yield f"  {ASSUMED}{'; '.join(assumed)}"
 

@@ -19,10 +19,11 @@ from conformance.calls.port.reductions import reductions as reductions
 from conformance.idioms import Reading, expression
 from conformance.idioms.base import Claim, ClaimedCall, Idiom, Refusal, Shapes, engine, with_window
 from conformance.idioms.expression import ASSUMED
+from conformance.idioms.names.meanings import aside_lines
 from conformance.idioms.sizes.legal import too_large
 from conformance.idioms.weights.shapes import SIZES
 from conformance.layout import Ints
-from conformance.problem import Problem
+from conformance.problem import Problem, Window
 
 
 class PortError(ValueError):
@@ -262,6 +263,17 @@ def other_batch(port: Port) -> Port | None:
     return None if point.claim.refused else replace(port, source=point)
 
 
+def _cropped(own: Window, wanted: Window) -> str:
+    """What is done to the answer of a call so that its window is the wanted one."""
+    rest = [[end - of_call for end, of_call in zip(*ends, strict=True)] for ends in zip(wanted, own, strict=True)]
+    added = [tuple(max(-end, 0) for end in ends) for ends in rest]
+    cut = [tuple(max(end, 0) for end in ends) for ends in rest]
+    words = ("zeros are added", added), ("rows are cut", cut)
+    steps = [f"{what}, {' x '.join(map(str, numbers))}" for what, numbers in words if any(map(any, numbers))]
+    after = ", and then ".join(steps)
+    return f"the call's own window is {' x '.join(map(str, own))}: after it {after}, at the begin and end of each axis"
+
+
 def explain(port: Port) -> list[str]:
     """What the port rests on, a line each."""
     made, given = port.source.claim, port.target.claim
@@ -272,12 +284,13 @@ def explain(port: Port) -> list[str]:
     ]
     words = {
         "bias": "the bias is added afterwards",
-        "crop": f"the call's window {' x '.join(map(str, given.problem.window))} is cut further afterwards",
+        "crop": _cropped(given.problem.window, made.problem.window),
         "stretch": "the kernel is stretched by zeros, which is what dilation means",
         "groups": "the groups are taken one by one",
         "dense": f"the groups are one kernel, {made.problem.groups} times as large, with zeros between them, which "
         "training does not keep",
     }
-    aside = [text if text.startswith(ASSUMED) else f"set aside: {text}" for text in port.source.aside]
+    aside = [line for text in port.source.aside
+             for line in ([text] if text.startswith(ASSUMED) else aside_lines([text]))]  # fmt: skip
     unknown = [f"not known: {reason}" for reason in filter(None, [too_large(made)])]
-    return [*text, *aside, *(words[step] for step in port.steps), *port.notes, *unknown]
+    return [*text, *aside, *(words[step] for step in reversed(port.steps)), *port.notes, *unknown]

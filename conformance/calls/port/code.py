@@ -80,9 +80,10 @@ def _stretched(parts: Sequence[str], problem: Problem) -> Iterator[str]:
     """The weight with zeros between its taps, which a dilation of 1 then takes apart."""
     at = parts.index("k")
     steps = ", ".join([":"] * at + [f"::{d}" for d in problem.dilation])
-    first, last = f"w.shape[:{at}]", f"w.shape[{at + problem.rank}:]"
-    kernel = ", ".join(map(str, problem.effective_kernel))
-    yield f"    stretched = np.zeros((*{first}, {kernel}, *{last}), w.dtype)"
+    first = [f"*w.shape[:{at}]"] if at else []
+    last = [f"*w.shape[{at + problem.rank}:]"] if at < len(parts) - 1 else []
+    shape = ", ".join([*first, *map(str, problem.effective_kernel), *last])
+    yield f"    stretched = np.zeros(({shape}), w.dtype)"
     yield f"    stretched[{steps}] = w"
     yield "    return stretched"
 

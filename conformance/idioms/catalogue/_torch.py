@@ -75,22 +75,22 @@ def other_than(name: str, size: Ints, rank: int) -> Rule:
 
 def no_name(use: Use, kernel: Ints | None) -> str:
     """Why no string is a padding, and which numbers leave as many times the extents as the stride is."""
-    reason = f"padding is {use['padding']!r}: transposed convolutions take whole numbers, and no string as others do"
+    reason = f"padding is {use['padding']!r}: a transposed convolution takes whole numbers here, and no string"
     if use["padding"] != "same":
         return reason
     if kernel is None:
         return (
-            f"{reason}: extents i*stride are left where 2*padding - output_padding = dilation*(kernel - 1) + 1 - stride"
+            f"{reason}. Extents i*stride are left where 2*padding - output_padding = dilation*(kernel - 1) + 1 - stride"
         )
     each = list(zip(kernel, axes(use, "stride"), axes(use, "dilation"), strict=True))
     excess = [d * (k - 1) + 1 - s for k, s, d in each]  # what (i - 1)*s + ke has more than i*s
     padding, given = tuple(-(-more // 2) for more in excess), tuple(more % 2 for more in excess)
     if min(excess) < 0 or any(op >= max(s, d) for op, (_, s, d) in zip(given, each, strict=True)):
-        return f"{reason}: none of them leaves extents i*stride here"
+        return f"{reason}. No numbers leave extents i*stride here"
     words = write("", **{name: value[0] if len(set(value)) == 1 else value for name, value in (
         ("padding", padding), ("output_padding", given))})[1:-1]  # fmt: skip
-    late = ", where the odd row is cut at the beginning, and TensorFlow cuts it at the end" if any(given) else ""
-    return f"{reason}: extents i*stride are left by {words}{late}"
+    late = ". The odd row is cut at the beginning then; TensorFlow cuts it at the end" if any(given) else ""
+    return f"{reason}. Extents i*stride are left by {words}{late}"
 
 
 def unchecked(problem: Problem) -> str:

@@ -28,8 +28,9 @@ def unknown(catalogue: Catalogue, text: str) -> str:
         name: node for node in ast.walk(tree) if isinstance(node, ast.Call) and (name := _source.dotted(node.func))
     }
     if not calls:
-        return (f"{text[:100]!r} is no call that {catalogue.framework} has: give one, such as "
-                f"{catalogue.idioms[0].functions[2]}(...)")  # fmt: skip
+        return catalogue.elsewhere(text.strip()) or (
+            f"{text[:100]!r} is no call that {catalogue.framework} has: give one, such as {_example(catalogue, text)}"
+        )
     name = next(filter(lambda name: LIKE.search(name), calls), "") or next(
         (name for name in calls if name.rpartition(".")[2] not in CONTAINERS), next(iter(calls))
     )
@@ -45,6 +46,16 @@ def unknown(catalogue: Catalogue, text: str) -> str:
         lambda: _instead(catalogue, name),
     )
     return next(filter(None, (way() for way in ways)))
+
+
+def _example(catalogue: Catalogue, text: str) -> str:
+    """A whole call: of the function that a text names without calling it, or of the first that the framework has."""
+    last = text.strip().rpartition(".")[2]
+    named = [(idiom, full) for idiom in catalogue.idioms for full in idiom.functions.values()
+             if idiom.form == HOLE and full.rpartition(".")[2] == last]  # fmt: skip
+    idiom, function = next(iter(named), (catalogue.idioms[0], catalogue.idioms[0].functions[2]))
+    texts = (example.text for example in idiom.examples())
+    return next((text for text in texts if text.partition("(")[0] == function), f"{function}(...)")
 
 
 def _ordinary(catalogue: Catalogue, name: str, call: ast.Call) -> str:
