@@ -61,8 +61,7 @@ class Finding:
         if self.where and not self.where.is_of_enough:
             yield f"    {self.where.sentence}"
         elif self.where:
-            what = "is" if self.where.exact else "is nearest, which"
-            yield f"    what the records show {what}: {self.where.predicate}"
+            yield f"    the records show it {self.where.sentence}"
             yield f"      covers {self.where.covered:,} of {self.where.of:,}, and {self.where.wrong:,} of the " + (
                 f"{self.where.outside:,} others"
             )

@@ -55,7 +55,7 @@ def command(old: str, new: str, suites: tuple[str, ...], variant: str | None, ch
     version = earliest(names, lambda name: has(environments.at(first, name), comparison, group, options))
     witness = group.witness.record
     echo(f"{environments.at(first, version)} is the first with this change, of {len(names)} versions")
-    echo(f"  {group.change}: {group.before} -> {group.after}\n  where {group.where.predicate}")
+    echo(f"  {group.change}: {group.before} -> {group.after}\n  {group.where.sentence}")
     echo(f"  {reproduction(witness)}")
     return DIVERGED
 

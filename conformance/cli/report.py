@@ -190,7 +190,7 @@ def _since(baseline: Path, records: Path) -> tuple[list[ChangeLine], dict[str, s
     pages = [
         ChangeLine(
             group.witness.record.lane, group.change.value,
-            f"{group.before} -> {group.after}, where {group.where.predicate}", len(group.differences),
+            f"{group.before} -> {group.after}, {group.where.sentence}", len(group.differences),
             group.change in WORSE, "changes.html",
         )
         for comparison in comparisons for group in comparison.groups

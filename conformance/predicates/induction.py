@@ -8,13 +8,14 @@ predicate are of the columns that it was made from, which are what `Predicate` s
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conformance.predicates.comparisons import Facts, Named, of_axes, of_cases
-from conformance.predicates.rule import ENOUGH, HOPELESS, MATTER, Rule, simplicity
+from conformance.predicates.rule import ENOUGH, HOPELESS, MATTER, Rule, chance, simplicity
 from conformance.problem import Problem
 
 __all__ = ["ENOUGH", "Facts", "Rule", "induce", "where"]
@@ -34,6 +35,7 @@ LIKELY = 40
 """Comparisons of an axis that are tried together where nothing is exact."""
 ALWAYS = "rank > 0"
 _SET = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
+_LONGEST = 10**4
 _LATE = 10**6  # comparisons of one axis together are written after those of a case
 
 
@@ -140,12 +142,18 @@ def _unpacked(bits: Bits) -> NDArray[np.uint8]:
 
 
 def _without_duplicates(terms: _Terms) -> _Terms:
-    """Of terms that hold for the same cases, the shortest in words, or the first of them."""
+    """Of terms that hold for the same cases, the one in words of the arguments, the shortest, or the first of them."""
     return terms.take(_different(terms.inside, terms.outside, _lengths(terms)))
 
 
 def _lengths(terms: _Terms) -> Counts:
-    return np.array([sum(len(text) for _, text in parts) for parts in terms.parts], np.int64)
+    return np.array([sum(_length(text) for _, text in parts) for parts in terms.parts], np.int64)
+
+
+@cache
+def _length(text: str) -> int:
+    """Of a comparison, where a chance word is longer than all others."""
+    return len(text) + _LONGEST * chance(text)
 
 
 def _different(inside: Bits, outside: Bits, lengths: Counts) -> Counts:
@@ -189,7 +197,7 @@ def _shared(bits: Bits) -> Bits:
 def _strongest(terms: _Terms) -> _Terms:
     """Those that no simpler one replaces, which holds where they do inside, and only where they do outside."""
     terms = _fewest(terms)
-    simplicity = np.argsort(np.argsort([len(text) for text in terms.texts()], kind="stable"))
+    simplicity = np.argsort(np.argsort(_lengths(terms), kind="stable"))
     inside, outside = (bits.reshape(len(bits), math.prod(bits.shape[1:])) for bits in (terms.inside, terms.outside))
     holds, less = _within(inside), _within(outside).T
     return terms.take(~(holds & less & (simplicity < simplicity[:, None])).any(axis=1))

@@ -1,16 +1,21 @@
 """A predicate that tells some cases from others, with its counts, and how far these carry it."""
 
+import re
 from dataclasses import dataclass
 
 ENOUGH = 10
 """Problems inside, and outside, from which on a predicate says where something is, and as many more for each comparison
-that it has: of fewer, many predicates are exact."""
+that it has, and for each chance word: of fewer, many predicates are exact."""
 
 MATTER = 10 * ENOUGH
 """Problems of which no predicate asks for more."""
 NEAR, HOPELESS = 1 / 2, 1 / 4
 """The share of what is covered rightly from which on a predicate says about where something is; and that below which
 no longer predicate is looked for."""
+
+
+_CHANCE = re.compile(r"\b(?:output|effective_kernel)\b|!= -?\d")
+"""What a case has by chance rather than by its arguments: a size that follows from several, and all values but one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,8 @@ class Rule:
 
     @property
     def is_carried(self) -> bool:
-        """Whether there are enough cases for every comparison of the predicate."""
-        return self._told >= ENOUGH * simplicity(self.predicate)[0]
+        """Whether there are enough cases for every comparison and every chance word of the predicate."""
+        return self._told >= ENOUGH * sum(simplicity(self.predicate)[:2])
 
     @property
     def _told(self) -> int:
@@ -70,6 +75,11 @@ class Rule:
         return f"{self.sentence}: {self.coverage}" if self.is_of_enough else self.sentence
 
 
-def simplicity(text: str) -> tuple[int, int, str]:
-    """Few comparisons first, then short ones."""
-    return 1 + text.count(" and ") + text.count(" or "), len(text), text
+def simplicity(text: str) -> tuple[int, int, int, str]:
+    """Few comparisons first, then those in words of the arguments, then short ones."""
+    return 1 + text.count(" and ") + text.count(" or "), chance(text), len(text), text
+
+
+def chance(text: str) -> int:
+    """How many chance words a predicate has: such as `output`, which holds where several arguments meet."""
+    return len(_CHANCE.findall(text))

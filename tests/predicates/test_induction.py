@@ -101,6 +101,32 @@ def test_each_comparison_of_a_predicate_asks_for_ten_problems() -> None:
     assert enough.sentence == f"exactly where {enough.predicate}"
 
 
+def of_lines(*descriptors: str) -> list[Facts]:
+    return [Facts(Problem.parse(descriptor)) for descriptor in descriptors]
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "predicate"),
+    [
+        (("i5 k2 d2", "i4 k3 d2"), ("i5 k2", "i4 k3"), "any(dilation > 1)"),  # an output of 6, and none of 6
+        (("i3 k3", "i4 k3", "i6 k3"), ("i5 k3 s2",), "any(stride == 1)"),  # an input of 5, and none of 5
+    ],
+)
+def test_an_argument_is_named_and_no_size_that_is_so_by_chance(
+    inside: tuple[str, ...], outside: tuple[str, ...], predicate: str
+) -> None:
+    assert induce(of_lines(*inside), of_lines(*outside)).predicate == predicate
+
+
+def test_a_size_that_follows_from_arguments_asks_for_ten_problems_more() -> None:
+    said, chance = Rule("any(stride > 1)", 19, 19, 0, 400), Rule("any(output != 6)", 19, 19, 0, 400)
+    assert said.sentence == "exactly where any(stride > 1)"
+    assert chance.sentence == "exactly where any(output != 6), as far as 19 problems tell"
+    assert Rule("any(output > 6)", 20, 20, 0, 400).is_carried
+    assert not Rule("any(output != 6)", 20, 20, 0, 400).is_carried
+    assert Rule("any(output_padding > 6)", 10, 10, 0, 400).is_carried
+
+
 def test_a_predicate_that_is_wrong_more_often_than_right_does_not_say_where() -> None:
     near, far = Rule("bias", 20, 30, 10, 400), Rule("bias", 20, 30, 11, 400)
     assert (near.nearness, near.sentence) == (0.5, "about where bias")
