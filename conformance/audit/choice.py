@@ -12,12 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conformance.audit import mutants
 from conformance.audit.kills import CORE, ENOUGH, SMOKE, Sighting, killers, shapes, sighting
+from conformance.io.terminal import progress
 from conformance.suites import cases
 from conformance.suites.case import Case, Suite
 from conformance.vectors.chosen import chosen
@@ -28,6 +30,7 @@ WHY = """\
 Written by `conformance generate --vectors`. The cases of core that test vectors are made of: the smallest that tell
 each known fault, small curated cases and those of smoke, and the smallest that kill each mutant. Every mutant that core
 kills is killed by two of them that differ in shape."""
+T = TypeVar("T")
 LARGE = 2**14
 """Bytes of a vector above which it has to be needed."""
 
@@ -79,7 +82,7 @@ def _missing(ids: Sequence[str]) -> list[str]:
     data()  # once, before every process wants it
     with ProcessPoolExecutor() as pool:
         added = pool.map(partial(_added, ids), range(len(mutants.EVERY)), chunksize=8)
-        return [case for more in added for case in more]
+        return [case for more in _shown(added, "missing", len(mutants.EVERY)) for case in more]
 
 
 def _added(ids: Sequence[str], number: int) -> list[str]:
@@ -107,7 +110,7 @@ def _needed(ids: Sequence[str]) -> list[str]:
         if len(seen.killers) < ENOUGH and not seen.mutant.equivalent
     ]  # fmt: skip
     with ProcessPoolExecutor() as pool:
-        kills = [*pool.map(partial(_kills, ids), needing)]
+        kills = [*_shown(pool.map(partial(_kills, ids), needing), "needed", len(needing))]
     numbers = {shape: number for number, shape in enumerate(dict.fromkeys(shapes(case.problem) for case in listed))}
     shape = np.array([numbers[shapes(case.problem)] for case in listed])
     kept = np.ones(len(listed), bool)
@@ -126,7 +129,12 @@ def _sightings(ids: Sequence[str]) -> list[Sighting]:
     data()  # once, before every process wants it
     with ProcessPoolExecutor() as pool:
         seen = pool.map(partial(_seen, ids), range(len(mutants.EVERY)), chunksize=8)
-        return [Sighting(mutant, False, killers) for mutant, killers in zip(mutants.EVERY, seen, strict=True)]
+        shown = _shown(seen, "killed", len(mutants.EVERY))
+        return [Sighting(mutant, False, killers) for mutant, killers in zip(mutants.EVERY, shown, strict=True)]
+
+
+def _shown(answers: Iterable[T], what: str, total: int) -> Iterator[T]:
+    return progress(answers, f"vectors: {what}", "mutant", total)
 
 
 def _seen(ids: Sequence[str], number: int) -> Sequence[str]:

@@ -28,6 +28,7 @@ from conformance.calls.port import Port
 from conformance.io.array_files import read_array
 from conformance.io.bounded import BoundError, read_json, read_text
 from conformance.io.folders import making, tox_folders
+from conformance.io.terminal import is_quiet
 from conformance.numerics.deviation import measure_deviation
 from conformance.numerics.operands import Arrays
 from conformance.processes.attempt import Ended, make
@@ -199,7 +200,13 @@ def _run(sides: Sequence[_Side]) -> None:
     total, started = sum(len(side.folders) for side in sides), time.monotonic()
     running = [side.start() for side in sides]
     try:
-        with tqdm(total=total, desc=" and ".join(str(side.lane) for side in sides), unit="answer", disable=None) as bar:
+        with tqdm(
+            total=total,
+            desc=" and ".join(str(side.lane) for side in sides),
+            unit=" answer",
+            disable=is_quiet() or None,
+            leave=False,
+        ) as bar:
             while any(process.poll() is None for process in running):
                 if time.monotonic() - started > TIMEOUT:
                     late = next(side for side in sides if side.answered < len(side.folders))

@@ -6,7 +6,7 @@ claim -> its tests -> trials (of a bench, which asks the lane) -> law, condition
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,9 +94,10 @@ def bench(lane: Lane, adapter: Adapter) -> Bench:
     return _BENCHES[lane]
 
 
-def examine(claim: Claim, made: Bench) -> Finding:
-    """A claim's trials on a bench, weighed. Raises what the framework raises."""
-    return Finding(claim, tuple(weighed for test in claim.tests_on(made.framework) for weighed in _weighed(test, made)))
+def examine(claim: Claim, made: Bench, shown: Callable[[Iterable[Test]], Iterable[Test]] = iter) -> Finding:
+    """A claim's trials on a bench, weighed; `shown` counts its tests. Raises what the framework raises."""
+    tests = shown(claim.tests_on(made.framework))
+    return Finding(claim, tuple(weighed for test in tests for weighed in _weighed(test, made)))
 
 
 def _weighed(test: Test, made: Bench) -> Iterator[Weighed]:

@@ -57,7 +57,8 @@ def command() -> None:
 @command.command("new")
 @click.argument("framework", metavar="NAME")
 @click.option("--to", type=Path, help="The folder to write (default: NAME).")
-@click.option("--language", type=click.Choice([*LANGUAGES]), default="python", show_default=True)
+@click.option("--language", type=click.Choice([*LANGUAGES]), default="python", show_default=True,
+              help="What the adapter or the program is written in.")  # fmt: skip
 def new(framework: str, to: Path | None, language: str) -> int:
     """Write an implementation that conforms. Then put your own in its place.
 
@@ -109,7 +110,8 @@ def _written(template: Path, folder: Path, example: str, framework: str) -> Iter
 @command.command("check")
 @click.argument("framework")
 @click.option("--variant", help="A way of executing; the first one by default.")
-@click.option("--dtype", type=click.Choice(("float32", "float64")), default="float32", show_default=True)
+@click.option("--dtype", type=click.Choice(("float32", "float64")), default="float32", show_default=True,
+              help="What operands and answer are stored in.")  # fmt: skip
 def check(framework: str, variant: str | None, dtype: str) -> int:
     """Start an adapter or a program, give it problems from plain to full, stop it, and say what to fix.
 

@@ -44,7 +44,8 @@ class ShapeError(ValueError):
     "--let", "lets", multiple=True, metavar="NAME=VALUE", help="The value of a name, such as ngf=64; repeatable."
 )
 @click.option("--variant", help="How the framework executes (default: its first variant).")
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice((*DTYPES, *HALVES, *INTEGERS)))
+@click.option("--dtype", default="float32", show_default=True, type=click.Choice((*DTYPES, *HALVES, *INTEGERS)),
+              help="What operands and answer are stored in.")  # fmt: skip
 @click.option(
     "--pass", "direction", default=FORWARD, show_default=True, type=click.Choice(PASSES),
     help="Forward, or the gradient of the problem that it means, with respect to an operand.",

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ import click
 from conformance import adapters
 from conformance.claims import ledger
 from conformance.claims.ledger import Claim, Standing, Test
-from conformance.cli.options import VERBOSE
+from conformance.cli.options import QUIET, VERBOSE
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.bounded import read_named_bytes
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.folders import PACKAGE, making
-from conformance.io.terminal import columns, echo, first
+from conformance.io.terminal import columns, echo, first, progress
 
 SHOWN = 12
 DOCUMENT = PACKAGE.parent / "docs" / "errata.md"
@@ -67,6 +68,7 @@ def show(claim_id: str) -> None:
 @click.option("--framework", help="Ask this one (default: those that are installed here).")
 @click.option("--variant", help="How it executes (default: its first variant).")
 @VERBOSE
+@QUIET
 def check(claim_id: str, framework: str | None, variant: str | None) -> int:
     """Measure one claim here, and judge it. Exit status: 0 its verdict is confirmed, 1 it is not, 2 usage."""
     from conformance.claims import judgement
@@ -85,7 +87,8 @@ def check(claim_id: str, framework: str | None, variant: str | None) -> int:
                 f"{claim.id} is asked of {_asked_of(claim)}, not of {lane.framework}: {_step(claim)}"
             )
         adapters.require_installed(lane.framework)
-        finding = judgement.examine(claim, judgement.bench(lane, adapters.load(lane)))
+        finding = judgement.examine(claim, judgement.bench(lane, adapters.load(lane)),
+                                    partial(progress, what=str(lane), unit="test"))  # fmt: skip
         echo(f"{lane}: {'NOT EARNED, ' + finding.fault if finding.fault else 'earned'}: {finding}")
         for weighed in first([trial for trial in finding.trials if trial.law is False], SHOWN):
             echo(f"  {'inside' if weighed.inside else 'outside'} fails: {dict(weighed.trial)}")

@@ -41,7 +41,8 @@ class _State(msgspec.Struct):
 @click.option("--space", "name", default="small", show_default=True, help="The problems: a space, or a file of one.")
 @click.option("--minutes", default=5.0, show_default=True, type=click.FloatRange(0, 10**6), callback=number,
               help="How long to search.")  # fmt: skip
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))
+@click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES),
+              help="What operands and answer are stored in.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32), help="The order of the space.")
 @click.option(
     "--from",

@@ -1,12 +1,14 @@
 """conformance generate: the generated case files."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import click
 
+from conformance.cli.options import QUIET
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.folders import cases_folder
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, progress
 from conformance.suites import cases, generate
 from conformance.vectors.chosen import path
 
@@ -14,13 +16,14 @@ from conformance.vectors.chosen import path
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file differs from what would be written.")
 @click.option("--vectors", is_flag=True, help="Choose the cases of test vectors, and nothing else: minutes.")
+@QUIET
 def command(check: bool, vectors: bool) -> int:
     """Write the generated case files, the same bytes every time.
 
     The cases of test vectors are chosen by the wrong implementations that they kill. They are chosen again only with
     --vectors; `conformance audit` fails if they no longer kill all of them.
     """
-    files = _chosen() if vectors else generate.files()
+    files = _chosen() if vectors else generate.files(partial(progress, what="cases", unit="file"))
     different = generate.differences(cases_folder(), files)
     if check:
         for name in different:

@@ -43,7 +43,8 @@ LIMITS = Limits(seconds=600.0, memory=2**44)
     help="In place of FRAMEWORK: a lane such as torch-eager, a framework, or all; repeatable.",
 )
 @click.option("--variant", help="How the framework executes (default: its first variant).")
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice(sorted(SIGNIFICAND)))
+@click.option("--dtype", default="float32", show_default=True, type=click.Choice(sorted(SIGNIFICAND)),
+              help="What operands and answer are stored in.")  # fmt: skip
 @click.option(
     "--pass",
     "direction",

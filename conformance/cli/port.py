@@ -15,7 +15,7 @@ from conformance.calls.meaning.wording import as_json
 from conformance.calls.port import Port
 from conformance.calls.verify import Verification, VerifyError, python_for, verify
 from conformance.cli.call import ShapeError, each_once, of_line, parse_lets, parse_shapes, source_of
-from conformance.cli.options import VERBOSE, framework_of
+from conformance.cli.options import QUIET, VERBOSE, framework_of
 from conformance.idioms import Refusal
 from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.folders import making
@@ -45,6 +45,7 @@ from conformance.io.terminal import abridged, echo, one_line
     "--let", "lets", multiple=True, metavar="NAME=VALUE", help="The value of a name, such as ngf=64; repeatable."
 )
 @VERBOSE
+@QUIET
 @click.option("--json", "json_", is_flag=True, help="All of it as one JSON object.")
 def command(
     expression: str, source: str, model: Path | None, out: Path | None, target: str, shapes: tuple[str, ...],

@@ -48,7 +48,8 @@ SECONDS = 120.0
 @click.option("--suite", default="smoke", show_default=True, help="The suite that the problems come from.")
 @QUIET
 @click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th problem, from the I-th on.")
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))
+@click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES),
+              help="What operands and answer are stored in.")  # fmt: skip
 @click.option("--to", "folder", default="reports/properties", show_default=True, type=Path, help="Where results go.")
 def command(framework: str, variant: str | None, suite: str, shard: str, dtype: str, folder: Path) -> int:
     """Check on FRAMEWORK alone, without the oracle, what transposed convolution must satisfy.

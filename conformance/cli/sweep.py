@@ -92,7 +92,8 @@ def command() -> None:
 )
 @click.option("--keep", default="notable", show_default=True, type=click.Choice(["notable", "all"]),
               help="Which records are kept; notable are those that do not conform.")  # fmt: skip
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES))
+@click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES),
+              help="What operands and answer are stored in.")  # fmt: skip
 @QUIET
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0, 2**32), help="The seed that shuffles the problems."

@@ -5,7 +5,7 @@ bias combine is sampled by covering arrays: every valid combination of any 2 (sm
 levels are those of the spaces of these names.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ from conformance.suites.spaces.files import levels_of
 from conformance.suites.spaces.levels import Axis, Shared, Values, fits, to_problem
 
 GRID: Mapping[str, Values] = {"i": (1, 2, 3, 5), "k": range(1, 6), "s": range(1, 5), "d": range(1, 4)}
+_SHARED = ("window", "stride", "dilation", "output-padding", "groups", "channels", "bias", "batch", "rank")
+Made = tuple[str, Callable[[], str]]
+"""A file's name, and what makes its text."""
 PAST_KERNEL = 1
 """How far the grid's padding goes beyond the effective kernel."""
 
@@ -58,42 +61,56 @@ def _unequal(groups: int, in_channels: int, out_channels: int, *_: int) -> bool:
     return in_channels != out_channels or (in_channels == out_channels == 1 and groups > 1)
 
 
-def files() -> Mapping[str, str]:
-    """Name and text of every generated case file."""
-    smoke = _arrays("smoke", "smoke", 2, 2)
-    core = [*_arrays("covering", "cover", 3, 3), *_arrays("covering", "plain", 3, 3, plain=True)]
-    long = [*_arrays("rounding", "rounding", 2, 2), *_arrays("rounding", "rounding-plain", 2, 2, plain=True)]
-    return {
-        "rounding.jsonl": _dump(
-            long,
-            "Operands fill the significand, so that products and sums round: sums of one term to some thousands.",
-            ("rounding", "channels", "rank"),
-            Rounded(),
-        ),
-        "smoke.jsonl": _dump(
-            smoke,
-            "Every valid pair of parameter levels occurs, in one, two and three dimensions.",
-            ("window", "stride", "dilation", "output-padding", "groups", "channels", "bias", "batch", "rank"),
-        ),
-        "covering.jsonl": _dump(
-            core,
-            "Every valid triple of parameter levels occurs, anisotropic, in one, two and three dimensions; and once "
-            "more without dilation and groups, which some frameworks refuse.",
-            ("window", "stride", "dilation", "output-padding", "groups", "channels", "bias", "batch", "rank"),
-        ),
-        "sizes.jsonl": _dump(
-            sizes.cases(),
-            "One size is beyond a block, or beyond what 8 or 16 bits hold; channels fill whole blocks; stamps cross a "
-            "tile's border; and every affordable triple of wide levels occurs, which small levels do not reach.",
-            ("window", "stride", "dilation", "output-padding", "groups", "channels", "bias", "batch", "rank", "extent"),
-        ),
-        "grid.jsonl": _dump(
-            grid(),
-            "The index arithmetic of one axis is exhausted up to just past each boundary.",
-            ("window", "stride", "dilation", "output-padding", "taps", "extent"),
-        ),
-        "negative/pairs.jsonl": pairs.text(),
-    }
+def files(shown: Callable[[Sequence[Made]], Iterable[Made]] = list) -> Mapping[str, str]:
+    """Name and text of every generated case file; `shown` counts the files as they are made."""
+    made: tuple[Made, ...] = (
+        ("rounding.jsonl", _rounding), ("smoke.jsonl", _smoke), ("covering.jsonl", _covering), ("sizes.jsonl", _sizes),
+        ("grid.jsonl", _grid), ("negative/pairs.jsonl", pairs.text),
+    )  # fmt: skip
+    return {name: text() for name, text in shown(made)}
+
+
+def _rounding() -> str:
+    return _dump(
+        [*_arrays("rounding", "rounding", 2, 2), *_arrays("rounding", "rounding-plain", 2, 2, plain=True)],
+        "Operands fill the significand, so that products and sums round: sums of one term to some thousands.",
+        ("rounding", "channels", "rank"),
+        Rounded(),
+    )
+
+
+def _smoke() -> str:
+    return _dump(
+        _arrays("smoke", "smoke", 2, 2),
+        "Every valid pair of parameter levels occurs, in one, two and three dimensions.",
+        _SHARED,
+    )
+
+
+def _covering() -> str:
+    return _dump(
+        [*_arrays("covering", "cover", 3, 3), *_arrays("covering", "plain", 3, 3, plain=True)],
+        "Every valid triple of parameter levels occurs, anisotropic, in one, two and three dimensions; and once "
+        "more without dilation and groups, which some frameworks refuse.",
+        _SHARED,
+    )
+
+
+def _sizes() -> str:
+    return _dump(
+        sizes.cases(),
+        "One size is beyond a block, or beyond what 8 or 16 bits hold; channels fill whole blocks; stamps cross a "
+        "tile's border; and every affordable triple of wide levels occurs, which small levels do not reach.",
+        (*_SHARED, "extent"),
+    )
+
+
+def _grid() -> str:
+    return _dump(
+        grid(),
+        "The index arithmetic of one axis is exhausted up to just past each boundary.",
+        ("window", "stride", "dilation", "output-padding", "taps", "extent"),
+    )
 
 
 def _arrays(
