@@ -4,7 +4,6 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from types import NoneType
 from typing import Any
 
 from conformance.idioms import _source, expression
@@ -14,7 +13,7 @@ from conformance.idioms.arithmetic import value_or_name
 from conformance.idioms.base import Dialect, Idiom, Spelling
 from conformance.idioms.expression import ASSUMED, ExpressionError, Invocation, Name, write
 from conformance.idioms.names.catalogue import Catalogue
-from conformance.idioms.names.meanings import AFTER, PLACE, SYMBOL, TAKES
+from conformance.idioms.names.meanings import AFTER, PLACE, SYMBOL, unfit
 from conformance.idioms.names.parameters import bind, in_another_order
 from conformance.idioms.names.unread import foreign, several, unknown
 from conformance.idioms.weights.views import View, is_plain, view_of
@@ -27,6 +26,9 @@ class IdiomError(ValueError):
     """A call that no idiom knows, or that cannot be read; the message says what can."""
 
 
+TURNS = "transpose_kernel"
+FLAGS = frozenset({"bias", "use_bias", "no_bias", TURNS})
+"""Arguments that are True or False, of which people write a name."""
 CHANNELS_OF_X = "channels_of_x"
 """The name of a number of channels that a layer takes from its first input."""
 
@@ -140,6 +142,10 @@ def _bound(
     invocation = _with_variables(idiom, invocation)
     arguments, written = bind(idiom.signature_of(invocation.last), invocation)
     arguments |= _listed(idiom, function, arguments)
+    invocation, flags = _assumed(idiom, invocation, arguments)
+    aside += [f"{ASSUMED}{name}={arguments[name]} is {value}; --let {arguments[name]}={not value} says otherwise"
+              for name, value in flags.items()]  # fmt: skip
+    arguments |= flags
     aside += in_another_order(idiom, invocation)
     _require_tensors(idiom, function, arguments)
     invocation, view = _viewed(idiom, invocation, arguments, dialect)
@@ -207,6 +213,27 @@ def _listed(idiom: Idiom, function: str, arguments: Mapping[str, Any]) -> dict[s
         tensors |= {letter: name if isinstance(name, Name) else Name(name)
                     for letter, name in zip(letters, names, strict=False) if name}  # fmt: skip
     return tensors
+
+
+def _assumed(
+    idiom: Idiom, invocation: Invocation, arguments: Mapping[str, Any]
+) -> tuple[Invocation, dict[str, bool]]:  # fmt: skip
+    """The invocation with a value for each name that stands for a flag of the bias, as `bias=use_bias`, and these.
+
+    Raises ExpressionError for a name in place of a flag that changes more than the bias.
+    """
+    names = {name: value for name, value in arguments.items()
+             if name in FLAGS and name not in idiom.tensors.values() and isinstance(value, Name)}  # fmt: skip
+    if TURNS in names:
+        raise ExpressionError(f"{invocation.function}: {TURNS} is {names[TURNS]}: give its value, as in --let "
+                              f"{names[TURNS]}=True")  # fmt: skip
+    has_bias = isinstance(arguments.get(idiom.tensors.get("b", "")), Name)
+    values = {name: not has_bias if name == "no_bias" else True for name in names}
+    by_text = {names[name].text: value for name, value in values.items()}
+    positional = tuple(by_text.get(value.text, value) if isinstance(value, Name) else value
+                       for value in invocation.positional)  # fmt: skip
+    named = {name: values.get(name, value) for name, value in invocation.named.items()}
+    return replace(invocation, positional=positional, named=named), values
 
 
 def _viewed(
@@ -280,8 +307,7 @@ def _set_aside(idiom: Idiom, name: str, value: Any, aside: list[str]) -> bool:
     reason = idiom.aside.get(name)
     if reason is None or value == expression.signature(idiom.signature).parameters[name].default:
         return False
-    types, words = TAKES.get(reason, ((), ""))
-    if types and not isinstance(value, (*types, Name, NoneType)):
+    if words := unfit(name, value, reason):
         raise ExpressionError(f"{name} is {value!r}: it takes {words}")
     aside.append(f"{name}={value!r}: {reason}")
     return name not in idiom.tensors.values() and (reason in (AFTER, PLACE, SYMBOL) or _opaque(value))
@@ -328,11 +354,24 @@ def _formed(catalogue: Catalogue, text: str, given: Values) -> Reading | None:
                     f"{invocation.function}: {name} is {arguments[name]}: {idiom.aside[name]}, leave it out"
                 )
         tensors = {operand: _text(arguments.get(name, Name(operand))) for operand, name in idiom.tensors.items()}
-        renamed = {name: operand for operand, name in tensors.items() if name}
+        renamed = _of_form(invocation.function, tensors, expression.variables(stripped, form))
         ranks = [full for full in idiom.functions.values() if full.endswith(invocation.last)]
         text = expression.rename(stripped, {invocation.function: ranks[0], **renamed})
         return Reading(idiom, invocation.function, arguments, written, text, tensors, tuple(aside))
     return None
+
+
+def _of_form(function: str, tensors: dict[str, str], variables: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The operands by their names, those outside of the call included. Raises IdiomError for another gradient."""
+    given, of, *again = variables["x"][0], *variables["z"]
+    if of != tensors["z"]:
+        raise IdiomError(f"{function}: the gradient is with respect to {of}, and the input is {tensors['z']}: only the "
+                         "gradient with respect to the input is a transposed convolution")  # fmt: skip
+    if given in {tensors["z"], tensors["w"], *again} or tensors["w"] in again:
+        raise IdiomError(f"{function}: one name stands for two tensors, of {given}, {tensors['z']} and {tensors['w']}: "
+                         "give each tensor a name of its own")  # fmt: skip
+    tensors["x"] = given
+    return {**{name: operand for operand, name in tensors.items() if name}, **dict.fromkeys(again, "z")}
 
 
 def parts(idiom: Idiom, text: str) -> tuple[str, str]:

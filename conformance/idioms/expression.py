@@ -2,7 +2,8 @@
 
 import ast
 import inspect
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
@@ -75,6 +76,13 @@ def parse(text: str, form: str = HOLE) -> Invocation | None:
         raise _too_deep(text) from None
 
 
+def variables(text: str, form: str) -> Mapping[str, Sequence[str]]:
+    """The names that an expression of a form has for each variable of the form, in the order in which they stand."""
+    found: dict[str, list[str]] = {}
+    _alike(_form(form), ast.parse(text.strip(), mode="eval").body, [], found)
+    return found
+
+
 def _too_deep(text: str) -> ExpressionError:
     return ExpressionError(f"{text[:60]!r}... is nested too deeply to be a call: give one call alone")
 
@@ -88,6 +96,8 @@ def write(function: str, *positional: Any, **named: Any) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, str):
         return '"' + value + '"'
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"float('{value}')"
     if isinstance(value, list):
         return f"[{', '.join(map(_written, value))}]"
     if isinstance(value, tuple):
@@ -103,6 +113,9 @@ def rename(text: str, names: Mapping[str, str]) -> str:
     class Renaming(ast.NodeTransformer):
         def visit_Name(self, node: ast.Name) -> ast.expr:  # ast chooses the name
             return ast.Name(names.get(node.id, node.id))
+
+        def visit_arg(self, node: ast.arg) -> ast.arg:  # ast chooses the name
+            return ast.arg(names.get(node.arg, node.arg))
 
         def visit_Attribute(self, node: ast.Attribute) -> ast.AST:  # ast chooses the name
             whole = ast.unparse(node)
@@ -147,22 +160,28 @@ def _fill(form: Any, tree: Any) -> ast.AST | None:
     return nodes[0]
 
 
-def _alike(form: Any, tree: Any, nodes: list[ast.AST]) -> bool:
+def _alike(form: Any, tree: Any, nodes: list[ast.AST], found: dict[str, list[str]] | None = None) -> bool:
+    """Whether a tree is of a form; collects what stands in the hole, and the names that stand for variables."""
     if isinstance(form, ast.Name) and form.id == HOLE:
         nodes.append(tree)
         return True
     if isinstance(form, list):
         return isinstance(tree, list) and len(form) == len(tree) and all(
-            _alike(a, b, nodes) for a, b in zip(form, tree, strict=True)
+            _alike(a, b, nodes, found) for a, b in zip(form, tree, strict=True)
         )  # fmt: skip
     if not isinstance(form, ast.AST):
         return bool(form == tree)
     if isinstance(form, ast.Name | ast.arg):  # a variable may have any name
+        if found is not None and isinstance(tree, ast.AST):
+            name = form.arg if isinstance(form, ast.arg) else form.id
+            found.setdefault(name, []).append(tree.arg if isinstance(tree, ast.arg) else ast.unparse(tree))
         return isinstance(tree, ast.Name | ast.arg | ast.Attribute)
     if isinstance(form, ast.Attribute) and isinstance(tree, ast.Attribute | ast.Name):  # modules may be left out
         full, name = ast.unparse(form), ast.unparse(tree)
         return f".{full}".endswith(f".{name}")
-    return type(form) is type(tree) and all(_alike(getattr(form, f), getattr(tree, f), nodes) for f in form._fields)
+    return type(form) is type(tree) and all(
+        _alike(getattr(form, f), getattr(tree, f), nodes, found) for f in form._fields
+    )
 
 
 def _invocation(call: ast.Call) -> Invocation:

@@ -83,6 +83,24 @@ def test_a_call_is_refused_for_its_arguments(framework: str, text: str, shapes: 
         ("tensorflow", "keras.layers.Conv2DTranspose(3, 3, name=(2, 1))(x)", LAST, "name is (2, 1): it takes a string"),
         ("tensorflow", "keras.layers.Conv2DTranspose(3, 3, activation=2)(x)", LAST, "is 2: it takes an activation"),
         ("mxnet", "mx.gluon.nn.Conv2DTranspose(3, 3, weight_initializer=2.5)(x)", PLANE, "it takes an initializer"),
+        ("mxnet", "mx.nd.Deconvolution(x, w, kernel=(3, 2), num_filter=3, cudnn_off='Valid')", PLANE, "True or False"),
+        ("mxnet", "mx.nd.Deconvolution(x, w, kernel=(3, 2), num_filter=3, workspace=[2])", PLANE, "a whole number"),
+        ("tensorflow", "tf.compat.v1.nn.conv2d_backprop_input((1, 6, 5, 2), w, x, strides=[1, 2, 2, 1], "
+         "padding='VALID', use_cudnn_on_gpu=(2, 1))", LAST, "it takes True or False"),
+        ("jax", "jax.lax.conv_transpose(x, w, (1, 1), 'SAME', precision=[-1])", LAST, "two of them"),
+        ("jax", "jax.lax.conv_transpose(x, w, (1, 1), 'SAME', precision='exact')", LAST, "a name of a precision"),
+        ("torch", "torch.autograd.grad(F.conv1d(z, w, 3), z, x)[0]", LINE, "bias is 3: it takes a tensor or None"),
+        ("torch", "torch.autograd.grad(F.conv1d(z, w), w, x)[0]", LINE, "with respect to w, and the input is z"),
+        ("torch", "torch.autograd.grad(F.conv1d(z, w), z, w)[0]", LINE, "one name stands for two tensors"),
+        ("jax", "jax.vjp(lambda w: jax.lax.conv(z, w, (1,), 'SAME'), w)[1](x)[0]", LINE, "the input is z: only the"),
+        ("jax", "jax.vjp(lambda a: jax.lax.conv(z, w, (1,), 'SAME'), z)[1](x)[0]", LINE, "with respect to a, and"),
+        ("mxnet", "mx.autograd.grad(mx.nd.Convolution(z, w, kernel=(3,), num_filter=3), [w], head_grads=[x])[0]", LINE,
+         "with respect to w, and the input is z"),
+        ("tensorflow", "tfl.conv_3d_transpose((2, 1, 2, 2, 1), w, x, padding='SAME', stride_d=1, stride_h=1, "
+         "stride_w=(2, 1, 2))", {"x": (2, 1, 2, 1, 2), "w": (3, 1, 3, 1, 2)}, "it takes a whole number"),
+        ("tensorflow", "keras.layers.Conv2DTranspose(3, 3, bias_constraint=(1.0, 1))(x)", LAST, "a dict or an object"),
+        ("torch", "nn.ConvTranspose2d(None, 6, 3)(x)", PLANE, "in_channels is None: it takes a whole number"),
+        ("jax", "flax.linen.ConvTranspose(3, (3, 2), transpose_kernel=flag)(x)", LAST, "is flag: give its value"),
         ("onnx", f"{NODE}, doc_string=[1])", PLANE, "doc_string is [1]: it takes a string"),
         ("torch", "torch.nn.grad.conv1d_input((2, 3, 6), w, x)", LINE, "a batch of 2, grad_output one of 1"),
         ("torch", "torch.nn.grad.conv1d_input((1, 3, 6), w, x, dilation=0)", LINE, "nothing is claimed of it"),
@@ -208,3 +226,29 @@ def test_a_source_file_may_be_marked_as_utf_8_and_one_that_is_nested_too_deeply_
     assert read_source(marked) == "nn.ConvTranspose2d(1, 1, 3)\n"
     with pytest.raises(BoundError, match=r"is not Python: \S.*: fix the file"):
         read_source(deep)
+
+
+def test_a_gradient_has_names_of_its_own_and_its_text_those_of_the_operands() -> None:
+    text = "jax.vjp(lambda a: jax.lax.conv(a, k, (1,), 'SAME'), image)[1](g)[0]"
+    read = idioms.read("jax", text, {"x": (1, 3, 4), "w": (3, 1, 3), "z": (1, 1, 4)})
+    assert read.text == "jax.vjp(lambda z: jax.lax.conv(z, w, (1,), 'SAME'), z)[1](x)[0]"
+
+
+@pytest.mark.parametrize(
+    ("framework", "text", "shapes", "assumed", "written"),
+    [
+        ("torch", "nn.ConvTranspose2d(4, 6, 3, bias=use_bias)(x)", PLANE, True, "bias=True)"),
+        ("tensorflow", "keras.layers.Conv2DTranspose(3, 3, use_bias=use_bias)(x)", LAST, True, "use_bias=True)"),
+        ("mxnet", "mx.nd.Deconvolution(x, w, kernel=(3, 2), num_filter=3, no_bias=use_bias)", PLANE, True,
+         "no_bias=True"),
+        ("mxnet", "mx.nd.Deconvolution(x, w, b, kernel=(3, 2), num_filter=3, no_bias=use_bias)", PLANE, False,
+         "no_bias=False"),
+    ],
+)  # fmt: skip
+def test_a_name_for_the_flag_of_a_bias_has_a_value_that_is_told(
+    framework: str, text: str, shapes: dict[str, Any], assumed: bool, written: str
+) -> None:  # fmt: skip
+    reading = idioms.reading(framework, text)
+    assert f"is {assumed}; --let use_bias={not assumed} says otherwise" in reading.aside[0]
+    assert written in reading.text
+    assert idioms.read(framework, text, of(shapes, text)).claim.problem.bias is ("no_bias" not in text or not assumed)

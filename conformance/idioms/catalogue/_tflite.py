@@ -54,7 +54,9 @@ def _read(use: Use, weights: str) -> Claim:
         raise Refusal(f"output_shape is {size!r}: it takes {use.rank + 2} extents")
     if not all(is_whole(extent) and extent > 0 for extent in size):
         raise Refusal(f"output_shape is {size!r}: it takes numbers of at least 1")
-    stride = tuple(use.per_axis(name)[0] for name in STRIDES[use.rank])
+    stride = tuple(use[name] for name in STRIDES[use.rank])
+    if other := next((name for name in STRIDES[use.rank] if not is_whole(use[name])), ""):
+        raise Refusal(f"{other} is {use[other]!r}: it takes a whole number")
     if min(stride) < 1:
         raise Refusal(f"strides {stride}: nothing is claimed of strides below 1")
     spatial = tuple(size[1:-1])

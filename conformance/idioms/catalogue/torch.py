@@ -129,6 +129,8 @@ def _read_layer(use: Use) -> Claim:
     `output_size` may be (*), or have as many numbers as x has axes, of which those of batch and channels are passed
     over; each extent is from (i - 1)*s + ke - 2p up to stride - 1 more.
     """
+    if use["in_channels"] is None:
+        raise Refusal("in_channels is None: it takes a whole number")
     layer = use["in_channels"], use["out_channels"], use.per_axis("kernel_size")
     if use["output_size"] is None:
         return _padded(use, bool(use["bias"]), layer)
