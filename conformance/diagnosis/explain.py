@@ -90,7 +90,7 @@ class Cause:
         return f"candidate: {sentence(self.misreadings)}" if self.candidate else sentence(self.misreadings)
 
 
-CANDIDATE = "a candidate: not asked of redrawn operands"
+CANDIDATE = "a candidate: not tried on other data"
 NOT_SOUGHT = Cause()
 UNEXPLAINED = Cause(lack="unexplained")
 TOO_LARGE = Cause(lack="unexplained, too large to be searched")

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from conformance.io.terminal import plural
+from conformance.io.terminal import plural, verdict_count
 from conformance.records.messages import label_of, line, skeleton
 from conformance.records.record import Record, Run, Verdict
 from conformance.records.reproduction import reproduction
@@ -17,7 +17,6 @@ FIRST_ROWS = 8
 """Rows of a group that are shown; a search finds the rest."""
 
 _COUNTED = {
-    Verdict.CONFORMS: "conform",
     Verdict.REJECTS: "refused",
     Verdict.ACCEPTS_INVALID: "answered though invalid",
     Verdict.TIMED_OUT: "timed out",
@@ -79,21 +78,18 @@ def ordered(runs: Iterable[Run]) -> list[Run]:
 
 
 def summary(runs: Sequence[Run], lanes: Sequence[LaneGroups]) -> str:
-    """The front page's first sentences."""
+    """How many records there are of each verdict, those of invalid calls included, and whether failing ones are new."""
     named = {run.header.lane for run in runs}
-    diverging = {run.header.lane for run in runs if Verdict.DIVERGES in run.verdicts}
     counts: Counter[Verdict] = Counter()
     for run in runs:
         counts.update({Verdict(name): count for name, count in run.verdicts.items()})
-    text = f"{plural(len(named), 'lane')}, {plural(counts.total(), 'record')}: "
-    if diverging:
-        text += "1 lane diverges" if len(diverging) == 1 else f"{len(diverging):,} lanes diverge"
-        text += f" somewhere, in {plural(counts.pop(Verdict.DIVERGES), 'record')}"
-    else:
-        text += "no lane diverges"
-    rest = [f"{counts[verdict]:,} {_COUNTED.get(verdict, verdict)}" for verdict in Verdict if counts[verdict]]
-    text += f"; {', '.join(rest)}." if rest else "."
-    return f"{text} {news(lanes)}".strip()
+    parts = [_counted(verdict, counts[verdict]) for verdict in Verdict if counts[verdict]]
+    text = f"{plural(len(named), 'lane')}, {plural(counts.total(), 'record')}, invalid calls included"
+    return f"{text}{': ' if parts else ''}{', '.join(parts)}. {news(lanes)}".strip()
+
+
+def _counted(verdict: Verdict, count: int) -> str:
+    return f"{count:,} {_COUNTED[verdict]}" if verdict in _COUNTED else verdict_count(count, verdict)
 
 
 def news(lanes: Iterable[LaneGroups]) -> str:

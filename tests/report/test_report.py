@@ -168,14 +168,14 @@ def test_the_summary_counts_lanes_records_and_verdicts() -> None:
         record("a", Verdict.DIVERGES, "jax-jit", kind="value"), record("b", Verdict.REJECTS, "jax-jit"),
     ])  # fmt: skip
     assert said(TORCH, diverging) == (
-        "2 lanes, 5 records: 1 lane diverges somewhere, in 1 record; 3 conform, 1 refused. 2 failing records are new."
+        "2 lanes, 5 records, invalid calls included: 3 conform, 1 diverges, 1 refused. 2 failing records are new."
     )
-    assert said() == "0 lanes, 0 records: no lane diverges."
+    assert said() == "0 lanes, 0 records, invalid calls included."
 
 
 def test_without_divergences_the_page_says_so(tmp_path: Path) -> None:
     shown = text(page(tmp_path, TORCH, JAX))
-    assert "2 lanes, 6 records: no lane diverges; 6 conform." in shown
+    assert "2 lanes, 6 records, invalid calls included: 6 conform." in shown
     assert "All failures are known." in shown
     write_report(Site([TORCH]), tmp_path / "index.html")
     assert "No known fault showed." in text((tmp_path / "site" / "divergences.html").read_text(encoding="utf-8"))

@@ -65,7 +65,9 @@ document.addEventListener("DOMContentLoaded", async () => {
     const body = down.slice(0, MOST).map((value) => element("tr", {}, element("th", { scope: "row", class: "number" }, String(value)),
       ...across.slice(0, MOST).map((other) => cellOf(cells.get(`${value},${other}`), `${query} ${rows}=${value}&${columns}=${other}`))));
     body.flatMap((row) => [...row.querySelectorAll("a")]).forEach((link, at) => { link.tabIndex = at ? -1 : 0; });
-    const rest = left.down + left.across ? ` ${left.down} rows and ${left.across} columns of larger values are left out.` : "";
+    const parts = [[left.down, "row"], [left.across, "column"]].filter(([count]) => count)
+      .map(([count, noun]) => `${count} ${noun}${count === 1 ? "" : "s"}`);
+    const rest = parts.length ? ` Larger values are left out: ${parts.join(" and ")}.` : "";
     return element("section", { "aria-labelledby": `${id}-title` }, element("h2", { id: `${id}-title` }, title),
       element("div", { class: "scroll few", role: "region", "aria-labelledby": id, tabindex: "0" },
         element("table", { class: "map", role: "grid" }, element("caption", { id }, element("span", {}, `${title}: records of each verdict.${rest}`)),

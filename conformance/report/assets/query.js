@@ -16,8 +16,8 @@ window.conformance = window.conformance || {};
   class Problems {
     constructor(count) {
       this.count = count;
-      for (const name of AXES) this[name] = new Int32Array(count * MOST_AXES);
-      for (const name of SCALARS) this[name] = new Int32Array(count);
+      for (const name of AXES) this[name] = new Float64Array(count * MOST_AXES);
+      for (const name of SCALARS) this[name] = new Float64Array(count);
     }
 
     read(at, text) {
@@ -61,7 +61,7 @@ window.conformance = window.conformance || {};
     if (DERIVED[full]) {
       return {
         ofAxis: true, value: (p, at, place) => DERIVED[full](p, place),
-        column: (p) => Int32Array.from({ length: p.count * MOST_AXES }, (_, place) => DERIVED[full](p, place)),
+        column: (p) => Float64Array.from({ length: p.count * MOST_AXES }, (_, place) => DERIVED[full](p, place)),
       };
     }
     if (AXES.includes(full)) return { ofAxis: true, value: (p, at, place) => p[full][place], column: (p) => p[full] };
