@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -14,21 +14,19 @@ from conformance.io.exit_status import OK
 from conformance.io.terminal import echo
 from conformance.numerics.operands import SIGNIFICAND
 from conformance.problem import BIAS, FORWARD, PASSES, Problem, ProblemError, broken_rule
-from conformance.processes.isolation import Isolation, Limits
 from conformance.records.record import Verdict
-from conformance.run import Result
-from conformance.runner.isolated import isolated
-from conformance.runner.selection import MADE, require_computed
 from conformance.suites import cases
 from conformance.suites.case import Asked, Case, Suite
 from conformance.suites.cases import read_suite
-from conformance.suites.references import Reference, compute
-from conformance.suites.scans.cases import PREFIX
+
+if TYPE_CHECKING:  # what a claim, for which no call is made, need not wait for
+    from conformance.run import Result
+    from conformance.suites.references import Reference
 
 SMALL = 64
 MOST_NUMBERS, MOST_PRODUCTS = 2**27, 10**11
 """Of the operands and the answer together, which take 8 bytes each several times, and what takes minutes."""
-LIMITS = Limits(seconds=600.0, memory=2**44)
+SECONDS, MEMORY = 600.0, 2**44
 """What a single call may take: it is watched by a person, and has the memory that the machine has."""
 
 
@@ -136,6 +134,9 @@ def require_case(lane: Lane, case: str, *suites: str) -> None:
 
     Data is drawn by the id; what a search found is in no suite, and a layer of a model in none that is known here.
     """
+    from conformance.runner.selection import MADE
+    from conformance.suites.scans.cases import PREFIX
+
     if case.startswith(("found-", PREFIX)):
         return
     known: list[Case] = []
@@ -151,8 +152,8 @@ class Evaluated(NamedTuple):
 
     lane: Lane
     case: Case
-    expected: Reference
-    result: Result
+    expected: "Reference"
+    result: "Result"
 
     @property
     def status(self) -> int:
@@ -164,10 +165,16 @@ class Evaluated(NamedTuple):
 
 def evaluate(lane: Lane, asked: Asked) -> Evaluated:
     """Evaluate a case in a process of its own. Raises SelectionError for a dtype that the framework has not."""
+    from conformance.processes.isolation import Isolation, Limits
+    from conformance.runner.isolated import isolated
+    from conformance.runner.selection import require_computed
+    from conformance.suites.references import compute
+
     require_computed(lane.framework, asked.dtype)
     adapters.require_installed(lane.framework)
     expected = compute(*asked)
-    return Evaluated(lane, asked.case, expected, isolated(Isolation(lane, LIMITS), lane, *asked))
+    alone = Isolation(lane, Limits(SECONDS, MEMORY), once=True)
+    return Evaluated(lane, asked.case, expected, isolated(alone, lane, *asked))
 
 
 def show(lane: Lane, asked: Asked) -> int:
@@ -227,7 +234,7 @@ def _arrays(evaluated: Evaluated) -> dict[str, Any]:
     return {name: array for name, array in {**given, **evaluated.result.arrays}.items() if array is not None}
 
 
-def _diagnosis(case: Case, reference: Reference, result: Result) -> Iterator[str]:
+def _diagnosis(case: Case, reference: "Reference", result: "Result") -> Iterator[str]:
     """What gives the diverging array exactly, if there is one."""
     from conformance.diagnosis.explain import gradient_sentences, sentences
 

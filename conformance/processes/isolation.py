@@ -11,6 +11,7 @@ import os
 import re
 import resource
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -85,19 +86,23 @@ class _Raised(NamedTuple):
 class Isolation:
     """Makes calls for one lane, each in a fork of a server that has the lane's framework imported.
 
-    A process has one server, and a framework reads its environment once: another lane raises IsolationError.
+    A process has one server, and a framework reads its environment once: another lane raises IsolationError. For a
+    single call `once` saves the server: the call is in a fork of this process, and imports the framework itself.
     """
 
     _warm: Lane | None = None
 
-    def __init__(self, lane: Lane, limits: Limits | None = None, suite: str = "") -> None:
+    def __init__(self, lane: Lane, limits: Limits | None = None, suite: str = "", *, once: bool = False) -> None:
         if Isolation._warm not in (None, lane):
             raise IsolationError(f"{lane}: the server here is warm for {Isolation._warm}: use another process for it")
         Isolation._warm = lane
         self._lane, self.limits, self.suite = lane, limits or Limits(), suite
         adopt_orphans()
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["conformance.runner.preload"])
+        self._context: Any = multiprocessing.get_context("fork" if once else "forkserver")
+        if once:
+            serve_calls()
+        else:
+            self._context.set_forkserver_preload(["conformance.runner.preload"])
         self._failed = 0
 
     def call(self, function: Callable[..., Any], *arguments: Any, seconds: float = 0.0) -> Any:
@@ -168,6 +173,7 @@ def _serve(pipe: Connection, log: Path, limits: Limits, function: Callable[..., 
     with log.open("w", encoding="utf-8") as stream:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
+        sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", closefd=False)
         faulthandler.enable(stream)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         bound_memory(limits.memory)
@@ -192,8 +198,13 @@ _server = 0
 
 def serve(parent: int) -> None:
     """Make this process, which is a server, end with its parent, and its calls with itself."""
-    global _server
     die_with(parent)
+    serve_calls()
+
+
+def serve_calls() -> None:
+    """Let calls that are forked from this process end with it."""
+    global _server
     _server = os.getpid()
 
 

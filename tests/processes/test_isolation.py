@@ -54,10 +54,10 @@ def raises_ours() -> None:
     raise IdiomError("w is no tensor of this call")
 
 
-@pytest.fixture
-def isolation(monkeypatch: pytest.MonkeyPatch) -> Isolation:
+@pytest.fixture(params=[False, True], ids=["server", "once"])
+def isolation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Isolation:
     monkeypatch.setenv("CONFORMANCE_ADAPTERS", str(ADAPTERS))
-    return Isolation(ORACLE, Limits(seconds=2.0, memory=2**28))
+    return Isolation(ORACLE, Limits(seconds=2.0, memory=2**28), once=request.param)
 
 
 def death(found: Any) -> Death:
@@ -68,6 +68,10 @@ def death(found: Any) -> Death:
 def test_every_call_has_a_process_of_its_own(isolation: Isolation) -> None:
     pids = [isolation.call(os.getpid) for _ in range(3)]
     assert len({*pids, os.getpid()}) == 4
+
+
+def test_a_single_call_needs_no_server(isolation: Isolation, request: pytest.FixtureRequest) -> None:
+    assert (isolation.call(os.getppid) == os.getpid()) is request.node.callspec.params["isolation"]
 
 
 @pytest.mark.parametrize(("how", "cause"), [("abort", "SIGABRT"), ("segfault", "SIGSEGV"), ("exit", "status 7")])
