@@ -191,6 +191,18 @@ def test_an_upstream_that_is_no_address_is_no_link() -> None:
     assert not any('href="javascript' in text for _, text in pages(site))
 
 
+def test_a_page_and_the_text_to_file_say_that_a_fault_is_one_of_chance() -> None:
+    runs, arrays = runs_of(["torch-eager"], wrong="torch-eager")
+    by_chance = "The fault is seen in some runs."
+    for known, count in ((KNOWN, 0), (replace(KNOWN, chance=by_chance), 1)):
+        site = Site(runs, found=tuple(find_faults(runs, arrays, lambda _, known=known: known)))
+        (name,) = [name for name, each in site.faults.items() if each.title == "window moved"]
+        written = dict(pages(site))
+        assert written[f"{name}.html"].count(by_chance) == count
+        assert written[f"{name}.html"].count("not every run of the script shows it") == count
+        assert written[f"upstream/{name}.md"].count(f"Not every run shows it. {by_chance}") == count
+
+
 def test_crashes_and_errors_are_faults_by_their_words() -> None:
     problems = [case.descriptor for case in SUITE.cases[:6]]
     records = [Record("torch", "eager", f"c{n}", "float32", "forward", problem,
@@ -489,6 +501,9 @@ def test_negative_cases_and_claims_stand_in_the_report_without_arrays(tmp_path: 
     text = "\n".join(page for _, page in pages(Site(runs, found=tuple(found))))
     assert "--suite negative --case batch-0-1d" in text
     assert "conformance claims check D1-92" in text
+    assert "not recorded, since the process ended" in text
+    assert "not recorded, since it conforms" not in text
+    assert "equals the expected array" not in text
 
 
 def test_answers_that_round_have_their_errors_and_no_part_in_agreement() -> None:

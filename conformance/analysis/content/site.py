@@ -51,7 +51,7 @@ def expected(runs: Sequence[Run]) -> tuple[tuple[Known, ...], Callable[[Record],
     knew = expectations.of_records(runs)
     plain = {
         (name, entry.id): Known(entry.id, name, entry.when.text, entry.verdict, " ".join(entry.reason.split()),
-                               entry.upstream, entry.since)
+                               entry.upstream, entry.since, " ".join(entry.chance.split()))
         for run in overview.ordered(runs) for name in [run.header.framework] for entry in expectations.expected_of(run)
     }  # fmt: skip
     asked: dict[tuple[str, Key], Known | None] = {}

@@ -30,7 +30,10 @@ DOES = {
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An expectation on file: a known fault, where it is expected, why, and since when."""
+    """An expectation on file: a known fault, where it is expected, why, and since when.
+
+    `chance` says why one build does not always show it; empty where it does.
+    """
 
     id: str
     framework: str
@@ -39,6 +42,7 @@ class Known:
     reason: str
     upstream: str
     since: date
+    chance: str = ""
 
     @property
     def headline(self) -> str:
