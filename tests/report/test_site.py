@@ -136,6 +136,16 @@ def test_every_lane_answers_the_witness_and_every_framework_has_a_script(fault: 
     assert all(each.code for each in fault.snippets)
 
 
+def test_a_fault_of_a_framework_without_scripts_says_so_before_those_of_others() -> None:
+    runs, arrays = runs_of(["mlx-cpu", "jax-jit"], wrong="mlx-cpu")
+    site = Site(runs, found=tuple(find_faults(runs, arrays, nobody)))
+    fault = max(site.found, key=lambda each: len(each.records))
+    assert [(each.lane, bool(each.code)) for each in fault.snippets] == [("mlx-cpu", False), ("jax-jit", True)]
+    html = page_of(site, fault)
+    assert html.index("There is no script of mlx: use the command.") < html.index("<summary>jax-jit</summary>")
+    assert "This script needs only the framework" not in html
+
+
 def test_a_script_on_the_page_is_the_text_to_paste(site: Site, fault: Fault) -> None:
     html = page_of(site, fault)
     shown = [unescape(re.sub(r"<[^>]*>", "", each)) for each in re.findall(r"<code>(.*?)</code></pre>", html, re.S)]

@@ -272,6 +272,10 @@ def _snippets(witness: Record, drawn: _Witness, runs: Sequence[Run]) -> Iterator
     expected = drawn.arrays.expected if drawn.arrays and drawn.arrays.expected.size <= WRITTEN else None
     names = sorted({run.header.framework for run in runs} & set(idioms.frameworks()))
     names.sort(key=lambda name: name != witness.framework)
+    if witness.framework not in names:
+        yield Snippet(
+            witness.framework, witness.lane, "", f"no script of {witness.framework} is written: use the command"
+        )
     point, source = _written_call(witness)
     negative = {case.id: case for case in cases.read_suite(NEGATIVE).cases} if witness.fault else {}
     for name in names:
@@ -299,8 +303,8 @@ def _why_none(witness: Record) -> str:
     if witness.subject is SubjectKind.CLAIM:
         return "several calls check a claim"
     if witness.direction != FORWARD:
-        return "it is of a gradient"
-    return "it asks for bounds, not for bits" if witness.rounding else "its data is not on file any more"
+        return "it is a gradient"
+    return "its answer is compared with a bound" if witness.rounding else "its data is no longer on file"
 
 
 def _written_call(witness: Record) -> tuple[ClaimedCall | None, str]:
