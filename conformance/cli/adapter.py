@@ -60,10 +60,10 @@ def command() -> None:
 @click.option("--language", type=click.Choice([*LANGUAGES]), default="python", show_default=True,
               help="What the adapter or the program is written in.")  # fmt: skip
 def new(framework: str, to: Path | None, language: str) -> int:
-    """Write an implementation that conforms. Then put your own in its place.
+    """Write an implementation that conforms, as a template for yours.
 
-    In Python it is a package that registers an adapter, with its tests; in C and JavaScript a program. Each has a file
-    for what is known of it, and a workflow for GitHub. No existing file is overwritten.
+    In Python it is a package that registers an adapter, with tests. In C and JavaScript it is a program. Each has a
+    file for its known divergences, and a workflow for GitHub. No existing file is overwritten.
     """
     _require_name(framework)
     folder, (example, steps) = to or Path(framework), LANGUAGES[language]
@@ -109,11 +109,11 @@ def _written(template: Path, folder: Path, example: str, framework: str) -> Iter
 
 @command.command("check")
 @click.argument("framework")
-@click.option("--variant", help="A way of executing; the first one by default.")
+@click.option("--variant", help="How the framework executes (default: its first variant).")
 @click.option("--dtype", type=click.Choice(("float32", "float64")), default="float32", show_default=True,
-              help="What operands and answer are stored in.")  # fmt: skip
+              help="The dtype of operands and answer.")  # fmt: skip
 def check(framework: str, variant: str | None, dtype: str) -> int:
-    """Start an adapter or a program, give it problems from plain to full, stop it, and say what to fix.
+    """Start an adapter or a program, give it problems from simple to complete, stop it, and say what to fix.
 
     The exit status is 0 if each problem is answered correctly, refused or unsupported, and at least one is
     answered.

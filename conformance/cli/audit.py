@@ -54,7 +54,7 @@ FEW = 3
 @QUIET
 @VERBOSE
 @click.option("--to", type=Path, help="Write the result to a file. The report makes a page of it.")
-@click.option("--json", "as_json", is_flag=True, help="Print that file instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="Print the content of this file instead of a table.")
 @click.option(
     "--dtype", type=click.Choice(list(SUITE_OF)),
     help="Only say what the suite half, or integers, sees with data of this dtype.",
@@ -64,9 +64,9 @@ FEW = 3
     "passes",
     multiple=True,
     type=click.Choice((*BACKWARD, ALL)),
-    help="Only try wrong gradients, which the suite gradients must see; repeatable.",
+    help="Only run wrong gradients, which the suite gradients must kill; repeatable.",
 )
-@click.option("--kinds", "only_kinds", is_flag=True, help="Print only how many cases tell each known kind of fault.")
+@click.option("--kinds", "only_kinds", is_flag=True, help="Print only how many cases show each known kind of fault.")
 def command(
     full: bool,
     against: Sequence[str],
@@ -77,14 +77,15 @@ def command(
     passes: Sequence[str],
     only_kinds: bool,
 ) -> int:
-    """Run every mutant, a wrong implementation with one documented fault, and say which cases see it.
+    """Run every mutant, an implementation with one documented fault, and say which cases see it.
 
-    A case kills a function mutant on which it does not conform. A mutant meets cases until two that differ in shape
-    have killed it. A process mutant does to its worker what a broken framework may do. It is killed if its record says
-    exactly that, and no other record is harmed. A fake only seems to be an implementation; it is tested in every way in
-    which people test their own. Exit status: 0 enough are killed; 2 usage; 1 if smoke kills less than 75 %, core does
-    not kill each by two cases, vectors kill fewer than core, a mutant that is proved equivalent is killed, or a fake is
-    green anywhere. For gradients in 24 bits it is 1 if the suite gradients does not see each by two cases.
+    A case kills a function mutant if the mutant does not conform on the case. A mutant runs on cases until two cases
+    that differ in shape have killed it. A process mutant harms its worker process as a broken framework may do. It is
+    killed if its record says exactly what happened, and all other records are right. A fake only seems to be an
+    implementation; it is tested in every way in which people test their own. Exit status: 0 enough mutants are killed;
+    2 usage; 1 if smoke kills less than 75 %, two cases of core do not kill each mutant, vectors kill fewer than core, a
+    mutant that is proved equivalent is killed, or a fake is green anywhere. For gradients in 24 bits it is 1 if two
+    cases of the suite gradients do not kill each mutant.
     """
     if only_kinds:
         echo("\n".join(kinds.table()))

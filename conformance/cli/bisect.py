@@ -24,7 +24,12 @@ from conformance.runner.selection import require_suites, require_workers
 @click.argument("old", metavar="OLD==VERSION")
 @click.argument("new", metavar="NEW==VERSION")
 @click.option(
-    "--suite", "suites", multiple=True, default=["core", "idioms", "rounding"], show_default=True, help="What to run."
+    "--suite",
+    "suites",
+    multiple=True,
+    default=["core", "idioms", "rounding"],
+    show_default=True,
+    help="The suites to run.",
 )
 @click.option("--variant", help="Only this way of executing.")
 @click.option("--change", metavar="CHANGE", type=click.Choice([kind.value for kind in Change]),
@@ -32,10 +37,10 @@ from conformance.runner.selection import require_suites, require_workers
 @QUIET
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")
 def command(old: str, new: str, suites: tuple[str, ...], variant: str | None, change: str | None, workers: str) -> int:
-    """Find the first version after OLD, up to NEW, that has a change between the two.
+    """Find the first version after OLD, up to NEW, that has a change between OLD and NEW.
 
     Both versions run the suites. Each version between them runs only the smallest case of the change. Exit status: 0
-    nothing changed, 1 found, 2 usage, or a version that cannot be had.
+    nothing changed, 1 found, 2 usage, or a version that cannot be installed.
     """
     require_suites(suites)
     require_workers(workers)

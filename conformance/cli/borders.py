@@ -44,20 +44,20 @@ LIMITS = Limits(seconds=30.0)
 @click.command()
 @click.argument("framework")
 @click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
-@click.option("--seed", type=int, help="Draw the same problems as with this seed (default: the date, as in 20261128).")
+@click.option("--seed", type=int, help="The seed of the problems (default: the date, as in 20261128).")
 @QUIET
 @click.option("--draws", default=20, show_default=True, type=click.IntRange(1), help="Problems for each region.")
 @click.option(
-    "--seconds", default=40.0, show_default=True, type=click.FloatRange(0, 86400), help="Begin no problem later."
+    "--seconds", default=40.0, show_default=True, type=click.FloatRange(0, 86400), help="When to stop drawing."
 )  # fmt: skip
 @click.option("--to", "folder", default="reports/borders", show_default=True, type=Path, help="Where records go.")
 def command(framework: str, variant: str | None, seed: int | None, draws: int, seconds: float, folder: Path) -> int:
     """Draw problems in and around every known region of FRAMEWORK, and check the prediction for each.
 
-    Each problem runs in a process of its own. Inside an exact region it must show the verdict; elsewhere it must
-    conform. In a region of chance it is run several times. A false prediction is shown with its smallest problem, and
-    with the predicate that is right for all drawn problems. Exit status: 0 every prediction holds, 1 one is false, 2
-    usage, 3 nothing was run.
+    Each problem runs in its own process. Inside an exact region it must have the verdict of the region. Outside of all
+    regions it must conform. In a region where the verdict is one of chance, it is run several times. A false prediction
+    is shown with its smallest problem, and with the predicate that is right for all drawn problems. Exit status: 0
+    every prediction is true, 1 a prediction is false, 2 usage, 3 nothing was run.
     """
     adapters.require_installed(framework)
     seed = int(f"{datetime.now(UTC):%Y%m%d}") if seed is None else seed

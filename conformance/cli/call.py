@@ -45,7 +45,7 @@ class ShapeError(ValueError):
 )
 @click.option("--variant", help="How the framework executes (default: its first variant).")
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice((*DTYPES, *HALVES, *INTEGERS)),
-              help="What operands and answer are stored in.")  # fmt: skip
+              help="The dtype of operands and answer.")  # fmt: skip
 @click.option(
     "--pass", "direction", default=FORWARD, show_default=True, type=click.Choice(PASSES),
     help="Forward, or the gradient of the problem that it means, with respect to an operand.",
@@ -55,25 +55,25 @@ class ShapeError(ValueError):
     "lanes",
     multiple=True,
     metavar="NAME",
-    help="Ask these lanes of the problem that it means: lanes, frameworks, or all; repeatable.",
+    help="Run the problem that the call means on these lanes, frameworks, or all; repeatable.",
 )
-@click.option("--case", "case_id", help="Draw the data that the case of this id has.")
+@click.option("--case", "case_id", help="Use the data of the case with this id.")
 @click.option("--claim", is_flag=True, help="Say what it means, and make no call.")
 @VERBOSE
-@click.option("--json", "json_", is_flag=True, help="What it means as JSON, and make no call.")
+@click.option("--json", "json_", is_flag=True, help="Print what it means as JSON, and make no call.")
 def command(
     framework: str, expression: str, shapes: tuple[str, ...], lets: tuple[str, ...], variant: str | None, dtype: str,
     direction: str, lanes: tuple[str, ...], case_id: str | None, claim: bool, json_: bool,
 ) -> int:  # fmt: skip
     """Read EXPRESSION, a call of FRAMEWORK as people write it, such as "torch.nn.ConvTranspose2d(8, 4, 3, stride=2)".
 
-    FRAMEWORK may be a module of one, such as keras. This prints what the call means, makes it on exact data, and
-    compares. A layer's input is called x. Write None for an extent that is not known. For a file, such as model.py, or
-    for several calls, it lists what each call means; model.py:12 is the call on line 12. Nothing in them is evaluated.
-    With --pass it asks the lane for a gradient of the problem that the call means, and with --lane other lanes of it.
-    In an integer dtype it asks the lane of that problem, too, since the weights of a layer are floats.
-    Exit status: 0 the call does what is claimed, 1 it does not. If no call is made: 0 it has a meaning, 1 the framework
-    is claimed to refuse it. 2 usage, or nothing is claimed of the call.
+    FRAMEWORK may be the name of a module, such as keras. This prints what the call means, makes the call on exact data,
+    and compares the answer. A layer's input is called x. Write None for an extent that is not known. For a file, such
+    as model.py, or for several calls, it lists what each call means; model.py:12 is the call on line 12. Nothing in a
+    file is evaluated. With --pass it computes a gradient of the problem that the call means. With --lane it runs this
+    problem on other lanes. In an integer dtype it also runs this problem, because the weights of a layer are floats.
+    Exit status: 0 the call does what is claimed, 1 it does not. If no call is made: 0 the call has a meaning, 1 the
+    framework is claimed to refuse the call. 2 usage, or no idiom says what the call means.
     """
     named, framework = framework, framework_of(framework)
     lane = adapters.lane(framework, variant)

@@ -26,7 +26,7 @@ VERSIONED = ("core", "extreme", ROUNDING)
 """The suites whose cases are vectors: operands, and one expected array."""
 HEAD = "# Hashes of all vectors, written by `conformance cases version --write`\n"
 
-suite_option = click.option("--suite", default="core", show_default=True, help="Which cases.")
+suite_option = click.option("--suite", default="core", show_default=True, help="The suite of the cases.")
 
 
 @click.group()
@@ -53,7 +53,7 @@ def list_(suite: str, probes: str | None, where: str, as_json: bool) -> None:
 @command.command()
 @click.argument("case_id", metavar="ID")
 def show(case_id: str) -> None:
-    """Show one case: why it is there, its geometry, and the oracle's arrays where they are small."""
+    """Show one case: why it is there, its geometry, and the oracle's arrays if they are small."""
     from conformance.suites.references import compute
 
     everything = tuple(case for suite in (*VERSIONED, "models") for case in cases.read_suite(suite).cases)
@@ -110,11 +110,11 @@ class Version(NamedTuple):
 
 @command.command()
 @click.option("--since", type=Path, help="A file cases/vectors.txt of another version: say which vectors changed.")
-@click.option("--write", is_flag=True, help="Compute all vectors, and write their hashes; a change raises the number.")
+@click.option("--write", is_flag=True, help="Compute all vectors, and write their hashes; a change raises the version.")
 def version(since: Path | None, write: bool) -> int:
     """Say which version of the cases this is, and which vectors differ from another version.
 
-    A vector is a problem with its operands and the array that is expected. New vectors leave the number as it is.
+    A vector is a problem with its operands and the expected array. New vectors do not change the version number.
     """
     place = cases_folder() / "vectors.txt"
     if write:

@@ -24,7 +24,7 @@ SECONDS: float = signature(conformance.check).parameters["seconds"].default
 
 @click.command()
 @click.argument("function", metavar=REFERENCE)
-@click.option("--suite", default="", help="Which cases (default: core, or the suite that has the cases of --case).")
+@click.option("--suite", default="", help="The suite (default: core, or the suite that has the cases of --case).")
 @click.option("--case", "cases", multiple=True, metavar="ID", help="Only this case; repeatable.")
 @click.option("--where", default="", metavar="PREDICATE", help="Only problems of this kind, such as 'rank == 2'.")
 @click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable.")
@@ -33,11 +33,11 @@ SECONDS: float = signature(conformance.check).parameters["seconds"].default
 @click.option(
     "--tensor",
     metavar=REFERENCE,
-    help="The function that turns a NumPy array into an operand, such as torch:from_numpy.",
+    help="The function that converts a NumPy array to an operand, such as torch:from_numpy.",
 )
 @click.option("--seconds", default=SECONDS, show_default=True, type=float, callback=number,
-              help="CPU time that a call may take, or time asleep.")  # fmt: skip
-@click.option("--name", default="", help="Its name in records (default: the function's name).")
+              help="Seconds of CPU time or of sleep that a call may take.")  # fmt: skip
+@click.option("--name", default="", help="The name in records (default: the function's name).")
 @click.option("--records", default="reports/records", show_default=True, type=Path, help="Where the record file goes.")
 @EXPECTATIONS
 @QUIET
@@ -57,9 +57,9 @@ def command(
 ) -> int:
     """Test the function MODULE:FUNCTION with a suite, as `conformance.check` does, and write its record file.
 
-    The module is imported from this folder or from the environment. Layouts are in letters: n batch, c channels,
-    g groups, i and o channels of a group in and out, k all spatial axes. Exit status: 0 all as expected, 1 some case
-    diverges or fails in another way, or nothing conforms, 2 usage.
+    The module is imported from this folder or from the environment. A layout is written in letters: n batch, c
+    channels, g groups, i and o input and output channels of a group, k all spatial axes. Exit status: 0 all as
+    expected, 1 a case diverges or fails in another way, or no case conforms, 2 usage.
     """
     options = {"--data": data, "--weight": weight, "--tensor": tensor, "--seconds": seconds, "--name": name}
     given = _words(function, options, suite)

@@ -65,8 +65,8 @@ def show(claim_id: str) -> None:
 
 @command.command()
 @click.argument("claim_id", metavar="ID")
-@click.option("--framework", help="Ask this one (default: those that are installed here).")
-@click.option("--variant", help="How it executes (default: its first variant).")
+@click.option("--framework", help="The framework to measure (default: all that are installed here).")
+@click.option("--variant", help="How the framework executes (default: its first variant).")
 @VERBOSE
 @QUIET
 def check(claim_id: str, framework: str | None, variant: str | None) -> int:
@@ -97,7 +97,9 @@ def check(claim_id: str, framework: str | None, variant: str | None) -> int:
 
 
 @command.command()
-@click.option("--check", "checked", is_flag=True, help="Write nothing; exit status 1 if it is not what it must be.")
+@click.option(
+    "--check", "checked", is_flag=True, help="Write nothing; exit status 1 if the document is not up to date."
+)
 @click.option("--to", "document", default=DOCUMENT, type=Path, help="Where to write (default: docs/errata.md).")
 def errata(checked: bool, document: Path) -> int:
     """Write docs/errata.md: the errors in these texts, for people who write such texts."""

@@ -29,8 +29,8 @@ LEFT_OUT = (CLAIMS, NEGATIVE, ROUNDING)
 
 @click.command()
 @click.argument("records", nargs=-1, required=True, type=Path)
-@click.option("--framework", help="Only of this framework.")
-@click.option("--suite", "suites", multiple=True, help="Only of this suite; repeatable.")
+@click.option("--framework", help="Only divergences of this framework.")
+@click.option("--suite", "suites", multiple=True, help="Only divergences of this suite; repeatable.")
 @click.option(
     "--each",
     default=1,
@@ -58,12 +58,12 @@ def command(
 ) -> int:  # fmt: skip
     """Confirm the divergences in record files, or in a folder of them.
 
-    In a folder, the suites claims, negative and rounding are left out.
+    Of a folder, the suites claims, negative and rounding are left out.
 
-    Two other oracles confirm the expected array, and a second derivation that of a gradient. A script of plain
-    framework code confirms the answer: it imports nothing of this package, runs in a fresh process, and must give the
-    very array of the record. Exit status: 0 all are confirmed, 2 usage, 1 a divergence is not confirmed. It is then a
-    fault of the harness, or of a framework that varies without an expectation that says so.
+    Two other oracles confirm the expected array. For a gradient, a second derivation confirms it. A script of plain
+    framework code confirms the answer: it imports nothing of this package, runs in a new process, and must give the
+    same array as the record. Exit status: 0 all are confirmed, 2 usage, 1 a divergence is not confirmed. Then the
+    harness has a fault, or the framework's answer varies and no expectation says so.
     """
     status = OK
     for path, run in _chosen(records, framework, suites):

@@ -18,7 +18,7 @@ DOCUMENT = PACKAGE.parent / "docs" / "conventions.md"
 
 @click.command()
 @click.option("--records", type=Path, help="Take the proofs from the record files of this folder first.")
-@click.option("--check", is_flag=True, help="Write nothing; exit status 1 if the document is not what it must be.")
+@click.option("--check", is_flag=True, help="Write nothing; exit status 1 if the document is not up to date.")
 @click.option("--to", "document", default=DOCUMENT, type=Path, help="Where to write (default: docs/conventions.md).")
 def command(records: Path | None, check: bool, document: Path) -> int:
     """Write docs/conventions.md from the idioms, the laws and cases/proved.json."""

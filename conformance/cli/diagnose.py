@@ -67,7 +67,7 @@ class _Answer(NamedTuple):
 @click.argument("subject")
 @click.argument("expression", required=False)
 @click.option("--actual", metavar="FILE", help="The array to explain.")
-@click.option("--x", metavar="FILE", help="The input that gave it.")
+@click.option("--x", metavar="FILE", help="The input of the call.")
 @click.option("--weight", metavar="FILE", help="The weight.")
 @click.option("--bias", metavar="FILE", help="The bias.")
 @click.option(
@@ -76,7 +76,7 @@ class _Answer(NamedTuple):
     metavar="NUMBER",
     help="The scale of requantised integers: sums are divided by it and rounded. A file has one for each channel.",
 )
-@click.option("--zero-point", type=int, default=0, show_default=True, help="What is added to them then.")
+@click.option("--zero-point", type=int, default=0, show_default=True, help="The number that is then added to them.")
 @click.option(
     "--let", "lets", multiple=True, metavar="NAME=VALUE", help="The value of a name in the call, such as ngf=64."
 )
@@ -89,15 +89,15 @@ def command(
 ) -> int:  # fmt: skip
     """Name the smallest misreading that gives an array.
 
-    SUBJECT is a record file, a descriptor, or a framework. Of a record file all diverging records are explained and
-    grouped, each group with the smallest predicate that separates it from the conforming records. With a descriptor, or
-    with a framework and EXPRESSION, its call, give the arrays: --actual, --x, --weight and --bias are files .npy, .npz,
+    SUBJECT is a record file, a descriptor, or a framework. For a record file, all diverging records are explained and
+    grouped. Each group has the smallest predicate that separates it from the conforming records. With a descriptor, or
+    with a framework and its call EXPRESSION, give the arrays: --actual, --x, --weight and --bias are files .npy, .npz,
     .pt or .safetensors. If a file has several tensors, name one, as in model.pt:up.weight. Arrays are in the call's own
     order of axes; for a descriptor they are in PyTorch's.
 
     If the lane of a record file is installed here in the same version, explanations of several statements are also
-    tried on redrawn operands, and the file keeps the outcome. Exit status: 0 right or explained, 1 something is not, 2
-    usage.
+    tried on new operands, and the file keeps the outcome. Exit status: 0 all is right or explained, 1 something is
+    unexplained, 2 usage.
     """
     scale = [] if scales is None else _scales(scales)
     files: dict[str, str | None] = {"--actual": actual, "--x": x, "--weight": weight}

@@ -53,19 +53,20 @@ FAIL_ON = click.option(
               metavar="FACTOR", help="Report a rounding error that grew by more than this factor.")  # fmt: skip
 @click.option("--unless-expected", is_flag=True, help="Do not fail on what cases/expectations describe.")
 @QUIET
-@click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
 @click.option("--markdown", type=Path, help="Also write Markdown, such as for a job's summary.")
 @click.option("--junit", type=Path, help="Also write JUnit XML.")
-@click.option("--html", type=Path, help="Also write a page. Beside a report it has links to the cases.")
+@click.option("--html", type=Path, help="Also write a page. In the folder of a report it has links to the cases.")
 def command(
     old: Path, new: Path, fail_on: tuple[str, ...], drift: float, unless_expected: bool, as_json: bool,
     markdown: Path | None, junit: Path | None, html: Path | None,
 ) -> int:  # fmt: skip
-    """Say what changed from OLD to NEW, which are record files, or folders of them.
+    """Say what changed from OLD to NEW. Both are record files, or folders of record files.
 
     For two scans of a model, such as before and after a conversion, it says which layers changed meaning, size or
-    weights. Repeated runs of a build are in repeats/2, repeats/3 and so on beside a record file; `conformance run
-    --repeat` writes them. Exit status: 0 nothing worse, 1 something is, 2 usage, 3 a run is incomplete or absent.
+    weights. Repeated runs of a build are in repeats/2, repeats/3 and so on, in the folder of the record file.
+    `conformance run --repeat` writes them. Exit status: 0 nothing is worse, 1 something is worse, 2 usage, 3 a run is
+    incomplete or absent.
     """
     if is_scan(old) or is_scan(new):
         _require_scans(old, new)

@@ -50,10 +50,12 @@ class Check:
 @click.command()
 @click.option("--json", "json_", is_flag=True, help="One JSON object per line: name, here, fix, purpose, optional.")
 def command(json_: bool) -> int:
-    """Say what this machine has for this project's commands, and how to get what it lacks. Nothing is changed.
+    """Say what this machine has for this project's commands, what it lacks, and how to install that. The command
+    changes nothing.
 
-    `has` means that all is well, and `lacks` that something must be fixed. `no` is a framework without an environment;
-    only the commands that run this framework need one. Exit status: 0 nothing is lacking, 1 something is.
+    `has` means that all is well, and `lacks` that something must be fixed. `no` means that a framework has no
+    environment; only the commands that run this framework need one. Exit status: 0 nothing is lacking, 1 something is
+    lacking.
     """
     checks = [check for ask in CHECKS for check in ask()]
     rows = [row for check in checks for row in check.rows()]

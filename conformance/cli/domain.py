@@ -42,8 +42,8 @@ def command(records: Path, chosen: tuple[str, ...], idioms: bool, passes: bool, 
     """State the acceptance domain of each lane: how often it answers, refuses, crashes, and where, as predicates.
 
     It is computed from record files of the suites core and negative, and of other suites with the same calls. Each
-    region has the smallest predicate that separates its problems from those that are answered correctly. Faults of
-    operands that no predicate can say are named.
+    region has the smallest predicate that separates its problems from those that are answered correctly. No predicate
+    can describe a wrong operand; such faults have names instead.
     """
     runs = [run for run in record_file.read_folder(records) if not chosen or run.header.lane in chosen]
     of_lane = by_lane(runs, idioms=idioms)

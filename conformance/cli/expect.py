@@ -42,7 +42,7 @@ RECORDS = click.option(
 
 @click.group()
 def command() -> None:
-    """Hold known divergences and refusals against records: check, explain, propose, prune."""
+    """Compare known divergences and refusals with records: check, explain, propose, prune."""
 
 
 class _Runs:
@@ -169,8 +169,8 @@ class Checked:
 def check_(records: Path, expectations: tuple[str, ...], json_: bool) -> int:
     """Check that every expectation is exact, that every failure is expected, and that every lane answers enough.
 
-    If there are records of some suites or lanes alone, expectations that only the others could show are counted as not
-    asked. Exit status: 0 all is as expected, 1 it is not, 2 usage, 3 a run is incomplete.
+    If there are records only of some suites or lanes, expectations about the others are counted as not asked. Exit
+    status: 0 all is as expected, 1 not, 2 usage, 3 a run is incomplete.
     """
     runs = _Runs(records, expectations)
     frameworks = progress(sorted(runs.by_framework), "expectations", "frameworks")
@@ -254,10 +254,11 @@ def _explained(record: Record, expectations: Sequence[Expectation]) -> Iterator[
 @click.argument("record_files", metavar="RECORD...", nargs=-1, required=True, type=Path)
 @EXPECTATIONS
 def propose_(record_files: tuple[Path, ...], expectations: tuple[str, ...]) -> int:
-    """Print entries for failures in RECORD files of a framework that no expectation covers, and missing floors.
+    """Print entries for failures in RECORD files of a framework that no expectation covers, and for missing floors.
 
-    A floor says how much of a suite a lane must answer; the proposed one is as much as it did. Complete the entries
-    yourself: an entry without a reason is refused. Exit status: 0 nothing to propose, 1 there is.
+    A floor says how many records of a suite a lane must answer. The proposed floor is the number that the lane
+    answered. Complete the entries yourself: an entry without a reason is refused. Exit status: 0 nothing to propose, 1
+    entries are proposed.
     """
     builds = [build for file in record_files for build in read_builds(file).values()]
     runs = [build.runs[0] for build in builds]

@@ -42,8 +42,10 @@ class _State(msgspec.Struct):
 @click.option("--minutes", default=5.0, show_default=True, type=click.FloatRange(0, 10**6), callback=number,
               help="How long to search.")  # fmt: skip
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES),
-              help="What operands and answer are stored in.")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32), help="The order of the space.")
+              help="The dtype of operands and answer.")  # fmt: skip
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0, 2**32), help="The seed that shuffles the problems."
+)
 @click.option(
     "--from",
     "first",
@@ -60,9 +62,9 @@ def command(
     """Run the problems of a space on FRAMEWORK, and shrink the first one with an unexpected verdict.
 
     The search ends at the first finding. The finding is diagnosed, and written as a case for cases/curated/, in which
-    only the `why` is missing. The folder keeps the position of the search. The next search begins with what failed, and
-    continues from there. `conformance sweep` continues after findings, and keeps them all. Exit status: 0 nothing
-    found, 1 something is, 2 usage.
+    only the `why` is missing. The folder keeps the position of the search. The next search begins with the problem that
+    failed, and continues from there. `conformance sweep` continues after a finding, and keeps all findings. Exit
+    status: 0 nothing found, 1 a finding, 2 usage.
     """
     adapters.require_installed(framework)
     lane, space = adapters.lane(framework, variant), read_space(name, seed)

@@ -15,13 +15,13 @@ from conformance.vectors.chosen import path
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; fail if a file differs from what would be written.")
-@click.option("--vectors", is_flag=True, help="Choose the cases of test vectors, and nothing else: minutes.")
+@click.option("--vectors", is_flag=True, help="Only choose the cases of test vectors. Takes minutes.")
 @QUIET
 def command(check: bool, vectors: bool) -> int:
-    """Write the generated case files, the same bytes every time.
+    """Write the generated case files. The same version writes the same bytes.
 
-    The cases of test vectors are chosen by the wrong implementations that they kill. They are chosen again only with
-    --vectors; `conformance audit` fails if they no longer kill all of them.
+    The cases of test vectors are chosen so that they detect all wrong implementations of the audit. They are chosen
+    again only with --vectors. `conformance audit` fails if they no longer detect all.
     """
     files = _chosen() if vectors else generate.files(partial(progress, what="cases", unit="file"))
     different = generate.differences(cases_folder(), files)

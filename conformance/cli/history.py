@@ -20,13 +20,13 @@ from conformance.regression.history import DEFAULT, Line, Since, Store, StoreErr
 
 @click.command()
 @click.argument("subject", required=False)
-@click.option("--add", "records", type=Path, help="First keep these runs: a record file, or a folder of some.")
+@click.option("--add", "records", type=Path, help="First add these runs: a record file, or a folder of record files.")
 @click.option("--store", default=DEFAULT, show_default=True, type=Path, help="The history file.")
 @QUIET
 @click.option("--lane", help="Only this lane.")
 @click.option("--runs", "listed", is_flag=True, help="List the runs that are kept.")
 @click.option("--drop", "dropped", multiple=True, metavar="TIME",
-              help="First forget the runs of that time or day (and --lane); repeatable.")  # fmt: skip
+              help="First remove the runs of this time or day, of --lane if given; repeatable.")  # fmt: skip
 @click.option(
     "--json",
     "json_",
@@ -39,7 +39,7 @@ def command(
 ) -> int:  # fmt: skip
     """Say since when SUBJECT has its verdict: a case by its id, or a group of cases by a predicate.
 
-    Runs may be added in any order. A change between two runs of one build on one machine is flaky.
+    Runs may be added in any order. If two runs of one build on one machine differ, the change is flaky.
     """
     if not (subject or records or listed or dropped):
         raise StoreError("nothing is asked: give a case, a predicate such as 'rank == 3 and groups > 1', --add, --runs "

@@ -45,7 +45,7 @@ def _to_the_minute(time: str) -> str:
 def command(records: Path, json_: bool) -> None:
     """List the lanes: where each is installed, in which version, and when it last ran. No framework is imported.
 
-    A framework is looked for in this environment, then in .tox/NAME of this folder, then in that of the clone.
+    A framework is searched for in this environment, then in .tox/NAME of this folder, then in .tox/NAME of the clone.
     """
     last = _last_runs(records)
     rows = [

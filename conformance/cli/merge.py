@@ -18,7 +18,7 @@ from conformance.records.record import Run
 @click.argument("shards", nargs=-1, required=True, type=Path)
 @click.option("--to", "folder", default="reports/records", show_default=True, type=Path, help="Where to write.")
 def command(shards: tuple[Path, ...], folder: Path) -> int:
-    """Join the record files SHARDS, and the arrays beside them, into one file for each lane and suite among them.
+    """Join the record files SHARDS, with their arrays, into one file for each lane and suite.
 
     Exit status 3 if a shard is missing or incomplete.
     """

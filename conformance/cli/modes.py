@@ -26,11 +26,11 @@ from conformance.suites.expectations import expected_here, known
 @click.command()
 @click.argument("framework", required=False)
 @click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
-@click.option("--suite", default="smoke", show_default=True, help="Whose problems to try.")
+@click.option("--suite", default="smoke", show_default=True, help="The suite that the problems come from.")
 @click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th problem, from the I-th on.")
-@click.option("--dtype", "dtypes", multiple=True, default=DTYPES, show_default=True, help="Of the operands.")
+@click.option("--dtype", "dtypes", multiple=True, default=DTYPES, show_default=True, help="The dtype of operands.")
 @click.option("--mode", "chosen", multiple=True, help="Only this mode; repeatable.")
-@click.option("--slow", is_flag=True, help="Those modes, too, that compile or export each call.")
+@click.option("--slow", is_flag=True, help="Also run the modes that compile or export each call.")
 @QUIET
 @click.option("--to", "folder", default="reports/modes", show_default=True, type=Path, help="Where results go.")
 def command(
@@ -39,10 +39,11 @@ def command(
 ) -> int:  # fmt: skip
     """Make calls of FRAMEWORK in other modes of execution, and compare the answers with the eager ones.
 
-    A mode is another way to execute the same call: other kernels, other memory under the operands, a function that is
-    traced or compiled. Its answer must equal the eager answer in every bit. A mode that only infers shapes must infer
-    the shape of that answer. cases/modes.toml states where a mode does something else; without FRAMEWORK this prints it
-    as a table. Exit status: 0 all is as stated; 1 a mode does something else; 2 usage; 3 nothing was answered.
+    A mode is another way to execute the same call, for example with other kernels, with operands in another memory
+    layout, or in a traced or compiled function. Its answer must equal the eager answer in every bit. A mode that only
+    infers shapes must infer the shape of the eager answer. cases/modes.toml states where a mode does something else.
+    Without FRAMEWORK the command prints this file as a table. Exit status: 0 all is as stated; 1 a mode does something
+    else; 2 usage; 3 nothing was answered.
     """
     if framework is None:
         echo("\n".join(STATED.table()))

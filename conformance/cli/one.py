@@ -42,7 +42,7 @@ SECONDS, MEMORY = 600.0, 2**44
 )
 @click.option("--variant", help="How the framework executes (default: its first variant).")
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(sorted(SIGNIFICAND)),
-              help="What operands and answer are stored in.")  # fmt: skip
+              help="The dtype of operands and answer.")  # fmt: skip
 @click.option(
     "--pass",
     "direction",
@@ -51,19 +51,20 @@ SECONDS, MEMORY = 600.0, 2**44
     type=click.Choice(PASSES),
     help="Forward, or the gradient with respect to an operand.",
 )
-@click.option("--case", metavar="ID", help="Draw the data that the case of this id has.")
+@click.option("--case", metavar="ID", help="Use the data of the case with this id.")
 @click.option("--claim", is_flag=True, help="Say which window and output it has, and make no call.")
-@click.option("--json", "json_", is_flag=True, help="All that is known of it as a JSON object.")
+@click.option("--json", "json_", is_flag=True, help="Print everything as one JSON object.")
 def command(
     framework: str, descriptor: str | None, lanes: tuple[str, ...], variant: str | None, dtype: str, direction: str,
     case: str | None, claim: bool, json_: bool,
 ) -> int:  # fmt: skip
     """Evaluate the problem of DESCRIPTOR, such as "i5x7 k3 s2 p1 op1 bias", on FRAMEWORK.
 
-    This prints the verdict, the native call, the deviation, what explains it, and small arrays. With --lane in place of
-    FRAMEWORK it asks each lane in its own environment, several at once. It then prints one table: which lanes give the
-    same answer, what diverges and why, what is refused, how long a call takes, and which lanes are not installed. Exit
-    status: 0 conforms, refuses or is unsupported; 1 diverges, crashes or fails in another way; 2 usage.
+    This prints the verdict, the native call, the deviation and its diagnosis, and small arrays. With --lane in place of
+    FRAMEWORK it runs the problem on each lane in its own environment, several lanes at once. It then prints one table:
+    which lanes give the same answer, which diverge and why, which refuse, how long a call takes, and which lanes are
+    not installed. Exit status: 0 conforms, refuses or is unsupported; 1 diverges, crashes or fails in another way; 2
+    usage.
     """
     if claim:
         if descriptor is not None:

@@ -28,7 +28,7 @@ QUIET = click.option(
 )
 """For verbs that say what they are doing."""
 VERBOSE = click.option(
-    "-v", "--verbose", is_flag=True, expose_value=False, callback=_amount("whole"), help="Cut no list and no line."
+    "-v", "--verbose", is_flag=True, expose_value=False, callback=_amount("whole"), help="Print lists and lines whole."
 )
 """For verbs that show the first of many findings, or long lines in part."""
 EXPECTATIONS = click.option(

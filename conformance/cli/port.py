@@ -24,10 +24,10 @@ from conformance.io.terminal import abridged, echo, one_line
 
 @click.command()
 @click.argument("expression", default="")
-@click.option("--from", "source", default="", help="The framework that the expression is of.")
+@click.option("--from", "source", default="", help="The framework of EXPRESSION.")
 @click.option("--model", type=Path, help="A scan of a model, in place of an expression: each of its layers.")
-@click.option("--out", type=Path, help="Write the weights of the model as the target takes them: .npz or .safetensors.")
-@click.option("--to", "target", required=True, help="The framework to say it in.")
+@click.option("--out", type=Path, help="Write the weights of the model for the target: .npz or .safetensors.")
+@click.option("--to", "target", required=True, help="The framework of the printed code.")
 @click.option(
     "--shape",
     "shapes",
@@ -46,7 +46,7 @@ from conformance.io.terminal import abridged, echo, one_line
 )
 @VERBOSE
 @QUIET
-@click.option("--json", "json_", is_flag=True, help="All of it as one JSON object.")
+@click.option("--json", "json_", is_flag=True, help="Print everything as one JSON object.")
 def command(
     expression: str, source: str, model: Path | None, out: Path | None, target: str, shapes: tuple[str, ...],
     idiom: str, variant: str | None, run: bool, pythons: tuple[str, ...], lets: tuple[str, ...], json_: bool,
@@ -54,12 +54,12 @@ def command(
     """Print code of one framework that does what EXPRESSION does in another.
 
     EXPRESSION is a call or layer as people write it, such as 'keras.layers.Conv2DTranspose(64, 5, strides=2,
-    padding="same")' with --shape x=1,7,7,32, or the line of one in a source file, such as model.py:12. It is read, and
-    never evaluated. A layer's input is called x. You may name a framework by a module of it, such as keras. --model
-    takes a scan that `conformance scan MODEL --to` wrote, and prints the code of each layer; --out writes the weights
-    as the code takes them, and --verify runs the code on them.
-    Exit status: 0 ported and, with --verify, proved; 1 the two sides differ, no code says the call, or its own
-    framework refuses it; 2 usage; 3 --verify could not run it.
+    padding="same")' with --shape x=1,7,7,32, or a line of a source file, such as model.py:12. It is read, and never
+    evaluated. A layer's input is called x. You can name a framework by one of its modules, such as keras. --model takes
+    a scan that `conformance scan MODEL --to` wrote, and prints the code of each layer. With it, --out writes the
+    weights in the layout of the code, and --verify runs the code on them. Exit status: 0 ported and, with --verify,
+    proved; 1 the two sides differ, the other framework has no code for the call, or the call's own framework refuses
+    it; 2 usage; 3 --verify could not run the code.
     """
     if model is not None:
         _require_of_model(expression, {"--from": source, "--shape": shapes, "--let": lets, "--json": json_})

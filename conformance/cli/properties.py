@@ -49,15 +49,15 @@ SECONDS = 120.0
 @QUIET
 @click.option("--shard", default="1/1", metavar="I/N", help="Only every N-th problem, from the I-th on.")
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES),
-              help="What operands and answer are stored in.")  # fmt: skip
+              help="The dtype of operands and answer.")  # fmt: skip
 @click.option("--to", "folder", default="reports/properties", show_default=True, type=Path, help="Where results go.")
 def command(framework: str, variant: str | None, suite: str, shard: str, dtype: str, folder: Path) -> int:
     """Check on FRAMEWORK alone, without the oracle, what transposed convolution must satisfy.
 
     The properties are adjointness with its own convolution, linearity, groups, permutations of batch and channels,
     translation, dilation and rank. The framework computes both sides, on whole numbers, and they must be equal in every
-    bit. Exit status: 0 all hold, or fail where an expectation says so; 1 one fails; 2 usage; 3 nothing held, so nothing
-    was shown.
+    bit. Exit status: 0 all properties hold, or fail where an expectation says so; 1 a property fails; 2 usage; 3 no
+    property held, so nothing was shown.
     """
     adapters.require_installed(framework)
     first, step = parse_shard(shard)

@@ -15,17 +15,16 @@ from conformance.report.content.replays import DEFAULT, ReplayRow, Replays, Side
 @click.command()
 @click.argument("ids", nargs=-1, metavar="[ID ...]")
 @click.option("--all", "all_", is_flag=True, help="Replay all of them.")
-@click.option("--list", "list_", is_flag=True, help="List them, and replay nothing.")
+@click.option("--list", "list_", is_flag=True, help="List the faults, and replay nothing.")
 @QUIET
 @click.option("--to", type=Path, help=f"The file that the report's page is made from (the report reads {DEFAULT}).")
 def command(ids: tuple[str, ...], all_: bool, list_: bool, to: Path | None) -> int:
-    """Replay published faults, in an environment with a version that has the fault and in one with a version without
-    it.
+    """Replay published faults in two versions: one that has the fault, and one that does not.
 
-    Both versions make a call that shows the fault. The fault is proved if the first gives the verdict and the diagnosis
-    on file in cases/replay, the second gives its own verdict on file, and neighbouring problems conform in both. The
-    cache folder keeps the environments. Exit status: 0 all are proved, 1 one is not, 2 usage, or a version that cannot
-    be had.
+    Both versions make a call that shows the fault. The fault is proved if three things hold. The first version gives
+    the verdict and the diagnosis on file in cases/replay. The second version gives its own verdict on file.
+    Neighbouring problems conform in both versions. The cache folder keeps the environments. Exit status: 0 all are
+    proved, 1 a fault is not proved, 2 usage, or a version that cannot be installed.
     """
     replays = read()
     if list_:

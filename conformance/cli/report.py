@@ -46,19 +46,19 @@ COLUMNS = 100
 @click.option(
     "--history",
     type=Path,
-    help=f"The history file, for since when a fault is there (default: {DEFAULT}, where there is one).",
+    help=f"The history file, which says since when a fault is there (default: {DEFAULT}, if it exists).",
 )
 @click.option(
     "--audit",
     "audited",
     type=Path,
-    help=f"The file that the audit wrote (default: {audit.DEFAULT}, where there is one).",
+    help=f"The file that the audit wrote (default: {audit.DEFAULT}, if it exists).",
 )
 @click.option(
     "--lane",
     "lanes",
     multiple=True,
-    help=f"A lane that must be there, or {NIGHT}: each lane of a night, and of the adapters given; repeatable.",
+    help=f"A lane that must have records; {NIGHT}: each lane of a night, and each given adapter; repeatable.",
 )
 @EXPECTATIONS
 @QUIET
@@ -67,11 +67,11 @@ def command(
     records: Path, to: Path, baseline: Path | None, history: Path | None, audited: Path | None,
     lanes: tuple[str, ...], expectations: tuple[str, ...], open_: bool,
 ) -> int:  # fmt: skip
-    """Build the report from record files and the arrays beside them: a front page, and the folder `site` beside it.
+    """Build the report from record files and their arrays: a front page, and the folder `site` next to it.
 
-    It says whether the runs are green or red, and why, as the front page does. It judges the lanes and suites that were
-    run, and names those that were not. A lane that is given with --lane must be there. Exit status: 0 green, 1 red, 2
-    usage, 3 the records are not complete and consistent.
+    The command says whether the runs are green or red, and why. The front page says the same. It judges the lanes and
+    suites that were run, and names those that were not. A lane that is given with --lane must have records. Exit
+    status: 0 green, 1 red, 2 usage, 3 the records are incomplete or contradict each other.
     """
     from conformance.audit.modes.findings import read as read_modes
     from conformance.report import front_page, require_ours, write_report

@@ -69,9 +69,9 @@ BARE = (
 @click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
 @click.option(
     "--suite", "suites", multiple=True, default=["core"], show_default=True,
-    help=f"Which cases; {' or '.join(OFTEN)} is all that the framework is asked so often; repeatable.",
+    help=f"The suite; {' or '.join(OFTEN)} is all suites that the framework runs so often; repeatable.",
 )  # fmt: skip
-@click.option("--weights", is_flag=True, help="Run a scan with the model's own weights, too.")
+@click.option("--weights", is_flag=True, help="Also run a scan with the model's own weights.")
 @click.option("--case", "cases", multiple=True, metavar="ID", help="Only this case; repeatable.")
 @click.option(
     "--dtype", "dtypes", multiple=True, help="Only this dtype, or all that the framework computes in; repeatable."
@@ -83,7 +83,7 @@ BARE = (
     "--timeout", default=TIMEOUT, show_default=True, help="Seconds of CPU time or of sleep that a case may take."
 )
 @click.option("--resume", is_flag=True, help="Continue the same run that was interrupted or killed.")
-@click.option("--isolated", is_flag=True, help="Each case in a process of its own, bounded in memory; slower.")
+@click.option("--isolated", is_flag=True, help="Run each case in its own process, with bounded memory; slower.")
 @click.option(
     "--repeat", default=1, show_default=True, type=click.IntRange(1), help="Run this many times, and compare."
 )
@@ -103,12 +103,12 @@ def command(
     A suite may be a scan, such as scan.jsonl, which `conformance scan MODEL --to` writes: the problems of a model's
     layers on exact data, and with --weights also with the model's own weights, within the bound of rounding.
 
-    With --repeat, further runs go into repeats/2, repeats/3 and so on. A case that is not the same in all of them is
-    flaky, and fails unless an expectation says that it is by chance. With --caps, further runs go into machines/sse4,
-    machines/avx and so on. They run under the lowest cap of instruction sets, or under every cap below what this CPU
-    has, and with two threads. The last lines say whether the lanes are green or red, and why. Expectations are compared
-    with all that was run. Exit status: 0 all as expected, 1 some case diverges or fails in another way, or an
-    expectation is wrong, 2 usage, 3 a case has no record.
+    With --repeat, further runs go into repeats/2, repeats/3 and so on. A case that is not the same in all runs is
+    flaky. It then fails, unless an expectation says that its verdict is one of chance. With --caps, further runs go
+    into machines/sse4, machines/avx and so on. They run under the lowest cap of instruction sets, or under every cap
+    that this CPU exceeds, and with two threads. The last lines say whether the lanes are green or red, and why.
+    Expectations are compared with all records of the run. Exit status: 0 all as expected, 1 a case diverges or fails in
+    another way, or an expectation is wrong, 2 usage, 3 a case has no record.
     """
     require_seconds(timeout)
     require_workers(workers)

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 @click.argument("model")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=DIMS",
               help="The extents of an input, such as x=1..8,3,64..512,64..512; repeatable.")  # fmt: skip
-@click.option("--to", "target", type=Path, help="Write it as a suite file, such as scan.jsonl.")
-@click.option("--weights", is_flag=True, help="Keep the weights beside that file.")
+@click.option("--to", "target", type=Path, help="Write the scan as a suite file, such as scan.jsonl.")
+@click.option("--weights", is_flag=True, help="Keep the weights in a file next to that file.")
 @click.option("--lane", "names", multiple=True, metavar="LANE",
               help="Say what is known of each layer in this lane, or in all; repeatable.")  # fmt: skip
 @click.option(
     "--python", "pythons", multiple=True, metavar="FRAMEWORK=PATH", help="The interpreter that has the framework."
 )
 @QUIET
-@click.option("--json", "json_", is_flag=True, help="The header and the rows, each as a line of JSON.")
+@click.option("--json", "json_", is_flag=True, help="Print the header and the rows, each as a line of JSON.")
 def command(
     model: str, inputs: tuple[str, ...], target: Path | None, weights: bool, names: tuple[str, ...],
     pythons: tuple[str, ...], json_: bool,
 ) -> int:  # fmt: skip
-    """List every transposed convolution of MODEL: what each means, with its problem and its weight.
+    """List every transposed convolution of MODEL, with its meaning, its problem and its weight.
 
     MODEL is a file: .onnx, .tflite, .pt2 of torch.export, TorchScript in .pt, .keras, a frozen graph in .pb, a folder
     of a SavedModel, NAME-symbol.json of MXNet; or package.module:factory, which makes a module of PyTorch. A
@@ -41,9 +41,9 @@ def command(
 
     --input gives an extent that is free in the file, as a number or a range. Problems are made at the ends of a range,
     and in between if a layer changes there. No code of a file is executed. With --lane it says which layers a lane
-    refuses, gets wrong or dies of, and what helps. It takes this from the regions of cases/expectations and runs no
-    framework. Exit status: 0, also if the model has no such layer; 1 a lane is known not to answer; 2 usage, or a file
-    that cannot be read.
+    refuses, answers wrongly or crashes on, and what helps. It takes this from the regions of cases/expectations and
+    runs no framework. Exit status: 0, also if the model has no such layer; 1 a lane is known to fail on a layer; 2
+    usage, or a file that cannot be read.
     """
     from conformance.cli.port import interpreters
     from conformance.io.atomic import require_our_file, write_together

@@ -38,11 +38,11 @@ WITNESSES = 5
 def command(name: str, case: str | None, records: Path) -> None:
     """Show what NAME is, and what the record files in a folder say about it.
 
-    NAME is the id of a case, of a claim or of an expectation, the name of a fault's page in the report, such as
-    fault-mxnet-taps-reversed-12ab34, or a record file followed by a CASE of it. For a case: why it is there, and its
-    verdict in each lane. For an expectation: where it holds, why, what is known upstream, and how many records it
-    covers. For all but a case: the verdict, the diagnosis, the smallest witness with its command and its script, and
-    the page of the report.
+    NAME is the id of a case, of a claim or of an expectation. It can also be the name of a fault's page in the report,
+    such as fault-mxnet-taps-reversed-12ab34, or a record file, with a CASE of this file. For a case it shows why the
+    case is there, and its verdict in each lane. For an expectation it shows where it holds, why, the report upstream,
+    and how many records it covers. For everything except a case it shows the verdict, the diagnosis, the smallest
+    witness with its command and its script, and the page of the report.
     """
     if name.endswith(".jsonl"):
         lines = _of_file(Path(name), case)

@@ -26,7 +26,7 @@ STRIDE = 2**12
 @click.argument("stack", required=False)
 @click.option("--then", "thens", multiple=True, metavar="CALL", help="The next layer of a stack; repeatable.")
 @click.option("--input", "input_", metavar="SIZE", help="The input's extents, as in 20 or 20x30.")
-@click.option("--output", metavar="SIZE", help="The extents that the answer must have.")
+@click.option("--output", metavar="SIZE", help="The size that the answer must have.")
 @click.option("--kernel", metavar="SIZE", help="The kernel size; without it, good ones are proposed.")
 @click.option("--stride", metavar="SIZE", help="The stride; without it, good ones are proposed.")
 @click.option("--dilation", metavar="SIZE", help="The dilation of the kernel (default: 1).")
@@ -39,18 +39,18 @@ STRIDE = 2**12
 @click.option("--out-channels", type=click.IntRange(1), help="Channels of the printed call (default: one per group).")
 @click.option("--idiom", help="Only this way of calling the framework, by its id in docs/conventions.md.")
 @click.option("--variant", default="", help="How the framework executes (default: its first variant).")
-@click.option("--json", "json_", is_flag=True, help="The same as JSON.")
+@click.option("--json", "json_", is_flag=True, help="Print the same as JSON.")
 def command(
     framework: str, stack: str | None, thens: tuple[str, ...], input_: str | None, variant: str, json_: bool,
     **layer: Any,
 ) -> int:  # fmt: skip
-    """Name the calls of FRAMEWORK that turn extents of --input into those of --output, the most natural one first.
+    """Name the calls of FRAMEWORK that give the size --output from the size --input, the most natural call first.
 
-    FRAMEWORK may be a module of one, such as keras. By the claim of its idiom, each call gives exactly these extents.
-    It is printed with its window, and `conformance call` reads it. One number stands for all axes. If nothing fits, the
-    nearest sizes are named. A STACK of layers is a list, a Sequential(...), calls by --then, a file such as model.py,
-    or a part of it such as model.py:Net. For a stack it says which input sizes pass, which level breaks, and how to
-    fix it. Exit status: 0 something fits or passes, 1 nothing does, 2 usage.
+    FRAMEWORK may be the name of a module, such as keras. Each call gives exactly this size, by the claim of its idiom.
+    It is printed with its window, and `conformance call` reads it. One number means the same size on all axes. If no
+    call fits, the nearest sizes are named. A STACK of layers is a list, a Sequential(...), calls given by --then, a
+    file such as model.py, or a part of a file such as model.py:Net. For a stack it says which input sizes pass, which
+    level breaks, and how to fix it. Exit status: 0 a call fits or the input passes, 1 not, 2 usage.
     """
     named, framework = framework, framework_of(framework)
     if variant:

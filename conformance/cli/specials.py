@@ -24,12 +24,12 @@ WHOLE = "1/1"
 @click.command()
 @click.argument("framework", required=False)
 @click.option("--variant", help="Only this way of executing (default: every variant of the framework).")
-@click.option("--suite", default="smoke", show_default=True, help="Whose problems to try.")
+@click.option("--suite", default="smoke", show_default=True, help="The suite that the problems come from.")
 @click.option("--shard", default=WHOLE, metavar="I/N", help="Only every N-th problem, from the I-th on.")
 @click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; repeatable (default: all of the framework).")
 @click.option(
     "--pass", "passes", multiple=True, type=click.Choice(PASSES),
-    help="Only this pass; repeatable (default: the answer, and all gradients that the framework is asked for).",
+    help="Only this pass; repeatable (default: the answer, and all gradients that the framework has).",
 )  # fmt: skip
 @QUIET
 @click.option("--to", "folder", default="reports/specials", show_default=True, type=Path, help="Where results go.")
@@ -40,9 +40,10 @@ def command(
     """Put NaN, infinity, -0 and subnormal numbers into operands on FRAMEWORK, and compare answers with the statements.
 
     This covers answers and gradients. An infinity or a NaN must change the outputs that its element reaches, and no
-    others. A product of -0 must come out as -0, a subnormal number as it is, and a number beyond the dtype's range as
-    infinity. cases/specials.toml states where a lane does something else; without FRAMEWORK this prints it as a table.
-    Exit status: 0 all is as stated; 1 a lane does something else; 2 usage; 3 nothing was answered.
+    others. A product of -0 must come out as -0. A subnormal number must not change. A number beyond the dtype's range
+    must become infinity. cases/specials.toml states where a lane does something else. Without FRAMEWORK the command
+    prints this file as a table. Exit status: 0 all is as stated; 1 a lane does something else; 2 usage; 3 nothing was
+    answered.
     """
     if framework is None:
         echo("\n".join(STATED.table()))

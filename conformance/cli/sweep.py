@@ -76,7 +76,7 @@ def _secured(
 
 @click.group(cls=_Sweeps, context_settings={"ignore_unknown_options": True})
 def command() -> None:
-    """Put the problems of a space to a lane: `conformance sweep SPACE --lane LANE --count N --to FOLDER`."""
+    """Run the problems of a space on a lane: `conformance sweep SPACE --lane LANE --count N --to FOLDER`."""
 
 
 @command.command("run")
@@ -87,13 +87,11 @@ def command() -> None:
     "--from", "start", default=0, show_default=True, type=click.IntRange(0), help="The first problem's number."
 )
 @click.option("--to", "folder", required=True, type=Path, help="The folder that keeps finished blocks.")
-@click.option(
-    "--resume", is_flag=True, help="Continue in a folder, up to the number of problems that is asked for now."
-)
+@click.option("--resume", is_flag=True, help="Continue in a folder, up to the number of problems of --count.")
 @click.option("--keep", default="notable", show_default=True, type=click.Choice(["notable", "all"]),
               help="Which records are kept; notable are those that do not conform.")  # fmt: skip
 @click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES),
-              help="What operands and answer are stored in.")  # fmt: skip
+              help="The dtype of operands and answer.")  # fmt: skip
 @QUIET
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0, 2**32), help="The seed that shuffles the problems."
@@ -113,7 +111,7 @@ def command() -> None:
               help="Seconds of CPU time or of sleep that a problem may take.")  # fmt: skip
 @click.option("--python", "pythons", multiple=True, metavar="NAME=PATH", help="An interpreter that has a framework.")
 @click.option(
-    "--scheduler", metavar="ADDRESS", help="Let the workers of the Dask scheduler at this address do the blocks."
+    "--scheduler", metavar="ADDRESS", help="Let the workers of the Dask scheduler at this address run the blocks."
 )
 @_tls
 def run(
@@ -123,11 +121,11 @@ def run(
 ) -> int:  # fmt: skip
     """Evaluate problems of SPACE, which is a name or a TOML file, on a lane, and keep the results in a folder.
 
-    Problems have numbers, in an order that the seed shuffles, so the first N are a sample without repetition. Blocks of
-    problems go to lane processes in the environment of the framework: this one, .tox/NAME, or --python NAME=PATH. If a
-    lane process dies or is silent for too long, it is started again after that problem. Finished blocks are on the disk
-    even if processes are killed, and --resume continues. Exit status: 0 done, 1 a block gave other records when it was
-    done again, 2 usage.
+    Problems have numbers. The seed shuffles their order, so the first N problems are a sample without repetition.
+    Blocks of problems go to lane processes in an environment of the framework: this one, .tox/NAME, or the one of
+    --python NAME=PATH. If a lane process dies or is silent for too long, it is started again after that problem.
+    Finished blocks stay on the disk if processes are killed, and --resume continues. Exit status: 0 done, 1 a block
+    gave other records when it was done again, 2 usage.
     """
     require_seconds(timeout)
     of_lane = lane_of(lane)
@@ -191,10 +189,11 @@ def worker(address: str, lanes: tuple[str, ...], processes: int | None, **tls: A
 @click.option("--known", "with_known", is_flag=True, help="Also say where known faults are.")
 @click.option("--python", "pythons", multiple=True, metavar="NAME=PATH", help="An interpreter that has the framework.")
 def report(folder: Path, with_known: bool, pythons: tuple[str, ...]) -> int:
-    """Say what the sweep in FOLDER found: each fault with where it is, why, and the smallest problem that shows it.
+    """Say what the sweep in FOLDER found: each fault with its region, its reason, and the smallest problem that shows
+    it.
 
-    If the lane's framework is installed here, it is asked for the wrong answers once more, and they are explained. Exit
-    status: 0 nothing new, 1 something is new, or a block gave other records when it was done again, 2 usage.
+    If the lane's framework is installed here, the wrong answers are computed once more, and explained. Exit status: 0
+    nothing new, 1 something is new, or a block gave other records when it was done again, 2 usage.
     """
     summary = swept.read(folder, lambda blocks, total: progress(blocks, f"{folder}", "blocks", total))
     for line in lines_of(summary, _process(summary, parsed(pythons)), with_known=with_known):

@@ -26,12 +26,17 @@ from conformance.suites.scans.cases import OWN, is_scan
 @click.argument("old", metavar="OLD==VERSION")
 @click.argument("new", metavar="NEW==VERSION")
 @click.option(
-    "--suite", "suites", multiple=True, default=["core", "idioms", "rounding"], show_default=True, help="What to run."
+    "--suite",
+    "suites",
+    multiple=True,
+    default=["core", "idioms", "rounding"],
+    show_default=True,
+    help="The suites to run.",
 )
-@click.option("--weights", is_flag=True, help="Run a scan with the model's own weights, too.")
+@click.option("--weights", is_flag=True, help="Also run a scan with the model's own weights.")
 @click.option("--variant", help="Only this way of executing.")
 @click.option("--repeat", default=1, show_default=True, type=click.IntRange(1, 1000),
-              help="Runs of each, from 2 on for times and flakiness.")  # fmt: skip
+              help="Runs of each version; 2 or more show times and flaky cases.")  # fmt: skip
 @click.option("--pace", is_flag=True, help="Time the layers of scans and of the suite models, both versions in turn.")
 @click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")
 @FAIL_ON
@@ -43,10 +48,10 @@ def command(
 ) -> int:  # fmt: skip
     """Run suites on two versions, such as "jax==0.9.0" and "jax==0.10.2", and say what changed.
 
-    Each version gets an environment with the pins of its lane, in which this pin replaces the lane's own. Add further
+    Each version gets an environment with the pins of its lane. The given pin replaces the lane's own pin. Add further
     pins after a blank, as in "jax==0.9.0 flax==0.12.3 numpy==2.3.5". The cache folder keeps environments and runs;
-    times are measured anew. The result is also written as a page, Markdown, and JUnit XML. Exit status: 0 nothing
-    worse, 1 something is, 2 usage, or a version that cannot be had, 3 incomplete.
+    times are measured again. The result is also written as a page, Markdown, and JUnit XML. Exit status: 0 nothing is
+    worse, 1 something is worse, 2 usage, or a version that cannot be installed, 3 a run is incomplete.
     """
     suites = tuple(_absolute(suite) for suite in with_weights(suites, own=weights))
     require_suites(suites)

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     help="The suite that the cases come from.",
 )
 @click.option("--out", type=Path, help="The folder to write. It is replaced if this command wrote it.")
-@click.option("--onnx", "with_onnx", is_flag=True, help="ONNX models beside them, as onnx's node tests; needs onnx.")
+@click.option("--onnx", "with_onnx", is_flag=True, help="Also write ONNX models, as onnx's node tests; needs onnx.")
 @click.option("--diff", nargs=2, type=Path, metavar="OLD NEW", help="Say which vectors of two folders differ.")
 def command(suite: str, out: Path | None, with_onnx: bool, diff: tuple[Path, Path] | None) -> int:
     """Write test vectors: operands, attributes and the only right answer, as JSON with an index.
 
-    They are the chosen cases of a suite; those of core kill every wrong implementation of the audit. Each vector says
-    why it is there, which misreadings and known faults it detects, and how PyTorch, TensorFlow and ONNX write it. Exit
-    status: 0, or 2 for usage; with --diff, 1 if vectors differ.
+    The vectors are the chosen cases of a suite. Those of core detect every wrong implementation of the audit. Each
+    vector says why it is there, which misreadings and known faults it detects, and how to write it in PyTorch,
+    TensorFlow and ONNX. Exit status: 0, or 2 for usage; with --diff, 1 if vectors differ.
     """
     if diff is not None and out is None:
         return _say_changes(*diff)
