@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "conformance"
 OWN = ("adapters", "adapters/modes", "adapters/operators", "idioms/catalogue", "idioms/ordinary")
 """The folders that hold a module of each framework; all but `base` and `__init__` in them are a framework's."""
-FORMATS = ("adapters/models", "scan/formats")
+FORMATS = ("adapters/models", "scan/formats", "scan/formats/exported")
 """The folders about the formats of model files, of which each is one framework's or another's."""
 
 NAMES = {*idioms.frameworks(), "pytorch", "keras", "flax", "gluon", "tf", "mx"}

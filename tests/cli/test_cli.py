@@ -351,7 +351,7 @@ def test_counts_every_suite(conformance: Command, suite: str) -> None:
 @pytest.fixture
 def quick_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A cases folder for two files that are generated at once."""
-    monkeypatch.setattr(generate, "files", lambda: {"a.jsonl": "a\n", "b.jsonl": "b\n"})
+    monkeypatch.setattr(generate, "files", lambda told: {"a.jsonl": "a\n", "b.jsonl": "b\n"})
     monkeypatch.setenv("CONFORMANCE_CASES", str(tmp_path))
     return tmp_path
 
