@@ -29,13 +29,14 @@ def document() -> str:
     lines = [
         "# Odd behaviours",
         "",
-        "These are things that an implementation can do other than answer, and the record that each ends in. A case",
-        "that conforms is run before and after each of them. `python -m tests.odd_behaviours` prints this page.",
+        "An implementation can do other things than give a right answer. The tables have these behaviours, and the",
+        "record of each. A case that conforms is run before and after each of them.",
+        "`python -m tests.odd_behaviours` prints this page.",
         "",
         "An exception is a refusal only if it is raised while the call is made. `conformance/processes/state.py` says",
-        "which state of the process is put back, and which is left alone.",
+        "which state of the process is restored after a call, and which is not.",
         "",
-        "If a call sends SIGINT to its own process, this cannot be told from Ctrl-C: it interrupts the run.",
+        "If a call sends SIGINT to its own process, the run is interrupted, as by Ctrl-C.",
     ]
     for title, group in GROUPS.items():
         lines += ["", f"## {title}", "", "| it | verdict | and the record says |", "|---|---|---|"]

@@ -48,7 +48,8 @@ LIMITS = Limits(seconds=30.0)
 @QUIET
 @click.option("--draws", default=20, show_default=True, type=click.IntRange(1), help="Problems for each region.")
 @click.option(
-    "--seconds", default=40.0, show_default=True, type=click.FloatRange(0, 86400), help="When to stop drawing."
+    "--seconds", default=40.0, show_default=True, type=click.FloatRange(0, 86400),
+    help="Begin no problem after this time.",
 )  # fmt: skip
 @click.option("--to", "folder", default="reports/borders", show_default=True, type=Path, help="Where records go.")
 def command(framework: str, variant: str | None, seed: int | None, draws: int, seconds: float, folder: Path) -> int:

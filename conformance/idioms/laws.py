@@ -126,7 +126,7 @@ LAWS = (
                 5,
                 "the usual translation crops (2, 1): right size, every value one place off",
             ),
-            _jax('(2,), "SAME", transpose_kernel=True', 7, 5, "JAX shares the law"),
+            _jax('(2,), "SAME", transpose_kernel=True', 7, 5, "JAX has the same law"),
             _tensorflow('output_shape=(1, 9, 1), strides=3, padding="SAME"', 3, 2, "k < s: a zero at the end"),
         ),
     ),
@@ -158,7 +158,7 @@ LAWS = (
         "zeros. tf.nn takes any output_shape from full to full + s - 1.",
         (
             _tensorflow('output_shape=(1, 5, 1), strides=2, padding="VALID"', 2, 3, "2 to 5, the stamp itself"),
-            _tensorflow('output_shape=(1, 6, 1), strides=2, padding="VALID"', 2, 3, "6 is legal as well: a zero more"),
+            _tensorflow('output_shape=(1, 6, 1), strides=2, padding="VALID"', 2, 3, "6 is also legal: one more zero"),
             _jax('(3,), "VALID", transpose_kernel=True', 2, 2, "k < s: a zero at the end, where PyTorch has none"),
         ),
     ),
@@ -173,7 +173,7 @@ LAWS = (
                 "tf.nn.conv2d_transpose(x, w, output_shape=(1, 1, 14, 1), strides=(1, 2), "
                 "padding=[(0, 0), (0, 0), (1, 2), (0, 0)])",
                 {"x": (1, 1, 7, 1), "w": (1, 5, 1, 1)},
-                "SAME's window of 7 to 14, given outright",
+                "the window of SAME for 7 to 14, as pairs",
             ),
         ),
     ),
@@ -217,8 +217,8 @@ LAWS = (
         "auto-pad",
         "ONNX's auto_pad: the excess over i*s is halved, the odd one cut at the end by SAME_UPPER",
         "t = max(full + op - i*s, 0), lo = t // 2 or ceil(t / 2), hi = t - lo - op",
-        "SAME_UPPER is TensorFlow's SAME wherever the stamp is longer than i*s. A shorter one is left as it is, where "
-        "TensorFlow appends zeros up to i*s.",
+        "SAME_UPPER is TensorFlow's SAME wherever the stamp is longer than i*s. It does not extend a "
+        "shorter stamp; TensorFlow appends zeros up to i*s.",
         (
             _onnx('strides=[2], auto_pad="SAME_UPPER"', 7, 5, "7 to 14 crops (1, 2), as TensorFlow's SAME"),
             _onnx('strides=[2], auto_pad="SAME_LOWER"', 7, 5, "SAME_LOWER crops (2, 1)"),

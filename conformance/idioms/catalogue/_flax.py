@@ -23,15 +23,16 @@ CIRCULAR = "padding 'CIRCULAR' wraps the answer around, which no window expresse
 def _read_linen(use: Use) -> Claim:
     """As jax.lax.conv_transpose: padding pairs pad the stretched input, window (ke - 1 - lo, ke - 1 - hi).
 
-    A number stands for every end, or both ends of an axis. "SAME" gives i*s, "VALID" (i - 1)*s + max(ke, s); "same"
-    and other strings need stride 1 and are an ordinary convolution's. The input has one batch axis, and kernel_size
-    is a sequence but in 1-D: a number alone makes batch axes of all but the last spatial axis.
+    A number is the padding of all ends, or of both ends of an axis. "SAME" gives i*s, and "VALID" gives (i - 1)*s +
+    max(ke, s). "same" and other strings are the padding of an ordinary convolution, and need stride 1. The input has
+    one batch axis. kernel_size is a sequence, except in 1-D: with a number, all spatial axes except the last one are
+    batch axes.
     """
     return _claim_layer(use, (None, use["features"], _kernel(use)), lists=True)
 
 
 def _read_nnx(use: Use) -> Claim:
-    """As flax.linen.ConvTranspose, with in_features said; pairs of `padding` are tuples, never lists."""
+    """As flax.linen.ConvTranspose, with in_features as an argument. Pairs of `padding` are tuples, never lists."""
     return _claim_layer(use, (use["in_features"], use["out_features"], _kernel(use)), lists=False)
 
 

@@ -24,9 +24,10 @@ UNKNOWN = 2**32 - 1
 def read(use: Use) -> Claim:
     """`padding` cuts both ends of the stamp, `output_padding` gives back at the end: window (p, p - op), op < stride.
 
-    A layer without in_channels takes them from its input, but then has no groups, unless their number divides
-    2**32 - 1, for which the unknown is taken. Only NC* data, no dilation in 3-D, and without oneDNN no 3-D at all; a
-    negative output_padding as in Deconvolution. An activation is no part of a transposed convolution.
+    A layer without in_channels takes them from its input. Such a layer cannot have groups, unless their number divides
+    2**32 - 1, which is the value of the unknown number of channels. Data is NC*. There is no dilation in 3-D, and
+    without oneDNN there is no 3-D. A negative output_padding is treated as in Deconvolution. An activation is not part
+    of a transposed convolution.
     """
     if use.dtype != FLOAT32:
         raise Refusal(f"the layer is of float32, and takes {use.dtype} only without a bias: nothing is claimed of it")

@@ -56,14 +56,12 @@ def _given(problem: Problem, padding: str) -> Ints | None:
 
 
 def _read_layer(use: Use) -> Claim:
-    """The kernel is (*K, filters, in), the in channels are the input's.
-
-    Without `output_padding`, same is TensorFlow's SAME with out = i*s, and valid its VALID with
-    out = (i - 1)*s + max(ke, s). With it, out = (i - 1)*s + ke + op for valid, and (i - 1)*s + ke % 2 + op for same,
-    where SAME's law still says the beginning: lo = max(ke - ke % 2 - op, 0) // 2. Refused are an `output_padding` of
-    a stride or more, a stride above 1 together with a dilation above 1, a same of which the size is not from
-    (i - 1)*s + 1 to i*s (such as an even kernel with an output_padding of 0), and, without oneDNN, dilation and
-    channels_first.
+    """The kernel is (*K, filters, in), and the in channels are those of the input. Without `output_padding`, same is
+    TensorFlow's SAME with out = i*s, and valid is its VALID with out = (i - 1)*s + max(ke, s). With `output_padding`,
+    out = (i - 1)*s + ke + op for valid, and out = (i - 1)*s + ke % 2 + op for same. SAME's law still gives the
+    beginning: lo = max(ke - ke % 2 - op, 0) // 2. The layer refuses an `output_padding` of a stride or more, and a
+    stride above 1 together with a dilation above 1. With same it refuses a size that is not from (i - 1)*s + 1 to i*s,
+    for example with an even kernel and an output_padding of 0. Without oneDNN it refuses dilation and channels_first.
     """
     stride, dilation = use.per_axis("strides"), use.per_axis("dilation_rate")
     output_padding = None if use["output_padding"] is None else use.per_axis("output_padding")
@@ -95,10 +93,9 @@ def _refused_padding(use: Use, output_padding: Ints) -> Rule:
 
 
 def _read_ops(use: Use) -> Claim:
-    """As the layer, without its checks and its bias: any output_padding of which TensorFlow takes the size.
-
-    A size is taken where an ordinary convolution of the answer has the extents of the input: with same for
-    1 <= ke % 2 + op <= s, with valid for 0 <= op < s. Strides and dilations go together.
+    """As the layer, without its checks and its bias. It accepts an output_padding if TensorFlow accepts the resulting
+    size: an ordinary convolution of the answer must have the extents of the input. With same this holds for 1 <= ke % 2
+    + op <= s, and with valid for 0 <= op < s. A stride and a dilation above 1 may be used together.
     """
     output_padding = None if use["output_padding"] is None else use.per_axis("output_padding")
     return _claim(use, use.per_axis("strides"), use.per_axis("dilation_rate"), output_padding)

@@ -158,15 +158,13 @@ def data_layout(use: Use) -> tuple[str, str, list[Rule]]:
 def read(use: Use) -> Claim:
     """`pad` cuts both ends of the stamp, `adj` gives back at the end: window (pad, pad - adj), 0 <= adj < stride.
 
-    `target_shape` puts both aside: of what is too much, total = full - target, the odd one is cut at the beginning,
-    lo = ceil(total / 2); an odd total is refused with stride 1. The default path, oneDNN, does otherwise: it keeps
-    `pad` at the beginning and cuts the rest at the end, lo = pad, hi = total - pad, and refuses what that does not
-    leave 0 <= lo - hi < stride for, or -stride < lo - hi for an input of one element ("could not create a descriptor").
-    So both agree for pad = ceil(total / 2) alone.
-
-    `kernel` and `num_filter` are required, arguments have one number an axis, and a bias takes no_bias=False. Only
-    NC* data, no dilation in 3-D, and without oneDNN no 3-D at all. A negative adj is refused, but for an input of one
-    element, -stride < adj, and without oneDNN ke + adj >= k.
+    With `target_shape` both are ignored. Then total = full - target is cut, with the larger half at the beginning: lo =
+    ceil(total / 2). An odd total is refused with stride 1. The default path, oneDNN, cuts in another way: `pad` at the
+    beginning and the rest at the end, lo = pad, hi = total - pad. It refuses the call unless 0 <= lo - hi < stride, or
+    -stride < lo - hi for an input of one element ("could not create a descriptor"). Therefore both paths agree only for
+    pad = ceil(total / 2). `kernel` and `num_filter` are required, arguments have one number for each axis, and a bias
+    needs no_bias=False. Data is NC*. There is no dilation in 3-D, and without oneDNN there is no 3-D. A negative adj is
+    refused, unless the input has one element, -stride < adj, and without oneDNN also ke + adj >= k.
     """
     data, weight, refusals = data_layout(use)
     stride, dilation, pad, misfits = operator(use, lambda p: p.groups * p.out_channels)

@@ -46,14 +46,14 @@ def _padding(problem: Problem) -> Padding:
 
 
 def read(use: Use) -> Claim:
-    """`output_shape` is the answer's size and the rest is the law of `padding`; groups are its channels / filter's.
-
-    SAME cuts lo = max(full - out, 0) // 2 and takes (i - 1)*s < out <= i*s; VALID cuts lo = 0 and takes
-    (i - 1)*s + ke <= out < i*s + ke; pairs, in 2-D alone, cut lo = begin and take
-    (i - 1)*s + ke <= out + begin + end < i*s + ke. hi = full - out - lo always, so an end pair says only which sizes
-    are legal. Without oneDNN, and for pairs always, dilation, groups and channels first are refused; groups in 3-D
-    always. oneDNN divides as C does, so VALID on an input of 1 also takes ke - s < out < ke. A weight in the
-    forward convolution's order, out and in exchanged, is refused unless the counts are equal.
+    """`output_shape` is the size of the answer, and `padding` is the law of the window. The number of groups is the
+    channels of `output_shape` divided by those of the filter. SAME cuts lo = max(full - out, 0) // 2 and accepts (i -
+    1)*s < out <= i*s. VALID cuts lo = 0 and accepts (i - 1)*s + ke <= out < i*s + ke. Pairs exist only in 2-D; they cut
+    lo = begin and accept (i - 1)*s + ke <= out + begin + end < i*s + ke. Always hi = full - out - lo, so the end of a
+    pair only decides which sizes are legal. Without oneDNN, and always with pairs, dilation, groups and channels first
+    are refused. Groups in 3-D are always refused. oneDNN divides as C does, so VALID on an input of 1 also accepts ke -
+    s < out < ke. A weight in the order of the forward convolution, with out and in exchanged, is refused unless the two
+    numbers are equal.
     """
     return _sized(use, "output_shape", "filters", "pairs")
 
@@ -68,10 +68,10 @@ read_rank_free.__doc__ = read.__doc__
 
 
 def read_gradient(use: Use) -> Claim:
-    """The gradient of an ordinary convolution by its input, which is of `input_sizes`; as tf.nn.conv2d_transpose.
-
-    The filter's last axes are the convolution's in / groups and out, which are out / groups and in from here.
-    Strides and dilations are lists of 4. With explicit padding lo = begin, hi = full - lo - out.
+    """The gradient of an ordinary convolution by its input, which has the shape `input_sizes`. It is otherwise as
+    tf.nn.conv2d_transpose. The last axes of the filter are in / groups and out of the convolution. For the transposed
+    convolution these are out / groups and in. Strides and dilations are lists of 4. With explicit padding lo = begin,
+    hi = full - lo - out.
     """
     for name in ("strides", "dilations"):
         if not isinstance(use[name], list | tuple) or len(use[name]) != 4:
@@ -80,9 +80,9 @@ def read_gradient(use: Use) -> Claim:
 
 
 def read_atrous(use: Use) -> Claim:
-    """Dilation `rate`, stride 1: SAME takes out = i and cuts (ke - 1) // 2 at the beginning, VALID takes full alone.
-
-    Done by moving space to batch, so that it needs no oneDNN. Groups are known with a rate of 1 alone.
+    """The dilation is `rate`, and the stride is 1. SAME accepts only out = i and cuts (ke - 1) // 2 at the beginning.
+    VALID accepts only the full size. The function moves space to batch, so it needs no oneDNN. It has groups only with
+    a rate of 1.
     """
     rate, padding = use["rate"], use["padding"]
     if not isinstance(rate, int) or rate < 1:

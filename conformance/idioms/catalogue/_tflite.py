@@ -39,13 +39,11 @@ def text(rank: int, size: Sequence[int], strides: Sequence[int], padding: str, *
 
 
 def _read(use: Use, weights: str) -> Claim:
-    """`output_shape` is the answer's shape, and the rest is TensorFlow's law of `padding`: SAME cuts
-    lo = max(full - out, 0) // 2 and takes (i - 1)*s < out <= i*s, VALID cuts lo = 0 and takes
-    (i - 1)*s + k <= out < i*s + k.
-
-    Of any other shape nothing is claimed: it is not checked, and what is computed then is of no problem. So it is with
-    the channels of a converted layer that had groups: TensorFlow's interpreter leaves memory in the answer, LiteRT
-    refuses it. float32 alone is computed in floating point.
+    """`output_shape` is the shape of the answer, and the window follows TensorFlow's law of `padding`. SAME cuts lo =
+    max(full - out, 0) // 2 and accepts (i - 1)*s < out <= i*s. VALID cuts lo = 0 and accepts (i - 1)*s + k <= out < i*s
+    + k. Nothing is claimed for any other shape: the operator does not check it, and the answer is then that of no
+    problem. The same holds for the channels of a converted layer that had groups: TensorFlow's interpreter leaves
+    memory in the answer that was not written, and LiteRT refuses the call. float32 is the only floating-point dtype.
     """
     size, padding, of_w = use["output_shape"], use["padding"], use.shapes["w"]
     if padding not in PADDINGS:

@@ -56,14 +56,13 @@ def _words(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _claim_conv_transpose(use: Use) -> Claim:
-    """`padding` as pairs pads the stretched input: window (ke - 1 - lo, ke - 1 - hi), with ke = d*(k - 1) + 1.
-
-    "SAME" gives i*s, cut by t//2 of t = max(ke - s, 0) at the begin; "VALID" cuts nothing and gives (i - 1)*s +
-    max(ke, s). With `use_consistent_padding` (not in older versions, which refuse it) pairs are the window itself, if
-    they are tuples. By default the kernel is applied reversed, as an ordinary convolution's of the same weight * I O;
-    with `transpose_kernel` as stored, the weight being * O I. Any other string ("same", "SAME_LOWER") is the padding
-    of an ordinary convolution and needs stride 1; "same" is then not "SAME" where ke is even: it cuts ceil(t/2) at the
-    begin. Strides and dilations are sequences, never numbers.
+    """A `padding` of pairs pads the stretched input: window (ke - 1 - lo, ke - 1 - hi), with ke = d*(k - 1) + 1. "SAME"
+    gives the size i*s, and cuts t//2 of t = max(ke - s, 0) at the begin. "VALID" cuts nothing and gives (i - 1)*s +
+    max(ke, s). With `use_consistent_padding` pairs are the window itself, if they are tuples; older versions refuse
+    this argument. By default the kernel is applied reversed, as in an ordinary convolution, and the weight is * I O.
+    With `transpose_kernel` it is applied as stored, and the weight is * O I. Any other string ("same", "SAME_LOWER") is
+    the padding of an ordinary convolution and needs stride 1. If ke is even, "same" then differs from "SAME": it cuts
+    ceil(t/2) at the begin. Strides and dilations are sequences, never numbers.
     """
     roles = {"I": "o", "O": "i"} if use["transpose_kernel"] else {"I": "i", "O": "o"}
     data, weight = _lax.layouts(use["dimension_numbers"], CHANNELS_LAST, use.rank, roles)
@@ -89,9 +88,9 @@ def _reach(problem: Problem) -> Iterator[str]:
 def _read_general(use: Use) -> Claim:
     """`lhs_dilation` is the stride and the window (ke - 1 - lo, ke - 1 - hi), with ke = d*(k - 1) + 1.
 
-    The kernel is applied reversed; the weight is (g o) i * unless dimension numbers say otherwise, the groups in O.
-    A string as padding is that of an ordinary convolution and needs stride 1. Only window_strides of 1 are transposed
-    convolutions.
+    The kernel is applied reversed. The weight is (g o) i * unless dimension numbers say otherwise; the groups are in O.
+    A padding that is a string is that of an ordinary convolution and needs stride 1. Only calls with window_strides of
+    1 are transposed convolutions.
     """
     if set(use.per_axis("window_strides")) != {1} or use["batch_group_count"] != 1:
         raise Refusal("window_strides and batch_group_count are 1 in a transposed convolution")
@@ -116,8 +115,9 @@ def _say_general(problem: Problem) -> str:
 def _read_gradient(use: Use) -> Claim:
     """The gradient of an ordinary convolution: the window begins at its padding `lo` and has the size of its input z.
 
-    Seen from here the convolution's O is (g i) and its I is o: the default weight is (g i) o *, kernel as stored.
-    "SAME" is t = max((ceil(z/s) - 1)*s + ke - z, 0), lo = t//2; "SAME_LOWER" lo = ceil(t/2); in any case of letters.
+    O of the convolution is (g i) here, and I is o. The default weight is therefore (g i) o *, with the kernel as
+    stored. With t = max((ceil(z/s) - 1)*s + ke - z, 0), "SAME" means lo = t//2, and "SAME_LOWER" means lo = ceil(t/2).
+    Strings may be in upper or lower case.
     """
     if set(use.per_axis("lhs_dilation", 1)) != {1} or use["batch_group_count"] != 1:
         raise Refusal("the gradient of a convolution with lhs_dilation or batch_group_count is no transposed one")
@@ -127,7 +127,7 @@ def _read_gradient(use: Use) -> Claim:
 
 
 def _read_plain_gradient(use: Use) -> Claim:
-    """As the gradient of conv_general_dilated: its padding, strings alone in the documentation, may be pairs."""
+    """As the gradient of conv_general_dilated. The documentation has only strings for the padding, but it may be pairs."""
     rule = _lax.sequences(use, "window_strides")
     return _gradient(use, "n c k", "(g i) o k", (1,) * use.rank, 1, rule)
 

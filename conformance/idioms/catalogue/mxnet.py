@@ -22,8 +22,8 @@ Z = Name("z")
 def _read_gradient(use: Use) -> Claim:
     """The gradient of an ordinary convolution of input z: the window begins at its `pad` and is z's size.
 
-    An x that is not of the convolution's own shape is refused with oneDNN. Without it 1-D takes any x but for kernel
-    1, stride 1 and pad 0; in 2-D and 3-D such an x goes unnoticed and the answer means nothing.
+    If x has another shape than the answer of the convolution, oneDNN refuses the call. Without oneDNN, 1-D accepts any
+    x, except with kernel 1, stride 1 and pad 0. In 2-D and 3-D there is no error, and the answer means nothing.
     """
     if use.has("bias"):
         raise Refusal("a bias has no part in the gradient: leave it out, with no_bias=True")
@@ -94,11 +94,9 @@ def _gradient_example(pick: dict[str, Any], extents: Ints) -> Example:
 
 
 def _read_upsampling(use: Use) -> Claim:
-    """A transposed convolution with a group for each channel: for scale f, kernel 2*f - f % 2, stride f, and
-    ceil((f - 1) / 2) cut at both ends, which leaves f times the input.
-
-    The weight is (channels, 1, kernel, kernel) and may hold anything; num_filter must be the number of channels, and
-    its default, 0, ends the process.
+    """A transposed convolution with a group for each channel. For scale f, the kernel is 2*f - f % 2 and the stride is
+    f. ceil((f - 1) / 2) is cut at both ends, so the size is f times that of the input. The weight is (channels, 1,
+    kernel, kernel), with any values. num_filter must be the number of channels; its default, 0, ends the process.
     """
     if use["sample_type"] != "bilinear":
         raise Refusal(f"sample_type {use['sample_type']!r} is no transposed convolution: that is 'bilinear'")

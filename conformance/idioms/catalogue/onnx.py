@@ -58,10 +58,11 @@ def _ints(use: Use, name: str, default: int, count: int) -> Ints:
 def _read(use: Use) -> Claim:
     """`pads`, all begins and then all ends, cut the stamp, `output_padding` gives back at the end: (begin, end - op).
 
-    `output_shape` puts pads aside: of what is too much, total = full + output_padding - output_shape, the odd one is
-    cut at the beginning, lo = ceil(total / 2), but with auto_pad SAME_UPPER at the end, lo = total // 2. `auto_pad`
-    SAME_UPPER and SAME_LOWER alone ask for i*s in the same way, and leave a stamp that is shorter as it is; VALID is
-    without pads. That is how ONNX Runtime reads ONNX's text; `_engines` has how others do.
+    With `output_shape` the pads are ignored. Then total = full + output_padding - output_shape is cut, with the larger
+    half at the beginning: lo = ceil(total / 2). With auto_pad SAME_UPPER the larger half is at the end: lo = total //
+    2. Without `output_shape`, `auto_pad` SAME_UPPER and SAME_LOWER give the size i*s in the same way, but do not extend
+    a shorter stamp. VALID means no pads. ONNX Runtime reads ONNX's text in this way; `_engines` has the ways of other
+    engines.
     """
     rank = use.rank
     stride, dilation = _ints(use, "strides", 1, rank), _ints(use, "dilations", 1, rank)

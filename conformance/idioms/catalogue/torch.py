@@ -69,7 +69,7 @@ def _batched(use: Use) -> str:
 
 
 def _claim_padding(use: Use) -> Claim:
-    """`padding` cuts both ends of the stamp, `output_padding` gives back at the end: window (p, p - op)."""
+    """`padding` cuts both ends of the stamp, and `output_padding` gives rows back at the end: window (p, p - op)."""
     return _padded(use, use.has("bias"))
 
 
@@ -124,10 +124,9 @@ def _picks(key: str, count: int, rank: int) -> Iterator[dict[str, Any]]:
 
 
 def _read_layer(use: Use) -> Claim:
-    """Without output_size as the function; with it the window begins at `padding` and ends where the size is reached.
-
-    `output_size` may be (*), or have as many numbers as x has axes, of which those of batch and channels are passed
-    over; each extent is from (i - 1)*s + ke - 2p up to stride - 1 more.
+    """Without output_size the layer is as the function. With it the window begins at `padding` and ends where the size
+    is reached. `output_size` may have a number for each spatial axis, or a number for each axis of x; those of batch
+    and channels are then ignored. Each extent is from (i - 1)*s + ke - 2p to stride - 1 more.
     """
     if use["in_channels"] is None:
         raise Refusal("in_channels is None: it takes a whole number")
@@ -197,7 +196,7 @@ def _read_gradient(use: Use) -> Claim:
 
 
 def _read_input_gradient(use: Use) -> Claim:
-    """As the gradient by autograd: `input_size` is the size of the answer, `padding` that of the convolution."""
+    """As the gradient by autograd. `input_size` is the size of the answer, and `padding` is that of the convolution."""
     size = _torch.require_extents("input_size", use["input_size"], use.rank + 2)
     if isinstance(use["padding"], str):
         raise Refusal(f"padding is {use['padding']!r}: it takes whole numbers here, and no string as the convolution "
@@ -296,7 +295,8 @@ def _reach_input_gradient(problem: Problem) -> Iterator[str]:
 
 
 def _read_aten(use: Use) -> Claim:
-    """The operator under all of them: arguments as in the function, groups last, `transposed` True."""
+    """The operator that all of them call. Its arguments are those of the function; groups are last, and `transposed` is
+    True."""
     if isinstance(use["transposed"], Name) or use["transposed"] != 1:
         raise Refusal("transposed is not True: it is an ordinary convolution: give its gradient with respect to its "
                       "input, such as torch.autograd.grad(F.conv2d(z, w, ...), z, x)[0]")  # fmt: skip
