@@ -127,7 +127,7 @@ def _read_gradient(use: Use) -> Claim:
 
 
 def _read_plain_gradient(use: Use) -> Claim:
-    """As the gradient of conv_general_dilated. The documentation has only strings for the padding, but it may be pairs."""
+    """As the gradient of conv_general_dilated. The documentation names only strings for padding; it may be pairs."""
     rule = _lax.sequences(use, "window_strides")
     return _gradient(use, "n c k", "(g i) o k", (1,) * use.rank, 1, rule)
 
