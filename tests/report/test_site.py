@@ -211,6 +211,9 @@ def test_a_page_and_the_text_to_file_say_that_a_fault_is_one_of_chance() -> None
         assert written[f"{name}.html"].count(by_chance) == count
         assert written[f"{name}.html"].count("not every run of the script shows it") == count
         assert written[f"upstream/{name}.md"].count(f"Not every run shows it. {by_chance}") == count
+        (script,) = [each.code for each in site.faults[name].snippets]
+        compile(script, "script", "exec")
+        assert script.count("for _ in range(100):") == script.count("def answer(x, w") == count
 
 
 def test_crashes_and_errors_are_faults_by_their_words() -> None:

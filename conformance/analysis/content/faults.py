@@ -18,6 +18,7 @@ from conformance.analysis.content.snippets import (
     of_negative,
     of_problem,
     of_record,
+    repeated,
     same_window,
     too_large,
 )
@@ -161,13 +162,16 @@ def _fault(framework: str, alike: Alike, runs: Sequence[Run], finder: Finder) ->
     records, cause = alike.records, alike.cause
     witness = smallest(records)
     answers = [witness, *(record for record in finder.answered[witness.key] if record.lane != witness.lane)]
-    drawn = _drawn(witness, cause)
+    drawn, known = _drawn(witness, cause), finder.known(witness)
+    snippets: Iterable[Snippet] = _snippets(witness, drawn, finder.runs)
+    if known and known.chance:
+        snippets = (repeated(each) if each.framework == framework else each for each in snippets)
     return Fault(
         framework, witness.verdict, _title(cause, records), cause.words if cause else "",
         {str(other): len(keys) for other, keys in alike.also.items()}, tuple(_wheres(records, runs)),
-        tuple(records), finder.known(witness), witness, str(drawn.problem), drawn.arrays,
+        tuple(records), known, witness, str(drawn.problem), drawn.arrays,
         tuple(Answer(answer, finder.arrays.get((answer.lane, answer.key))) for answer in answers),
-        tuple(_snippets(witness, drawn, finder.runs)), misread=bool(cause and cause.misreadings),
+        tuple(snippets), misread=bool(cause and cause.misreadings),
     )  # fmt: skip
 
 

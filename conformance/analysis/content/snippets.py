@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
+from textwrap import indent
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,17 @@ ALONE = """
 print("actual", actual, actual.shape, sep="\\n")
 """
 """Where there is nothing to compare with."""
+
+
+AGAIN = """
+for _ in range(100):  # the fault is one of chance: what freed memory holds may decide
+    spare = [np.full(2**size, np.nan, "float32") for size in range(4, 12)]
+    del spare
+    actual = answer({given})
+    if not np.array_equal(actual, expected, equal_nan=True):
+        break
+"""
+"""What a script does until it shows a fault that not every call shows."""
 
 
 def of_problem(
@@ -190,6 +202,17 @@ def environment(lane: Lane, dtype: str) -> dict[str, str]:
         if any(other.get(name) != value for other in every.values())
     }
     return {**chosen, **idioms.dialect(lane.framework).precision.get(dtype, {})}
+
+
+def repeated(snippet: Snippet) -> Snippet:
+    """The same with its call repeated until the answer differs from the expected one, where it has that."""
+    head, printed, rest = snippet.code.partition("flush=True)\n\n")
+    body, answered, tail = rest.partition("actual = np.asarray(y)\n")
+    if not (printed and answered):
+        return snippet
+    given = ", ".join(re.findall(r"^([xwbg]) = ", head, re.MULTILINE))
+    function = f"\ndef answer({given}):\n{indent(body, '    ')}    return np.asarray(y)\n\n"
+    return replace(snippet, code=f"{head}{printed}{function}{AGAIN.format(given=given)}{tail}")
 
 
 def _literal(name: str, array: Array) -> str:
