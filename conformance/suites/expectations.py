@@ -81,11 +81,12 @@ class Expectation:
         return CHECKED in self.when.text
 
     def reaches(self, record: Record, checked: str = "") -> bool:
-        """Whether a record is inside the region, whatever its verdict; not where a gradient has no call to be asked.
+        """Whether a record is inside the region, whatever its verdict.
 
-        `checked` is the property that the record is of.
+        It is not if nothing was asked: a gradient has no call, or no operands are exact in the dtype. `checked` is the
+        property that the record is of.
         """
-        if record.direction in BACKWARD and record.verdict is Verdict.UNSUPPORTED:
+        if record.undrawn or (record.direction in BACKWARD and record.verdict is Verdict.UNSUPPORTED):
             return False
         about = (
             any(fnmatchcase(record.idiom, pattern) for pattern in self.idiom)

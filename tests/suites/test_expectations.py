@@ -127,6 +127,17 @@ def test_an_expectation_of_a_property_is_about_no_record_of_a_run(write: Path) -
     assert known(record("i3 k3 d2"), [expectation], "linear") is None
 
 
+def test_a_region_has_no_record_of_a_problem_whose_operands_cannot_be_exact(write: Path) -> None:
+    """260 terms are more than 8 bits count to, so that no framework was asked, and none can show the verdict."""
+    write.write_text(GOOD)
+    (expectation,) = read_expectations("torch")
+    asked = replace(
+        record("i3 k3 d2"), verdict=Verdict.INCONCLUSIVE, certificate={"bits": 8, "largest": 260, "terms": 9}
+    )
+    assert expectation.reaches(asked)
+    assert not expectation.reaches(replace(asked, certificate={"bits": 8, "largest": 260, "terms": 260}))
+
+
 def test_a_message_narrows_an_expectation_to_records_that_have_it(write: Path) -> None:
     write.write_text(GOOD + 'message = "Aborted"\n')
     expectations = read_expectations("torch")
