@@ -26,6 +26,12 @@ SAID = {
     Verdict.TIMED_OUT: "may not come to an end",
 }  # fmt: skip
 """What happens, by the verdict that is expected."""
+MAY = {
+    Verdict.DIVERGES: "may give another answer", Verdict.REJECTS: "may refuse this",
+    Verdict.CRASHED: "may end the process", Verdict.ERRORED: "may fail by an exception that is no clean refusal",
+    Verdict.TIMED_OUT: "may not come to an end",
+}  # fmt: skip
+"""The same where the expectation is not exact: it does not happen to every problem of the region, or not every time."""
 HELPS = {
     "crop": "cut the whole window after a call that cuts nothing",
     "stretch": "stretch the kernel by zeros in place of dilation",
@@ -52,6 +58,8 @@ class KnownFault:
     helps: tuple[str, ...] = ()
     lane: Lane | None = None
     """Where it happens, if not in the lane that is to run the port."""
+    certain: bool = True
+    """Whether it happens to every problem of the region, each time."""
 
     def lines(self, told: Set[str] = frozenset()) -> Iterator[str]:
         """The fault in words; its reason is not repeated where it is among what was `told`."""
@@ -113,9 +121,10 @@ def _of_lane(asked: "_Asked", dtypes_asked: Sequence[str]) -> Iterator[KnownFaul
         if dtypes := tuple(dtype for dtype in dtypes_asked if asked.holds(expectation, lane.variant, dtype, problem)):
             machine = f"it is of machines where {expectation.machine.text}" if expectation.machine else ""
             only = [" ".join(text.split()) for text in (expectation.partly, expectation.chance, machine) if text]
+            happens = (SAID if expectation.exact else MAY)[expectation.verdict]
             fault = KnownFault(
-                expectation.id, lane.framework, SAID[expectation.verdict], dtypes, expectation.reason,
-                expectation.upstream, "; ".join(only), tuple(asked.helps(dtypes)),
+                expectation.id, lane.framework, happens, dtypes, expectation.reason, expectation.upstream,
+                "; ".join(only), tuple(asked.helps(dtypes)), certain=expectation.exact,
             )  # fmt: skip
             faults.setdefault((fault.happens, fault.upstream if fault.upstream.startswith("http") else fault.id), fault)
     yield from faults.values()

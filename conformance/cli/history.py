@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import starmap
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -106,7 +107,7 @@ def _cases(lines: Sequence[Line]) -> Iterator[str]:
         yield f"{line.lane} {line.suite} {line.key[1]} '{_problem(line)}'"
         for state in line.states:
             outcome = " ".join(filter(None, [state.verdict, with_kind(state.kind, state.message)]))
-            yield from wrapped(f"since {state.started}, {state.version}: {outcome}{_how(state)}", "  ", "      ")
+            yield from wrapped(f"{_since(state)}: {outcome}{_how(state)}", "  ", "      ")
 
 
 def _case_as_json(line: Line) -> str:
@@ -155,11 +156,21 @@ def _regions(lines: Sequence[Line], predicate: Predicate) -> Regions:
 
 
 def _regions_in_words(regions: Regions) -> Iterator[str]:
-    """How many cases of a region had which verdict, from every run on in which a number changed."""
+    """How many records of a region had which verdict, from every run on in which a number changed."""
     for (lane, suite), those in regions:
-        yield f"{lane} {suite}: {plural(len(those), 'case')}"
+        yield f"{lane} {suite}: {plural(len(those), 'record')} of {plural(_cases_of(those), 'case')}"
         for night in nights(those):
-            yield from wrapped(f"since {night.started}, {night.version}: {night}", "  ", "      ")
+            yield from wrapped(f"{_since(night)}: {night}", "  ", "      ")
+
+
+def _cases_of(lines: Sequence[Line]) -> int:
+    """How many cases lines are of: each has a line in every dtype and pass."""
+    return len({line.key[0] for line in lines})
+
+
+def _since(state: Any) -> str:
+    """From which run on, and of which version, if one is recorded."""
+    return f"since {', '.join(filter(None, [state.started, state.version]))}"
 
 
 def _region_as_json(name: tuple[str, str], lines: Sequence[Line]) -> str:

@@ -127,6 +127,8 @@ def everywhere(names: Sequence[str], words: Sequence[str], dtype: str, direction
         echo(json.dumps([answer.as_data() for answer in answers]))
     else:
         echo("\n".join(elsewhere.lines(answers)))
+    if all(answer.missing for answer in answers):
+        raise adapters.AdapterError("no lane could be asked: install one, or run this in the environment of a lane")
     return int(any(answer.fails for answer in answers))
 
 

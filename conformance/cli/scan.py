@@ -42,7 +42,7 @@ def command(
     --input gives an extent that is free in the file, as a number or a range. Problems are made at the ends of a range,
     and in between if a layer changes there. No code of a file is executed. With --lane it says which layers a lane
     refuses, answers wrongly or crashes on, and what helps. It takes this from the regions of cases/expectations and
-    runs no framework. Exit status: 0, also if the model has no such layer; 1 a lane is known to fail on a layer; 2
+    runs no framework. Exit status: 0, also if the model has no such layer; 1 a lane is sure to fail on a layer; 2
     usage, or a file that cannot be read.
     """
     from conformance.cli.port import interpreters
@@ -65,10 +65,11 @@ def command(
     for line in _json(scanned.scan, lanes) if json_ else _text(scanned.scan, lanes):
         echo(line if json_ else abridged(line))
     if target is not None and not json_:
-        known = any(row.problem for row in scanned.scan.rows)
-        then = f"conformance run LANE --suite {target}" if known else "a row without a problem has its reason above"
+        cases = any(row.problem for row in scanned.scan.rows)
+        then = f"conformance run LANE --suite {target}" if cases else "a row without a problem has its reason above"
         echo(f"{one_line(str(target))}: {_cases(scanned.scan)}: {then}")
-    return DIVERGED if any(any(regions.known(row, lanes).values()) for row in scanned.scan.rows) else OK
+    known = (fault for row in scanned.scan.rows for each in regions.known(row, lanes).values() for fault in each)
+    return DIVERGED if any(fault.certain for fault in known) else OK
 
 
 def _json(scan: Scan, lanes: "Sequence[Lane]") -> Iterator[str]:

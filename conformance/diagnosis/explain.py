@@ -140,7 +140,8 @@ def causes(
     array = actual(record)
     if array.dtype.kind == "c" and not array.imag.any():
         array = array.real
-    if (other := (answers or {}).get(record.actual)) and array.size >= LEAST and (array != array.flat[0]).any():
+    other = (answers or {}).get(record.actual, record.case)  # which may have its own answer in another dtype
+    if other != record.case and array.size >= LEAST and (array != array.flat[0]).any():
         return (Cause((f"the answer of the case {other}",)),)
     try:
         require_searchable(problem)  # before data is drawn for it

@@ -100,7 +100,12 @@ def _first(path: Path, lines: Sequence[bytes]) -> Header:
 def read_folder(folder: Path) -> list[Run]:
     """Every record file of a folder, by name. Raises RecordError where there is none."""
     if not (paths := sorted(folder.glob("*.jsonl"))):
-        raise RecordError(f"{without_files(folder)}: run a lane first, as in `conformance run torch`")
+        step = (
+            f"give its folder, {folder.parent}"
+            if folder.is_file()
+            else "run a lane first, as in `conformance run torch`"
+        )
+        raise RecordError(f"{without_files(folder)}: {step}")
     shared: dict[Any, Any] = {}
     return [read(path, shared) for path in paths]
 
@@ -109,7 +114,7 @@ def without_files(folder: Path) -> str:
     """Why a folder has no record files, and where there are some."""
     partial = folder / PARTIAL
     why = "" if folder.exists() else ", since there is no such folder"
-    why = ", since it is a file and no folder of them" if folder.is_file() else why
+    why = ", since it is a file and not a folder" if folder.is_file() else why
     if any(partial.glob("*.jsonl")):
         why = f", but {partial} has those of a run of some cases or dtypes"
     return f"{folder}: has no record files{why}"

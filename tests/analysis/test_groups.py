@@ -189,6 +189,13 @@ class TestAnotherAnswer:
         ((_, told),) = explain_run(records[1:], records, lambda _: actual)
         assert told == (Cause(("the answer of the case first",)),)
 
+    def test_its_own_answer_in_another_dtype_is_no_other_answer(self) -> None:
+        """What is expected in float64, and came where float32 was asked for, differs in its dtype alone."""
+        (right, _), actual = self.run("i5x4 k3 s2 ic2", lambda first: first)
+        single = replace(right, dtype="float32", expected="00", verdict=Verdict.DIVERGES, kind="dtype")
+        ((_, told),) = explain_run([single], [right, single], lambda _: actual)
+        assert told == (Cause(but_for="dtype"),)
+
     def test_an_array_that_is_a_little_unlike_it_is_not(self) -> None:
         def changed(first: Array) -> Array:
             return first + np.eye(1, first.size).reshape(first.shape)

@@ -90,7 +90,7 @@ def test_history_prints_an_object_a_line_for_runs_a_case_and_a_region(folder: Pa
     assert (case["dtype"], double["dtype"]) == ("float32", "float64")
     assert [state["verdict"] for state in case["states"]] == ["diverges"]
     _, (region,), _ = conformance("history", "rank > 0", folder=folder)
-    assert region["cases"] == sum(region["states"][0]["verdicts"].values())
+    assert region["records"] == sum(region["states"][0]["verdicts"].values()) >= region["cases"] > 0
     assert keys(kept) | keys(case) | keys(region) == documented("history")
 
 

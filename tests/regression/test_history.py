@@ -288,7 +288,7 @@ class TestCommand:
         assert "  since 2026-11-02T02:17:00+00:00, 1.9.1: diverges value" in out
         _, out, _ = history(PLANTED)
         assert out == (
-            f"mxnet-native core: {plural(len(bad), 'case')}\n"
+            f"mxnet-native core: {plural(len(bad), 'record')} of {plural(len({one.case for one in bad}), 'case')}\n"
             f"  since 2026-11-01T02:17:00+00:00, 1.9.1: {verdict_count(len(bad), 'conforms')}\n"
             f"  since 2026-11-02T02:17:00+00:00, 1.9.1: {verdict_count(len(bad), 'diverges')} ({len(bad)} flaky)\n"
         )

@@ -10,6 +10,7 @@ import pytest
 
 from conformance import adapters
 from conformance.adapters.base import Lane
+from conformance.cli.one import everywhere as asked_everywhere
 from conformance.runner.outside import everywhere
 from conformance.runner.outside.everywhere import Answer
 from tests.runner.test_lane_run import ADAPTERS
@@ -42,6 +43,15 @@ def test_a_lane_that_is_not_installed_is_named_with_the_command_that_makes_it(mo
     (answer,) = everywhere.ask([Lane("torch", "eager")], "i3 k2", "float32")
     assert lines(answer) == ["  torch-eager  not installed: `tox run -e torch --notest`"]
     assert not answer.fails
+
+
+def test_a_question_that_no_lane_could_be_asked_is_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(everywhere, "python_for", lambda framework, chosen: None)
+    with pytest.raises(adapters.AdapterError, match="no lane could be asked: install one"):
+        asked_everywhere(["torch"], ["i3 k2"], "float32", "forward", json_=False)
+    assert "torch-eager  not installed" in capsys.readouterr().out
 
 
 def test_a_lane_that_cannot_start_says_its_last_line(monkeypatch: pytest.MonkeyPatch) -> None:

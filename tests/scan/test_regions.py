@@ -10,7 +10,7 @@ from conformance.scan import regions
 from conformance.scan.layer import ScanError
 from conformance.suites.scans.file import Row
 from tests.cli.test_cli import Command
-from tests.scan.test_onnx import decoder
+from tests.scan.test_onnx import UP1, decoder, node, save
 
 
 @pytest.fixture
@@ -62,6 +62,17 @@ def test_the_command_exits_with_1_where_a_lane_is_known_not_to_answer(conformanc
     assert clear
     assert all("torch-eager" in line for line in clear)
     assert "compute in float64" not in shown.out
+
+
+def test_what_happens_to_some_problems_of_a_region_alone_may_happen(conformance: Command, tmp_path: Path) -> None:
+    """This layer has a padding that Keras expresses otherwise, so that TensorFlow answers it."""
+    keras = regions.lanes(["keras-tensorflow"])
+    ((fault,),) = regions.known(row("i8x16 k4 s2 p1 ic3 oc4"), keras).values()
+    assert (fault.happens, fault.certain) == ("may fail by an exception that is no clean refusal", False)
+    nodes = [node("x", "up", to="y", strides=[2, 2], pads=[1, 1, 1, 1])]
+    ended = conformance("scan", save(tmp_path / "m.onnx", nodes, {"up": UP1}, (1, 3, 8, 16)), "--lane", keras[0])
+    assert "known in float32 on keras-tensorflow: keras may fail by an exception" in ended.out
+    assert ended.status == 0
 
 
 def test_lanes_are_asked_in_the_dtypes_of_their_framework() -> None:
