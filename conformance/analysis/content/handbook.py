@@ -49,18 +49,15 @@ def build(evidence: Proofs) -> Handbook:
 
 
 def _catalogue() -> _Catalogue:
+    written = [name for name in idioms.frameworks() if adapters.variants(name)]
     points = {
-        lane.framework: {
-            variant: [
-                case.subject
-                for case in suites.suite(lane.framework, variant).cases
-                if isinstance(case.subject, ClaimedCall)
-            ]
-            for variant in adapters.variants(lane.framework)
+        framework: {
+            variant: [case.subject for case in suites.suite(framework, variant).cases
+                      if isinstance(case.subject, ClaimedCall)]
+            for variant in adapters.variants(framework)
         }
-        for lane in progress(adapters.lanes(), "the handbook, once for each version", "lanes")
-        if lane.framework in idioms.frameworks()
-    }
+        for framework in progress(written, "the handbook, once for each version", "frameworks")
+    }  # fmt: skip
     flat = [(framework, point) for framework, by in points.items() for listed in by.values() for point in listed]
     book = Handbook(
         laws=tuple(_law(law, flat) for law in laws.LAWS),
