@@ -39,8 +39,10 @@ _MOURNING = 0.5  # until a dead server can be told from a living one
 _FOREIGN = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT, 255}
 """How a process ends that others kill, or their memory's shortage; 255 is what is known where the server died."""
 _PREFIX = re.compile(r"^[FEIW]\d{4} \S+\s+\d+ ")  # of a line in Google's logs: a date and a process, which never recur
+_FATAL = re.compile(r"^F\d{4} ")
 _STACK = re.compile(
-    r"^(?:Fatal Python error|Timeout \(|\*\*\* Check failure stack|Require stack:|    at \S)", re.MULTILINE
+    r"^(?:Fatal Python error|Timeout \(|\*\*\* Check failure stack|Suspected Python Code|Require stack:|    at \S)",
+    re.MULTILINE,
 )
 _NOISE = re.compile(r"^(WARNING: All log|I0000|W0000|\s*$|Extension modules:|Node\.js v)")
 
@@ -223,9 +225,13 @@ def death_of(status: int | None, text: str, passed: str) -> Death:
 
 
 def last_words(text: str) -> tuple[str, ...]:
-    """The last lines that are of the framework, without the stacks of Python, of native code and of JavaScript."""
-    before = _STACK.split(text, maxsplit=1)[0]
-    lines = [_PREFIX.sub("", line.strip()) for line in before.splitlines() if not _NOISE.match(line)]
+    """The last lines that are of the framework, without the stacks of Python, of native code and of JavaScript.
+
+    A fatal line of Google's logs is the last one: what follows it are details.
+    """
+    before = _STACK.split(text, maxsplit=1)[0].splitlines()
+    fatal = next((at for at, line in enumerate(before, 1) if _FATAL.match(line)), len(before))
+    lines = [_PREFIX.sub("", line.strip()) for line in before[:fatal] if not _NOISE.match(line)]
     return tuple(lines[-LAST_LINES:])
 
 

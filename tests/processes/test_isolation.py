@@ -104,6 +104,24 @@ def test_the_last_words_of_javascript_are_its_error_and_not_its_stack() -> None:
     assert death_of(1, NODE, "").message == "exited with status 1: Error: Cannot find module '@tensorflow/tfjs'"
 
 
+XLA = """F1130 22:27:18.172223    3578 algebraic_simplifier.cc:586] Check failed: Accept(this) is OK (Window dimensions:
+	RHS shape: f32[1,3,2,1]
+
+
+Suspected Python Code Location:
+  /clone/conformance/adapters/jax.py:126:16 [run]
+  /clone/conformance/__main__.py:5 [<module>] [xla::PythonStackTrace=''])
+*** Check failure stack trace: ***
+    @     0x7f9c82180634  absl::log_internal::LogMessage::SendToLog()
+"""
+
+
+def test_the_last_word_of_a_check_is_the_line_that_failed() -> None:
+    assert death_of(-signal.SIGABRT, XLA, "").message == (
+        "killed by SIGABRT: algebraic_simplifier.cc:586] Check failed: Accept(this) is OK (Window dimensions:"
+    )
+
+
 @pytest.mark.slow
 def test_an_answer_that_comes_late_is_nobodys(isolation: Isolation) -> None:
     """The process sleeps past its limit; what it would have answered is not what the next calls get."""
