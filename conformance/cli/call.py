@@ -24,6 +24,8 @@ from conformance.problem import FORWARD, PASSES
 
 DIGITS = 18
 """Digits that an extent may have."""
+INSTEAD = 'give a problem, as in `conformance call {name} "i5x7 k3 s2 p1"`'
+"""The next step for a framework whose calls are not known."""
 
 
 class ShapeError(ValueError):
@@ -75,7 +77,7 @@ def command(
     Exit status: 0 the call does what is claimed, 1 it does not. If no call is made: 0 the call has a meaning, 1 the
     framework is claimed to refuse the call. 2 usage, or no idiom says what the call means.
     """
-    named, framework = framework, framework_of(framework)
+    named, framework = framework, framework_of(framework, INSTEAD)
     lane = adapters.lane(framework, variant)
     name, picked, text = source_of(expression)
     given = parse_lets(lets, text)

@@ -63,8 +63,8 @@ def each_variant(framework: str, *words: str) -> int:
     return status
 
 
-def framework_of(name: str) -> str:
-    """The framework of a name. Raises IdiomError for any other, with what can be asked of a lane instead."""
+def framework_of(name: str, step: str) -> str:
+    """The framework of a name. Raises IdiomError for any other, with the next `step` for one that has lanes alone."""
     from conformance import idioms
 
     try:
@@ -73,6 +73,6 @@ def framework_of(name: str) -> str:
         if name not in adapters.frameworks():
             raise
         raise idioms.IdiomError(
-            f"no calls of {name} are read or written, which has lanes alone: those with calls are "
-            f'{", ".join(idioms.frameworks())}. Give a problem: `conformance call {name} "i5x7 k3 s2 p1"`'
+            f"no call of {name} can be read or written, it runs problems alone; there are calls of "
+            f"{idioms.accepted()}: {step.format(name=name)}"
         ) from None

@@ -21,6 +21,10 @@ from conformance.io.exit_status import DIVERGED, INCOMPLETE, OK
 from conformance.io.folders import making
 from conformance.io.terminal import abridged, echo, one_line
 
+FROM = "give a call of one of these, as in --from torch"
+TO = 'give one of these, as in --to torch; `conformance call {name} "i5x7 k3 s2 p1"` runs a problem on {name}'
+"""The next step for a framework whose calls are not known."""
+
 
 @click.command()
 @click.argument("expression", default="")
@@ -68,7 +72,7 @@ def command(
         raise click.UsageError("give an expression and --from, or a scan by --model")
     if not source:
         raise click.UsageError(f"--from is missing: name the framework that {expression} is of, as in --from torch")
-    module, source, target = target, framework_of(source), framework_of(target)
+    module, source, target = target, framework_of(source, FROM), framework_of(target, TO)
     lanes = adapters.lane(source), adapters.lane(target, variant)
     of = parse_shapes(shapes)
     if unknown := next((name for name, shape in of.items() if None in shape), ""):
@@ -150,7 +154,7 @@ def _port_model(
     from conformance.scan import porting
     from conformance.suites.scans import file as scan_file
 
-    module, target = target, framework_of(target)
+    module, target = target, framework_of(target, TO)
     lane = adapters.lane(target, variant)
     able = [each.id for each in idioms.idioms(target) if each.say]
     if idiom and idiom not in able:
@@ -224,8 +228,10 @@ def _evidence(made: Port, missing: list[str], *, known: bool) -> list[str]:
         step = "" if missing else "not run here: --verify runs both sides. "
         lines.append(f"# {step}What runs of calls like these two gave, on their own frameworks:")
     if any("known fault" in line for line in evidence):
-        evidence.append(f"# of those known faults, this call has {'the ones named above' if known else 'none'}; "
-                        "`conformance show FAULT` tells one")  # fmt: skip
+        has = "the ones named above" if known else "none"
+        evidence.append(
+            f"# of the known faults in these counts, this call has {has}; `conformance show FAULT` explains a fault"
+        )
     return [*lines, *evidence]
 
 

@@ -19,6 +19,11 @@ from conformance.problem import Ints
 LARGEST = {"input": 2**31 - 1, "output": 2**31 - 1, "kernel": 2**16, "padding": 2**16}
 """The largest numbers that are read; others are at most a stride."""
 STRIDE = 2**12
+INSTEAD = (
+    "ask one of these, as in `conformance sizes torch --input 20 --output 40`, and run the problem that its call means "
+    'on {name}, as in `conformance call {name} "i20 k4 s2 p1"`'
+)
+"""The next step for a framework whose calls are not known."""
 
 
 @click.command()
@@ -52,7 +57,7 @@ def command(
     file such as model.py, or a part of a file such as model.py:Net. For a stack it says which input sizes pass, which
     level breaks, and how to fix it. Exit status: 0 a call fits or the input passes, 1 not, 2 usage.
     """
-    named, framework = framework, framework_of(framework)
+    named, framework = framework, framework_of(framework, INSTEAD)
     if variant:
         _require_variant(framework, variant)
     if stack is not None or thens:
@@ -132,7 +137,9 @@ def parse_extents(name: str, text: str, axes: int = 1, least: int = 1) -> Ints:
 
 def _of_group(which: str, channels: int | None, groups: int) -> int:
     if channels is not None and channels % groups:
-        raise SizesError(f"--{which}-channels {channels} are no {groups} groups: give a multiple of {groups}")
+        raise SizesError(
+            f"--{which}-channels {channels} cannot be split into {groups} groups: give a multiple of {groups}"
+        )
     return (channels or groups) // groups
 
 

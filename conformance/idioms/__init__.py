@@ -40,6 +40,7 @@ __all__ = [
     "Point",
     "Reading",
     "Refusal",
+    "accepted",
     "dialect",
     "framework_of",
     "frameworks",
@@ -72,10 +73,16 @@ def frameworks() -> tuple[str, ...]:
 def idioms(framework: str) -> tuple[Idiom, ...]:
     """A framework's idioms, the preferred ones first. Raises IdiomError for an unknown framework."""
     if framework not in frameworks():
-        raise IdiomError(f"there is no framework {framework!r}{_hint(framework)}: those with idioms are "
-                         f"{', '.join(frameworks())}")  # fmt: skip
+        raise IdiomError(f"there is no framework {framework!r}{_hint(framework)}: give one of {accepted()}")
     catalogued: tuple[Idiom, ...] = importlib.import_module(f"{__name__}.catalogue.{framework}").IDIOMS
     return catalogued
+
+
+def accepted() -> str:
+    """The names that stand for frameworks, in words."""
+    modules = sorted({*owners(), *ALIASES} - {*frameworks()})
+    return (f"the frameworks {', '.join(frameworks())}, or of the modules {', '.join(modules)} and those within them, "
+            "such as keras.layers")  # fmt: skip
 
 
 def no_idiom(framework: str, name: str, what: str, able: Sequence[str]) -> IdiomError:
@@ -128,7 +135,7 @@ def _hint(name: str) -> str:
     if owner := owners().get(name):
         return f", it is among the idioms of {owner!r}"
     if inner := [each for other in frameworks() for each in _modules(other) if each.endswith(f".{name}")]:
-        return f", {inner[0]!r} is the module's whole name"
+        return f", the module's whole name is {inner[0]!r}"
     near = get_close_matches(name, {*frameworks(), *owners()}, 1)
     return f", the nearest is {near[0]!r}" if near else ""
 

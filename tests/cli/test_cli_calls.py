@@ -92,8 +92,22 @@ def test_a_port_is_data_for_other_programs() -> None:
             "suite 'core or extreme or models or idioms or ports' has no case",
         ),
         (("call", "torch", LAYER, *SHAPE, "--variant", "lazy"), "torch has no variant 'lazy'"),
-        (("port", LAYER, "--from", "torch", "--to", "paddle", *SHAPE), "no calls of paddle are read or written"),
-        (("port", LAYER, "--from", "torch", "--to", "nnx", *SHAPE), "'flax.nnx' is the module's whole name"),
+        (
+            ("port", LAYER, "--from", "torch", "--to", "paddle", *SHAPE),
+            "such as keras.layers: give one of these, as in --to torch; ",
+        ),
+        (
+            ("port", LAYER, "--from", "paddle", "--to", "torch", *SHAPE),
+            "give a call of one of these, as in --from torch",
+        ),
+        (
+            ("call", "paddle", LAYER, *SHAPE),
+            'such as keras.layers: give a problem, as in `conformance call paddle "i5x7 k3',
+        ),
+        (
+            ("port", LAYER, "--from", "torch", "--to", "nnx", *SHAPE),
+            "the module's whole name is 'flax.nnx': give one of the frameworks jax,",
+        ),
         (("port", LAYER, "--from", "torch", "--to", "flax.nx", *SHAPE), "the nearest is 'flax.nnx'"),
         (
             ("call", "keras", "Conv1DTranspose(4, 3, padding=same)", "--claim"),

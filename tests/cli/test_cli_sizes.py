@@ -89,14 +89,21 @@ def test_channels_are_those_of_the_call_that_is_printed() -> None:
     [
         (
             ("paddle", *ASKED),
-            "no calls of paddle are read or written, which has lanes alone: those with calls are jax, mxnet",
+            "no call of paddle can be read or written, it runs problems alone; there are calls of the frameworks jax, "
+            "mxnet, onnx, tensorflow, torch, or of the modules flax, keras, litert, mx, pytorch, tf, tfl, tflite and "
+            "those within them, such as keras.layers: ask one of these, as in `conformance sizes torch --input 20 "
+            "--output 40`, and run the problem that its call means on paddle, as in "
+            '`conformance call paddle "i20 k4 s2 p1"`',
         ),
         (("torch", *ASKED, "--input", "0"), "--input is '0': give whole numbers from 1 to 2147483647, as in 20"),
         (("torch", *ASKED, "--input", "1" * 40), "give whole numbers from 1 to 2147483647"),
         (("torch", *ASKED, "--output", "20x"), "--output is '20x'"),
         (("torch", *ASKED, "--kernel", "2x2"), "--kernel has 2 axes, --input has 1"),
         (("torch", *ASKED, "--padding", "-1"), "--padding is '-1': give whole numbers from 0"),
-        (("torch", *ASKED, "--in-channels", "3", "--groups", "2"), "--in-channels 3 are no 2 groups"),
+        (
+            ("torch", *ASKED, "--in-channels", "3", "--groups", "2"),
+            "--in-channels 3 cannot be split into 2 groups: give a multiple of 2",
+        ),
         (("torch", *ASKED, "--variant", "lazy"), "torch has no variant 'lazy'"),
         (("torch", *ASKED, "--idiom", "torch-autograd"), "no idiom 'torch-autograd' that says sizes: those are"),
     ],
