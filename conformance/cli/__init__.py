@@ -124,6 +124,10 @@ def main() -> None:
         asked = error.ctx is not None and error.ctx.parent is None
         echo(error.format_message(), err=not asked)
         sys.exit(OK if asked else error.exit_code)
+    except click.UsageError as error:
+        from conformance.cli.examples import told  # only a mistake needs it
+
+        _end(told(error), error.exit_code)
     except click.ClickException as error:
         _end(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):

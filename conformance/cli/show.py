@@ -80,8 +80,8 @@ def _of_case(name: str, records: Path) -> list[str]:
     if case is None and not verdicts:
         near = cases.nearest(name, [*known_cases, *_expectations()])
         raise cases.CaseError(
-            f"no case or expectation is called {name!r}{near}: `conformance cases list` has the cases, and "
-            "`conformance report` shows the rest"
+            f"no case and no known fault is called {name!r}{near}: `conformance cases list` lists the cases, and the "
+            "site that `conformance report` writes has every fault"
         )
     page = _page(records, f"case.html#{name}") if verdicts else []
     return [*(_about(case) if case else [name]), "", *(verdicts or [f"{records} has no record of it"]), *page]

@@ -195,7 +195,30 @@ MISTAKES = {
         for value in ("-1", "nan", "1e999", "x")
     },
     "unknown verb": (["mrege"], ["there is no verb 'mrege', the nearest is 'merge'"]),
-    "unknown option": (["merge", "--too=x", "a"], ["No such option", "--too"]),
+    "unknown option": (["merge", "--too=x", "a"], ["No such option", "--too", "`conformance merge --help` lists what"]),
+    "show of nothing": (
+        ["show", "nosuch"],
+        [
+            "no case and no known fault is called 'nosuch'",
+            "`conformance cases list` lists the cases, and the site that",
+        ],
+    ),
+    "no framework": (["call"], ["Missing argument 'FRAMEWORK': as in `conformance call torch \"nn.ConvTranspose2d("]),
+    "no expression": (
+        ["call", "torch"],
+        ["Missing argument 'EXPRESSION': as in `conformance call torch \"nn.ConvTranspose2d(8, 4, 3, stride=2)\" --"],
+    ),
+    "no option": (["port", "f(x)"], ["Missing option '--to': as in `conformance port "]),
+    "no file of a part": (["expect", "propose"], ["': as in `conformance expect propose reports/"]),
+    "one argument too many": (
+        ["domain", "torch"],
+        [
+            "Got unexpected extra argument (torch): as in `conformance domain --lane torch-eager`; `conformance domain "
+            "--help` lists what it takes"
+        ],
+    ),
+    "one argument too many of a form": (["domain", "torch", "--coverage"], ["`conformance domain --coverage --lane "]),
+    "an argument of none": (["doctor", "a"], ["extra argument (a): `conformance doctor --help` lists what it takes"]),
 }
 
 

@@ -1,10 +1,15 @@
 """Verbs that are asked in several forms, and the names that verbs had before."""
 
+import shlex
+from collections.abc import Iterator
+from unittest.mock import patch
+
 import click
 import pytest
 from click.shell_completion import ShellComplete
 
 from conformance.cli import VERBS, commands
+from conformance.cli.examples import EXAMPLES
 from conformance.cli.forms import BEFORE, FORMS, chosen, load
 from tests.cli.test_cli import Command
 
@@ -108,3 +113,27 @@ def test_the_shell_completes_verbs_and_the_words_that_choose_a_form() -> None:
     assert {each.value for each in complete.get_completions([], "")} == set(VERBS)
     assert "--bisect" in {each.value for each in complete.get_completions(["diff"], "--")}
     assert "--change" in {each.value for each in complete.get_completions(["diff", "--bisect"], "--")}
+
+
+def _forms(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """Each form of a verb and each part of one, by the words that ask for it."""
+    if isinstance(command, click.Group):
+        for part, of_part in command.commands.items():
+            yield from _forms(f"{name} {part}", of_part)
+        return
+    yield name, command
+    for form in FORMS.get(name, ()):
+        yield f"{name} {form.word}".rstrip(), form.command()
+
+
+def test_each_form_that_takes_arguments_has_an_example_that_it_reads() -> None:
+    forms = [pair for verb in VERBS for pair in _forms(verb, load(verb))]
+    takes = {name for name, of in forms if any(isinstance(each, click.Argument) or each.required for each in of.params)}
+    assert takes <= EXAMPLES.keys() <= {name for name, _ in forms}
+    program = click.Context(commands, info_name="conformance")
+    for text in EXAMPLES.values():
+        verb, *words = shlex.split(text)
+        with patch("pathlib.Path.exists", return_value=True):
+            name, command, left = commands.resolve_command(program, [verb, *words])
+            assert command is not None
+            command.make_context(name, left, program)
