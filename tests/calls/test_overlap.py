@@ -66,7 +66,17 @@ def test_bilinear_taps_interpolate_a_straight_line_exactly(s: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "descriptor", ["i9 k3 s2 p1", "i9 k4 s2", "i9 k4 s2 p1:0", "i9 k4 s2 p1 d2", "i9x9 k4 s2x4 p1", "i9 k1"]
+    "descriptor",
+    [
+        "i9 k3 s2 p1",
+        "i9 k4 s2",
+        "i9 k4 s2 p1:0",
+        "i9 k4 s2 p1 d2",
+        "i9x9 k4 s2x4 p1",
+        "i9 k1",
+        "i9 k4 s2 p1 ic2",
+        "i9 k4 s2 p1 oc2 g2",
+    ],
 )
 def test_other_calls_have_no_bilinear_taps(descriptor: str) -> None:
     assert bilinear(Problem.parse(descriptor)) == ()
@@ -77,6 +87,54 @@ def test_a_call_says_both() -> None:
     output = CliRunner().invoke(commands, ["call", "torch", call, "--claim"]).output
     assert "  overlap: 4 taps of the kernel in every inner element" in output
     assert (
-        "  bilinear: the kernel 1/4 3/4 3/4 1/4 on each axis, applied to each channel alone, upsamples by 2 as"
-        in output
+        "  bilinear: the kernel 1/4 3/4 3/4 1/4 on each axis upsamples by 2 as bilinear interpolation does\n" in output
     )
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("nn.ConvTranspose1d(1, 1, 4, 2, 1)", "linear: the kernel 1/4 3/4 3/4 1/4 upsamples by 2 as linear"),
+        (
+            "nn.ConvTranspose1d(6, 6, 4, 2, 1, groups=2)",
+            "linear: a weight that is the kernel 1/4 3/4 3/4 1/4 between equal channels and 0 elsewhere upsamples by 2 "
+            "as linear",
+        ),
+        (
+            "nn.ConvTranspose3d(2, 2, 3, 3)",
+            "",
+        ),
+        (
+            "nn.ConvTranspose3d(2, 2, 5, 3, 1)",
+            "trilinear: a weight that is the kernel 1/3 2/3 1 2/3 1/3 on each axis between equal channels and 0 "
+            "elsewhere upsamples by 3 as trilinear",
+        ),
+        ("nn.ConvTranspose2d(8, 4, 4, 2, 1)", ""),
+    ],
+)
+def test_the_kernel_that_interpolates_is_told_in_the_words_of_its_rank(call: str, said: str) -> None:
+    output = CliRunner().invoke(commands, ["call", "torch", call, "--claim"]).output
+    told = [line.strip() for line in output.splitlines() if "linear" in line]
+    assert told == ([f"{said} interpolation does"] if said else [])
+
+
+@pytest.mark.parametrize("descriptor", ["i7 k4 s2 p1 ic3 oc3 g2", "i5x6 k5 s3 p1", "i5x6x5 k4 s2 p1 ic2 oc2"])
+def test_a_weight_of_these_taps_between_equal_channels_interpolates(descriptor: str) -> None:
+    problem = Problem.parse(descriptor)
+    taps = [np.array([float(tap) for tap in bilinear(problem)])] * problem.rank
+    kernel = np.ones(())
+    for along in taps:
+        kernel = np.multiply.outer(kernel, along)
+    weight = np.zeros(problem.weight_shape)
+    for channel in range(len(weight)):
+        weight[channel, channel % problem.out_channels] = kernel
+    planes = [np.arange(extent) * (axis + 1.0) for axis, extent in enumerate(problem.input)]
+    plane = np.sum(np.meshgrid(*planes, indexing="ij"), axis=0)
+    scale = 1.0 + np.arange(len(weight))
+    x = plane * scale.reshape(1, -1, *[1] * problem.rank) * np.ones((problem.batch, 1, *[1] * problem.rank))
+    answer = oracle.expected(problem, x, weight, None)
+    s = problem.stride[0]
+    inside = tuple([slice(s, -s)] * problem.rank)
+    for channel, factor in enumerate(scale):
+        for axis in range(problem.rank):  # a step of the answer is 1 / s of a step of the input
+            assert np.allclose(np.diff(answer[0, channel][inside], axis=axis), factor * (axis + 1) / s)

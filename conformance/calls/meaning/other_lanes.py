@@ -7,6 +7,7 @@ from typing import Any
 from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.calls.meaning import Meaning, understand
+from conformance.calls.meaning.wording import extents
 from conformance.idioms import IdiomError, Reading, Refusal
 
 
@@ -81,4 +82,4 @@ def _meaning(lane: Lane, reading: Reading, shapes: Mapping[str, Any], dtype: str
 
 def _window(meaning: Meaning) -> str:
     window = " x ".join(f"({lo}, {hi})" for lo, hi in meaning.window)
-    return f"window {window}, which leaves ({', '.join(map(str, meaning.output))})"
+    return f"window {window}, which leaves {extents(meaning.output)}"

@@ -13,6 +13,9 @@ from conformance.problem import Problem
 SHOWN, ENDS = 8, 3
 """Taps of a kernel that are written, and those at each end of a longer one."""
 
+INTERPOLATION = {1: "linear", 2: "bilinear", 3: "trilinear"}
+"""What a kernel that is linear on each axis does, by rank."""
+
 
 def lines(meaning: Meaning) -> Iterator[str]:
     """What a call means, a line each."""
@@ -61,7 +64,7 @@ def _beyond(window: Sequence[tuple[Number, Number]]) -> Iterator[str]:
 def window_line(window: Sequence[tuple[Number, Number]], full: Sequence[Number], output: Sequence[Number]) -> str:
     """What a window cuts, and what it leaves."""
     ends = " x ".join(f"({lo}, {hi})" for lo, hi in window)
-    return f"  window: {ends} cut from {_tuple(full)}, which leaves {_tuple(output)}"
+    return f"  window: {ends} cut from {extents(full)}, which leaves {extents(output)}"
 
 
 def stamp_lines(problem: Problem) -> Iterator[str]:
@@ -70,11 +73,15 @@ def stamp_lines(problem: Problem) -> Iterator[str]:
     if taps := overlap.bilinear(problem):
         kernel = [str(tap) for tap in taps]
         few = kernel if len(kernel) <= SHOWN else [*kernel[:ENDS], "...", *kernel[-ENDS:]]
-        yield (f"  bilinear: the kernel {' '.join(few)} on each axis, applied to each channel alone, upsamples by "
-               f"{problem.stride[0]} as bilinear interpolation does")  # fmt: skip
+        kernel_text = f"the kernel {' '.join(few)}{' on each axis' * (problem.rank > 1)}"
+        dense = problem.in_channels > 1
+        weight = f"a weight that is {kernel_text} between equal channels and 0 elsewhere" if dense else kernel_text
+        way = INTERPOLATION[problem.rank]
+        yield f"  {way}: {weight} upsamples by {problem.stride[0]} as {way} interpolation does"
 
 
-def _tuple(numbers: Sequence[Number]) -> str:
+def extents(numbers: Sequence[Number]) -> str:
+    """The extents of the axes, as Python writes a tuple; formulas stand as they are."""
     return f"({', '.join(map(str, numbers))}{',' * (len(numbers) == 1)})"
 
 

@@ -25,14 +25,15 @@ def say(problem: Problem) -> str:
 
 
 def bilinear(problem: Problem) -> tuple[Fraction, ...]:
-    """The taps of an axis with which a call upsamples bilinearly, away from the border; empty where none do.
+    """The taps of an axis with which a call upsamples linearly on each, away from the border; empty where none do.
 
-    The kernel is the product of these over the axes, for each channel alone. There are such taps where a kernel has
-    2s - s % 2 of them and the window leaves s times the input's extent, cut alike at both ends.
+    The kernel is the product of these over the axes. Between two different channels the weight is 0, so that there are
+    as many out channels as in channels. There are such taps where a kernel has 2s - s % 2 of them and the window leaves
+    s times the input's extent, cut alike at both ends.
     """
     (s, *others) = dict.fromkeys(problem.stride)
     k, cut = 2 * s - s % 2, (s - s % 2) // 2
-    plain = not others and s > 1 and set(problem.dilation) == {1}
+    plain = not others and s > 1 and set(problem.dilation) == {1} and problem.in_channels == problem.out_channels
     if not plain or set(problem.kernel) != {k} or set(problem.window) != {(cut, cut)}:
         return ()
     middle = Fraction(k - 1, 2)
