@@ -21,7 +21,7 @@ MISFIT = "give the arrays of this call, or the call that gave the arrays"
 
 
 class MisfitError(IdiomError):
-    """Arrays that do not fit a call; the message is the fact alone."""
+    """Arrays that do not fit a call."""
 
 
 class Restored(NamedTuple):
@@ -35,14 +35,14 @@ class Restored(NamedTuple):
 def restored(reading: Reading, arrays: Arrays, actual: Array, variant: str) -> Restored:
     """The arrays of a call in canonical order.
 
-    Raises IdiomError for a call that is refused, and for arrays that are not of the shapes that it takes and gives; it
-    names the transposes that would make them fit.
+    Raises IdiomError for a call that is refused, and MisfitError for arrays that are not of the shapes that it takes
+    and gives; this names the transposes that would make them fit.
     """
     try:
         return _restored(reading, arrays, actual, variant)
     except MisfitError as error:
         step = _transposes(reading, arrays, actual, variant) or MISFIT
-        raise IdiomError(f"{reading.text}: {error}: {step}") from None
+        raise MisfitError(f"{reading.text}: {error}: {step}") from None
 
 
 def _transposes(reading: Reading, arrays: Arrays, actual: Array, variant: str) -> str:
@@ -67,11 +67,11 @@ def _restored(reading: Reading, arrays: Arrays, actual: Array, variant: str) -> 
         raise MisfitError("the call has no bias, and --bias is given")
     if actual.ndim != arrays.x.ndim:
         raise MisfitError(f"actual is {actual.shape}, and the answer has as many axes as x, {arrays.x.shape}")
+    x, given = (layout.restore(array, layout.DATA, claim.data) for array in (arrays.x, actual))
     try:
-        x, given = (layout.restore(array, layout.DATA, claim.data) for array in (arrays.x, actual))
         weight = _weight(arrays.weight, claim.weight, claim.problem)
     except LayoutError as error:
-        raise MisfitError(str(error)) from None
+        raise MisfitError(f"weight: {error}") from None
     if claim.reversed:
         weight = np.flip(weight, tuple(range(2, weight.ndim)))
     return Restored(call, Arrays(x, weight, arrays.bias), given)
@@ -84,7 +84,7 @@ def _claimed(reading: Reading, arrays: Arrays, actual: Array, variant: str) -> C
         try:
             call = idioms.point(_with_channels(reading, arrays), _shapes(reading, arrays, actual), variant, dtype)
         except LayoutError as reason:
-            reasons.append(MisfitError(str(reason)))
+            reasons.append(MisfitError(f"weight: {reason}"))
             continue
         except Refusal as reason:
             with_step = ": " in str(reason)
@@ -126,8 +126,6 @@ def _weight(array: Array, axes: str, problem: Problem) -> Array:
     known = {"g": problem.groups, "i": problem.in_channels, "o": problem.out_channels}
     extents = layout.sizes(array.shape, axes, rank, known)
     if tuple(extents["k"]) != problem.kernel:
-        raise LayoutError(
-            f"the weight {array.shape} has a kernel of {tuple(extents['k'])}, the call of {problem.kernel}"
-        )
+        raise LayoutError(f"{array.shape} has a kernel of {tuple(extents['k'])}, the call of {problem.kernel}")
     parted, letters = layout.parted(array, axes, known)
     return layout.restore(parted, layout.WEIGHT, letters).reshape(problem.weight_shape)

@@ -15,7 +15,7 @@ from numpy import iinfo
 from conformance import adapters, idioms, layout
 from conformance.analysis.groups import Group, groups_of
 from conformance.analysis.replication import Evaluate, by_lane, candidates, lane_at_hand, replicated
-from conformance.calls.arrays import restored
+from conformance.calls.arrays import MisfitError, restored
 from conformance.cli.call import parse_lets
 from conformance.cli.options import QUIET
 from conformance.diagnosis.answers.scales import diagnose_by_channel, difference_by_channel
@@ -117,7 +117,12 @@ def command(
     if expression is not None:
         framework = idioms.framework_of(subject)
         reading = idioms.reading(framework, expression, parse_lets(lets, expression))
-        call, arrays, observed = restored(reading, arrays, observed, adapters.lane(framework, variant).variant)
+        lane = adapters.lane(framework, variant)
+        try:
+            call, arrays, observed = restored(reading, arrays, observed, lane.variant)
+        except MisfitError as error:
+            shapes = [f"{name} {file} is {given[name].array.shape}" for name, file in files.items()]
+            raise DiagnosisError(f"{error}; {', '.join(shapes)}") from None
     problem = _problem(subject, arrays, observed) if call is None else call.claim.problem
     answer = _explained(problem, call, arrays, (observed, held), _requantisations(scale, zero_point, observed))
     if as_json:

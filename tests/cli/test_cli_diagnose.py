@@ -147,6 +147,12 @@ def problem_of_call(**changed: Any) -> dict[str, Any]:
         ({"x": lambda x: np.where(x > 2, np.nan, x)}, 2, "no sum with it can be judged: give finite numbers"),
         ({"actual": lambda y: y > 0}, 2, "actual.npy: is an array of bool, not of real numbers: save one"),
         ({"actual": lambda y: y.astype(complex)}, 2, "is an array of complex128, not of real numbers: save one"),
+        (
+            {"weight": lambda w: np.zeros((3, 2, 4, 5))}, 2,
+            "weight: axis 0 of (3, 2, 4, 5) is 3, and the layout '(g i) o k' has 2 there: give the arrays of this "
+            "call, or the call that gave the arrays; --actual actual.npy is (5, 3, 9, 11), --x x.npy is (5, 2, 4, 5), "
+            "--weight weight.npy is (3, 2, 4, 5)\n",
+        ),
         ({"bias": lambda _: np.zeros(3)}, 2, "the call has no bias, and --bias is given: give the arrays"),
     ],
 )  # fmt: skip
