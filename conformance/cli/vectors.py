@@ -11,8 +11,9 @@ from conformance.cli.options import QUIET
 from conformance.io.atomic import replace_folder, require_our_folder
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo, plural
+from conformance.suites.cases import read_suite
 from conformance.vectors.changes import changes, read_index
-from conformance.vectors.chosen import SUITES
+from conformance.vectors.chosen import SUITES, chosen_of
 
 if TYPE_CHECKING:
     from conformance.vectors.making import Made
@@ -52,6 +53,9 @@ def command(suite: str, out: Path | None, with_onnx: bool, diff: tuple[Path, Pat
     size = sum(len(content) for _, content in files)
     counts = f"{plural(len(vectors), 'vector')}, {size:,} bytes in {plural(len(files), 'file')}"
     echo(f"{out}: {counts}; read index.json first")
+    if lacking := len(read_suite(suite).cases) - len(chosen_of(suite).cases):
+        echo(f"no vector of {plural(lacking, 'case')} of {suite}: the vectors of core detect the same wrong "
+             "implementations without them")  # fmt: skip
     return OK
 
 

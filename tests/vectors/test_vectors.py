@@ -248,6 +248,16 @@ class TestCommand:
         assert "holds mine.txt" in str(result.exception)
         assert (tmp_path / "v/mine.txt").read_text() == "mine"
 
+    def test_it_says_how_many_cases_have_no_vector(self, run: Callable[..., Any], tmp_path: Path) -> None:
+        result = run("--suite", "smoke", "--out", tmp_path / "v")
+        lacking = {case.id for case in cases.read_suite("smoke").cases} - {case.id for case in chosen().cases}
+        assert len(lacking) == 7
+        assert result.output.splitlines()[-1] == (
+            "no vector of 7 cases of smoke: the vectors of core detect the same wrong implementations without them"
+        )
+        without = len(cases.read_suite("core").cases) - len(chosen().cases)
+        assert f"no vector of {without:,} cases of core: " in run("--out", tmp_path / "v").output
+
     def test_onnx_models_lie_beside_the_vectors(self, run: Callable[..., Any], tmp_path: Path) -> None:
         pytest.importorskip("onnx", reason="it makes the models, and `tox run -e tests` installs it")
         assert run("--out", tmp_path / "v", "--onnx").exit_code == 0
