@@ -48,7 +48,7 @@ def sizes(shape: Sequence[int], layout: str, rank: int, known: Mapping[str, int]
     """
     parts = groups(layout)
     if len(shape) != len(parts) - 1 + rank:
-        raise LayoutError(f"{tuple(shape)} has {len(shape)} axes, '{layout}' of {rank} spatial ones has "
+        raise LayoutError(f"{tuple(shape)} has {len(shape)} axes, '{layout}' with {rank} spatial axes has "
                           f"{len(parts) - 1 + rank}")  # fmt: skip
     sizes_by_letter: dict[str, Any] = dict(known)
     rest = list(shape)

@@ -64,7 +64,7 @@ def test_extents_are_read_by_their_letters() -> None:
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((4, 5, 3), "has 3 axes, 'k o \\(g i\\)' of 2 spatial ones has 4"),
+        ((4, 5, 3), "has 3 axes, 'k o \\(g i\\)' with 2 spatial axes has 4"),
         ((4, 5, 3, 7), "axis 3 of \\(4, 5, 3, 7\\) is 7, and the layout 'k o .*' has a multiple of 2 there"),
     ],
 )

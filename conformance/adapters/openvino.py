@@ -2,7 +2,7 @@
 
 Data NC*, weight (in, out, *kernel), with groups (groups, in/groups, out/groups, *kernel), kernel as stored.
 `pads_begin`, `pads_end` and `output_padding` mean the window (begin, end - output_padding). The pads at the end may be
-negative; those at the begin may not, so that of a window that begins before the stamp the whole stamp is asked for.
+negative; those at the beginning may not, so that of a window that begins before the stamp the whole stamp is asked for.
 """
 
 import os

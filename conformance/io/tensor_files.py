@@ -120,7 +120,7 @@ def _safetensors(path: Path) -> Contents:
     try:
         from safetensors import SafetensorError, deserialize
     except ImportError:
-        raise BoundError("takes the package safetensors to be read: pip install safetensors") from None
+        raise BoundError("needs the package safetensors to be read: pip install safetensors") from None
     parsed: Callable[[bytes], Any] = deserialize
     try:
         stored: Mapping[str, Any] = dict(parsed(read_bytes(path, LARGEST_ARRAY)))

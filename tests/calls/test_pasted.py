@@ -12,7 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from conformance import idioms
+from conformance.adapters.base import Lane
 from conformance.calls.meaning import understand
+from conformance.calls.meaning.other_lanes import OtherLane
 from conformance.calls.meaning.wording import as_json
 from conformance.cli import commands
 from conformance.cli.call import parse_let
@@ -441,3 +443,20 @@ def test_a_call_of_a_file_is_picked_by_its_line(tmp_path: Path) -> None:
 def test_an_empty_call_is_told_as_one(text: str) -> None:
     with pytest.raises(ValueError, match=r"^an empty text is given: give a "):
         raise invoke("call", "torch", text, "--claim").exception or AssertionError
+
+
+def test_the_size_in_another_lane_is_told_as_it_is_here() -> None:
+    reading = idioms.reading("torch", "nn.ConvTranspose1d(8, 4, 3)")
+    there = OtherLane(Lane("torch", "compile"), "", "", understand("torch", reading, {"x": (1, 8, 5)}))
+    assert [*there.lines("")] == ["  on torch-compile: window (0, 0), which leaves (7,)"]
+
+
+def test_what_is_only_for_values_is_set_aside_as_that() -> None:
+    output = invoke("call", "jax", "nnx.ConvTranspose(3, 4, (3,), rngs=rngs)", "--shape", "x=1,5,3", "--claim").output
+    assert "  set aside: rngs=rngs: only for the values of the weight and the bias, which are given\n" in output
+
+
+@pytest.mark.parametrize("shape", ["x=1,5", "x=1,None"])
+def test_a_shape_of_another_number_of_axes_is_told_with_the_layout(shape: str) -> None:
+    output = invoke("call", "torch", "F.conv_transpose2d(x, w)", "--shape", shape, "--claim")
+    assert "x has 2 axes, 'n c k' with 2 spatial axes has 4" in f"{output.output}{output.exception}"

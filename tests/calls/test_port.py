@@ -326,12 +326,12 @@ def test_a_window_is_told_as_the_code_makes_it_zeros_first_and_the_cut_then() ->
     at = made.code.index
     assert at("tf.pad(y, [[0, 0], [0, 1], [0, 1], [0, 0]])") < at("y = y[:, :, 1:]") < at("y = y + b")
     own = "the call's own window is (0, 0) x (0, 0)"
-    window = (f"{own}: after it zeros are added, (0, 1) x (0, 1), and then rows are cut, (0, 0) x (1, 0), at the begin "
-              "and end of each axis")  # fmt: skip
+    window = (f"{own}: after it zeros are added, (0, 1) x (0, 1), and then rows are cut, (0, 0) x (1, 0), at the "
+              "beginning and end of each axis")  # fmt: skip
     said = explain(made)
     assert said.index(window) + 1 == said.index("the bias is added afterwards")
     cut = port("nn.ConvTranspose2d(6, 4, 3, padding=2)", "torch", "tensorflow", {"x": (2, 6, 5, 7)}, idiom="keras-ops")
-    assert f"{own}: after it rows are cut, (2, 2) x (2, 2), at the begin and end of each axis" in explain(cut)
+    assert f"{own}: after it rows are cut, (2, 2) x (2, 2), at the beginning and end of each axis" in explain(cut)
 
 
 def test_an_activation_is_left_out_and_not_set_aside() -> None:

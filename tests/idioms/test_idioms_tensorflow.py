@@ -100,12 +100,15 @@ def test_extents_may_stand_alone_in_2d() -> None:
     [
         ("tf.nn.conv2d_transpose(x, w, (2, 8, 8, 3), 2)", "x has a batch of 1: output_shape takes 1 there, not 2"),
         ("tf.nn.conv2d_transpose(x, w, (1, 8, 8, 4), 2)", "4 channels do not divide into groups"),
-        ("tf.nn.conv2d_transpose(x, w, (1, 9, 8, 3), 2)", "no convolution of the answer"),
+        ("tf.nn.conv2d_transpose(x, w, (1, 9, 8, 3), 2)", "does not turn an answer of this size into the input's size"),
         ("tf.nn.conv2d_transpose(x, w, (1, 8, 8, 3), [2, 2, 2, 1])", "of batch or channels"),
         ("tf.nn.conv2d_transpose(x, w, (1, 7, 7, 3), 2, [(0, 0), (1, 1), (1, -1), (0, 0)])", "negative padding"),
         ("tf.nn.conv2d_transpose(x, w, (1, 7, 7, 3), 2, [(1, 1), (1, 1), (0, 0), (0, 0)])", "padding of batch"),
         ("tf.nn.atrous_conv2d_transpose(x, w, (1, 4, 4, 6), 2, 'SAME')", "groups|no groups"),
-        ("tf.nn.atrous_conv2d_transpose(x, w, (1, 5, 5, 3), 2, 'SAME')", "no convolution of the answer"),
+        (
+            "tf.nn.atrous_conv2d_transpose(x, w, (1, 5, 5, 3), 2, 'SAME')",
+            "does not turn an answer of this size into the input's size",
+        ),
     ],
 )
 def test_refused(text: str, reason: str) -> None:

@@ -140,6 +140,31 @@ def test_a_refused_size_is_answered_with_what_is_legal(
     assert idioms.read(framework, text, shapes, variant).claim.refused.endswith(f": {legal}")
 
 
+NODE = 'onnx.helper.make_node("ConvTranspose", ["x", "w"], ["y"], strides=[2], {})'
+KERAS = "keras.layers.Conv1DTranspose(1, 4, strides=2, padding='same', output_padding={})"
+WORDS = [
+    ("onnx", NODE.format("output_padding=[2]"), {"x": (1, 1, 7), "w": (1, 1, 3)},
+     "output_padding must be less than the stride: output_padding takes 0 or 1 here"),
+    ("onnx", NODE.format("output_shape=[20]"), {"x": (1, 1, 7), "w": (1, 1, 3)},
+     "an input of this size does not give this output_shape: output_shape takes 1 to 16 here"),
+    ("tensorflow", KERAS.format(0), {"x": (1, 4, 1)},
+     "TensorFlow does not take the size that this output_padding gives: output_padding takes 1 here"),
+    ("tensorflow", KERAS.format(2), {"x": (1, 4, 1)},
+     "output_padding must be less than the stride: output_padding takes 1 here"),
+    ("tensorflow", "tf.nn.conv1d_transpose(x, w, (1, 9, 1), 2, 'SAME')", {"x": (1, 4, 1), "w": (3, 1, 1)},
+     "an ordinary convolution does not turn an answer of this size into the input's size: output_shape takes 7 or 8 "
+     "here"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("framework", "text", "shapes", "said"), WORDS)
+def test_a_refused_size_says_what_is_wrong_with_it(
+    framework: str, text: str, shapes: dict[str, Any], said: str
+) -> None:
+    variant = adapters.lane(framework).variant
+    assert idioms.read(framework, text, shapes, variant).claim.refused == said
+
+
 @pytest.mark.parametrize(
     ("numbers", "words"),
     [(range(7, 9), "7 or 8"), ([4], "4"), (range(3, 9), "3 to 8"), ([1, 3, 5], "1, 3 or 5"), ([], "nothing"),

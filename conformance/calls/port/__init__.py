@@ -271,7 +271,9 @@ def _cropped(own: Window, wanted: Window) -> str:
     words = ("zeros are added", added), ("rows are cut", cut)
     steps = [f"{what}, {' x '.join(map(str, numbers))}" for what, numbers in words if any(map(any, numbers))]
     after = ", and then ".join(steps)
-    return f"the call's own window is {' x '.join(map(str, own))}: after it {after}, at the begin and end of each axis"
+    return (
+        f"the call's own window is {' x '.join(map(str, own))}: after it {after}, at the beginning and end of each axis"
+    )
 
 
 def explain(port: Port) -> list[str]:

@@ -94,11 +94,15 @@ def _less_than_stride(asked: Asked) -> Rule:
     def legal(problem: Problem) -> list[range]:
         return [range(s) for s in problem.stride]
 
-    return legal_alone("it is not less than stride", "output_padding", asked.back, legal, left)
+    return legal_alone("output_padding must be less than the stride", "output_padding", asked.back, legal, left)
 
 
 def _sized(asked: Asked, legal: Legal) -> list[Rule]:
-    return [legal_alone("no stamps leave it", "output_shape", asked.sizes, legal)] if asked.sizes else []
+    return (
+        [legal_alone("an input of this size does not give this output_shape", "output_shape", asked.sizes, legal)]
+        if asked.sizes
+        else []
+    )
 
 
 def _reference_window(asked: Asked, problem: Problem) -> Window:

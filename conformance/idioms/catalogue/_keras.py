@@ -73,14 +73,14 @@ def _read_layer(use: Use) -> Claim:
         use, stride, dilation, output_padding, bias=bool(use["use_bias"]),
         layer=(None, use["filters"], use.per_axis("kernel_size")),
         refusals=[
-            *([] if output_padding is None else [_refused_padding(use, output_padding)]),
+            *([] if output_padding is None else _refused_paddings(use, output_padding)),
             ("a stride above 1 together with a dilation above 1", lambda _: max(stride) > 1 and max(dilation) > 1),
         ],
     )  # fmt: skip
 
 
-def _refused_padding(use: Use, output_padding: Ints) -> Rule:
-    """The refusal of an output_padding of a stride or more, or of which the size is none that TensorFlow takes."""
+def _refused_paddings(use: Use, output_padding: Ints) -> list[Rule]:
+    """The refusals of an output_padding of a stride or more, and of one that gives a size TensorFlow does not take."""
 
     def legal(problem: Problem) -> list[list[int]]:
         padding = str(use["padding"]).lower()
@@ -88,8 +88,14 @@ def _refused_padding(use: Use, output_padding: Ints) -> Rule:
         axes = zip(problem.stride, least, legal_sizes(problem, padding.upper()), strict=True)
         return [[op for op in range(s) if base + op in extents] for s, base, extents in axes]
 
-    reason = "output_padding must be less than the stride, and its size one that TensorFlow takes"
-    return legal_alone(reason, "output_padding", output_padding, legal)
+    def below(problem: Problem) -> list[range]:
+        return [range(s) for s in problem.stride]
+
+    return [
+        legal_alone("output_padding must be less than the stride", "output_padding", output_padding, below, legal),
+        legal_alone("TensorFlow does not take the size that this output_padding gives", "output_padding",
+                    output_padding, legal),
+    ]  # fmt: skip
 
 
 def _read_ops(use: Use) -> Claim:

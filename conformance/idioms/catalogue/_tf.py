@@ -107,7 +107,9 @@ def refused_size(
         moved = [value - out for value, out in zip(values, size(problem), strict=True)]
         return [range(extents.start + by, extents.stop + by) for extents, by in zip(ranges, moved, strict=True)]
 
-    return legal_alone("no convolution of the answer has the input's extents", name, values, legal_values)
+    return legal_alone(
+        "an ordinary convolution does not turn an answer of this size into the input's size", name, values, legal_values
+    )
 
 
 def distinct(examples: Iterable[Example]) -> Iterator[Example]:

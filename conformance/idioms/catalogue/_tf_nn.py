@@ -183,7 +183,7 @@ def _output(use: Use, name: str, *, first: bool) -> tuple[Ints, int, str]:
                       f"give numbers of at least 1{', or -1 for the batch' * (not alone)}")  # fmt: skip
     if len(weight) != use.rank + 2:
         raise Refusal(
-            f"filter {weight} has {len(weight)} axes, '{WEIGHT}' of {use.rank} spatial ones has {use.rank + 2}"
+            f"filter {weight} has {len(weight)} axes, '{WEIGHT}' with {use.rank} spatial axes has {use.rank + 2}"
         )
     if min(weight) < 1:
         raise Refusal(f"filter {weight}: nothing is claimed of extents below 1")

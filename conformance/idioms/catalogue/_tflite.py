@@ -79,8 +79,8 @@ def _require_shape(problem: Problem, padding: str, size: Sequence[int], weight: 
     if not legal(problem, padding, problem.output):
         axes = enumerate(zip(problem.output, legal_sizes(problem, padding), strict=True))
         axis, legals = next((axis, legals) for axis, (out, legals) in axes if out not in legals)
-        raise Refusal(f"no convolution of the answer has the input's extents, which is not checked: output_shape takes "
-                      f"{listed(legals)} here on axis {axis}")  # fmt: skip
+        raise Refusal("an ordinary convolution does not turn an answer of this size into the input's size, "
+                      f"which is not checked: output_shape takes {listed(legals)} here on axis {axis}")  # fmt: skip
 
 
 def _read_plane(use: Use) -> Claim:

@@ -57,12 +57,12 @@ def _words(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _claim_conv_transpose(use: Use) -> Claim:
     """A `padding` of pairs pads the stretched input: window (ke - 1 - lo, ke - 1 - hi), with ke = d*(k - 1) + 1. "SAME"
-    gives the size i*s, and cuts t//2 of t = max(ke - s, 0) at the begin. "VALID" cuts nothing and gives (i - 1)*s +
+    gives the size i*s, and cuts t//2 of t = max(ke - s, 0) at the beginning. "VALID" cuts nothing and gives (i - 1)*s +
     max(ke, s). With `use_consistent_padding` pairs are the window itself, if they are tuples; older versions refuse
     this argument. By default the kernel is applied reversed, as in an ordinary convolution, and the weight is * I O.
     With `transpose_kernel` it is applied as stored, and the weight is * O I. Any other string ("same", "SAME_LOWER") is
     the padding of an ordinary convolution and needs stride 1. If ke is even, "same" then differs from "SAME": it cuts
-    ceil(t/2) at the begin. Strides and dilations are sequences, never numbers.
+    ceil(t/2) at the beginning. Strides and dilations are sequences, never numbers.
     """
     roles = {"I": "o", "O": "i"} if use["transpose_kernel"] else {"I": "i", "O": "o"}
     data, weight = _lax.layouts(use["dimension_numbers"], CHANNELS_LAST, use.rank, roles)

@@ -24,7 +24,7 @@ def arguments(problem: Problem) -> dict[str, Any]:
     """
     for lo, hi in problem.window:
         if lo < 0:
-            raise Refusal(f"window ({lo}, {hi}) would need a pad of {lo} at the begin, which must not be negative")
+            raise Refusal(f"window ({lo}, {hi}) would need a pad of {lo} at the beginning, which must not be negative")
     return {
         "strides": list(problem.stride),
         "pads": [lo for lo, _ in problem.window] + [max(hi, 0) for _, hi in problem.window],

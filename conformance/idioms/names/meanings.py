@@ -5,7 +5,7 @@ from typing import Any
 
 from conformance.idioms.expression import Name
 
-VALUES = "its values are given"
+VALUES = "only for the values of the weight and the bias, which are given"
 AFTER = "apply it to the answer yourself"
 TRAINING = "of training alone"
 PLACE = "where it is computed"

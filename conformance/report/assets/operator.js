@@ -68,7 +68,7 @@ window.conformance = window.conformance || {};
     const even = new Set(a.inside).size === 1, cut = (rows) => rows >= 0 ? `${rows} cut` : `${-rows} zeros added`;
     const lines = [
       `full = (i - 1)*s + d*(k - 1) + 1 = (${a.i} - 1)*${a.s} + ${a.d}*(${a.k} - 1) + 1 = ${a.full}`,
-      `window = (p, p - op) = (${a.lo}, ${a.hi}): ${cut(a.lo)} at the begin, ${cut(a.hi)} at the end`,
+      `window = (p, p - op) = (${a.lo}, ${a.hi}): ${cut(a.lo)} at the beginning, ${cut(a.hi)} at the end`,
       `output = full - lo - hi = ${a.full} - ${a.lo} - ${a.hi < 0 ? `(${a.hi})` : a.hi} = ${a.output}`,
       even ? `overlap: every inner row is the sum of ${a.inside[0]} taps`
         : `overlap: inner rows are sums of ${Math.min(...a.inside)} to ${Math.max(...a.inside)} taps, which can show as a checkerboard`,

@@ -76,7 +76,7 @@ def format_of(name: str) -> Format:
         _require_script(path)
     for package in found.packages:
         if importlib.util.find_spec(package) is None:
-            raise ScanError(f"{name}: a file of {found.name} takes the package {package} to be read: "
+            raise ScanError(f"{name}: the package {package} is needed to read a {found.name} file: "
                             "pip install 'conformance[scan]'")  # fmt: skip
     return found
 
