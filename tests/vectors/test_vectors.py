@@ -91,8 +91,11 @@ def test_their_page_counts_the_cases_and_the_mutants_that_the_audit_holds_them_a
     page = " ".join((DOCS / "vectors.md").read_text().split())
     told = sum(not mutant.equivalent for mutant in EVERY)
     assert f"{len(chosen().cases)} cases of `core`, and {len([*published()])} vectors that others published" in page
-    assert f"in shape kill each of the {told} wrong implementations of the [audit](audit.md)." in page
-    assert f"at most {MOST:,} vectors, of {LARGEST // 10**6} MB in all" in page
+    assert (
+        f"For each of the {told} wrong implementations of the [audit](audit.md), two of the {len(chosen().cases)} "
+        "cases, which differ in shape, detect it."
+    ) in page
+    assert f"The limit is {MOST:,} vectors and {LARGEST // 10**6} MB." in page
 
 
 def test_a_vector_that_is_wrong_is_named_by_the_reader(tmp_path: Path) -> None:
