@@ -64,7 +64,7 @@ def command(
     FRAMEWORK it runs the problem on each lane in its own environment, several lanes at once. It then prints one table:
     which lanes give the same answer, which diverge and why, which refuse, how long a call takes, and which lanes are
     not installed. Exit status: 0 conforms, refuses or is unsupported; 1 diverges, crashes or fails in another way; 2
-    usage.
+    usage, or none of the lanes is installed.
     """
     if claim:
         if descriptor is not None:
