@@ -64,7 +64,7 @@ def test_every_case_has_operands_that_are_exact_in_every_pass_or_too_many_terms(
             if largest > 1 << bits:
                 inexact.append(terms(case.problem, direction) > 1 << bits)
     assert all(inexact)
-    assert len(inexact) == {"float32": 0, "float16": 1, "bfloat16": 8}[dtype]
+    assert len(inexact) == {"float32": 0, "float16": 1, "bfloat16": 10}[dtype]
 
 
 def test_the_forward_answer_to_the_operands_of_gradients_is_exact_too() -> None:
