@@ -109,5 +109,5 @@ def test_history_answers_about_problems_beside_claims(night: Path, tmp_path: Pat
     store = ["history", "--store", str(tmp_path / "history.sqlite3")]
     CliRunner().invoke(commands, [*store, "--add", str(night)], standalone_mode=False, catch_exceptions=False)
     said = CliRunner().invoke(commands, [*store, "rank == 1"], standalone_mode=False, catch_exceptions=False).output
-    assert "torch-eager core: 6 cases" in said
+    assert "torch-eager core: 6 records of 6 cases" in said
     assert "claims" not in said

@@ -34,7 +34,7 @@ def test_the_pairs_are_few_enough_for_a_night_and_the_page_about_runs_counts_the
     page = " ".join((Path(__file__).parents[2] / "docs" / "running.md").read_text().split())
     assert 100 <= len(PAIRS) <= 150
     assert f"The suite `negative` has {len(SUITE.cases)} calls" in page
-    assert f"{len(PAIRS)} of them have two faults" in page
+    assert f"{len(PAIRS)} calls have two faults" in page
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if not fault.arguments], ids=lambda fault: fault.name)
