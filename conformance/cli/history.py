@@ -177,4 +177,6 @@ def _region_as_json(name: tuple[str, str], lines: Sequence[Line]) -> str:
     lane, suite = name
     states = [{"since": night.started, "version": night.version or None, "verdicts": dict(night.counts),
                "flaky": night.flaky} for night in nights(lines)]  # fmt: skip
-    return json.dumps({"lane": lane, "suite": suite, "cases": len(lines), "states": states})
+    return json.dumps(
+        {"lane": lane, "suite": suite, "cases": _cases_of(lines), "records": len(lines), "states": states}
+    )
