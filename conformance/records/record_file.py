@@ -100,11 +100,8 @@ def _first(path: Path, lines: Sequence[bytes]) -> Header:
 def read_folder(folder: Path) -> list[Run]:
     """Every record file of a folder, by name. Raises RecordError where there is none."""
     if not (paths := sorted(folder.glob("*.jsonl"))):
-        step = (
-            f"give its folder, {folder.parent}"
-            if folder.is_file()
-            else "run a lane first, as in `conformance run torch`"
-        )
+        is_one = folder.is_file() and folder.suffix == ".jsonl"
+        step = f"give its folder, {folder.parent}" if is_one else "run a lane first, as in `conformance run torch`"
         raise RecordError(f"{without_files(folder)}: {step}")
     shared: dict[Any, Any] = {}
     return [read(path, shared) for path in paths]

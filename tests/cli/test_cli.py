@@ -142,7 +142,7 @@ MISTAKES = {
     "a folder for a record of a case": (["show", ".", "x"], [".: is a folder: give a record file"]),
     "a file for a folder of records": (
         ["report", f"--records={FILE}"],
-        [f"{FILE}: has no record files, since it is a file and not a folder"],
+        [f"{FILE}: has no record files, since it is a file and not a folder: run a lane first"],
     ),
     "a file for a folder of vectors": (
         ["vectors", "--diff", FILE, "."],

@@ -135,7 +135,7 @@ def test_a_symbol_is_listed_without_mxnet_with_its_inner_graphs(
         ("out", "its extents and its weight are read by m"), ("up", "MXNet computes it as a transposed convol"),
         ("loop/1/in", "it stands in the inner graph loop/1/, wh"),
     ]  # fmt: skip
-    nodes[3]["subgraphs"][0]["nodes"] = [node | {"op": "Custom"}]  # type: ignore[index]
+    nodes[3]["subgraphs"][0]["nodes"] = [node | {"op": "Custom"}]  # type: ignore[index]  # it is JSON
     (tmp_path / "m-symbol.json").write_text(json.dumps({"nodes": nodes}), encoding="utf-8")
     with pytest.raises(ScanError, match="has an operator Custom, whose code would be run"):
         scanning.scan(str(tmp_path / "m-symbol.json"))
