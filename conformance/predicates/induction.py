@@ -8,14 +8,15 @@ predicate are of the columns that it was made from, which are what `Predicate` s
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conformance.predicates.comparisons import Facts, Named, of_axes, of_cases
-from conformance.predicates.rule import ENOUGH, HOPELESS, MATTER, Rule, chance, simplicity
+from conformance.predicates.foretelling import foretells
+from conformance.predicates.rule import ENOUGH, HOPELESS, MATTER, Rule, chance, simplicity, weight
 from conformance.problem import Problem
 
 __all__ = ["ENOUGH", "Facts", "Rule", "induce", "where"]
@@ -33,6 +34,8 @@ MANY = 8 * KEPT
 """Those that are weighed before the ones that hold for the same cases are left out."""
 LIKELY = 40
 """Comparisons of an axis that are tried together where nothing is exact."""
+UNBOUNDED = 10**6
+"""Comparisons of a predicate that may have any number of them."""
 ALWAYS = "rank > 0"
 _SET = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
 _LONGEST = 10**4
@@ -40,10 +43,12 @@ _LATE = 10**6  # comparisons of one axis together are written after those of a c
 
 
 class _Sizes(NamedTuple):
-    """How many cases there are inside the set and outside."""
+    """How many cases there are inside the set and outside, and how many comparisons and chance words a predicate of
+    them may have."""
 
     inside: int
     outside: int
+    most: int
 
 
 class _Terms(NamedTuple):
@@ -68,12 +73,21 @@ class _Terms(NamedTuple):
 def induce(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
     """The smallest predicate that covers every case inside and none outside; else the one that errs least.
 
-    Raises ValueError where nothing is inside.
+    A predicate of more comparisons than the problems carry, made from some of them, must foretell the others; else it
+    is left for the longest that they carry and that does, or for one comparison. Raises ValueError where nothing is
+    inside.
     """
     if not inside:
         raise ValueError("there is nothing to cover: give at least one case inside")
-    found = _induced(inside, outside) if outside else _everywhere(inside, outside)
-    return replace(found, problems=_problems(inside, outside))
+    if not outside:
+        return _everywhere(inside, outside)
+    problems = _problems(inside, outside)
+    found = replace(_induced(inside, outside), problems=problems)
+    if not found.is_of_enough or found.is_carried or foretells(inside, outside, _induced):
+        return found
+    fewer = (partial(_induced, most=most) for most in range(problems // ENOUGH, 1, -1))
+    search = next((each for each in fewer if foretells(inside, outside, each)), partial(_induced, most=1))
+    return replace(search(inside, outside), problems=problems)
 
 
 def where(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
@@ -99,8 +113,8 @@ def _everywhere(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
     return Rule(ALWAYS, len(inside), len(inside), len(outside), len(outside), _problems(inside, outside))
 
 
-def _induced(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
-    facts, sizes = [*inside, *outside], _Sizes(len(inside), len(outside))
+def _induced(inside: Sequence[Facts], outside: Sequence[Facts], most: int = UNBOUNDED) -> Rule:
+    facts, sizes = [*inside, *outside], _Sizes(len(inside), len(outside), most)
     there, conditions = of_axes(facts)
     of_axis = _packed(conditions, sizes.inside)
     of_case = list(of_cases(facts))
@@ -108,7 +122,7 @@ def _induced(inside: Sequence[Facts], outside: Sequence[Facts]) -> Rule:
     every = _all_of(_packed(of_case, sizes.inside), *_aggregated(of_axis, absent, first=len(of_case)))
     single = _without_duplicates(every)
     covering = list(_covering(single, of_axis, sizes))
-    exact = covering[-1].take(_counts(covering[-1].outside) == 0)
+    exact = _carried(covering[-1].take(_counts(covering[-1].outside) == 0), sizes)
     if exact.parts:
         return Rule(min(exact.texts(), key=simplicity), sizes.inside, sizes.inside, 0, sizes.outside)
     return _least_wrong(covering, single, of_axis, sizes)
@@ -316,13 +330,19 @@ def _least_wrong(covering: Sequence[_Terms], single: _Terms, of_axis: _Terms, si
 
 def _rules(terms: _Terms, sizes: _Sizes) -> list[Rule]:
     """The rules of the terms that come nearest."""
+    terms = _carried(terms, sizes)
     covered, wrong = _counts(terms.inside), _counts(terms.outside)
     nearness = _nearness(covered, wrong, sizes)
-    best = np.flatnonzero(nearness == nearness.max())
+    best = np.flatnonzero(nearness == nearness.max(initial=0))
     return [
         Rule(text, int(covered[number]), sizes.inside, int(wrong[number]), sizes.outside)
         for number, text in zip(best, terms.take(best).texts(), strict=True)
     ]
+
+
+def _carried(terms: _Terms, sizes: _Sizes) -> _Terms:
+    """Those that have no more comparisons and chance words than they may."""
+    return terms.take([weight(text) <= sizes.most for text in terms.texts()]) if sizes.most < UNBOUNDED else terms
 
 
 def _nearness(hits: Counts, wrong: Counts, sizes: _Sizes) -> Counts:
@@ -369,11 +389,12 @@ def _products(left: Bits, right: Bits) -> Counts:
 def _either(terms: _Terms, sizes: _Sizes) -> list[Rule]:
     """The nearest pairs of terms that cover nothing outside."""
     pure = _without_duplicates(terms.take(_counts(terms.outside) == 0))
+    pure = _carried(pure, sizes)
     pure = pure.take(np.argsort(-_counts(pure.inside), kind="stable")[:KEPT])
     count, texts = _counts(pure.inside), pure.texts()
     together = count[:, None] + count - _products(pure.inside, pure.inside)
     most = together.max(initial=0)
     return [
         Rule(f"{texts[a]} or {texts[b]}", int(most), sizes.inside, 0, sizes.outside)
-        for a, b in np.argwhere(together == most) if a < b
+        for a, b in np.argwhere(together == most) if a < b and weight(f"{texts[a]} or {texts[b]}") <= sizes.most
     ]  # fmt: skip

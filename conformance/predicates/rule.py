@@ -45,7 +45,7 @@ class Rule:
     @property
     def is_carried(self) -> bool:
         """Whether there are enough cases for every comparison and every chance word of the predicate."""
-        return self._told >= ENOUGH * sum(simplicity(self.predicate)[:2])
+        return self._told >= ENOUGH * weight(self.predicate)
 
     @property
     def _told(self) -> int:
@@ -78,6 +78,11 @@ class Rule:
 def simplicity(text: str) -> tuple[int, int, int, str]:
     """Few comparisons first, then those in words of the arguments, then short ones."""
     return 1 + text.count(" and ") + text.count(" or "), chance(text), len(text), text
+
+
+def weight(text: str) -> int:
+    """How many comparisons and chance words a predicate has."""
+    return sum(simplicity(text)[:2])
 
 
 def chance(text: str) -> int:

@@ -15,7 +15,7 @@ from conformance.io.array_files import Archive
 from conformance.io.atomic import write_together
 from conformance.io.terminal import plural, verdict_count, verdict_counts
 from conformance.predicates.comparisons import Facts, facts, size, smallest
-from conformance.predicates.induction import Rule, where
+from conformance.predicates.induction import ENOUGH, Rule, where
 from conformance.records import record_file
 from conformance.records.arrays import beside
 from conformance.records.messages import label_of, skeleton, with_kind
@@ -39,12 +39,16 @@ class NonconformityError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """So many records that fail alike: what they show, where they are, and the smallest of them, with what it shows."""
+    """So many records that fail alike: what they show, where they are, and the smallest of them, with what it shows.
+
+    `problems` are theirs, the smallest first.
+    """
 
     count: int
     what: str
     where: Rule
     witness: Record
+    problems: tuple[str, ...]
     shown: str = ""
 
 
@@ -149,6 +153,8 @@ class Report:
             yield f"   {fault.where.sentence}"
             if fault.where.is_of_enough:
                 yield f"      {fault.where.coverage}"
+            elif 1 < len(fault.problems) < ENOUGH:
+                yield f"   the problems: {', '.join(map(repr, fault.problems))}"
             witness = fault.witness
             yield f"   smallest: case {witness.case!r} in {witness.dtype}: {witness.problem}"
             yield f"      {witness.message}"
@@ -177,4 +183,6 @@ def _said(records: Sequence[Record], good: Sequence[Facts]) -> Fault:
 
 
 def _fault(what: str, records: Sequence[Record], good: Sequence[Facts]) -> Fault:
-    return Fault(len(records), what, where([facts(record) for record in records], good), smallest(records))
+    problems = dict.fromkeys(record.problem for record in sorted(records, key=size))
+    rule = where([facts(record) for record in records], good)
+    return Fault(len(records), what, rule, smallest(records), tuple(problems))

@@ -101,6 +101,17 @@ def test_each_comparison_of_a_predicate_asks_for_ten_problems() -> None:
     assert enough.sentence == f"exactly where {enough.predicate}"
 
 
+@pytest.mark.parametrize("count", [10, 15, 20, 25])
+def test_problems_that_have_nothing_in_common_are_in_no_region(count: int) -> None:
+    """A predicate of up to four comparisons, or of two times two, tells them apart, by accident."""
+    every = [Facts(case.problem) for case in cases.read_suite("smoke").cases]
+    chosen = set(np.random.default_rng(count).permutation(len(every))[:count].tolist())
+    inside = [fact for at, fact in enumerate(every) if at in chosen]
+    rule = induce(inside, [fact for at, fact in enumerate(every) if at not in chosen])
+    assert rule.sentence == f"no predicate that was tried says where; the nearest is {rule.predicate}"
+    assert comparisons(rule.predicate) == 1
+
+
 def of_lines(*descriptors: str) -> list[Facts]:
     return [Facts(Problem.parse(descriptor)) for descriptor in descriptors]
 

@@ -75,6 +75,21 @@ def test_a_wrong_function_is_diagnosed_with_a_predicate_and_its_smallest_case(tm
         assert any(name.endswith("/actual") for name in arrays)
 
 
+def test_problems_that_are_too_few_for_a_predicate_are_listed() -> None:
+    chosen = [case.problem for case in SMOKE if case.problem.multiplies > 50][:4]
+    shapes = {(problem.input_shape, problem.weight_shape) for problem in chosen}
+
+    def sometimes_doubles(x: Any, weight: Any, bias: Any = None, **options: Any) -> Any:
+        return right(x, weight, bias, **options) * (2 if (x.shape, weight.shape) in shapes else 1)
+
+    report = check(sometimes_doubles, suite="smoke")
+    (fault,) = report.faults
+    assert sorted(fault.problems) == sorted(map(str, chosen))
+    listed = f"   the problems: {', '.join(map(repr, fault.problems))}"
+    assert f"   in all 8 seen; too few to say where\n{listed}\n   smallest: case " in str(report)
+    assert fault.problems[0] == fault.witness.problem
+
+
 def test_arguments_that_a_function_lacks_make_cases_unsupported() -> None:
     def small(x: Any, weight: Any, *, stride: Any = 1) -> Any:
         return right(x, weight, stride=stride)
