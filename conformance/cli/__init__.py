@@ -61,6 +61,10 @@ class _ReaderGoneError(Exception):
     """Whoever read the output has closed it, which click would take for a failure."""
 
 
+class _InterruptedError(Exception):
+    """Ctrl-C, for which click would print an empty line."""
+
+
 class _Verbs(click.Group):
     """Commands by name; the help texts stand above so that --help imports none of them."""
 
@@ -69,6 +73,8 @@ class _Verbs(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise _ReaderGoneError from None
+        except KeyboardInterrupt:
+            raise _InterruptedError from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -115,7 +121,7 @@ def commands() -> None:
 
 
 def main() -> None:
-    """The program: a user's mistake is one line and exit status 2, never a traceback."""
+    """The program: a user's mistake is one line and exit status 2, never a traceback. Raises KeyboardInterrupt."""
     _open_closed_streams()
     try:
         status: Any = commands(standalone_mode=False)
@@ -130,8 +136,8 @@ def main() -> None:
         _end(told(error), error.exit_code)
     except click.ClickException as error:
         _end(error.format_message(), error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+    except (click.Abort, _InterruptedError):
+        raise KeyboardInterrupt from None
     except (BrokenPipeError, _ReaderGoneError):
         _discard_output()
         sys.exit(0)

@@ -50,7 +50,7 @@ def each_variant(framework: str, *words: str) -> int:
 
     Each runs in a process of its own, since a framework reads its environment once. What they print comes in order.
     """
-    program = [sys.executable, "-c", "from conformance.cli import main; main()", *words, *["-q"] * is_quiet()]
+    program = [sys.executable, "-m", "conformance", *words, *["-q"] * is_quiet()]
 
     def ended(variant: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*program, f"--variant={variant}"], check=False, stdout=subprocess.PIPE, text=True)

@@ -6,3 +6,5 @@ DIVERGED = 1
 USAGE = 2
 INCOMPLETE = 3
 """A selected case has no record, or records are missing or inconsistent."""
+INTERRUPTED = 130
+"""Ctrl-C ended the command, as shells have it."""
