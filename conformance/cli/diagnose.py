@@ -30,7 +30,7 @@ from conformance.idioms.names.meanings import AFTER, aside_lines
 from conformance.io.bounded import require_no_path
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.tensor_files import read_tensor
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, waiting
 from conformance.numerics.operands import Arrays
 from conformance.predicates.comparisons import facts
 from conformance.problem import Problem, ProblemError, broken_rule
@@ -124,7 +124,9 @@ def command(
             shapes = [f"{name} {file} is {given[name].array.shape}" for name, file in files.items()]
             raise DiagnosisError(f"{error}; {', '.join(shapes)}") from None
     problem = _problem(subject, arrays, observed) if call is None else call.claim.problem
-    answer = _explained(problem, call, arrays, (observed, held), _requantisations(scale, zero_point, observed))
+    by = _requantisations(scale, zero_point, observed)
+    with waiting("the diagnosis"):
+        answer = _explained(problem, call, arrays, (observed, held), by)
     if as_json:
         echo(json.dumps(_document(answer), indent=2))
     else:

@@ -11,7 +11,7 @@ from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.io.bounded import require_no_path
 from conformance.io.exit_status import OK
-from conformance.io.terminal import echo
+from conformance.io.terminal import echo, waiting
 from conformance.numerics.operands import SIGNIFICAND
 from conformance.problem import BIAS, FORWARD, PASSES, Problem, ProblemError, broken_rule
 from conformance.records.record import Verdict
@@ -175,9 +175,12 @@ def evaluate(lane: Lane, asked: Asked) -> Evaluated:
 
     require_computed(lane.framework, asked.dtype)
     adapters.require_installed(lane.framework)
-    expected = compute(*asked)
+    with waiting("the expected array"):
+        expected = compute(*asked)
     alone = Isolation(lane, Limits(SECONDS, MEMORY), once=True)
-    return Evaluated(lane, asked.case, expected, isolated(alone, lane, *asked))
+    with waiting(f"the call on {lane}"):
+        result = isolated(alone, lane, *asked)
+    return Evaluated(lane, asked.case, expected, result)
 
 
 def show(lane: Lane, asked: Asked) -> int:

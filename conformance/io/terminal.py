@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -84,6 +84,9 @@ def abridged(text: str) -> str:
         return text
     return f"{text[:SUBJECT]} ... ({left_out} characters) ... {text[-REST:]}"
 
+
+PATIENCE = 2.0
+"""Seconds for which nothing needs to be said of what is under way."""
 
 WIDEST, NARROWEST = 40, 24
 """Characters of a column at most, which longer cells break through, and of the last one's least room; where there are
@@ -194,23 +197,36 @@ def meter(what: str, unit: str, measured: Callable[[], int], total: int = 0) -> 
 
     `total` is what it may come to, where that is known.
     """
+    with _looked_at(measured, desc=what, total=total or None, unit=unit, unit_scale=unit == "B"):
+        yield
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """A line on standard error with the time that the block has taken, from `PATIENCE` on, if it is a terminal."""
+    with _looked_at(lambda: 0, desc=what, bar_format="{desc}: {elapsed}", delay=PATIENCE):
+        yield
+
+
+@contextmanager
+def _looked_at(measured: Callable[[], int], **settings: Any) -> Iterator[None]:
+    """A bar whose quantity is measured once a second, where there is a terminal for it."""
+    if _Amount.quiet or not sys.stderr.isatty():
+        yield
+        return
     from tqdm import tqdm
 
     ended = threading.Event()
-    with tqdm(
-        desc=what, total=total or None, unit=unit, unit_scale=True, disable=_Amount.quiet or None, leave=False
-    ) as bar:
+    with tqdm(**settings, leave=False, miniters=0) as bar:
 
         def watch() -> None:
             while not ended.wait(1.0):
                 bar.update(measured() - bar.n)
 
         watcher = threading.Thread(target=watch, daemon=True)
-        if not bar.disable:
-            watcher.start()
+        watcher.start()
         try:
             yield
         finally:
             ended.set()
-            if not bar.disable:
-                watcher.join()
+            watcher.join()

@@ -70,3 +70,36 @@ def test_a_command_says_how_far_it_is_and_nothing_where_results_alone_are_asked_
     assert SHOWN.search(said), said
     again, unsaid = told([*COMMANDS[name], "-q"], folder)
     assert (again, unsaid) == (status, "")
+
+
+SLOW = """
+
+def run(calls, _run=run):
+    import time
+
+    time.sleep(4)
+    return _run(calls)
+"""
+PROBLEM = "i5 k3 s2"
+LONG = {
+    "on a lane": (["call", "slow_adapter", PROBLEM], r"the call on slow_adapter-\w+: 00:0[2-9]"),
+    "on lanes": (["call", PROBLEM, "--lane", "slow_adapter"], r"lanes: +0%\|.*\| 0/2 \[00:0[1-9]"),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_single_problem_that_takes_long_says_for_how_long(name: str, tmp_path: Path) -> None:
+    (tmp_path / "adapters").mkdir()
+    source = (ADAPTERS / "oracle_adapter.py").read_text(encoding="utf-8")
+    (tmp_path / "adapters" / "slow_adapter.py").write_text(source + SLOW, encoding="utf-8")
+    words, shown = LONG[name]
+    status, said = told(words, tmp_path)
+    assert status == 0
+    assert re.search(shown, said), said
+    assert said.endswith("\r")  # nothing of it is left
+
+
+def test_a_problem_that_is_computed_at_once_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "adapters").mkdir()
+    shutil.copy(ADAPTERS / "oracle_adapter.py", tmp_path / "adapters")
+    assert told(["call", "oracle_adapter", PROBLEM, "--variant", "single"], tmp_path) == (0, "")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
@@ -15,7 +15,7 @@ from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.calls.verify import python_for
 from conformance.io.folders import PACKAGE, checkout, tox_run
-from conformance.io.terminal import columns, one_line
+from conformance.io.terminal import columns, meter, one_line
 from conformance.problem import FORWARD
 from conformance.records.messages import without_numbers
 from conformance.records.record import Verdict
@@ -74,7 +74,9 @@ def _named(name: str) -> Sequence[Lane]:
 def ask(lanes: Sequence[Lane], descriptor: str, dtype: str, direction: str = FORWARD) -> list[Answer]:
     """The answers of lanes in a pass, in order; so many are asked at once as there are processors."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda lane: _asked(lane, descriptor, dtype, direction), lanes))
+        asked = [pool.submit(_asked, lane, descriptor, dtype, direction) for lane in lanes]
+        with meter("lanes", " lanes", lambda: sum(map(Future.done, asked)), len(lanes)):
+            return [answer.result() for answer in asked]
 
 
 def _asked(lane: Lane, descriptor: str, dtype: str, direction: str) -> Answer:
