@@ -145,6 +145,6 @@ def _of_group(which: str, channels: int | None, groups: int) -> int:
 
 def _value(name: str, text: str) -> str | Ints:
     """Numbers, or the name of a padding."""
-    if text.isalpha() and name == "padding":
+    if text.isidentifier() and name == "padding":
         return text
     return parse_extents(name.replace("_", "-"), text, least=0)

@@ -99,6 +99,8 @@ KNOWN = [
      "mxnet.gluon.nn.Conv1DTranspose(1, 10, strides=5, padding=3, output_padding=1, in_channels=1)"),
     ("jax", asked(20, 40, 3, 2), {"padding": "same"},
      'flax.linen.ConvTranspose(1, (3,), strides=(2,), padding="SAME")'),
+    ("jax", asked(5, 5, 4, 1), {"padding": "same_lower"},
+     'flax.linen.ConvTranspose(1, (4,), strides=(1,), padding="SAME_LOWER")'),
 ]  # fmt: skip
 
 

@@ -99,6 +99,15 @@ def test_channels_are_those_of_the_call_that_is_printed() -> None:
         (("torch", *ASKED, "--input", "1" * 40), "give whole numbers from 1 to 2147483647"),
         (("torch", *ASKED, "--output", "20x"), "--output is '20x'"),
         (("torch", *ASKED, "--kernel", "2x2"), "--kernel has 2 axes, --input has 1"),
+        *(
+            ((name, *ASKED, "--padding", "reflect"), f"--padding is 'reflect', and calls of {words}")
+            for name, words in (
+                ("torch", "torch have none by name: give numbers, as in 1 or 1x2"),
+                ("keras", "keras have 'valid' and 'same': give one of these"),
+                ("jax", "jax have 'SAME' and 'SAME_LOWER' and 'VALID': give one of these or numbers, as in 1 or 1x2"),
+                ("onnx", "onnx have none by name: leave it out"),
+            )
+        ),
         (("torch", *ASKED, "--padding", "-1"), "--padding is '-1': give whole numbers from 0"),
         (
             ("torch", *ASKED, "--in-channels", "3", "--groups", "2"),

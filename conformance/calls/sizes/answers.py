@@ -30,6 +30,7 @@ class Answer:
 def answer(target: Target, wanted: Wanted) -> Answer:
     """The calls for two sizes: all of them where kernel and stride are given, else one for each that is proposed."""
     _require_axes(target, wanted)
+    _require_padding(target)
     if wanted.kernel is None or wanted.stride is None:
         calls = tuple(proposals(target, wanted))
         return Answer(target, wanted, calls, (), () if calls else tuple(_without(target, wanted)))
@@ -51,6 +52,20 @@ def _require_axes(target: Target, wanted: Wanted) -> None:
     raise SizesError(
         f"{name} has no call of {count} spatial {axes}, and calls of {' or '.join(map(str, ranks))}: {give}"
     )
+
+
+def _require_padding(target: Target) -> None:
+    """Raises SizesError for the name of a padding that no call of the target has."""
+    asked = target.given.get("padding")
+    if not isinstance(asked, str):
+        return
+    names, numbers = target.paddings()
+    if asked.upper() in map(str.upper, names):
+        return
+    have = f"have {' and '.join(map(repr, names))}" if names else "have none by name"
+    give = " or ".join(["one of these"] * bool(names) + ["numbers, as in 1 or 1x2"] * numbers)
+    of = target.idiom or target.module or target.framework
+    raise SizesError(f"--padding is {asked!r}, and calls of {of} {have}: {f'give {give}' if give else 'leave it out'}")
 
 
 def _without(target: Target, wanted: Wanted) -> Iterator[str]:

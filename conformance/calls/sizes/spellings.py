@@ -37,6 +37,15 @@ class Target:
             raise idioms.no_idiom(self.framework, self.idiom, "that says sizes", [idiom.id for idiom in able])
         return sorted(chosen, key=lambda idiom: not idiom.layer)
 
+    def paddings(self) -> tuple[list[str], bool]:
+        """The names that these idioms' calls have for paddings, as they are first written, where capitals tell no two
+        apart; and whether any has numbers."""
+        texts = (text for idiom in self.idioms() for text, _ in idiom.examples())
+        calls = [idioms.reading(self.framework, text).arguments for text in texts]
+        values = [call[name] for call in calls for name in sorted(MEANINGS["padding"]) if name in call]
+        names = {value.upper(): value for value in reversed(values) if isinstance(value, str)}
+        return [*names.values()][::-1], any(not isinstance(value, str) for value in values)
+
 
 SHOWN = 8
 """Windows that are shown at most of a way to say sizes, as where a long stride leaves many paddings to choose from."""
@@ -47,7 +56,8 @@ def spellings(target: Target, problem: Problem) -> Iterator[ClaimedCall]:
     seen: set[str] = set()
     for idiom in target.idioms():
         layer = replace(problem, bias=idiom.layer)  # which it has unless it is told otherwise, and no size depends on
-        for texts in (_said(idiom, layer), (_plain(idiom, text) for text in idiom.reach(layer))):
+        said = (_named(text, target.given.get("padding")) for text in _said(idiom, layer))
+        for texts in (said, (_plain(idiom, text) for text in idiom.reach(layer))):
             for call in islice(_fitting(target, idiom, texts, problem), SHOWN):
                 if call.text not in seen:
                     seen.add(call.text)
@@ -68,6 +78,20 @@ def _said(idiom: Idiom, problem: Problem) -> Iterator[str]:
     for window in idioms.windows(problem):
         with suppress(Refusal):
             yield _plain(idiom, idiom.say(with_window(problem, window)))
+
+
+def _named(text: str, padding: Any) -> str:
+    """A call with another name for its padding, if a name is given and the call has one, in capitals as that is."""
+    if not isinstance(padding, str):
+        return text
+    call = expression.parse(text)
+    assert call is not None
+    words = {
+        name: (padding.upper() if value.isupper() else padding.lower())
+        if name in MEANINGS["padding"] and isinstance(value, str) else value
+        for name, value in call.named.items()
+    }  # fmt: skip
+    return expression.write(call.function, *call.positional, **words)
 
 
 def _plain(idiom: Idiom, text: str) -> str:
