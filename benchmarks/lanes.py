@@ -1,7 +1,7 @@
 """python -m benchmarks.lanes: write what each lane costs and answers into a table of docs/running.md.
 
 Figures are measured: counts and seconds come from record files, sizes from tox's environments. The row of a lane that
-is in neither stays as it is.
+is in neither stays as it is. A lane that does not run the suite has the figures of its smallest one.
 """
 
 import re
@@ -16,13 +16,26 @@ from conformance.adapters.base import Lane
 from conformance.io.atomic import write_atomically
 from conformance.records import record_file
 from conformance.records.record import Run, Verdict
+from conformance.runner.selection import weekly
 
 PAGE = Path(__file__).parent.parent / "docs" / "running.md"
 PROGRAMS = Path(__file__).parent.parent / "programs"
-HEAD = "| lane | version | lines of the adapter | MB | records | seconds in calls | right | wrong | refused | other |"
+COLUMNS = ("lane", "version", "lines of the adapter", "MB", "records", "seconds in calls", "answered", "right", "wrong",
+           "refused", "failed", "unsupported")  # fmt: skip
+HEAD = "| " + " | ".join(COLUMNS) + " |"
+RULE = "|---|---" + "|--:" * (len(COLUMNS) - 2) + "|"
 TABLE = re.compile(rf"^{re.escape(HEAD)}\n\|[-:|]+\|\n(?P<rows>(?:\|.*\n)*)", re.MULTILINE)
 NOT_YET = "not measured"
-WRONG = (Verdict.DIVERGES, Verdict.CRASHED, Verdict.ERRORED, Verdict.TIMED_OUT, Verdict.ACCEPTS_INVALID)
+SMALLEST = "smoke"
+COUNTED = (
+    (Verdict.CONFORMS, Verdict.DIVERGES, Verdict.ACCEPTS_INVALID),
+    (Verdict.CONFORMS,),
+    (Verdict.DIVERGES, Verdict.ACCEPTS_INVALID),
+    (Verdict.REJECTS,),
+    (Verdict.CRASHED, Verdict.ERRORED, Verdict.TIMED_OUT),
+    (Verdict.UNSUPPORTED, Verdict.INCONCLUSIVE),
+)
+"""The verdicts that a column counts, from `answered` on."""
 
 
 @click.command()
@@ -32,29 +45,33 @@ WRONG = (Verdict.DIVERGES, Verdict.CRASHED, Verdict.ERRORED, Verdict.TIMED_OUT, 
 def command(folders: Sequence[Path], environments: Path, suite: str) -> None:
     """Write the table of lanes from whole runs."""
     runs = {run.header.lane: run for folder in folders for run in record_file.read_folder(folder)
-            if run.header.suite == suite and run.complete}  # fmt: skip
+            if run.complete and run.header.suite == suite_of(run.header.framework, suite)}  # fmt: skip
     names = {environment(lane) for lane in every()}
     sizes = {name: megabytes(environments / name) for name in names if (environments / name).is_dir()}
     text = PAGE.read_text(encoding="utf-8")
-    write_atomically(PAGE, [written(text, runs, sizes).encode()])
+    write_atomically(PAGE, [written(text, runs, sizes, suite).encode()])
 
 
-def written(text: str, runs: Mapping[str, Run], sizes: Mapping[str, int]) -> str:
-    """The page with the rows of these lanes."""
-    return TABLE.sub(
-        lambda table: "\n".join([HEAD, "|---|---" + "|--:" * 8 + "|", *_rows(table, runs, sizes), ""]), text
-    )
+def written(text: str, runs: Mapping[str, Run], sizes: Mapping[str, int], suite: str = "core") -> str:
+    """The page with the rows of these lanes; a run of another suite says which one."""
+    return TABLE.sub(lambda table: "\n".join([HEAD, RULE, *_rows(table, runs, sizes, suite), ""]), text)
 
 
-def _rows(table: re.Match[str], runs: Mapping[str, Run], sizes: Mapping[str, int]) -> Iterator[str]:
+def _rows(table: re.Match[str], runs: Mapping[str, Run], sizes: Mapping[str, int], suite: str) -> Iterator[str]:
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in table["rows"].splitlines()]
     kept = {row[0].strip("`"): row[1:] for row in cells}
     for lane in every():
-        version, _, size, *counts = kept.get(str(lane), ["", "", *[NOT_YET] * 7])
+        version, _, size, *counts = kept.get(str(lane), ["", "", *[NOT_YET] * (len(COLUMNS) - 3)])
         size = f"{sizes[environment(lane)]:,}" if environment(lane) in sizes else size
         if run := runs.get(str(lane)):
             version, counts = version_of(run), figures(run)
+            counts[0] += f" of `{run.header.suite}`" * (run.header.suite != suite)
         yield "| " + " | ".join([f"`{lane}`", version, str(lines(lane)), size, *counts]) + " |"
+
+
+def suite_of(framework: str, suite: str) -> str:
+    """This suite, or the smallest one if the framework never runs it; the smoke of a night hides no core of a week."""
+    return suite if suite in weekly(framework) else SMALLEST
 
 
 def every() -> list[Lane]:
@@ -74,20 +91,19 @@ def version_of(run: Run) -> str:
 
     A program that bears the name of no package names its own packages first.
     """
-    named, framework, name = run.header.environment, run.header.framework, run.header.variant
+    environment, framework, name = run.header.environment, run.header.framework, run.header.variant
+    named = {package: text.partition("-")[0] for package, text in environment.items()}  # without what it was built from
     if framework not in named:
         return next(iter(named.values()))
     return named[framework] + (f", {name} {named[name]}" if name in named else "")
 
 
 def figures(run: Run) -> list[str]:
-    """Records, seconds in native calls if a lane tells them, and the counts of right, wrong, refused, and all else."""
+    """Records, seconds in native calls if a lane tells them, and the counts of verdicts."""
     seconds = sum(record.seconds for record in run.records)
-    told = f"{seconds:,.0f}" if seconds else NOT_YET
-    right, refused = run.verdicts.get(Verdict.CONFORMS, 0), run.verdicts.get(Verdict.REJECTS, 0)
-    wrong = sum(run.verdicts.get(verdict, 0) for verdict in WRONG)
-    rest = len(run.records) - right - wrong - refused
-    return [f"{len(run.records):,}", told, *(f"{count:,}" for count in (right, wrong, refused, rest))]
+    told = f"{seconds:,.0f}" if seconds >= 1 else f"{seconds:.1g}" if seconds else NOT_YET
+    counts = (sum(run.verdicts.get(verdict, 0) for verdict in those) for those in COUNTED)
+    return [f"{len(run.records):,}", told, *(f"{count:,}" for count in counts)]
 
 
 def lines(lane: Lane) -> int:

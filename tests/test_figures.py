@@ -67,12 +67,12 @@ def test_the_table_of_costs_has_a_row_for_every_lane_with_the_lines_of_its_adapt
 
 def test_only_what_was_measured_is_written_into_the_table_of_costs() -> None:
     text = costs.PAGE.read_text(encoding="utf-8")
-    one = run("core", "torch-eager", Verdict.CONFORMS, Verdict.CRASHED, Verdict.REJECTS, Verdict.UNSUPPORTED)
-    measured = replace(one, header=replace(one.header, environment={"torch": "9.1"}))
+    one = run("core", "torch-eager", *Verdict)
+    measured = replace(one, header=replace(one.header, environment={"torch": "9.1-build7"}))
     made = costs.written(text, {"torch-eager": measured}, {"torch": 1234})
     (row,) = set(made.splitlines()) - set(text.splitlines())
     lines = costs.lines(Lane("torch", "eager"))
-    assert row == f"| `torch-eager` | 9.1 | {lines} | 1,234 | 4 | not measured | 1 | 1 | 1 | 1 |"
+    assert row == f"| `torch-eager` | 9.1 | {lines} | 1,234 | 9 | not measured | 3 | 1 | 2 | 1 | 3 | 2 |"
     program = replace(one, header=replace(one.header, framework="tfjs", variant="wasm",
                                           environment={"tfjs": "9.2", "node": "v9"}))  # fmt: skip
     other = replace(program, header=replace(program.header, framework="onnxruntime_js", variant="node",
@@ -87,6 +87,15 @@ def test_only_what_was_measured_is_written_into_the_table_of_costs() -> None:
     ]
     assert (rows[0][1], rows[3][1]) == ("9.3", "9.2")
     assert {row[3] for row in rows} == {"56"}
+
+
+def test_a_lane_that_never_runs_core_has_the_figures_of_the_smallest_suite() -> None:
+    assert {str(lane) for lane in costs.every() if costs.suite_of(lane.framework, "core") == "smoke"} == {"tvm-llvm"}
+    smoke = run("smoke", "tvm-llvm", Verdict.CONFORMS)
+    smoke = replace(smoke, header=replace(smoke.header, environment={"tvm": "9.3"}))
+    made = costs.written(costs.PAGE.read_text(encoding="utf-8"), {"tvm-llvm": smoke}, {})
+    (row,) = [row for row in made.splitlines() if row.startswith("| `tvm-llvm`")]
+    assert row.endswith(" | 1 of `smoke` | not measured | 1 | 1 | 0 | 0 | 0 | 0 |")
 
 
 def test_what_files_of_an_environment_take_is_counted_without_links(tmp_path: Path) -> None:
