@@ -28,7 +28,8 @@ LABELS = dict(re.findall(r"(\w+) = (.*)", TOX["tox"]["labels"]))
 
 
 def test_tox_has_an_environment_for_each_framework() -> None:
-    plain = {"programs", "cluster", "replay", "report", "tests", "quick", "lint", "browser", "fuzz", "readme"}
+    plain = {"programs", "cluster", "replay", "findings", "report", "tests", "quick", "lint", "browser", "fuzz",
+             "readme"}  # fmt: skip
     environments = {name.partition(":")[2] for name in TOX.sections() if ":" in name}
     assert environments - plain - MODES - PRODUCT == set(adapters.frameworks())
     assert environments >= MODES | PRODUCT
@@ -36,7 +37,7 @@ def test_tox_has_an_environment_for_each_framework() -> None:
 
 @pytest.mark.parametrize(
     ("label", "rest"),
-    [("weekly", {"programs", "report", *MODES, *PRODUCT}), ("nightly", {"programs", "report"})],
+    [("weekly", {"programs", "findings", "report", *MODES, *PRODUCT}), ("nightly", {"programs", "report"})],
 )
 def test_tox_labels_run_every_framework(label: str, rest: set[str]) -> None:
     assert set(LABELS[label].split(", ")) == {*adapters.frameworks(), *rest}
