@@ -17,13 +17,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import conformance
+from conformance.adapters._literals import PAGE, lacking, literal_in, names_of, read
 from conformance.adapters.base import DTYPES, Adapter, Lane
-from conformance.io.bounded import read_named_text
+from conformance.adapters.base import AdapterError as AdapterError
 from conformance.io.folders import cache_folder, where_it_runs
 from conformance.records.machine import Machine, measure_machine, threads
 
@@ -37,16 +37,6 @@ FOLDERS = "CONFORMANCE_ADAPTERS"
 
 _OWN = __path__[0]
 __path__ += [folder for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]
-
-
-CONTRACT = ("VARIANTS", "REFUSALS", "BLOCK", "describe", "translate", "run", "array", "tensor")
-"""What every adapter defines, as in the protocol `Adapter`."""
-LITERALS = ("VARIANTS", "BLOCK")
-PAGE = "docs/adding-an-adapter.md"
-
-
-class AdapterError(ValueError):
-    """A framework or variant that does not exist or is not installed; the message says what would help."""
 
 
 @cache
@@ -89,7 +79,7 @@ def _place_outside(framework: str) -> "Place | None":
 
     Raises AdapterError where there are two of a name.
     """
-    from conformance.adapters import _outside  # which needs AdapterError
+    from conformance.adapters import _outside
 
     own = framework != "base" and Path(_OWN, f"{framework}.py").exists()
     places = [*_outside.in_folders(_folders(), framework), *(() if own else _outside.in_packages(framework))]
@@ -133,13 +123,7 @@ def _source(framework: str) -> ast.Module:
     place = _place_outside(framework)
     if place is None and framework not in frameworks():
         raise _unknown(framework)
-    path = place.file if place else Path(_OWN, f"{framework}.py")
-    try:
-        tree = ast.parse(read_named_text(path))
-    except (SyntaxError, RecursionError, MemoryError) as error:
-        raise AdapterError(f"{path}: cannot be read as Python: {error}") from None
-    _require_contract(path, tree)
-    return tree
+    return read(place.file if place else Path(_OWN, f"{framework}.py"))
 
 
 def _unknown(framework: str) -> AdapterError:
@@ -154,48 +138,9 @@ def _unknown(framework: str) -> AdapterError:
     )
 
 
-def _require_contract(path: Path, tree: ast.Module) -> None:
-    """Raises AdapterError where a module lacks what every adapter has, or where a literal is none."""
-    here = {name for statement in tree.body for name in _names_of(statement)}
-    if "*" not in here and "__getattr__" not in here and (missing := [name for name in CONTRACT if name not in here]):
-        raise AdapterError(f"{path} defines no {', '.join(missing)}: an adapter has these, see {PAGE}")
-    for name in LITERALS:
-        try:
-            _literal_in(tree, name)
-        except (LookupError, ValueError, RecursionError):
-            example = "a dict of dicts" if name == "VARIANTS" else "a number"
-            raise AdapterError(f"{path}: {name} is no literal, as it is read without importing the module: write "
-                               f"{example}, see {PAGE}") from None  # fmt: skip
-
-
-def _names_of(statement: ast.stmt) -> Iterator[str]:
-    """The names that a statement of a module makes; those of a block, such as try, are among them."""
-    match statement:
-        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-            yield name
-        case ast.Import(names=names) | ast.ImportFrom(names=names):
-            yield from (alias.asname or alias.name for alias in names)
-        case _:
-            stored = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
-            yield from (node.id for node in stored if isinstance(node.ctx, ast.Store))
-            inner = (node for node in ast.walk(statement) if isinstance(node, ast.FunctionDef | ast.ImportFrom))
-            yield from (name for node in inner for name in _names_of(node))
-
-
-def _literal_in(tree: ast.Module, name: str) -> Any:
-    for statement in tree.body:
-        match statement:
-            case (
-                ast.Assign(targets=[ast.Name(id=found)], value=value)
-                | ast.AnnAssign(target=ast.Name(id=found), value=ast.expr() as value)
-            ) if found == name:
-                return ast.literal_eval(value)
-    raise LookupError(name)
-
-
 def _literal(framework: str, name: str) -> Any:
     try:
-        return _literal_in(_source(framework), name)
+        return literal_in(_source(framework), name)
     except LookupError:
         raise AdapterError(f"adapter {framework!r} assigns no literal {name}: see {PAGE}") from None
 
@@ -205,7 +150,7 @@ def _literal_or_none(framework: str, name: str) -> Mapping[str, Any]:
     if program(framework) is not None:
         return {}
     try:
-        return cast(Mapping[str, Any], _literal_in(_source(framework), name))
+        return cast(Mapping[str, Any], literal_in(_source(framework), name))
     except LookupError:
         return {}
 
@@ -216,23 +161,14 @@ def require_installed(framework: str) -> None:
         started.require_executable(framework)
         return
     body = _source(framework).body
-    either = [[*map(_lacking, (node.body, node.orelse))] for node in body if isinstance(node, ast.If) and node.orelse]
-    lacking = _lacking(body) or next((branches[0] for branches in either if all(branches)), "")
-    if lacking:
+    either = [[*map(lacking, (node.body, node.orelse))] for node in body if isinstance(node, ast.If) and node.orelse]
+    missing = lacking(body) or next((branches[0] for branches in either if all(branches)), "")
+    if missing:
         raise AdapterError(
-            (f"{framework} is" if framework == lacking else f"{framework} needs {lacking}, which is")
+            (f"{framework} is" if framework == missing else f"{framework} needs {missing}, which is")
             + " not installed here: "
             + ("install it" if is_outside(framework) else where_it_runs(framework))
         )
-
-
-def _lacking(body: Iterable[ast.stmt]) -> str:
-    """The first package, by name, that statements import and that is not here; empty where there is none."""
-    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
-    names = {alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
-    names |= {str(node.module) for node in imports if isinstance(node, ast.ImportFrom) and not node.level}
-    roots = sorted({name.partition(".")[0] for name in names})
-    return next((root for root in roots if find_spec(root) is None), "")
 
 
 def package(framework: str) -> str:
@@ -279,7 +215,7 @@ def dtypes(framework: str) -> tuple[str, ...]:
     if is_outside(framework):
         return DTYPES
     try:
-        return tuple(_literal_in(_source(framework), "DTYPES"))
+        return tuple(literal_in(_source(framework), "DTYPES"))
     except LookupError:
         return DTYPES
 
@@ -288,7 +224,7 @@ def differentiates(framework: str) -> bool:
     """Whether a framework's adapter has gradients; for those from outside the protocol has none."""
     if is_outside(framework):
         return False
-    return "gradient" in {name for statement in _source(framework).body for name in _names_of(statement)}
+    return "gradient" in {name for statement in _source(framework).body for name in names_of(statement)}
 
 
 def lane(framework: str, variant: str | None = None) -> Lane:

@@ -31,6 +31,10 @@ class Lane:
         return f"{self.framework}-{self.variant}"
 
 
+class AdapterError(ValueError):
+    """A framework or variant that does not exist or is not installed; the message says what would help."""
+
+
 class Unsupported(Exception):
     """The adapter cannot say a problem in one call of its framework; the message says why."""
 
