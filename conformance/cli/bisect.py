@@ -7,7 +7,7 @@ import click
 
 from conformance.cli.diff import compare_folders
 from conformance.cli.options import QUIET
-from conformance.cli.upgrade import say
+from conformance.cli.upgrade import SUITES, VARIANT, WORKERS, say
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo, plural
 from conformance.records import record_file
@@ -23,19 +23,12 @@ from conformance.runner.selection import require_suites, require_workers
 @click.command()
 @click.argument("old", metavar="OLD==VERSION")
 @click.argument("new", metavar="NEW==VERSION")
-@click.option(
-    "--suite",
-    "suites",
-    multiple=True,
-    default=["core", "idioms", "rounding"],
-    show_default=True,
-    help="The suites to run.",
-)
-@click.option("--variant", help="Only this way of executing.")
+@SUITES
+@VARIANT
 @click.option("--change", metavar="CHANGE", type=click.Choice([kind.value for kind in Change]),
               help="The change to look for, by its name in --fail-on (default: the worst).")  # fmt: skip
 @QUIET
-@click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")
+@WORKERS
 def command(old: str, new: str, suites: tuple[str, ...], variant: str | None, change: str | None, workers: str) -> int:
     """Find the first version after OLD, up to NEW, that has a change between OLD and NEW.
 

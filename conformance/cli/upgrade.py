@@ -21,11 +21,7 @@ from conformance.runner.selection import require_suites, require_workers, with_w
 from conformance.suites.cases import read_suite
 from conformance.suites.scans.cases import OWN, is_scan
 
-
-@click.command()
-@click.argument("old", metavar="OLD==VERSION")
-@click.argument("new", metavar="NEW==VERSION")
-@click.option(
+SUITES = click.option(
     "--suite",
     "suites",
     multiple=True,
@@ -33,12 +29,21 @@ from conformance.suites.scans.cases import OWN, is_scan
     show_default=True,
     help="The suites to run.",
 )
+VARIANT = click.option("--variant", help="Only this way of executing.")
+WORKERS = click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")
+"""Of the runs of two versions."""
+
+
+@click.command()
+@click.argument("old", metavar="OLD==VERSION")
+@click.argument("new", metavar="NEW==VERSION")
+@SUITES
 @click.option("--weights", is_flag=True, help="Also run a scan with the model's own weights.")
-@click.option("--variant", help="Only this way of executing.")
+@VARIANT
 @click.option("--repeat", default=1, show_default=True, type=click.IntRange(1, 1000),
               help="Runs of each version; 2 or more show times and flaky cases.")  # fmt: skip
 @click.option("--pace", is_flag=True, help="Time the layers of scans and of the suite models, both versions in turn.")
-@click.option("-n", "--workers", default="auto", show_default=True, help="Worker processes.")
+@WORKERS
 @FAIL_ON
 @QUIET
 @click.option("--to", "folder", default="reports/upgrade", show_default=True, type=Path, help="Where the pages go.")
