@@ -7,7 +7,7 @@ import click
 
 from conformance.cli.diff import compare_folders
 from conformance.cli.options import QUIET
-from conformance.cli.upgrade import SUITES, VARIANT, WORKERS, say
+from conformance.cli.upgrade import SUITES, VARIANT, WORKERS, build_of, say
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo, plural
 from conformance.records import record_file
@@ -37,7 +37,7 @@ def command(old: str, new: str, suites: tuple[str, ...], variant: str | None, ch
     """
     require_suites(suites)
     require_workers(workers)
-    first, last = environments.parse(old), environments.parse(new)
+    first, last = build_of(old, variant), build_of(new, variant)
     environments.announce((first, last), say)
     names = environments.released(first, last, say)
     tried = len(names[1:-1]).bit_length()

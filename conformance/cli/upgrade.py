@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.cli.diff import FAIL_ON, chosen, compare_folders, publish, require_ours, status
 from conformance.cli.options import QUIET
@@ -54,16 +55,17 @@ def command(
     """Run suites on two versions, such as "jax==0.9.0" and "jax==0.10.2", and say what changed.
 
     Each version gets an environment with the pins of its lane. The given pin replaces the lane's own pin. Add further
-    pins after a blank, as in "jax==0.9.0 flax==0.12.3 numpy==2.3.5". The cache folder keeps environments and runs;
-    times are measured again. The result is also written as a page, Markdown, and JUnit XML. Exit status: 0 nothing is
-    worse, 1 something is worse, 2 usage, or a version that cannot be installed, 3 a run is incomplete.
+    pins after a blank, as in "jax==0.9.0 flax==0.12.3 numpy==2.3.5". Of the backends of Keras, only the one that
+    --variant names is installed. The cache folder keeps environments and runs; times are measured again. The result is
+    also written as a page, Markdown, and JUnit XML. Exit status: 0 nothing is worse, 1 something is worse, 2 usage, or
+    a version that cannot be installed, 3 a run is incomplete.
     """
     suites = tuple(_absolute(suite) for suite in with_weights(suites, own=weights))
     require_suites(suites)
     if pace and not (layered := [suite for suite in suites if is_of_layers(read_suite(suite).name)]):
         raise click.UsageError("--pace is of layers: give --suite models, or a scan")
     require_workers(workers)
-    builds = environments.parse(old), environments.parse(new)
+    builds = build_of(old, variant), build_of(new, variant)
     if builds[0].framework != builds[1].framework:
         raise environments.VersionError(f"{old} and {new} are of two lanes: give two versions of one")
     options = [f"--workers={workers}", *(f"--suite={suite}" for suite in suites)]
@@ -82,6 +84,16 @@ def command(
     publish(comparisons, fails, markdown=markdown, junit=junit, html=page)
     echo(page.resolve().as_uri())
     return status(comparisons, fails, absent)
+
+
+def build_of(text: str, variant: str | None) -> Build:
+    """The build that requirements mean; of a lane whose variants are packages, only with that of the one asked for."""
+    build = environments.parse(text)
+    variants = {lane.variant for lane in adapters.lanes() if lane.framework == build.framework}
+    if variant not in variants or not variants <= environments.pinned(build.framework):
+        return build
+    named = {environments.name_of(word) for word in text.split()}
+    return environments.parse(text, build.framework, sorted(variants - {variant} - named))
 
 
 def _timed(

@@ -80,6 +80,16 @@ def parse(text: str, framework: str = "", without: Sequence[str] = ()) -> Build:
     return Build(framework, {**words, **{pins[name][framework]: "" for name in without}})
 
 
+def pinned(framework: str) -> set[str]:
+    """The packages that a lane's environment has pins of."""
+    return {name for name, owners in _pins().items() if framework in owners}
+
+
+def name_of(requirement: str) -> str:
+    """The package that a requirement is of. Raises VersionError."""
+    return _read(requirement)[0]
+
+
 def _read(word: str) -> tuple[str, str]:
     """The package that a requirement is of, and the requirement as a version is released. Raises VersionError."""
     if package := _NPM.fullmatch(word):
@@ -121,9 +131,10 @@ def _settings() -> configparser.ConfigParser:
 
 
 def _installed(framework: str) -> str:
-    """What decides what tox installs for a lane: its section, and what this package needs."""
+    """What decides what tox installs for a lane: what its section installs, and what this package needs."""
     project = tomllib.loads(_root().joinpath("pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return f"{dict(_settings()[f'testenv:{framework}'])}{project['dependencies']}"
+    section = _settings()[f"testenv:{framework}"]
+    return f"{[section.get(key, '') for key in ('deps', 'commands_pre')]}{project['dependencies']}"
 
 
 def _root() -> Path:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance import adapters
-from conformance.cli import bisect, main
+from conformance.cli import bisect, main, upgrade
 from conformance.io import folders
 from conformance.records.record_file import write
 from conformance.regression import environments, room
@@ -36,6 +36,17 @@ def test_requirements_replace_the_pins_of_their_lane() -> None:
     assert {parse(f"{name}==1").framework for name in ("torch", "tensorflow", "jax", "mxnet")} == {
         "torch", "tensorflow", "jax", "mxnet",
     }  # fmt: skip
+
+
+def test_only_the_backend_that_is_asked_for_is_installed_beside_keras() -> None:
+    whole = upgrade.build_of("keras==3.15.0", None)
+    assert whole.requirements == {"CONFORMANCE_KERAS": "keras==3.15.0"}
+    torch = upgrade.build_of("keras==3.15.0", "torch").requirements
+    assert torch == {**whole.requirements, "CONFORMANCE_KERAS_TENSORFLOW": "", "CONFORMANCE_KERAS_JAX": ""}
+    named = upgrade.build_of("keras==3.15.0 jax==0.9.0", "torch").requirements
+    assert named == {**torch, "CONFORMANCE_KERAS_JAX": "jax==0.9.0"}
+    for text, variant in (("onnx==1.17.0", "reference"), ("torch==2.13.0", "eager"), ("keras==3.15.0", "mxnet")):
+        assert upgrade.build_of(text, variant) == parse(text)
 
 
 def test_packages_of_npm_are_pins_of_the_environment_that_programs_share() -> None:
@@ -206,7 +217,7 @@ class TestRuns:
         assert "--notest" not in programs
         assert programs[programs.index("--override") + 1] == "testenv:programs.commands="
 
-    def test_an_environment_is_made_anew_where_its_own_section_or_a_need_of_the_package_changes(
+    def test_an_environment_is_made_anew_where_what_its_section_installs_or_a_need_of_the_package_changes(
         self, lane: list[Sequence[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         root = tmp_path / "root"
@@ -222,6 +233,8 @@ class TestRuns:
         monkeypatch.setattr(environments, "_root", lambda: root)
         assert made() == 1
         assert made(**{"tox.ini": text["tox.ini"].replace("torch==2.13.0", "torch==2.12.0")}) == 1
+        assert made(**{"tox.ini": text["tox.ini"].replace("modes mxnet --suite core", "modes mxnet")}) == 1
+        assert made(**{"tox.ini": text["tox.ini"].replace("description = cases on MXNet", "description = MXNet")}) == 1
         assert made(**{"tox.ini": text["tox.ini"].replace("numpy==1.23.5", "numpy==1.23.4")}) == 2
         assert made(**{"pyproject.toml": text["pyproject.toml"].replace('"tqdm>=4.66"', '"tqdm>=4.67"')}) == 3
 
