@@ -4,9 +4,10 @@ Under `smoke` and `test` the same lane environments run the smoke suite, check t
 every sixth problem of it, and draw two problems for each known region, the same ones every time. Under `test` the suite
 runs once more with the lowest instruction sets. Under `test` and `weekly` the lane's own tests run: its scripts, sizes,
 signatures, explanations, models and documents are as said. Under `weekly` lanes of which a night has a small suite run
-all of theirs. Under `machines` lanes run what depends most on the machine, under every cap. How the commands of each
-environment ended is left in `reports/status/` for `conformance report`, which is the last environment of a night. When
-tox has ended, and after its own summary, the reasons are printed again, and written into the summary of a GitHub job.
+all of theirs, special values are put into every problem of smoke, and every divergence is confirmed. Under `machines`
+lanes run what depends most on the machine, under every cap. How the commands of each environment ended is left in
+`reports/status/` for `conformance report`, which is the last environment of a night. When tox has ended, and after its
+own summary, the reasons are printed again, and written into the summary of a GitHub job.
 """
 
 import atexit
@@ -35,7 +36,12 @@ _LANE_TESTS = " ".join(f"tests/lane_{name}.py" for name in _TESTS)
 CHOSEN = {
     "smoke": _SMOKE,
     "test": _SMOKE | {"CONFORMANCE_CAPS": "--caps lowest", "CONFORMANCE_LANE_TESTS": _LANE_TESTS},
-    "weekly": {"CONFORMANCE_LANE_TESTS": _LANE_TESTS, "CONFORMANCE_OFTEN": "weekly"},
+    "weekly": {
+        "CONFORMANCE_LANE_TESTS": _LANE_TESTS,
+        "CONFORMANCE_OFTEN": "weekly",
+        "CONFORMANCE_SPECIALS": "--suite smoke",
+        "CONFORMANCE_CONFIRM": "--each 1",
+    },
     "machines": _SMOKE
     | {
         "CONFORMANCE_SUITES": "--suite covering --suite extreme --suite rounding --suite claims --suite negative",

@@ -21,6 +21,7 @@ from conformance.layout import Array
 from conformance.problem import Problem
 
 VARIANTS = {"cpu": {"OMP_NUM_THREADS": "{threads}"}}
+NIGHT = ("core", "models", "rounding")  # the whole stamp of a problem of `extreme` takes 17 GB
 REFUSALS = (ValueError,)
 BLOCK = 1
 LAYERS = {1: "Deconvolution{}1D", 2: "Deconvolution{}", 3: "Deconvolution{}3D"}

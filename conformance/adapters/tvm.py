@@ -3,11 +3,13 @@
 Data NC*, weight (in, out/groups, *kernel), kernel as stored; a bias is added in the same function. `padding` (all
 begins, then all ends) and `output_padding` mean the window (begin, end - output_padding). Whether the ends may be
 negative, and whether output_padding has an upper bound, is for TVM to say; of a window that begins before the stamp the
-whole stamp is asked for. Each call is compiled, which takes half a second.
+whole stamp is asked for. Each call is compiled, which takes half a second. The kernel is dilated with zeros, which are
+multiplied as all else is.
 """
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import prod
 from typing import Any
 
 import tvm
@@ -25,6 +27,9 @@ VARIANTS = {"llvm": {"TVM_NUM_THREADS": "{threads}", "OMP_NUM_THREADS": "{thread
 SUITES = ("smoke",)
 REFUSALS = (RuntimeError, ValueError, TypeError, tvm.error.OpError)
 BLOCK = 1
+
+MOST_MULTIPLIED = 1_000_000_000
+"""Products, those of the dilated kernel's zeros among them, that a call may take: a second on a core of an AMD EPYC."""
 
 NN = relax.op.nn
 OPERATORS = {1: NN.conv1d_transpose, 2: NN.conv2d_transpose, 3: NN.conv3d_transpose}
@@ -63,6 +68,7 @@ def repeated(call: Call) -> Callable[[], object]:
 def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> Call:
     if problem.rank not in OPERATORS:
         raise Unsupported(f"{problem.rank} spatial axes: there is conv1d_transpose to conv3d_transpose")
+    _require_short(problem)
     options: dict[str, Any] = {
         "strides": problem.stride, "dilation": problem.dilation, "groups": problem.groups
     }  # fmt: skip
@@ -74,3 +80,13 @@ def translate(problem: Problem, x: Array, weight: Array, bias: Array | None) -> 
     padding = tuple(end for ends in zip(*problem.pads, strict=True) for end in ends)
     options |= {"padding": padding, "output_padding": problem.output_padding}
     return Call(conv_transpose, (*operands, *biases), options)
+
+
+def _require_short(problem: Problem) -> None:
+    """Raises Unsupported for a problem that it takes too long for."""
+    spans = (dilation * (size - 1) + 1 for dilation, size in zip(problem.dilation, problem.kernel, strict=True))
+    channels = problem.batch * problem.groups * problem.in_channels * problem.out_channels
+    if (products := channels * prod(problem.full) * prod(spans)) > MOST_MULTIPLIED:
+        raise Unsupported(
+            f"TVM multiplies {products:,} times, by the dilated kernel's zeros too: more than is waited for"
+        )

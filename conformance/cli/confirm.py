@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ from conformance.problem import FORWARD
 from conformance.records import record, record_file
 from conformance.records.record import CLAIMS, NEGATIVE, ROUNDING, RecordError, Run, Verdict
 from conformance.records.reproduction import reproduction
-from conformance.suites.expectations import by_chance, expected_of
+from conformance.suites.expectations import Expectation, by_chance, expected_of, known
 from conformance.suites.references import oracle_digest
 
 SHOWN = 5
@@ -40,6 +41,12 @@ LEFT_OUT = (CLAIMS, NEGATIVE, ROUNDING)
     help="Only every N-th divergence of a file.",
 )
 @click.option(
+    "--most",
+    type=click.IntRange(1),
+    metavar="N",
+    help="At most N divergences of each known fault in a file, evenly spread; all that are not known.",
+)
+@click.option(
     "--at-once",
     default=250,
     show_default=True,
@@ -53,8 +60,8 @@ LEFT_OUT = (CLAIMS, NEGATIVE, ROUNDING)
 @VERBOSE
 @click.option("--to", "folder", default="reports/confirmed", show_default=True, type=Path, help="Where results go.")
 def command(
-    records: tuple[Path, ...], framework: str | None, suites: tuple[str, ...], each: int, at_once: int,
-    keep: Path | None, python: str | None, folder: Path,
+    records: tuple[Path, ...], framework: str | None, suites: tuple[str, ...], each: int,
+    most: int | None, at_once: int, keep: Path | None, python: str | None, folder: Path,
 ) -> int:  # fmt: skip
     """Confirm the divergences in record files, or in a folder of them.
 
@@ -70,8 +77,9 @@ def command(
         document = folder / f"{path.stem}.json"
         require_our_file(document, '{\n "lane": "')
         taken = [one for one in run.records if one.verdict is Verdict.DIVERGES and _is_drawn(one)][::each]
-        findings = _confirmed(path, run, taken, at_once, keep, python)
         expectations = expected_of(run)
+        taken = _spread(taken, expectations, most) if most else taken
+        findings = _confirmed(path, run, taken, at_once, keep, python)
         excused = [one for one in findings if one.finding in (Finding.VARIES, Finding.RIGHT, Finding.NOTHING)
                    and by_chance(one.record, expectations)]  # fmt: skip
         failing = [one for one in findings if one.finding is not Finding.CONFIRMED and one not in excused]
@@ -85,6 +93,18 @@ def command(
 def _is_drawn(one: record.Record) -> bool:
     """Whether its operands are drawn again, for the forward pass or for gradients."""
     return one.redrawn or replace(one, direction=FORWARD).redrawn
+
+
+def _spread(taken: Sequence[record.Record], expectations: Sequence[Expectation], most: int) -> list[record.Record]:
+    """All that no expectation covers, and at most so many that one covers, evenly spread; in their order."""
+    faults = [found.id if (found := known(one, expectations)) else None for one in taken]
+    count, seen, kept = Counter(faults), Counter[str | None](), []
+    for one, fault in zip(taken, faults, strict=True):
+        step = 1 if fault is None else ceil(count[fault] / most)
+        if seen[fault] % step == 0:
+            kept.append(one)
+        seen[fault] += 1
+    return kept
 
 
 def _chosen(paths: Sequence[Path], framework: str | None, suites: Sequence[str]) -> Iterator[tuple[Path, Run]]:

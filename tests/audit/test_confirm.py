@@ -250,6 +250,22 @@ def test_a_folder_is_confirmed_but_for_claims_and_negative_cases(tmp_path: Path,
     }  # fmt: skip
 
 
+def test_of_a_known_fault_a_spread_part_is_taken_and_of_what_is_new_all(
+    tmp_path: Path, found: dict[str, Finding]
+) -> None:
+    known = [record("jax", variant="jit", case=f"known-{i:02}", problem=XLA) for i in range(20)]
+    new = [record("jax", variant="jit", case=f"new-{i}") for i in range(9)]
+    found |= {each.case: Finding.CONFIRMED for each in (*known, *new)}
+    put(tmp_path, "core", *known, *new)
+    _, _, documents = confirmed(tmp_path, "--most", "6")
+    assert documents["jax-jit-core"] == {
+        "lane": "jax-jit", "suite": "core", "divergences": 29, "taken": 5 + 9, "findings": {"confirmed": 14},
+        "others": [],
+    }  # fmt: skip
+    _, _, documents = confirmed(tmp_path, "--most", "20")
+    assert '"taken": 29' in json.dumps(documents)
+
+
 def test_what_is_not_confirmed_fails_unless_it_is_known_to_vary(tmp_path: Path, found: dict[str, Finding]) -> None:
     found |= {"a-case": Finding.RIGHT, "by-chance": Finding.RIGHT, "oracles": Finding.ORACLES}
     chance = record("jax", variant="jit", case="by-chance", problem=XLA)
