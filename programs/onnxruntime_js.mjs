@@ -43,14 +43,15 @@ async function answer(given, x, w, bias) {
   const words = Object.entries(options).map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(", ");
   const reply = { text: `ConvTranspose([${x.shape}], [${w.shape}], ${words})` };
   const rest = composed ? { window: given.window, bias: given.bias } : {};
+  const began = performance.now(), seconds = () => (performance.now() - began) / 1000;
   try {
     const session = await ort.InferenceSession.create(model(a, type, operands, [a.batch, a.groups * a.out_channels, ...a.output]));
     const feeds = Object.entries(operands).map(([key, { data, shape }]) => [key, new ort.Tensor(element, data, shape)]);
     const { y } = await session.run(Object.fromEntries(feeds));
     await session.release();
-    return { ...reply, ...rest, arrays: [encode(y.data, y.dims)] };
+    return { ...reply, ...rest, seconds: seconds(), arrays: [encode(y.data, y.dims)] };
   } catch (error) {
-    return { ...reply, verdict: "rejects", message: String(error.message ?? error).slice(0, 300) };
+    return { ...reply, seconds: seconds(), verdict: "rejects", message: String(error.message ?? error).slice(0, 300) };
   }
 }
 

@@ -39,8 +39,9 @@ async function answer(a, x, weight, bias) {
   };
   return tf.engine().tidy(() => {
     try {
-      const y = tf[name](tf.tensor(x.data, xShape), tf.tensor(weight.data, wShape), yShape, strides, pad);
-      return { ...reply, arrays: [encode(y.dataSync(), y.shape)] };
+      const operands = [tf.tensor(x.data, xShape), tf.tensor(weight.data, wShape)], began = performance.now();
+      const y = tf[name](...operands, yShape, strides, pad), data = y.dataSync();
+      return { ...reply, seconds: (performance.now() - began) / 1000, arrays: [encode(data, y.shape)] };
     } catch (error) {
       return { ...reply, bias: false, window: null, verdict: "rejects", message: String(error.message ?? error).slice(0, 300) };
     }

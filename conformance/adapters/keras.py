@@ -8,6 +8,7 @@ Data N*C, weight (*kernel, out, in), kernel as stored; there are no groups and n
 Every other window is cut from the whole stamp, by "valid" with an output_padding of 0.
 """
 
+import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -58,6 +59,8 @@ elif os.environ["KERAS_BACKEND"] == "jax":
 
     REFUSALS += (jax.errors.JaxRuntimeError,)
 
+    CALLED = itertools.count(1)
+
     def _pulled_back(answer: Callable[[Any], Any], of: Any, above: Any) -> Any:
         return jax.vjp(answer, of)[1](above)[0]
 
@@ -106,7 +109,10 @@ def gradient(call: Call, upstream: Array, operand: int) -> Call:
 
 
 def run(calls: Sequence[Call]) -> Sequence[Any]:
-    return [keras.ops.convert_to_numpy(call()) for call in calls]
+    answers = [keras.ops.convert_to_numpy(call()) for call in calls]
+    if keras.backend.backend() == "jax" and next(CALLED) % 64 == 0:
+        jax.clear_caches()  # a shape seldom comes twice, and what JAX remembers of each adds up to gigabytes
+    return answers
 
 
 def array(result: Any) -> Array:
