@@ -6,6 +6,7 @@ Cases are numbered by id. `cases-N.js` has ids and problems, `records-N.js` what
 """
 
 import json
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -115,12 +116,17 @@ def _labels(records: Iterable[Record]) -> dict[Key, str]:
 def _buckets(
     runs: Sequence[Run], number: Mapping[tuple[str, str], int], count: int, placed: Placed, kept: Kept
 ) -> Iterator[FileText]:
-    rows: list[list[dict[str, Any]]] = [[] for _ in range(count)]
-    for run in runs:
+    """The files of neighbouring cases, one at a time: what is known of all records takes more memory than they do."""
+    rows: list[list[Record]] = [[] for _ in range(count)]
+    run_of = [array("I") for _ in range(count)]
+    for at, run in enumerate(runs):
         for record in run.records:
-            rows[number[record.case, record.problem] // PER_BUCKET].append(_everything(run, record, placed, kept))
+            bucket = number[record.case, record.problem] // PER_BUCKET
+            rows[bucket].append(record)
+            run_of[bucket].append(at)
     for at, records in enumerate(rows):
-        yield f"case-{at}.js", _script("bucket", {"number": at, "records": records})
+        known = [_everything(runs[of], record, placed, kept) for of, record in zip(run_of[at], records, strict=True)]
+        yield f"case-{at}.js", _script("bucket", {"number": at, "records": known})
 
 
 def _everything(run: Run, record: Record, placed: Placed, kept: Kept) -> dict[str, Any]:
