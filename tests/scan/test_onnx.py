@@ -225,18 +225,6 @@ def test_a_weight_that_is_cast_has_the_dtype_that_the_layer_takes(tmp_path: Path
     assert row.digest == digest_of(held.astype("f4") if taken == "FLOAT" else rounded(8, held))
 
 
-@pytest.mark.parametrize("nodes", [
-    [helper.make_node("Relu", ["a"], ["w"])],
-    [helper.make_node("Mul", ["a", "x"], ["w"])],
-    [helper.make_node("Mul", ["a", "b"], ["w"])],
-], ids=["by what is no arithmetic", "of an input", "larger than what is stored"])  # fmt: skip
-def test_another_weight_that_is_computed_is_not_known(tmp_path: Path, nodes: list[Any]) -> None:
-    tensors = {"a": UP1[:, :, :1, :], "b": UP1[:, :, :, :1]}
-    row, *_ = rows(save(tmp_path / "m.onnx", [*nodes, node("x", "w", to="y")], tensors, (3, 8, 4, 4)))
-    assert row.digest == ""
-    assert row.provenance.startswith("computed in the graph by ")
-
-
 def test_a_long_tensor_of_a_constant_stays_in_the_file(tmp_path: Path) -> None:
     long = RNG.standard_normal((3, 64, 4, 4)).astype("f4")
     nodes = [helper.make_node("Constant", [], ["w"], value=numpy_helper.from_array(long)), node("x", "w", to="y")]

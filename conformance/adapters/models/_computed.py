@@ -1,7 +1,7 @@
-"""Weights that a graph computes of stored numbers alone, by NumPy in float64.
+"""Weights that a graph computes of stored numbers alone, by NumPy.
 
-Only arithmetic is known, and no operator that makes more numbers than one of its operands has. A weight norm is
-recognized by its numbers.
+Numbers that are only moved, cast or dequantized are those of every framework. Arithmetic is done in float64. How many
+numbers are made is bounded by those that are stored. A weight norm is recognized by its numbers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +16,10 @@ from conformance.layout import Array
 
 DEEPEST = 32
 """Operators between a weight and the numbers that are stored."""
+MOST = 1 << 20
+"""Numbers that an operator may make of fewer."""
+TIMES = 32
+"""How many times the numbers of the longest stored tensor, and of `MOST`, all operators together may make."""
 WEIGHT_NORM = "folded with weight norm"
 """The provenance of g * v / |v|, where |v| is the norm over the axes that g does not have."""
 CLOSE = 1e-5
@@ -32,11 +36,15 @@ Computing = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An operator of a graph: what it computes, and the names of its operands; `moves` where it rounds no number."""
+    """An operator of a graph: what it computes, and the names of its operands.
+
+    `moves` where it rounds no number; `exact` where it rounds as its definition says, of numbers as the graph has them.
+    """
 
     compute: Computing
     operands: Sequence[str]
     moves: bool = False
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +66,12 @@ class Cast:
             again = _as_bfloat16(through) if self.dtype == BFLOAT16 else through.astype(self.dtype)
             if not np.array_equal(made, again, equal_nan=True):
                 raise ValueError(self.dtype)
-        return made.astype(np.float64) if self.dtype in FLOATS else made
+        return made
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A weight that is computed, in float64, and which normalization it is folded with, or nothing."""
+    """A weight that is computed, by arithmetic in float64; and which normalization it is folded with, or nothing."""
 
     exact: Array
     folded: str
@@ -76,27 +84,37 @@ def computed(name: str, stored: Callable[[str], Array | None], step: Callable[[s
     """
     leaves: dict[str, Array] = {}
     unrounded: set[str] = set()
+    made_of_all = depth = 0
 
     @cache
-    def value(name: str, depth: int = 0) -> Array:
+    def value(name: str) -> Array:
+        nonlocal made_of_all, depth
         if (numbers := stored(name)) is not None:
             leaves[name] = numbers
             unrounded.add(name)
-            return numbers.astype(np.float64) if numbers.dtype.kind == "f" else numbers
+            return numbers
         made = step(name)
         if made is None or depth == DEEPEST:
             raise _UnknownError
-        operands = [value(operand, depth + 1) for operand in made.operands]
+        depth += 1
+        operands = [value(operand) for operand in made.operands]
+        depth -= 1
         if isinstance(made.compute, np.ufunc) and not _is_bounded(made.compute, operands):
             raise _UnknownError
-        if made.moves or isinstance(made.compute, Cast):
+        if made.moves or made.exact:
             if unrounded.issuperset(made.operands):
                 unrounded.add(name)
-            elif isinstance(made.compute, Cast):
+            elif made.exact:
                 raise _UnknownError  # of numbers that are rounded otherwise than in the framework
         elif not operands or operands[0].dtype.kind != "f":
             raise _UnknownError  # whole numbers, whose arithmetic is each framework's own
-        return np.asarray(made.compute(*operands))
+        else:
+            operands = [each.astype(np.float64) if each.dtype.kind == "f" else each for each in operands]
+        answer = np.asarray(made.compute(*operands))
+        made_of_all += answer.size
+        if made_of_all > TIMES * max(MOST, *(leaf.size for leaf in leaves.values()), 0):
+            raise _UnknownError
+        return answer
 
     try:
         with np.errstate(all="ignore"):
@@ -104,17 +122,23 @@ def computed(name: str, stored: Callable[[str], Array | None], step: Callable[[s
     except (_UnknownError, ArithmeticError, TypeError, ValueError, IndexError):
         return None
     floats = [leaf for leaf in leaves.values() if leaf.dtype.kind == "f"]
-    widest = max(floats, key=lambda leaf: leaf.size, default=None)
-    if widest is None or exact.size > widest.size or widest.dtype.name not in DTYPES:
+    if exact.dtype.kind != "f" or any(leaf.dtype.name not in DTYPES for leaf in floats):
         return None
-    return Computed(exact.astype(np.float64), WEIGHT_NORM if _is_weight_norm(exact, floats) else "")
+    return Computed(exact, WEIGHT_NORM if _is_weight_norm(exact, floats) else "")
+
+
+def require_few(count: int, *operands: Array) -> None:
+    """Raises ValueError where an operator would make many more numbers than one of its operands has."""
+    if count > max(MOST, *(operand.size for operand in operands), 0):
+        raise ValueError(f"makes {count} numbers")
 
 
 def _is_bounded(compute: np.ufunc, operands: Sequence[Array]) -> bool:
-    """Whether an operator has as many operands as it takes, and makes no more numbers than the largest of them has."""
-    sizes = [operand.size for operand in operands]
-    made = prod(np.broadcast_shapes(*(operand.shape for operand in operands)))
-    return len(operands) == compute.nin and made <= max(sizes)
+    """Whether an operator has as many operands as it takes, and makes not many more numbers than the largest has."""
+    if len(operands) != compute.nin:
+        return False
+    require_few(prod(np.broadcast_shapes(*(operand.shape for operand in operands))), *operands)
+    return True
 
 
 def _is_within(numbers: Array, dtype: np.dtype[Any]) -> bool:

@@ -1,7 +1,7 @@
 """The graphs of an ONNX model: their nodes, with the graphs around them, and what each name in them is."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
@@ -90,22 +90,33 @@ def stored_tensors(graphs: Sequence[GraphProto]) -> dict[str, TensorProto]:
 
 
 def stored_tensor(
-    name: str, tensors: Mapping[str, TensorProto], producers: Mapping[str, NodeProto]
-) -> tuple[TensorProto | None, str]:
-    """The tensor of a name where the file holds it, and its provenance in words."""
+    name: str, tensors: Mapping[str, TensorProto], producers: Mapping[str, NodeProto],
+    known: Callable[[NodeProto, str], bool] = lambda *_: False,
+) -> tuple[TensorProto | None, str]:  # fmt: skip
+    """The tensor of a name where the file holds it, and its provenance in words: which operators compute it, as far as
+    they are known."""
     through: list[str] = []
-    while name not in tensors:
+    follows = True
+    while follows and name not in tensors and len(through) < UPSTREAM:
         node = producers.get(name)
         if node is None:
-            return None, INPUT
+            return None, f"computed in the graph by {' of '.join([*through, INPUT])}" if through else INPUT
         if node.op_type == "Constant":
-            constant = next((each.t for each in node.attribute if each.name == "value"), None)
-            return constant, STORED if constant is not None else "computed in the graph by Constant"
+            if {*through} <= {"Identity"} and (value := constant(node)) is not None:
+                return value, STORED
+            through += [] if through else ["Constant"]
+            break
         through.append(node.op_type)
-        if node.op_type != "Identity" or len(through) > UPSTREAM:
-            return None, f"computed in the graph by {' of '.join(through)}"
-        name = node.input[0]
-    return tensors[name], STORED
+        follows = node.op_type == "Identity" or known(node, name)
+        name = next(iter(node.input), "")
+    if follows and name in tensors and {*through} <= {"Identity"}:
+        return tensors[name], STORED
+    return None, f"computed in the graph by {' of '.join(through)}"
+
+
+def constant(node: NodeProto) -> TensorProto | None:
+    """The tensor that a Constant holds; None where it holds plain numbers."""
+    return next((each.t for each in node.attribute if each.name == "value"), None)
 
 
 def name_of(at: Node) -> str:

@@ -4,6 +4,7 @@ import mmap
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from conformance.scan.formats._graphs import (
     OPERATOR,
     PLAIN,
     Node,
+    constant,
     element_of,
     extent_of,
     known_shapes,
@@ -128,7 +130,10 @@ class OnnxModel:
         self, at: Node, name: str, tensors: Mapping[str, TensorProto], producers: Mapping[str, NodeProto], dtype: str
     ) -> tuple[Callable[[], Array] | None, str]:  # fmt: skip
         """What reads a tensor, where its numbers are known; and where it comes from."""
-        tensor, provenance = stored_tensor(name, tensors, producers)
+        element = partial(_element, tensors, producers)
+        tensor, provenance = stored_tensor(
+            name, tensors, producers, lambda node, name: step(node, name, element) is not None
+        )
         if tensor is not None:
             return (lambda: self.array(tensor)) if tensor.data_type in TYPES else None, provenance
         if provenance == INPUT and name not in {each.name for each in self.proto.graph.input}:
@@ -141,11 +146,13 @@ class OnnxModel:
     def _computed(
         self, path: str, name: str, tensors: Mapping[str, TensorProto], producers: Mapping[str, NodeProto]
     ) -> tuple[Callable[[], Array], str] | None:  # fmt: skip
-        """What computes a weight of stored numbers alone, in float64, and what it is folded with."""
+        """What computes a weight of stored numbers alone, and what it is folded with."""
 
         def made() -> Computed | None:
             return computed(name, lambda each: self._given(each, tensors, producers),
-                            lambda each: step(producers.get(each)))  # fmt: skip
+                            lambda each: step(producers.get(each), each, element))  # fmt: skip
+
+        element = partial(_element, tensors, producers)
 
         if (path, name) not in self._folded:
             first = made()
@@ -166,7 +173,7 @@ class OnnxModel:
             tensor = value
         if tensor is None:
             return None
-        return self.array(tensor) if tensor.data_type in TYPES else np.asarray(onnx.numpy_helper.to_array(tensor))
+        return self.array(tensor) if tensor.data_type in TYPES else _plain(onnx.numpy_helper.to_array(tensor))
 
     def array(self, tensor: TensorProto) -> Array:
         """The numbers of a stored tensor. Raises ScanError where they are missing, or are not as many as it says."""
@@ -229,6 +236,21 @@ def _inlined(path: Path, proto: ModelProto) -> ModelProto:
         reason = str(error).splitlines()[0]
         raise ScanError(f"{path}: its functions cannot be put in place of their calls: {reason}: export it without "
                         "functions") from None  # fmt: skip
+
+
+def _element(tensors: Mapping[str, TensorProto], producers: Mapping[str, NodeProto], name: str) -> int:
+    """ONNX's number for the dtype of a tensor that the file holds; 0 of any other."""
+    node = producers.get(name)
+    held = tensors.get(name) or (constant(node) if node is not None and node.op_type == "Constant" else None)
+    return 0 if held is None else int(held.data_type)
+
+
+def _plain(numbers: Any) -> Array:
+    """Numbers of a dtype that NumPy has not, in one that holds them all."""
+    array, name = np.asarray(numbers), str(numbers.dtype)
+    if name.startswith(("int", "uint")) and array.dtype.kind not in "iu":
+        return array.astype(np.int8 if name.startswith("int") else np.uint8)
+    return array.astype(np.float32) if name.startswith("float8") else array
 
 
 def _unread(at: Node) -> Layer:
