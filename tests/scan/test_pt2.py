@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from conformance.scan import scanning
-from conformance.scan.formats.exported.graph import step
+from conformance.scan.formats.exported.steps import step
 from conformance.scan.layer import ScanError
 from conformance.suites.scans.weights import digest_of
 

@@ -262,7 +262,11 @@ def _step(graph: Any, name: str) -> Step | None:
     if operation.type in ("Identity", "ReadVariableOp"):  # a variable that is read is a constant here
         return Step(same, operands, moves=True)
     if operation.type == "Cast":
-        return None if operation.get_attr("Truncate") else Step(Cast(operation.outputs[0].dtype.name), operands)
+        return (
+            None
+            if operation.get_attr("Truncate")
+            else Step(Cast(operation.outputs[0].dtype.name), operands, exact=True)
+        )
     if operation.type in ("Switch", "Enter") and _passes(operation):
         return Step(same, operands[:1], moves=True)
     if operation.type in NUMBERWISE:

@@ -22,6 +22,8 @@ TYPES = {6: ("float16", "<f2"), 7: ("float32", "<f4"), 8: ("float64", "<f8"), 13
 OTHERS = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 9: "complex32", 10: "complex64", 11: "complex128",
           12: "bool"}  # fmt: skip
 """Further dtypes, of which weights are not read."""
+WHOLE = {1: "u1", 2: "i1", 3: "<i2", 4: "<i4", 5: "<i8"}
+"""Those of whole numbers, which weights may be computed of."""
 AGAIN = "export it again by PyTorch 2.8 or newer"
 UNPACKED = 1 << 24
 """Bytes that a part may have which PyTorch has not written: it compresses nothing."""
@@ -39,10 +41,11 @@ class Archive:
         """The model as JSON. Raises BoundError and UnicodeDecodeError for what is no JSON."""
         return read_json(_member(self.path, self.root + MODEL, LARGEST_TEXT).decode("utf-8"))
 
-    def reads(self, name: str) -> bool:
-        """Whether a parameter is of a dtype that is read, or is not there, which `array` says."""
+    def reads(self, name: str, whole: bool = False) -> bool:
+        """Whether a parameter is of a dtype that is read, or is not there, which `array` says; `whole` numbers, too."""
         entry = self.entries.get(name)
-        return entry is None or (entry.get("tensor_meta") or {}).get("dtype") not in OTHERS
+        dtype = None if entry is None else (entry.get("tensor_meta") or {}).get("dtype")
+        return dtype not in OTHERS or (whole and dtype in WHOLE)
 
     def array(self, name: str) -> Array:
         """A parameter. Raises ScanError where it is missing, or is not as long as it says."""
@@ -53,7 +56,8 @@ class Archive:
         try:
             meta, place = entry["tensor_meta"], f"{self.root}{entry['folder']}{entry['path_name']}"
             shape, strides = ([int(size["as_int"]) for size in meta[part]] for part in ("sizes", "strides"))
-            dtype, start = TYPES.get(meta["dtype"], ("", ""))[1], int(meta["storage_offset"]["as_int"])
+            dtype = TYPES.get(meta["dtype"], ("", ""))[1] or WHOLE.get(meta["dtype"], "")
+            start = int(meta["storage_offset"]["as_int"])
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise ScanError(f"{self.path}: what stands there of the parameter {name!r} cannot be read "
                             f"({type(error).__name__}: {error}): export the model again") from None  # fmt: skip

@@ -1,13 +1,10 @@
 """The graph of a file of torch.export with the graphs inside of it, such as the branches of a condition."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from conformance.adapters.models._computed import ARITHMETIC, Computing, Step, reducing, reshaped, same, weight_norm
 from conformance.scan.formats.exported.extents import number
 
 Node = Mapping[str, Any]
@@ -115,44 +112,3 @@ def answers(node: Node) -> list[str]:
 def provided(node: Node) -> str:
     """What a node is in the words of a provenance."""
     return _operator(node).removeprefix("aten.").removeprefix("higher_order.").partition(".")[0]
-
-
-WEIGHT_NORMS = ("_weight_norm", "_weight_norm_interface")
-NUMBERWISE = ("mul", "div", "add", "sub", "pow", "sqrt", "rsqrt", "reciprocal", "neg", "abs")
-"""Operators of ATen on numbers, whose operands are tensors or numbers."""
-SHAPING: Mapping[str, tuple[Computing, str]] = {
-    "view": (reshaped, "size"), "reshape": (reshaped, "shape"), "_unsafe_view": (reshaped, "size"),
-    "permute": (np.transpose, "dims"), "unsqueeze": (np.expand_dims, "dim"),
-}  # fmt: skip
-COPIES = ("clone", "_to_copy", "contiguous", "detach", "alias", "lift_fresh_copy")
-REDUCTIONS: Mapping[str, str] = {"linalg_vector_norm": "norm", "norm": "norm", "sum": "sum"}
-
-
-def step(node: Node, known: Callable[[str], str] = str) -> Step | None:
-    """What a node computes; None where it is no arithmetic that is known here. `known` gives the operands' names."""
-    name = str(node["target"]).removeprefix(ATEN).partition(".")[0]
-    words = {each["name"]: each["arg"] for each in node["inputs"]}
-    values = {each: _plain(arg) for each, arg in words.items()}
-    operands = [known(arg["as_tensor"]["name"]) for arg in words.values() if "as_tensor" in arg]
-    if name in WEIGHT_NORMS:
-        return Step(weight_norm, operands)
-    if name in NUMBERWISE and len(operands) == len(words):
-        return Step(ARITHMETIC[name], operands)
-    if name in COPIES:  # into another dtype they are casts, which are not known
-        return Step(same, operands, moves=True) if "as_none" in words.get("dtype", {"as_none": True}) else None
-    if name in SHAPING and SHAPING[name][1] in values:  # a view in another dtype has no size
-        compute, argument = SHAPING[name]
-        return Step(lambda x: compute(x, values[argument]), operands, moves=True)
-    if name == "transpose":
-        return Step(lambda x: np.swapaxes(x, values["dim0"], values["dim1"]), operands, moves=True)
-    if name in REDUCTIONS and values.get("ord", values.get("p", 2)) in (2, None) and values.get("dtype") is None:
-        return Step(reducing(REDUCTIONS[name], values.get("dim"), bool(values.get("keepdim"))), operands)
-    return None
-
-
-def _plain(argument: Mapping[str, Any]) -> Any:
-    """The number, numbers or nothing that an argument is; its text where it is something else."""
-    kinds = ("as_ints", "as_int", "as_bool", "as_float")
-    return (
-        None if "as_none" in argument else next((argument[kind] for kind in kinds if kind in argument), str(argument))
-    )

@@ -20,9 +20,9 @@ from conformance.scan.formats.exported.graph import (
     names_of,
     provided,
     scopes,
-    step,
     transposes,
 )
+from conformance.scan.formats.exported.steps import step
 from conformance.scan.layer import STORED, Array, Extent, Layer, ScanError, SizeError, Weight, in_dtype
 
 FRAMEWORK = "torch"
@@ -46,8 +46,8 @@ class ExportedModel:
     kind: str = "torch.export"
     _stored: dict[str, str] = field(default_factory=dict)
     """The names of the tensors that the file holds, by the names that the graph has for them."""
-    _producers: dict[str, tuple[Scope, Node]] = field(default_factory=dict)
-    """What gives each tensor of all graphs; of the answers of an operator, the first."""
+    _producers: dict[str, tuple[Scope, Node, int]] = field(default_factory=dict)
+    """What gives each tensor of all graphs, and which of its answers that is."""
     _made: dict[str, str | None] = field(default_factory=dict)
     """What each tensor that is computed is folded with; None where it depends on more than what the file holds."""
 
@@ -58,7 +58,7 @@ class ExportedModel:
             )
         for scope in self.scopes:
             for node in scope.graph["nodes"]:
-                self._producers.update((scope.name(name), (scope, node)) for name in answers(node)[:1])
+                self._producers.update((scope.name(name), (scope, node, at)) for at, name in enumerate(answers(node)))
 
     @property
     def inputs(self) -> Mapping[str, Sequence[Extent]]:
@@ -188,12 +188,14 @@ class ExportedModel:
         stored = self._stored
 
         def made(name: str) -> Any:
-            scope, node = self._producers.get(name, (None, None))
-            return None if scope is None or node is None else step(node, scope.name)
+            if name not in self._producers:
+                return None
+            scope, node, number = self._producers[name]
+            return step(node, number, scope.name)
 
         def numbers(name: str) -> Array | None:
             key = stored.get(name)
-            return None if key is None or not self.archive.reads(key) else self.array(key)
+            return None if key is None or not self.archive.reads(key, whole=True) else self.array(key)
 
         return computed(name, numbers, made)
 
@@ -201,7 +203,7 @@ class ExportedModel:
         """Where a tensor comes from that the file does not hold."""
         through: list[str] = []
         while name in self._producers and len(through) < UPSTREAM:
-            scope, node = self._producers[name]
+            scope, node, _ = self._producers[name]
             through.append(provided(node))
             name = next((scope.name(each) for given in node["inputs"] for each in names_of(given["arg"])), "")
         if through:
