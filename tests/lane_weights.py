@@ -2,7 +2,9 @@
 
 import importlib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from conformance.scan import scanning
@@ -80,3 +82,43 @@ def test_weights_of_pytorch_are_what_it_computes(tmp_path: Path, monkeypatch: py
             del known["tensor"], known["channel"]
         assert dict(zip(known, (row.digest for row in found), strict=True)) == known, name
         assert {row.unknown for row in found} == {""}, name
+
+
+def test_weights_of_tensorflow_are_what_it_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tf = pytest.importorskip("tensorflow", reason="read in the lane of TensorFlow")
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    big = tf.constant(rng.standard_normal((5, 7, 6, 10)).astype("f4"))
+    halved = tf.constant(rng.standard_normal((2, 2, 4, 3)).astype("f2"))
+
+    def weights() -> dict[str, Any]:
+        left, right = tf.split(big, [3, 7], 3)
+        even = tf.split(left, 2, 2)
+        return {
+            "slice": tf.slice(big, [1, 0, 2, 7], [2, -1, 4, 3]),
+            "strided": big[::-2, 1:4, :4, 1::3],
+            "index": tf.stack([left[0], left[2]], 0),
+            "split": tf.concat([even[1], right[..., :3][:, :, 1:2]], 2),
+            "gather": tf.gather(big, [9, 0, 4], axis=3),
+            "unstack": tf.transpose(tf.stack(tf.unstack(big, axis=3)[2:5]), [1, 2, 3, 0]),
+            "turned": tf.reverse(left, [0, 1]),
+            "tiled": tf.broadcast_to(tf.tile(left[:1, :1], [2, 1, 1, 1]), [2, 3, 6, 3]),
+            "moved": tf.squeeze(tf.expand_dims(tf.reshape(left, [7, 5, -1, 3]), 1)),
+            "cast": tf.cast(halved, tf.float32),
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 6, 8, 3), tf.float32, "x")])  # type: ignore[untyped-decorator]  # TensorFlow has no types
+    def applied(x: Any) -> Any:
+        return [tf.nn.conv2d_transpose(x, weight, [1, 12, 16, weight.shape[2]], 2, name=name)
+                for name, weight in weights().items()]  # fmt: skip
+
+    known = {name: digest_of(np.ascontiguousarray(weight.numpy().transpose(3, 2, 0, 1)))
+             for name, weight in weights().items()}  # fmt: skip
+    graph = convert_variables_to_constants_v2(applied.get_concrete_function()).graph.as_graph_def()
+    Path("m.pb").write_bytes(graph.SerializeToString())
+    plain = applied.get_concrete_function().graph.as_graph_def()  # of which nothing is folded
+    Path("plain.pb").write_bytes(plain.SerializeToString())
+    for name in ("m.pb", "plain.pb"):
+        assert {row.layer: row.digest for row in scanning.scan(name).scan.rows} == known, name

@@ -1,0 +1,3 @@
+"""TensorFlow's model files."""
+
+from conformance.adapters.models.tensorflow.files import open_model as open_model
