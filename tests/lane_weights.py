@@ -111,14 +111,11 @@ def test_weights_of_tensorflow_are_what_it_computes(tmp_path: Path, monkeypatch:
 
     @tf.function(input_signature=[tf.TensorSpec((1, 6, 8, 3), tf.float32, "x")])  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def applied(x: Any) -> Any:
-        return [tf.nn.conv2d_transpose(x, weight, [1, 12, 16, weight.shape[2]], 2, name=name)
+        return [tf.nn.conv2d_transpose(x, weight, [1, 12, 16, weight.shape[2]], 2, name=f"up_{name}")
                 for name, weight in weights().items()]  # fmt: skip
 
-    known = {name: digest_of(np.ascontiguousarray(weight.numpy().transpose(3, 2, 0, 1)))
+    known = {f"up_{name}": digest_of(np.ascontiguousarray(weight.numpy().transpose(3, 2, 0, 1)))
              for name, weight in weights().items()}  # fmt: skip
     graph = convert_variables_to_constants_v2(applied.get_concrete_function()).graph.as_graph_def()
     Path("m.pb").write_bytes(graph.SerializeToString())
-    plain = applied.get_concrete_function().graph.as_graph_def()  # of which nothing is folded
-    Path("plain.pb").write_bytes(plain.SerializeToString())
-    for name in ("m.pb", "plain.pb"):
-        assert {row.layer: row.digest for row in scanning.scan(name).scan.rows} == known, name
+    assert {row.layer: row.digest for row in scanning.scan("m.pb").scan.rows} == known

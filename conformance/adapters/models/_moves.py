@@ -14,9 +14,9 @@ EXACT = 1 << 24
 
 
 def sliced(
-    x: Array, starts: Sequence[int], ends: Sequence[int], axes: Sequence[int], steps: Sequence[int] = ()
+    x: Array, starts: Sequence[int | None], ends: Sequence[int | None], axes: Sequence[int], steps: Sequence[int] = ()
 ) -> Array:  # fmt: skip
-    """x from each start to each end, negative ones counted from behind."""
+    """x from each start to each end, negative ones counted from behind; of none, from or to the last."""
     chosen = [slice(None)] * x.ndim
     for axis, start, end, step in zip(axes, starts, ends, steps or [1] * len(axes), strict=True):
         chosen[_axis(x, axis)] = slice(start, end, step)

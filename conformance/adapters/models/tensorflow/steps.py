@@ -80,21 +80,19 @@ def _cut(x: Array, begin: Array, size: Array) -> Array:
 
 
 def _strided(operation: Any) -> Callable[..., Array]:
-    """A slice whose masks say where it begins, ends or drops an axis; those of new axes are not read."""
-    masks = {
-        word: operation.get_attr(f"{word}_mask") for word in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
-    }
+    """A slice whose masks say where it begins, ends, makes or drops an axis, or leaves several as they are."""
+    words = ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
+    masks = {word: operation.get_attr(f"{word}_mask") for word in words}
 
-    def cut(x: Array, begin: Array, end: Array, strides: Array) -> Array:
-        if masks["ellipsis"] or masks["new_axis"]:
-            raise ValueError("new axes")
-        chosen: list[Any] = []
-        for axis, (start, stop, step) in enumerate(zip(begin.tolist(), end.tolist(), strides.tolist(), strict=True)):
-            whole = slice(
-                None if masks["begin"] >> axis & 1 else start, None if masks["end"] >> axis & 1 else stop, step
-            )
-            chosen.append(start if masks["shrink_axis"] >> axis & 1 else whole)
-        return x[tuple(chosen)]
+    def chosen(at: int, start: int, stop: int, step: int) -> Any:
+        begin, end, ellipsis, new, shrink = (masks[word] >> at & 1 for word in words)
+        if ellipsis or new:
+            return Ellipsis if ellipsis else np.newaxis
+        return start if shrink else slice(None if begin else start, None if end else stop, step)
+
+    def cut(x: Array, *given: Array) -> Array:
+        made: Array = x[tuple(map(chosen, range(x.ndim + 8), *(each.tolist() for each in given)))]
+        return made
 
     return cut
 
