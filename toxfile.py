@@ -30,7 +30,18 @@ _SMOKE = {
     "CONFORMANCE_SPECIALS": "--suite smoke --shard 1/6 --dtype float32",
     "CONFORMANCE_BORDERS": "--seed 1 --draws 2 --seconds 5",
 }
-_TESTS = ("snippets", "sizes", "signatures", "redrawn", "models", "weights", "functions", "documents", "integers")
+_TESTS = (
+    "snippets",
+    "sizes",
+    "signatures",
+    "redrawn",
+    "models",
+    "weights",
+    "functions",
+    "lite",
+    "documents",
+    "integers",
+)
 """The lane's own tests. The first ones load adapters, which set a framework up before anything of it runs."""
 _LANE_TESTS = " ".join(f"tests/lane_{name}.py" for name in _TESTS)
 CHOSEN = {

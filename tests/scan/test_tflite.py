@@ -119,9 +119,9 @@ def test_the_batch_of_a_layer_is_the_tensors_own(tmp_path: Path) -> None:
         ((FREE, 6, 14, 2), [Operator("RESHAPE", [0], 1)], "i6x7 k3 s2 ic4 oc2 n3"),
         ((FREE, 5, 6, 7, 4), [Operator("RESHAPE", [0], 1)], "i6x7 k3 s2 ic4 oc2 n15"),
         ((FREE, 6, 7, 2), [Operator("CONCATENATION", [0, 0], 1, axis=3)], "i6x7 k3 s2 ic4 oc2 n3"),
-        ((FREE, 6, 7, 4), [Operator("CONCATENATION", [0, 0], 1, axis=0)], ""),
+        ((FREE, 6, 7, 4), [Operator("CONCATENATION", [0, 0], 1, axis=0)], "i6x7 k3 s2 ic4 oc2 n6"),
         ((FREE, 3, 7, 4), [Operator("RESHAPE", [0], 1)], ""),
-        ((FREE, 6, 7, 4), [Operator("GATHER", [0, 0], 1)], ""),
+        ((FREE, 6, 7, 4), [Operator("UNIQUE", [0], 1)], ""),
     ],
 )  # fmt: skip
 def test_a_free_batch_is_known_where_operators_keep_it(
@@ -131,16 +131,17 @@ def test_a_free_batch_is_known_where_operators_keep_it(
     path = saved(tmp_path / "m.tflite", tensors, [*before, up(1, 2, 3, 4)])
     (row,) = rows(path, f"x=3,{','.join(map(str, shape[1:]))}")
     assert row.problem == problem
-    assert row.unknown.startswith("" if problem else "its batch is free in the file, and does not follow")
+    said = f"its extents follow from the answer of {before[-1].name}, which is not known"
+    assert row.unknown.startswith("" if problem else said)
 
 
-@pytest.mark.parametrize(("first", "known"), [(0, True), (1, False)])
-def test_pads_of_the_batch_change_it(first: int, known: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("first", "batch"), [(0, ""), (1, " n2")])
+def test_pads_of_the_batch_change_it(first: int, batch: str, tmp_path: Path) -> None:
     pads = np.array([[first, 0], [1, 1], [1, 1], [0, 0]], np.int32)
     tensors = [Tensor("x", (FREE, 4, 5, 4)), Tensor("inner", (FREE, 6, 7, 4)), W, SIZE, Tensor("y", (FREE, 13, 15, 2)),
                Tensor("pads", (4, 2), pads)]  # fmt: skip
     (row,) = rows(saved(tmp_path / "m.tflite", tensors, [Operator("PAD", [0, 5], 1), up(1, 2, 3, 4)]))
-    assert bool(row.problem) == known
+    assert row.problem == f"i6x7 k3 s2 ic4 oc2{batch}"
 
 
 def test_inputs_of_other_first_extents_do_not_count(tmp_path: Path) -> None:
@@ -161,10 +162,23 @@ def test_inputs_of_other_first_extents_do_not_count(tmp_path: Path) -> None:
 def test_free_extents_are_not_those_that_stand_in_their_place(tmp_path: Path) -> None:
     tensors = [Tensor("x", (FREE, FREE, FREE, 4)), W, SIZE, Tensor("y", (FREE, FREE, FREE, 2))]
     path = saved(tmp_path / "m.tflite", tensors, [up(0, 1, 2, 3)])
-    for inputs in ((), ("x=1,6,7,4",)):
-        (row,) = rows(path, *inputs)
-        assert row.problem == ""
-        assert row.unknown.startswith("its extents are free in the file, whose shapes are not inferred here")
+    (row,) = rows(path)
+    assert (row.problem, row.unknown) == (
+        "",
+        "its extents are free in the file: give the sizes of the inputs by --input",
+    )
+    (row,) = rows(path, "x=1,6,7,4")
+    assert row.problem == ""
+    assert row.unknown.startswith("its extents follow from the answer of TRANSPOSE_CONV, which is not known")
+
+
+def test_an_operator_that_does_not_take_a_size_is_told_with_its_operands(tmp_path: Path) -> None:
+    tensors = [Tensor("x", (FREE, 6, 7, 4)), Tensor("z", (3, 6, 7, 4)), Tensor("inner", (FREE, 6, 7, 4)), W, SIZE,
+               Tensor("y", (FREE, 13, 15, 2))]  # fmt: skip
+    path = saved(tmp_path / "m.tflite", tensors, [Operator("ADD", [0, 1], 2), up(2, 3, 4, 5)], given=2)
+    assert [row.problem for row in rows(path, "x=3,6,7,4")] == ["i6x7 k3 s2 ic4 oc2 n3"]
+    with pytest.raises(ScanError, match=r"ADD does not take operands of \(2, 6, 7, 4\) and \(3, 6, 7, 4\)"):
+        rows(path, "x=2,6,7,4")
 
 
 @pytest.mark.parametrize(

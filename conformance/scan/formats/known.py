@@ -28,7 +28,7 @@ SCRIPT = "TorchScript"
 BY_SUFFIX: Mapping[str, Format] = {
     ".onnx": Format("ONNX", "onnx", ("onnx",)),
     "-symbol.json": Format("MXNet symbol", "symbol", framework="mxnet"),
-    ".tflite": Format("TFLite", "tflite", ("flatbuffers", "tflite")),
+    ".tflite": Format("TFLite", "lite.model", ("flatbuffers", "tflite")),
     ".pt2": Format("torch.export", "exported.model"),
     ".pt": Format(SCRIPT, framework="torch"),
     ".pth": Format(SCRIPT, framework="torch"),

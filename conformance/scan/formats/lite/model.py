@@ -4,11 +4,9 @@ import mmap
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import tflite
 
 from conformance import idioms
@@ -16,26 +14,20 @@ from conformance.idioms.base import Claim, Refusal
 from conformance.idioms.catalogue._tflite import PADDINGS, text
 from conformance.io.bounded import open_regular
 from conformance.problem import Ints
-from conformance.scan.formats._batches import batches
-from conformance.scan.layer import STORED, Array, Extent, Layer, ScanError, SizeError, Weight
+from conformance.scan.formats.lite.shapes import File, Shapes, inferred
+from conformance.scan.formats.lite.weights import NAMES, TYPES, Numbers, name_of
+from conformance.scan.layer import Array, Extent, Layer, ScanError, SizeError, Weight
 
 MARK = b"TFL3"
 MOST = 1 << 20
 """Operators and tensors that a file may have."""
-PLANE, SOLID, CUSTOM, DEQUANTIZE = (
+PLANE, SOLID, CUSTOM = (
     tflite.BuiltinOperator.TRANSPOSE_CONV, tflite.BuiltinOperator.CONV_3D_TRANSPOSE, tflite.BuiltinOperator.CUSTOM,
-    tflite.BuiltinOperator.DEQUANTIZE,
 )  # fmt: skip
 FRAMEWORK = "tensorflow"
-TYPES = {
-    tflite.TensorType.FLOAT32: "float32", tflite.TensorType.FLOAT16: "float16", tflite.TensorType.FLOAT64: "float64",
-    tflite.TensorType.INT8: "int8", tflite.TensorType.UINT8: "uint8", tflite.TensorType.INT16: "int16",
-}  # fmt: skip
 RANKS = {PLANE: 2, SOLID: 3}
 SHAPE, WEIGHT, X, BIAS = range(4)
 """The operands in their order."""
-FREE = "its extents are free in the file, whose shapes are not inferred here: convert the model with fixed ones"
-BATCH = "its batch is free in the file, and does not follow from that of the inputs: convert the model with a fixed one"
 TRANSPOSED = re.compile(r"conv\w*transpos|transpos\w*conv|deconv|backpropinput", re.IGNORECASE)
 """A part of the names of custom operators that may be transposed convolutions."""
 UNREAD = frozenset({getattr(tflite.BuiltinOperator, "STABLEHLO_CONVOLUTION", -1)})
@@ -67,91 +59,67 @@ class TfliteModel:
         """The extents of each input of the first graph that has axes."""
         return {name: shape for name, _, shape in self._inputs() if shape}
 
+    @property
+    def file(self) -> File:
+        """What shapes are inferred of."""
+        return File(self.model.Subgraphs, self._kind, _extents, self._whole)
+
+    def index(self, name: str) -> int:
+        """The number of the tensor of an input."""
+        return next(index for each, index, _ in self._inputs() if each == name)
+
     def _inputs(self) -> list[tuple[str, int, list[Extent]]]:
         graph = self.model.Subgraphs(0)
         indices = [int(graph.Inputs(at)) for at in range(_count(self.path, graph.InputsLength()))]
-        return [(_name(tensor), index, _signature(tensor)) for index in indices for tensor in [graph.Tensors(index)]]
+        return [(name_of(tensor), index, _signature(tensor)) for index in indices for tensor in [graph.Tensors(index)]]
 
     def layers(self, sizes: Mapping[str, Ints]) -> list[Layer]:
-        """The operators, with the batch where it follows from the inputs'; the file says no other free extent."""
-        given = {index: sizes[name][0] for name, index, shape in self._inputs() if shape and name in sizes}
+        """The operators, with extents where the sizes of the inputs tell them. Raises SizeError, or ScanError where the
+        file ends before, or points outside of itself."""
         found: list[Layer] = []
-        for number in range(_count(self.path, self.model.SubgraphsLength())):
-            graph = self.model.Subgraphs(number)
-            shape, stored = partial(_shape_of, graph), partial(self._whole_numbers, graph)
-            batch = batches(graph, {} if number else given, self._kind, shape, stored)
-            found += [self._layer(each, batch) for each in _operators(self.path, self.model, number)]
+        _guarded(self.path, lambda: found.extend(self._layers(sizes)))
         return found
 
-    def _whole_numbers(self, graph: Any, index: int) -> Array | None:
-        """The whole numbers of a tensor that the file holds."""
-        tensor = graph.Tensors(index)
-        if tensor.Type() != tflite.TensorType.INT32 or not self._bytes(tensor):
-            return None
-        return np.frombuffer(self.model.Buffers(tensor.Buffer()).DataAsNumpy(), "<i4")
+    def _layers(self, sizes: Mapping[str, Ints]) -> Iterator[Layer]:
+        given = {index: sizes[name] for name, index, shape in self._inputs() if shape and name in sizes}
+        free = any(None in shape and name not in sizes for name, _, shape in self._inputs())
+        graphs = [self.model.Subgraphs(at) for at in range(_count(self.path, self.model.SubgraphsLength()))]
+        found = [[*_operators(self.path, self.model, number)] for number in range(len(graphs))]
+        known = inferred(self.file, given) if any(found) else []
+        for number, graph in enumerate(graphs):
+            shapes = known[number] if number < len(known) else None
+            numbers = Numbers(self.path, self.model, graph, self._kind)
+            for each in found[number]:
+                yield self._layer(each, shapes or Shapes(self.file, graph), numbers, free)
+
+    def _whole(self, graph: Any, index: int) -> Array | None:
+        return Numbers(self.path, self.model, graph, self._kind).whole(index)
 
     def _kind(self, operator: Any) -> int:
         return _code(self.model.OperatorCodes(operator.OpcodeIndex()))
 
-    def _layer(self, at: _Operator, batch: Callable[[int], int | None]) -> Layer:
-        place = f"operator {at.number} of {at.of}{at.inside}, {at.custom or _NAMES[at.code]}"
+    def _layer(self, at: _Operator, shapes: Shapes, numbers: Numbers, free: bool) -> Layer:
+        place = f"operator {at.number} of {at.of}{at.inside}, {at.custom or NAMES[at.code]}"
         if at.custom:
             unknown = f"{at.custom} is not read: convert the model without it"
             return Layer(at.custom, place, f"{at.custom}(...)", None, "another type", None, "", unknown)
-        indices = _indices(at.operator)
-        operands = [at.graph.Tensors(index) if index >= 0 else None for index in indices]
-        weight, x = operands[WEIGHT], operands[X]
-        if weight is None or x is None:
+        indices = [*_indices(at.operator), -1]
+        if len(indices) < BIAS + 1 or min(indices[WEIGHT], indices[X]) < 0:
             raise ScanError(f"{self.path}: an operator has no input or no weight: give a whole model file")
-        bias = operands[BIAS] if len(operands) > BIAS else None
-        answer = at.graph.Tensors(at.operator.Outputs(0))
-        of = batch(indices[X])
-        taken, made, kernel = (_signature(each) for each in (x, answer, weight))
-        fixed = None not in (*taken[1:], *made[1:], *kernel)
-        known = fixed and of is not None
-        call = _text(at, _whole([made[0] or of, *made[1:]]) if known else (), bias=bias is not None)
-        stored, provenance = self._stored(at.graph, indices[WEIGHT])
-        claim, unknown = _claim(call, _whole([of, *taken[1:]]), _whole(kernel)) if known else (
-            None, BATCH if fixed else FREE)  # fmt: skip
-        return Layer(_name(answer), place, call, claim, TYPES.get(x.Type(), "another type"), self._weight(stored, bias),
-                     provenance, unknown)  # fmt: skip
-
-    def _stored(self, graph: Any, index: int) -> tuple[Any | None, str]:
-        """The tensor of a weight where the file holds it, and its provenance in words."""
-        tensor = graph.Tensors(index)
-        if self._bytes(tensor):
-            return tensor, STORED if TYPES.get(tensor.Type()) == "float32" else f"stored as {TYPES.get(tensor.Type())}"
-        for at in range(graph.OperatorsLength()):
-            operator = graph.Operators(at)
-            if any(operator.Outputs(out) == index for out in range(operator.OutputsLength())):
-                code = _code(self.model.OperatorCodes(operator.OpcodeIndex()))
-                inner = graph.Tensors(operator.Inputs(0)) if operator.InputsLength() else None
-                if code == DEQUANTIZE and inner is not None and TYPES.get(inner.Type()) == "float16":
-                    return inner, "stored as float16"
-                return None, f"computed in the graph by {_NAMES.get(code, code)}"
-        return None, "an input of the model"
-
-    def _weight(self, weight: Any | None, bias: Any | None) -> Weight | None:
-        if weight is None or not TYPES.get(weight.Type(), "").startswith("float"):
-            return None
-        held = bias is not None and bool(self._bytes(bias)) and TYPES.get(bias.Type()) == "float32"
-        return Weight(lambda: self.array(weight), (lambda: self.array(bias)) if held else None)
-
-    def _bytes(self, tensor: Any) -> int:
-        buffer = self.model.Buffers(tensor.Buffer())
-        return int(buffer.DataLength()) if buffer is not None else 0
-
-    def array(self, tensor: Any) -> Array:
-        """The numbers of a stored tensor. Raises ScanError where they are not as many as its shape says."""
-        content = self.model.Buffers(tensor.Buffer()).DataAsNumpy()
-        dtype, shape = np.dtype(TYPES[tensor.Type()]).newbyteorder("<"), _shape(tensor)
-        if np.prod(shape, dtype=object) * dtype.itemsize != content.size:
-            raise ScanError(f"{self.path}: the tensor {_name(tensor)!r} is of shape {shape} and has {content.size} "
-                            "bytes: convert the model again")  # fmt: skip
-        return np.frombuffer(content, dtype).reshape(shape)
+        answer, bias = int(at.operator.Outputs(0)), indices[BIAS]
+        taken, made, kernel = (shapes.shape(index) for index in (indices[X], answer, indices[WEIGHT]))
+        call = _text(at, made or (), bias=bias >= 0)
+        claim, unknown = (None, _lacking(shapes, indices[X], answer, free)) if (
+            taken is None or made is None or kernel is None) else _claim(call, taken, kernel)  # fmt: skip
+        dtype = TYPES.get(at.graph.Tensors(indices[X]).Type(), "another type")
+        read, provenance = numbers.known(indices[WEIGHT], dtype)
+        beside, whence = numbers.known(bias, dtype) if bias >= 0 else (None, "")
+        if bias >= 0 and read is not None and beside is None:
+            read, provenance = None, f"{provenance}; its bias is {whence}"
+        return Layer(name_of(at.graph.Tensors(answer)), place, call, claim, dtype,
+                     None if read is None else Weight(read, beside), provenance, unknown)  # fmt: skip
 
 
-_NAMES = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
 _ACTIVATIONS = {value: name for name, value in vars(tflite.ActivationFunctionType).items() if isinstance(value, int)}
 
 
@@ -204,7 +172,7 @@ def _operators(path: Path, model: Any, number: int) -> Iterator[_Operator]:
         code = _code(opcode)
         custom = (opcode.CustomCode() or b"").decode("utf-8", "replace") if code == CUSTOM else ""
         if code in UNREAD:
-            custom = _NAMES[code]
+            custom = NAMES[code]
         if code in RANKS or code in UNREAD or TRANSPOSED.search(custom):
             yield _Operator(operator, code, graph, at + 1, count, f" of graph {number + 1}" * bool(number), custom)
 
@@ -217,27 +185,24 @@ def _indices(operator: Any) -> list[int]:
     return [int(operator.Inputs(at)) for at in range(min(operator.InputsLength(), BIAS + 1))]
 
 
-def _name(tensor: Any) -> str:
-    return (tensor.Name() or b"").decode("utf-8", "replace") or "tensor"
-
-
-def _shape(tensor: Any) -> Ints:
-    return tuple(int(tensor.Shape(at)) for at in range(min(tensor.ShapeLength(), 8)))
-
-
 def _signature(tensor: Any) -> list[Extent]:
-    count = tensor.ShapeSignatureLength()
-    signed = [int(tensor.ShapeSignature(at)) for at in range(min(count, 8))] if count else _shape(tensor)
+    count, shape = tensor.ShapeSignatureLength(), range(min(tensor.ShapeLength(), 8))
+    signed = [int(tensor.ShapeSignature(at)) for at in range(min(count, 8))] if count else [
+        int(tensor.Shape(at)) for at in shape]  # fmt: skip
     return [extent if extent > 0 else None for extent in signed]
 
 
-def _shape_of(graph: Any, index: int) -> list[Extent]:
+def _extents(graph: Any, index: int) -> list[Extent]:
     return _signature(graph.Tensors(index))
 
 
-def _whole(shape: Sequence[Extent]) -> Ints:
-    """A shape of which each extent is known."""
-    return tuple(extent for extent in shape if isinstance(extent, int))
+def _lacking(shapes: Shapes, x: int, answer: int, free: bool) -> str:
+    """Why the extents of an operator are not known."""
+    if free:
+        return "its extents are free in the file: give the sizes of the inputs by --input"
+    name = shapes.reasons.get(x) or shapes.reasons.get(answer)
+    whence = f"follow from the answer of {name}, which is not known" if name else "do not follow from the inputs' sizes"
+    return f"its extents {whence}: convert the model with fixed ones"
 
 
 def _text(at: _Operator, size: Ints, *, bias: bool) -> str:
