@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +142,67 @@ def test_a_function_that_is_called_otherwise_is_named(tensorflow: Any) -> None:
     assert row.problem == ""
     assert row.unknown.startswith("it stands in the function ")
     assert "which is called in a way that is not read" in row.unknown
+
+
+@pytest.fixture
+def mxnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """MXNet, which counts the names of loops from nought on."""
+    monkeypatch.chdir(tmp_path)
+    mx = pytest.importorskip("mxnet", reason="read in the lane of MXNet")
+    with mx.name.NameManager():
+        yield mx
+
+
+def saved_by_mxnet(mx: Any, symbol: Any, **shapes: tuple[int, ...]) -> dict[str, np.ndarray[Any, Any]]:
+    """The weights of these shapes, saved with a symbol."""
+    rng = np.random.default_rng(0)
+    arrays = {name: rng.standard_normal(shape).astype("f4") for name, shape in shapes.items()}
+    mx.model.save_checkpoint("m", 0, symbol, {name: mx.nd.array(array) for name, array in arrays.items()}, {})
+    return arrays
+
+
+def test_a_loop_of_mxnet_gives_its_body_slices_and_the_weights_around_it(mxnet: Any) -> None:
+    mx = mxnet
+    data, weight, state = (mx.sym.var(name) for name in ("data", "w", "state"))
+
+    def up(x: Any, kernel: Any, name: str) -> Any:
+        return mx.sym.Deconvolution(x, weight=kernel, num_filter=2, kernel=(3, 3), pad=(1, 1), name=name)
+
+    def body(given: Any, states: Any) -> Any:
+        return [up(given, weight, "in"), up(given, states[1], "by")], [up(states[0], weight, "kept"), states[1] * 2]
+
+    kernel = mx.sym.var("kernel")
+    answers, _ = mx.sym.contrib.foreach(body, data, [state, kernel])
+    last = mx.sym.Deconvolution(answers[0], num_filter=3, kernel=(2, 2, 2), name="after")
+    arrays = saved_by_mxnet(mx, last, w=(2, 2, 3, 3), after_weight=(3, 3, 2, 2, 2))
+    rows = [*scanning.scan("m-symbol.json", ("data=4,3,2,6,7", "state=3,2,6,7", "kernel=2,2,3,3")).scan.rows]
+    whole = "i6x7 k3 p1 ic2 oc2 n3"
+    assert (rows[0].layer, rows[0].problem) == ("after", "i2x6x7 k2 ic3 oc3 n4")
+    assert [(row.layer, row.problem, row.digest, row.provenance) for row in rows[1:]] == [
+        ("_foreach0/1/in", whole, digest_of(arrays["w"]), "stored"),
+        ("_foreach0/1/by", whole, "", "what a loop changes"),
+        ("_foreach0/1/kept", whole, digest_of(arrays["w"]), "stored"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["while", "cond"])
+def test_branches_and_loops_of_mxnet_have_the_sizes_of_what_they_are_given(mxnet: Any, kind: str) -> None:
+    mx = mxnet
+    data, weight, at = (mx.sym.var(name) for name in ("data", "w", "at"))
+
+    def up(x: Any, name: str) -> Any:
+        return mx.sym.Deconvolution(x, weight=weight, num_filter=2, kernel=(3, 3), pad=(1, 1), name=name)
+
+    if kind == "while":
+        answer, _ = mx.sym.contrib.while_loop(
+            lambda at, _: at < 3, lambda at, x: (up(x, "in"), (at + 1, x * 2)), (at, data), max_iterations=4
+        )
+        names = ["_while_loop0/2/in"]
+    else:
+        answer = mx.sym.contrib.cond(at < 1, lambda: up(data, "yes"), lambda: up(data * 2, "no"))
+        names = ["_cond0/2/yes", "_cond0/3/no"]
+    arrays = saved_by_mxnet(mx, answer if kind == "cond" else answer[0], w=(2, 2, 3, 3))
+    rows = [*scanning.scan("m-symbol.json", ("data=5,2,6,7", "at=1")).scan.rows]
+    assert [(row.layer, row.problem, row.digest) for row in rows] == [
+        (name, "i6x7 k3 p1 ic2 oc2 n5", digest_of(arrays["w"])) for name in names
+    ]

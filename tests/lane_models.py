@@ -645,7 +645,9 @@ def test_inner_graphs_and_windows_that_there_are_not_of_mxnet(tmp_path: Path, mo
     answer.save("loop-symbol.json")
     (row,) = scanning.scan("loop-symbol.json").scan.rows
     assert (row.layer, row.problem) == ("_foreach0/1/in", "")
-    assert row.unknown.startswith("it stands in the inner graph _foreach0/1/, whose sizes are not inferred")
+    assert row.unknown == "its extents are not known: give the sizes of the inputs by --input"
+    (row,) = scanning.scan("loop-symbol.json", ("data=2,5,3,6,7", "state=1", "w=3,4,3,3")).scan.rows
+    assert (row.problem, row.unknown) == ("i6x7 k3 ic3 oc4 n5", "")
     mx.sym.UpSampling(data, scale=2, sample_type="bilinear", num_filter=3, name="up").save("up-symbol.json")
     mx.sym.UpSampling(data, scale=2, sample_type="nearest", name="up").save("no-symbol.json")
     (row,) = scanning.scan("up-symbol.json", ("data=1,3,4,4",)).scan.rows

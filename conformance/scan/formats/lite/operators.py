@@ -1,68 +1,18 @@
 """The shape that each of TFLite's operators answers, and the whole numbers that shapes are computed of."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 import tflite
 
-from conformance.problem import Ints
-from conformance.scan.layer import Array, Extent
+from conformance.scan.formats.lite.given import Answer, Given, MisfitError, UnknownError
+from conformance.scan.layer import Array
 
-Answer = tuple[Ints | None, Array | None]
-"""A shape, and the whole numbers of the tensor; None of what is not known."""
 SAME, VALID = range(2)
 X = 2
 """The operand of a transposed convolution that its batch is of."""
-
-
-class UnknownError(Exception):
-    """What an operator answers is not known."""
-
-
-class MisfitError(Exception):
-    """An operator does not take operands of such shapes; the message says which."""
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """An operator with what is known of its operands, and the extents that the file states of its answers."""
-
-    operator: Any
-    shapes: Sequence[Ints | None]
-    numbers: Sequence[Array | None]
-    stated: Sequence[Sequence[Extent]]
-
-    def shape(self, at: int) -> Ints:
-        """The shape of an operand. Raises UnknownError."""
-        found = self.shapes[at] if at < len(self.shapes) else None
-        if found is None:
-            raise UnknownError
-        return found
-
-    def whole(self, at: int) -> list[int]:
-        """The whole numbers of an operand. Raises UnknownError."""
-        found = self.numbers[at] if at < len(self.numbers) else None
-        if found is None:
-            raise UnknownError
-        return [int(each) for each in found.ravel()]
-
-    def options(self, kind: Any) -> Any:
-        """The operator's options. Raises UnknownError where it has none."""
-        return options(self.operator, kind)
-
-
-def options(operator: Any, kind: Any) -> Any:
-    """The options of an operator. Raises UnknownError where it has none."""
-    table = operator.BuiltinOptions()
-    if table is None:
-        raise UnknownError
-    made = kind()
-    made.Init(table.Bytes, table.Pos)
-    return made
-
 
 Rule = Callable[[Given], Sequence[Answer]]
 

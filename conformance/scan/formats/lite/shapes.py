@@ -11,7 +11,8 @@ from typing import Any
 import tflite
 
 from conformance.problem import Ints
-from conformance.scan.formats.lite import operators
+from conformance.scan.formats.lite.given import Answer, Given, MisfitError, UnknownError, options
+from conformance.scan.formats.lite.operators import RULES
 from conformance.scan.layer import Array, Extent, SizeError
 
 MOST_NUMBERS = 64
@@ -103,20 +104,20 @@ def _counts(kind: int, known: Shapes, inputs: Sequence[int]) -> bool:
 
 def _answers(
     operator: Any, kind: int, known: Shapes, inputs: Sequence[int], outputs: Sequence[int]
-) -> Sequence[operators.Answer] | None:  # fmt: skip
+) -> Sequence[Answer] | None:  # fmt: skip
     """What an operator answers; None where that is not known."""
-    rule = operators.RULES.get(kind)
+    rule = RULES.get(kind)
     if rule is None:
         return None
-    given = operators.Given(
+    given = Given(
         operator, [known.shape(each) for each in inputs], [known.whole(each) for each in inputs],
         [known.file.extents(known.graph, each) for each in outputs],
     )  # fmt: skip
     try:
         return rule(given)
-    except (operators.UnknownError, ValueError, LookupError, ArithmeticError):
+    except (UnknownError, ValueError, LookupError, ArithmeticError):
         return None
-    except operators.MisfitError as reason:
+    except MisfitError as reason:
         if all(known.shape(each) is not None for each in outputs):
             return None  # which the file states
         raise SizeError(f"{NAMES[kind]} does not take {reason}") from None
@@ -124,7 +125,7 @@ def _answers(
 
 def _keep(
     known: Shapes, kind: int, inputs: Sequence[int], outputs: Sequence[int],
-    answers: Sequence[operators.Answer] | None,
+    answers: Sequence[Answer] | None,
 ) -> None:  # fmt: skip
     before = next((known.reasons[each] for each in inputs if each in known.reasons), "")
     unknown = any(each >= 0 and known.shape(each) is None for each in inputs)
@@ -141,12 +142,12 @@ def _keep(
 def _called(
     file: File, operator: Any, kind: int, known: Shapes, inputs: Sequence[int], made: dict[int, Shapes | None],
     depth: int,
-) -> Sequence[operators.Answer] | None:  # fmt: skip
+) -> Sequence[Answer] | None:  # fmt: skip
     """What the graphs of a condition or a loop answer, where that is the same of all branches, or of all rounds."""
-    options = operators.options(operator, tflite.IfOptions if kind == IF else tflite.WhileOptions)
+    has = options(operator, tflite.IfOptions if kind == IF else tflite.WhileOptions)
     numbers = (
-        [options.ThenSubgraphIndex(), options.ElseSubgraphIndex()] if kind == IF else
-        [options.CondSubgraphIndex(), options.BodySubgraphIndex()])  # fmt: skip
+        [has.ThenSubgraphIndex(), has.ElseSubgraphIndex()] if kind == IF else
+        [has.CondSubgraphIndex(), has.BodySubgraphIndex()])  # fmt: skip
     taken = [known.shape(each) for each in (inputs[1:] if kind == IF else inputs)]
     answers = []
     for number in numbers:

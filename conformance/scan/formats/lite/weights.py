@@ -11,7 +11,7 @@ import tflite
 
 from conformance.adapters.models._computed import Cast, Computed, Step, computed, reshaped
 from conformance.adapters.models._moves import dequantized, gathered, joined, parted, sliced
-from conformance.scan.formats.lite import operators
+from conformance.scan.formats.lite.given import UnknownError, options
 from conformance.scan.layer import STORED, Array, ScanError
 
 TYPES = {
@@ -106,7 +106,10 @@ class Numbers:
         if kind == _OF["CAST"]:
             return Step(Cast(TYPES.get(self.graph.Tensors(index).Type(), "")), names, exact=True)
         make = MOVING.get(kind)
-        return None if make is None else Step(make(operator, number), names, moves=True)
+        try:
+            return None if make is None else Step(make(operator, number), names, moves=True)
+        except UnknownError:  # of an operator without options
+            return None
 
     def _dequantizing(self, index: int, names: list[str]) -> Step | None:
         tensor = self.graph.Tensors(index)
@@ -158,7 +161,7 @@ def _sliced(*_: Any) -> Callable[..., Array]:
 
 
 def _gathered(operator: Any, _: int) -> Callable[..., Array]:
-    has = operators.options(operator, tflite.GatherOptions)
+    has = options(operator, tflite.GatherOptions)
 
     def taken(x: Array, indices: Array) -> Array:
         if has.BatchDims():
@@ -169,12 +172,12 @@ def _gathered(operator: Any, _: int) -> Callable[..., Array]:
 
 
 def _joined(operator: Any, _: int) -> Callable[..., Array]:
-    axis = int(operators.options(operator, tflite.ConcatenationOptions).Axis())
+    axis = int(options(operator, tflite.ConcatenationOptions).Axis())
     return lambda *arrays: joined(axis, *arrays)
 
 
 def _split(operator: Any, number: int) -> Callable[..., Array]:
-    of = int(operators.options(operator, tflite.SplitOptions).NumSplits())
+    of = int(options(operator, tflite.SplitOptions).NumSplits())
 
     def part(axis: Array, x: Array) -> Array:
         each = x.shape[int(axis.ravel()[0])] // of
