@@ -219,7 +219,7 @@ def run(build: Build, options: Sequence[str], say: Say, *, repeat: int = 1) -> P
     Raises VersionError where a lane wrote none.
     """
     bin_ = python(build, say).parent
-    key = f"{build} {list(options)} {repeat} {_source()} {bin_}{_given(options)}"
+    key = f"{build} {sorted(options)} {repeat} {_source()} {bin_}{_given(options)}"
     folder = cache_folder() / "runs" / hashlib.sha256(key.encode()).hexdigest()[:24]
     if not (folder / "done").exists():
         shutil.rmtree(folder, ignore_errors=True)

@@ -186,8 +186,11 @@ class TestRuns:
         assert len(lane) == 2
         assert environments.run(parse("mxnet==1.9.1"), ["--suite=smoke"], quiet) != first
         assert len(lane) == 3
+        both = environments.run(parse("mxnet==1.9.1"), ["--suite=smoke", "--variant=native"], quiet)
+        assert environments.run(parse("mxnet==1.9.1"), ["--variant=native", "--suite=smoke"], quiet) == both
+        assert len(lane) == 4
         environments.run(parse("mxnet==1.8.0"), ["--suite=core"], quiet)
-        assert len(lane) == 5
+        assert len(lane) == 6
 
     def test_what_environments_take_is_said_before_they_are_made_and_not_of_those_that_are_there(
         self, lane: list[Sequence[str]]
