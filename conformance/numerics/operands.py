@@ -5,7 +5,7 @@ until no reversal or swap of axes leaves an array unchanged, since data that is 
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import accumulate, pairwise
@@ -143,16 +143,16 @@ def draw_with(
     """What `draw` gives, with its sums, which `summed` computes: every draw that sees every fault is asked for them."""
     whole = room(drawn_for(dtype))
     turn = TURNS[int(words(f"{case_id} turn", (1,))[0] % np.uint64(len(TURNS)))]
-    widths = widths_of(problem, turn, whole)
     inexact = None
-    for attempt in range(DRAWS):
-        arrays = _draw(f"{case_id}#{attempt}", problem, widths)
-        if not _sees_every_fault(problem, arrays):
-            continue
-        sums = summed(problem, arrays)
-        if sums.largest <= whole:
-            return arrays, sums
-        inexact = arrays, sums
+    for widths in _ever_narrower(widths_of(problem, turn, whole), whole - most_terms(problem)):
+        for attempt in range(DRAWS):
+            arrays = _draw(f"{case_id}#{attempt}", problem, widths)
+            if not _sees_every_fault(problem, arrays):
+                continue
+            sums = summed(problem, arrays)
+            if sums.largest <= whole:
+                return arrays, sums
+            inexact = arrays, sums
     if inexact is not None and dtype not in DTYPES:
         return inexact
     raise DataError(
@@ -173,6 +173,13 @@ def widths_of(problem: Problem, turn: str, whole: int = ROOM) -> Widths:
             return Widths(isqrt(left), isqrt(left), bias, heavy=turn == "sum" and isqrt(left) >= LEAST_HEAVY)
         case _:
             return Widths(narrow, left // narrow, bias)
+
+
+def _ever_narrower(widths: Widths, left: int) -> Iterator[Widths]:
+    """Widths, and the same with a bias that takes no more than products of 1 and -1 leave, if that is less."""
+    yield widths
+    if 1 <= left < widths.bias:
+        yield widths._replace(bias=left)
 
 
 def most_terms(problem: Problem) -> int:

@@ -85,3 +85,9 @@ def test_no_turn_leaves_the_room(turn: str) -> None:
             most = problem.in_channels * 9 if problem.kernel != (1,) else 1
             assert widths.x * widths.weight * most + widths.bias <= room(dtype)
             assert min(widths[:2]) >= 1
+
+
+def test_a_bias_leaves_the_room_that_the_products_need() -> None:
+    problem = Problem.parse("i2x3 k4 p2 ic16 oc16 bias")
+    drawn = draw("whole-i2x3-k4-p2-ic16-oc16-bias", problem, "int8")
+    assert largest_sum(problem, drawn) < 128
