@@ -205,3 +205,19 @@ def test_a_document_that_is_another_than_it_should_be_is_said_in_a_line(ranges: 
     ) as raised:
         rows(path, "x=1,2,4,5")
     assert "\n" not in str(raised.value)
+
+
+def test_few_numbers_that_a_file_says_are_many_are_not_made(tmp_path: Path) -> None:
+    path = exported(tmp_path / "m.pt2", graph([convolution("y")]))
+    with zipfile.ZipFile(path) as whole, zipfile.ZipFile(tmp_path / "n.pt2", "w") as archive:
+        for name in whole.namelist():
+            content = whole.read(name)
+            if name.endswith("model_weights_config.json"):
+                said = json.loads(content)
+                said["config"]["up.weight"]["tensor_meta"] |= {
+                    "sizes": [*map(size, (2, 3, 1 << 20, 1 << 20))], "strides": [*map(size, (12, 4, 0, 0))]
+                }  # fmt: skip
+                content = json.dumps(said).encode()
+            archive.writestr(name, content)
+    with pytest.raises(ScanError, match=r"the parameter 'up.weight' is of shape \(2, 3, 1048576, .*repeats 24 numbers"):
+        rows(tmp_path / "n.pt2")

@@ -108,7 +108,7 @@ def _along(numbers: Array, x: Array, axis: int, block: int) -> Array:
         return wide.reshape(())
     at = _axis(x, axis)
     if block:
-        return np.repeat(wide, block, at)[(slice(None),) * at + (slice(x.shape[at]),)]
+        return np.repeat(wide, min(block, x.shape[at]), at)[(slice(None),) * at + (slice(x.shape[at]),)]
     if wide.shape != (x.shape[at],):
         raise ValueError(f"{wide.shape} numbers of an axis of {x.shape[at]}")
     return wide.reshape((-1,) + (1,) * (x.ndim - at - 1))

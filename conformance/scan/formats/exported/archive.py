@@ -6,11 +6,13 @@ PyTorch's own loader is not used: it evaluates text of the file and may unpickle
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from conformance.adapters.models._computed import MOST, TIMES
 from conformance.io.bounded import LARGEST_ARRAY, LARGEST_TEXT, open_regular, read_json
 from conformance.scan.layer import Array, ScanError
 
@@ -69,6 +71,9 @@ class Archive:
         if min([start, *shape, *strides]) < 0 or (0 not in shape and last >= flat.size):
             raise ScanError(f"{self.path}: the parameter {name!r} is of shape {tuple(shape)} and has {flat.size} "
                             "numbers: export the model again")  # fmt: skip
+        if prod(shape) > TIMES * max(MOST, flat.size):
+            raise ScanError(f"{self.path}: the parameter {name!r} is of shape {tuple(shape)}, and repeats {flat.size} "
+                            "numbers too often: export the model again")  # fmt: skip
         if dtype == "<u2":
             flat = (flat.astype("<u4") << 16).view("<f4")
         steps = [stride * flat.itemsize for stride in strides]
