@@ -21,9 +21,10 @@ from conformance.records.record import Record, Verdict
 from conformance.records.record_file import parse
 from conformance.run import Job, judge, record_of
 from conformance.runner.outside import LaneProcess, Question
+from conformance.runner.sweeps.lane import asked_of
 from conformance.runner.sweeps.ledger import Done, Identity, kept, read_blocks, read_identity
+from conformance.runner.sweeps.task import Sweep
 from conformance.suites.borders import case_of
-from conformance.suites.case import Asked
 from conformance.suites.expectations import Expectation, applying, known, read_expectations, unkept
 from conformance.suites.references import compute, lacks_data
 from conformance.suites.spaces.space import Space
@@ -104,7 +105,7 @@ def read(folder: Path, shown: Callable[[Iterator[Done], int], Iterator[Done]] = 
         read_expectations(sweep.framework), identity.environment.get(sweep.framework, ""), datetime.now(UTC).date(),
         identity.machine,
     )  # fmt: skip
-    others = _sampled(Space.of_text(sweep.space, sweep.seed), blocks)
+    others = _sampled(sweep, blocks)
     faults: dict[Key, Fault] = {}
     texts: list[bytes] = []
 
@@ -168,14 +169,15 @@ def _keep(heap: list[Any], entry: Any, most: int) -> None:
         heapq.heapreplace(heap, entry)
 
 
-def _sampled(space: Space, blocks: Sequence[Done]) -> dict[str, Problem]:
+def _sampled(sweep: Sweep, blocks: Sequence[Done]) -> dict[str, Problem]:
     """Problems spread over what is done, by their case ids."""
+    space = Space.of_text(sweep.space, sweep.seed)
     total = sum(done.stop - done.start for done in blocks)
     step = max(1, total // (2 * SAMPLE))
     found, passed = {}, 0
     for done in blocks:
         for number in range(done.start + -passed % step, done.stop, step):
-            case = case_of(space[number])
+            case = asked_of(space[number], sweep.dtype, sweep.direction).case
             found[case.id] = case.problem
         passed += done.stop - done.start
     return found
@@ -183,4 +185,4 @@ def _sampled(space: Space, blocks: Sequence[Done]) -> dict[str, Problem]:
 
 def _conforming(identity: Identity, problem: Problem) -> Record:
     sweep = identity.sweep
-    return record_of(sweep.lane, Asked(case_of(problem), sweep.dtype), Verdict.CONFORMS)
+    return record_of(sweep.lane, asked_of(problem, sweep.dtype, sweep.direction), Verdict.CONFORMS)

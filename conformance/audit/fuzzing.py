@@ -2,15 +2,15 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conformance.adapters.base import Lane
-from conformance.problem import Problem
+from conformance.problem import BIAS, FORWARD, Problem
 from conformance.processes.isolation import Isolation
 from conformance.run import Result
 from conformance.runner.isolated import isolated
 from conformance.suites.borders import case_of, shrunk
-from conformance.suites.case import Case
+from conformance.suites.case import Asked, Case
 from conformance.suites.expectations import Expectation, known
 from conformance.suites.references import lacks_data
 from conformance.suites.spaces.space import Space
@@ -35,6 +35,7 @@ def search(
     dtype: str,
     space: Space,
     *,
+    direction: str = FORWARD,
     first: int,
     seconds: float,
     expectations: Sequence[Expectation] = (),
@@ -50,20 +51,24 @@ def search(
         if time.monotonic() > until:
             reached(number)
             return None
-        result = _failing(isolation, lane, space[number], dtype, expectations)
+        problem = replace(space[number], bias=True) if direction == BIAS else space[number]
+        asked = Asked(case_of(problem), dtype, direction)
+        result = _failing(isolation, lane, asked, expectations)
         if result is not None:
-            return _shrunk(isolation, lane, Found(case_of(space[number]), result, number), dtype, expectations)
+            return _shrunk(isolation, lane, Found(asked.case, result, number), asked, expectations)
         if (number + 1 - first) % CHUNK == 0:
             reached(number + 1)
     return None
 
 
-def _shrunk(isolation: Isolation, lane: Lane, found: Found, dtype: str, expectations: Sequence[Expectation]) -> Found:
+def _shrunk(isolation: Isolation, lane: Lane, found: Found, asked: Asked, expectations: Sequence[Expectation]) -> Found:
     """The smallest problem found that has the same verdict, and is not expected either."""
     results = {found.case.problem: found.result}
 
     def alike(problem: Problem) -> bool:
-        result = _failing(isolation, lane, problem, dtype, expectations)
+        if asked.direction == BIAS and not problem.bias:
+            return False
+        result = _failing(isolation, lane, asked._replace(case=case_of(problem)), expectations)
         if result is None or result.record.verdict is not found.result.record.verdict:
             return False
         results[problem] = result
@@ -73,10 +78,8 @@ def _shrunk(isolation: Isolation, lane: Lane, found: Found, dtype: str, expectat
     return Found(case_of(least), results[least], found.number)
 
 
-def _failing(
-    isolation: Isolation, lane: Lane, problem: Problem, dtype: str, expectations: Sequence[Expectation]
-) -> Result | None:  # fmt: skip
+def _failing(isolation: Isolation, lane: Lane, asked: Asked, expectations: Sequence[Expectation]) -> Result | None:
     """The result of a problem that fails, and is not expected to; None of any other, and where no data is exact."""
-    result = isolated(isolation, lane, case_of(problem), dtype)
+    result = isolated(isolation, lane, *asked)
     unknown = result.record.fails and known(result.record, expectations) is None
     return result if unknown and not lacks_data(result.record) else None

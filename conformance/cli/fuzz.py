@@ -11,15 +11,17 @@ import msgspec
 from conformance import adapters
 from conformance.audit import fuzzing
 from conformance.audit.fuzzing import Found
-from conformance.cli.options import QUIET, number
+from conformance.cli.options import QUIET, number, of_pass
 from conformance.diagnosis.explain import sentences
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.bounded import read_bytes
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo, note
-from conformance.numerics.operands import DTYPES
+from conformance.numerics.operands import SIGNIFICAND
+from conformance.problem import FORWARD, PASSES
 from conformance.records.record import Count, Verdict
 from conformance.records.reproduction import reproduction
+from conformance.runner.selection import require_computed, require_pass
 from conformance.suites.expectations import expected_here
 from conformance.suites.references import compute
 from conformance.suites.spaces.files import read_space
@@ -41,8 +43,10 @@ class _State(msgspec.Struct):
 @click.option("--space", "name", default="small", show_default=True, help="The problems: a space, or a file of one.")
 @click.option("--minutes", default=5.0, show_default=True, type=click.FloatRange(0, 10**6), callback=number,
               help="How long to search.")  # fmt: skip
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES),
+@click.option("--dtype", default="float32", show_default=True, type=click.Choice(list(SIGNIFICAND)),
               help="The dtype of operands and answer.")  # fmt: skip
+@click.option("--pass", "direction", default=FORWARD, show_default=True, type=click.Choice(PASSES),
+              help="Forward, or the gradient with respect to an operand.")  # fmt: skip
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0, 2**32), help="The seed that shuffles the problems."
 )
@@ -56,8 +60,8 @@ class _State(msgspec.Struct):
 @QUIET
 @click.option("--to", "folder", default="reports/fuzz", show_default=True, type=Path, help="Where findings go.")
 def command(
-    framework: str, variant: str | None, name: str, minutes: float, dtype: str, seed: int, first: int | None,
-    with_known: bool, folder: Path,
+    framework: str, variant: str | None, name: str, minutes: float, dtype: str, direction: str, seed: int,
+    first: int | None, with_known: bool, folder: Path,
 ) -> int:  # fmt: skip
     """Run the problems of a space on FRAMEWORK, and shrink the first one with an unexpected verdict.
 
@@ -68,7 +72,10 @@ def command(
     """
     adapters.require_installed(framework)
     lane, space = adapters.lane(framework, variant), read_space(name, seed)
-    state = folder / f"{lane}-{dtype}-{Path(name).stem}-{seed}.json"
+    require_computed(framework, dtype)
+    require_pass(framework, dtype, direction)
+    asked = dtype if direction == FORWARD else f"{dtype}-{direction}"
+    state = folder / f"{lane}-{asked}-{Path(name).stem}-{seed}.json"
     require_our_file(state, '{"next": ')
     start, begun = _next(state) if first is None else first, monotonic()
 
@@ -79,11 +86,11 @@ def command(
              f"{max(60 * minutes - passed, 0):.0f} seconds left: nothing new")  # fmt: skip
 
     found = fuzzing.search(
-        lane, dtype, space, first=start, seconds=60 * minutes,
+        lane, dtype, space, direction=direction, first=start, seconds=60 * minutes,
         expectations=() if with_known else expected_here(lane), reached=remember,
     )  # fmt: skip
     if found is None:
-        echo(f"{lane} {dtype}: nothing new in {minutes:g} minutes")
+        echo(f"{lane} {of_pass(dtype, direction)}: nothing new in {minutes:g} minutes")
         return OK
     write_atomically(state, json.dumps({"next": found.number}).encode() + b"\n")
     path = folder / f"{lane}-{found.case.id}.toml"
@@ -91,7 +98,7 @@ def command(
     write_atomically(path, "\n".join(_toml(found)).encode() + b"\n")
     record = found.result.record
     said = f"{record.verdict} {record.kind}".strip()
-    echo(f'{lane} {dtype}: {said}: "{found.case.problem}", shrunk from '
+    echo(f'{lane} {of_pass(dtype, direction)}: {said}: "{found.case.problem}", shrunk from '
          f'"{space[found.number]}", number {found.number}')  # fmt: skip
     for line in (record.message, *_explained(found), reproduction(record), str(path)):
         echo(f"  {line}")
@@ -109,15 +116,18 @@ def _next(state: Path) -> int:
 
 
 def _explained(found: Found) -> Iterator[str]:
-    """What gives the actual array exactly, where there is one."""
-    if found.result.record.verdict is Verdict.DIVERGES:
-        yield from sentences(found.case.problem, compute(found.case).arrays, found.result.arrays["actual"])
+    """What gives the actual array exactly, where there is one; a gradient's is not sought."""
+    record = found.result.record
+    if record.verdict is Verdict.DIVERGES and record.direction == FORWARD:
+        operands = compute(found.case, record.dtype).arrays
+        yield from sentences(found.case.problem, operands, found.result.arrays["actual"])
 
 
 def _toml(found: Found) -> Iterator[str]:
     """The finding as a curated case, whose `why` says what is known and is to be completed."""
     record = found.result.record
-    yield f"# Found by `conformance fuzz {record.framework}`: {record.lane} {record.dtype} {record.verdict}."
+    asked = of_pass(record.dtype, record.direction)
+    yield f"# Found by `conformance fuzz {record.framework}`: {record.lane} {asked} {record.verdict}."
     yield f"# {record.message}"
     yield from (f"# {line}" for line in _explained(found))
     yield "# Say in `why` which fact makes it worth running, and in `probes` what it probes."

@@ -9,6 +9,7 @@ import click
 
 from conformance import adapters
 from conformance.adapters.base import Lane
+from conformance.cli.options import of_pass
 from conformance.io.bounded import require_no_path
 from conformance.io.exit_status import OK
 from conformance.io.terminal import echo, waiting
@@ -194,8 +195,8 @@ def _lines(evaluated: Evaluated) -> Iterator[str]:
     lane, case, expected, result = evaluated
     record, problem = result.record, case.problem
     refused = record.verdict is Verdict.REJECTS and bool(record.claimed)
-    of = "" if record.direction == FORWARD else f" gradient by {record.direction}"
-    yield f"{record.verdict} {record.kind}".rstrip() + f": {lane} {record.dtype}{of} '{problem}'"
+    asked = of_pass(record.dtype, record.direction)
+    yield f"{record.verdict} {record.kind}".rstrip() + f": {lane} {asked} '{problem}'"
     exact = f"no partial sum exceeds {expected.largest}, {expected.terms} terms"
     lines = {
         "message": record.message,

@@ -15,16 +15,17 @@ from conformance.adapters.base import Lane
 from conformance.analysis import swept
 from conformance.calls.verify import VerifyError, python_for
 from conformance.cli.diagnose import text_lines
-from conformance.cli.options import QUIET
+from conformance.cli.options import QUIET, of_pass
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.folders import making
 from conformance.io.terminal import echo, plural, progress, verdict_count, verdict_counts
-from conformance.numerics.operands import DTYPES
+from conformance.numerics.operands import SIGNIFICAND
+from conformance.problem import FORWARD, PASSES
 from conformance.records.record import Verdict
 from conformance.records.reproduction import reproduction
 from conformance.runner.outside import LaneProcess, opened
 from conformance.runner.plugin import TIMEOUT
-from conformance.runner.selection import parse_shard, require_computed, require_seconds
+from conformance.runner.selection import parse_shard, require_computed, require_pass, require_seconds
 from conformance.runner.sweeps.cluster import client
 from conformance.runner.sweeps.local import swept_here
 from conformance.runner.sweeps.outside import OutsideBlocks
@@ -90,8 +91,10 @@ def command() -> None:
 @click.option("--resume", is_flag=True, help="Continue in a folder, up to the number of problems of --count.")
 @click.option("--keep", default="notable", show_default=True, type=click.Choice(["notable", "all"]),
               help="Which records are kept; notable are those that do not conform.")  # fmt: skip
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice(DTYPES),
+@click.option("--dtype", default="float32", show_default=True, type=click.Choice(list(SIGNIFICAND)),
               help="The dtype of operands and answer.")  # fmt: skip
+@click.option("--pass", "direction", default=FORWARD, show_default=True, type=click.Choice(PASSES),
+              help="Forward, or the gradient with respect to an operand.")  # fmt: skip
 @QUIET
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0, 2**32), help="The seed that shuffles the problems."
@@ -115,9 +118,9 @@ def command() -> None:
 )
 @_tls
 def run(
-    name: str, lane: str, count: int | None, start: int, folder: Path, resume: bool, keep: Any, dtype: str, seed: int,
-    block: int, part: str, joined: tuple[Path, ...], workers: int | None, timeout: float, pythons: tuple[str, ...],
-    scheduler: str | None, **tls: Any,
+    name: str, lane: str, count: int | None, start: int, folder: Path, resume: bool, keep: Any, dtype: str,
+    direction: str, seed: int, block: int, part: str, joined: tuple[Path, ...], workers: int | None, timeout: float,
+    pythons: tuple[str, ...], scheduler: str | None, **tls: Any,
 ) -> int:  # fmt: skip
     """Evaluate problems of SPACE, which is a name or a TOML file, on a lane, and keep the results in a folder.
 
@@ -130,11 +133,12 @@ def run(
     require_seconds(timeout)
     of_lane = lane_of(lane)
     require_computed(of_lane.framework, dtype)
+    require_pass(of_lane.framework, dtype, direction)
     space = read_space(name, seed)
     stop = space.size if count is None else start + count
     chosen = Part(start, stop, block, *parse_shard(part))
     require_part(space, chosen)
-    sweep = Sweep(space.text, seed, of_lane.framework, of_lane.variant, dtype, keep)
+    sweep = Sweep(space.text, seed, of_lane.framework, of_lane.variant, dtype, keep, direction)
     if scheduler is None:
         engine = _local(sweep, parsed(pythons), workers or len(os.sched_getaffinity(0)), timeout)
     else:
@@ -216,7 +220,7 @@ def lines_of(summary: swept.Summary, process: LaneProcess | None, *, with_known:
     """A sweep for people."""
     sweep, verdicts = summary.identity.sweep, summary.verdicts
     counts = verdict_counts({verdict: verdicts[verdict] for verdict in Verdict})
-    yield f"{sweep.lane} {sweep.dtype}: {plural(sum(verdicts.values()), 'problem')}: {counts}"
+    yield f"{sweep.lane} {of_pass(sweep.dtype, sweep.direction)}: {plural(sum(verdicts.values()), 'problem')}: {counts}"
     yield f"  space {summary.identity.digest}, seed {sweep.seed}, digest {digest_of(iter(summary.blocks))}"
     for done in summary.again:
         yield f"flaky: problems {done.start} to {done.stop - 1} came out otherwise when they were done again"
@@ -241,7 +245,9 @@ def _about(summary: swept.Summary, fault: swept.Fault, process: LaneProcess | No
         yield f"of the samples it {rule.coverage}"
     yield reproduction(fault.witnesses[0])
     yield fault.witnesses[0].message
-    if fault.key.verdict is Verdict.DIVERGES and process is not None:
+    if fault.key.verdict is Verdict.DIVERGES and summary.identity.sweep.direction != FORWARD:
+        yield "not explained: a sweep does not compute gradients once more; the call above prints the arrays"
+    elif fault.key.verdict is Verdict.DIVERGES and process is not None:
         groups = swept.explained(summary, fault, process)
         yield from text_lines(Path(), sum(len(group.records) for group in groups), groups)
     elif fault.key.verdict is Verdict.DIVERGES and not fault.key.known:

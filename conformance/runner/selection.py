@@ -229,6 +229,14 @@ def require_computed(framework: str, dtype: str) -> None:
         raise SelectionError(f"{framework} does not compute in {dtype}: its dtypes are {', '.join(has)}")
 
 
+def require_pass(framework: str, dtype: str, direction: str) -> None:
+    """Raises SelectionError for a gradient that the framework has not, or that is of integers."""
+    if direction != FORWARD and not adapters.differentiates(framework):
+        raise SelectionError(f"{framework} has no gradients here: leave out --pass")
+    if direction != FORWARD and dtype in INTEGERS:
+        raise SelectionError(f"there are no gradients in {dtype}: leave out --pass, or run it in another dtype")
+
+
 def is_for(framework: str, suite: str) -> bool:
     """Whether a framework computes in a dtype that the suite is for, and has what its cases are made of."""
     return not why_not(framework, suite)

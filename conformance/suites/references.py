@@ -90,8 +90,13 @@ def _backward(case: Case, dtype: str, direction: str) -> Reference:
     return Reference(_all_sealed(drawn.arrays), _sealed(expected), largest, count, _sealed(drawn.upstream))
 
 
-def compute_small(case: Case, dtype: str = EXACT_IN) -> Reference:
-    """The same of a case that is one of very many, whose sums are added up another way, at a fraction of the cost."""
+def compute_small(case: Case, dtype: str = EXACT_IN, direction: str = FORWARD) -> Reference:
+    """The same of a case that is one of very many, whose sums are added up another way, at a fraction of the cost.
+
+    Those of gradients are not.
+    """
+    if direction != FORWARD:
+        return _backward(case, dtype, direction)
     drawn = operands.draw_with(products.sums_of, case.id, case.drawn, dtype)
     return _referred(*drawn, products.terms_of(case.drawn))
 

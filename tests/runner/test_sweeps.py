@@ -23,11 +23,12 @@ import pytest
 
 from conformance import adapters
 from conformance.adapters.base import Lane
+from conformance.problem import BIAS, FORWARD, INPUT, PASSES
 from conformance.processes import wire
 from conformance.processes.tree import descendants
-from conformance.records.record import RecordError
+from conformance.records.record import RecordError, Verdict
 from conformance.records.record_file import parse
-from conformance.runner.sweeps.lane import lines
+from conformance.runner.sweeps.lane import asked_of, lines
 from conformance.runner.sweeps.ledger import Done, read_blocks
 from conformance.runner.sweeps.process import BlockProcess, forked, spawned
 from conformance.runner.sweeps.run import digest_of, identity_of
@@ -37,7 +38,9 @@ from conformance.suites.borders import case_of
 from conformance.suites.references import oracle_digest
 from conformance.suites.spaces.files import read_space
 from tests.adapters import forget_adapters
+from tests.adapters.test_backward import Whole
 from tests.runner.test_lane_run import ADAPTERS
+from tests.test_run import LANE
 
 SPACE = read_space("small")
 SWEEP = Sweep(SPACE.text, 0, "oracle_adapter", "single", "float32")
@@ -373,6 +376,7 @@ def test_a_report_without_faults_is_green(tmp_path: Path) -> None:
     (["small", "--lane", "oracle_adapter", "--to", "F", "--count", "9", "--timeout", "0"], "is no limit of time"),
     (["small", "--lane", "oracle_adapter", "--to", "F", "--count", "9", "--join", "G"], "G: holds no sweep"),
     (["small", "--lane", "torch", "--to", "F", "--count", "9", "--python", "torch"], "give NAME=PATH"),
+    (["small", "--lane", "oracle_adapter", "--to", "F", "--pass", "input"], "oracle_adapter has no gradients here"),
     (["report", "F"], "F: holds no sweep"),
 ])  # fmt: skip
 def test_a_mistake_is_a_line(words: list[str], message: str, tmp_path: Path) -> None:
@@ -393,6 +397,31 @@ def test_the_lines_of_a_block_do_not_depend_on_how_it_is_cut() -> None:
         ]
 
     assert cut(0, 20) == cut(0, 7, 20)
+
+
+@pytest.mark.parametrize("direction", PASSES)
+def test_the_lines_of_a_block_are_of_its_pass(direction: str) -> None:
+    block = wire.Block(SPACE.text, 0, "float64", 0, 24, direction=direction)
+    records = [parse(line.decode()) for line in lines(LANE, Whole(), block)]
+    assert {record.direction for record in records} == {direction}
+    assert [record.problem for record in records] == [
+        str(asked_of(SPACE[number], "float64", direction).case.problem) for number in range(24)
+    ]
+    answered = [record.verdict for record in records if record.verdict is not Verdict.UNSUPPORTED]
+    assert len(answered) > 4
+    assert {*answered} == ({Verdict.CONFORMS} if direction != FORWARD else {Verdict.ERRORED})
+
+
+def test_what_is_asked_of_the_gradient_by_a_bias_has_one() -> None:
+    assert all(asked_of(SPACE[number], "float32", BIAS).case.problem.bias for number in range(24))
+    assert {asked_of(SPACE[number], "float32", INPUT).case.problem.bias for number in range(24)} == {True, False}
+
+
+def test_a_store_is_of_one_pass(tmp_path: Path) -> None:
+    of_input = msgspec.structs.replace(SWEEP, direction=INPUT)
+    Store(tmp_path, identity_of(SWEEP, SPACE), resume=False).close()
+    with pytest.raises(SweepError, match="is of another sweep, whose pass is forward, and not input"):
+        Store(tmp_path, identity_of(of_input, SPACE), resume=True)
 
 
 def test_a_done_block_counts_what_is_kept() -> None:

@@ -14,14 +14,14 @@ from typing import cast
 from conformance import adapters
 from conformance.adapters.base import Adapter, Convolving, Lane
 from conformance.numerics.operands import DataError
-from conformance.problem import FORWARD
+from conformance.problem import BIAS, PASSES, Problem
 from conformance.processes import wire
 from conformance.processes.attempt import failed
 from conformance.processes.lane_process import serve
 from conformance.records.record import Record
 from conformance.run import Job, evaluate, record_of
 from conformance.suites.borders import case_of
-from conformance.suites.case import Asked, Case
+from conformance.suites.case import Asked
 from conformance.suites.references import compute_small, oracle_digest
 from conformance.suites.spaces.space import Space
 
@@ -37,12 +37,12 @@ space_of = lru_cache(maxsize=4)(Space.of_text)
 
 def lines(lane: Lane, adapter: Adapter, block: wire.Block) -> Iterator[bytes]:
     """A record a problem of a block, each as a line without what two runs of one build may disagree on."""
-    assert block.direction == FORWARD, "the one pass that is swept"
     space = space_of(block.space, block.seed)
     together = 1 if block.alone else max(adapter.BLOCK, LOCAL)
     for first in range(block.start, block.stop, together):
-        cases = [case_of(space[number]) for number in range(first, min(first + together, block.stop))]
-        for record in _records(lane, adapter, cases, block.dtype):
+        numbers = range(first, min(first + together, block.stop))
+        asked = [asked_of(space[number], block.dtype, block.direction) for number in numbers]
+        for record in _records(lane, adapter, asked):
             yield line(record)
 
 
@@ -51,23 +51,28 @@ def line(record: Record) -> bytes:
     return replace(record, seconds=0.0).to_json().encode() + b"\n"
 
 
-def _records(lane: Lane, adapter: Adapter, cases: list[Case], dtype: str) -> Iterator[Record]:
-    """The records of cases; of one for which there is no data, that there is none."""
-    made = {case.id: _job(case, dtype) for case in cases}
+def asked_of(problem: Problem, dtype: str, direction: str) -> Asked:
+    """What a sweep asks about a problem of its space, which has a bias where the gradient by it is asked for."""
+    return Asked(case_of(replace(problem, bias=True) if direction == BIAS else problem), dtype, direction)
+
+
+def _records(lane: Lane, adapter: Adapter, every: list[Asked]) -> Iterator[Record]:
+    """The records of what is asked; where there is no data, that there is none."""
+    made = {asked.key: _job(asked) for asked in every}
     jobs = [job for job in made.values() if isinstance(job, Job)]
     results = iter(evaluate(lane, adapter, jobs, adapter.BLOCK))
-    for case in cases:
-        job = made[case.id]
+    for asked in every:
+        job = made[asked.key]
         if isinstance(job, Job):
             yield next(results).record
         else:
             ended = failed("drawing", job)
-            yield record_of(lane, Asked(case, dtype), ended.verdict, message=ended.message)
+            yield record_of(lane, asked, ended.verdict, message=ended.message)
 
 
-def _job(case: Case, dtype: str) -> Job | DataError:
+def _job(asked: Asked) -> Job | DataError:
     try:
-        return Job(case, dtype, compute_small(case, dtype))
+        return Job(asked.case, asked.dtype, compute_small(*asked), asked.direction)
     except DataError as error:
         return error
 
@@ -80,7 +85,7 @@ def load(lane: Lane) -> Convolving:
 
 def main(parent: int) -> None:
     """Answer with the adapter that the parent names."""
-    serve(parent, load, lines, {ORACLE: oracle_digest()})
+    serve(parent, load, lines, {ORACLE: oracle_digest(PASSES)})
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class OutsideBlocks:
         lane, dtype, taken = self._sweep.lane, self._sweep.dtype, Taken(task)
         together = adapters.block(lane.framework)
         for first in range(task.start, task.stop, together):
-            cases = [taken.case(number) for number in range(first, min(first + together, task.stop))]
+            cases = [taken.asked(number).case for number in range(first, min(first + together, task.stop))]
             jobs, lacking = [], {}
             for case in cases:
                 try:

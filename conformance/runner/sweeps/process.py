@@ -7,15 +7,15 @@ from functools import partial
 from typing import Any
 
 from conformance import adapters
+from conformance.problem import PASSES
 from conformance.processes import wire
 from conformance.processes.isolation import STARTS, Death
 from conformance.processes.wire import ViolationError
 from conformance.runner.outside.channel import START, Channel, DiedError, trusted
 from conformance.runner.outside.forked import Forked
-from conformance.runner.sweeps.lane import ORACLE, load, main, space_of
+from conformance.runner.sweeps.lane import ORACLE, asked_of, load, main, space_of
 from conformance.runner.sweeps.taken import Taken
 from conformance.runner.sweeps.task import Sweep, SweepError, Swept, Task
-from conformance.suites.borders import case_of
 from conformance.suites.references import compute_small, oracle_digest
 
 CAREFUL = 64
@@ -40,7 +40,7 @@ def forked(sweep: Sweep) -> Start:
     load(sweep.lane)
     space = space_of(sweep.space, sweep.seed)
     for number in range(min(WARM, space.size)):
-        compute_small(case_of(space[number]), sweep.dtype)
+        compute_small(*asked_of(space[number], sweep.dtype, sweep.direction))
     gc.collect()
     gc.freeze()  # what is collected is written to, and would no longer be shared
     parent = os.getpid()
@@ -126,7 +126,7 @@ class BlockProcess:
 
     def _require_oracle(self, channel: Channel, oracle: str) -> None:
         """Raises SweepError where a lane process compares with another oracle than is known here."""
-        if oracle != (ours := oracle_digest()):
+        if oracle != (ours := oracle_digest(PASSES)):
             channel.end()
             raise SweepError(f"{self._sweep.lane}: its environment has another version of this package, whose "
                              f"oracle is {oracle}, and not {ours}: install the same there")  # fmt: skip

@@ -43,7 +43,7 @@ def digest_of(blocks: Iterator[Done]) -> str:
 
 def identity_of(sweep: Sweep, space: Space) -> Identity:
     """What a store keeps of a sweep."""
-    return Identity(FORMAT, space.digest, oracle_digest(), sweep)
+    return Identity(FORMAT, space.digest, oracle_digest((sweep.direction,)), sweep)
 
 
 def require_part(space: Space, part: Part) -> None:

@@ -196,9 +196,10 @@ def _differing(was: Identity, now: Identity) -> Iterator[tuple[str, object, obje
         yield "format", was.format, now.format
     if was.digest != now.digest:
         yield "space", was.digest, now.digest
-    for what in ("seed", "lane", "dtype", "direction", "keep"):
+    words = {"seed": "seed", "lane": "lane", "dtype": "dtype", "direction": "pass", "keep": "keep"}
+    for what, word in words.items():
         if getattr(was.sweep, what) != getattr(now.sweep, what):
-            yield what, getattr(was.sweep, what), getattr(now.sweep, what)
+            yield word, getattr(was.sweep, what), getattr(now.sweep, what)
     if was.oracle != now.oracle:
         yield "oracle", was.oracle, now.oracle
 

@@ -11,10 +11,9 @@ from conformance.processes.isolation import Death
 from conformance.processes.wire import ViolationError
 from conformance.records.record import Record, Verdict
 from conformance.run import record_of
-from conformance.runner.sweeps.lane import line, space_of
+from conformance.runner.sweeps.lane import asked_of, line, space_of
 from conformance.runner.sweeps.task import Swept, Task
-from conformance.suites.borders import case_of
-from conformance.suites.case import Asked, Case
+from conformance.suites.case import Asked
 from conformance.suites.references import oracle_digest
 
 
@@ -47,17 +46,17 @@ class Taken:
     def add_death(self, death: Death) -> None:
         """The next line, of a problem that killed its process."""
         sweep = self._task.sweep
-        record = record_of(sweep.lane, Asked(self.case(self.next), sweep.dtype), death.verdict, message=death.cause)
+        record = record_of(sweep.lane, self.asked(self.next), death.verdict, message=death.cause)
         self.add_record(replace(record, trace=death.trace))
 
     def add_record(self, record: Record) -> None:
         """The next line, of a record that was made here; what a process said last counts in no digest."""
         self._add(record.verdict, line(replace(record, trace=())), line(record))
 
-    def case(self, number: int) -> Case:
-        """The case of a number."""
+    def asked(self, number: int) -> Asked:
+        """What is asked under a number."""
         sweep = self._task.sweep
-        return case_of(space_of(sweep.space, sweep.seed)[number])
+        return asked_of(space_of(sweep.space, sweep.seed)[number], sweep.dtype, sweep.direction)
 
     def _add(self, verdict: Verdict, told: bytes, kept: bytes) -> None:
         self.next += 1
@@ -71,5 +70,5 @@ class Taken:
         return Swept(
             self._task.start, self._task.stop, dict(sorted(self._verdicts.items())), self._digest.hexdigest(),
             b"".join(self._kept), deaths, dict(environment), dict(machine),
-            oracle_digest(),
+            oracle_digest((self._task.sweep.direction,)),
         )  # fmt: skip

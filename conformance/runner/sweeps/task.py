@@ -15,7 +15,7 @@ class SweepError(ValueError):
 
 
 class Sweep(Struct, frozen=True):
-    """What a sweep is about: the levels of a space with the seed of its order, a lane, and a dtype."""
+    """What a sweep is about: the levels of a space with the seed of its order, a lane, a dtype, and a pass."""
 
     space: str
     seed: int
