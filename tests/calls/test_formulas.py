@@ -100,6 +100,29 @@ def test_where_a_padding_needs_a_larger_kernel_the_first_input_is_told_with_its_
     assert [refused(text, {"x": (1, 2, n), "w": (2, 3, k)}) for n, k in pairs] == [False, True, False]
 
 
+@pytest.mark.parametrize(("stride", "padding", "k"), [(1, 10, 17), (2, 5, 3), (1, 1, 1)])
+def test_of_an_input_that_is_known_the_first_kernel_that_is_taken_is_told(stride: int, padding: int, k: int) -> None:
+    text = f"F.conv_transpose2d(x, w, stride={stride}, padding={padding})"
+    meaning = meant("torch", text, "x=1,8,5,7")
+    assert meaning.unknown == (f"k is the kernel's extent{f', from {k} on' * (k > 1)}",)
+    for extent in (k, k + 40):
+        claim = idioms.read("torch", text, {"x": (1, 8, 5, 7), "w": (8, 4, extent, extent)}).claim
+        assert (claim.refused, claim.problem.output) == (
+            "",
+            tuple(eval(each, {"k": extent}) for each in meaning.output),
+        )
+    assert k == 1 or refused(text, {"x": (1, 8, 5, 7), "w": (8, 4, k - 1, k - 1)})
+
+
+def test_no_kernel_that_is_not_known_is_said_to_be_refused() -> None:
+    sized = "tf.nn.conv2d_transpose(x, w, (1, 30, 14, 4), 2, padding=[[0, 0], [1, 1], [1, 1], [0, 0]])"
+    with pytest.raises(Refusal, match=r"of this size depends on the kernel: give --shape w=3,3,None,None"):
+        meant("tensorflow", sized, "x=1,5,7,8")
+    assert meant("tensorflow", sized, "x=1,5,7,8", "w=24,3,4,8").output == (30, 14)
+    with pytest.raises(Refusal, match=r"padding takes 0 to 5 here on axis 0 \(of a kernel of 7\)$"):
+        meant("torch", "F.conv_transpose2d(x, w, padding=1000)", "x=1,8,5,7")
+
+
 def test_what_every_input_is_refused_for_is_told_with_the_input_that_the_numbers_are_of() -> None:
     with pytest.raises(Refusal, match=r"padding takes 0 to 127 here \(of an input of 256\)$"):
         meant("torch", "nn.ConvTranspose1d(6, 2, 1, padding=300000000)")

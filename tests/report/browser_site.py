@@ -30,10 +30,16 @@ from conformance.predicates.predicate import Predicate
 from conformance.problem import Problem
 from conformance.records.record import Header, Record, Run, Verdict
 from conformance.regression.change import WORSE
-from conformance.regression.comparison import compare
+from conformance.regression.comparison import Comparison, compare
+from conformance.regression.side_by_side import Times
 from conformance.report import Site, changes, write_report
 from conformance.report.content.documents import read
+from conformance.report.content.faults import ChangeLine
 from conformance.report.content.history import Kept, Night, Past, State
+from conformance.report.content.modes import Asked, Modes, Otherwise
+from conformance.report.content.replays import Replays
+from tests.report.test_audit_page import AUDIT
+from tests.report.test_replays_page import ROWS
 from tests.report.test_site import runs_of
 
 CHROMIUM = os.environ.get("CONFORMANCE_CHROMIUM", "/usr/bin/chromium")
@@ -46,6 +52,21 @@ FILTER_MS = 200
 WAITED_MS = 120_000
 ANSWERED = "() => document.getElementById('status').textContent.includes(' of ')"
 SETTLED = "() => document.getElementById('status').textContent.includes('record')"
+
+
+MODES = Modes(
+    [
+        Asked("torch-eager", "smoke", "compiled", "float32", 60, 58),
+        Asked("torch-eager", "smoke", "vmap", "float64", 60, 60),
+    ],
+    [
+        Otherwise("torch-eager", "compiled", "float32", "answers wrong where eager execution answers right", 2,
+                  "i5x7 k3 s2 p1 op1 bias", "", "", "conformance audit modes torch --mode compiled --dtype float32"),
+        Otherwise("torch-eager", "exported", "float32", "is refused", 1, "i5 k3", HOSTILE,
+                  "It has no such call: https://example.org/a-page-with-a-long-address/that/names/every/part/of/it",
+                  "conformance audit modes torch --mode exported --dtype float32"),
+    ],
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -67,16 +88,37 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     states = (State(nights[0].started, "1.2.3", "conforms", "", False),
               State(nights[3].started, "1.2.3", "errored", HOSTILE, True))  # fmt: skip
     kept = Kept({("jax-jit", "smoke"): (nights[0].started, 9)}, {("jax-jit", odd[0].key): states})
+    compared = [compare((right := runs_of(["torch-eager"])[0][0],), (run,)) for run in runs[:1]]
+    assert compared[0].groups
+    changed = [
+        ChangeLine("torch-eager", group.change.value, f"{group.before} -> {group.after}, {group.where.sentence}",
+                   len(group.differences), group.change in WORSE, "changes.html")
+        for group in compared[0].groups
+    ]  # fmt: skip
     write_report(Site(
         runs, found=found, handbook=handbook.build(Proofs({})), domains=tuple(domains(runs, ())),
-        coverage=coverage.of_lanes(runs), kept=kept, documents=read(docs_folder()),
+        coverage=coverage.of_lanes(runs), kept=kept, documents=read(docs_folder()), audit=AUDIT, modes=MODES,
+        replays=Replays(rows=ROWS), changes=changed, more={"changes.html": changes.page(compared, WORSE)},
     ), place / "index.html")  # fmt: skip
-    compared = [compare((runs_of(["torch-eager"])[0][0],), (run,)) for run in runs[:1]]
-    assert compared[0].groups
     (place / "alone").mkdir()
-    (place / "alone" / "changes.html").write_text(changes.html(compared, WORSE), encoding="utf-8")
-    (place / "diff.html").write_text(changes.html(compared, WORSE, "site"), encoding="utf-8")
+    for name, comparisons in {"diff": compared, "model": of_a_model(right, runs[0])}.items():
+        (place / "alone" / f"{name}.html").write_text(changes.html(comparisons, WORSE), encoding="utf-8")
+        (place / f"{name}.html").write_text(changes.html(comparisons, WORSE, "site"), encoding="utf-8")
     return place
+
+
+def of_a_model(old: Run, new: Run) -> list[Comparison]:
+    """Two runs as those of a model's layers, on exact data with times side by side, and on own weights."""
+    exact, own = (tuple(_of_suite(run, suite) for run in (old, new)) for suite in ("scan-net", "scan-net-weights"))
+    times = {record.key: Times(0.0012, 0.0031, 2.58) for record in exact[1].records[:9]}
+    return [replace(compare(exact[:1], exact[1:]), timed=times), compare(own[:1], own[1:])]
+
+
+def _of_suite(run: Run, suite: str) -> Run:
+    """A run of another suite, whose cases are named as layers are."""
+    end = "-weights" * suite.endswith("-weights")
+    records = [replace(each, case=f"scan-net/decoder.blocks.{at}.up{end}") for at, each in enumerate(run.records)]
+    return replace(run, records=tuple(records), header=replace(run.header, suite=suite))
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +181,8 @@ def test_every_page_is_accessible_and_as_wide_as_the_window(
             page.wait_for_function(SETTLED)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         if PICTURES:
-            page.screenshot(path=Path(PICTURES, f"{Path(name).stem}-{width}-{scheme}.png"), full_page=True)
+            picture = name.removesuffix(".html").replace("/", "-")
+            page.screenshot(path=Path(PICTURES, f"{picture}-{width}-{scheme}.png"), full_page=True)
         page.evaluate(AXE.read_text(encoding="utf-8"))
         found = page.evaluate("axe.run({preload: false})")["violations"]
         said = [
@@ -166,7 +209,7 @@ def test_from_the_front_page_a_reproducer_is_two_clicks_away_and_is_copied_whole
 
 
 def test_a_command_of_a_page_of_changes_is_copied_and_a_case_leads_to_its_page(folder: Path, opened: Opening) -> None:
-    for name in ("alone/changes.html", "diff.html"):
+    for name in ("alone/diff.html", "diff.html"):
         page = opened(address(folder, name))
         page.locator("details[open] .snippet button.copy").first.click()
         page.locator("button.copy", has_text="Copied").wait_for()

@@ -24,6 +24,8 @@ from conformance.problem import Ints, Problem
 
 TRIED = 5
 """Extents that are tried for one that is not known, from the first on that is taken."""
+KERNELS = range(1, 1 + 7)
+"""The kernels that are tried for one that is not known."""
 INPUTS = 4096
 """Inputs that are tried at most for an answer whose size is given."""
 FURTHEST = 256
@@ -148,8 +150,10 @@ def _formula(framework: str, reading: Reading, of: Mapping[str, Any], variant: s
         cases, _ = _tried(call, variant, dtype)
     if not cases and call.open_extents and call.sized:
         return _of_the_one_input(framework, call, variant, dtype, refusals[-1])
+    if not cases and call.sized and call.open_kernel:
+        raise Refusal(f"whether there is an answer of this size depends on the kernel: give {call.to_give('w')}")
     if not cases:
-        raise Refusal(_worded(refusals))
+        raise Refusal(_worded(refusals, call))
     if call.sized and call.open_extents and call.open_kernel and len({case.i for case in cases}) > 1:
         raise _depends_on_the_kernel(call)
     try:
@@ -162,10 +166,13 @@ def _formula(framework: str, reading: Reading, of: Mapping[str, Any], variant: s
 
 def _tried(call: StandIns, variant: str, dtype: str) -> tuple[list[_Case], list[str]]:
     """The claims on extents from the first on that is taken, and why others are refused."""
-    if not call.open_extents:
-        return _at(0, call, variant, dtype)
     cases: list[_Case] = []
     refusals: list[str] = []
+    if not call.open_extents:
+        cases, refusals = _at(0, call, variant, dtype)
+        if not cases and call.open_kernel and not call.sized:
+            cases = _of_first_kernels(call, variant, dtype)
+        return cases, refusals
     i, last = 1, FURTHEST
     while i <= last:
         more, reasons = _at(i, call, variant, dtype)
@@ -178,10 +185,20 @@ def _tried(call: StandIns, variant: str, dtype: str) -> tuple[list[_Case], list[
     return cases, refusals
 
 
-def _at(i: int, call: StandIns, variant: str, dtype: str) -> tuple[list[_Case], list[str]]:
+def _of_first_kernels(call: StandIns, variant: str, dtype: str) -> list[_Case]:
+    """The claims on the first kernels that are taken, of those that are tried one by one; none where none is."""
+    for first in range(KERNELS.stop, FURTHEST):
+        if _at(0, call, variant, dtype, range(first, first + 1))[0]:
+            return _at(0, call, variant, dtype, range(first, first + TRIED))[0]
+    return []
+
+
+def _at(
+    i: int, call: StandIns, variant: str, dtype: str, kernels: range = KERNELS
+) -> tuple[list[_Case], list[str]]:  # fmt: skip
     """The claims on an extent, one for each kernel where that is not known, and why the others are refused."""
     cases, refusals = [], []
-    for k in range(1, 8) if call.open_kernel else (0,):
+    for k in kernels if call.open_kernel else (0,):
         try:
             claim, _ = idioms.claim_of(call.told(k), call.shapes(i, k), variant, dtype)
         except Refusal as reason:
@@ -204,9 +221,10 @@ def _first_beyond(call: StandIns, variant: str, dtype: str) -> int:
     return bisect_left(range(2 * low), True, low + 1, key=lambda i: bool(_at(i, call, variant, dtype)[0]))
 
 
-def _worded(refusals: Sequence[str]) -> str:
+def _worded(refusals: Sequence[str], call: StandIns) -> str:
     """Why every extent is refused: the last reason, with that extent where the reason is not the same for all."""
-    return refusals[-1] + ("" if refusals[0] == refusals[-1] else f" (of an input of {FURTHEST})")
+    of = f"an input of {FURTHEST}" if call.open_extents else f"a kernel of {KERNELS[-1]}"
+    return refusals[-1] + ("" if refusals[0] == refusals[-1] else f" (of {of})")
 
 
 def _of_the_one_input(framework: str, call: StandIns, variant: str, dtype: str, refusal: str) -> Meaning:
@@ -274,8 +292,10 @@ def _fitted(framework: str, call: StandIns, cases: list[_Case]) -> Meaning:
     if open_extents:
         unknown = (*unknown, "i is the input's extent" + _from(cases, fixed))
     if call.open_kernel:
-        kernels = sorted({case.k for case in cases})
-        unknown = (*unknown, f"k is the kernel's extent{f', which is {kernels[0]} here' * (len(kernels) == 1)}")
+        unknown = (
+            *unknown,
+            f"k is the kernel's extent{_from_kernel(sorted({case.k for case in cases}), open_extents)}",
+        )
     return Meaning(
         framework, reading.idiom.id, last.law, reading.text, reading.function, "", window, full, output, last.data,
         last.weight, last.reversed, reading.aside, unknown, "", None if call.open_kernel else last.problem,
@@ -300,6 +320,13 @@ def _from(cases: list[_Case], fixed: list[bool]) -> str:
     if {*kernels} != {case.k for case in cases}:
         return f", from {first} on where k is {kernels[0]}"
     return "" if first == 1 else f", from {first} on"
+
+
+def _from_kernel(kernels: Sequence[int], open_extents: bool) -> str:
+    """Which of the tried kernels the formula holds for, where it does not hold for all."""
+    if len(kernels) == 1:
+        return f", which is {kernels[0]} here"
+    return "" if kernels[0] == 1 or open_extents else f", from {kernels[0]} on"
 
 
 def _number(cases: list[_Case], of: Any, what: str) -> Number:
