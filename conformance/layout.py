@@ -41,6 +41,16 @@ def spelt(layout: str, rank: int) -> str:
     return "".join("DHW"[-rank:] if part == "k" else part.upper() for part in groups(layout))
 
 
+def counted(axes: int, kind: str = "") -> str:
+    """A number of axes in words, such as "1 spatial axis"."""
+    return f"{axes} {kind}{'axis' if axes == 1 else 'axes'}"
+
+
+def axes_of(layout: str, rank: int) -> str:
+    """How many axes a layout has, in words."""
+    return f"'{layout}' with {counted(rank, 'spatial ')} has {len(groups(layout)) - 1 + rank}"
+
+
 def sizes(shape: Sequence[int], layout: str, rank: int, known: Mapping[str, int]) -> dict[str, Any]:
     """The extent of each letter in a shape, `k` as a tuple; `known` extents divide those they are laid out with.
 
@@ -48,8 +58,7 @@ def sizes(shape: Sequence[int], layout: str, rank: int, known: Mapping[str, int]
     """
     parts = groups(layout)
     if len(shape) != len(parts) - 1 + rank:
-        raise LayoutError(f"{tuple(shape)} has {len(shape)} axes, '{layout}' with {rank} spatial axes has "
-                          f"{len(parts) - 1 + rank}")  # fmt: skip
+        raise LayoutError(f"{tuple(shape)} has {counted(len(shape))}, {axes_of(layout, rank)}")
     sizes_by_letter: dict[str, Any] = dict(known)
     rest = list(shape)
     for part in parts:

@@ -239,7 +239,7 @@ def claim_of(reading: Reading, shapes: Shapes, variant: str, dtype: str) -> tupl
             name = reading.tensors.get(operand) or operand
             name = name if name.replace(".", "").isidentifier() else operand
             raise IdiomError(f"{reading.function}: the shape of {name} is missing: give it, as in "
-                             f"--shape {name}=1,8,5,7")  # fmt: skip
+                             f"--shape {name}={'1,8,5,7' if operand == 'x' else '8,4,3,3'}")  # fmt: skip
     seen = {name: shape for name, shape in of.items() if name != "b"}
     if reading.view and "w" in of:
         seen["w"] = turned_shape(reading.view, of["w"])

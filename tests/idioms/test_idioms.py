@@ -61,6 +61,11 @@ def test_a_layer_is_run_with_its_weights_and_called_as_it_was_written() -> None:
     )
 
 
+def test_an_input_of_too_many_axes_is_told_how_many_there_are_with_a_batch() -> None:
+    with pytest.raises(Refusal, match=r"\(1, 8, 5, 7\) has 4 axes, 'n c k' with 1 spatial axis has 3$"):
+        idioms.read("torch", "nn.ConvTranspose1d(8, 4, 3)", {"x": (1, 8, 5, 7)})
+
+
 @pytest.mark.parametrize(
     ("framework", "text", "shapes", "message"),
     [
@@ -68,7 +73,7 @@ def test_a_layer_is_run_with_its_weights_and_called_as_it_was_written() -> None:
         ("torch", "F.conv_transposed2d(x, w)", SHAPES, "the nearest is 'torch.nn.functional.conv_transpose2d'"),
         ("torch", "3", SHAPES, "no call that torch has"),
         ("torch", FUNCTION, {"w": (4, 2, 3, 3)}, "the shape of x is missing: give it, as in --shape x="),
-        ("torch", FUNCTION, {"x": (1, 4, 5, 7)}, "the shape of w is missing"),
+        ("torch", FUNCTION, {"x": (1, 4, 5, 7)}, "the shape of w is missing: give it, as in --shape w=8,4,3,3"),
         ("torch", "F.conv_transpose2d(x, w)(x)", SHAPES, "makes no layer"),
         ("keras", FUNCTION, SHAPES, "no framework 'keras', it is among the idioms of 'tensorflow'"),
     ],

@@ -143,10 +143,10 @@ def stand_in(
     known = {name: extents for name, extents in of.items() if name in "xw" or None not in extents}
     for name, extents in known.items():
         if name == "x" and len(extents) != rank + 2:
-            raise Refusal(f"x has {len(extents)} axes, '{data}' with {rank} spatial axes has {rank + 2}")
+            raise Refusal(f"x has {layout.counted(len(extents))}, {layout.axes_of(data, rank)}")
         if name == "w" and len(extents) != len(letters["w"]):
             if None in extents:
-                raise Refusal(f"w has {len(extents)} axes, '{weight}' with {rank} spatial axes has {len(letters['w'])}")
+                raise Refusal(f"w has {layout.counted(len(extents))}, {layout.axes_of(weight, rank)}")
             letters["w"] = [""] * len(extents)  # which the claim refuses, or which is turned
     arguments, unknown = _told(reading, known, letters["x"])
     return StandIns(replace(reading, arguments=arguments), rank, known, letters["x"], letters["w"], unknown)

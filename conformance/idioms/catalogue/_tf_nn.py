@@ -8,6 +8,7 @@ from conformance.idioms.base import FLOAT32, HALVES, Claim, Refusal, Use, is_who
 from conformance.idioms.catalogue._tf import WEIGHT, Padding, claim, legal, refused_size, window
 from conformance.idioms.expression import write
 from conformance.idioms.sizes.legal import listed
+from conformance.layout import axes_of, counted
 from conformance.problem import Ints, Problem
 
 FORMATS = {1: ("NWC", "NCW"), 2: ("NHWC", "NCHW"), 3: ("NDHWC", "NCDHW")}
@@ -182,9 +183,7 @@ def _output(use: Use, name: str, *, first: bool) -> tuple[Ints, int, str]:
         raise Refusal(f"{name} is {use[name]!r}: nothing is claimed of extents below 1, of which TensorFlow takes 0: "
                       f"give numbers of at least 1{', or -1 for the batch' * (not alone)}")  # fmt: skip
     if len(weight) != use.rank + 2:
-        raise Refusal(
-            f"filter {weight} has {len(weight)} axes, '{WEIGHT}' with {use.rank} spatial axes has {use.rank + 2}"
-        )
+        raise Refusal(f"filter {weight} has {counted(len(weight))}, {axes_of(WEIGHT, use.rank)}")
     if min(weight) < 1:
         raise Refusal(f"filter {weight}: nothing is claimed of extents below 1")
     if alone:

@@ -65,7 +65,7 @@ def _words(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _batched(use: Use) -> str:
-    return "n c k" if len(use.shapes["x"]) == use.rank + 2 else "c k"
+    return "c k" if len(use.shapes["x"]) == use.rank + 1 else "n c k"
 
 
 def _claim_padding(use: Use) -> Claim:
