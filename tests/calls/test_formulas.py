@@ -107,10 +107,8 @@ def test_of_an_input_that_is_known_the_first_kernel_that_is_taken_is_told(stride
     assert meaning.unknown == (f"k is the kernel's extent{f', from {k} on' * (k > 1)}",)
     for extent in (k, k + 40):
         claim = idioms.read("torch", text, {"x": (1, 8, 5, 7), "w": (8, 4, extent, extent)}).claim
-        assert (claim.refused, claim.problem.output) == (
-            "",
-            tuple(eval(each, {"k": extent}) for each in meaning.output),
-        )
+        output = tuple(eval(str(each), {"k": extent}) for each in meaning.output)
+        assert (claim.refused, claim.problem.output) == ("", output)
     assert k == 1 or refused(text, {"x": (1, 8, 5, 7), "w": (8, 4, k - 1, k - 1)})
 
 
