@@ -3,6 +3,7 @@
 import os
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -123,6 +124,8 @@ def commands() -> None:
 def main() -> None:
     """The program: a user's mistake is one line and exit status 2, never a traceback. Raises KeyboardInterrupt."""
     _open_closed_streams()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # of what its encoding lacks, as standard error has it
     try:
         status: Any = commands(standalone_mode=False)
         sys.stdout.flush()  # so that a full disk behind it is told here, and not while the interpreter ends

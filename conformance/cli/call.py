@@ -19,7 +19,7 @@ from conformance.idioms import Reading, arithmetic
 from conformance.idioms.base import DTYPES, HALVES, INTEGERS, ClaimedCall, Refusal
 from conformance.io.bounded import read_source, require_no_path
 from conformance.io.exit_status import DIVERGED, OK
-from conformance.io.terminal import abridged, echo, plural
+from conformance.io.terminal import abridged, echo, one_line, plural
 from conformance.problem import FORWARD, PASSES
 
 DIGITS = 18
@@ -243,6 +243,7 @@ def _list(lane: Lane, name: str, dtype: str, json_: bool, entries: Sequence[tupl
         echo(json.dumps([{"line": line, "refused": read} if isinstance(read, str) else _document(*read)
                          for line, read in calls], indent=2))  # fmt: skip
         return status
+    name = one_line(name)
     for line, read in calls:
         if isinstance(read, str):
             echo(abridged(f"{name}:{line}: not read: {read}"))

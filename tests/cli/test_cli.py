@@ -1,6 +1,7 @@
 """The command line: a user's mistake is one line that names it and the next step, and exit status 2."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -464,3 +465,20 @@ def test_a_closed_standard_stream_ends_no_verb_with_a_traceback(closing: str, to
     )
     assert (answered.returncode, answered.stderr) == (0, "")
     assert (refused.returncode, "Traceback" in refused.stderr, bool(refused.stderr)) == (2, False, told)
+
+
+def test_what_the_encoding_of_the_output_lacks_is_an_escape() -> None:
+    command = [sys.executable, "-m", "conformance", "call", "torch", "nn.ConvTranspose2d(8, 4, \u043a)", "--claim"]
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, capture_output=True, encoding="latin-1", env=environment, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "kernel_size is \\u043a" in done.stdout
+
+
+def test_the_name_of_a_file_is_one_line(tmp_path: Path, conformance: Command) -> None:
+    path = tmp_path / "a b\nc.py"
+    path.write_text("nn.ConvTranspose2d(8, 4, 3)\nnn.ConvTranspose2d(n)\n", encoding="utf-8")
+    lines = conformance("call", "torch", path).out.splitlines()
+    assert [line for line in lines if line.startswith(f"{tmp_path}/a b\\nc.py:1: torch.nn.ConvTranspose2d(8, 4, 3)")]
+    assert [line for line in lines if line.startswith(f"{tmp_path}/a b\\nc.py:2: not read: ")]
+    assert not [line for line in lines if line.startswith("c.py")]
