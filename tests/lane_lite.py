@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.scan import scanning
-from conformance.scan.formats.lite.model import TfliteModel, open_model
-from conformance.scan.formats.lite.shapes import inferred
-from conformance.scan.layer import Array
-from conformance.suites.scans.weights import digest_of
-
 tf = pytest.importorskip("tensorflow", reason="TensorFlow converts them")
 pytest.importorskip("tflite", reason="comes with the extra scan")
+
+from conformance.scan import scanning  # noqa: E402  # what follows imports tflite
+from conformance.scan.formats.lite.model import TfliteModel, open_model  # noqa: E402  # imports tflite
+from conformance.scan.formats.lite.shapes import inferred  # noqa: E402  # imports tflite
+from conformance.scan.layer import Array  # noqa: E402  # as those above
+from conformance.suites.scans.weights import digest_of  # noqa: E402  # as those above
+
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the frameworks themselves, which are not what is tested
 RNG = np.random.default_rng(0)
 

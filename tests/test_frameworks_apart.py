@@ -13,7 +13,13 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "conformance"
 OWN = ("adapters", "adapters/modes", "adapters/operators", "idioms/catalogue", "idioms/ordinary")
 """The folders that hold a module of each framework; all but `base` and `__init__` in them are a framework's."""
-FORMATS = ("adapters/models", "scan/formats", "scan/formats/exported")
+FORMATS = (
+    "adapters/models",
+    "adapters/models/tensorflow",
+    "scan/formats",
+    "scan/formats/exported",
+    "scan/formats/lite",
+)
 """The folders about the formats of model files, of which each is one framework's or another's."""
 
 NAMES = {*idioms.frameworks(), "pytorch", "keras", "flax", "gluon", "tf", "mx"}
@@ -31,6 +37,7 @@ REASONS = {
     "idioms/names/owners.py": "a library that is not read here has a counterpart in a framework that is",
     "idioms/names/parameters.py": "an argument that one framework alone has is said to be that one's",
     "idioms/laws.py": "a law of windows is shown by calls of several frameworks, side by side",
+    "adapters/models/tensorflow/__init__.py": "its folder is TensorFlow's own",
     "calls/copies.py": "a message names the order of axes that problems have, which is PyTorch's",
     "cli/check.py": EXAMPLE,
     "cli/one.py": EXAMPLE,
@@ -62,7 +69,8 @@ def shared_modules() -> list[Path]:
     return [
         path
         for path in sorted(PACKAGE.rglob("*.py"))
-        if path.parent not in own or path.stem in ("__init__", "_derivatives", "_outside", "_programs", "base")
+        if path.parent not in own
+        or path.stem in ("__init__", "_derivatives", "_literals", "_outside", "_programs", "base")
     ]
 
 

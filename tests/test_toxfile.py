@@ -83,4 +83,4 @@ def test_what_only_installs_says_and_leaves_nothing(tmp_path: Path) -> None:
 def test_every_test_of_lanes_is_run_under_test() -> None:
     source = PLUGIN.read_text()
     files = {path.stem.removeprefix("lane_") for path in Path(__file__).parent.glob("lane_*.py")}
-    assert files == set(ast.literal_eval(re.search(r"^_TESTS = (\(.*\))$", source, re.M)[1]))  # type: ignore[index]  # there
+    assert files == set(ast.literal_eval(re.search(r"^_TESTS = (\(.*?\))$", source, re.M | re.S)[1]))  # type: ignore[index]  # there

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from conformance import adapters, oracle
+from conformance.adapters import _literals
 from conformance.cli import GROUPS, VERBS
 from conformance.cli.demo import QUESTIONS
 from conformance.cli.forms import BEFORE
@@ -123,7 +124,7 @@ def test_a_framework_with_several_engines_is_not_installed_where_there_is_none(
 ) -> None:
     here = {"ai_edge_litert", "flatbuffers", "numpy", "conformance", "os", "warnings", "collections", "typing",
             "importlib"}  # fmt: skip
-    monkeypatch.setattr(adapters, "find_spec", lambda name: name if name in here else None)
+    monkeypatch.setattr(_literals, "find_spec", lambda name: name if name in here else None)
     adapters.require_installed("tflite")
     here.remove("ai_edge_litert")
     with pytest.raises(adapters.AdapterError, match="tflite needs ai_edge_litert, which is not installed here"):
