@@ -133,9 +133,9 @@ def test_a_function_that_is_called_otherwise_is_named(tensorflow: Any) -> None:
     tf = tensorflow
 
     def call(x: Any) -> Any:
-        up = lambda each: tf.nn.conv2d_transpose(each, tf.ones((2, 2, 3, 3)), (1, 10, 12, 3), 2)  # noqa
+        up = tf.function(lambda each: tf.nn.conv2d_transpose(each, tf.ones((2, 2, 3, 3)), (1, 10, 12, 3), 2))
         return tf.raw_ops.MapDefun(arguments=[x], captured_inputs=[], output_types=[tf.float32],
-                                   output_shapes=[(1, 10, 12, 3)], f=tf.function(up).get_concrete_function(
+                                   output_shapes=[(1, 10, 12, 3)], f=up.get_concrete_function(
                                        tf.TensorSpec((1, 5, 6, 3))))  # fmt: skip
 
     (row,) = rows_of_tensorflow(call, tf.TensorSpec((4, 1, 5, 6, 3)))

@@ -21,10 +21,9 @@ from conformance.records.record import Record, Verdict
 from conformance.records.record_file import parse
 from conformance.run import Job, judge, record_of
 from conformance.runner.outside import LaneProcess, Question
-from conformance.runner.sweeps.lane import asked_of
 from conformance.runner.sweeps.ledger import Done, Identity, kept, read_blocks, read_identity
 from conformance.runner.sweeps.task import Sweep
-from conformance.suites.borders import case_of
+from conformance.suites.borders import asked_of, case_of
 from conformance.suites.expectations import Expectation, applying, known, read_expectations, unkept
 from conformance.suites.references import compute, lacks_data
 from conformance.suites.spaces.space import Space

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from conformance.adapters.base import Lane
 from conformance.problem import BIAS, FORWARD, Problem
 from conformance.processes.isolation import Isolation
 from conformance.run import Result
 from conformance.runner.isolated import isolated
-from conformance.suites.borders import case_of, shrunk
+from conformance.suites.borders import asked_of, case_of, shrunk
 from conformance.suites.case import Asked, Case
 from conformance.suites.expectations import Expectation, known
 from conformance.suites.references import lacks_data
@@ -51,8 +51,7 @@ def search(
         if time.monotonic() > until:
             reached(number)
             return None
-        problem = replace(space[number], bias=True) if direction == BIAS else space[number]
-        asked = Asked(case_of(problem), dtype, direction)
+        asked = asked_of(space[number], dtype, direction)
         result = _failing(isolation, lane, asked, expectations)
         if result is not None:
             return _shrunk(isolation, lane, Found(asked.case, result, number), asked, expectations)

@@ -11,14 +11,14 @@ import msgspec
 from conformance import adapters
 from conformance.audit import fuzzing
 from conformance.audit.fuzzing import Found
-from conformance.cli.options import QUIET, number, of_pass
+from conformance.cli.asked import DTYPE, PASS, of_pass
+from conformance.cli.options import QUIET, number
 from conformance.diagnosis.explain import sentences
 from conformance.io.atomic import require_our_file, write_atomically
 from conformance.io.bounded import read_bytes
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.terminal import echo, note
-from conformance.numerics.operands import SIGNIFICAND
-from conformance.problem import FORWARD, PASSES
+from conformance.problem import FORWARD
 from conformance.records.record import Count, Verdict
 from conformance.records.reproduction import reproduction
 from conformance.runner.selection import require_computed, require_pass
@@ -43,10 +43,8 @@ class _State(msgspec.Struct):
 @click.option("--space", "name", default="small", show_default=True, help="The problems: a space, or a file of one.")
 @click.option("--minutes", default=5.0, show_default=True, type=click.FloatRange(0, 10**6), callback=number,
               help="How long to search.")  # fmt: skip
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice(list(SIGNIFICAND)),
-              help="The dtype of operands and answer.")  # fmt: skip
-@click.option("--pass", "direction", default=FORWARD, show_default=True, type=click.Choice(PASSES),
-              help="Forward, or the gradient with respect to an operand.")  # fmt: skip
+@DTYPE
+@PASS
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0, 2**32), help="The seed that shuffles the problems."
 )

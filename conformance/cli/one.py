@@ -9,12 +9,11 @@ import click
 
 from conformance import adapters
 from conformance.adapters.base import Lane
-from conformance.cli.options import of_pass
+from conformance.cli.asked import DTYPE, PASS, of_pass
 from conformance.io.bounded import require_no_path
 from conformance.io.exit_status import OK
 from conformance.io.terminal import echo, waiting
-from conformance.numerics.operands import SIGNIFICAND
-from conformance.problem import BIAS, FORWARD, PASSES, Problem, ProblemError, broken_rule
+from conformance.problem import BIAS, FORWARD, Problem, ProblemError, broken_rule
 from conformance.records.record import Verdict
 from conformance.suites import cases
 from conformance.suites.case import Asked, Case, Suite
@@ -42,16 +41,8 @@ SECONDS, MEMORY = 600.0, 2**44
     help="In place of FRAMEWORK: a lane such as torch-eager, a framework, or all; repeatable.",
 )
 @click.option("--variant", help="How the framework executes (default: its first variant).")
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice(sorted(SIGNIFICAND)),
-              help="The dtype of operands and answer.")  # fmt: skip
-@click.option(
-    "--pass",
-    "direction",
-    default=FORWARD,
-    show_default=True,
-    type=click.Choice(PASSES),
-    help="Forward, or the gradient with respect to an operand.",
-)
+@DTYPE
+@PASS
 @click.option("--case", metavar="ID", help="Use the data of the case with this id.")
 @click.option("--claim", is_flag=True, help="Say which window and output it has, and make no call.")
 @click.option("--json", "json_", is_flag=True, help="Print everything as one JSON object.")

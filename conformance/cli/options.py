@@ -12,7 +12,6 @@ import click
 from conformance import adapters
 from conformance.io.exit_status import INCOMPLETE, OK
 from conformance.io.terminal import amount, echo, is_quiet
-from conformance.problem import FORWARD
 
 
 def _amount(name: str) -> Callable[[click.Context, click.Parameter, bool], None]:
@@ -77,8 +76,3 @@ def framework_of(name: str, step: str) -> str:
             f"no call of {name} can be read or written, it runs problems alone; there are calls of "
             f"{idioms.accepted()}: {step.format(name=name)}"
         ) from None
-
-
-def of_pass(dtype: str, direction: str) -> str:
-    """A dtype, and of what gradient, as in "float16 gradient by input"."""
-    return dtype if direction == FORWARD else f"{dtype} gradient by {direction}"

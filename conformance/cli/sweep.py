@@ -14,13 +14,13 @@ from conformance import adapters
 from conformance.adapters.base import Lane
 from conformance.analysis import swept
 from conformance.calls.verify import VerifyError, python_for
+from conformance.cli.asked import DTYPE, PASS, of_pass
 from conformance.cli.diagnose import text_lines
-from conformance.cli.options import QUIET, of_pass
+from conformance.cli.options import QUIET
 from conformance.io.exit_status import DIVERGED, OK
 from conformance.io.folders import making
 from conformance.io.terminal import echo, plural, progress, verdict_count, verdict_counts
-from conformance.numerics.operands import SIGNIFICAND
-from conformance.problem import FORWARD, PASSES
+from conformance.problem import FORWARD
 from conformance.records.record import Verdict
 from conformance.records.reproduction import reproduction
 from conformance.runner.outside import LaneProcess, opened
@@ -91,10 +91,8 @@ def command() -> None:
 @click.option("--resume", is_flag=True, help="Continue in a folder, up to the number of problems of --count.")
 @click.option("--keep", default="notable", show_default=True, type=click.Choice(["notable", "all"]),
               help="Which records are kept; notable are those that do not conform.")  # fmt: skip
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice(list(SIGNIFICAND)),
-              help="The dtype of operands and answer.")  # fmt: skip
-@click.option("--pass", "direction", default=FORWARD, show_default=True, type=click.Choice(PASSES),
-              help="Forward, or the gradient with respect to an operand.")  # fmt: skip
+@DTYPE
+@PASS
 @QUIET
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0, 2**32), help="The seed that shuffles the problems."

@@ -7,15 +7,15 @@ at a time. What steps over the border tells a region from one that is a little w
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from math import prod
 from random import Random
 
 from conformance.adapters.base import Lane
 from conformance.numerics.operands import DTYPES
-from conformance.problem import FORWARD, Problem, broken_rule
-from conformance.suites.case import Case
+from conformance.problem import BIAS, FORWARD, Problem, broken_rule
+from conformance.suites.case import Asked, Case
 from conformance.suites.expectations import Expectation
 from conformance.suites.spaces.levels import Axis, Shared, of_axis, of_shared, to_problem
 
@@ -49,6 +49,11 @@ def case_of(problem: Problem) -> Case:
     descriptor = str(problem)
     digest = hashlib.sha256(descriptor.encode()).hexdigest()[:16]
     return Case(f"found-{digest}", problem, descriptor, "", _probes(problem), "")
+
+
+def asked_of(problem: Problem, dtype: str, direction: str) -> Asked:
+    """A drawn problem in a dtype and a pass; it has a bias where the gradient by one is asked for."""
+    return Asked(case_of(replace(problem, bias=True) if direction == BIAS else problem), dtype, direction)
 
 
 def _probes(problem: Problem) -> tuple[str, ...]:

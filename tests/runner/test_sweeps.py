@@ -28,13 +28,13 @@ from conformance.processes import wire
 from conformance.processes.tree import descendants
 from conformance.records.record import RecordError, Verdict
 from conformance.records.record_file import parse
-from conformance.runner.sweeps.lane import asked_of, lines
+from conformance.runner.sweeps.lane import lines
 from conformance.runner.sweeps.ledger import Done, read_blocks
 from conformance.runner.sweeps.process import BlockProcess, forked, spawned
 from conformance.runner.sweeps.run import digest_of, identity_of
 from conformance.runner.sweeps.store import Store
 from conformance.runner.sweeps.task import Sweep, SweepError, Swept, Task
-from conformance.suites.borders import case_of
+from conformance.suites.borders import asked_of, case_of
 from conformance.suites.references import oracle_digest
 from conformance.suites.spaces.files import read_space
 from tests.adapters import forget_adapters

@@ -6,7 +6,7 @@ numbers are made is bounded by those that are stored. A weight norm is recognize
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -82,49 +82,64 @@ def computed(name: str, stored: Callable[[str], Array | None], step: Callable[[s
 
     `stored` gives the numbers that the file holds, and `step` the operator whose answer has a name.
     """
-    leaves: dict[str, Array] = {}
-    unrounded: set[str] = set()
-    made_of_all = depth = 0
-
-    @cache
-    def value(name: str) -> Array:
-        nonlocal made_of_all, depth
-        if (numbers := stored(name)) is not None:
-            leaves[name] = numbers
-            unrounded.add(name)
-            return numbers
-        made = step(name)
-        if made is None or depth == DEEPEST:
-            raise _UnknownError
-        depth += 1
-        operands = [value(operand) for operand in made.operands]
-        depth -= 1
-        if isinstance(made.compute, np.ufunc) and not _is_bounded(made.compute, operands):
-            raise _UnknownError
-        if made.moves or made.exact:
-            if unrounded.issuperset(made.operands):
-                unrounded.add(name)
-            elif made.exact:
-                raise _UnknownError  # of numbers that are rounded otherwise than in the framework
-        elif not operands or operands[0].dtype.kind != "f":
-            raise _UnknownError  # whole numbers, whose arithmetic is each framework's own
-        else:
-            operands = [each.astype(np.float64) if each.dtype.kind == "f" else each for each in operands]
-        answer = np.asarray(made.compute(*operands))
-        made_of_all += answer.size
-        if made_of_all > TIMES * max(MOST, *(leaf.size for leaf in leaves.values()), 0):
-            raise _UnknownError
-        return answer
-
+    values = _Values(stored, step)
     try:
         with np.errstate(all="ignore"):
-            exact = value(name)
+            exact = values.of(name)
     except (_UnknownError, ArithmeticError, TypeError, ValueError, IndexError):
         return None
-    floats = [leaf for leaf in leaves.values() if leaf.dtype.kind == "f"]
+    floats = [leaf for leaf in values.leaves.values() if leaf.dtype.kind == "f"]
     if exact.dtype.kind != "f" or any(leaf.dtype.name not in DTYPES for leaf in floats):
         return None
     return Computed(exact, WEIGHT_NORM if _is_weight_norm(exact, floats) else "")
+
+
+class _Values:
+    """The numbers under the names of a graph, each computed once; `leaves` are those that the file holds."""
+
+    def __init__(self, stored: Callable[[str], Array | None], step: Callable[[str], Step | None]) -> None:
+        self.leaves: dict[str, Array] = {}
+        self._stored, self._step = stored, step
+        self._known: dict[str, Array] = {}
+        self._unrounded: set[str] = set()
+        self._made = self._depth = 0
+
+    def of(self, name: str) -> Array:
+        """The numbers under a name. Raises _UnknownError, or what NumPy raises."""
+        if name not in self._known:
+            self._known[name] = self._computed(name)
+        return self._known[name]
+
+    def _computed(self, name: str) -> Array:
+        if (numbers := self._stored(name)) is not None:
+            self.leaves[name] = numbers
+            self._unrounded.add(name)
+            return numbers
+        made = self._step(name)
+        if made is None or self._depth == DEEPEST:
+            raise _UnknownError
+        self._depth += 1
+        operands = [self.of(operand) for operand in made.operands]
+        self._depth -= 1
+        if isinstance(made.compute, np.ufunc) and not _is_bounded(made.compute, operands):
+            raise _UnknownError
+        answer = np.asarray(made.compute(*self._taken(name, made, operands)))
+        self._made += answer.size
+        if self._made > TIMES * max(MOST, *(leaf.size for leaf in self.leaves.values()), 0):
+            raise _UnknownError
+        return answer
+
+    def _taken(self, name: str, made: Step, operands: list[Array]) -> list[Array]:
+        """Operands as a step takes them: as they are where it rounds as its definition says, else in float64."""
+        if made.moves or made.exact:
+            if self._unrounded.issuperset(made.operands):
+                self._unrounded.add(name)
+            elif made.exact:
+                raise _UnknownError  # of numbers that are rounded otherwise than in the framework
+            return operands
+        if not operands or operands[0].dtype.kind != "f":
+            raise _UnknownError  # whole numbers, whose arithmetic is each framework's own
+        return [each.astype(np.float64) if each.dtype.kind == "f" else each for each in operands]
 
 
 def require_few(count: int, *operands: Array) -> None:

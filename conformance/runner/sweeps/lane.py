@@ -14,13 +14,13 @@ from typing import cast
 from conformance import adapters
 from conformance.adapters.base import Adapter, Convolving, Lane
 from conformance.numerics.operands import DataError
-from conformance.problem import BIAS, PASSES, Problem
+from conformance.problem import PASSES
 from conformance.processes import wire
 from conformance.processes.attempt import failed
 from conformance.processes.lane_process import serve
 from conformance.records.record import Record
 from conformance.run import Job, evaluate, record_of
-from conformance.suites.borders import case_of
+from conformance.suites.borders import asked_of
 from conformance.suites.case import Asked
 from conformance.suites.references import compute_small, oracle_digest
 from conformance.suites.spaces.space import Space
@@ -49,11 +49,6 @@ def lines(lane: Lane, adapter: Adapter, block: wire.Block) -> Iterator[bytes]:
 def line(record: Record) -> bytes:
     """A record without the time of its call, as a line."""
     return replace(record, seconds=0.0).to_json().encode() + b"\n"
-
-
-def asked_of(problem: Problem, dtype: str, direction: str) -> Asked:
-    """What a sweep asks about a problem of its space, which has a bias where the gradient by it is asked for."""
-    return Asked(case_of(replace(problem, bias=True) if direction == BIAS else problem), dtype, direction)
 
 
 def _records(lane: Lane, adapter: Adapter, every: list[Asked]) -> Iterator[Record]:

@@ -13,9 +13,10 @@ from conformance.processes.isolation import STARTS, Death
 from conformance.processes.wire import ViolationError
 from conformance.runner.outside.channel import START, Channel, DiedError, trusted
 from conformance.runner.outside.forked import Forked
-from conformance.runner.sweeps.lane import ORACLE, asked_of, load, main, space_of
+from conformance.runner.sweeps.lane import ORACLE, load, main, space_of
 from conformance.runner.sweeps.taken import Taken
 from conformance.runner.sweeps.task import Sweep, SweepError, Swept, Task
+from conformance.suites.borders import asked_of
 from conformance.suites.references import compute_small, oracle_digest
 
 CAREFUL = 64

@@ -11,8 +11,9 @@ from conformance.processes.isolation import Death
 from conformance.processes.wire import ViolationError
 from conformance.records.record import Record, Verdict
 from conformance.run import record_of
-from conformance.runner.sweeps.lane import asked_of, line, space_of
+from conformance.runner.sweeps.lane import line, space_of
 from conformance.runner.sweeps.task import Swept, Task
+from conformance.suites.borders import asked_of
 from conformance.suites.case import Asked
 from conformance.suites.references import oracle_digest
 
